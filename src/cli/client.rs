@@ -1,0 +1,1 @@
+//! What the client commands share: a connection to a running service.

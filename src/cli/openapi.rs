@@ -1,0 +1,8 @@
+//! `offprint openapi`.
+
+use super::Refusal;
+
+/// Not built yet.
+pub fn run() -> Result<(), Refusal> {
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! `offprint render`.
+
+use super::Refusal;
+
+/// Arguments of `offprint render`.
+#[derive(clap::Args)]
+pub struct Arguments {}
+
+/// Not built yet.
+pub fn run(_arguments: Arguments) -> Result<(), Refusal> {
+    Ok(())
+}

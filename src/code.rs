@@ -1,0 +1,160 @@
+//! The one list of codes: every problem, failure and warning that people or programs can meet has a name here.
+//!
+//! Codes are part of the API: they are never renamed, and `openapi/openapi.json` lists them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Names what went wrong, or what to know, in a word that never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    // Requests that cannot be understood.
+    /// The body is not JSON.
+    MalformedJson,
+    /// A query parameter or header has a value that cannot be used.
+    InvalidParameter,
+    /// A paging cursor is not ours, or belongs to other filters.
+    InvalidCursor,
+    /// The body has mistakes; `errors` lists all of them.
+    ValidationFailed,
+    /// A field that the body may not have.
+    UnknownField,
+    /// A field that stands twice in one object.
+    DuplicateField,
+    /// A field of the wrong JSON type.
+    WrongType,
+    /// A field that must be there is not.
+    MissingParameter,
+    /// A field's value is not one of those allowed.
+    InvalidValue,
+    /// Fields that exclude each other.
+    ConflictingParameters,
+    /// Part of the documented service that this version does not offer yet.
+    NotSupportedYet,
+    /// The upload or body is larger than the limit.
+    BodyTooLarge,
+    /// An uploaded file has no bytes.
+    EmptyFile,
+    /// The request's media type is not the one this address takes.
+    UnsupportedMediaType,
+    /// The address exists, but not with this method.
+    MethodNotAllowed,
+
+    // Modifiers.
+    /// A command of a modifier has a value that cannot be used.
+    InvalidModifier,
+    /// A command that nobody knows.
+    UnknownCommand,
+    /// A command that has no meaning in an export, or not in this place; it was ignored.
+    IgnoredCommand,
+    /// A macro that is not an image preset of the company.
+    UnknownMacro,
+    /// A modifier names another asset that does not exist.
+    SourceMissing,
+
+    // Jobs.
+    /// None of the company's assets has this handle.
+    AssetNotFound,
+    /// The asset is a set, which cannot be exported.
+    UnsupportedAssetType,
+    /// Nothing is left to export.
+    NothingToExport,
+    /// More items than one job may have.
+    TooManyItems,
+    /// The order does not fit the state that the job is in.
+    WrongState,
+    /// The files are not complete yet.
+    NotFinished,
+    /// The files are no longer kept.
+    ResultsExpired,
+
+    // Objects.
+    /// No such object, or not one of this company.
+    NotFound,
+    /// The range asked for lies outside the file.
+    RangeNotSatisfiable,
+    /// The request body's idempotency key was used for another body.
+    IdempotencyConflict,
+    /// A request with the same idempotency key is still being answered.
+    IdempotencyInFlight,
+
+    // Access.
+    /// No key, or not the right one.
+    Unauthenticated,
+    /// The `Origin` of a write is not this service's.
+    ForeignOrigin,
+    /// The `Host` asked for is not this service's.
+    MisdirectedRequest,
+
+    // The service itself.
+    /// The storage has no room left.
+    StorageFull,
+    /// The service cannot answer now; the same request may work later.
+    Unavailable,
+    /// A mistake of ours; the log has the cause under the request's id.
+    Internal,
+
+    // Items that failed.
+    /// The picture ends before its data does.
+    Truncated,
+    /// The picture's data is damaged.
+    Corrupt,
+    /// The file's type cannot be rendered.
+    UnsupportedFormat,
+    /// The picture's colour space cannot be rendered yet.
+    UnsupportedColor,
+    /// The source picture is larger than the limits allow.
+    SourceTooLarge,
+    /// The picture that was asked for is larger than the limits allow.
+    OutputTooLarge,
+    /// The picture could not be written in the format that was asked for.
+    EncodeFailed,
+    /// Rendering stopped with a fault of ours; the picture's neighbours are not touched.
+    RenderCrashed,
+    /// Rendering took longer than the limit.
+    RenderTimeout,
+    /// Rendering took more memory than the limit.
+    RenderMemory,
+    /// The stored original is not there.
+    OriginalMissing,
+    /// The stored original is not what was uploaded.
+    CorruptOriginal,
+    /// Rendering this item killed its process again and again.
+    Poison,
+    /// The item was taken by a worker that vanished, again and again.
+    Lost,
+    /// The job was stopped before this item was done.
+    Stopped,
+
+    // Warnings.
+    /// Transparency was laid on the background because the output format has none.
+    AlphaFlattened,
+    /// The asset is no picture and was handed out as it was uploaded.
+    ExportedAsOriginal,
+    /// The asset cannot be exported and was left out, as the job asked for.
+    SkippedUnsupported,
+    /// A handle that stood more than once was kept once.
+    DuplicateHandle,
+    /// A mail was asked for, but nobody to send it to is known.
+    NoRecipient,
+    /// `clientId` is not an IP address; it is stored as it is.
+    ClientIdNotAnAddress,
+    /// A name was changed so that it is safe and unique in the archive.
+    NameChanged,
+    /// The colour profile of the picture cannot be used; its numbers were left as they are.
+    ProfileIgnored,
+}
+
+impl Code {
+    /// The code as it goes over the wire, in kebab-case.
+    pub fn as_str(self) -> String {
+        serde_json::to_value(self).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(out)
+    }
+}

@@ -1,0 +1,1 @@
+//! Postgres: the only room that speaks SQL; a row type beside its queries.

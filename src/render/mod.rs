@@ -1,0 +1,1 @@
+//! Recipe and picture to plan, steps and encoded bytes. Knows [`crate::language`] only.

@@ -1,0 +1,104 @@
+//! Every knob once: meaning, default, environment name. `offprint --help` is the manual.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+/// What the service can be told.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Settings {
+    /// Postgres to use, as a URL. Without it the service keeps a private Postgres in the data folder.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Address and port to listen on. Beyond loopback a key is needed, see OFFPRINT_API_KEY.
+    #[arg(long, env = "OFFPRINT_BIND", default_value = "127.0.0.1:8080")]
+    pub bind: SocketAddr,
+
+    /// Folder for stored files, the private Postgres and unsent mail.
+    #[arg(long, env = "OFFPRINT_DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+
+    /// Address under which people reach the service, for links in mails. Without it: the address listened on.
+    #[arg(long, env = "OFFPRINT_PUBLIC_URL")]
+    pub public_url: Option<String>,
+
+    /// How many items are worked on at once. 0 means one for each processor.
+    #[arg(long, env = "OFFPRINT_SLOTS", default_value_t = 0)]
+    pub slots: usize,
+
+    /// How long a worker may be silent before its item is given to another.
+    #[arg(long, env = "OFFPRINT_LEASE", default_value = "20s", value_parser = humantime::parse_duration)]
+    pub lease: Duration,
+
+    /// Who may call: `open` (only through loopback, unless a key is set) or `open-on-network`.
+    #[arg(long, env = "OFFPRINT_AUTH", default_value = "open")]
+    pub auth: Auth,
+
+    /// The key that callers must send as `Authorization: Bearer …`.
+    #[arg(long, env = "OFFPRINT_API_KEY", hide_env_values = true)]
+    pub api_key: Option<String>,
+
+    /// File that holds the key.
+    #[arg(long, env = "OFFPRINT_API_KEY_FILE", conflicts_with = "api_key")]
+    pub api_key_file: Option<PathBuf>,
+
+    /// Mail server, as smtp://user:password@host:587 or smtps://…. Without it mails are written to the data folder.
+    #[arg(long, env = "OFFPRINT_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+
+    /// File that holds the mail server's URL.
+    #[arg(long, env = "OFFPRINT_SMTP_URL_FILE", conflicts_with = "smtp_url")]
+    pub smtp_url_file: Option<PathBuf>,
+
+    /// Sender of mails.
+    #[arg(long, env = "OFFPRINT_MAIL_FROM", default_value = "Offprint <offprint@localhost>")]
+    pub mail_from: String,
+
+    /// Who is told when a job names nobody.
+    #[arg(long, env = "OFFPRINT_MAIL_TO")]
+    pub mail_to: Option<String>,
+
+    /// Most items that one job may have.
+    #[arg(long, env = "OFFPRINT_MAX_ITEMS", default_value_t = 10_000)]
+    pub max_items: usize,
+
+    /// Largest file that may be uploaded, in bytes.
+    #[arg(long, env = "OFFPRINT_MAX_UPLOAD", default_value_t = 2 << 30)]
+    pub max_upload: u64,
+
+    /// Most pixels a source picture may have.
+    #[arg(long, env = "OFFPRINT_MAX_SOURCE_PIXELS", default_value_t = 100_000_000)]
+    pub max_source_pixels: u64,
+
+    /// Most pixels an output picture may have.
+    #[arg(long, env = "OFFPRINT_MAX_OUTPUT_PIXELS", default_value_t = 100_000_000)]
+    pub max_output_pixels: u64,
+
+    /// Longest side of a source picture, in pixels.
+    #[arg(long, env = "OFFPRINT_MAX_SOURCE_SIDE", default_value_t = 30_000)]
+    pub max_source_side: u32,
+
+    /// Longest side of an output picture, in pixels.
+    #[arg(long, env = "OFFPRINT_MAX_OUTPUT_SIDE", default_value_t = 16_384)]
+    pub max_output_side: u32,
+
+    /// Most bytes a source picture may take once decoded, counting depth.
+    #[arg(long, env = "OFFPRINT_MAX_DECODED_BYTES", default_value_t = 512 << 20)]
+    pub max_decoded_bytes: u64,
+
+    /// Write the log as JSON, one object a line.
+    #[arg(long, env = "OFFPRINT_LOG_JSON")]
+    pub log_json: bool,
+}
+
+/// Who may call the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// Anyone who reaches it, and only loopback reaches it unless a key is set.
+    Open,
+    /// Anyone who reaches it, also over the network.
+    OpenOnNetwork,
+}
