@@ -1,4 +1,5 @@
 //! The house through its front doors.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cluster;
 mod storage;
