@@ -1,5 +1,6 @@
 //! The house through its front doors.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod archive;
 mod cluster;
 mod storage;
