@@ -1,1 +1,4 @@
-#[test] fn t() {}
+//! The integration tests: one binary, through the front door.
+
+mod documents;
+mod notify;
