@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
 use chrono::{TimeZone, Utc};
 use offprint::code::Code;
 use offprint::id::JobId;
@@ -83,9 +84,13 @@ fn take_apart(raw: &str, file: &str) -> Mail {
     Mail { file: file.into(), head, text, html }
 }
 
-/// A part's text, undoing quoted-printable.
+/// A part's text, undoing its transfer encoding. None for what stands before the first part and after the last.
 fn decoded(part: &str) -> Option<String> {
-    let (head, body) = part.trim_start().split_once("\r\n\r\n")?;
+    let (head, body) = part.trim_start().split_once("\r\n\r\n").filter(|_| !part.starts_with("--"))?;
+    if head.contains("base64") {
+        let bytes = base64::engine::general_purpose::STANDARD.decode(body.replace("\r\n", "")).unwrap();
+        return Some(String::from_utf8(bytes).unwrap());
+    }
     let body = body.replace("\r\n", "\n");
     if !head.contains("quoted-printable") {
         assert!(head.contains("7bit"), "{head}");
