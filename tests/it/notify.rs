@@ -190,7 +190,7 @@ async fn names_cannot_add_headers_or_markup_or_turn_the_text_around() {
 #[tokio::test]
 async fn a_very_long_name_and_other_scripts_stay_readable() {
     let mail = written(&Notice { job_name: "Frühjahr ".repeat(500), ..partly_failed() }).await;
-    assert!(mail.header("Subject").starts_with("=?utf-8?b?"), "{}", mail.head);
+    assert!(mail.header("Subject").contains("=?utf-8?b?") && mail.head.is_ascii(), "{}", mail.head);
     assert!(mail.head.lines().all(|line| line.len() < 998), "{}", mail.head);
     assert!(mail.text.contains("Frühjahr Frühjahr") && mail.text.contains('…'), "{}", mail.text);
 }
