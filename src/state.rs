@@ -9,7 +9,8 @@ use tokio::sync::futures::OwnedNotified;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::{self, PgPool, blob};
-use crate::id::{CompanyId, Digest, WorkerId};
+use crate::digest::Digest;
+use crate::id::{CompanyId, WorkerId};
 use crate::notify::Mailer;
 use crate::settings::Settings;
 use crate::storage::{self, Staged, Storage};

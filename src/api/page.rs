@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::api::problem::{Mistake, Problem};
 use crate::code::Code;
-use crate::id::Digest;
+use crate::digest::Digest;
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]

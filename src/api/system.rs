@@ -110,7 +110,7 @@ pub async fn live() -> HttpResponse {
 #[get("/health/ready")]
 pub async fn ready(state: Data<State>) -> HttpResponse {
     const ROOM: u64 = 64 << 20;
-    let free = state.storage.free_bytes().ok();
+    let free = state.storage.free_bytes().await.ok();
     let status = if state.closing.is_cancelled() {
         "closing"
     } else if db::ping(&state.db).await.is_err() {

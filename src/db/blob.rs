@@ -1,7 +1,7 @@
 //! Blobs: what is known of bytes in storage.
 
 use crate::db::{Connection, Error};
-use crate::id::Digest;
+use crate::digest::Digest;
 
 /// Size and checksum of a blob.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
