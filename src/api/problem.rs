@@ -201,7 +201,7 @@ impl From<db::Error> for Problem {
 impl From<storage::Error> for Problem {
     fn from(error: storage::Error) -> Self {
         match error {
-            storage::Error::Full => {
+            storage::Error::Full(_) => {
                 Self::new(Code::StorageFull, "The storage is full; nothing was kept. Free some room and send it again.")
             }
             _ => Self::internal(error),

@@ -82,7 +82,11 @@ impl Letter {
         ));
         out += &format!("<p style=\"font-size:1.15em\"><strong>{}</strong></p>\n<table>\n", escape(&self.headline));
         for (label, value) in &self.rows {
-            out += &format!("<tr><td style=\"padding-right:1.5em\">{}</td><td>{}</td></tr>\n", escape(label), escape(value));
+            out += &format!(
+                "<tr><td style=\"padding-right:1.5em\">{}</td><td>{}</td></tr>\n",
+                escape(label),
+                escape(value)
+            );
         }
         out += "</table>\n";
         if let Some((label, url)) = &self.archive {
@@ -104,7 +108,8 @@ impl Letter {
     }
 }
 
-const FETCH: &str = "If the link does not open, fetch the zip with your key. The same command resumes a broken download:";
+const FETCH: &str =
+    "If the link does not open, fetch the zip with your key. The same command resumes a broken download:";
 
 fn subject(notice: &Notice, name: &str) -> String {
     let counts = &notice.counts;
@@ -145,19 +150,28 @@ fn headline(notice: &Notice, name: &str) -> String {
 fn rows(notice: &Notice) -> Vec<(&'static str, String)> {
     let counts = &notice.counts;
     let mut rows = vec![("Assets", grouped(counts.total))];
-    let others =
-        [("Succeeded", counts.succeeded), ("Failed", counts.failed), ("Skipped", counts.skipped), ("Stopped", counts.stopped)];
+    let others = [
+        ("Succeeded", counts.succeeded),
+        ("Failed", counts.failed),
+        ("Skipped", counts.skipped),
+        ("Stopped", counts.stopped),
+    ];
     rows.extend(others.into_iter().filter(|(_, count)| *count > 0).map(|(label, count)| (label, grouped(count))));
     if counts.warnings > 0 {
         rows.push(("Warnings", format!("on {}", counted(counts.warnings, "asset"))));
     }
-    rows.push(("Files", if notice.files == 0 { "none".into() } else { format!("{}, {}", grouped(notice.files), size(notice.bytes)) }));
+    rows.push((
+        "Files",
+        if notice.files == 0 { "none".into() } else { format!("{}, {}", grouped(notice.files), size(notice.bytes)) },
+    ));
     rows
 }
 
 fn label(bytes: i64, expires_at: Option<DateTime<Utc>>) -> String {
     match expires_at {
-        Some(end) => format!("Download the zip (about {}, kept until {})", size(bytes), end.format("%-d %B %Y, %H:%M UTC")),
+        Some(end) => {
+            format!("Download the zip (about {}, kept until {})", size(bytes), end.format("%-d %B %Y, %H:%M UTC"))
+        }
         None => format!("Download the zip (about {})", size(bytes)),
     }
 }
@@ -192,7 +206,11 @@ fn link(url: &str, label: &str) -> String {
 pub(super) fn line(text: &str, most: usize) -> String {
     let shown: String = text.chars().map(|c| if hidden(c) { ' ' } else { c }).collect();
     let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-    if words.chars().count() <= most { words } else { words.chars().take(most.saturating_sub(1)).chain(['…']).collect() }
+    if words.chars().count() <= most {
+        words
+    } else {
+        words.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    }
 }
 
 /// Control characters, line and paragraph separators, bidi marks and overrides, zero-width characters.

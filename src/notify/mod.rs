@@ -157,9 +157,9 @@ impl Mailer {
             reason: format!("is not a mail address ({why}); write `name@host` or `Name <name@host>`"),
         })?;
         let way = match smtp_url {
-            Some(url) => Way::Smtp(
-                smtp::transport(url).map_err(|reason| MailerError { setting: "OFFPRINT_SMTP_URL", reason })?,
-            ),
+            Some(url) => {
+                Way::Smtp(smtp::transport(url).map_err(|reason| MailerError { setting: "OFFPRINT_SMTP_URL", reason })?)
+            }
             None => Way::Folder(outbox),
         };
         Ok(Self { from, way })

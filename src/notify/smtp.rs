@@ -39,7 +39,8 @@ const FORM: &str = "write smtp://user:password@host:587 or smtps://user:password
 
 /// How the connection is protected, and the port that is usual then.
 fn security(url: &Url, host: &str, secret: bool) -> Result<(Tls, u16), String> {
-    let parameters = || TlsParameters::new(host.to_owned()).map_err(|why| format!("names a host TLS cannot use: {why}"));
+    let parameters =
+        || TlsParameters::new(host.to_owned()).map_err(|why| format!("names a host TLS cannot use: {why}"));
     let wish = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
     let submission = if secret { 587 } else { 25 };
     match (url.scheme(), wish.as_deref()) {
@@ -50,7 +51,8 @@ fn security(url: &Url, host: &str, secret: bool) -> Result<(Tls, u16), String> {
         ("smtp", None) if secret && !on_this_machine(url) => Ok((Tls::Required(parameters()?), 587)),
         ("smtp", None) => Ok((Tls::Opportunistic(parameters()?), submission)),
         ("smtp" | "smtps", Some(_)) => {
-            Err("has a `tls` that cannot be used: smtp:// takes required, opportunistic or none, smtps:// takes none".into())
+            Err("has a `tls` that cannot be used: smtp:// takes required, opportunistic or none, smtps:// takes none"
+                .into())
         }
         _ => Err(format!("has a scheme that is not mail; {FORM}")),
     }
@@ -70,7 +72,10 @@ fn on_this_machine(url: &Url) -> bool {
 
 fn credentials(url: &Url) -> Result<Option<Credentials>, String> {
     let plain = |part: &str| {
-        percent_decode_str(part).decode_utf8().map(|text| text.into_owned()).map_err(|_| "has credentials that are not UTF-8".to_owned())
+        percent_decode_str(part)
+            .decode_utf8()
+            .map(|text| text.into_owned())
+            .map_err(|_| "has credentials that are not UTF-8".to_owned())
     };
     match (url.username(), url.password()) {
         ("", None) => Ok(None),

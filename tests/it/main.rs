@@ -1,4 +1,6 @@
 //! The house through its front doors.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod house;
 mod storage;
+mod system;
