@@ -158,3 +158,19 @@ impl std::fmt::Display for Code {
         self.serialize(out)
     }
 }
+
+/// A code with a sentence: why an item failed, or what to know about one that did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Note {
+    /// From the one list of codes.
+    pub code: Code,
+    /// What, where and the remedy.
+    pub detail: String,
+}
+
+impl Note {
+    /// A note of this code with this sentence.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}

@@ -1,4 +1,8 @@
-//! The integration tests: one binary, through the front door.
+//! The house through its front doors.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod documents;
+mod house;
 mod notify;
+mod storage;
+mod system;
