@@ -5,7 +5,8 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging to stderr: as text, or as one JSON object a line when `json` is set.
 /// What is logged is chosen by `RUST_LOG`, else information and worse.
 pub fn start(json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,actix_server=warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,actix_server=warn"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second start (tests do) changes nothing.
     let _ = if json { log.json().try_init() } else { log.try_init() };
