@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sqlx::types::Json;
 
 use crate::code::Note;
+use crate::db::asset::AssetType;
 use crate::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnUnconvertible, OnUnsupported};
 use crate::db::{Connection, Error, event};
 use crate::digest::Digest;
@@ -43,7 +44,7 @@ pub struct NewJob<'a> {
 pub struct NewItem<'a> {
     pub asset_id: AssetId,
     pub asset_name: &'a str,
-    pub asset_type: &'a str,
+    pub asset_type: AssetType,
     pub folder: &'a str,
     pub file_name: Option<&'a str>,
     pub sha256: Option<Digest>,
@@ -55,6 +56,8 @@ pub struct NewItem<'a> {
     pub warnings: &'a [Note],
     /// Place in the archive and the same as it is compared; none for items without a file.
     pub path: Option<(&'a str, String)>,
+    /// Media type, pixels across and down of an original that is handed out.
+    pub original: Option<(Option<String>, Option<i32>, Option<i32>)>,
 }
 
 /// Writes the job down.
@@ -63,7 +66,8 @@ pub async fn create(connection: &mut Connection, company: CompanyId, job: &NewJo
     insert_job(connection, company, job).await?;
     insert_items(connection, company, job.job_id, &job.items).await?;
     insert_files(connection, company, job.job_id, &job.items).await?;
-    event::add(connection, company, job.job_id, "exportOrdered", json!({ "items": job.items.len() })).await
+    event::add(connection, company, job.job_id, "exportOrdered", json!({ "items": job.items.len() })).await?;
+    insert_events(connection, company, job.job_id).await
 }
 
 async fn insert_recipes(connection: &mut Connection, company: CompanyId, recipes: &BTreeMap<Digest, String>) -> Result<(), Error> {
@@ -154,17 +158,44 @@ async fn insert_items(connection: &mut Connection, company: CompanyId, job: JobI
 }
 
 async fn insert_files(connection: &mut Connection, company: CompanyId, job: JobId, items: &[NewItem<'_>]) -> Result<(), Error> {
-    let named = items.iter().enumerate().filter_map(|(position, item)| item.path.as_ref().map(|path| (position as i32, path)));
-    let (positions, paths): (Vec<i32>, Vec<_>) = named.unzip();
+    let named: Vec<_> = items.iter().enumerate().filter_map(|(position, item)| Some((position as i32, item, item.path.as_ref()?))).collect();
+    let facts = |item: &NewItem<'_>| item.original.clone().unwrap_or_default();
     sqlx::query(
-        "insert into export_file (company_id, job_id, position, path, path_key)
-         select $1, $2, position, path, path_key from unnest($3::int[], $4::text[], $5::text[]) as new (position, path, path_key)",
+        "insert into export_file (company_id, job_id, position, path, path_key, mime, width, height)
+         select $1, $2, position, path, path_key, mime, width, height
+           from unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::int[], $8::int[])
+             as new (position, path, path_key, mime, width, height)",
     )
     .bind(company)
     .bind(job)
-    .bind(positions)
-    .bind(paths.iter().map(|(path, _)| *path).collect::<Vec<_>>())
-    .bind(paths.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>())
+    .bind(named.iter().map(|(position, _, _)| *position).collect::<Vec<_>>())
+    .bind(named.iter().map(|(_, _, (path, _))| *path).collect::<Vec<_>>())
+    .bind(named.iter().map(|(_, _, (_, key))| key.as_str()).collect::<Vec<_>>())
+    .bind(named.iter().map(|(_, item, _)| facts(item).0).collect::<Vec<_>>())
+    .bind(named.iter().map(|(_, item, _)| facts(item).1).collect::<Vec<_>>())
+    .bind(named.iter().map(|(_, item, _)| facts(item).2).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Tells of items that ended before the job began.
+async fn insert_events(connection: &mut Connection, company: CompanyId, job: JobId) -> Result<(), Error> {
+    sqlx::query(
+        "with ended as (
+             select position, row_number() over (order by position) as number, state,
+                    jsonb_build_object('asset', asset_name, 'failure', failure, 'warnings', jsonb_array_length(warnings)) as parameters
+               from export_item where company_id = $1 and job_id = $2 and state <> 'waiting'
+         ), logged as (
+             insert into export_event (company_id, job_id, seq, code, position, parameters)
+             select $1, $2, job.event_seq + ended.number, case ended.state when 'skipped' then 'fileSkipped' else 'fileFailed' end,
+                    ended.position, ended.parameters
+               from ended, export_job job where job.company_id = $1 and job.job_id = $2
+         )
+         update export_job set event_seq = event_seq + (select count(*) from ended) where company_id = $1 and job_id = $2",
+    )
+    .bind(company)
+    .bind(job)
     .execute(connection)
     .await?;
     Ok(())

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use crate::code::Note;
+use crate::db::asset::AssetType;
 use crate::db::vocabulary::{FileState, ItemState};
 use crate::db::{Error, PgPool};
 use crate::digest::Digest;
@@ -16,7 +17,7 @@ pub struct Entry {
     pub position: i32,
     pub asset_id: AssetId,
     pub asset_name: String,
-    pub asset_type: String,
+    pub asset_type: AssetType,
     pub folder: String,
     pub file_name: Option<String>,
     pub source_sha256: Option<Digest>,

@@ -8,7 +8,6 @@ use crate::db::vocabulary::{Fmt, ItemState, OnUnconvertible};
 use crate::db::{self, Connection, image_preset};
 use crate::digest::Digest;
 use crate::export::check::check;
-use crate::export::kind::Kind;
 use crate::export::modifier::{Meaning, Modifiers};
 use crate::export::names::{self, Names};
 use crate::export::order::Order;
@@ -103,19 +102,19 @@ pub async fn draft(connection: &mut Connection, company: CompanyId, order: Order
 /// Decides what becomes of one asset.
 fn item(order: &Order, modifiers: &mut Modifiers<'_>, pointer: &str, asset: Asset) -> DraftItem {
     let mut item = DraftItem { asset, state: ItemState::Waiting, failure: None, meaning: None, path: None, warnings: Vec::new() };
-    let kind = Kind::of(&item.asset.asset_type);
+    let kind = item.asset.kind;
     let readable = item.asset.header.is_some();
-    match (order.fmt, kind) {
-        (_, Kind::Set) => {
-            let detail = format!("{} cannot be exported and was left out.", item.asset.asset_type);
+    match order.fmt {
+        _ if kind.is_set() => {
+            let detail = format!("{} cannot be exported and was left out.", item.asset.kind.name());
             item.skip(Note::new(Code::SkippedUnsupported, detail));
         }
-        (Fmt::Orig, _) => {}
+        Fmt::Orig => {}
         // A picture whose format we cannot read fails when its turn comes, unless the order says otherwise.
-        (Fmt::Convert, Kind::Picture) if readable || order.on_unconvertible.is_none() => {
+        Fmt::Convert if kind.is_picture() && (readable || order.on_unconvertible.is_none()) => {
             item.meaning = modifiers.meaning(pointer, &item.asset);
         }
-        (Fmt::Convert, _) => item.unconvertible(order.on_unconvertible.unwrap_or(OnUnconvertible::Original)),
+        Fmt::Convert => item.unconvertible(order.on_unconvertible.unwrap_or(OnUnconvertible::Original)),
     }
     item
 }
@@ -127,7 +126,7 @@ impl DraftItem {
     }
 
     fn unconvertible(&mut self, rule: OnUnconvertible) {
-        let what = format!("`{}` is of type {} and cannot be converted", self.asset.name, self.asset.asset_type);
+        let what = format!("`{}` is of type {} and cannot be converted", self.asset.name, self.asset.kind.name());
         match rule {
             OnUnconvertible::Original => {
                 self.warnings.push(Note::new(Code::ExportedAsOriginal, format!("{what}; it is handed out as it was uploaded.")));

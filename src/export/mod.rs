@@ -2,7 +2,6 @@
 
 pub mod check;
 pub mod draft;
-pub mod kind;
 pub mod modifier;
 pub mod names;
 pub mod order;

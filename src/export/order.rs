@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::db::asset::AssetType;
 pub use crate::db::vocabulary::{EmailSetting, Fmt, Layout, OnUnconvertible, OnUnsupported};
 
 /// An order to export assets. The names are those of ExportJob; what it does not have is camelCase.
@@ -85,8 +86,8 @@ pub struct AssetFilter {
     /// Also assets in the folders below it. False when absent.
     pub recursive: Option<bool>,
     /// Assets of this type.
-    #[schema(max_length = 64, example = "Image")]
-    pub r#type: Option<String>,
+    #[schema(inline)]
+    pub r#type: Option<AssetType>,
     /// Assets whose name begins with this.
     #[schema(max_length = 255)]
     pub name: Option<String>,

@@ -3,10 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::code::{Code, Mistake, Note};
-use crate::db::asset::{self, Asset, Wanted};
+use crate::db::asset::{self, Asset};
 use crate::db::vocabulary::OnUnsupported;
 use crate::db::{self, Connection};
-use crate::export::kind::Kind;
 use crate::export::order::{AssetFilter, Order};
 use crate::id::{AssetId, CompanyId};
 
@@ -68,12 +67,12 @@ async fn named(connection: &mut Connection, company: CompanyId, handles: &[Strin
 async fn filtered(connection: &mut Connection, company: CompanyId, filter: &AssetFilter, most: usize) -> Result<Selection, db::Error> {
     let mut selection = Selection::default();
     let folder = filter.folder.as_deref().map(|folder| folder.trim_matches('/').to_owned());
-    let wanted = Wanted {
-        folder: folder.as_deref(),
+    let wanted = asset::AssetFilter {
         // A filter without a folder means everywhere.
         recursive: filter.recursive.unwrap_or(folder.is_none()),
-        asset_type: filter.r#type.as_deref(),
-        name: filter.name.as_deref(),
+        folder,
+        kind: filter.r#type,
+        name: filter.name.clone(),
         sha256: None,
     };
     let found = asset::filter_all(connection, company, &wanted, most as i64 + 1).await?;
@@ -90,10 +89,12 @@ async fn filtered(connection: &mut Connection, company: CompanyId, filter: &Asse
 impl Selection {
     /// Adds one mistake for every set among the assets.
     fn refuse_sets(&mut self) {
-        for (pointer, asset) in self.assets.iter().filter(|(_, asset)| Kind::of(&asset.asset_type) == Kind::Set) {
+        for (pointer, asset) in self.assets.iter().filter(|(_, asset)| asset.kind.is_set()) {
             let detail = format!(
                 "`{}` ({}) is of type {}, which cannot be exported: it has no file of its own. Export its members, or send `onUnsupported: skip`.",
-                asset.name, asset.asset_id, asset.asset_type
+                asset.name,
+                asset.asset_id,
+                asset.kind.name()
             );
             self.mistakes.push(Mistake::new(pointer.clone(), Code::UnsupportedAssetType, detail));
         }
