@@ -134,7 +134,7 @@ create index job_open on export_job (company_id, priority desc, job_id) where st
 create index job_unfinished on export_job (job_id) where state <> 'finished' or deleted_at is not null;
 -- Lists, by each of their sort keys.
 create index job_by_creation on export_job (company_id, created_at, job_id) where deleted_at is null;
-create index job_by_finish on export_job (company_id, finished_at, job_id) where deleted_at is null;
+create index job_by_finish on export_job (company_id, coalesce(finished_at, 'infinity'), job_id) where deleted_at is null;
 create index job_by_name on export_job (company_id, job_name, job_id) where deleted_at is null;
 
 -- One asset inside a job: the unit of work. Pins what it takes at creation.
