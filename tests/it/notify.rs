@@ -140,8 +140,9 @@ async fn a_mail_about_success_is_short() {
 #[tokio::test]
 async fn every_outcome_has_a_subject_of_its_own() {
     let mut subjects = Vec::new();
-    for outcome in ["succeeded", "succeededWithWarnings", "partiallyFailed", "failed", "stopped"] {
-        let mail = written(&Notice { outcome: outcome.parse().unwrap(), ..partly_failed() }).await;
+    use Outcome::{Failed, PartiallyFailed, Stopped, Succeeded, SucceededWithWarnings};
+    for outcome in [Succeeded, SucceededWithWarnings, PartiallyFailed, Failed, Stopped] {
+        let mail = written(&Notice { outcome, ..partly_failed() }).await;
         subjects.push(mail.header("Subject").to_owned());
     }
     insta::assert_snapshot!(subjects.join("\n"), @r#"
@@ -151,7 +152,6 @@ async fn every_outcome_has_a_subject_of_its_own() {
     Export "spring-catalogue" failed
     Export "spring-catalogue" was stopped
     "#);
-    assert!("finished".parse::<Outcome>().is_err());
 }
 
 #[tokio::test]
