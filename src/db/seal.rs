@@ -132,13 +132,13 @@ pub async fn finish(pool: &PgPool, sealing: &Sealing, sealed: &Sealed, outcome: 
     .await?;
     event::add(&mut transaction, company, job, "archiveCreated", json!({ "entries": sealed.entries, "size": sealed.size })).await?;
     event::add(&mut transaction, company, job, "exportEnded", json!({ "outcome": outcome, "run": sealing.run })).await?;
-    if !recipients.is_empty() {
-        sqlx::query("insert into notice (company_id, notice_id, job_id, run, recipients) values ($1, $2, $3, $4, $5)")
+    for recipient in recipients {
+        sqlx::query("insert into notice (company_id, notice_id, job_id, run, recipient) values ($1, $2, $3, $4, $5)")
             .bind(company)
             .bind(NoticeId::new())
             .bind(job)
             .bind(sealing.run)
-            .bind(Json(recipients))
+            .bind(recipient)
             .execute(&mut *transaction)
             .await?;
     }

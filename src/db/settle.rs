@@ -151,6 +151,10 @@ fn judge(held: &Held, ending: Ending) -> Verdict {
         Ending::Failed(why) => (verdict.state, verdict.ending, verdict.failure) = (ItemState::Failed, "failed", Some(why)),
         Ending::Stopped => (verdict.state, verdict.ending) = (ItemState::Stopped, "stopped"),
         Ending::GivenBack => {}
+        // A full disk is nobody's fault and will be mended: the item waits as long as it takes.
+        Ending::TryAgain(why) if why.code == Code::StorageFull => {
+            (verdict.pause, verdict.ending) = (Duration::from_secs(30), "try-again");
+        }
         Ending::TryAgain(why) => {
             verdict.tries += 1;
             verdict.ending = "try-again";
