@@ -117,7 +117,11 @@ const SHOWN: &str = "select job.*,
        notice.detail as notice_detail, notice.ended_at as notice_at,
        archive.size as archive_size
   from export_job job
-  left join notice on notice.company_id = job.company_id and notice.job_id = job.job_id and notice.run = job.run
+  left join lateral (
+      select case when bool_or(state in ('waiting', 'sending')) then 'waiting' when bool_or(state = 'failed') then 'failed' else 'sent' end as state,
+             jsonb_agg(recipient order by recipient) as recipients, max(detail) as detail, max(ended_at) as ended_at
+        from notice where notice.company_id = job.company_id and notice.job_id = job.job_id and notice.run = job.run
+      having count(*) > 0) notice on true
   left join archive on archive.company_id = job.company_id and archive.job_id = job.job_id and archive.run = job.run
  where job.company_id = $1 and job.deleted_at is null";
 

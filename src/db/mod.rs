@@ -102,3 +102,4 @@ pub async fn ping(pool: &PgPool) -> Result<(), Error> {
     sqlx::query("select 1").execute(pool).await?;
     Ok(())
 }
+pub mod cluster;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::types::Json;
 
 use crate::db::item::interval;
 use crate::db::{Error, PgPool, event};
@@ -21,7 +20,7 @@ pub struct Due {
     /// The run it tells of.
     pub run: i32,
     /// Who is told.
-    pub recipients: Json<Vec<String>>,
+    pub recipient: String,
     /// The fence.
     pub claim: i32,
     /// Failed tries so far.
@@ -36,7 +35,7 @@ pub async fn claim(pool: &PgPool, lease: Duration) -> Result<Option<Due>, Error>
                   where (state = 'waiting' and run_at <= now()) or (state = 'sending' and lease_until < now())
                   order by run_at limit 1 for update skip locked) due
           where notice.company_id = due.company_id and notice.notice_id = due.notice_id
-         returning notice.company_id, notice.notice_id, notice.job_id, notice.run, notice.recipients, notice.claim, notice.tries",
+         returning notice.company_id, notice.notice_id, notice.job_id, notice.run, notice.recipient, notice.claim, notice.tries",
     )
     .bind(interval(lease))
     .fetch_optional(pool)
@@ -84,14 +83,7 @@ pub async fn settle(pool: &PgPool, due: &Due, sent: Sent) -> Result<(), Error> {
     .execute(&mut *transaction)
     .await?;
     if let Some(code) = code.filter(|_| settled.rows_affected() == 1) {
-        event::add(
-            &mut transaction,
-            due.company_id,
-            due.job_id,
-            code,
-            json!({ "to": due.recipients, "detail": detail }),
-        )
-        .await?;
+        event::add(&mut transaction, due.company_id, due.job_id, code, json!({ "to": due.recipient, "detail": detail })).await?;
     }
     transaction.commit().await?;
     Ok(())
