@@ -69,15 +69,16 @@ pub fn bytes(name: &str) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Draws all samples into a folder, which is made when it is not there. Files of the same names are replaced.
-pub fn draw(dir: &Path) -> io::Result<Vec<PathBuf>> {
+/// Draws samples of these names into a folder, all of them when no name is given, and answers their paths. The folder
+/// is made when it is not there; files of the same names are replaced.
+pub fn draw(dir: &Path, wanted: &[String]) -> io::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(dir)?;
-    let write = |sample: &Sample| {
-        let path = dir.join(sample.name);
-        std::fs::write(&path, sample.encoded().map_err(io::Error::other)?)?;
+    let write = |name: &str| {
+        let path = dir.join(name);
+        std::fs::write(&path, bytes(name)?)?;
         Ok(path)
     };
-    SAMPLES.iter().map(write).collect()
+    if wanted.is_empty() { names().map(write).collect() } else { wanted.iter().map(|name| write(name)).collect() }
 }
 
 impl Sample {
@@ -189,7 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_not_found() {
-        assert_eq!(bytes("nothing.jpg").unwrap_err().kind(), io::ErrorKind::NotFound);
+    fn samples_are_drawn_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("new");
+        let paths = draw(&folder, &["target.gif".into()]).unwrap();
+        assert_eq!(paths, [folder.join("target.gif")]);
+        assert_eq!(std::fs::read(&paths[0]).unwrap(), bytes("target.gif").unwrap());
+        let unknown = draw(&folder, &["nothing.jpg".into()]).unwrap_err();
+        assert_eq!(unknown.kind(), io::ErrorKind::NotFound);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
     }
 }
