@@ -11,6 +11,7 @@ pub mod api;
 pub mod cli;
 pub mod code;
 pub mod db;
+pub mod digest;
 pub mod export;
 pub mod id;
 pub mod language;

@@ -1,1 +1,105 @@
 //! What every room of a running service shares.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+use tokio_util::sync::CancellationToken;
+
+use crate::db::{self, PgPool, blob};
+use crate::digest::Digest;
+use crate::id::{CompanyId, WorkerId};
+use crate::notify::Mailer;
+use crate::settings::Settings;
+use crate::storage::{self, Staged, Storage};
+
+/// Wakes those who wait in this process. It may ring for nothing, and a ring may be missed by another process: what
+/// is true stands in the database.
+#[derive(Clone, Default)]
+pub struct Bell(Arc<Notify>);
+
+impl Bell {
+    /// Wakes everyone who listens now.
+    pub fn ring(&self) {
+        self.0.notify_waiters();
+    }
+
+    /// Listens from this moment on: look at the database after calling this, then wait, and no ring is lost.
+    pub fn listen(&self) -> Pin<Box<OwnedNotified>> {
+        let mut listening = Box::pin(self.0.clone().notified_owned());
+        listening.as_mut().enable();
+        listening
+    }
+}
+
+/// The parts of a running service.
+#[derive(Clone)]
+pub struct State {
+    /// Every knob.
+    pub settings: Arc<Settings>,
+    /// The database.
+    pub db: PgPool,
+    /// The bytes.
+    pub storage: Storage,
+    /// The one company of open mode.
+    pub company: CompanyId,
+    /// This process, as the attempt history names it.
+    pub worker: WorkerId,
+    /// Rings when there may be work.
+    pub work: Bell,
+    /// Rings when a job has changed.
+    pub news: Bell,
+    /// Sends mail.
+    pub mailer: Arc<Mailer>,
+    /// Renders the numbers for `/metrics`.
+    pub metrics: PrometheusHandle,
+    /// Cancelled when the service closes: nothing new is begun.
+    pub closing: CancellationToken,
+}
+
+/// Why bytes could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// The storage did not take them.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// The database did not take their row.
+    #[error(transparent)]
+    Db(#[from] db::Error),
+}
+
+impl State {
+    /// Makes staged bytes a blob. The file gets its final name only while the blob's row is locked, so that a sweep
+    /// cannot unlink what was just put: row, rename, folder synced, commit.
+    pub async fn keep(&self, staged: Staged) -> Result<Digest, KeepError> {
+        let digest = staged.digest;
+        let row = blob::Blob { sha256: digest, size: staged.size as i64, crc32: i64::from(staged.crc32) };
+        let mut transaction = self.db.begin().await.map_err(db::Error::from)?;
+        blob::hold(&mut transaction, &row).await?;
+        self.storage.publish(staged).await?;
+        transaction.commit().await.map_err(db::Error::from)?;
+        Ok(digest)
+    }
+
+    /// Largest JSON body in bytes: 1 MiB, or room for the handles of the largest job.
+    pub fn body_limit(&self) -> usize {
+        // A handle with its quotes, comma and some blanks takes 48 bytes at most.
+        (1 << 20).max(self.settings.max_items * 48 + (64 << 10))
+    }
+
+    /// How many items are worked on at once.
+    pub fn slots(&self) -> usize {
+        match self.settings.slots {
+            0 => std::thread::available_parallelism().map_or(2, usize::from),
+            slots => slots,
+        }
+    }
+
+    /// The address under which people reach the service, without a slash at the end.
+    pub fn public_url(&self) -> String {
+        let said = self.settings.public_url.clone().unwrap_or_else(|| format!("http://{}", self.settings.bind));
+        said.trim_end_matches('/').to_owned()
+    }
+}

@@ -1,1 +1,69 @@
 //! HTTP: the only room that knows status codes.
+//!
+//! A handler takes what it needs as typed parameters, asks one question of another room and answers. [`routes`] is the
+//! one list of them; the OpenAPI document is made from it, so the two cannot drift apart.
+
+pub mod body;
+pub mod caller;
+pub mod document;
+pub mod guard;
+pub mod json;
+pub mod page;
+pub mod problem;
+pub mod responses;
+pub mod schema;
+pub mod system;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, PathConfig, QueryConfig, get, route};
+use actix_web::{App, Error};
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::api::problem::Problem;
+use crate::state::State;
+
+/// Every documented address, in the order in which the document shows them.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(system::page)
+        .service(system::info)
+        .service(system::live)
+        .service(system::ready)
+        .service(system::metrics);
+}
+
+/// The application as it runs, in production and in tests.
+pub fn app(
+    state: State,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    let (app, _) = App::new()
+        .app_data(body::payload_config(&state))
+        .app_data(PathConfig::default().error_handler(|_, _| Problem::missing("object").into()))
+        .app_data(QueryConfig::default().error_handler(|error, _| bad_query(&error).into()))
+        .app_data(Data::new(state))
+        .into_utoipa_app()
+        .configure(routes)
+        .split_for_parts();
+    app.route("/openapi.json", get().to(document::show))
+        .route("/swagger-ui", get().to(system::to_swagger_ui))
+        .service(SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["/openapi.json"]).try_it_out_enabled(true)))
+        .default_service(route().to(system::nothing_here))
+        .wrap(from_fn(guard::guard))
+        .wrap(from_fn(guard::trace))
+}
+
+fn bad_query(error: &actix_web::error::QueryPayloadError) -> Problem {
+    Problem::parameter("query", format!("{error}. The parameters are listed in /openapi.json."))
+}

@@ -1,3 +1,105 @@
 //! Postgres: the only room that speaks SQL; a row type beside its queries.
+//!
+//! Locks are taken in the order company, job, item. Time that decides anything is the database's.
 
+pub mod archive;
+pub mod asset;
+pub mod blob;
+pub mod company;
+pub mod creation;
+pub mod entry;
+pub mod event;
+pub mod image_preset;
+pub mod item;
+pub mod job;
+pub mod notice;
+pub mod orders;
+pub mod seal;
+pub mod settle;
+pub mod vocabulary;
+
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+pub use sqlx::PgPool;
+/// A connection inside a transaction, as the queries take it.
+pub type Connection = sqlx::PgConnection;
+
+/// The tables, as steps that only go forward.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such row, or not one of this company.
+    #[error("there is no such {0}")]
+    Missing(&'static str),
+    /// A unique name is in use.
+    #[error("{0} is in use")]
+    Taken(&'static str),
+    /// A job is in a state that does not allow the order.
+    #[error("the job is {is}")]
+    Refused {
+        /// The state it is in, as it is shown.
+        is: String,
+        /// The orders that this state allows.
+        allowed: Vec<&'static str>,
+    },
+    /// The server does not answer, or ended the conversation.
+    #[error("the database cannot be reached: {0}")]
+    Down(#[source] sqlx::Error),
+    /// A statement that should have worked did not.
+    #[error("a query failed: {0}")]
+    Bug(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => {
+                Self::Down(error)
+            }
+            sqlx::Error::Database(ref said) if is_passing(said.code().as_deref()) => Self::Down(error),
+            _ => Self::Bug(error),
+        }
+    }
+}
+
+/// Whether a later try may work: the server goes down or comes up, is full, or ended a deadlock.
+fn is_passing(sqlstate: Option<&str>) -> bool {
+    sqlstate.is_some_and(|code| {
+        code.starts_with("57P") || code.starts_with("53") || code.starts_with("08") || code.starts_with("40")
+    })
+}
+
+/// The name of the constraint that an error speaks of, if it does.
+fn violated(error: &sqlx::Error) -> Option<&str> {
+    match error {
+        sqlx::Error::Database(said) => said.constraint(),
+        _ => None,
+    }
+}
+
+/// A pool of at most `connections` connections. A connection is not tried before each use: a query on a dead one
+/// fails as [`Error::Down`] and the next one gets a new connection.
+pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        .connect_lazy_with(options.application_name("offprint"))
+}
+
+/// Brings the tables up to this version. A database that is newer than this binary is refused.
+pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
+    MIGRATIONS.run(pool).await
+}
+
+/// Whether the database answers.
+pub async fn ping(pool: &PgPool) -> Result<(), Error> {
+    sqlx::query("select 1").execute(pool).await?;
+    Ok(())
+}
 pub mod cluster;

@@ -5,7 +5,6 @@
 //! get their name by [`Storage::publish`]. Whoever publishes or removes a blob holds the lock of its row meanwhile.
 
 pub mod archive;
-mod digest;
 mod incoming;
 mod read;
 mod sweep;
@@ -17,7 +16,7 @@ use std::sync::Arc;
 
 use tempfile::TempPath;
 
-pub use digest::{Digest, NotADigest};
+pub use crate::digest::Digest;
 pub use incoming::{Incoming, Staged};
 pub use sweep::Found;
 

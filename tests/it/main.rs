@@ -1,6 +1,10 @@
 //! The house through its front doors.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod archive;
 mod cluster;
+mod documents;
+mod house;
+mod notify;
 mod storage;
+mod system;

@@ -1,0 +1,102 @@
+//! The OpenAPI document: made from the routes, with an info block, tags and common answers of our own.
+
+use std::sync::LazyLock;
+
+use actix_web::{App, HttpResponse};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    ComponentsBuilder, ContactBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, ResponseBuilder,
+    SecurityRequirement,
+};
+use utoipa_actix_web::AppExt;
+
+use crate::api::routes;
+
+const ABOUT: &str = "Exports many stored pictures at once: upload assets, send one export job (these assets, as originals \
+or converted this way, tell me when it is done), watch it, and fetch single files or one resumable zip.\n\n\
+An open work-alike of `ExportJob` of Scene7's Image Production System: `assetHandleArray`, `fmt`, `is_modifier`, `macro`, \
+`emailSetting` and their neighbours have the names and the meaning of its documentation; what it does not have is camelCase. \
+Handles are opaque and permanent. Dates are RFC 3339 in UTC. Errors are `application/problem+json` (RFC 9457) with a `code` \
+that never changes and, where a body has several mistakes, all of them in `errors`.";
+
+static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(make);
+static JSON: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_pretty_json().unwrap_or_default() + "\n");
+
+/// The document as an object.
+pub fn document() -> &'static OpenApi {
+    &DOCUMENT
+}
+
+/// The document as it is served and committed.
+pub fn text() -> &'static str {
+    &JSON
+}
+
+/// `GET /openapi.json`.
+pub async fn show() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(text())
+}
+
+fn make() -> OpenApi {
+    let (_, mut document) = App::new().into_utoipa_app().configure(routes).split_for_parts();
+    document.info = InfoBuilder::new()
+        .title("Offprint")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .contact(Some(ContactBuilder::new().name(Some("The Offprint project")).build()))
+        .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build()))
+        .build();
+    document.tags = Some(
+        [
+            ("export jobs", "Orders: these assets, this way, tell these people."),
+            ("downloads", "What jobs hand out: single files, the archive, the manifest."),
+            ("assets", "Uploaded files and the sets that were made of them."),
+            ("image presets", "Stored, named modifiers; between dollar signs a preset's name is a macro."),
+            ("modifiers", "The modifier language."),
+            ("service", "For machines and operators."),
+        ]
+        .map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build())
+        .to_vec(),
+    );
+    secure(&mut document);
+    for item in document.paths.paths.values_mut() {
+        for operation in
+            [&mut item.get, &mut item.head, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
+                .into_iter()
+                .flatten()
+        {
+            add_common_answers(operation);
+        }
+    }
+    document
+}
+
+/// Shows the key, so that Swagger UI's Authorize works. It is optional: open mode has none.
+fn secure(document: &mut OpenApi) {
+    let components = document.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
+    let scheme =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The key in OFFPRINT_API_KEY.")).build();
+    let mut components = components;
+    components.add_security_scheme("key", SecurityScheme::Http(scheme));
+    document.components = Some(components);
+    document.security =
+        Some(vec![SecurityRequirement::default(), SecurityRequirement::new::<_, [&str; 0], &str>("key", [])]);
+}
+
+/// Answers that every operation can give, whatever it does.
+fn add_common_answers(operation: &mut Operation) {
+    let common = [
+        ("401", "`unauthenticated`: the service has a key and the request does not."),
+        ("403", "`foreign-origin`: a page of another site sent a write."),
+        ("421", "`misdirected-request`: the `Host` is not one of this service's names."),
+        ("500", "`internal`: a mistake of ours; the log has the reason under `requestId`."),
+        ("503", "`unavailable`: the service cannot answer now; `Retry-After` says when to try again."),
+    ];
+    for (status, about) in common {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let response = ResponseBuilder::new().description(about).content("application/problem+json", content).build();
+        operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
+    }
+}

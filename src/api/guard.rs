@@ -1,0 +1,152 @@
+//! What stands before every address: the request's id, the log line, the key, and the checks that keep web pages of
+//! strangers from using a service that trusts its network.
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, Uri};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, http::header::HeaderMap};
+use subtle::ConstantTimeEq;
+use tracing::{Instrument, info, info_span};
+use uuid::Uuid;
+
+use crate::api::problem::{Problem, REQUEST_ID};
+use crate::code::Code;
+use crate::state::State;
+
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives the request an id (the caller's own when it is a plain word), and writes one log line when it is answered.
+pub async fn trace(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = request_id(request.headers());
+    let begun = Instant::now();
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let span = info_span!("request", request.id = %id);
+    let answer = REQUEST_ID.scope(id.clone(), next.call(request)).instrument(span.clone()).await;
+    // An error that no handler turned into an answer becomes one here, while its request's id is known.
+    let mut answer = answer?;
+    let status = answer.status().as_u16();
+    let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
+    span.in_scope(
+        || info!(http.method = %method, http.path = path, http.status = status, took_ms, "{method} {path} -> {status}"),
+    );
+    metrics::histogram!("offprint_http_seconds", "method" => method.to_string(), "status" => status.to_string())
+        .record(took_ms / 1000.0);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        answer.headers_mut().insert(REQUEST_ID_HEADER, value);
+    }
+    Ok(answer)
+}
+
+fn request_id(headers: &HeaderMap) -> String {
+    let said = headers.get(REQUEST_ID_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let plain = said.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if (1..=64).contains(&said.len()) && plain { said.to_owned() } else { Uuid::now_v7().to_string() }
+}
+
+/// Lets a request through, or says why not: 421 for a foreign `Host` in open mode, 401 without the key, 403 for a
+/// write that another site's page sends.
+pub async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let Some(state) = request.app_data::<Data<State>>() else {
+        return Err(Problem::internal("the application has no state").into());
+    };
+    check(state, &request)?;
+    next.call(request).await
+}
+
+fn check(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
+    let open_to_all = is_public(request.path());
+    match &state.settings.api_key {
+        Some(key) if !open_to_all && !has_key(request.headers(), key) => return Err(unauthenticated()),
+        Some(_) => {}
+        None => check_host(state, request)?,
+    }
+    let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    match request.headers().get(header::ORIGIN).filter(|_| writes && state.settings.api_key.is_none()) {
+        Some(origin) if !is_own(state, origin.to_str().unwrap_or_default(), request) => Err(Problem::new(
+            Code::ForeignOrigin,
+            "A page of another site sent this. Writes are taken from the service's own pages and from programs.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Addresses that need no key: machines ask whether the service lives, people read its documentation.
+fn is_public(path: &str) -> bool {
+    path.starts_with("/health/") || path == "/openapi.json" || path == "/swagger-ui" || path.starts_with("/swagger-ui/")
+}
+
+fn has_key(headers: &HeaderMap, key: &str) -> bool {
+    let said = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let said = said.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    bool::from(said.trim().as_bytes().ct_eq(key.as_bytes()))
+}
+
+fn unauthenticated() -> Problem {
+    Problem::new(Code::Unauthenticated, "Send the key as `Authorization: Bearer …`.")
+        .header(header::WWW_AUTHENTICATE, "Bearer realm=\"offprint\"")
+}
+
+/// A name that an attacker's page made point at this machine (DNS rebinding) is not ours.
+fn check_host(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
+    if state.settings.auth == crate::settings::Auth::OpenOnNetwork || request.path().starts_with("/health/") {
+        return Ok(());
+    }
+    let host = request.connection_info().host().to_owned();
+    if is_loopback(host_name(&host)) || same_host(&state.public_url(), &host) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::MisdirectedRequest,
+        "The service answers to localhost and to OFFPRINT_PUBLIC_URL only. Set that, or set OFFPRINT_API_KEY.",
+    ))
+}
+
+fn is_own(state: &State, origin: &str, request: &ServiceRequest) -> bool {
+    let host = request.connection_info().host().to_owned();
+    let loopback = origin.parse::<Uri>().ok().and_then(|uri| uri.host().map(is_loopback)).unwrap_or(false);
+    same_host(origin, &host)
+        || same_host(origin, state.public_url().split_once("://").map_or("", |(_, rest)| rest))
+        || loopback
+}
+
+fn same_host(url: &str, host: &str) -> bool {
+    url.parse::<Uri>().ok().and_then(|uri| uri.authority().map(|authority| authority.as_str() == host)).unwrap_or(false)
+}
+
+fn host_name(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
+fn is_loopback(name: &str) -> bool {
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_told_apart() {
+        assert!(is_loopback(host_name("localhost:8080")));
+        assert!(is_loopback(host_name("127.0.0.1")));
+        assert!(is_loopback(host_name("[::1]:8080")));
+        assert!(!is_loopback(host_name("localhost.evil.example:8080")));
+        assert!(same_host("https://offprint.example:8443", "offprint.example:8443"));
+    }
+}

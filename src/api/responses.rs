@@ -1,0 +1,85 @@
+//! The problems that operations can answer with, as the OpenAPI document shows them: grouped by what causes them.
+
+#![allow(dead_code, reason = "these types only exist to be shown in the document")]
+
+use utoipa::IntoResponses;
+
+use crate::api::problem::ProblemBody;
+
+/// What a JSON body can do wrong.
+#[derive(IntoResponses)]
+pub enum BadBody {
+    /// `malformed-json`: the body is not JSON.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(ProblemBody),
+    /// `body-too-large`: the body is larger than the limit.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(ProblemBody),
+    /// `unsupported-media-type`: the body is not sent as JSON.
+    #[response(status = 415, content_type = "application/problem+json")]
+    MediaType(ProblemBody),
+    /// `validation-failed`: the body has mistakes; `errors` lists all of them, each with its own code and place.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Refused(ProblemBody),
+}
+
+/// What query parameters and headers can do wrong.
+#[derive(IntoResponses)]
+pub enum BadQuery {
+    /// `invalid-parameter` or `invalid-cursor`: a query parameter or header has a value that cannot be used.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Parameter(ProblemBody),
+}
+
+/// The object in the path is not there.
+#[derive(IntoResponses)]
+pub enum Missing {
+    /// `not-found`: no such object, or not one of this company.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(ProblemBody),
+}
+
+/// The object is there but its state does not allow this.
+#[derive(IntoResponses)]
+pub enum Conflict {
+    /// `wrong-state`: the state does not allow this; the detail names the state and what is allowed.
+    #[response(status = 409, content_type = "application/problem+json")]
+    WrongState(ProblemBody),
+}
+
+/// What can be wrong with fetching bytes of a job.
+#[derive(IntoResponses)]
+pub enum BadDownload {
+    /// `not-found`: no such job or file.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(ProblemBody),
+    /// `not-finished`: not complete yet; `Retry-After` says when to look again.
+    #[response(status = 409, content_type = "application/problem+json")]
+    NotFinished(ProblemBody),
+    /// `results-expired`: the files are no longer kept.
+    #[response(status = 410, content_type = "application/problem+json")]
+    Expired(ProblemBody),
+    /// `range-not-satisfiable`: the range lies outside; `Content-Range` says how long it is.
+    #[response(status = 416, content_type = "application/problem+json")]
+    Range(ProblemBody),
+}
+
+/// What uploads can do wrong.
+#[derive(IntoResponses)]
+pub enum BadUpload {
+    /// `invalid-parameter`: the body is not multipart form data as described.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(ProblemBody),
+    /// `body-too-large`: a file is larger than the limit.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(ProblemBody),
+    /// `unsupported-media-type`: the body is not `multipart/form-data`.
+    #[response(status = 415, content_type = "application/problem+json")]
+    MediaType(ProblemBody),
+    /// `validation-failed`: an empty file, or a name or folder that cannot be used.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Refused(ProblemBody),
+    /// `storage-full`: there is no room; nothing was kept.
+    #[response(status = 507, content_type = "application/problem+json")]
+    StorageFull(ProblemBody),
+}

@@ -1,0 +1,165 @@
+//! For machines and operators: what this is, whether it lives, what it allows, its numbers.
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::document;
+use crate::api::problem::Problem;
+use crate::code::Code;
+use crate::state::State;
+use crate::{db, render};
+
+/// What this is and where to go.
+///
+/// One small page for people.
+#[utoipa::path(tag = "service", responses((status = 200, description = "The page.", content_type = "text/html")))]
+#[get("/")]
+pub async fn page() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(include_str!("page.html"))
+}
+
+/// Version, limits and formats of this service.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Info {
+    /// The service's name.
+    #[schema(example = "offprint")]
+    name: &'static str,
+    /// Its version.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// Raised whenever the same recipe on the same picture gives other bytes.
+    engine_version: i32,
+    /// What it refuses to exceed.
+    limits: Limits,
+    /// How many items are worked on at once.
+    slots: usize,
+}
+
+/// What the service refuses to exceed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Items in one job.
+    items: usize,
+    /// Bytes of one uploaded file.
+    upload_bytes: u64,
+    /// Pixels of a source picture.
+    source_pixels: u64,
+    /// Pixels along a source picture's longer side.
+    source_side: u32,
+    /// Bytes of a decoded source picture.
+    decoded_bytes: u64,
+    /// Pixels of an output picture.
+    output_pixels: u64,
+    /// Pixels along an output picture's longer side.
+    output_side: u32,
+}
+
+/// Show version and limits.
+#[utoipa::path(tag = "service", responses((status = 200, description = "Version and limits.", body = Info)))]
+#[get("/info")]
+pub async fn info(state: Data<State>) -> HttpResponse {
+    let settings = &state.settings;
+    HttpResponse::Ok().json(Info {
+        name: "offprint",
+        version: env!("CARGO_PKG_VERSION"),
+        engine_version: render::ENGINE_VERSION,
+        limits: Limits {
+            items: settings.max_items,
+            upload_bytes: settings.max_upload,
+            source_pixels: settings.max_source_pixels,
+            source_side: settings.max_source_side,
+            decoded_bytes: settings.max_decoded_bytes,
+            output_pixels: settings.max_output_pixels,
+            output_side: settings.max_output_side,
+        },
+        slots: state.slots(),
+    })
+}
+
+/// How the service is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// `ok`, or in a word what is wrong.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// Bytes that the storage has left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free_bytes: Option<u64>,
+}
+
+/// Tell that the process lives.
+#[utoipa::path(tag = "service", responses((status = 200, description = "It lives.", body = Health)))]
+#[get("/health/live")]
+pub async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(Health { status: "ok", free_bytes: None })
+}
+
+/// Tell whether the service can do its work.
+///
+/// Ready means: the database answers, the storage has room (64 MiB at least), and the service is not closing.
+#[utoipa::path(tag = "service", responses(
+    (status = 200, description = "It can.", body = Health),
+    (status = 503, description = "It cannot; `status` says why in a word: `closing`, `database`, `storage-full`.", body = Health),
+))]
+#[get("/health/ready")]
+pub async fn ready(state: Data<State>) -> HttpResponse {
+    const ROOM: u64 = 64 << 20;
+    let free = state.storage.free_bytes().await.ok();
+    let status = if state.closing.is_cancelled() {
+        "closing"
+    } else if db::ping(&state.db).await.is_err() {
+        "database"
+    } else if free.is_some_and(|free| free < ROOM) {
+        "storage-full"
+    } else {
+        "ok"
+    };
+    let mut answer = if status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    answer.json(Health { status, free_bytes: free })
+}
+
+/// Show the service's numbers for Prometheus.
+#[utoipa::path(tag = "service", responses((status = 200, description = "Numbers in Prometheus' text format.", content_type = "text/plain", body = String)))]
+#[get("/metrics")]
+pub async fn metrics(state: Data<State>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.render()))
+}
+
+/// `/swagger-ui` without its slash.
+pub async fn to_swagger_ui() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/swagger-ui/")).finish()
+}
+
+/// What answers where no route does: 405 when the address exists with other methods, else 404.
+pub async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(nothing_at(&request))
+}
+
+fn nothing_at(request: &HttpRequest) -> Problem {
+    let paths = &document::document().paths.paths;
+    let found = paths.iter().find(|(path, _)| actix_web::dev::ResourceDef::new(path.as_str()).is_match(request.path()));
+    let Some((_, item)) = found else {
+        return Problem::new(
+            Code::NotFound,
+            format!("There is nothing at {}. /openapi.json lists what there is.", request.path()),
+        );
+    };
+    let methods = [
+        ("GET", &item.get),
+        ("HEAD", &item.head),
+        ("POST", &item.post),
+        ("PUT", &item.put),
+        ("PATCH", &item.patch),
+        ("DELETE", &item.delete),
+    ];
+    let allowed: Vec<&str> =
+        methods.iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| *name).collect();
+    let detail = format!("{} does not take {}; it takes {}.", request.path(), request.method(), allowed.join(", "));
+    Problem::new(Code::MethodNotAllowed, detail).header(header::ALLOW, &allowed.join(", "))
+}

@@ -1,0 +1,30 @@
+//! Blobs: what is known of bytes in storage.
+
+use crate::db::{Connection, Error};
+use crate::digest::Digest;
+
+/// Size and checksum of a blob.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Blob {
+    /// What it is named by.
+    pub sha256: Digest,
+    /// Bytes.
+    pub size: i64,
+    /// CRC-32 as zip files use it.
+    pub crc32: i64,
+}
+
+/// Writes a blob's row, or locks the one that is there, until the transaction ends. While it is held the file may be
+/// renamed into place, and nobody unlinks it.
+pub async fn hold(connection: &mut Connection, blob: &Blob) -> Result<(), Error> {
+    sqlx::query(
+        "insert into blob (sha256, size, crc32) values ($1, $2, $3)
+         on conflict (sha256) do update set created_at = now()",
+    )
+    .bind(blob.sha256)
+    .bind(blob.size)
+    .bind(blob.crc32)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! A house of one's own for each test: the application as `main` builds it, on a database and a folder that nobody
+//! else uses. Background work is done by `drain`, so no test waits for the clock.
+
+use std::sync::Arc;
+
+use actix_web::body::{BoxBody, to_bytes};
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::test::{TestRequest, init_service};
+use clap::Parser;
+use offprint::db;
+use offprint::id::WorkerId;
+use offprint::notify::Mailer;
+use offprint::settings::Settings;
+use offprint::state::State;
+use offprint::storage::Storage;
+use serde_json::Value;
+use sqlx::PgPool;
+use tempfile::TempDir;
+
+#[derive(Parser)]
+struct Knobs {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// An answer, read whole.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON, after the status was checked.
+    #[track_caller]
+    pub fn is(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", String::from_utf8_lossy(&self.body));
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+pub struct House {
+    pub state: State,
+    pub folder: TempDir,
+}
+
+impl House {
+    /// A house on this database with the default settings.
+    pub async fn open(pool: PgPool) -> Self {
+        Self::with(pool, |_| {}).await
+    }
+
+    /// A house with some settings changed.
+    pub async fn with(pool: PgPool, change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut settings = Knobs::parse_from(["offprint"]).settings;
+        settings.data_dir = folder.path().to_owned();
+        change(&mut settings);
+        let mailer =
+            Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, folder.path().join("mail")).unwrap();
+        let state = State {
+            storage: Storage::open(folder.path()).unwrap(),
+            company: db::company::default(&pool).await.unwrap(),
+            db: pool,
+            worker: WorkerId::new(),
+            work: Default::default(),
+            news: Default::default(),
+            mailer: Arc::new(mailer),
+            metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
+            closing: Default::default(),
+            settings: Arc::new(settings),
+        };
+        Self { state, folder }
+    }
+
+    /// Sends one request through the whole application.
+    pub async fn send(&self, request: TestRequest) -> Answer {
+        let app = init_service(offprint::api::app(self.state.clone())).await;
+        let answer = match app.call(request.insert_header(("host", "localhost")).to_request()).await {
+            Ok(answer) => answer.map_into_boxed_body(),
+            Err(error) => ServiceResponse::new(TestRequest::default().to_http_request(), error.error_response()),
+        };
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body: BoxBody = answer.into_body();
+        Answer { status, headers, body: to_bytes(body).await.unwrap().to_vec() }
+    }
+
+    pub async fn get(&self, uri: impl AsRef<str>) -> Answer {
+        self.send(TestRequest::get().uri(uri.as_ref())).await
+    }
+
+    pub async fn head(&self, uri: impl AsRef<str>) -> Answer {
+        self.send(TestRequest::default().method(Method::HEAD).uri(uri.as_ref())).await
+    }
+
+    pub async fn delete(&self, uri: impl AsRef<str>) -> Answer {
+        self.send(TestRequest::delete().uri(uri.as_ref())).await
+    }
+
+    pub async fn post(&self, uri: impl AsRef<str>, body: Value) -> Answer {
+        self.send(TestRequest::post().uri(uri.as_ref()).set_json(body)).await
+    }
+
+    pub async fn put(&self, uri: impl AsRef<str>, body: Value) -> Answer {
+        self.send(TestRequest::put().uri(uri.as_ref()).set_json(body)).await
+    }
+
+    pub async fn patch(&self, uri: impl AsRef<str>, body: Value) -> Answer {
+        self.send(TestRequest::patch().uri(uri.as_ref()).set_json(body)).await
+    }
+
+    /// A GET with one header more.
+    pub async fn get_with(&self, uri: impl AsRef<str>, name: &'static str, value: &str) -> Answer {
+        let header = (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        self.send(TestRequest::get().uri(uri.as_ref()).insert_header(header)).await
+    }
+
+    /// Uploads files into a folder and gives the answer.
+    pub async fn upload_to(&self, folder: &str, files: &[(&str, &[u8])]) -> Answer {
+        let mut body = Vec::new();
+        body.extend(
+            format!("--frontier\r\ncontent-disposition: form-data; name=\"folder\"\r\n\r\n{folder}\r\n").bytes(),
+        );
+        for (name, bytes) in files {
+            let head = format!(
+                "--frontier\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: application/octet-stream\r\n\r\n"
+            );
+            body.extend(head.bytes());
+            body.extend_from_slice(bytes);
+            body.extend(b"\r\n");
+        }
+        body.extend(b"--frontier--\r\n");
+        let request = TestRequest::post()
+            .uri("/assets")
+            .insert_header(("content-type", "multipart/form-data; boundary=frontier"));
+        self.send(request.set_payload(body)).await
+    }
+
+    /// Uploads one file and gives its handle.
+    pub async fn asset(&self, name: &str, bytes: &[u8]) -> String {
+        let answer = self.upload_to("", &[(name, bytes)]).await.is(201);
+        answer["assets"][0]["assetHandle"].as_str().unwrap().to_owned()
+    }
+}
