@@ -9,6 +9,7 @@ mod migrate;
 mod openapi;
 mod push;
 mod render;
+pub mod samples;
 mod serve;
 
 use std::process::ExitCode;

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod cluster;
+mod documents;
 mod house;
+mod notify;
 mod storage;
 mod system;
