@@ -1,0 +1,208 @@
+//! The one table of commands: what each is called, may say, does by default and means.
+//!
+//! Parser, documentation and the test that every command is tried walk the same table. Pages are those of the
+//! documentation's command reference.
+
+mod later;
+mod layer;
+mod output;
+mod pixel;
+mod view;
+
+use serde::Serialize;
+
+use super::complaint::Fault;
+use super::recipe::{LayerScale, Recipe};
+
+/// The commands, grouped as in the documentation.
+pub static COMMANDS: [&[Command]; 6] =
+    [view::COMMANDS, layer::COMMANDS, pixel::COMMANDS, output::COMMANDS, later::COMMANDS, later::MEANINGLESS];
+
+/// Every documented command.
+pub fn commands() -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().copied().flatten()
+}
+
+/// One documented command.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Command {
+    /// The name; case does not matter.
+    pub name: &'static str,
+    /// How its value is written.
+    pub syntax: &'static str,
+    /// What the parts of the value may be.
+    pub range: &'static str,
+    /// What holds without it.
+    pub default: &'static str,
+    /// What it applies to.
+    pub scope: Scope,
+    /// Commands with the same slot exclude each other; the last one holds.
+    pub slot: &'static str,
+    /// Whether it works.
+    pub support: Support,
+    /// What it does, in a sentence or two.
+    pub help: &'static str,
+    /// The documentation page.
+    pub page: &'static str,
+    /// A modifier that shows it. Accepted, unless the command is not supported yet.
+    pub accepts: &'static str,
+    /// A modifier that is refused because of it; empty when nothing is.
+    pub refuses: &'static str,
+    /// Values with which it does nothing; they are accepted also when the command is not supported yet.
+    pub idle: &'static [&'static str],
+    /// How it sets the recipe; `None` when there is nothing to set.
+    #[serde(skip)]
+    pub(super) meaning: Option<Meaning>,
+}
+
+/// How a command sets the recipe.
+pub(super) type Meaning = fn(&mut Draft, Place, &str) -> Result<(), Fault>;
+
+/// What a command applies to. Documentation page: c-specifying-layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// The request or its view, wherever the command stands.
+    Global,
+    /// One layer; without `layer=` it is layer 0.
+    Layer,
+    /// The composite without `layer=`, else the layer.
+    Composite,
+    /// Opens a segment.
+    Segment,
+}
+
+/// Whether a command works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Support {
+    /// It does what the documentation says.
+    Now,
+    /// It is refused with `not-supported-yet`.
+    NotYet,
+    /// It has no meaning in an export; it is accepted and ignored, with a warning.
+    Ignored,
+}
+
+/// Where a command stands, for those that mean another thing there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// No segment, or `layer=comp`.
+    Composite,
+    /// `layer=0`.
+    LayerZero,
+}
+
+/// A recipe while commands set it.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub recipe: Recipe,
+    /// The attribute Resolution.
+    pub resolution: f64,
+    pub size: Option<LayerScale>,
+    pub scale: Option<LayerScale>,
+    pub res: Option<LayerScale>,
+}
+
+impl Draft {
+    /// The finished recipe: `size` beats `scale`, `scale` beats `res`.
+    pub fn finish(mut self) -> Recipe {
+        self.recipe.layer.scale = self.size.or(self.scale).or(self.res);
+        self.recipe
+    }
+}
+
+impl Command {
+    /// A row to start from: a command that is known and not supported yet.
+    const fn row(name: &'static str, syntax: &'static str, scope: Scope, page: &'static str) -> Self {
+        Self {
+            name,
+            syntax,
+            range: "",
+            default: "none",
+            scope,
+            slot: name,
+            support: Support::NotYet,
+            help: "",
+            page,
+            accepts: "",
+            refuses: "",
+            idle: &[],
+            meaning: None,
+        }
+    }
+
+    /// Whether the value is one with which the command does nothing.
+    pub(super) fn is_idle(&self, value: &str) -> bool {
+        self.idle.iter().any(|idle| idle.eq_ignore_ascii_case(value.trim()))
+    }
+}
+
+/// The command of a name, in any case.
+pub(super) fn find(name: &str) -> Option<&'static Command> {
+    commands().find(|command| command.name.eq_ignore_ascii_case(name))
+}
+
+/// The known command that a mistyped one probably is: at most two edits away, one for names of three letters.
+pub(super) fn nearest(name: &str) -> Option<&'static Command> {
+    if name.len() > 32 {
+        return None;
+    }
+    let typed = name.to_ascii_lowercase();
+    let allowed = if typed.chars().count() <= 3 { 1 } else { 2 };
+    commands()
+        .map(|command| (edits(&typed, &command.name.to_ascii_lowercase()), command))
+        .filter(|(edits, _)| *edits <= allowed)
+        .min_by_key(|(edits, command)| (*edits, command.support != Support::Now))
+        .map(|(_, command)| command)
+}
+
+/// How many letters must be put in, taken out, replaced, or swapped with their neighbour.
+fn edits(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let moved = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                if swapped { moved.min(rows[i - 2][j - 2] + 1) } else { moved }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_complete_and_names_unique() {
+        let mut names = std::collections::HashSet::new();
+        for command in commands() {
+            assert!(names.insert(command.name.to_ascii_lowercase()), "{} stands twice", command.name);
+            for (what, text) in [("syntax", command.syntax), ("range", command.range), ("help", command.help)] {
+                assert!(!text.is_empty(), "{} has no {what}", command.name);
+            }
+            assert!(command.page.starts_with("r-"), "{}", command.name);
+            assert!(!command.accepts.is_empty(), "{}", command.name);
+            assert_eq!(command.refuses.is_empty(), command.support == Support::Ignored, "{}", command.name);
+        }
+    }
+
+    #[test]
+    fn slips_of_the_hand_find_their_command() {
+        let name = |typed| nearest(typed).map(|command| command.name);
+        assert_eq!(name("wdi"), Some("wid"));
+        assert_eq!(name("width"), Some("wid"));
+        assert_eq!(name("op_sharp"), None);
+        assert_eq!(name("opsharpen"), Some("op_sharpen"));
+        assert_eq!(name("foo"), None);
+        assert_eq!(name("ts"), None);
+    }
+}

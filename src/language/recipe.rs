@@ -1,0 +1,261 @@
+//! What was asked for, with every default resolved. Needs no picture; numbers for one picture are the renderer's plan.
+
+use serde::{Deserialize, Serialize};
+
+use super::colour::Colour;
+use super::format::OutputFormat;
+
+/// A modifier understood: what a picture is to become. Two texts that mean the same give the same recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// What happens to the picture itself, layer 0.
+    pub layer: Layer,
+    /// What happens to the composite that layer 0 fills.
+    pub composite: Composite,
+    /// How the composite is shown.
+    pub view: View,
+    /// How the view is written.
+    pub output: Output,
+}
+
+impl Recipe {
+    /// The format of the file that this recipe makes.
+    pub fn format(&self) -> OutputFormat {
+        self.output.format
+    }
+
+    /// One text for all modifiers that mean the same: what a recipe is known by.
+    pub fn canonical(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Layer 0: from the source picture to the composite. In the order of the documentation page r-layer-transforms.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Layer {
+    /// Part of the source; outside it is transparent.
+    pub crop: Option<Crop>,
+    /// Size of the layer.
+    pub scale: Option<LayerScale>,
+    /// `flip` of the segment `layer=0`.
+    pub flip: Option<Flip>,
+    /// Sharpening of the segment `layer=0`.
+    pub sharpening: Sharpening,
+    /// Opacity of the segment `layer=0`, 0 to 1.
+    pub opacity: Option<f64>,
+    /// Fill under the picture before it is rotated.
+    pub color: Option<Colour>,
+    /// Degrees clockwise, from 0 to below 360.
+    pub rotate: f64,
+    /// Rectangle grown or cut after rotation.
+    pub extend: Option<Extend>,
+    /// Fill under the layer after everything else.
+    pub bg_color: Option<Colour>,
+}
+
+/// Which part of the source is used.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Crop {
+    /// In pixels of the source.
+    Pixels(Region),
+    /// In fractions of the source: left, top, width, height.
+    Fractions([f64; 4]),
+}
+
+/// A rectangle in pixels that may reach outside what it is laid on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Region {
+    /// Left edge.
+    pub x: i32,
+    /// Top edge.
+    pub y: i32,
+    /// Width, above 0.
+    pub w: u32,
+    /// Height, above 0.
+    pub h: u32,
+}
+
+/// How a layer's size is said. `size` beats `scale`, `scale` beats `res`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LayerScale {
+    /// The largest size of the same shape inside this box; 0 leaves a side free.
+    Box(u32, u32),
+    /// A plain factor.
+    Factor(f64),
+}
+
+/// A mirroring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Flip {
+    /// Left and right change places.
+    Lr,
+    /// Top and bottom change places.
+    Ud,
+    /// Both.
+    Lrud,
+}
+
+/// How far each edge moves outwards: left, top, right, bottom; negative cuts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Extend {
+    /// In pixels.
+    Pixels([i32; 4]),
+    /// In fractions of the rectangle.
+    Fractions([f64; 4]),
+}
+
+/// What happens to the composite as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Composite {
+    /// Mirroring, after everything that layer 0 does.
+    pub flip: Option<Flip>,
+    /// Opacity, 0 to 1.
+    pub opacity: Option<f64>,
+}
+
+/// How the composite is shown: size, place and background. Documentation page: r-view-transform-for-images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// Width asked for, in pixels.
+    pub wid: Option<u32>,
+    /// Height asked for, in pixels.
+    pub hei: Option<u32>,
+    /// How the composite fits into width and height.
+    pub fit: Fit,
+    /// Factor from `scl` (already inverted: 0.5 halves).
+    pub scale: Option<f64>,
+    /// Region of interest, in pixels of the composite.
+    pub rgn: Option<Region>,
+    /// Where the picture lies in the view, -1 to 1 from left and top to right and bottom.
+    pub align: (f64, f64),
+    /// Caps of the size when none is asked for; 0 is no cap.
+    pub default_pix: (u32, u32),
+    /// Largest view allowed; 0 is no limit.
+    pub max_pix: (u32, u32),
+    /// What shows where the picture does not; always opaque.
+    pub background: Colour,
+    /// The way of scaling.
+    pub res_mode: ResMode,
+    /// Sharpening after all scaling.
+    pub sharpening: Sharpening,
+}
+
+/// `fit=mode,upscale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fit {
+    /// The way of fitting.
+    pub mode: FitMode,
+    /// Whether a small picture is enlarged.
+    pub upscale: bool,
+}
+
+/// The ways of fitting a picture into width and height. Documentation page: r-fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FitMode {
+    /// All of it, on background.
+    Fit,
+    /// All of it, no larger than the box, no background.
+    Constrain,
+    /// The box filled, the rest cut away.
+    Crop,
+    /// The box filled, nothing cut away.
+    Wrap,
+    /// The box filled, shape not kept.
+    Stretch,
+    /// The box's width filled.
+    Hfit,
+    /// The box's height filled.
+    Vfit,
+}
+
+/// The ways of scaling. Documentation page: r-is-http-resmode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ResMode {
+    /// Bilinear.
+    Bilin,
+    /// Bicubic.
+    Bicub,
+    /// A windowed sinc; the sharpest that does not ring much.
+    Sharp2,
+    /// A sharper bicubic.
+    Bisharp,
+}
+
+/// Sharpening of one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sharpening {
+    /// `op_sharpen=1`.
+    pub simple: bool,
+    /// `op_usm` or `op_usmR`.
+    pub usm: Option<Usm>,
+}
+
+/// An unsharp mask. Documentation pages: r-op-usm, r-op-usmr.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Usm {
+    /// Strength, 0 to 5.
+    pub amount: f64,
+    /// Radius in pixels, 0 to 250.
+    pub radius: f64,
+    /// Smallest difference that is sharpened, 0 to 255.
+    pub threshold: f64,
+    /// Only brightness is sharpened.
+    pub mono: bool,
+    /// The radius counts pixels of the full-resolution picture and shrinks with it.
+    pub scaled: bool,
+}
+
+/// How the picture is written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// The file's format.
+    pub format: OutputFormat,
+    /// Whether transparency is kept.
+    pub alpha: bool,
+    /// Colour or gray.
+    pub pixel_type: PixelType,
+    /// How the pixels are packed.
+    pub compression: Compression,
+    /// Progressive JPEG.
+    pub progressive: bool,
+    /// JPEG and WebP quality, 1 to 100.
+    pub quality: u8,
+    /// JPEG keeps colour at full resolution.
+    pub full_chroma: bool,
+    /// The output profile is embedded.
+    pub icc_embed: bool,
+    /// Dots per inch; `None` takes the source's.
+    pub print_res: Option<f64>,
+    /// Dots per inch where neither says them.
+    pub default_print_res: f64,
+}
+
+/// Components of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PixelType {
+    /// Three of them.
+    Rgb,
+    /// One.
+    Gray,
+}
+
+/// How pixels are packed, for formats with a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Compression {
+    /// The format's only way, or none.
+    None,
+    /// TIFF, LZW.
+    Lzw,
+    /// TIFF, deflate.
+    Zip,
+    /// WebP without loss.
+    Lossless,
+}

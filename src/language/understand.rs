@@ -1,0 +1,280 @@
+//! Texts to a [`Recipe`]: expands, fills in, sorts commands into slots, lets the last writer of each slot set it.
+
+use std::collections::BTreeMap;
+
+use super::attribute::Attributes;
+use super::command::{self, Command, Draft, Place, Scope, Support};
+use super::complaint::{Complaint, ComplaintKind, Fault, Origin};
+use super::grammar::{self, Piece, Token};
+use super::macros::{Expansion, Macros, Placed};
+use super::recipe::Recipe;
+use super::variables::Variables;
+
+/// Everything that decides what a picture becomes.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// The asset's own modifier that stands before the order's, or empty.
+    pub before: &'a str,
+    /// The order's `is_modifier`, or empty.
+    pub modifier: &'a str,
+    /// The order's `macro` as `$name$` or `name`.
+    pub export_macro: Option<&'a str>,
+    /// The asset's own modifier that stands after the order's, or empty.
+    pub after: &'a str,
+    /// The macros that any of the texts may call.
+    pub macros: &'a Macros,
+    /// What `$object$` stands for: the name of the asset.
+    pub object: &'a str,
+    /// What holds where the texts are silent.
+    pub attributes: &'a Attributes,
+}
+
+/// What an order means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Understood {
+    /// What the picture becomes.
+    pub recipe: Recipe,
+    /// All texts in order with every macro in its place.
+    pub effective: String,
+    /// What was ignored and why.
+    pub warnings: Vec<Complaint>,
+    /// Whether a value refers to `$object$`, so that another asset may give another recipe.
+    pub uses_object: bool,
+}
+
+/// Understands an order.
+///
+/// # Errors
+/// Everything that is wrong with it, all at once, each with its place in the text it was written in.
+pub fn recipe(order: &Order<'_>) -> Result<Understood, Vec<Complaint>> {
+    let mut expansion = Expansion::new(order.macros);
+    expansion.add(order.before, &Origin::AssetBefore);
+    expansion.add(order.modifier, &Origin::Modifier);
+    if let Some(call) = order.export_macro.filter(|call| !grammar::is_blank(call)) {
+        expansion.add_export_macro(call);
+    }
+    expansion.add(order.after, &Origin::AssetAfter);
+
+    let mut reader = Reader::new(order.object);
+    reader.errors.append(&mut expansion.complaints);
+    reader.collect_variables(&expansion.placed);
+    for placed in &expansion.placed {
+        reader.read(placed);
+    }
+    let draft = reader.set(order.attributes);
+    if !reader.errors.is_empty() {
+        return Err(reader.errors);
+    }
+    let effective = expansion.text();
+    Ok(Understood { recipe: draft.finish(), effective, warnings: reader.warnings, uses_object: reader.uses_object })
+}
+
+/// The segment that commands stand in.
+#[derive(Clone, Copy, PartialEq)]
+enum Segment {
+    At(Place),
+    /// A layer or effect that is refused; what it says is not looked at.
+    Refused,
+}
+
+/// One command, as the last writer of its slot or as one that a later writer replaced.
+struct Said<'a> {
+    command: &'static Command,
+    place: Place,
+    value: String,
+    piece: Piece<'a>,
+    origin: Origin,
+}
+
+/// Which command a later one replaces. Layer commands mean layer 0 in both places.
+type Slot = (&'static str, Place);
+
+struct Reader<'a> {
+    variables: Variables,
+    segment: Segment,
+    slots: BTreeMap<Slot, Said<'a>>,
+    replaced: Vec<Said<'a>>,
+    errors: Vec<Complaint>,
+    warnings: Vec<Complaint>,
+    uses_object: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(object: &str) -> Self {
+        Self {
+            variables: Variables::with_object(object),
+            segment: Segment::At(Place::Composite),
+            slots: BTreeMap::new(),
+            replaced: Vec::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            uses_object: false,
+        }
+    }
+
+    /// All definitions come first, so that a request can reach the references of a text before it.
+    fn collect_variables(&mut self, tokens: &[Placed<'a>]) {
+        for placed in tokens {
+            match grammar::read(&placed.piece) {
+                Token::Variable { name, value } => self.variables.define(name, value),
+                Token::Malformed => {
+                    let fault = Fault {
+                        remedy: "Write name=value, $macro$ or $variable=value.".into(),
+                        ..Fault::invalid("This is neither a command nor a macro nor a variable.")
+                    };
+                    self.errors.push(complaint(placed.piece.text, placed, fault));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn read(&mut self, placed: &Placed<'a>) {
+        let Token::Command { name, value } = grammar::read(&placed.piece) else { return };
+        let Some(command) = command::find(name) else { return self.unknown(name, placed) };
+        let Some(value) = value else {
+            let fault = Fault::invalid("The command has no value.");
+            return self.errors.push(complaint(name, placed, with_syntax(fault, command)));
+        };
+        if command.scope == Scope::Segment {
+            return self.open_segment(command, &value, placed);
+        }
+        let mut uses_object = false;
+        let Some(value) = self.variables.fill(&value, |name| uses_object |= name.eq_ignore_ascii_case("object")) else {
+            let fault = Fault::invalid("With its variables the value grows beyond 8 KiB.");
+            return self.errors.push(complaint(name, placed, fault));
+        };
+        self.uses_object |= uses_object;
+        let place = match (command.scope, self.segment) {
+            (Scope::Global, _) => Place::Composite,
+            (_, Segment::Refused) => return,
+            (Scope::Layer, _) => Place::LayerZero,
+            (_, Segment::At(place)) => place,
+        };
+        let said = Said { command, place, value, piece: placed.piece, origin: placed.origin.clone() };
+        self.replaced.extend(self.slots.insert((command.slot, place), said));
+    }
+
+    fn unknown(&mut self, name: &str, placed: &Placed<'_>) {
+        let fault = Fault {
+            kind: ComplaintKind::UnknownCommand,
+            detail: format!("There is no command `{name}`."),
+            remedy: "It was ignored.".into(),
+        };
+        match command::nearest(name) {
+            Some(near) => {
+                let fault = Fault { remedy: format!("Did you mean `{}`?", near.name), ..fault };
+                self.errors.push(complaint(name, placed, fault));
+            }
+            None => self.warnings.push(complaint(name, placed, fault)),
+        }
+    }
+
+    fn open_segment(&mut self, command: &'static Command, value: &str, placed: &Placed<'_>) {
+        self.segment = match value.trim().to_ascii_lowercase().as_str() {
+            "comp" if command.name == "layer" => Segment::At(Place::Composite),
+            "0" if command.name == "layer" => Segment::At(Place::LayerZero),
+            _ => Segment::Refused,
+        };
+        if self.segment == Segment::Refused {
+            let detail = format!("{}={value} is not supported yet.", command.name);
+            let fault = Fault::later(detail, "Use only the picture itself: layer=comp or layer=0.");
+            self.errors.push(complaint(command.name, placed, fault));
+        }
+    }
+
+    /// Lets the last writers set the recipe. A value that a later one replaced has no effect, so it only warns.
+    fn set(&mut self, attributes: &Attributes) -> Draft {
+        let blank = || Draft {
+            recipe: attributes.recipe(),
+            resolution: attributes.resolution,
+            size: None,
+            scale: None,
+            res: None,
+        };
+        let mut draft = blank();
+        for said in self.slots.values() {
+            match said.apply(&mut draft) {
+                Ok(None) => {}
+                Ok(Some(warning)) => self.warnings.push(said.complaint(warning)),
+                Err(fault) => self.errors.push(said.complaint(with_syntax(fault, said.command))),
+            }
+        }
+        let mut scratch = blank();
+        for said in &self.replaced {
+            if let Err(fault) = said.apply(&mut scratch) {
+                let remedy = "It has no effect, because a later one replaces it.".into();
+                self.warnings.push(said.complaint(Fault { kind: ComplaintKind::IgnoredCommand, remedy, ..fault }));
+            }
+        }
+        self.check_together(&draft);
+        for complaints in [&mut self.errors, &mut self.warnings] {
+            complaints.sort_by(|a, b| (rank(&a.origin), a.offset).cmp(&(rank(&b.origin), b.offset)));
+        }
+        draft
+    }
+
+    /// `fit` says how width and height are met, so it is a mistake without either. Documentation page: r-fit.
+    fn check_together(&mut self, draft: &Draft) {
+        let has = |slot| self.slots.contains_key(&(slot, Place::Composite));
+        let view = &draft.recipe.view;
+        if has("fit") && !has("wid") && !has("hei") && view.wid.or(view.hei).is_none() {
+            let said = &self.slots[&("fit", Place::Composite)];
+            let fault = Fault::invalid("fit needs wid or hei.");
+            let fault = Fault { remedy: "Add wid= or hei=, or leave fit away.".into(), ..fault };
+            self.errors.push(said.complaint(fault));
+        }
+    }
+}
+
+impl Said<'_> {
+    /// Sets the draft. `Some` is a remark.
+    fn apply(&self, draft: &mut Draft) -> Result<Option<Fault>, Fault> {
+        match (self.command.support, self.command.meaning) {
+            (_, Some(meaning)) => meaning(draft, self.place, &self.value).map(|()| None),
+            (Support::Ignored, None) => Ok(Some(Fault {
+                kind: ComplaintKind::IgnoredCommand,
+                detail: format!("`{}` has no meaning in an export.", self.command.name),
+                remedy: "It was ignored.".into(),
+            })),
+            (_, None) if self.command.is_idle(&self.value) => Ok(None),
+            (_, None) => {
+                Err(Fault::later(format!("`{}` is not supported yet.", self.command.name), "Leave it away for now."))
+            }
+        }
+    }
+
+    fn complaint(&self, fault: Fault) -> Complaint {
+        let placed = Placed { piece: self.piece, origin: self.origin.clone() };
+        complaint(self.command.name, &placed, fault)
+    }
+}
+
+fn complaint(command: &str, placed: &Placed<'_>, fault: Fault) -> Complaint {
+    Complaint {
+        kind: fault.kind,
+        origin: placed.origin.clone(),
+        command: command.to_owned(),
+        offset: placed.piece.offset,
+        detail: fault.detail,
+        remedy: fault.remedy,
+    }
+}
+
+fn with_syntax(fault: Fault, command: &Command) -> Fault {
+    if !fault.remedy.is_empty() {
+        return fault;
+    }
+    Fault { remedy: format!("Write {} ({}), as in {}.", command.syntax, command.range, command.accepts), ..fault }
+}
+
+/// The order in which people read the texts.
+fn rank(origin: &Origin) -> (u8, &str) {
+    match origin {
+        Origin::AssetBefore => (0, ""),
+        Origin::Modifier => (1, ""),
+        Origin::ExportMacro => (2, ""),
+        Origin::Macro(name) => (3, name),
+        Origin::AssetAfter => (4, ""),
+    }
+}

@@ -1,0 +1,76 @@
+//! Substitution variables: `$name=value` defines, `$name$` inside a value refers. Documentation page:
+//! r-is-http-substitution-variables.
+
+use std::collections::HashMap;
+
+use super::grammar::is_ident;
+
+/// How long a value may become, in bytes.
+const LENGTH: usize = 8 << 10;
+
+/// The variables of one request. All are collected first, so a reference may stand before its definition.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    by_name: HashMap<String, String>,
+}
+
+impl Variables {
+    /// Only the predefined `$object$`: the picture that the request is about.
+    pub fn with_object(object: &str) -> Self {
+        let mut variables = Self::default();
+        variables.define("object", object.to_owned());
+        variables
+    }
+
+    /// Defines a variable; the last definition wins.
+    pub fn define(&mut self, name: &str, value: String) {
+        self.by_name.insert(name.to_ascii_lowercase(), value);
+    }
+
+    /// Puts values in the place of references, once: what comes out is not looked at again. References to nothing
+    /// stay as they are. The names used are handed to `used`. `None` when the value grows beyond 8 KiB.
+    pub fn fill(&self, value: &str, mut used: impl FnMut(&str)) -> Option<String> {
+        let mut out = String::with_capacity(value.len());
+        let mut rest = value;
+        while let Some(start) = rest.find('$') {
+            out.push_str(&rest[..start]);
+            let after = &rest[start + 1..];
+            let name = after.find('$').map(|end| &after[..end]).filter(|name| is_ident(name));
+            let found = name.and_then(|name| Some((name, self.by_name.get(&name.to_ascii_lowercase())?)));
+            rest = match found {
+                Some((name, text)) => {
+                    used(name);
+                    out.push_str(text);
+                    &after[name.len() + 1..]
+                }
+                None => {
+                    out.push('$');
+                    after
+                }
+            };
+            if out.len() > LENGTH {
+                return None;
+            }
+        }
+        out.push_str(rest);
+        Some(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fills_once_and_leaves_the_unknown() {
+        let mut variables = Variables::with_object("shoe");
+        variables.define("A", "1".into());
+        variables.define("b", "$a$".into());
+        let fill = |value| variables.fill(value, |_| {}).unwrap();
+        assert_eq!(fill("$a$,$B$,$c$"), "1,$a$,$c$");
+        assert_eq!(fill("my$x$a$y"), "my$x1y");
+        assert_eq!(fill("$object$"), "shoe");
+        variables.define("long", "x".repeat(5000));
+        assert_eq!(variables.fill("$long$$long$", |_| {}), None);
+    }
+}
