@@ -2,8 +2,10 @@
 //!
 //! Locks are taken in the order company, job, item. Time that decides anything is the database's.
 
+pub mod asset;
 pub mod blob;
 pub mod company;
+pub mod image_preset;
 
 use std::time::Duration;
 
