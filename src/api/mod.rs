@@ -3,16 +3,23 @@
 //! A handler takes what it needs as typed parameters, asks one question of another room and answers. [`routes`] is the
 //! one list of them; the OpenAPI document is made from it, so the two cannot drift apart.
 
+pub mod asset_content;
+pub mod assets;
 pub mod body;
 pub mod caller;
+pub mod download;
 pub mod document;
 pub mod guard;
 pub mod json;
+pub mod modifiers;
 pub mod page;
 pub mod problem;
+pub mod range;
 pub mod responses;
 pub mod schema;
+pub mod sniff;
 pub mod system;
+pub mod upload;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -29,6 +36,13 @@ use crate::state::State;
 /// Every documented address, in the order in which the document shows them.
 pub fn routes(config: &mut ServiceConfig) {
     config
+        .service(upload::upload_assets)
+        .service(assets::list_assets)
+        .service(assets::show_asset)
+        .service(assets::change_asset)
+        .service(assets::delete_asset)
+        .service(asset_content::download_content)
+        .service(asset_content::replace_content)
         .service(system::page)
         .service(system::info)
         .service(system::live)
