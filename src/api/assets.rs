@@ -20,6 +20,7 @@ use crate::digest::Digest;
 use crate::id::AssetId;
 use crate::language::Macros;
 use crate::name::{FileName, Folder};
+use crate::render::{Header, SourceColor, Turn};
 use crate::state::State;
 
 /// A file that was uploaded, or a set.
@@ -48,6 +49,7 @@ pub struct Asset {
     /// Media type of the original; null for sets.
     #[schema(example = "image/jpeg")]
     mime: Option<String>,
+    /// What the picture's header says.
     #[serde(flatten)]
     picture: Picture,
     /// Modifier of its own that stands before a job's.
@@ -79,6 +81,22 @@ pub struct Picture {
     /// Height of the upright picture, in pixels.
     #[schema(example = 1200)]
     height: Option<u32>,
+    /// Whether it may have transparent pixels.
+    has_alpha: Option<bool>,
+    /// How the picture lies in its file, as EXIF counts: 1 is upright.
+    #[schema(minimum = 1, maximum = 8, example = 1)]
+    orientation: Option<u8>,
+    /// Its components.
+    #[schema(value_type = Option<String>, example = "rgb")]
+    color: Option<SourceColor>,
+    /// Bits of a component.
+    #[schema(example = 8)]
+    bits: Option<u8>,
+    /// Dots per inch.
+    #[schema(example = 72.0)]
+    resolution: Option<f64>,
+    /// What its colour profile calls itself; null when it has none.
+    profile: Option<String>,
 }
 
 /// Where to go from an asset.
@@ -93,9 +111,19 @@ pub struct Links {
 }
 
 impl Picture {
-    fn of(header: Option<&Value>) -> Self {
-        let number = |name: &str| header?.get(name)?.as_u64()?.try_into().ok();
-        Self { width: number("width"), height: number("height") }
+    fn of(kept: Option<&Value>) -> Self {
+        let Some(header) = kept.and_then(|kept| Header::deserialize(kept).ok()) else { return Self::default() };
+        let (width, height) = header.upright();
+        Self {
+            width: Some(width),
+            height: Some(height),
+            has_alpha: Some(header.alpha),
+            orientation: (1..=8).find(|number| Turn::from_exif((*number).into()) == header.orientation),
+            color: Some(header.color),
+            bits: Some(header.bits),
+            resolution: header.dpi,
+            profile: kept.and_then(|kept| kept["profileName"].as_str()).map(str::to_owned),
+        }
     }
 }
 

@@ -4,12 +4,14 @@
 //! one list of them; the OpenAPI document is made from it, so the two cannot drift apart.
 
 pub mod asset_content;
+pub mod asset_sets;
 pub mod assets;
 pub mod body;
 pub mod caller;
 pub mod download;
 pub mod document;
 pub mod guard;
+pub mod image_presets;
 pub mod json;
 pub mod modifiers;
 pub mod page;
@@ -43,6 +45,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(assets::delete_asset)
         .service(asset_content::download_content)
         .service(asset_content::replace_content)
+        .service(asset_sets::create_set)
+        .service(image_presets::list_image_presets)
+        .service(image_presets::show_image_preset)
+        .service(image_presets::save_image_preset)
+        .service(image_presets::delete_image_preset)
         .service(system::page)
         .service(system::info)
         .service(system::live)

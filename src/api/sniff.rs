@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use exif::{In, Reader, Tag, Value as ExifValue};
+use moxcms::{ColorProfile, ProfileText};
 use serde_json::Value;
 
 use crate::db::asset::AssetType;
+use crate::render;
 
 /// How much of a file's beginning is looked at.
 const BEGINNING: u64 = 16 << 10;
@@ -48,10 +50,25 @@ pub async fn facts(path: PathBuf) -> io::Result<Facts> {
     looked.await.unwrap_or_else(|broken| Err(io::Error::other(broken)))
 }
 
+/// The header as it is kept, with the name of its colour profile beside it.
 fn header(path: &Path) -> Option<Value> {
-    let reader = image::ImageReader::open(path).ok()?.with_guessed_format().ok()?;
-    let (width, height) = reader.into_dimensions().ok()?;
-    Some(serde_json::json!({ "width": width, "height": height }))
+    let header = render::probe(path).ok()?;
+    let mut kept = serde_json::to_value(&header).ok()?;
+    kept["profileName"] = header.profile.map(|profile| profile_name(&profile)).into();
+    Some(kept)
+}
+
+/// What a profile calls itself.
+fn profile_name(profile: &[u8]) -> String {
+    let description = ColorProfile::new_from_slice(profile).ok().and_then(|profile| profile.description);
+    let name = match description {
+        Some(ProfileText::PlainString(name)) => name,
+        Some(ProfileText::Description(name)) => name.ascii_string,
+        Some(ProfileText::Localizable(names)) => names.into_iter().next().map(|name| name.value).unwrap_or_default(),
+        None => String::new(),
+    };
+    let name: String = name.chars().filter(|letter| !letter.is_control()).take(100).collect();
+    if name.trim().is_empty() { "unnamed".to_owned() } else { name.trim().to_owned() }
 }
 
 /// The capture date. Only what cameras and scanners write is asked for.
