@@ -5,7 +5,7 @@ use std::io::{BufRead, Seek, Write};
 use image::codecs::tiff::TiffDecoder;
 use tiff::encoder::colortype::{self, ColorType};
 use tiff::encoder::{Compression, DeflateLevel, Predictor, Rational, TiffEncoder, TiffValue};
-use tiff::tags::{ResolutionUnit, Tag};
+use tiff::tags::{ExtraSamples, ResolutionUnit, Tag};
 
 use super::decode::through_image;
 use super::{components, failed};
@@ -26,13 +26,9 @@ pub(super) fn encode(
     profile: Option<&[u8]>,
     out: &mut (impl Write + Seek),
 ) -> Result<(), Failure> {
-    match (encode.pixel_type, pixels.channels()) {
-        (PixelType::Rgb, 3) => write::<colortype::RGB8>(encode, pixels, pixels.data(), profile, out),
-        (PixelType::Rgb, _) => write::<colortype::RGBA8>(encode, pixels, pixels.data(), profile, out),
-        (PixelType::Gray, _) => {
-            let gray = components(encode, pixels);
-            write::<colortype::Gray8>(encode, pixels, &gray, profile, out)
-        }
+    match encode.pixel_type {
+        PixelType::Rgb => write::<colortype::RGB8>(encode, pixels, pixels.data(), profile, out),
+        PixelType::Gray => write::<colortype::Gray8>(encode, pixels, &components(encode, pixels), profile, out),
     }
     .map_err(|error| failed("TIFF", error))
 }
@@ -57,6 +53,9 @@ where
     let mut image = encoder.new_image::<C>(width, height)?;
     let dpi = (encode.dpi * 1000.0).round() as u32;
     image.resolution(ResolutionUnit::Inch, Rational { n: dpi, d: 1000 });
+    if pixels.channels() == 4 {
+        image.extra_samples(&[ExtraSamples::UnassociatedAlpha])?;
+    }
     if let Some(profile) = profile {
         image.encoder().write_tag(Tag::IccProfile, profile)?;
     }
