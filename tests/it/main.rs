@@ -3,6 +3,8 @@
 
 mod cluster;
 mod documents;
+mod exportjob;
+mod exportjob_results;
 mod house;
 mod notify;
 mod storage;
