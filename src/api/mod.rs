@@ -6,6 +6,7 @@
 pub mod body;
 pub mod caller;
 pub mod document;
+pub mod export_jobs;
 pub mod guard;
 pub mod json;
 pub mod page;
@@ -29,6 +30,23 @@ use crate::state::State;
 /// Every documented address, in the order in which the document shows them.
 pub fn routes(config: &mut ServiceConfig) {
     config
+        .service(export_jobs::create::validate)
+        .service(export_jobs::create::create)
+        .service(export_jobs::show::list)
+        .service(export_jobs::show::show)
+        .service(export_jobs::log::items)
+        .service(export_jobs::log::events)
+        .service(export_jobs::orders::pause)
+        .service(export_jobs::orders::resume)
+        .service(export_jobs::orders::stop)
+        .service(export_jobs::orders::run)
+        .service(export_jobs::orders::retry)
+        .service(export_jobs::orders::delete)
+        .service(export_jobs::files::list)
+        .service(export_jobs::files::fetch)
+        .service(export_jobs::files::download)
+        .service(export_jobs::files::archive)
+        .service(export_jobs::files::manifest)
         .service(system::page)
         .service(system::info)
         .service(system::live)

@@ -1,2 +1,24 @@
 //! Recipe and picture to plan, steps and encoded bytes. Knows [`crate::language`] only.
-pub const ENGINE_VERSION: i32 = 1;
+//!
+//! [`probe`] reads a file's header; [`Plan::of`] makes numbers of recipe and header, without pixels; [`render`] decodes,
+//! does the plan's [`Step`]s one after the other and encodes.
+
+mod codec;
+mod colour;
+mod develop;
+mod failure;
+mod header;
+mod limits;
+mod pixels;
+mod plan;
+mod step;
+mod turn;
+mod view;
+
+pub use develop::{ENGINE_VERSION, Rendered, Stop, render};
+pub use failure::{Failure, Warning};
+pub use header::{Header, SourceColor, SourceFormat, probe};
+pub use limits::Limits;
+pub use plan::{Decode, Encode, Plan};
+pub use step::{Kernel, Step};
+pub use turn::Turn;

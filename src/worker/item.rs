@@ -8,7 +8,7 @@ use crate::db::item::{self, Beat, Claim};
 use crate::db::settle::{Ending, Made, Try, settle, settle_ready};
 use crate::db;
 use crate::language::Recipe;
-use crate::render::{self, Failure, Limits, Plan, Stop};
+use crate::render::{self, Failure, Plan, Stop};
 use crate::state::{KeepError, State};
 use crate::storage;
 use crate::worker::{ENGINE, within_grace};
@@ -102,7 +102,7 @@ async fn develop(state: &State, claim: &Claim, stop: &Stop) -> Ending {
     let Some(recipe) = claim.recipe.as_deref().and_then(|text| serde_json::from_str::<Recipe>(text).ok()) else {
         return Ending::Failed(Note::new(Code::Internal, "The recipe of this item does not read; a newer version wrote it."));
     };
-    let (source, limits, stop) = (state.storage.path(&claim.sha256), limits(state), stop.clone());
+    let (source, limits, stop) = (state.storage.path(&claim.sha256), state.limits(), stop.clone());
     let output = match state.storage.scratch().await {
         Ok(output) => output,
         Err(error) => return Ending::TryAgain(from_storage(&error)),
@@ -150,17 +150,6 @@ fn from_storage(error: &storage::Error) -> Note {
     match error {
         storage::Error::Full(_) => Note::new(Code::StorageFull, "The storage is full; the item waits until there is room."),
         _ => Note::new(Code::Unavailable, "The storage did not take the file."),
-    }
-}
-
-fn limits(state: &State) -> Limits {
-    let settings = &state.settings;
-    Limits {
-        source_pixels: settings.max_source_pixels,
-        source_side: settings.max_source_side,
-        decoded_bytes: settings.max_decoded_bytes,
-        output_pixels: settings.max_output_pixels,
-        output_side: settings.max_output_side,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The house through its front doors.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod archive;
 mod cluster;
 mod documents;
 mod exportjob;

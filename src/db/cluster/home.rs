@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::storage::Digest;
+use crate::digest::Digest;
 
 use super::{Error, PORT};
 

@@ -1,0 +1,138 @@
+//! Colour profiles: which one a source has, and the way to sRGB. Documentation page: r-color-management.
+
+use moxcms::{ColorProfile, DataColorSpace, Layout, RenderingIntent, TransformOptions};
+
+use super::failure::{Failure, Warning};
+use super::header::{Header, SourceColor};
+use super::pixels::Pixels;
+use crate::code::Code;
+use crate::language::{OutputFormat, PixelType};
+
+/// What a source says of its colours.
+pub(super) enum Profile {
+    /// Nothing: its numbers are left as they are.
+    Untagged,
+    /// sRGB, or equal to it in effect.
+    Srgb,
+    /// Another, that is converted to sRGB.
+    Other,
+    /// One that cannot be used.
+    Unusable(String),
+}
+
+impl Profile {
+    /// Reads the profile of a source.
+    pub fn of(header: &Header) -> Self {
+        let Some(bytes) = &header.profile else { return Self::Untagged };
+        let convert = match Conversion::new(bytes) {
+            Ok(convert) => convert,
+            Err(failure) => return Self::Unusable(failure.detail),
+        };
+        if convert.gray && header.color != SourceColor::Gray {
+            return Self::Unusable("The profile is one of gray, and the picture has colours.".into());
+        }
+        match convert.changes_nothing() {
+            Ok(true) => Self::Srgb,
+            Ok(false) => Self::Other,
+            Err(failure) => Self::Unusable(failure.detail),
+        }
+    }
+
+    pub fn needs_conversion(&self) -> bool {
+        matches!(self, Self::Other)
+    }
+
+    /// Whether the meaning of the result's numbers is known.
+    pub fn is_known(&self) -> bool {
+        matches!(self, Self::Srgb | Self::Other)
+    }
+
+    pub fn warning(&self) -> Option<Warning> {
+        match self {
+            Self::Unusable(detail) => Some(Warning::new(
+                Code::ProfileIgnored,
+                format!("The colour profile was ignored and the colours were left as they are: {detail}"),
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// Formats that can carry a profile. Documentation page: r-is-http-fmt.
+pub(super) fn can_embed(format: OutputFormat) -> bool {
+    matches!(format, OutputFormat::Jpeg | OutputFormat::Png | OutputFormat::Tiff)
+}
+
+/// The profile of what is written: sRGB, or gray with its curve.
+pub(super) fn output_profile(pixel_type: PixelType) -> Result<Vec<u8>, Failure> {
+    let mut profile = ColorProfile::new_srgb();
+    if pixel_type == PixelType::Gray {
+        let curve = profile.red_trc;
+        profile = ColorProfile::new_gray_with_gamma(2.2);
+        profile.gray_trc = curve;
+    }
+    profile
+        .encode()
+        .map_err(|error| Failure::new(Code::EncodeFailed, format!("The profile cannot be written: {error}.")))
+}
+
+/// The way from a profile to sRGB.
+pub(super) struct Conversion {
+    profile: ColorProfile,
+    gray: bool,
+}
+
+impl Conversion {
+    pub fn new(bytes: &[u8]) -> Result<Self, Failure> {
+        let profile = ColorProfile::new_from_slice(bytes).map_err(unusable)?;
+        let gray = match profile.color_space {
+            DataColorSpace::Rgb => false,
+            DataColorSpace::Gray => true,
+            other => return Err(Failure::new(Code::UnsupportedColor, format!("It is a profile of {other:?}."))),
+        };
+        Ok(Self { profile, gray })
+    }
+
+    /// Converts rows in place.
+    pub fn apply(&self, pixels: &mut Pixels) -> Result<(), Failure> {
+        let channels = pixels.channels();
+        let (from, to) = match (self.gray, channels) {
+            (false, 3) => (Layout::Rgb, Layout::Rgb),
+            (false, _) => (Layout::Rgba, Layout::Rgba),
+            (true, 3) => (Layout::Gray, Layout::Rgb),
+            (true, _) => (Layout::GrayAlpha, Layout::Rgba),
+        };
+        let options =
+            TransformOptions { rendering_intent: RenderingIntent::RelativeColorimetric, ..Default::default() };
+        let way = self.profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, options).map_err(unusable)?;
+        let mut source = Vec::new();
+        for row in pixels.rows_mut() {
+            source.clear();
+            match (self.gray, channels) {
+                (false, _) => source.extend_from_slice(row),
+                (true, 3) => source.extend(row.chunks_exact(3).map(|pixel| pixel[0])),
+                (true, _) => source.extend(row.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[3]])),
+            }
+            way.transform(&source, row).map_err(unusable)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it moves no colour by more than one step. Most pictures say sRGB in one of many wordings.
+    fn changes_nothing(&self) -> Result<bool, Failure> {
+        let levels: Vec<u8> = (0..=8).map(|step: u32| (step * 255 / 8) as u8).collect();
+        let mut grid = Vec::new();
+        for r in &levels {
+            for g in &levels {
+                grid.extend(levels.iter().flat_map(|b| if self.gray { [*r, *r, *r] } else { [*r, *g, *b] }));
+            }
+        }
+        let mut converted = Pixels::new(81, 9, 3, grid.clone());
+        self.apply(&mut converted)?;
+        Ok(converted.data().iter().zip(&grid).all(|(a, b)| a.abs_diff(*b) <= 1))
+    }
+}
+
+fn unusable(error: moxcms::CmsError) -> Failure {
+    Failure::new(Code::ProfileIgnored, format!("It cannot be used: {error}."))
+}

@@ -1,0 +1,49 @@
+//! Why a picture could not be rendered, or what to know about one that was.
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::Code;
+
+/// Why a picture could not be rendered. Never names a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct Failure {
+    /// From the one list of codes.
+    pub code: Code,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure of this code.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => Self::new(Code::Truncated, "The file ends before its picture does."),
+            std::io::ErrorKind::NotFound => Self::new(Code::OriginalMissing, "The source file is not there."),
+            std::io::ErrorKind::StorageFull => Self::new(Code::StorageFull, "There is no room for the picture."),
+            _ => Self::new(Code::Internal, format!("The file could not be read or written: {error}.")),
+        }
+    }
+}
+
+/// What to know about a picture that is rendered all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// From the one list of codes.
+    pub code: Code,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+impl Warning {
+    /// A warning of this code.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}

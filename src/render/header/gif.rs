@@ -1,0 +1,55 @@
+//! The blocks of a GIF.
+
+use std::io::{BufRead, Read};
+
+use super::{Header, SourceColor, SourceFormat, corrupt};
+use crate::render::failure::Failure;
+
+/// Reads blocks up to the first frame.
+pub(super) fn read(reader: &mut impl BufRead) -> Result<Header, Failure> {
+    let mut start = [0; 13];
+    reader.read_exact(&mut start)?;
+    let side = |at: usize| u32::from(u16::from_le_bytes([start[at], start[at + 1]]));
+    let mut header = Header::new(SourceFormat::Gif, (side(6), side(8)), SourceColor::Rgb, 8);
+    skip_palette(reader, start[10])?;
+    let mut block = [0];
+    loop {
+        reader.read_exact(&mut block)?;
+        match block[0] {
+            0x21 => header.alpha |= extension(reader)?,
+            0x2C => break,
+            _ => return Err(corrupt("The GIF has no frame.")),
+        }
+    }
+    let mut frame = [0; 8];
+    reader.read_exact(&mut frame)?;
+    let at = |at: usize| u32::from(u16::from_le_bytes([frame[at], frame[at + 1]]));
+    // What the first frame leaves uncovered is transparent.
+    header.alpha |= (at(0), at(2)) != (0, 0) || at(4) < header.width || at(6) < header.height;
+    Ok(header)
+}
+
+fn skip_palette(reader: &mut impl Read, flags: u8) -> Result<(), Failure> {
+    if flags & 0x80 != 0 {
+        let mut palette = vec![0; 3 << ((flags & 7) + 1)];
+        reader.read_exact(&mut palette)?;
+    }
+    Ok(())
+}
+
+/// Passes over an extension; says whether it makes a colour transparent.
+fn extension(reader: &mut impl Read) -> Result<bool, Failure> {
+    let mut byte = [0];
+    reader.read_exact(&mut byte)?;
+    let control = byte[0] == 0xF9;
+    let mut transparent = false;
+    loop {
+        reader.read_exact(&mut byte)?;
+        if byte[0] == 0 {
+            return Ok(transparent);
+        }
+        let mut data = vec![0; usize::from(byte[0])];
+        reader.read_exact(&mut data)?;
+        transparent |= control && data[0] & 1 == 1;
+    }
+}

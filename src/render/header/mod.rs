@@ -1,0 +1,155 @@
+//! What a file says of its picture before any pixel is decoded. Reads a bounded amount and calls no C code.
+
+mod exif;
+mod gif;
+mod jpeg;
+mod others;
+
+pub(super) use others::{image_failure, png_failure};
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use super::turn::Turn;
+use crate::code::Code;
+
+/// Largest colour profile that is read, in bytes.
+const MAX_PROFILE: usize = 4 << 20;
+
+/// The kinds of picture that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SourceFormat {
+    /// JPEG.
+    Jpeg,
+    /// PNG.
+    Png,
+    /// TIFF.
+    Tiff,
+    /// WebP.
+    Webp,
+    /// GIF.
+    Gif,
+    /// BMP.
+    Bmp,
+}
+
+/// The components of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SourceColor {
+    /// One component.
+    Gray,
+    /// Three components, or a palette of them.
+    Rgb,
+    /// Four inks.
+    Cmyk,
+}
+
+/// A picture's header.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Header {
+    /// What kind of file it is.
+    pub format: SourceFormat,
+    /// Width as stored, in pixels.
+    pub width: u32,
+    /// Height as stored, in pixels.
+    pub height: u32,
+    /// What makes the picture upright.
+    pub orientation: Turn,
+    /// Its components.
+    pub color: SourceColor,
+    /// Whether it may have transparent pixels.
+    pub alpha: bool,
+    /// Whether its colours are stored multiplied by alpha.
+    pub premultiplied: bool,
+    /// Bits of a component.
+    pub bits: u8,
+    /// Dots per inch.
+    pub dpi: Option<f64>,
+    /// The colour profile, as it is embedded.
+    #[serde(skip)]
+    pub profile: Option<Vec<u8>>,
+}
+
+impl Header {
+    fn new(format: SourceFormat, (width, height): (u32, u32), color: SourceColor, bits: u8) -> Self {
+        Self {
+            format,
+            width,
+            height,
+            orientation: Turn::NONE,
+            color,
+            alpha: false,
+            premultiplied: false,
+            bits,
+            dpi: None,
+            profile: None,
+        }
+    }
+
+    /// Width and height of the upright picture.
+    pub fn upright(&self) -> (u32, u32) {
+        self.orientation.size((self.width, self.height))
+    }
+
+    /// Bytes that the picture takes once decoded, at its own depth.
+    pub fn decoded_bytes(&self) -> u64 {
+        let colors = if self.color == SourceColor::Cmyk { 4 } else { 3 };
+        let depth = u64::from(self.bits.div_ceil(8).max(1));
+        u64::from(self.width) * u64::from(self.height) * (colors + u64::from(self.alpha)) * depth
+    }
+}
+
+/// Reads the header of a picture.
+///
+/// # Errors
+/// `unsupported-format` when the file is no picture of a kind that can be read, `truncated` or `corrupt` when its
+/// header is not whole, `original-missing` when there is no file.
+pub fn probe(path: &Path) -> Result<Header, Failure> {
+    let mut reader = BufReader::new(File::open(path)?);
+    let start = peek(&mut reader)?;
+    let Some(format) = sniff(&start) else {
+        return Err(Failure::new(Code::UnsupportedFormat, "The file is no JPEG, PNG, TIFF, WebP, GIF or BMP picture."));
+    };
+    let header = match format {
+        SourceFormat::Jpeg => jpeg::read(&mut reader)?,
+        SourceFormat::Gif => gif::read(&mut reader)?,
+        SourceFormat::Png => others::png(reader)?,
+        SourceFormat::Tiff => others::tiff(reader)?,
+        SourceFormat::Webp => others::webp(reader)?,
+        SourceFormat::Bmp => others::bmp(reader)?,
+    };
+    if header.width == 0 || header.height == 0 {
+        return Err(Failure::new(Code::Corrupt, "The picture has no size."));
+    }
+    Ok(header)
+}
+
+fn peek(reader: &mut (impl BufRead + Seek)) -> Result<Vec<u8>, Failure> {
+    let mut start = Vec::with_capacity(16);
+    reader.by_ref().take(16).read_to_end(&mut start)?;
+    reader.rewind()?;
+    Ok(start)
+}
+
+fn sniff(start: &[u8]) -> Option<SourceFormat> {
+    match start {
+        [0xFF, 0xD8, 0xFF, ..] => Some(SourceFormat::Jpeg),
+        [0x89, b'P', b'N', b'G', ..] => Some(SourceFormat::Png),
+        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(SourceFormat::Tiff),
+        [b'G', b'I', b'F', b'8', ..] => Some(SourceFormat::Gif),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(SourceFormat::Webp),
+        [b'B', b'M', ..] => Some(SourceFormat::Bmp),
+        _ => None,
+    }
+}
+
+fn corrupt(detail: impl Into<String>) -> Failure {
+    Failure::new(Code::Corrupt, detail)
+}

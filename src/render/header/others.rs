@@ -1,0 +1,132 @@
+//! Headers that a pure Rust decoder reads for us.
+
+use std::fs::File;
+use std::io::BufReader;
+
+use image::codecs::bmp::BmpDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::{ColorType, ImageDecoder, ImageError};
+use tiff::tags::{ExtraSamples, PhotometricInterpretation, Tag};
+
+use super::{Header, MAX_PROFILE, SourceColor, SourceFormat, corrupt, exif};
+use crate::code::Code;
+use crate::render::failure::Failure;
+
+type Input = BufReader<File>;
+
+/// How much of a TIFF's or WebP's header may be held at once, in bytes.
+const MOST: usize = 32 << 20;
+
+pub(super) fn png(input: Input) -> Result<Header, Failure> {
+    let decoder = png::Decoder::new_with_limits(input, png::Limits { bytes: MOST });
+    let reader = decoder.read_info().map_err(png_failure)?;
+    let info = reader.info();
+    let (color, alpha) = match info.color_type {
+        png::ColorType::Grayscale => (SourceColor::Gray, false),
+        png::ColorType::GrayscaleAlpha => (SourceColor::Gray, true),
+        png::ColorType::Rgb | png::ColorType::Indexed => (SourceColor::Rgb, false),
+        png::ColorType::Rgba => (SourceColor::Rgb, true),
+    };
+    let mut header = Header::new(SourceFormat::Png, (info.width, info.height), color, info.bit_depth as u8);
+    header.alpha = alpha || info.trns.is_some();
+    header.profile = info.icc_profile.as_ref().map(|profile| profile.to_vec()).filter(|it| it.len() <= MAX_PROFILE);
+    header.dpi = info
+        .pixel_dims
+        .filter(|dims| matches!(dims.unit, png::Unit::Meter))
+        .and_then(|dims| exif::dots_per_inch(f64::from(dims.xppu) * 0.0254, 2));
+    if let Some(raw) = info.exif_metadata.as_ref() {
+        exif::apply(&mut header, raw.to_vec());
+    }
+    Ok(header)
+}
+
+/// What a failure of the PNG decoder means for us.
+pub(in crate::render) fn png_failure(error: png::DecodingError) -> Failure {
+    match error {
+        png::DecodingError::IoError(error) => error.into(),
+        png::DecodingError::LimitsExceeded => Failure::new(Code::SourceTooLarge, "The PNG needs too much memory."),
+        other => corrupt(format!("The PNG is damaged: {other}.")),
+    }
+}
+
+pub(super) fn tiff(input: Input) -> Result<Header, Failure> {
+    let mut limits = tiff::decoder::Limits::default();
+    limits.ifd_value_size = MOST;
+    let mut decoder = tiff::decoder::Decoder::new(input).map_err(tiff_failure)?.with_limits(limits);
+    let size = decoder.dimensions().map_err(tiff_failure)?;
+    let kind = decoder.colortype().map_err(tiff_failure)?;
+    let (color, bits, alpha) = match kind {
+        tiff::ColorType::Gray(bits) => (SourceColor::Gray, bits, false),
+        tiff::ColorType::GrayA(bits) => (SourceColor::Gray, bits, true),
+        tiff::ColorType::RGB(bits) | tiff::ColorType::YCbCr(bits) | tiff::ColorType::Palette(bits) => {
+            (SourceColor::Rgb, bits, false)
+        }
+        tiff::ColorType::RGBA(bits) => (SourceColor::Rgb, bits, true),
+        tiff::ColorType::CMYK(bits) | tiff::ColorType::CMYKA(bits) => (SourceColor::Cmyk, bits, false),
+        other => {
+            let detail = format!("TIFF pictures of the kind {other:?} cannot be read.");
+            return Err(Failure::new(Code::UnsupportedColor, detail));
+        }
+    };
+    let mut header = Header::new(SourceFormat::Tiff, size, color, bits);
+    header.alpha = alpha;
+    let mut number = |tag| decoder.find_tag_unsigned::<u32>(tag).ok().flatten();
+    header.orientation = crate::render::turn::Turn::from_exif(number(Tag::Orientation).unwrap_or(1));
+    header.premultiplied =
+        alpha && number(Tag::ExtraSamples) == Some(u32::from(ExtraSamples::AssociatedAlpha.to_u16()));
+    let unit = number(Tag::ResolutionUnit).unwrap_or(2);
+    let photometric = number(Tag::PhotometricInterpretation);
+    if photometric == Some(u32::from(PhotometricInterpretation::CIELab.to_u16())) {
+        return Err(Failure::new(Code::UnsupportedColor, "TIFF pictures in Lab cannot be read."));
+    }
+    header.dpi = decoder.get_tag_f64(Tag::XResolution).ok().and_then(|value| exif::dots_per_inch(value, unit));
+    header.profile = decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|it| it.len() <= MAX_PROFILE);
+    Ok(header)
+}
+
+/// What a failure of the TIFF decoder means for us.
+fn tiff_failure(error: tiff::TiffError) -> Failure {
+    match error {
+        tiff::TiffError::IoError(error) => error.into(),
+        tiff::TiffError::UnsupportedError(what) => {
+            Failure::new(Code::UnsupportedFormat, format!("This TIFF cannot be read: {what}."))
+        }
+        tiff::TiffError::LimitsExceeded => Failure::new(Code::SourceTooLarge, "The TIFF needs too much memory."),
+        other => corrupt(format!("The TIFF is damaged: {other}.")),
+    }
+}
+
+pub(super) fn webp(input: Input) -> Result<Header, Failure> {
+    let mut decoder = WebPDecoder::new(input).map_err(image_failure)?;
+    let mut header = Header::new(SourceFormat::Webp, decoder.dimensions(), SourceColor::Rgb, 8);
+    header.alpha = decoder.color_type().has_alpha();
+    header.profile = decoder.icc_profile().map_err(image_failure)?.filter(|it| it.len() <= MAX_PROFILE);
+    if let Some(raw) = decoder.exif_metadata().map_err(image_failure)? {
+        let plain = raw.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec);
+        exif::apply(&mut header, plain.unwrap_or(raw));
+    }
+    Ok(header)
+}
+
+pub(super) fn bmp(input: Input) -> Result<Header, Failure> {
+    let decoder = BmpDecoder::new(input).map_err(image_failure)?;
+    let color = match decoder.color_type() {
+        ColorType::L8 | ColorType::La8 => SourceColor::Gray,
+        _ => SourceColor::Rgb,
+    };
+    let mut header = Header::new(SourceFormat::Bmp, decoder.dimensions(), color, 8);
+    header.alpha = decoder.color_type().has_alpha();
+    Ok(header)
+}
+
+/// What a failure of one of the image crate's decoders means for us.
+pub(in crate::render) fn image_failure(error: ImageError) -> Failure {
+    match error {
+        ImageError::IoError(error) => error.into(),
+        ImageError::Unsupported(what) => {
+            Failure::new(Code::UnsupportedFormat, format!("This picture cannot be read: {what}."))
+        }
+        ImageError::Limits(_) => Failure::new(Code::SourceTooLarge, "The picture needs too much memory."),
+        other => corrupt(format!("The picture is damaged: {other}.")),
+    }
+}

@@ -1,0 +1,88 @@
+//! One operation on pixels, as numbers. What each does stands in [`super::pixels`].
+
+use serde::Serialize;
+
+use super::turn::Turn;
+
+/// One operation on pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "step")]
+pub enum Step {
+    /// A rectangle of the picture; where it reaches outside, the fill shows.
+    Window {
+        /// Left edge in the picture.
+        x: i64,
+        /// Top edge in the picture.
+        y: i64,
+        /// Width of the result.
+        width: u32,
+        /// Height of the result.
+        height: u32,
+        /// Colour with unassociated alpha.
+        fill: [u8; 4],
+    },
+    /// A rectangle of the picture, resampled.
+    Resize {
+        /// Left, top, width, height in the picture.
+        from: [f64; 4],
+        /// Width of the result.
+        width: u32,
+        /// Height of the result.
+        height: u32,
+        /// The kernel.
+        kernel: Kernel,
+    },
+    /// Quarter turns and mirrorings.
+    Turn(Turn),
+    /// A turn by any angle, onto a larger transparent rectangle.
+    Rotate {
+        /// Degrees clockwise.
+        degrees: f64,
+        /// Width of the result.
+        width: u32,
+        /// Height of the result.
+        height: u32,
+    },
+    /// Alpha multiplied.
+    Fade {
+        /// 0 to 1.
+        opacity: f64,
+    },
+    /// A colour laid under the picture.
+    Fill {
+        /// Colour with unassociated alpha.
+        color: [u8; 4],
+    },
+    /// An unsharp mask.
+    Sharpen {
+        /// Strength.
+        amount: f64,
+        /// Standard deviation of the blur, in pixels.
+        sigma: f64,
+        /// Smallest difference that is sharpened.
+        threshold: f64,
+        /// Only brightness is sharpened.
+        mono: bool,
+    },
+    /// The source's profile to sRGB.
+    Convert,
+    /// Transparency laid on a background and dropped.
+    Flatten {
+        /// The background.
+        color: [u8; 3],
+    },
+}
+
+/// The kernels of resampling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kernel {
+    /// A triangle: `bilin`.
+    Triangle,
+    /// The cubic through its points: `bicub`.
+    CatmullRom,
+    /// A sinc with three lobes: `sharp2`.
+    Lanczos3,
+    /// A cubic with a deeper side lobe: `bisharp`.
+    SharpCubic,
+}

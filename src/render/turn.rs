@@ -1,0 +1,87 @@
+//! Quarter turns and mirrorings, all eight of them, as one thing that composes.
+
+use image::metadata::Orientation;
+use serde::{Deserialize, Serialize};
+
+/// A quarter turn, a mirroring or both: first rows become columns, then left and right, top and bottom change places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Rows become columns.
+    pub transpose: bool,
+    /// Left and right change places.
+    pub flip_x: bool,
+    /// Top and bottom change places.
+    pub flip_y: bool,
+}
+
+impl Turn {
+    /// Nothing moves.
+    pub const NONE: Self = Self { transpose: false, flip_x: false, flip_y: false };
+    /// A quarter turn clockwise.
+    pub const CLOCKWISE: Self = Self { transpose: true, flip_x: true, flip_y: false };
+
+    /// A number of quarter turns clockwise.
+    pub fn quarters(number: u32) -> Self {
+        (0..number % 4).fold(Self::NONE, |turn, _| turn.then(Self::CLOCKWISE))
+    }
+
+    /// What makes a picture of this EXIF orientation upright; unknown numbers are taken as upright.
+    pub fn from_exif(orientation: u32) -> Self {
+        let (transpose, flip_x, flip_y) = match orientation {
+            2 => (false, true, false),
+            3 => (false, true, true),
+            4 => (false, false, true),
+            5 => (true, false, false),
+            6 => (true, true, false),
+            7 => (true, true, true),
+            8 => (true, false, true),
+            _ => (false, false, false),
+        };
+        Self { transpose, flip_x, flip_y }
+    }
+
+    /// This one first, the other after it.
+    pub fn then(self, next: Self) -> Self {
+        let (x, y) = if next.transpose { (self.flip_y, self.flip_x) } else { (self.flip_x, self.flip_y) };
+        Self { transpose: self.transpose ^ next.transpose, flip_x: x ^ next.flip_x, flip_y: y ^ next.flip_y }
+    }
+
+    /// The size of what it makes from this size.
+    pub fn size<T>(self, (w, h): (T, T)) -> (T, T) {
+        if self.transpose { (h, w) } else { (w, h) }
+    }
+
+    pub(super) fn orientation(self) -> Orientation {
+        match (self.transpose, self.flip_x, self.flip_y) {
+            (false, false, false) => Orientation::NoTransforms,
+            (false, true, false) => Orientation::FlipHorizontal,
+            (false, true, true) => Orientation::Rotate180,
+            (false, false, true) => Orientation::FlipVertical,
+            (true, false, false) => Orientation::Rotate90FlipH,
+            (true, true, false) => Orientation::Rotate90,
+            (true, true, true) => Orientation::Rotate270FlipH,
+            (true, false, true) => Orientation::Rotate270,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn composing_is_doing_one_after_the_other() {
+        let marked = image::DynamicImage::ImageLuma8(image::GrayImage::from_raw(3, 2, (1..=6).collect()).unwrap());
+        for a in (1..=8).map(Turn::from_exif) {
+            for b in (1..=8).map(Turn::from_exif) {
+                let (mut twice, mut once) = (marked.clone(), marked.clone());
+                twice.apply_orientation(a.orientation());
+                twice.apply_orientation(b.orientation());
+                once.apply_orientation(a.then(b).orientation());
+                assert_eq!(twice, once, "{a:?} then {b:?}");
+            }
+        }
+        assert_eq!(Turn::quarters(4), Turn::NONE);
+        assert_eq!(Turn::quarters(3), Turn::from_exif(8));
+    }
+}
