@@ -96,8 +96,7 @@ async fn set(house: &House, kind: &str, member: &str) -> String {
     answer["assetHandle"].as_str().unwrap().to_owned()
 }
 
-const SETS: [&str; 8] =
-    ["ImageSet", "RenderSet", "SpinSet", "MediaSet", "MbrSet", "VideoSet", "Catalog", "OfferSet"];
+const SETS: [&str; 8] = ["ImageSet", "RenderSet", "SpinSet", "MediaSet", "MbrSet", "VideoSet", "Catalog", "OfferSet"];
 
 #[sqlx::test]
 async fn the_documented_example_works_as_pasted(pool: PgPool) {
@@ -128,7 +127,8 @@ async fn unknown_and_foreign_handles_are_told_together(pool: PgPool) {
 async fn the_envelope_of_submit_job_is_kept_and_shown(pool: PgPool) {
     let house = House::open(pool).await;
     let asset = house.asset("a.jpg", &jpg(1)).await;
-    let envelope = json!({"jobName": "spring", "description": "for the shop", "locale": "nl-BE", "clientId": "192.0.2.7"});
+    let envelope =
+        json!({"jobName": "spring", "description": "for the shop", "locale": "nl-BE", "clientId": "192.0.2.7"});
     let mut order = json!({"assetHandleArray": [asset], "fmt": "orig"});
     order.as_object_mut().unwrap().extend(envelope.as_object().unwrap().clone());
     let job = finished(&house, order).await;
@@ -211,7 +211,8 @@ async fn orig_hands_out_the_uploaded_bytes(pool: PgPool) {
 async fn convert_renders_what_the_modifier_says(pool: PgPool) {
     let house = House::open(pool).await;
     let asset = house.asset("a.jpg", &jpg(1)).await;
-    let job = finished(&house, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=30&fmt=png"})).await;
+    let job =
+        finished(&house, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=30&fmt=png"})).await;
     let png = image::load_from_memory_with_format(&file(&house, &job, "a.png").await, ImageFormat::Png).unwrap();
     assert_eq!((png.width(), png.height()), (30, 20));
 }
@@ -314,14 +315,18 @@ async fn sets_are_skipped_on_request(pool: PgPool) {
     assert_eq!(job["outcome"], "succeededWithWarnings");
     assert_eq!((&job["counts"]["skipped"], &job["counts"]["succeeded"]), (&json!(1), &json!(1)));
     let items = items(&house, &job).await;
-    assert_eq!((&items[0]["state"], &items[0]["warnings"][0]["code"]), (&json!("skipped"), &json!("skipped-unsupported")));
+    assert_eq!(
+        (&items[0]["state"], &items[0]["warnings"][0]["code"]),
+        (&json!("skipped"), &json!("skipped-unsupported"))
+    );
 }
 
 #[sqlx::test]
 async fn nothing_left_to_export_is_refused(pool: PgPool) {
     let house = House::open(pool).await;
     let asset = house.asset("a.jpg", &jpg(1)).await;
-    let order = json!({"assetHandleArray": [set(&house, "Catalog", &asset).await], "fmt": "orig", "onUnsupported": "skip"});
+    let order =
+        json!({"assetHandleArray": [set(&house, "Catalog", &asset).await], "fmt": "orig", "onUnsupported": "skip"});
     assert_eq!(mistakes(&house, order).await, ["/assetHandleArray nothing-to-export"]);
 }
 
@@ -330,14 +335,17 @@ async fn every_input_format_is_converted(pool: PgPool) {
     use ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
     let house = House::open(pool).await;
     let mut handles = Vec::new();
-    for (format, name) in [(Jpeg, "a.jpg"), (Png, "b.png"), (Tiff, "c.tif"), (WebP, "d.webp"), (Gif, "e.gif"), (Bmp, "f.bmp")] {
+    for (format, name) in
+        [(Jpeg, "a.jpg"), (Png, "b.png"), (Tiff, "c.tif"), (WebP, "d.webp"), (Gif, "e.gif"), (Bmp, "f.bmp")]
+    {
         let bytes = match format {
             Gif => encoded(image::load_from_memory(&jpg(1)).unwrap().to_rgba8().into(), Gif),
             _ => picture(format, 90, 60, 1),
         };
         handles.push(house.asset(name, &bytes).await);
     }
-    let job = finished(&house, json!({"assetHandleArray": handles, "fmt": "convert", "is_modifier": "wid=9&fmt=png"})).await;
+    let job =
+        finished(&house, json!({"assetHandleArray": handles, "fmt": "convert", "is_modifier": "wid=9&fmt=png"})).await;
     assert_eq!(job["counts"]["succeeded"], 6, "{job}");
     for name in ["a", "b", "c", "d", "e", "f"] {
         let png = image::load_from_memory(&file(&house, &job, &format!("{name}.png")).await).unwrap();
@@ -359,8 +367,10 @@ async fn what_is_no_picture_is_handed_out_as_original(pool: PgPool) {
 async fn on_unconvertible_skips_or_fails(pool: PgPool) {
     let house = House::open(pool).await;
     let handles = [house.asset("a.jpg", &jpg(1)).await, house.asset("notes.txt", b"hello").await];
-    for (rule, state, outcome) in [("skip", "skipped", "succeededWithWarnings"), ("fail", "failed", "partiallyFailed")] {
-        let order = json!({"assetHandleArray": handles, "fmt": "convert", "is_modifier": "fmt=png", "onUnconvertible": rule});
+    for (rule, state, outcome) in [("skip", "skipped", "succeededWithWarnings"), ("fail", "failed", "partiallyFailed")]
+    {
+        let order =
+            json!({"assetHandleArray": handles, "fmt": "convert", "is_modifier": "fmt=png", "onUnconvertible": rule});
         let job = finished(&house, order).await;
         assert_eq!((&job["outcome"], &items(&house, &job).await[1]["state"]), (&json!(outcome), &json!(state)));
     }
@@ -371,7 +381,8 @@ async fn the_macro_wins_wherever_it_speaks(pool: PgPool) {
     let house = House::open(pool).await;
     let asset = house.asset("a.jpg", &jpg(1)).await;
     preset(&house, "small", "wid=30&fmt=tif").await;
-    let order = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=45&fmt=png", "macro": "$small$"});
+    let order =
+        json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=45&fmt=png", "macro": "$small$"});
     let job = finished(&house, order).await;
     let tiff = image::load_from_memory(&file(&house, &job, "a.tiff").await).unwrap();
     assert_eq!((tiff.width(), tiff.height()), (30, 20));
@@ -382,7 +393,8 @@ async fn what_the_macro_does_not_mention_survives(pool: PgPool) {
     let house = House::open(pool).await;
     let asset = house.asset("a.jpg", &jpg(1)).await;
     preset(&house, "tiff", "fmt=tif").await;
-    let order = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=45&fmt=png", "macro": "$tiff$"});
+    let order =
+        json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=45&fmt=png", "macro": "$tiff$"});
     let job = finished(&house, order).await;
     assert_eq!(job["effectiveModifier"], "wid=45&fmt=png&fmt=tif");
     assert_eq!(image::load_from_memory(&file(&house, &job, "a.tiff").await).unwrap().width(), 45);
@@ -413,7 +425,8 @@ async fn a_preset_may_use_presets_but_not_in_a_circle(pool: PgPool) {
 async fn an_unknown_macro_is_refused(pool: PgPool) {
     let house = House::open(pool).await;
     let asset = house.asset("a.jpg", &jpg(1)).await;
-    let order = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "$one$&fmt=png", "macro": "$two$"});
+    let order =
+        json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "$one$&fmt=png", "macro": "$two$"});
     assert_eq!(mistakes(&house, order).await, ["/is_modifier unknown-macro", "/macro unknown-macro"]);
 }
 
@@ -434,10 +447,7 @@ async fn orig_with_a_modifier_is_refused(pool: PgPool) {
     let asset = house.asset("a.jpg", &jpg(1)).await;
     preset(&house, "web", "wid=30").await;
     let order = json!({"assetHandleArray": [asset], "fmt": "orig", "is_modifier": "wid=30", "macro": "$web$"});
-    assert_eq!(
-        mistakes(&house, order).await,
-        ["/is_modifier conflicting-parameters", "/macro conflicting-parameters"]
-    );
+    assert_eq!(mistakes(&house, order).await, ["/is_modifier conflicting-parameters", "/macro conflicting-parameters"]);
 }
 
 #[sqlx::test]

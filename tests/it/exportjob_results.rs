@@ -59,7 +59,15 @@ async fn files_archive_and_manifest_are_below_the_job(pool: PgPool) {
 async fn extensions_follow_the_output_format(pool: PgPool) {
     let house = House::open(pool).await;
     let asset = house.asset("a.jpeg", &jpg(1)).await;
-    let formats = [("jpeg", "jpg"), ("pjpeg", "jpg"), ("png", "png"), ("png-alpha", "png"), ("tif", "tiff"), ("gif", "gif"), ("webp", "webp")];
+    let formats = [
+        ("jpeg", "jpg"),
+        ("pjpeg", "jpg"),
+        ("png", "png"),
+        ("png-alpha", "png"),
+        ("tif", "tiff"),
+        ("gif", "gif"),
+        ("webp", "webp"),
+    ];
     for (token, extension) in formats {
         let order = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": format!("wid=9&fmt={token}")});
         let job = finished(&house, order).await;
@@ -122,7 +130,17 @@ async fn folders_are_kept_on_request(pool: PgPool) {
 #[sqlx::test]
 async fn naughty_names_stay_inside_and_apart(pool: PgPool) {
     let house = House::open(pool).await;
-    let naughty = ["../../etc/passwd", "..\\..\\boot.ini", "/abs.jpg", "con.jpg", "a\u{202E}gpj.exe", "manifest.json", "Manifest.CSV", "...", "x."];
+    let naughty = [
+        "../../etc/passwd",
+        "..\\..\\boot.ini",
+        "/abs.jpg",
+        "con.jpg",
+        "a\u{202E}gpj.exe",
+        "manifest.json",
+        "Manifest.CSV",
+        "...",
+        "x.",
+    ];
     for (seed, name) in naughty.into_iter().enumerate() {
         house.upload_to("", &[(name, &jpg(seed as u8))]).await.is(201);
     }
@@ -168,7 +186,10 @@ async fn the_archive_resumes_byte_for_byte(pool: PgPool) {
     let tail = house.get_with(&place, "range", "bytes=-22").await;
     assert_eq!(tail.body, whole.body[whole.body.len() - 22..]);
     let beyond = house.get_with(&place, "range", &format!("bytes={}-", whole.body.len())).await;
-    assert_eq!((beyond.status.as_u16(), beyond.header("content-range")), (416, format!("bytes */{}", whole.body.len()).as_str()));
+    assert_eq!(
+        (beyond.status.as_u16(), beyond.header("content-range")),
+        (416, format!("bytes */{}", whole.body.len()).as_str())
+    );
     let head = house.head(&place).await;
     assert_eq!((head.header("content-length"), head.body.len()), (whole.header("content-length"), 0));
 }
@@ -274,8 +295,10 @@ async fn counts_add_up_and_leave_the_archive_out(pool: PgPool) {
     let handles = [house.asset("a.jpg", &jpg(1)).await, house.asset("b.jpg", &broken()).await];
     let job = finished(&house, json!({"assetHandleArray": handles, "fmt": "convert", "is_modifier": "fmt=png"})).await;
     let counts = &job["counts"];
-    let sum: u64 =
-        ["waiting", "running", "succeeded", "failed", "skipped", "stopped"].iter().map(|name| counts[name].as_u64().unwrap()).sum();
+    let sum: u64 = ["waiting", "running", "succeeded", "failed", "skipped", "stopped"]
+        .iter()
+        .map(|name| counts[name].as_u64().unwrap())
+        .sum();
     assert_eq!((counts["total"].as_u64(), sum), (Some(2), 2));
     assert_eq!(job["files"], 1);
     assert_eq!(job["progress"]["percent"], 100);
@@ -439,7 +462,8 @@ async fn without_a_recipient_the_job_warns(pool: PgPool) {
     let job = finished(&house, json!({"assetHandleArray": [asset], "fmt": "orig", "emailSetting": "All"})).await;
     assert_eq!(job["warnings"][0]["code"], "no-recipient");
     assert_eq!(mails(&house).len(), 0);
-    let order = json!({"assetHandleArray": [asset], "fmt": "orig", "emailSetting": "All", "notifyEmails": ["bob@example.org"]});
+    let order =
+        json!({"assetHandleArray": [asset], "fmt": "orig", "emailSetting": "All", "notifyEmails": ["bob@example.org"]});
     assert_eq!(finished(&house, order).await["warnings"], json!([]));
     assert!(mails(&house)[0].contains("To: bob@example.org"), "{:?}", mails(&house));
 }
