@@ -21,7 +21,7 @@ fn handle(job: &Value) -> &str {
 /// The names in a job's archive, in their order.
 async fn names(house: &House, job: &Value) -> Vec<String> {
     let mut archive = archive(house, job).await;
-    (0..archive.len()).map(|index| archive.by_index(index).unwrap().name().to_owned()).collect()
+    (0..archive.len()).map(|index| archive.by_index(index).unwrap().name().unwrap().into_owned()).collect()
 }
 
 /// Turns the clock on for jobs: what was to come in the next hundred days has come.
