@@ -6,11 +6,13 @@
 pub mod body;
 pub mod caller;
 pub mod document;
+pub mod download;
 pub mod export_jobs;
 pub mod guard;
 pub mod json;
 pub mod page;
 pub mod problem;
+pub mod range;
 pub mod responses;
 pub mod schema;
 pub mod system;
@@ -42,11 +44,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(export_jobs::orders::run)
         .service(export_jobs::orders::retry)
         .service(export_jobs::orders::delete)
-        .service(export_jobs::files::list)
-        .service(export_jobs::files::fetch)
-        .service(export_jobs::files::download)
-        .service(export_jobs::files::archive)
-        .service(export_jobs::files::manifest)
+        .service(export_jobs::files::list_files)
+        .service(export_jobs::files::fetch_file)
+        .service(export_jobs::files::fetch_download)
+        .service(export_jobs::files::fetch_archive)
+        .service(export_jobs::files::fetch_manifest)
         .service(system::page)
         .service(system::info)
         .service(system::live)

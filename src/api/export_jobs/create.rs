@@ -5,7 +5,6 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
 use chrono::Utc;
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::api::body::Body;

@@ -82,7 +82,7 @@ fn encoded(path: &str) -> String {
     responses((status = 200, description = "One page of files.", body = Page<ExportFile>), BadQuery, Missing),
 )]
 #[get("/export-jobs/{jobHandle}/files")]
-pub async fn list(
+pub async fn list_files(
     state: Data<State>,
     caller: Caller,
     path: JobPath,
@@ -133,7 +133,7 @@ fn shown(job: &Job, file: File) -> ExportFile {
     ),
 )]
 #[route("/export-jobs/{jobHandle}/files/{path:.*}", method = "GET", method = "HEAD")]
-pub async fn fetch(
+pub async fn fetch_file(
     state: Data<State>,
     caller: Caller,
     path: actix_web::web::Path<(String, String)>,
@@ -198,7 +198,7 @@ fn not_finished(job: &Job, what: &str) -> Problem {
     ),
 )]
 #[route("/export-jobs/{jobHandle}/download", method = "GET", method = "HEAD")]
-pub async fn download(state: Data<State>, caller: Caller, path: JobPath, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn fetch_download(state: Data<State>, caller: Caller, path: JobPath, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let job = kept(&state, caller, &path).await?;
     let sealed = sealed(&state, caller, &job).await?;
     let wants_zip = request
@@ -237,7 +237,7 @@ async fn sealed(state: &State, caller: Caller, job: &Job) -> Result<archive::Arc
     ),
 )]
 #[route("/export-jobs/{jobHandle}/archive", method = "GET", method = "HEAD")]
-pub async fn archive(state: Data<State>, caller: Caller, path: JobPath, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn fetch_archive(state: Data<State>, caller: Caller, path: JobPath, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let job = kept(&state, caller, &path).await?;
     let sealed = sealed(&state, caller, &job).await?;
     zip(&state, &job, sealed, &request).await
@@ -284,7 +284,7 @@ pub struct Form {
     ),
 )]
 #[route("/export-jobs/{jobHandle}/manifest", method = "GET", method = "HEAD")]
-pub async fn manifest(
+pub async fn fetch_manifest(
     state: Data<State>,
     caller: Caller,
     path: JobPath,
