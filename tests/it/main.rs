@@ -4,6 +4,8 @@
 mod archive;
 mod cluster;
 mod documents;
+mod exportjob;
+mod exportjob_results;
 mod house;
 mod notify;
 mod storage;
