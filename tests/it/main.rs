@@ -8,5 +8,7 @@ mod exportjob;
 mod exportjob_results;
 mod house;
 mod notify;
+mod openapi;
+mod queue;
 mod storage;
 mod system;
