@@ -10,5 +10,8 @@ mod house;
 mod notify;
 mod openapi;
 mod queue;
+mod render;
+mod render_command;
+mod render_damage;
 mod storage;
 mod system;
