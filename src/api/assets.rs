@@ -64,7 +64,7 @@ pub struct Asset {
     /// When anything of it was changed last.
     updated_at: DateTime<Utc>,
     /// Where to go from here.
-    links: Links,
+    links: AssetLinks,
 }
 
 /// What the picture's header says. Null where there is no picture, or its header cannot be read.
@@ -97,7 +97,7 @@ pub struct Picture {
 
 /// Where to go from an asset.
 #[derive(Serialize, ToSchema)]
-pub struct Links {
+pub struct AssetLinks {
     /// The asset.
     #[serde(rename = "self")]
     asset: String,
@@ -130,7 +130,7 @@ impl From<db::asset::Asset> for Asset {
             asset_handle: row.asset_id,
             kind: row.kind,
             picture: Picture::of(row.header.as_ref()),
-            links: Links { content: row.sha256.map(|_| format!("{address}/content")), asset: address },
+            links: AssetLinks { content: row.sha256.map(|_| format!("{address}/content")), asset: address },
             name: row.name,
             file_name: row.file_name,
             folder: row.folder,

@@ -14,8 +14,8 @@ use crate::render;
 
 /// How much of a file's beginning is looked at.
 const BEGINNING: u64 = 16 << 10;
-/// The library reads these files whole to find their EXIF; larger ones are not worth it.
-const LARGEST_TIFF_FOR_EXIF: u64 = 64 << 20;
+/// The EXIF reader walks through JPEG, PNG and WebP, but takes TIFF and its many kin whole into memory: no further.
+const LARGEST_READ_WHOLE: u64 = 64 << 20;
 
 /// What is known of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,7 +74,8 @@ fn profile_name(profile: &[u8]) -> String {
 /// The capture date. Only what cameras and scanners write is asked for.
 fn taken(path: &Path, mime: &str) -> Option<DateTime<Utc>> {
     let file = File::open(path).ok()?;
-    if mime == "image/tiff" && file.metadata().ok()?.len() > LARGEST_TIFF_FOR_EXIF {
+    let walked = matches!(mime, "image/jpeg" | "image/png" | "image/webp");
+    if !walked && file.metadata().ok()?.len() > LARGEST_READ_WHOLE {
         return None;
     }
     let exif = Reader::new().read_from_container(&mut BufReader::new(file)).ok()?;

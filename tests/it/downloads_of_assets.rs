@@ -173,3 +173,19 @@ async fn a_client_that_sends_too_much_hears_of_it(pool: PgPool) {
     let answer = on_the_wire(&house, &head, &vec![7; 20_000_000]).await;
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("body-too-large"), "{answer}");
 }
+
+#[sqlx::test]
+async fn get_and_head_are_both_documented(pool: PgPool) {
+    let house = House::open(pool).await;
+    let document = house.get("/openapi.json").await.is(200);
+    let content = &document["paths"]["/assets/{assetHandle}/content"];
+    for (method, id) in [("get", "download_content"), ("head", "download_content_head"), ("put", "replace_content")] {
+        assert_eq!(content[method]["operationId"], id);
+        assert!(content[method]["summary"].is_string() && content[method]["description"].is_string());
+    }
+    for status in ["200", "206", "304", "404", "416"] {
+        assert!(content["get"]["responses"][status].is_object(), "{status}");
+    }
+    let upload = &document["paths"]["/assets"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"];
+    assert!(upload["$ref"].is_string(), "{upload}");
+}
