@@ -15,6 +15,7 @@ pub mod digest;
 pub mod export;
 pub mod id;
 pub mod language;
+pub mod name;
 pub mod notify;
 pub mod render;
 pub mod settings;

@@ -3,19 +3,26 @@
 //! A handler takes what it needs as typed parameters, asks one question of another room and answers. [`routes`] is the
 //! one list of them; the OpenAPI document is made from it, so the two cannot drift apart.
 
+pub mod asset_content;
+pub mod asset_sets;
+pub mod assets;
 pub mod body;
 pub mod caller;
 pub mod document;
 pub mod download;
 pub mod export_jobs;
 pub mod guard;
+pub mod image_presets;
 pub mod json;
+pub mod modifiers;
 pub mod page;
 pub mod problem;
 pub mod range;
 pub mod responses;
 pub mod schema;
+pub mod sniff;
 pub mod system;
+pub mod upload;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -49,6 +56,18 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(export_jobs::files::fetch_download)
         .service(export_jobs::files::fetch_archive)
         .service(export_jobs::files::fetch_manifest)
+        .service(upload::upload_assets)
+        .service(assets::list_assets)
+        .service(assets::show_asset)
+        .service(assets::change_asset)
+        .service(assets::delete_asset)
+        .service(asset_content::download_content)
+        .service(asset_content::replace_content)
+        .service(asset_sets::create_set)
+        .service(image_presets::list_image_presets)
+        .service(image_presets::show_image_preset)
+        .service(image_presets::save_image_preset)
+        .service(image_presets::delete_image_preset)
         .service(system::page)
         .service(system::info)
         .service(system::live)

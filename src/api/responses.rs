@@ -83,3 +83,14 @@ pub enum BadUpload {
     #[response(status = 507, content_type = "application/problem+json")]
     StorageFull(ProblemBody),
 }
+
+/// What can be wrong with fetching an asset's original.
+#[derive(IntoResponses)]
+pub enum BadContent {
+    /// `not-found`: no such asset, or it is a set, which has no file of its own.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(ProblemBody),
+    /// `range-not-satisfiable`: the range lies outside; `Content-Range` says how long it is.
+    #[response(status = 416, content_type = "application/problem+json")]
+    Range(ProblemBody),
+}

@@ -136,37 +136,43 @@ async fn ticket(connection: &Connection, arguments: &Arguments) -> Result<Ticket
 
 /// Waits until the job is finished.
 async fn watch(connection: &Connection, handle: &str) -> Result<Job, Refusal> {
-    let path = ["export-jobs", handle];
-    let mut job: Job = connection.get(&path, &[]).await?;
-    let progress = Progress::items("Exporting", job.counts.total);
+    let progress = Progress::items("Exporting", 0);
     let mut tag: Option<String> = None;
     loop {
-        let Counts { succeeded, failed, skipped, stopped, .. } = job.counts;
-        progress.set(succeeded + failed + skipped + stopped);
-        if job.state == "finished" {
-            return Ok(job);
+        if let Some((now, job)) = news(connection, handle, tag.as_deref()).await? {
+            let Counts { total, succeeded, failed, skipped, stopped, .. } = job.counts;
+            progress.set_total(total);
+            progress.set(succeeded + failed + skipped + stopped);
+            if job.state == "finished" {
+                return Ok(job);
+            }
+            tag = now;
         }
-        let news = connection
-            .persist(async || {
-                let mut request = connection.request(Method::GET, &path).query(&[("wait", WAIT)]);
-                if let Some(tag) = &tag {
-                    request = request.header(IF_NONE_MATCH, tag);
-                }
-                let answer = client::answer(request).await?;
-                if answer.status() == StatusCode::NOT_MODIFIED {
-                    return Ok(None);
-                }
-                let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-                Ok(Some((tag, client::json::<Job>(answer).await?)))
-            })
-            .await?;
-        if let Some(news) = news {
-            (tag, job) = news;
-        }
-        if job.state != "finished" {
-            connection.breathe().await;
-        }
+        connection.breathe().await;
     }
+}
+
+/// The job with its entity tag as soon as it differs from the known one; nothing when the wait was in vain.
+async fn news(
+    connection: &Connection,
+    handle: &str,
+    known: Option<&str>,
+) -> Result<Option<(Option<String>, Job)>, Refusal> {
+    connection
+        .persist(async || {
+            let mut request = connection.request(Method::GET, &["export-jobs", handle]);
+            if let Some(tag) = known {
+                // Without a tag there is nothing to wait for: the first answer shall come at once.
+                request = request.query(&[("wait", WAIT)]).header(IF_NONE_MATCH, tag);
+            }
+            let answer = client::answer(request).await?;
+            if answer.status() == StatusCode::NOT_MODIFIED {
+                return Ok(None);
+            }
+            let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+            Ok(Some((tag, client::json(answer).await?)))
+        })
+        .await
 }
 
 fn sentence(job: &Job, size: Option<u64>, arguments: &Arguments) -> String {
@@ -205,8 +211,15 @@ async fn verdict(connection: &Connection, job: &Job) -> Result<(), Refusal> {
 
 /// What a reader wants to know about an item that failed.
 fn failure(item: Value) -> Value {
-    let name = ["fileName", "name", "assetHandle"].into_iter().find_map(|field| item[field].as_str()).unwrap_or("?");
-    json!({"file": name, "assetHandle": item["assetHandle"], "code": item["failure"]["code"], "detail": item["failure"]["detail"]})
+    let (folder, name) = (item["folder"].as_str().unwrap_or_default(), item["name"].as_str().unwrap_or("?"));
+    let asset = format!("{folder}/{name}");
+    let failure = &item["failure"];
+    json!({
+        "asset": asset.trim_start_matches('/'),
+        "assetHandle": item["assetHandle"],
+        "code": failure["code"],
+        "detail": failure["detail"],
+    })
 }
 
 #[cfg(test)]

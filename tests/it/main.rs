@@ -4,7 +4,14 @@
 mod archive;
 mod cluster;
 mod documents;
+mod exportjob;
+mod exportjob_results;
 mod house;
 mod notify;
+mod openapi;
+mod queue;
+mod render;
+mod render_command;
+mod render_damage;
 mod storage;
 mod system;

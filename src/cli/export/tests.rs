@@ -125,7 +125,10 @@ async fn watching_asks_for_news_until_the_job_is_finished() {
         turn += 1;
         let etag = vec![("etag", format!("\"{turn}\""))];
         match turn {
-            1 => Reply::json(200, job("queued", None, 0)),
+            1 => {
+                assert!(!asked.line.contains("wait"), "the first answer shall come at once");
+                Reply { headers: etag, ..Reply::json(200, job("queued", None, 0)) }
+            }
             2 => Reply { headers: etag, ..Reply::json(200, job("running", None, 0)) },
             3 => Reply { status: 304, headers: Vec::new(), body: Vec::new(), cut: None },
             _ => {
@@ -143,14 +146,14 @@ async fn watching_asks_for_news_until_the_job_is_finished() {
 
 #[tokio::test]
 async fn failures_end_the_command_with_their_reasons() {
-    let item = json!({"assetHandle": "a", "fileName": "x.psd", "state": "failed", "failure": {"code": "unsupported-format", "detail": "No."}});
+    let item = json!({"assetHandle": "a", "name": "x", "folder": "a/b", "state": "failed", "failure": {"code": "unsupported-format", "detail": "No."}});
     let fake = Fake::new(move |_| Reply::json(200, json!({"items": [item], "nextCursor": null}))).await;
     let job = serde_json::from_value(job("finished", Some("partiallyFailed"), 1)).unwrap();
     let refusal = verdict(&fake.connection, &job).await.unwrap_err();
     assert_eq!(refusal.code, Code::UnsupportedFormat);
     assert_eq!(
         refusal.errors,
-        [json!({"file": "x.psd", "assetHandle": "a", "code": "unsupported-format", "detail": "No."})]
+        [json!({"asset": "a/b/x", "assetHandle": "a", "code": "unsupported-format", "detail": "No."})]
     );
     assert!(fake.lines()[0].contains("/export-jobs/job/items?state=failed"), "{:?}", fake.lines());
 }
