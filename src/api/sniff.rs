@@ -213,7 +213,10 @@ mod tests {
     #[test]
     fn texts_are_told_apart() {
         assert_eq!(told(b"<svg xmlns='http://www.w3.org/2000/svg'/>").0, AssetType::Svg);
-        assert_eq!(told(b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a > b -->\n<!DOCTYPE svg [<!ENTITY a 'b'>]>\n<s:svg>").0, AssetType::Svg);
+        assert_eq!(
+            told(b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a > b -->\n<!DOCTYPE svg [<!ENTITY a 'b'>]>\n<s:svg>").0,
+            AssetType::Svg
+        );
         assert_eq!(told(b"<?xml version='1.0'?><catalogue>svg</catalogue>").0, AssetType::Xml);
         assert_eq!(told(b"<!DOCTYPE html><html><svg></svg></html>"), (AssetType::Document, "text/html"));
         assert_eq!(told("BMW is a car, naïve".as_bytes()), (AssetType::Document, "text/plain"));
