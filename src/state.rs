@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::sync::futures::OwnedNotified;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +52,8 @@ pub struct State {
     pub work: Bell,
     /// Rings when a job has changed.
     pub news: Bell,
+    /// Places for previews: as many are rendered at once.
+    pub previews: Arc<Semaphore>,
     /// Sends mail.
     pub mailer: Arc<Mailer>,
     /// Renders the numbers for `/metrics`.

@@ -17,6 +17,7 @@ pub mod image_presets;
 pub mod json;
 pub mod modifiers;
 pub mod page;
+pub mod preview;
 pub mod problem;
 pub mod range;
 pub mod responses;
@@ -62,6 +63,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(assets::show_asset)
         .service(asset_change::change_asset)
         .service(assets::delete_asset)
+        .service(preview::preview)
         .service(asset_content::download_content)
         .service(asset_content::replace_content)
         .service(asset_sets::create_set)

@@ -94,3 +94,14 @@ pub enum BadContent {
     #[response(status = 416, content_type = "application/problem+json")]
     Range(ProblemBody),
 }
+
+/// What a modifier in a query can do wrong.
+#[derive(IntoResponses)]
+pub enum BadModifier {
+    /// `invalid-parameter`: a query parameter that does not exist.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Parameter(ProblemBody),
+    /// `validation-failed`: the modifier has mistakes, or this picture cannot be rendered so; `errors` lists them.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Refused(ProblemBody),
+}

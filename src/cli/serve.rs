@@ -9,6 +9,7 @@ use actix_web::HttpServer;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -142,6 +143,7 @@ async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> R
         worker: WorkerId::new(),
         work: Default::default(),
         news: Default::default(),
+        previews: Arc::new(Semaphore::new(2)),
         mailer: Arc::new(mailer),
         metrics,
         closing: CancellationToken::new(),

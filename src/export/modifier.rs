@@ -107,7 +107,7 @@ impl<'a> Modifiers<'a> {
 
     fn complain(&mut self, complaints: Vec<Complaint>, pointer: &str) {
         for complaint in complaints {
-            let mistake = mistake(&complaint, pointer);
+            let mistake = mistake(&complaint, self::pointer(&complaint.origin, pointer));
             if !self.mistakes.contains(&mistake) {
                 self.mistakes.push(mistake);
             }
@@ -133,22 +133,30 @@ impl<'a> Modifiers<'a> {
     }
 }
 
-/// A complaint about a modifier as a mistake of the request that brought it. `asset` is where complaints about the
-/// asset's own modifiers point.
-pub fn mistake(complaint: &Complaint, asset: &str) -> Mistake {
-    let (pointer, place) = match &complaint.origin {
-        Origin::Modifier => ("/is_modifier", String::new()),
-        Origin::ExportMacro => ("/macro", String::new()),
-        Origin::Macro(name) => ("/macro", format!(" of image preset {name}")),
-        Origin::AssetBefore => (asset, " of the asset's urlModifier".to_owned()),
-        Origin::AssetAfter => (asset, " of the asset's urlPostApplyModifier".to_owned()),
+/// Where in an order the text of a complaint stands. `asset` is where complaints about the asset's own modifiers point.
+fn pointer<'a>(origin: &Origin, asset: &'a str) -> &'a str {
+    match origin {
+        Origin::Modifier => "/is_modifier",
+        Origin::ExportMacro | Origin::Macro(_) => "/macro",
+        Origin::AssetBefore | Origin::AssetAfter => asset,
+    }
+}
+
+/// A complaint about a modifier as a mistake of the request that brought it. The offset counts in the text at the
+/// pointer; a mistake inside of a preset has none there, and says which preset it is.
+pub fn mistake(complaint: &Complaint, pointer: &str) -> Mistake {
+    let (place, own) = match &complaint.origin {
+        Origin::Modifier | Origin::ExportMacro => (String::new(), true),
+        Origin::Macro(name) => (format!(" of image preset {name}"), false),
+        Origin::AssetBefore => (" of the asset's urlModifier".to_owned(), false),
+        Origin::AssetAfter => (" of the asset's urlPostApplyModifier".to_owned(), false),
     };
     let detail = format!("`{}` at byte {}{place}: {} {}", complaint.command, complaint.offset, complaint.detail, complaint.remedy);
-    Mistake { offset: Some(complaint.offset), ..Mistake::new(pointer, code(complaint.kind), detail.trim_end()) }
+    Mistake { offset: own.then_some(complaint.offset), ..Mistake::new(pointer, code(complaint.kind), detail.trim_end()) }
 }
 
 /// The code of a kind of complaint.
-fn code(kind: ComplaintKind) -> Code {
+pub fn code(kind: ComplaintKind) -> Code {
     match kind {
         ComplaintKind::InvalidModifier => Code::InvalidModifier,
         ComplaintKind::UnknownCommand => Code::UnknownCommand,

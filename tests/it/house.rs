@@ -18,6 +18,7 @@ use offprint::storage::Storage;
 use serde_json::Value;
 use sqlx::PgPool;
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 
 #[derive(Parser)]
 struct Knobs {
@@ -71,7 +72,8 @@ impl House {
             worker: WorkerId::new(),
             work: Default::default(),
             news: Default::default(),
-            mailer: Arc::new(mailer),
+            previews: Arc::new(Semaphore::new(2)),
+        mailer: Arc::new(mailer),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             closing: Default::default(),
             settings: Arc::new(settings),
@@ -81,8 +83,13 @@ impl House {
 
     /// Sends one request through the whole application.
     pub async fn send(&self, request: TestRequest) -> Answer {
+        self.send_as_is(request.insert_header(("host", "localhost"))).await
+    }
+
+    /// Sends one request that names its own host.
+    pub async fn send_as_is(&self, request: TestRequest) -> Answer {
         let app = init_service(offprint::api::app(self.state.clone())).await;
-        let answer = match app.call(request.insert_header(("host", "localhost")).to_request()).await {
+        let answer = match app.call(request.to_request()).await {
             Ok(answer) => answer.map_into_boxed_body(),
             Err(error) => ServiceResponse::new(TestRequest::default().to_http_request(), error.error_response()),
         };

@@ -1,6 +1,7 @@
 //! The house through its front doors.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod access;
 mod archive;
 mod assets;
 mod cluster;

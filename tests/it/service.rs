@@ -188,3 +188,27 @@ async fn a_database_that_is_newer_is_refused(pool: PgPool) {
     let refused = Service::start(&url(&pool), &folder, &[]).err().unwrap();
     assert!(refused.contains("9999") && refused.contains("newer"), "{refused}");
 }
+
+/// The README's tour, block by block, as a stranger would paste it.
+#[sqlx::test]
+async fn the_tour_of_the_readme_works_as_pasted(pool: PgPool) {
+    if Command::new("curl").arg("--version").output().is_err() {
+        return eprintln!("skipped: the tour needs curl");
+    }
+    let (database, folder, desk) = (url(&pool), TempDir::new().unwrap(), TempDir::new().unwrap());
+    let service = Service::start(&database, &folder, &[]).unwrap();
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_offprint")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let address = service.url.clone();
+    let walked = tokio::task::spawn_blocking(move || {
+        for block in crate::documents::tour() {
+            let mut shell = Command::new("sh");
+            shell.arg("-euc").arg(&block).current_dir(desk.path()).env("PATH", &path).env("OFFPRINT", &address);
+            let done = shell.stdin(Stdio::null()).output().unwrap();
+            let said = String::from_utf8_lossy(&done.stderr);
+            assert!(done.status.success(), "{block}\n{}\n{said}", String::from_utf8_lossy(&done.stdout));
+        }
+    });
+    walked.await.unwrap();
+    assert_eq!(service.stop(), Some(0));
+}
