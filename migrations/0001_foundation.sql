@@ -134,7 +134,7 @@ create index job_open on export_job (company_id, priority desc, job_id) where st
 create index job_unfinished on export_job (job_id) where state <> 'finished' or deleted_at is not null;
 -- Lists, by each of their sort keys.
 create index job_by_creation on export_job (company_id, created_at, job_id) where deleted_at is null;
-create index job_by_finish on export_job (company_id, finished_at, job_id) where deleted_at is null;
+create index job_by_finish on export_job (company_id, coalesce(finished_at, 'infinity'), job_id) where deleted_at is null;
 create index job_by_name on export_job (company_id, job_name, job_id) where deleted_at is null;
 
 -- One asset inside a job: the unit of work. Pins what it takes at creation.
@@ -282,7 +282,7 @@ create table notice (
     notice_id   uuid        not null,
     job_id      uuid        not null,
     run         integer     not null,
-    recipients  jsonb       not null,
+    recipient   text        not null,
     state       text        not null default 'waiting',
     claim       integer     not null default 0,
     tries       integer     not null default 0,
@@ -292,7 +292,7 @@ create table notice (
     detail      text,                                      -- the last complaint of the mail server
     primary key (company_id, notice_id),
     foreign key (company_id, job_id) references export_job on delete cascade,
-    constraint one_notice_a_run unique (company_id, job_id, run),
+    constraint one_notice_a_run unique (company_id, job_id, run, recipient),
     constraint notice_state check (state in ('waiting', 'sending', 'sent', 'failed'))
 );
 create index notice_due on notice (run_at) where state in ('waiting', 'sending');

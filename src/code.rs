@@ -140,8 +140,6 @@ pub enum Code {
     NoRecipient,
     /// `clientId` is not an IP address; it is stored as it is.
     ClientIdNotAnAddress,
-    /// A name was changed so that it is safe and unique in the archive.
-    NameChanged,
     /// The colour profile of the picture cannot be used; its numbers were left as they are.
     ProfileIgnored,
 }
@@ -172,5 +170,27 @@ impl Note {
     /// A note of this code with this sentence.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
+    }
+}
+
+/// One mistake of a request, with its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Mistake {
+    /// Where, as a JSON pointer into the body, or the name of a query parameter or header.
+    #[schema(example = "/assetHandleArray/0")]
+    pub pointer: String,
+    /// What kind of mistake it is.
+    pub code: Code,
+    /// What is wrong and how to mend it.
+    pub detail: String,
+    /// Bytes from the start of a modifier's text to the command that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<usize>,
+}
+
+impl Mistake {
+    /// A mistake at a place.
+    pub fn new(pointer: impl Into<String>, code: Code, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), code, detail: detail.into(), offset: None }
     }
 }

@@ -13,6 +13,10 @@ pub struct Settings {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
+    /// File that holds the database's URL.
+    #[arg(long, env = "DATABASE_URL_FILE", conflicts_with = "database_url")]
+    pub database_url_file: Option<PathBuf>,
+
     /// Address and port to listen on. Beyond loopback a key is needed, see OFFPRINT_API_KEY.
     #[arg(long, env = "OFFPRINT_BIND", default_value = "127.0.0.1:8080")]
     pub bind: SocketAddr,
@@ -101,4 +105,33 @@ pub enum Auth {
     Open,
     /// Anyone who reaches it, also over the network.
     OpenOnNetwork,
+}
+
+impl Settings {
+    /// The same settings with the secrets read from their files, where files are named.
+    ///
+    /// # Errors
+    /// A sentence that names the file that cannot be read.
+    pub fn with_secrets(mut self) -> Result<Self, String> {
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path)
+                .map(|text| text.trim().to_owned())
+                .map_err(|error| format!("The secret in {} cannot be read: {error}.", path.display()))
+        };
+        if let Some(path) = &self.api_key_file {
+            self.api_key = Some(read(path)?);
+        }
+        if let Some(path) = &self.smtp_url_file {
+            self.smtp_url = Some(read(path)?);
+        }
+        if let Some(path) = &self.database_url_file {
+            self.database_url = Some(read(path)?);
+        }
+        match &self.api_key {
+            Some(key) if key.len() < 16 => {
+                Err("OFFPRINT_API_KEY is shorter than 16 characters; `openssl rand -hex 32` makes a good one.".into())
+            }
+            _ => Ok(self),
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::db::{self, PgPool, blob};
 use crate::digest::Digest;
 use crate::id::{CompanyId, WorkerId};
 use crate::notify::Mailer;
+use crate::render::Limits;
 use crate::settings::Settings;
 use crate::storage::{self, Staged, Storage};
 
@@ -70,23 +71,40 @@ pub enum KeepError {
     Db(#[from] db::Error),
 }
 
+/// Makes staged bytes a blob. The file gets its final name only while the blob's row is locked, so that a sweep cannot
+/// unlink what was just put: row, rename, folder synced, commit.
+pub async fn keep(pool: &PgPool, storage: &Storage, staged: Staged) -> Result<Digest, KeepError> {
+    let digest = staged.digest;
+    let row = blob::Blob { sha256: digest, size: staged.size as i64, crc32: i64::from(staged.crc32) };
+    let mut transaction = pool.begin().await.map_err(db::Error::from)?;
+    blob::hold(&mut transaction, &row).await?;
+    storage.publish(staged).await?;
+    transaction.commit().await.map_err(db::Error::from)?;
+    Ok(digest)
+}
+
 impl State {
-    /// Makes staged bytes a blob. The file gets its final name only while the blob's row is locked, so that a sweep
-    /// cannot unlink what was just put: row, rename, folder synced, commit.
+    /// Makes staged bytes a blob, see [`keep`].
     pub async fn keep(&self, staged: Staged) -> Result<Digest, KeepError> {
-        let digest = staged.digest;
-        let row = blob::Blob { sha256: digest, size: staged.size as i64, crc32: i64::from(staged.crc32) };
-        let mut transaction = self.db.begin().await.map_err(db::Error::from)?;
-        blob::hold(&mut transaction, &row).await?;
-        self.storage.publish(staged).await?;
-        transaction.commit().await.map_err(db::Error::from)?;
-        Ok(digest)
+        keep(&self.db, &self.storage, staged).await
     }
 
     /// Largest JSON body in bytes: 1 MiB, or room for the handles of the largest job.
     pub fn body_limit(&self) -> usize {
         // A handle with its quotes, comma and some blanks takes 48 bytes at most.
         (1 << 20).max(self.settings.max_items * 48 + (64 << 10))
+    }
+
+    /// How large pictures may be.
+    pub fn limits(&self) -> Limits {
+        let settings = &self.settings;
+        Limits {
+            source_pixels: settings.max_source_pixels,
+            source_side: settings.max_source_side,
+            decoded_bytes: settings.max_decoded_bytes,
+            output_pixels: settings.max_output_pixels,
+            output_side: settings.max_output_side,
+        }
     }
 
     /// How many items are worked on at once.

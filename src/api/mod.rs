@@ -11,6 +11,7 @@ pub mod body;
 pub mod caller;
 pub mod document;
 pub mod download;
+pub mod export_jobs;
 pub mod guard;
 pub mod image_presets;
 pub mod json;
@@ -39,6 +40,23 @@ use crate::state::State;
 /// Every documented address, in the order in which the document shows them.
 pub fn routes(config: &mut ServiceConfig) {
     config
+        .service(export_jobs::create::validate)
+        .service(export_jobs::create::create)
+        .service(export_jobs::show::list)
+        .service(export_jobs::show::show)
+        .service(export_jobs::log::items)
+        .service(export_jobs::log::events)
+        .service(export_jobs::orders::pause)
+        .service(export_jobs::orders::resume)
+        .service(export_jobs::orders::stop)
+        .service(export_jobs::orders::run)
+        .service(export_jobs::orders::retry)
+        .service(export_jobs::orders::delete)
+        .service(export_jobs::files::list_files)
+        .service(export_jobs::files::fetch_file)
+        .service(export_jobs::files::fetch_download)
+        .service(export_jobs::files::fetch_archive)
+        .service(export_jobs::files::fetch_manifest)
         .service(upload::upload_assets)
         .service(assets::list_assets)
         .service(assets::show_asset)

@@ -9,28 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::code::Code;
+pub use crate::code::Mistake;
 use crate::{db, storage};
-
-/// One mistake of a request, with its place.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Mistake {
-    /// Where, as a JSON pointer into the body, or the name of a query parameter or header.
-    pub pointer: String,
-    /// What kind of mistake it is.
-    pub code: Code,
-    /// What is wrong and how to mend it.
-    pub detail: String,
-    /// Bytes from the start of the modifier text to the command that is wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offset: Option<usize>,
-}
-
-impl Mistake {
-    /// A mistake at a place.
-    pub fn new(pointer: impl Into<String>, code: Code, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), code, detail: detail.into(), offset: None }
-    }
-}
 
 /// The body of an answer that is an error (`application/problem+json`, RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,12 +1,196 @@
-//! `offprint serve`.
+//! `offprint serve`: the HTTP API, the workers, and a private Postgres unless a database is given.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use sqlx::postgres::PgConnectOptions;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
 use super::Refusal;
+use crate::code::Code;
+use crate::db::cluster::{self, Cluster};
+use crate::db::{self, PgPool};
+use crate::id::WorkerId;
+use crate::notify::Mailer;
+use crate::settings::{Auth, Settings};
+use crate::state::State;
+use crate::storage::Storage;
+use crate::{api, telemetry, worker};
 
 /// Arguments of `offprint serve`.
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+}
 
-/// Not built yet.
-pub fn run(_arguments: Arguments) -> Result<(), Refusal> {
-    Ok(())
+/// Runs until SIGTERM or SIGINT: then takes no new work, ends or gives back what runs, and exits with 0.
+pub fn run(arguments: Arguments) -> Result<(), Refusal> {
+    let settings = arguments.settings;
+    telemetry::start(settings.log_json);
+    let settings = settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
+    guard(&settings)?;
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| unavailable("The runtime could not be started", &error))?;
+    runtime.block_on(serve(settings))
+}
+
+/// Beyond loopback a key is needed, or a word that nobody says by accident.
+fn guard(settings: &Settings) -> Result<(), Refusal> {
+    let open = settings.bind.ip().is_loopback() || settings.api_key.is_some() || settings.auth == Auth::OpenOnNetwork;
+    if open {
+        return Ok(());
+    }
+    let detail = format!(
+        "{} can be reached from other machines, and anyone could use the service. Set OFFPRINT_API_KEY, or listen on 127.0.0.1, \
+         or set OFFPRINT_AUTH=open-on-network if everyone on that network may do everything.",
+        settings.bind
+    );
+    Err(Refusal::new(Code::Unauthenticated, detail))
+}
+
+async fn serve(settings: Settings) -> Result<(), Refusal> {
+    let metrics = PrometheusBuilder::new()
+        .install_recorder()
+        .map_err(|error| unavailable("Metrics could not be started", &error))?;
+    std::fs::create_dir_all(&settings.data_dir).map_err(|error| {
+        unavailable(&format!("The data folder {} could not be made", settings.data_dir.display()), &error)
+    })?;
+    let (options, cluster) = database(&settings).await?;
+    let ended = with_database(settings, options, metrics).await;
+    if let Some(cluster) = cluster {
+        if let Err(error) = cluster.stop().await {
+            warn!(error = %error, "The private Postgres did not stop: {error}");
+        }
+    }
+    ended
+}
+
+/// The database that is given, or a private one.
+async fn database(settings: &Settings) -> Result<(PgConnectOptions, Option<Cluster>), Refusal> {
+    if settings.database_url.is_some() {
+        return Ok((options(settings)?, None));
+    }
+    let cluster =
+        Cluster::start(&settings.data_dir).await.map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?;
+    Ok((cluster.connect_options(), Some(cluster)))
+}
+
+/// How to connect to the database: the one that is given, or the private one that `serve` runs.
+pub fn options(settings: &Settings) -> Result<PgConnectOptions, Refusal> {
+    match &settings.database_url {
+        Some(url) => PgConnectOptions::from_str(url).map_err(|_| {
+            Refusal::new(
+                Code::InvalidValue,
+                "DATABASE_URL is not a Postgres URL, such as postgres://user:password@host:5432/name.",
+            )
+        }),
+        None => {
+            cluster::running(&settings.data_dir).map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))
+        }
+    }
+}
+
+async fn with_database(
+    settings: Settings,
+    options: PgConnectOptions,
+    metrics: PrometheusHandle,
+) -> Result<(), Refusal> {
+    // One connection for each slot, the chores, and some for requests.
+    let pool = db::pool(options, 12 + 2 * std::thread::available_parallelism().map_or(2, |cores| cores.get() as u32));
+    reach(&pool).await?;
+    db::migrate(&pool).await.map_err(super::migrate::refused)?;
+    let state = state(settings, pool, metrics).await?;
+    let server = listen(&state)?;
+    let stopping = tokio::spawn(stop_on_signal(state.closing.clone(), server.handle()));
+    let workers = tokio::spawn(worker::run(state.clone()));
+    info!("Offprint {} answers at {}", env!("CARGO_PKG_VERSION"), state.public_url());
+    let ended = server.await;
+    state.closing.cancel();
+    if let Err(error) = workers.await {
+        warn!(error = %error, "The workers ended with a panic: {error}");
+    }
+    stopping.abort();
+    state.db.close().await;
+    info!("Offprint has stopped");
+    ended.map_err(|error| unavailable("The server ended", &error))
+}
+
+/// Waits a little for a database that is still starting, as it does beside us in a container.
+async fn reach(pool: &PgPool) -> Result<(), Refusal> {
+    let mut tries = 0;
+    loop {
+        match db::ping(pool).await {
+            Ok(()) => return Ok(()),
+            Err(error) if tries >= 15 => {
+                return Err(Refusal::new(
+                    Code::Unavailable,
+                    format!("{error}. Check DATABASE_URL and that Postgres runs."),
+                ));
+            }
+            Err(error) => {
+                tries += 1;
+                info!(error = %error, "Waiting for the database ({tries})");
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+        }
+    }
+}
+
+async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> Result<State, Refusal> {
+    let mailer = Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, settings.data_dir.join("mail"))
+        .map_err(|error| Refusal::new(Code::InvalidValue, error.to_string()))?;
+    let storage =
+        Storage::open(&settings.data_dir).map_err(|error| unavailable("The storage could not be opened", &error))?;
+    let company =
+        db::company::default(&pool).await.map_err(|error| unavailable("The company could not be read", &error))?;
+    Ok(State {
+        settings: Arc::new(settings),
+        db: pool,
+        storage,
+        company,
+        worker: WorkerId::new(),
+        work: Default::default(),
+        news: Default::default(),
+        mailer: Arc::new(mailer),
+        metrics,
+        closing: CancellationToken::new(),
+    })
+}
+
+fn listen(state: &State) -> Result<actix_web::dev::Server, Refusal> {
+    let (bind, for_app) = (state.settings.bind, state.clone());
+    let server = HttpServer::new(move || api::app(for_app.clone()))
+        .client_request_timeout(Duration::from_secs(10))
+        .shutdown_timeout(20)
+        .disable_signals()
+        .bind(bind)
+        .map_err(|error| {
+            let remedy = "Stop what listens there, or set OFFPRINT_BIND to another port.";
+            Refusal::new(Code::Unavailable, format!("{bind} cannot be listened on: {error}. {remedy}"))
+        })?;
+    Ok(server.run())
+}
+
+/// On the first signal: nothing new is begun, open requests end.
+async fn stop_on_signal(closing: CancellationToken, server: actix_web::dev::ServerHandle) {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return warn!("Signals cannot be listened to; the service will not stop cleanly");
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    info!("Closing: nothing new is begun, what runs has 20 seconds to end");
+    closing.cancel();
+    server.stop(true).await;
+}
+
+fn unavailable(what: &str, error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(Code::Unavailable, format!("{what}: {error}."))
 }

@@ -61,6 +61,11 @@ pub enum AssetType {
 }
 
 impl AssetType {
+    /// The word for it, as it goes over the wire.
+    pub fn name(self) -> String {
+        format!("{self:?}")
+    }
+
     /// Whether it has members in place of a file, so that it cannot be exported.
     pub fn is_set(self) -> bool {
         matches!(
@@ -379,4 +384,14 @@ pub async fn hide(connection: &mut Connection, company: CompanyId, handle: Asset
 
 fn one(rows: u64) -> Result<(), Error> {
     if rows == 1 { Ok(()) } else { Err(Error::Missing("asset")) }
+}
+
+/// Whether the handle was ever given out, also to an asset that is hidden now.
+pub async fn is_registered(connection: &mut Connection, company: CompanyId, handle: AssetId) -> Result<bool, Error> {
+    let found = sqlx::query_scalar("select exists (select from asset where company_id = $1 and asset_id = $2)")
+        .bind(company)
+        .bind(handle)
+        .fetch_one(connection)
+        .await?;
+    Ok(found)
 }

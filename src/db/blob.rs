@@ -1,6 +1,6 @@
 //! Blobs: what is known of bytes in storage.
 
-use crate::db::{Connection, Error};
+use crate::db::{Connection, Error, PgPool};
 use crate::digest::Digest;
 
 /// Size and checksum of a blob.
@@ -27,4 +27,10 @@ pub async fn hold(connection: &mut Connection, blob: &Blob) -> Result<(), Error>
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Bytes of a blob that is known.
+pub async fn size(pool: &PgPool, sha256: &Digest) -> Result<i64, Error> {
+    let size = sqlx::query_scalar("select size from blob where sha256 = $1").bind(sha256).fetch_optional(pool).await?;
+    size.ok_or(Error::Missing("blob"))
 }

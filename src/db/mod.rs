@@ -2,10 +2,21 @@
 //!
 //! Locks are taken in the order company, job, item. Time that decides anything is the database's.
 
+pub mod archive;
 pub mod asset;
 pub mod blob;
 pub mod company;
+pub mod creation;
+pub mod entry;
+pub mod event;
 pub mod image_preset;
+pub mod item;
+pub mod job;
+pub mod notice;
+pub mod orders;
+pub mod seal;
+pub mod settle;
+pub mod vocabulary;
 
 use std::time::Duration;
 
@@ -91,3 +102,4 @@ pub async fn ping(pool: &PgPool) -> Result<(), Error> {
     sqlx::query("select 1").execute(pool).await?;
     Ok(())
 }
+pub mod cluster;

@@ -1,1 +1,14 @@
-//! What an export is: order to draft job, names, refusals, outcome, mail rule, state machine. No SQL, no HTTP.
+//! What an export is: order -> draft job, names, refusals, outcome, mail rule, state machine. No SQL, no HTTP.
+
+pub mod check;
+pub mod draft;
+pub mod modifier;
+pub mod names;
+pub mod order;
+pub mod orders;
+pub mod outcome;
+pub mod selection;
+
+pub use draft::{Draft, DraftItem, Refusal, draft};
+pub use order::{AssetFilter, Order};
+pub use orders::JobOrder;

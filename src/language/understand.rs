@@ -278,3 +278,151 @@ fn rank(origin: &Origin) -> (u8, &str) {
         Origin::AssetAfter => (4, ""),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::language::{Colour, FitMode, OutputFormat, commands};
+
+    fn order<'a>(modifier: &'a str, macros: &'a Macros, attributes: &'a Attributes) -> Order<'a> {
+        Order { before: "", modifier, export_macro: None, after: "", macros, object: "shoe", attributes }
+    }
+
+    fn understood(modifier: &str) -> Result<Understood, Vec<Complaint>> {
+        recipe(&order(modifier, &Macros::default(), &Attributes::default()))
+    }
+
+    #[test]
+    fn the_last_writer_of_a_slot_wins() {
+        let one = |modifier| understood(modifier).unwrap().recipe;
+        assert_eq!(one("wid=50&WID=100"), one("wid=100"));
+        assert_eq!(one("crop=0,0,9,9&cropN=0,0,1,.5"), one("cropN=0,0,1,0.5"));
+        assert_eq!(one("op_usmR=1,1&op_usm=0.0,0.0,0,0"), one(""));
+        assert_eq!(one("size=100,0&scale=0.5&res=2"), one("res=2&size=100,0"));
+        assert_eq!(one("scale=0.5&res=2"), one("scale=.5"));
+        assert_eq!(one("fmt=gif&fmt=TIF,,LZW").format(), OutputFormat::Tiff);
+        assert_eq!(one("layer=0&wid=9&layer=comp&hei=9"), one("wid=9&hei=9"));
+        assert_ne!(one("layer=0&flip=lr"), one("flip=lr"));
+        assert_eq!(one("wid=9&fmt=png").canonical(), one("fmt=png&wid=9").canonical());
+    }
+
+    #[test]
+    fn asset_modifiers_stand_before_and_after() {
+        let attributes = Attributes::default();
+        let macros = Macros::any_order(vec![("m".into(), "hei=$h$".into())]);
+        let order = Order {
+            before: "wid=1&$h=5&bgc=ff0000",
+            export_macro: Some("$m$"),
+            after: "$h=7",
+            ..order("wid=2", &macros, &attributes)
+        };
+        let understood = recipe(&order).unwrap();
+        let view = &understood.recipe.view;
+        assert_eq!((view.wid, view.hei, view.background), (Some(2), Some(7), Colour { r: 255, g: 0, b: 0, a: 255 }));
+        assert_eq!(understood.effective, "wid=1&$h=5&bgc=ff0000&wid=2&hei=$h$&$h=7");
+        assert!(!understood.uses_object);
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_with_its_place() {
+        let macros = Macros::any_order(vec![("m".into(), "x=1& hei=tall".into())]);
+        let attributes = Attributes::default();
+        let order = Order { after: "&qlt=750", ..order("wid=0&$m$&wdi=3&heic&src=other", &macros, &attributes) };
+        let found: Vec<_> = recipe(&order)
+            .unwrap_err()
+            .into_iter()
+            .map(|complaint| (complaint.origin.to_string(), complaint.offset, complaint.command, complaint.kind))
+            .collect();
+        let expected = [
+            ("is_modifier", 0, "wid", ComplaintKind::InvalidModifier),
+            ("is_modifier", 10, "wdi", ComplaintKind::UnknownCommand),
+            ("is_modifier", 16, "heic", ComplaintKind::UnknownCommand),
+            ("is_modifier", 21, "src", ComplaintKind::NotSupportedYet),
+            ("macro m", 5, "hei", ComplaintKind::InvalidModifier),
+            ("urlPostApplyModifier", 1, "qlt", ComplaintKind::InvalidModifier),
+        ];
+        let expected: Vec<_> =
+            expected.map(|(origin, at, command, kind)| (origin.to_owned(), at, command.to_owned(), kind)).into();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn replaced_ignored_and_unknown_commands_only_warn() {
+        let understood = understood("fmt=heic&fmt=png&cache=off&banana=1&jpegSize=0&wid=9&fit=hfit").unwrap();
+        let warned: Vec<_> = understood.warnings.iter().map(|warning| warning.command.as_str()).collect();
+        assert_eq!(warned, ["fmt", "cache", "banana"]);
+        assert_eq!(understood.recipe.view.fit.mode, FitMode::Hfit);
+    }
+
+    #[test]
+    fn variables_reach_values_and_nothing_else() {
+        assert_eq!(understood("$f=png&fmt=$f$&wid=$w$&$w=7").unwrap().recipe.view.wid, Some(7));
+        assert!(understood("wid=$nothing$").is_err());
+        assert!(understood("wid=$object$").is_err());
+        let attributes = Attributes::default();
+        let macros = Macros::default();
+        let numbered = Order { object: "12", ..order("wid=$Object$", &macros, &attributes) };
+        assert!(recipe(&numbered).unwrap().uses_object);
+    }
+
+    #[test]
+    fn fit_needs_a_side() {
+        assert!(understood("fit=crop").is_err());
+        assert!(understood("fit=crop&scl=2").is_err());
+        assert!(understood("fit=crop&hei=5").is_ok());
+    }
+
+    /// The table's own examples: what is accepted, what is refused, and what each complaint names.
+    #[test]
+    fn every_command_is_tried() {
+        for command in commands() {
+            let (name, accepted) = (command.name, understood(command.accepts));
+            match command.support {
+                Support::Now => assert!(accepted.is_ok(), "{name}: {accepted:?}"),
+                Support::Ignored => assert_eq!(accepted.unwrap().warnings.len(), 1, "{name}"),
+                Support::NotYet => {
+                    let complaints = accepted.unwrap_err();
+                    assert_eq!(complaints[0].kind, ComplaintKind::NotSupportedYet, "{name}");
+                    assert_eq!(complaints[0].command, name);
+                }
+            }
+            if !command.refuses.is_empty() {
+                assert!(understood(command.refuses).unwrap_err().iter().any(|it| it.command == name), "{name}");
+            }
+            for idle in command.idle {
+                let plain = understood("").unwrap().recipe;
+                assert_eq!(understood(&format!("{name}={idle}")).unwrap().recipe, plain, "{name}={idle}");
+            }
+        }
+    }
+
+    fn anything() -> impl Strategy<Value = String> {
+        let names: Vec<_> = commands().map(|command| command.name).collect();
+        let value = prop_oneof!["[-0-9.,a-fx]{0,12}", "\\PC{0,8}", "[$%&()a-c]{0,8}"];
+        let token = (proptest::sample::select(names), value).prop_map(|(name, value)| format!("{name}={value}"));
+        let token = prop_oneof![3 => token, 1 => "\\PC{0,10}", 1 => Just("$m$".to_owned())];
+        proptest::collection::vec(token, 0..8).prop_map(|tokens| tokens.join("&"))
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics_and_places_are_inside(text in anything(), definition in anything()) {
+            let macros = Macros::any_order(vec![("m".into(), definition.clone())]);
+            let attributes = Attributes::default();
+            match recipe(&order(&text, &macros, &attributes)) {
+                Ok(understood) => {
+                    let read: Recipe = serde_json::from_str(&understood.recipe.canonical()).unwrap();
+                    prop_assert_eq!(&read, &understood.recipe);
+                    let again = recipe(&order(&understood.effective, &Macros::default(), &attributes)).unwrap();
+                    prop_assert_eq!(again.recipe, understood.recipe);
+                }
+                Err(complaints) => for complaint in complaints {
+                    let text = if complaint.origin == Origin::Modifier { &text } else { &definition };
+                    prop_assert!(text.is_char_boundary(complaint.offset), "{:?}", complaint);
+                },
+            }
+        }
+    }
+}

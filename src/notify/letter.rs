@@ -162,7 +162,7 @@ fn rows(notice: &Notice) -> Vec<(&'static str, String)> {
     }
     rows.push((
         "Files",
-        if notice.files == 0 { "none".into() } else { format!("{}, {}", grouped(notice.files), size(notice.bytes)) },
+        if notice.files == 0 { "none".into() } else { format!("{} ({})", grouped(notice.files), size(notice.bytes)) },
     ));
     rows
 }

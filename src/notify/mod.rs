@@ -5,44 +5,14 @@ mod mail;
 mod smtp;
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use crate::code::Code;
+pub use crate::db::vocabulary::Outcome;
 use crate::id::JobId;
-
-/// How a run ended, as the mail tells it. The wire names are those of a job's `outcome`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Every item worked.
-    Succeeded,
-    /// Every item worked; some have warnings.
-    SucceededWithWarnings,
-    /// Some items failed, some worked.
-    PartiallyFailed,
-    /// Nothing could be handed out.
-    Failed,
-    /// Somebody stopped the job.
-    Stopped,
-}
-
-impl FromStr for Outcome {
-    type Err = String;
-
-    fn from_str(said: &str) -> Result<Self, String> {
-        Ok(match said {
-            "succeeded" => Self::Succeeded,
-            "succeededWithWarnings" => Self::SucceededWithWarnings,
-            "partiallyFailed" => Self::PartiallyFailed,
-            "failed" => Self::Failed,
-            "stopped" => Self::Stopped,
-            other => return Err(format!("`{other}` is no outcome of a job")),
-        })
-    }
-}
 
 /// Items of the run, by how they ended. `warnings` counts items that have at least one, whatever else they are.
 #[derive(Clone, Copy, Debug, Default)]

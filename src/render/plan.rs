@@ -486,3 +486,112 @@ fn peak_bytes(decode: &Decode, steps: &[Step], size: (u32, u32)) -> u64 {
     }
     peak.max(2 * bytes(size))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::{Attributes, Macros, Order, recipe};
+
+    fn header(format: SourceFormat, width: u32, height: u32) -> Header {
+        Header {
+            format,
+            width,
+            height,
+            orientation: Turn::NONE,
+            color: SourceColor::Rgb,
+            alpha: false,
+            premultiplied: false,
+            bits: 8,
+            dpi: None,
+            profile: None,
+        }
+    }
+
+    fn planned(header: &Header, modifier: &str) -> Result<Plan, Failure> {
+        let (macros, attributes) = (Macros::default(), Attributes::default());
+        let order = Order {
+            before: "",
+            modifier,
+            export_macro: None,
+            after: "",
+            macros: &macros,
+            object: "",
+            attributes: &attributes,
+        };
+        Plan::of(&recipe(&order).unwrap().recipe, header, &Limits::default())
+    }
+
+    fn jpeg(modifier: &str) -> Plan {
+        planned(&header(SourceFormat::Jpeg, 6000, 4000), modifier).unwrap()
+    }
+
+    #[test]
+    fn the_decoder_shrinks_while_enough_remains() {
+        let shrink = |modifier| jpeg(modifier).decode.shrink;
+        assert_eq!(shrink("wid=500"), 8);
+        assert_eq!(shrink("wid=501"), 4);
+        assert_eq!(shrink("wid=2000"), 2);
+        assert_eq!(shrink("wid=2001"), 1);
+        assert_eq!(shrink("rotate=90&wid=500"), 4);
+        assert_eq!(shrink("crop=0,0,600,600&wid=500"), 1);
+        assert_eq!(shrink("wid=500&op_usm=1,2"), 8);
+        assert_eq!(shrink("extend=1,1,1,1&wid=500"), 1);
+        assert_eq!(planned(&header(SourceFormat::Png, 6000, 4000), "wid=500").unwrap().decode.shrink, 1);
+    }
+
+    #[test]
+    fn what_can_be_one_resampling_is_one() {
+        let resizes = |modifier| jpeg(modifier).steps.iter().filter(|it| matches!(it, Step::Resize { .. })).count();
+        assert_eq!(jpeg("crop=100,100,4000,3000&size=2000,0&wid=500").steps.len(), 1);
+        assert_eq!(resizes("size=100,0&wid=500&fit=fit,1"), 2);
+        assert_eq!(jpeg("").steps, []);
+        assert_eq!(jpeg("scl=1").steps, []);
+        assert_eq!(jpeg("flip=lr&rotate=180&layer=0&flip=ud").steps, []);
+    }
+
+    #[test]
+    fn a_crop_inside_a_shrunk_and_mirrored_picture_keeps_its_place() {
+        let plan = planned(&header(SourceFormat::Jpeg, 6001, 4001), "flip=lr&wid=500").unwrap();
+        let Step::Resize { from: [x, y, w, h], .. } = plan.steps[1] else { panic!("{:?}", plan.steps) };
+        assert_eq!((plan.decode.width, plan.decode.height), (751, 501));
+        assert_eq!((x, y, w, h), (0.875, 0.0, 750.125, 500.125));
+    }
+
+    #[test]
+    fn limits_say_limit_and_size() {
+        let code = |header: &Header, modifier: &str| planned(header, modifier).map(drop).map_err(|it| it.code);
+        let plain = header(SourceFormat::Png, 100, 100);
+        assert_eq!(code(&header(SourceFormat::Png, 10_001, 10_000), ""), Err(Code::SourceTooLarge));
+        assert_eq!(code(&header(SourceFormat::Png, 30_001, 10), ""), Err(Code::SourceTooLarge));
+        assert_eq!(
+            code(&Header { bits: 16, ..header(SourceFormat::Png, 10_000, 10_000) }, ""),
+            Err(Code::SourceTooLarge)
+        );
+        assert_eq!(code(&plain, "wid=20000&hei=10"), Err(Code::OutputTooLarge));
+        assert_eq!(code(&plain, "crop=0,0,2000000000,2000000000&wid=10"), Err(Code::OutputTooLarge));
+        assert_eq!(code(&plain, "scale=1000000"), Err(Code::OutputTooLarge));
+        assert_eq!(code(&plain, "extend=-50,0,-50,0"), Err(Code::InvalidModifier));
+        let cmyk = Header { color: SourceColor::Cmyk, ..plain.clone() };
+        assert_eq!(code(&cmyk, ""), Err(Code::UnsupportedColor));
+        assert_eq!(code(&plain, "rgn=2000000000,2000000000,10,10"), Ok(()));
+    }
+
+    #[test]
+    fn sharpening_in_source_pixels_shrinks_with_the_picture() {
+        let sigma = |modifier: &str| match jpeg(modifier).steps.last() {
+            Some(Step::Sharpen { sigma, .. }) => *sigma,
+            other => panic!("{other:?}"),
+        };
+        assert!((sigma("wid=600&op_usm=1,5") - 0.5).abs() < 1e-9);
+        assert!((sigma("wid=600&op_usmR=1,5") - 5.0).abs() < 1e-9);
+        assert!((sigma("size=3000,0&wid=600&op_usm=1,5") - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn dpi_comes_from_modifier_then_source_then_default() {
+        let tagged = Header { dpi: Some(240.0), ..header(SourceFormat::Png, 10, 10) };
+        assert_eq!(planned(&tagged, "printRes=300").unwrap().encode.dpi, 300.0);
+        assert_eq!(planned(&tagged, "").unwrap().encode.dpi, 240.0);
+        assert_eq!(jpeg("").encode.dpi, 72.0);
+    }
+}

@@ -82,6 +82,25 @@ impl Storage {
 }
 
 impl Incoming {
+    /// Adds the bytes of a staged file.
+    pub async fn append(&mut self, staged: &Staged) -> Result<(), Error> {
+        let path = staged.path().to_owned();
+        let mut file = blocking(move || Ok(File::open(path)?)).await?;
+        loop {
+            let piece;
+            (file, piece) = blocking(move || {
+                let mut piece = Vec::with_capacity(PIECE);
+                (&mut file).take(PIECE as u64).read_to_end(&mut piece)?;
+                Ok((file, piece))
+            })
+            .await?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            self.write(&piece).await?;
+        }
+    }
+
     /// Adds bytes. After an error the whole is lost: drop it.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {

@@ -4,6 +4,7 @@
 //! [`Storage::receive`], [`Storage::stage_bytes`] or [`Storage::stage`], are on the disk when they are [`Staged`], and
 //! get their name by [`Storage::publish`]. Whoever publishes or removes a blob holds the lock of its row meanwhile.
 
+pub mod archive;
 mod incoming;
 mod read;
 mod sweep;

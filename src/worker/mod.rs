@@ -1,1 +1,121 @@
-//! Moves items through the house in the background: claim, render, settle, sweep, seal.
+//! Moves items through the house in the background.
+//!
+//! Each slot claims one item at a time, keeps its lease alive while it works, and settles it. One task beside them
+//! does what needs doing now and then: it starts what is due, gives back what a dead worker held, seals what has ended,
+//! sends mails and removes what was deleted. All of it can die at any moment: what is true stands in the database.
+
+mod item;
+mod mail;
+mod manifest;
+mod seal;
+mod sweep;
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use crate::db;
+pub use sweep::sweep;
+
+use crate::render::ENGINE_VERSION;
+use crate::state::State;
+
+/// How often the database is looked at when no bell rings: other processes may have made work.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long running items may take to end when the service closes.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Works until the service closes and running items have ended or were given back.
+pub async fn run(state: State) {
+    let mut tasks = JoinSet::new();
+    for _ in 0..state.slots() {
+        tasks.spawn(slot(state.clone()));
+    }
+    tasks.spawn(chores(state.clone()));
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            // A slot that panicked is a mistake of ours; the others go on, and its item's lease will run out.
+            tracing::error!(error = %error, "A worker task ended with a panic: {error}");
+            if !state.closing.is_cancelled() {
+                tasks.spawn(slot(state.clone()));
+            }
+        }
+    }
+    info!("The workers have ended");
+}
+
+/// One slot: takes items, one after the other.
+async fn slot(state: State) {
+    while !state.closing.is_cancelled() {
+        let rung = state.work.listen();
+        match item::next(&state).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => warn!(error = %error, "No item could be taken: {error}"),
+        }
+        tokio::select! {
+            () = rung => {}
+            () = sleep(POLL) => {}
+            () = state.closing.cancelled() => {}
+        }
+    }
+}
+
+/// Everything that is not an item, in turn.
+async fn chores(state: State) {
+    let mut swept = tokio::time::Instant::now();
+    while !state.closing.is_cancelled() {
+        let rung = state.work.listen();
+        match chore(&state).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => warn!(error = %error, "A chore could not be done: {error}"),
+        }
+        if swept.elapsed() > state.settings.lease / 4 {
+            swept = tokio::time::Instant::now();
+            if let Err(error) = sweep(&state).await {
+                warn!(error = %error, "The sweep could not be done: {error}");
+            }
+        }
+        tokio::select! {
+            () = rung => {}
+            () = sleep(POLL) => {}
+            () = state.closing.cancelled() => {}
+        }
+    }
+}
+
+/// Does one thing that is not an item: whether there was one.
+async fn chore(state: &State) -> Result<bool, db::Error> {
+    if db::orders::start_due(&state.db).await? > 0 {
+        state.work.ring();
+        state.news.ring();
+        return Ok(true);
+    }
+    Ok(seal::next(state).await? || mail::next(state).await?)
+}
+
+/// Does everything that can be done now, sweep included, and returns how many items were worked on. Tests call it in
+/// place of waiting.
+pub async fn drain(state: &State) -> Result<usize, db::Error> {
+    let mut items = 0;
+    sweep(state).await?;
+    loop {
+        if item::next(state).await? {
+            items += 1;
+        } else if !chore(state).await? {
+            return Ok(items);
+        }
+    }
+}
+
+/// Waits for work that may not be cut off, but not for ever.
+async fn within_grace<T>(work: impl Future<Output = T>) -> Option<T> {
+    timeout(GRACE, work).await.ok()
+}
+
+/// The engine that renditions are remembered under.
+const ENGINE: i32 = ENGINE_VERSION;

@@ -1,0 +1,182 @@
+# What the scripts share. Source it from a script in this folder: it goes to the top of the clone.
+# Each need_… function sees to it that something is there, gets it where it can, or ends with a sentence that says how.
+
+called_from=$(pwd)
+cd -- "$(dirname -- "$0")/.."
+root=$(pwd -P)
+target=${CARGO_TARGET_DIR:-$root/target}
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# packages_for PURPOSE: their names, from the one list.
+packages_for() {
+    while read -r name purpose _; do
+        if [ "$purpose" = "$1" ]; then printf '%s\n' "$name"; fi
+    done <"$root/script/packages.txt"
+}
+
+# at_least WANTED HAVE: compares versions like 1.94 by their first two numbers.
+at_least() {
+    case $2 in [0-9]*.[0-9]*) ;; *) return 1 ;; esac
+    wanted_rest=${1#*.} have_rest=${2#*.}
+    [ "${2%%.*}" -gt "${1%%.*}" ] ||
+        { [ "${2%%.*}" -eq "${1%%.*}" ] && [ "${have_rest%%.*}" -ge "${wanted_rest%%.*}" ]; }
+}
+
+can_be_root() { [ "$(id -u)" = 0 ] || { has sudo && sudo -n true 2>/dev/null; }; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+# logged COMMAND...: its words go to a file; they are shown when it fails.
+logged() {
+    log=$(mktemp)
+    if "$@" >"$log" 2>&1 </dev/null; then rm -f "$log"; return; fi
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    return 1
+}
+
+# install PACKAGE...: from the distribution, as root.
+install() {
+    has apt-get && can_be_root || return 1
+    say "Installing $* with apt-get ..."
+    logged as_root apt-get update &&
+        logged as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"
+}
+
+# ---- Rust ----------------------------------------------------------------------------------------------------------
+
+rust_is_new_enough() {
+    at_least "$rust_version" "$(cargo --version 2>/dev/null | cut -d ' ' -f 2)" &&
+        at_least "$rust_version" "$(rustc --version 2>/dev/null | cut -d ' ' -f 2)"
+}
+
+need_rust() {
+    rust_version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    if rust_is_new_enough; then return; fi
+    given_path=$PATH
+    PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+    if rust_is_new_enough; then return; fi
+    PATH=$given_path
+    if has apt-cache && apt-cache show rustc-web >/dev/null 2>&1 || ! has cargo; then
+        install rustc-web cargo-web || true
+        hash -r
+        # What apt brought must not hide behind an older one that stands earlier on PATH.
+        if ! rust_is_new_enough; then PATH=/usr/bin:$PATH; fi
+        if rust_is_new_enough; then return; fi
+    fi
+    die "Rust $rust_version or later is needed. Get it with: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal -- and run this again."
+}
+
+need_compiler() {
+    PATH=$PATH:$root/target/tools/usr/bin
+    if has cc && has nasm && [ -e /usr/include/stdio.h ]; then return; fi
+    # shellcheck disable=SC2046 # a list of words
+    if install $(packages_for build); then return; fi
+    # The assembler is one file, which needs no root.
+    if ! has nasm && has cc; then unpack "$root/target/tools" 'nasm' nasm || true; fi
+    if has cc && has nasm; then return; fi
+    die "A C compiler and nasm are needed. As root: apt-get install $(packages_for build | tr '\n' ' ')"
+}
+
+# ---- Postgres ------------------------------------------------------------------------------------------------------
+
+# The oldest major version that will do; src/db/cluster/programs.rs has the same.
+oldest_postgres=15
+
+postgres_in() { # FOLDER: whether its programs run and are new enough
+    tree=${1%/usr/lib/postgresql/*}
+    said=$(LD_LIBRARY_PATH=$(printf '%s:' "$tree"/usr/lib/*-linux-*) "$1/postgres" --version 2>/dev/null) || return 1
+    said=${said#*"(PostgreSQL) "}
+    [ -x "$1/initdb" ] && at_least "$oldest_postgres.0" "${said%%[!0-9]*}.0"
+}
+
+have_postgres() {
+    if [ -n "${PG_BIN:-}" ]; then
+        postgres_in "$PG_BIN" || die "PG_BIN=$PG_BIN has no PostgreSQL $oldest_postgres or later that runs."
+        return
+    fi
+    for bin in "$root"/target/postgres/usr/lib/postgresql/*/bin /usr/lib/postgresql/*/bin; do
+        # Unpacked by an ordinary user they may lie where root's server user cannot go.
+        case $(id -u),$bin in 0,"$root"/*) continue ;; esac
+        if [ -x "$bin/postgres" ] && postgres_in "$bin"; then return; fi
+    done
+    has postgres && postgres_in "$(dirname -- "$(readlink -f -- "$(command -v postgres)")")"
+}
+
+need_postgres() {
+    if [ -n "${DATABASE_URL:-}" ]; then return; fi
+    if have_postgres; then return; fi
+    if [ "$(id -u)" = 0 ]; then
+        install_postgres || true
+    elif has apt-get && has dpkg; then
+        say "Fetching PostgreSQL's programs into target/postgres ..."
+        # Just the server: with the just-in-time compiler off, its large library is not used.
+        # shellcheck disable=SC2046
+        unpack "$root/target/postgres" 'postgresql-[0-9]*|lib*' $(packages_for database) || true
+    fi
+    if have_postgres; then return; fi
+    die "PostgreSQL $oldest_postgres or later is needed. Install it (as root: apt-get install postgresql), or set PG_BIN to the folder of its programs, or set DATABASE_URL to a server that runs."
+}
+
+# Installs the programs without the cluster that the package would make and start.
+install_postgres() {
+    settings=/etc/postgresql-common/createcluster.d
+    mkdir -p "$settings"
+    printf 'create_main_cluster = false\n' >"$settings/offprint.conf"
+    # shellcheck disable=SC2046
+    install $(packages_for database) && status=0 || status=1
+    rm -f "$settings/offprint.conf"
+    return "$status"
+}
+
+# unpack FOLDER PATTERN PACKAGE...: gets packages and what they need that is not installed, as far as their names fit
+# the pattern, and unpacks them. Needs no root: apt gets folders of its own.
+unpack() {
+    folder=$1 pattern=$2
+    shift 2
+    work=$(mktemp -d)
+    mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/debs" "$work/tree"
+    if logged own_apt update && fetch_debs "$@"; then
+        for deb in "$work"/debs/*.deb; do dpkg -x "$deb" "$work/tree"; done
+        mkdir -p "$(dirname -- "$folder")"
+        rm -rf "$folder"
+        cp -R "$work/tree" "$folder"
+        status=0
+    else
+        status=1
+    fi
+    rm -rf "$work"
+    return "$status"
+}
+
+own_apt() {
+    apt-get -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache" \
+        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 "$@"
+}
+
+fetch_debs() {
+    # A rehearsal of the installation names what is missing, line by line: Inst NAME (VERSION ...
+    wanted=$(own_apt --simulate install --no-install-recommends "$@" | sed -n 's/^Inst \([^ :]*\).*/\1/p') || return 1
+    chosen=
+    for name in $wanted; do
+        case $name in
+            libllvm* | lib*-perl) ;;
+            *) if fits "$name"; then chosen="$chosen $name"; fi ;;
+        esac
+    done
+    # shellcheck disable=SC2086
+    [ -n "$chosen" ] && (cd "$work/debs" && logged own_apt download $chosen)
+}
+
+fits() {
+    old_ifs=$IFS
+    IFS='|'
+    for one in $pattern; do
+        # shellcheck disable=SC2254 # a pattern it shall be
+        case $1 in $one) IFS=$old_ifs; return 0 ;; esac
+    done
+    IFS=$old_ifs
+    return 1
+}

@@ -1,0 +1,232 @@
+//! A job as it is shown.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::code::Note;
+use crate::db;
+use crate::db::vocabulary::{EmailSetting, Fmt, JobState, Layout, OnUnconvertible, OnUnsupported, Outcome, ShownState};
+use crate::id::JobId;
+
+/// An export job. Its assets are not in it: they are `…/items`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    /// The job's handle: from creation to deletion, for everything.
+    pub job_handle: JobId,
+    /// Its name for people.
+    pub job_name: String,
+    /// As it was sent.
+    pub description: Option<String>,
+    /// What it is doing.
+    pub state: ShownState,
+    /// How the current run ended; null until then.
+    pub outcome: Option<Outcome>,
+    /// Items by how they are. The numbers but `total` and `warnings` add up to `total`.
+    pub counts: Counts,
+    /// Files that can be fetched. Archives are not counted.
+    pub files: i32,
+    /// Their size in bytes.
+    pub bytes: i64,
+    /// How far the current run is.
+    pub progress: Progress,
+    /// 1, or more after retries.
+    pub run: i32,
+    /// What is handed out.
+    pub fmt: Fmt,
+    /// As it was sent.
+    #[serde(rename = "is_modifier")]
+    pub is_modifier: Option<String>,
+    /// As it was sent.
+    pub r#macro: Option<String>,
+    /// The modifier with every macro in its place, as it was when the job was created.
+    pub effective_modifier: Option<String>,
+    /// When a mail is sent.
+    pub email_setting: EmailSetting,
+    /// As they were sent.
+    pub notify_emails: Vec<String>,
+    /// The mail of the current run; null when none is due.
+    pub notification: Option<Notification>,
+    /// As it was sent.
+    pub client_id: Option<String>,
+    /// As it was sent.
+    pub locale: Option<String>,
+    /// Where files lie in the archive.
+    pub layout: Layout,
+    /// What becomes of sets.
+    pub on_unsupported: OnUnsupported,
+    /// What becomes of files that are no pictures.
+    pub on_unconvertible: OnUnconvertible,
+    /// Whether warnings about the modifier were mistakes.
+    pub strict: bool,
+    /// Which of the company's jobs comes first: higher before lower.
+    pub priority: i16,
+    /// Seconds that files are kept after the end.
+    pub expires_in: i64,
+    /// When it shall begin; null for at once.
+    pub exec_time: Option<DateTime<Utc>>,
+    /// When it was ordered.
+    pub created_at: DateTime<Utc>,
+    /// When its first item was taken.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Until when its files are kept.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// What there was to know when it was created.
+    pub warnings: Vec<Note>,
+    /// Where to go from here.
+    pub links: Links,
+}
+
+/// Items by how they are.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[allow(missing_docs, reason = "the words of an item's state")]
+pub struct Counts {
+    pub total: i64,
+    pub waiting: i64,
+    pub running: i64,
+    pub succeeded: i64,
+    pub failed: i64,
+    pub skipped: i64,
+    pub stopped: i64,
+    /// Items with warnings, whatever else they are.
+    pub warnings: i64,
+}
+
+/// How far the current run is.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// Whole percent; never goes back within a run, 100 only when the job is finished.
+    pub percent: i32,
+    /// Seconds that it will still take, as far as one can tell.
+    pub eta_seconds: Option<i64>,
+}
+
+/// The mail of a run.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Notification {
+    /// `waiting`, `sent` or `failed`.
+    #[schema(example = "sent")]
+    pub state: String,
+    /// Who is told.
+    pub to: Vec<String>,
+    /// When it was sent, or given up.
+    pub at: Option<DateTime<Utc>>,
+    /// What the mail server said last, when it refused.
+    pub detail: Option<String>,
+}
+
+/// Addresses that belong to a job.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Links {
+    #[serde(rename = "self")]
+    /// The job itself.
+    pub own: String,
+    /// What became of each asset.
+    pub items: String,
+    /// The log.
+    pub events: String,
+    /// The files.
+    pub files: String,
+    /// The one file, or the archive.
+    pub download: String,
+    /// The zip of all files.
+    pub archive: String,
+    /// The list of everything, also inside the zip.
+    pub manifest: String,
+}
+
+impl Links {
+    /// Links of this job, relative to the service.
+    pub fn of(job: JobId) -> Self {
+        let own = format!("/export-jobs/{job}");
+        let below = |name: &str| format!("{own}/{name}");
+        Self {
+            items: below("items"),
+            events: below("events"),
+            files: below("files"),
+            download: below("download"),
+            archive: below("archive"),
+            manifest: below("manifest"),
+            own,
+        }
+    }
+}
+
+impl From<db::job::Job> for Job {
+    fn from(job: db::job::Job) -> Self {
+        Self {
+            job_handle: job.job_id,
+            state: job.shown(),
+            outcome: job.outcome,
+            counts: counts(&job),
+            files: job.files,
+            bytes: job.bytes,
+            progress: Progress { percent: job.percent(), eta_seconds: job.eta_seconds() },
+            notification: notification(&job),
+            links: Links::of(job.job_id),
+            run: job.run,
+            job_name: job.job_name,
+            description: job.description,
+            fmt: job.fmt,
+            is_modifier: job.is_modifier,
+            r#macro: job.r#macro,
+            effective_modifier: job.effective_modifier,
+            email_setting: job.email_setting,
+            notify_emails: job.notify_emails.0,
+            client_id: job.client_id,
+            locale: job.locale,
+            layout: job.layout,
+            on_unsupported: job.on_unsupported,
+            on_unconvertible: job.on_unconvertible,
+            strict: job.strict,
+            priority: job.priority,
+            expires_in: job.expires_in,
+            exec_time: job.exec_time,
+            created_at: job.created_at,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+            expires_at: job.expires_at,
+            warnings: job.warnings.0,
+        }
+    }
+}
+
+fn counts(job: &db::job::Job) -> Counts {
+    Counts {
+        total: job.total.into(),
+        waiting: job.waiting(),
+        running: job.running,
+        succeeded: job.succeeded.into(),
+        failed: job.failed.into(),
+        skipped: job.skipped.into(),
+        stopped: job.stopped.into(),
+        warnings: job.warned.into(),
+    }
+}
+
+fn notification(job: &db::job::Job) -> Option<Notification> {
+    let recipients = job.notice_recipients.as_ref()?;
+    Some(Notification {
+        state: job.notice_state.clone()?,
+        to: recipients.0.clone(),
+        at: job.notice_at,
+        detail: job.notice_detail.clone(),
+    })
+}
+
+/// A weak entity tag that differs whenever what is shown does, but for the guess how long it will take: the log's
+/// number counts every end and every order, and the rest is what changes without one.
+pub fn etag(job: &db::job::Job) -> String {
+    let state = match job.state {
+        JobState::Finished => "f",
+        _ => "",
+    };
+    let mail = job.notice_state.as_deref().unwrap_or_default();
+    format!("W/\"{}-{}-{}{state}{mail}{}\"", job.event_seq, job.running, job.run, if job.expired { "x" } else { "" })
+}

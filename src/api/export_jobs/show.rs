@@ -1,0 +1,197 @@
+//! Looking at jobs: one, with waiting for changes, and lists.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse, get};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep_until};
+use utoipa::IntoParams;
+
+use crate::api::caller::Caller;
+use crate::api::export_jobs::job::{self, Job};
+use crate::api::export_jobs::{JobPath, handle};
+use crate::api::page::{self, Page};
+use crate::api::problem::Problem;
+use crate::api::responses::{BadQuery, Missing};
+use crate::db;
+use crate::db::job::{Listed, Sort, Wanted};
+use crate::db::vocabulary::{JobState, Outcome, ShownState};
+use crate::id::JobId;
+use crate::state::State;
+
+/// How often a waiting request looks when no bell rings: another process may have changed the job.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How to look at a job.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Waiting {
+    /// Seconds to wait for news, 60 at most: the answer comes as soon as the job is finished or its ETag differs from
+    /// `If-None-Match`, else when the time is over.
+    #[param(minimum = 0, maximum = 60)]
+    wait: Option<u64>,
+}
+
+/// Show a job.
+///
+/// State, counts, progress and links; never the assets, which are `…/items`. With `?wait=60` the answer comes when
+/// there is news; with `If-None-Match` it is 304 when there is none.
+#[utoipa::path(
+    tag = "export jobs",
+    operation_id = "showExportJob",
+    params(("jobHandle" = String, Path, description = "The job."), Waiting),
+    responses(
+        (status = 200, description = "The job.", body = Job, headers(
+            ("ETag" = String, description = "Differs whenever the job does."),
+            ("Retry-After" = u32, description = "Seconds after which to look again; absent when it is finished."),
+        )),
+        (status = 304, description = "No news since the ETag in `If-None-Match`."),
+        BadQuery, Missing,
+    ),
+)]
+#[get("/export-jobs/{jobHandle}")]
+pub async fn show(
+    state: Data<State>,
+    caller: Caller,
+    path: JobPath,
+    waiting: Query<Waiting>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let wait = waiting.wait.unwrap_or(0);
+    if wait > 60 {
+        return Err(Problem::parameter("wait", format!("{wait} is more than 60 seconds.")));
+    }
+    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let found = watch(&state, &caller, handle(&path)?, known, Duration::from_secs(wait)).await?;
+    let etag = job::etag(&found);
+    let mut answer = if known == Some(etag.as_str()) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, "private, no-cache"));
+    if found.state != JobState::Finished {
+        answer.insert_header((header::RETRY_AFTER, "1"));
+    }
+    Ok(if known.is_some_and(|known| known == job::etag(&found)) {
+        answer.finish()
+    } else {
+        answer.json(Job::from(found))
+    })
+}
+
+/// The job as soon as there is news of it, or the time is over.
+async fn watch(
+    state: &State,
+    caller: &Caller,
+    id: JobId,
+    known: Option<&str>,
+    wait: Duration,
+) -> Result<db::job::Job, Problem> {
+    let end = Instant::now() + wait;
+    loop {
+        let rung = state.news.listen();
+        let found = db::job::find(&state.db, caller.company, id).await?;
+        let news = known.is_some_and(|known| known != job::etag(&found));
+        if news || found.state == JobState::Finished || Instant::now() >= end || state.closing.is_cancelled() {
+            return Ok(found);
+        }
+        tokio::select! {
+            () = rung => {}
+            () = sleep_until(end.min(Instant::now() + LOOK)) => {}
+            () = state.closing.cancelled() => {}
+        }
+    }
+}
+
+/// Which jobs to list.
+#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Filters {
+    /// Only jobs in this state.
+    #[param(inline)]
+    state: Option<ShownState>,
+    /// Only jobs with this outcome.
+    #[param(inline)]
+    outcome: Option<Outcome>,
+    /// Only jobs whose name begins with this.
+    name: Option<String>,
+    /// `createdAt`, `finishedAt` or `jobName`; with `-` before it the last comes first. `-createdAt` when absent.
+    sort: Option<String>,
+    /// Jobs on a page, 1 to 1000; 100 when absent.
+    #[serde(skip_serializing)]
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `nextCursor` of the page before.
+    #[serde(skip_serializing)]
+    cursor: Option<String>,
+}
+
+/// List jobs.
+#[utoipa::path(
+    tag = "export jobs",
+    operation_id = "listExportJobs",
+    params(Filters),
+    responses((status = 200, description = "One page of jobs.", body = Page<Job>), BadQuery),
+)]
+#[get("/export-jobs")]
+pub async fn list(
+    state: Data<State>,
+    caller: Caller,
+    filters: Query<Filters>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let limit = page::limit(filters.limit)?;
+    let (sort, descending) = sort(filters.sort.as_deref().unwrap_or("-createdAt"))?;
+    let word = filters.state.and_then(|state| serde_json::to_value(state).ok());
+    let wanted = Wanted {
+        state: word.as_ref().and_then(|word| word.as_str()),
+        outcome: filters.outcome,
+        name: filters.name.as_deref(),
+        sort,
+        descending,
+    };
+    let after = match page::after(filters.cursor.as_deref(), &*filters)?.as_deref() {
+        None => None,
+        Some([key, id]) => {
+            Some((key.clone(), id.parse().map_err(|_| page::invalid("The cursor is not one of ours."))?))
+        }
+        Some(_) => return Err(page::invalid("The cursor is not one of ours.")),
+    };
+    let after = after.as_ref().map(|(key, id): &(String, JobId)| (key.as_str(), *id));
+    let found = db::job::list(&state.db, caller.company, &wanted, after, limit + 1).await?;
+    let shown: Vec<Keyed> = found.into_iter().map(Keyed::from).collect();
+    let page = Page::new(shown, limit, &*filters, |keyed| vec![keyed.key.clone(), keyed.job.job_handle.to_string()]);
+    Ok(page.answer(&request))
+}
+
+/// A job with the key that it was sorted by.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Keyed {
+    job: Job,
+    #[serde(skip)]
+    key: String,
+}
+
+impl From<Listed> for Keyed {
+    fn from(listed: Listed) -> Self {
+        Self { job: listed.job.into(), key: listed.sort_key }
+    }
+}
+
+fn sort(said: &str) -> Result<(Sort, bool), Problem> {
+    let (name, descending) = said.strip_prefix('-').map_or((said, false), |name| (name, true));
+    let sort = match name {
+        "createdAt" => Sort::CreatedAt,
+        "finishedAt" => Sort::FinishedAt,
+        "jobName" => Sort::JobName,
+        _ => {
+            let detail = format!(
+                "`{said}` is not a sort key. Allowed: createdAt, finishedAt, jobName, each with or without `-`."
+            );
+            return Err(Problem::parameter("sort", detail));
+        }
+    };
+    Ok((sort, descending))
+}

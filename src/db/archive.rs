@@ -1,0 +1,106 @@
+//! Archives and files of jobs, as they are fetched.
+
+use chrono::{DateTime, Utc};
+
+use crate::db::vocabulary::FileState;
+use crate::db::{Error, PgPool};
+use crate::digest::Digest;
+use crate::id::{AssetId, CompanyId, JobId};
+
+/// The sealed zip of a job's current run.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Archive {
+    /// Size in bytes.
+    pub size: i64,
+    /// Entries, manifests among them.
+    pub entries: i32,
+    /// Strong entity tag, with quotes.
+    pub etag: String,
+    /// The fixed-width index.
+    pub index_sha256: Digest,
+    /// `manifest.json`.
+    pub manifest_json_sha256: Digest,
+    /// `manifest.csv`.
+    pub manifest_csv_sha256: Digest,
+    /// When it was sealed.
+    pub sealed_at: DateTime<Utc>,
+}
+
+/// The archive of a job's current run; none before it is sealed.
+pub async fn find(pool: &PgPool, company: CompanyId, job: JobId) -> Result<Option<Archive>, Error> {
+    let found = sqlx::query_as(
+        "select archive.* from archive
+           join export_job job on job.company_id = archive.company_id and job.job_id = archive.job_id and job.run = archive.run
+          where archive.company_id = $1 and archive.job_id = $2 and job.state = 'finished'",
+    )
+    .bind(company)
+    .bind(job)
+    .fetch_optional(pool)
+    .await?;
+    Ok(found)
+}
+
+/// A file of a job.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct File {
+    /// The item it comes from.
+    pub position: i32,
+    /// The asset it was made from.
+    pub asset_id: AssetId,
+    /// Its place in the archive.
+    pub path: String,
+    /// Whether its bytes are there.
+    pub state: FileState,
+    /// Its bytes.
+    pub sha256: Option<Digest>,
+    /// Bytes.
+    pub size: Option<i64>,
+    /// Media type.
+    pub mime: Option<String>,
+    /// Pixels across.
+    pub width: Option<i32>,
+    /// Pixels down.
+    pub height: Option<i32>,
+    /// Time of the zip entry.
+    pub entry_time: DateTime<Utc>,
+}
+
+/// At most `limit` files from the given position on, in request order, in this state or in any.
+pub async fn files(
+    pool: &PgPool,
+    company: CompanyId,
+    job: JobId,
+    state: Option<FileState>,
+    after: i32,
+    limit: i64,
+) -> Result<Vec<File>, Error> {
+    let found = sqlx::query_as(
+        "select file.position, item.asset_id, file.path, file.state, file.sha256, file.size, file.mime, file.width, file.height, item.entry_time
+           from export_file file join export_item item using (company_id, job_id, position)
+          where company_id = $1 and job_id = $2 and ($3::text is null or file.state = $3) and position > $4
+          order by position, rendition limit $5",
+    )
+    .bind(company)
+    .bind(job)
+    .bind(state)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    Ok(found)
+}
+
+/// The file at a path, spelled as it is shown.
+pub async fn file(pool: &PgPool, company: CompanyId, job: JobId, path: &str) -> Result<File, Error> {
+    let found = sqlx::query_as(
+        "select file.position, item.asset_id, file.path, file.state, file.sha256, file.size, file.mime, file.width, file.height, item.entry_time
+           from export_file file join export_item item using (company_id, job_id, position)
+          where company_id = $1 and job_id = $2 and file.path = $3",
+    )
+    .bind(company)
+    .bind(job)
+    .bind(path)
+    .fetch_optional(pool)
+    .await?;
+    found.ok_or(Error::Missing("file in this job"))
+}

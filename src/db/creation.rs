@@ -1,0 +1,221 @@
+//! Writing a job down: its row, its items, its files and its first event, in the one transaction that promises it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::types::Json;
+
+use crate::code::Note;
+use crate::db::asset::AssetType;
+use crate::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnUnconvertible, OnUnsupported};
+use crate::db::{Connection, Error, event};
+use crate::digest::Digest;
+use crate::id::{AssetId, CompanyId, JobId};
+
+/// A job that is to be written. The fields are those of the order, with every default filled in.
+#[allow(missing_docs, reason = "columns; migrations/0001_foundation.sql says what they mean")]
+pub struct NewJob<'a> {
+    pub job_id: JobId,
+    pub job_name: &'a str,
+    pub description: Option<&'a str>,
+    pub client_id: Option<&'a str>,
+    pub locale: Option<&'a str>,
+    pub fmt: Fmt,
+    pub is_modifier: Option<&'a str>,
+    pub r#macro: Option<&'a str>,
+    pub effective_modifier: Option<&'a str>,
+    pub email_setting: EmailSetting,
+    pub notify_emails: &'a [String],
+    pub on_unsupported: OnUnsupported,
+    pub on_unconvertible: OnUnconvertible,
+    pub layout: Layout,
+    pub strict: bool,
+    pub priority: i16,
+    pub exec_time: Option<DateTime<Utc>>,
+    pub expires_in: i64,
+    pub warnings: &'a [Note],
+    pub recipes: &'a BTreeMap<Digest, String>,
+    pub items: Vec<NewItem<'a>>,
+}
+
+/// An item that is to be written, in the order of its position.
+#[allow(missing_docs, reason = "columns; migrations/0001_foundation.sql says what they mean")]
+pub struct NewItem<'a> {
+    pub asset_id: AssetId,
+    pub asset_name: &'a str,
+    pub asset_type: AssetType,
+    pub folder: &'a str,
+    pub file_name: Option<&'a str>,
+    pub sha256: Option<Digest>,
+    pub size: Option<i64>,
+    pub entry_time: DateTime<Utc>,
+    pub recipe_id: Option<Digest>,
+    pub state: ItemState,
+    pub failure: Option<&'a Note>,
+    pub warnings: &'a [Note],
+    /// Place in the archive and the same as it is compared; none for items without a file.
+    pub path: Option<(&'a str, String)>,
+    /// Media type, pixels across and down of an original that is handed out.
+    pub original: Option<(Option<String>, Option<i32>, Option<i32>)>,
+}
+
+/// Writes the job down.
+pub async fn create(connection: &mut Connection, company: CompanyId, job: &NewJob<'_>) -> Result<(), Error> {
+    insert_recipes(connection, company, job.recipes).await?;
+    insert_job(connection, company, job).await?;
+    insert_items(connection, company, job.job_id, &job.items).await?;
+    insert_files(connection, company, job.job_id, &job.items).await?;
+    event::add(connection, company, job.job_id, "exportOrdered", json!({ "items": job.items.len() })).await?;
+    insert_events(connection, company, job.job_id).await
+}
+
+async fn insert_recipes(
+    connection: &mut Connection,
+    company: CompanyId,
+    recipes: &BTreeMap<Digest, String>,
+) -> Result<(), Error> {
+    let (ids, texts): (Vec<Digest>, Vec<&str>) = recipes.iter().map(|(id, text)| (*id, text.as_str())).unzip();
+    sqlx::query(
+        "insert into recipe (company_id, recipe_id, text)
+         select $1, id, text from unnest($2::bytea[], $3::text[]) as new (id, text)
+         on conflict do nothing",
+    )
+    .bind(company)
+    .bind(ids)
+    .bind(texts)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJob<'_>) -> Result<(), Error> {
+    let count = |state| job.items.iter().filter(|item| item.state == state).count() as i32;
+    let warned =
+        job.items.iter().filter(|item| item.state != ItemState::Waiting && !item.warnings.is_empty()).count() as i32;
+    sqlx::query(
+        "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
+             effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
+             exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24)",
+    )
+    .bind(company)
+    .bind(job.job_id)
+    .bind(job.job_name)
+    .bind(job.description)
+    .bind(job.client_id)
+    .bind(job.locale)
+    .bind(job.fmt)
+    .bind(job.is_modifier)
+    .bind(job.r#macro)
+    .bind(job.effective_modifier)
+    .bind(job.email_setting)
+    .bind(Json(job.notify_emails))
+    .bind(job.on_unsupported)
+    .bind(job.on_unconvertible)
+    .bind(job.layout)
+    .bind(job.strict)
+    .bind(job.priority)
+    .bind(job.exec_time)
+    .bind(job.expires_in)
+    .bind(Json(job.warnings))
+    .bind(job.items.len() as i32)
+    .bind(count(ItemState::Failed))
+    .bind(count(ItemState::Skipped))
+    .bind(warned)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_items(
+    connection: &mut Connection,
+    company: CompanyId,
+    job: JobId,
+    items: &[NewItem<'_>],
+) -> Result<(), Error> {
+    let column = |text: fn(&NewItem<'_>) -> Option<String>| items.iter().map(text).collect::<Vec<_>>();
+    let notes = |item: &NewItem<'_>| serde_json::to_value(item.warnings).unwrap_or(Value::Null);
+    let failures = items.iter().map(|item| item.failure.and_then(|note| serde_json::to_value(note).ok()));
+    sqlx::query(
+        "insert into export_item (company_id, job_id, position, asset_id, asset_name, asset_type, folder, file_name,
+             sha256, size, entry_time, recipe_id, state, failure, warnings, finished_at)
+         select $1, $2, new.ordinality - 1, asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time,
+                recipe_id, state, failure, warnings, case when state = 'waiting' then null else now() end
+           from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[],
+                       $10::timestamptz[], $11::bytea[], $12::text[], $13::jsonb[], $14::jsonb[])
+                with ordinality
+             as new (asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time, recipe_id, state, failure, warnings)",
+    )
+    .bind(company)
+    .bind(job)
+    .bind(items.iter().map(|item| item.asset_id).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.asset_name).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.asset_type).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.folder).collect::<Vec<_>>())
+    .bind(column(|item| item.file_name.map(str::to_owned)))
+    .bind(items.iter().map(|item| item.sha256).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.size).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.entry_time).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.recipe_id).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.state).collect::<Vec<_>>())
+    .bind(failures.collect::<Vec<_>>())
+    .bind(items.iter().map(notes).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_files(
+    connection: &mut Connection,
+    company: CompanyId,
+    job: JobId,
+    items: &[NewItem<'_>],
+) -> Result<(), Error> {
+    let named: Vec<_> = items
+        .iter()
+        .enumerate()
+        .filter_map(|(position, item)| Some((position as i32, item, item.path.as_ref()?)))
+        .collect();
+    let facts = |item: &NewItem<'_>| item.original.clone().unwrap_or_default();
+    sqlx::query(
+        "insert into export_file (company_id, job_id, position, path, path_key, mime, width, height)
+         select $1, $2, position, path, path_key, mime, width, height
+           from unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::int[], $8::int[])
+             as new (position, path, path_key, mime, width, height)",
+    )
+    .bind(company)
+    .bind(job)
+    .bind(named.iter().map(|(position, _, _)| *position).collect::<Vec<_>>())
+    .bind(named.iter().map(|(_, _, (path, _))| *path).collect::<Vec<_>>())
+    .bind(named.iter().map(|(_, _, (_, key))| key.as_str()).collect::<Vec<_>>())
+    .bind(named.iter().map(|(_, item, _)| facts(item).0).collect::<Vec<_>>())
+    .bind(named.iter().map(|(_, item, _)| facts(item).1).collect::<Vec<_>>())
+    .bind(named.iter().map(|(_, item, _)| facts(item).2).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Tells of items that ended before the job began.
+async fn insert_events(connection: &mut Connection, company: CompanyId, job: JobId) -> Result<(), Error> {
+    sqlx::query(
+        "with ended as (
+             select position, row_number() over (order by position) as number, state,
+                    jsonb_build_object('asset', asset_name, 'failure', failure, 'warnings', jsonb_array_length(warnings)) as parameters
+               from export_item where company_id = $1 and job_id = $2 and state <> 'waiting'
+         ), logged as (
+             insert into export_event (company_id, job_id, seq, code, position, parameters)
+             select $1, $2, job.event_seq + ended.number, case ended.state when 'skipped' then 'fileSkipped' else 'fileFailed' end,
+                    ended.position, ended.parameters
+               from ended, export_job job where job.company_id = $1 and job.job_id = $2
+         )
+         update export_job set event_seq = event_seq + (select count(*) from ended) where company_id = $1 and job_id = $2",
+    )
+    .bind(company)
+    .bind(job)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! Items: claim takes one, beat keeps it, settle is the only way out of `running`.
+//!
+//! Locks are taken in the order company, job, item. `skip locked` belongs on the item: on the company row it would
+//! send workers home while there is work. `claim` only grows and fences beat and settle: a worker that lost its lease
+//! finds another number and walks away.
+
+use std::time::Duration;
+
+use sqlx::postgres::types::PgInterval;
+use sqlx::types::Json;
+
+use crate::code::Note;
+use crate::db::vocabulary::{Fmt, JobState};
+use crate::db::{Error, PgPool};
+use crate::digest::Digest;
+use crate::id::{CompanyId, JobId, WorkerId};
+
+/// An item that a worker has: everything needed to work on it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Claim {
+    /// Whose it is.
+    pub company_id: CompanyId,
+    /// The job.
+    pub job_id: JobId,
+    /// The item's place in it.
+    pub position: i32,
+    /// The fence.
+    pub claim: i32,
+    /// What the job hands out.
+    pub fmt: Fmt,
+    /// The original.
+    pub sha256: Digest,
+    /// What the asset is called, for messages.
+    pub asset_name: String,
+    /// The recipe; none when the original is handed out.
+    pub recipe_id: Option<Digest>,
+    /// The recipe's canonical text.
+    pub recipe: Option<String>,
+    /// The blob that this recipe gave for this original before.
+    #[sqlx(flatten)]
+    pub known: Known,
+    /// Whether this is the first item of the run to be taken.
+    pub first: bool,
+}
+
+/// A rendition that was made before.
+#[derive(Clone, Debug, Default, sqlx::FromRow)]
+pub struct Known {
+    /// Its bytes.
+    pub known_sha256: Option<Digest>,
+    /// Pixels across.
+    pub known_width: Option<i32>,
+    /// Pixels down.
+    pub known_height: Option<i32>,
+    /// Its media type.
+    pub known_mime: Option<String>,
+    /// What there was to know when it was made.
+    pub known_warnings: Option<Json<Vec<Note>>>,
+}
+
+/// A duration as Postgres adds it to a time.
+pub(crate) fn interval(duration: Duration) -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
+}
+
+/// Takes the item whose turn it is: the company with the fewest items in flight, then the one not served for longest;
+/// within it priority, then the oldest job, then request order.
+pub async fn claim(
+    pool: &PgPool,
+    worker: WorkerId,
+    lease: Duration,
+    engine_version: i32,
+) -> Result<Option<Claim>, Error> {
+    let claim = sqlx::query_as(
+        "with busy as (
+             select company_id, count(*) as running from export_item where state = 'running' group by company_id
+         ), turn as (
+             select company.company_id from company left join busy on busy.company_id = company.company_id
+              where exists (
+                  select from export_job job
+                   where job.company_id = company.company_id and job.state = 'active' and job.deleted_at is null
+                     and exists (select from export_item item
+                                  where item.company_id = job.company_id and item.job_id = job.job_id
+                                    and item.state = 'waiting' and item.run_at <= now()))
+              order by coalesce(busy.running, 0), company.served_at
+              limit 1 for no key update of company          -- wait here: it is a matter of a millisecond
+         ), served as (
+             update company set served_at = clock_timestamp() from turn
+              where company.company_id = turn.company_id returning company.company_id
+         ), picked as (
+             select item.company_id, item.job_id, item.position, job.fmt, job.run_started_at is null as first
+               from served
+               join export_job job on job.company_id = served.company_id and job.state = 'active' and job.deleted_at is null
+              cross join lateral (
+                  select candidate.company_id, candidate.job_id, candidate.position from export_item candidate
+                   where candidate.company_id = job.company_id and candidate.job_id = job.job_id
+                     and candidate.state = 'waiting' and candidate.run_at <= now()
+                   order by candidate.position limit 1 for update skip locked) item
+              order by job.priority desc, job.job_id limit 1
+         ), taken as (
+             update export_item item
+                set state = 'running', claim = item.claim + 1, worker_id = $1, lease_until = now() + $2, started_at = now()
+               from picked
+              where item.company_id = picked.company_id and item.job_id = picked.job_id and item.position = picked.position
+             returning item.*, picked.fmt, picked.first
+         )
+         select taken.company_id, taken.job_id, taken.position, taken.claim, taken.fmt, taken.sha256, taken.asset_name,
+                taken.recipe_id, recipe.text as recipe, taken.first,
+                known.sha256 as known_sha256, known.width as known_width, known.height as known_height,
+                known.mime as known_mime, known.warnings as known_warnings
+           from taken
+           left join recipe on recipe.company_id = taken.company_id and recipe.recipe_id = taken.recipe_id
+           left join rendition known on known.company_id = taken.company_id and known.source_sha256 = taken.sha256
+                and known.recipe_id = taken.recipe_id and known.engine_version = $3",
+    )
+    .bind(worker)
+    .bind(interval(lease))
+    .bind(engine_version)
+    .fetch_optional(pool)
+    .await?;
+    Ok(claim)
+}
+
+/// Notes that the run of a job has begun. A statement of its own, since the claim may not lock the job after the item.
+pub async fn begin_run(pool: &PgPool, company: CompanyId, job: JobId) -> Result<(), Error> {
+    sqlx::query(
+        "with begun as (
+             update export_job
+                set started_at = coalesce(started_at, now()), run_started_at = now(), event_seq = event_seq + 1
+              where company_id = $1 and job_id = $2 and run_started_at is null
+             returning event_seq, run
+         )
+         insert into export_event (company_id, job_id, seq, code, parameters)
+         select $1, $2, event_seq, 'exportBegun', jsonb_build_object('run', run) from begun",
+    )
+    .bind(company)
+    .bind(job)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// What a worker hears when it prolongs its lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// It is still the worker's: go on.
+    GoOn,
+    /// The job was stopped or deleted: end the item.
+    Stop,
+    /// The lease ran out and somebody else has the item, or will have: walk away.
+    Lost,
+}
+
+/// Prolongs the lease, and brings the orders back.
+pub async fn beat(pool: &PgPool, claim: &Claim, lease: Duration) -> Result<Beat, Error> {
+    let job: Option<(JobState, bool)> = sqlx::query_as(
+        "update export_item item set lease_until = now() + $5
+           from export_job job
+          where item.company_id = $1 and item.job_id = $2 and item.position = $3 and item.claim = $4
+            and item.state = 'running' and job.company_id = item.company_id and job.job_id = item.job_id
+         returning job.state, job.deleted_at is not null",
+    )
+    .bind(claim.company_id)
+    .bind(claim.job_id)
+    .bind(claim.position)
+    .bind(claim.claim)
+    .bind(interval(lease))
+    .fetch_optional(pool)
+    .await?;
+    Ok(match job {
+        None => Beat::Lost,
+        Some((JobState::Stopping, _) | (_, true)) => Beat::Stop,
+        Some(_) => Beat::GoOn,
+    })
+}
+
+/// An item whose lease ran out: the only sign of a worker's death.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Expired {
+    /// Whose it is.
+    pub company_id: CompanyId,
+    /// The job.
+    pub job_id: JobId,
+    /// The item's place in it.
+    pub position: i32,
+    /// The fence.
+    pub claim: i32,
+}
+
+/// Items whose lease ran out, at most a hundred. They are only read here: settle is the way out.
+pub async fn expired(pool: &PgPool) -> Result<Vec<Expired>, Error> {
+    let found = sqlx::query_as(
+        "select company_id, job_id, position, claim from export_item where state = 'running' and lease_until < now() limit 100",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(found)
+}

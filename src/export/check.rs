@@ -1,0 +1,125 @@
+//! Checks of an order that need nothing but the order.
+
+use std::net::IpAddr;
+
+use chrono::Utc;
+use lettre::message::Mailbox;
+
+use crate::code::{Code, Mistake, Note};
+use crate::db::vocabulary::Fmt;
+use crate::export::order::Order;
+use crate::language;
+
+/// Everything that is wrong with the order by itself, and what there is to know about it.
+pub fn check(order: &Order) -> (Vec<Mistake>, Vec<Note>) {
+    let mut mistakes = not_offered(order);
+    mistakes.extend(assets(order));
+    mistakes.extend(modifiers(order));
+    mistakes.extend(time(order));
+    mistakes.extend(people(order));
+    (mistakes, client(order).into_iter().collect())
+}
+
+fn not_offered(order: &Order) -> Vec<Mistake> {
+    let later = [
+        ("execSchedule", &order.exec_schedule, "Schedules come with version 0.6; use `execTime` for one later run."),
+        (
+            "userHandle",
+            &order.user_handle,
+            "Ordering for others comes with access control in version 0.5; leave it out.",
+        ),
+        (
+            "renditions",
+            &order.renditions,
+            "Several renditions in one job come with version 0.2; send one job for each.",
+        ),
+        ("onCorrupt", &order.on_corrupt, "It comes with version 0.2; until then damaged pictures fail their items."),
+        (
+            "callbackUrl",
+            &order.callback_url,
+            "Webhooks come with version 0.6; poll the job with `?wait=60` until then.",
+        ),
+    ];
+    let said = later.iter().filter(|(_, value, _)| value.is_some());
+    said.map(|(name, _, remedy)| {
+        Mistake::new(format!("/{name}"), Code::NotSupportedYet, format!("`{name}` is not offered yet. {remedy}"))
+    })
+    .collect()
+}
+
+fn assets(order: &Order) -> Option<Mistake> {
+    match (&order.asset_handle_array, &order.asset_filter) {
+        (Some(_), Some(_)) => Some(Mistake::new(
+            "/assetFilter",
+            Code::ConflictingParameters,
+            "`assetHandleArray` and `assetFilter` exclude each other. Send one of them.",
+        )),
+        (None, None) => Some(Mistake::new(
+            "/assetHandleArray",
+            Code::MissingParameter,
+            "`assetHandleArray` is missing. Send the handles of the assets, or `assetFilter`.",
+        )),
+        _ => None,
+    }
+}
+
+fn modifiers(order: &Order) -> Vec<Mistake> {
+    let said = |text: &Option<String>| text.as_deref().is_some_and(|text| !language::is_blank(text));
+    let (modifier, preset) = (said(&order.is_modifier), said(&order.r#macro));
+    match order.fmt {
+        Fmt::Convert if !modifier && !preset => vec![Mistake::new(
+            "/is_modifier",
+            Code::MissingParameter,
+            "`convert` needs `is_modifier` or `macro` with at least one command. To get the uploaded files send `fmt: orig`.",
+        )],
+        Fmt::Orig => [("is_modifier", modifier), ("macro", preset)]
+            .into_iter()
+            .filter(|(_, said)| *said)
+            .map(|(name, _)| {
+                let detail = format!("`orig` hands out the uploaded files as they are, so `{name}` would be ignored. Send `fmt: convert`, or leave it out.");
+                Mistake::new(format!("/{name}"), Code::ConflictingParameters, detail)
+            })
+            .collect(),
+        Fmt::Convert => Vec::new(),
+    }
+}
+
+fn time(order: &Order) -> Option<Mistake> {
+    // A minute of grace: clocks differ, and a request takes its time.
+    let late = order.exec_time.filter(|time| *time < Utc::now() - chrono::TimeDelta::seconds(60))?;
+    let detail = format!("{} has passed. Send a time to come, or leave it out to begin at once.", late.to_rfc3339());
+    Some(Mistake::new("/execTime", Code::InvalidValue, detail))
+}
+
+fn people(order: &Order) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for (index, address) in order.notify_emails.iter().flatten().enumerate() {
+        if address.parse::<Mailbox>().is_err() {
+            let detail = format!("`{address}` is not a mail address.");
+            mistakes.push(Mistake::new(format!("/notifyEmails/{index}"), Code::InvalidValue, detail));
+        }
+    }
+    if let Some(locale) = order.locale.as_deref().filter(|locale| !is_locale(locale)) {
+        let detail = format!("`{locale}` is not a language such as `en`, or a language and a country such as `nl-BE`.");
+        mistakes.push(Mistake::new("/locale", Code::InvalidValue, detail));
+    }
+    mistakes
+}
+
+/// `ll` or `ll-CC`, as IPS writes them.
+fn is_locale(text: &str) -> bool {
+    let (language, country) =
+        text.split_once(['-', '_']).map_or((text, None), |(language, country)| (language, Some(country)));
+    let letters = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphabetic());
+    (2..=3).contains(&language.len())
+        && letters(language)
+        && country.is_none_or(|country| country.len() == 2 && letters(country))
+}
+
+fn client(order: &Order) -> Option<Note> {
+    let said = order.client_id.as_deref().filter(|said| said.parse::<IpAddr>().is_err())?;
+    Some(Note::new(
+        Code::ClientIdNotAnAddress,
+        format!("`clientId` is documented as an IP address; `{said}` is kept as it is."),
+    ))
+}

@@ -1,0 +1,163 @@
+//! Modifiers of an order: understood once for all assets that say the same.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::code::{Code, Mistake, Note};
+use crate::db::asset::Asset;
+use crate::digest::Digest;
+use crate::export::order::Order;
+use crate::language::{self, Attributes, Complaint, ComplaintKind, Macros, Origin, OutputFormat, Recipe};
+
+/// What a picture of the job becomes.
+#[derive(Clone, Debug)]
+pub struct Meaning {
+    /// SHA-256 of the recipe's canonical text.
+    pub recipe_id: Digest,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The format of the output.
+    pub format: OutputFormat,
+}
+
+/// Understands the order for one asset after the other, each different question once.
+pub struct Modifiers<'a> {
+    order: &'a Order,
+    macros: &'a Macros,
+    attributes: Attributes,
+    known: HashMap<(String, String, Option<String>), Option<Meaning>>,
+    uses_object: bool,
+    /// Canonical texts of all recipes so far.
+    pub recipes: BTreeMap<Digest, String>,
+    /// Everything that is wrong.
+    pub mistakes: Vec<Mistake>,
+    /// What there is to know.
+    pub warnings: Vec<Note>,
+}
+
+impl<'a> Modifiers<'a> {
+    /// Modifiers of this order, with the company's presets.
+    pub fn new(order: &'a Order, macros: &'a Macros) -> Self {
+        Self {
+            order,
+            macros,
+            attributes: Attributes::default(),
+            known: HashMap::new(),
+            uses_object: false,
+            recipes: BTreeMap::new(),
+            mistakes: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The modifier of the job with every macro in its place, as it is frozen and shown; none when it cannot be had.
+    pub fn effective(&mut self) -> Option<String> {
+        match language::effective(self.order.is_modifier.as_deref(), self.order.r#macro.as_deref(), self.macros) {
+            Ok(text) => Some(text),
+            Err(complaints) => {
+                self.complain(complaints, "/assetHandleArray");
+                None
+            }
+        }
+    }
+
+    /// Understands the order as it stands, without any asset's own modifiers, so that its mistakes are told even when
+    /// no asset is a picture.
+    pub fn check(&mut self) {
+        let meaning = self.understand("/assetHandleArray", "", "", "");
+        self.known.insert((String::new(), String::new(), None), meaning);
+    }
+
+    /// What the asset becomes. `None` when the order cannot be understood for it; the mistakes say why.
+    pub fn meaning(&mut self, pointer: &str, asset: &Asset) -> Option<Meaning> {
+        let object = self.uses_object.then(|| asset.name.clone());
+        let question = (asset.url_modifier.clone(), asset.url_post_apply_modifier.clone(), object);
+        if let Some(known) = self.known.get(&question) {
+            return known.clone();
+        }
+        let meaning = self.understand(pointer, &asset.url_modifier, &asset.url_post_apply_modifier, &asset.name);
+        self.known.insert(question, meaning.clone());
+        meaning
+    }
+
+    fn understand(&mut self, pointer: &str, before: &str, after: &str, object: &str) -> Option<Meaning> {
+        let understood = language::recipe(&language::Order {
+            before,
+            modifier: self.order.is_modifier.as_deref().unwrap_or_default(),
+            export_macro: self.order.r#macro.as_deref(),
+            after,
+            macros: self.macros,
+            object,
+            attributes: &self.attributes,
+        });
+        match understood {
+            Ok(understood) => {
+                self.uses_object |= understood.uses_object;
+                self.warn(understood.warnings, pointer);
+                let text = understood.recipe.canonical();
+                let recipe_id = Digest::of(text.as_bytes());
+                self.recipes.insert(recipe_id, text);
+                Some(Meaning { recipe_id, format: understood.recipe.format(), recipe: understood.recipe })
+            }
+            Err(complaints) => {
+                self.complain(complaints, pointer);
+                None
+            }
+        }
+    }
+
+    fn complain(&mut self, complaints: Vec<Complaint>, pointer: &str) {
+        for complaint in complaints {
+            let mistake = mistake(&complaint, pointer);
+            if !self.mistakes.contains(&mistake) {
+                self.mistakes.push(mistake);
+            }
+        }
+    }
+
+    fn warn(&mut self, warnings: Vec<Complaint>, pointer: &str) {
+        if self.order.strict.unwrap_or(false) {
+            let (unknown, rest) =
+                warnings.into_iter().partition(|warning| warning.kind == ComplaintKind::UnknownCommand);
+            self.complain(unknown, pointer);
+            return self.note(rest);
+        }
+        self.note(warnings);
+    }
+
+    fn note(&mut self, warnings: Vec<Complaint>) {
+        for warning in &warnings {
+            let note = Note::new(code(warning.kind), warning.to_string());
+            if !self.warnings.contains(&note) {
+                self.warnings.push(note);
+            }
+        }
+    }
+}
+
+/// A complaint about a modifier as a mistake of the request that brought it. `asset` is where complaints about the
+/// asset's own modifiers point.
+pub fn mistake(complaint: &Complaint, asset: &str) -> Mistake {
+    let (pointer, place) = match &complaint.origin {
+        Origin::Modifier => ("/is_modifier", String::new()),
+        Origin::ExportMacro => ("/macro", String::new()),
+        Origin::Macro(name) => ("/macro", format!(" of image preset {name}")),
+        Origin::AssetBefore => (asset, " of the asset's urlModifier".to_owned()),
+        Origin::AssetAfter => (asset, " of the asset's urlPostApplyModifier".to_owned()),
+    };
+    let detail = format!(
+        "`{}` at byte {}{place}: {} {}",
+        complaint.command, complaint.offset, complaint.detail, complaint.remedy
+    );
+    Mistake { offset: Some(complaint.offset), ..Mistake::new(pointer, code(complaint.kind), detail.trim_end()) }
+}
+
+/// The code of a kind of complaint.
+fn code(kind: ComplaintKind) -> Code {
+    match kind {
+        ComplaintKind::InvalidModifier => Code::InvalidModifier,
+        ComplaintKind::UnknownCommand => Code::UnknownCommand,
+        ComplaintKind::IgnoredCommand => Code::IgnoredCommand,
+        ComplaintKind::UnknownMacro => Code::UnknownMacro,
+        ComplaintKind::NotSupportedYet => Code::NotSupportedYet,
+    }
+}

@@ -1,0 +1,94 @@
+//! An order as it is sent: what to export, how, and whom to tell.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::db::asset::AssetType;
+pub use crate::db::vocabulary::{EmailSetting, Fmt, Layout, OnUnconvertible, OnUnsupported};
+
+/// An order to export assets. The names are those of ExportJob; what it does not have is camelCase.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = NewExportJob)]
+pub struct Order {
+    /// Handles of the assets to export, in the order in which they shall stand in the archive. Either this or `assetFilter`.
+    #[schema(min_items = 1)]
+    pub asset_handle_array: Option<Vec<String>>,
+    /// Chooses the assets by where and what they are, now and once. Either this or `assetHandleArray`.
+    pub asset_filter: Option<AssetFilter>,
+    /// `orig` hands out the uploaded files, `convert` renders them. Not the command `fmt=` of the modifier.
+    pub fmt: Fmt,
+    /// The modifier for `convert`: commands of the Image Serving language, with or without a leading `&`.
+    #[serde(rename = "is_modifier")]
+    #[schema(max_length = 8192, example = "&fmt=png")]
+    pub is_modifier: Option<String>,
+    /// An image preset for `convert`, as `$name$`. It wins over `is_modifier` in every command that it has.
+    #[schema(max_length = 66, example = "$test$")]
+    pub r#macro: Option<String>,
+    /// When a mail is sent. `None` when absent.
+    #[schema(inline)]
+    pub email_setting: Option<EmailSetting>,
+    /// IP address of whoever started the export. Kept and shown, never trusted.
+    #[schema(max_length = 255)]
+    pub client_id: Option<String>,
+    /// A name for people; need not be unique. Made from the time when absent.
+    #[schema(max_length = 255, example = "spring catalogue")]
+    pub job_name: Option<String>,
+    /// Kept and shown.
+    #[schema(max_length = 2000)]
+    pub description: Option<String>,
+    /// Language of mails, such as `en` or `nl-BE`.
+    #[schema(max_length = 12, example = "en-US")]
+    pub locale: Option<String>,
+    /// When to begin, with a zone. At once when absent.
+    pub exec_time: Option<DateTime<Utc>>,
+    /// Recurring exports: not offered yet.
+    pub exec_schedule: Option<Value>,
+    /// Ordering for somebody else: not offered yet.
+    pub user_handle: Option<Value>,
+    /// Several renditions of each asset: not offered yet.
+    pub renditions: Option<Value>,
+    /// What becomes of damaged pictures: not offered yet, their items fail.
+    pub on_corrupt: Option<Value>,
+    /// A webhook at the end: not offered yet.
+    pub callback_url: Option<Value>,
+    /// What becomes of sets, which cannot be exported: `refuse` when absent.
+    #[schema(inline)]
+    pub on_unsupported: Option<OnUnsupported>,
+    /// What becomes of files that are no pictures in a convert job: `original` when absent.
+    #[schema(inline)]
+    pub on_unconvertible: Option<OnUnconvertible>,
+    /// Whether warnings about the modifier are mistakes.
+    pub strict: Option<bool>,
+    /// Whether files lie side by side in the archive or in the folders of their assets: `flat` when absent.
+    #[schema(inline)]
+    pub layout: Option<Layout>,
+    /// Who gets the mail, instead of the service's default recipient.
+    #[schema(max_items = 5)]
+    pub notify_emails: Option<Vec<String>>,
+    /// Which of a company's jobs comes first: higher before lower, 0 when absent.
+    #[schema(minimum = -10, maximum = 10)]
+    pub priority: Option<i16>,
+    /// Seconds that the files are kept after the end: 7 days when absent.
+    #[schema(minimum = 60, maximum = 7776000)]
+    pub expires_in: Option<i64>,
+}
+
+/// Which assets, by where and what they are. Every part that is sent must fit.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssetFilter {
+    /// Assets in this folder, such as `shoes/summer`; the empty text is the top.
+    #[schema(max_length = 1024, example = "shoes/summer")]
+    pub folder: Option<String>,
+    /// Also assets in the folders below it. False when absent.
+    pub recursive: Option<bool>,
+    /// Assets of this type.
+    #[schema(inline)]
+    pub r#type: Option<AssetType>,
+    /// Assets whose name begins with this.
+    #[schema(max_length = 255)]
+    pub name: Option<String>,
+}

@@ -1,0 +1,167 @@
+//! One item: claimed, worked on under a heartbeat, settled.
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{Instrument, info_span, warn};
+
+use crate::code::{Code, Note};
+use crate::db;
+use crate::db::item::{self, Beat, Claim};
+use crate::db::settle::{Ending, Made, Try, settle, settle_ready};
+use crate::language::Recipe;
+use crate::render::{self, Failure, Plan, Stop};
+use crate::state::{KeepError, State};
+use crate::storage;
+use crate::worker::{ENGINE, within_grace};
+
+/// Takes the item whose turn it is and works on it. Whether there was one.
+pub async fn next(state: &State) -> Result<bool, db::Error> {
+    let Some(claim) = item::claim(&state.db, state.worker, state.settings.lease, ENGINE).await? else {
+        return Ok(false);
+    };
+    let span = info_span!("item", job.handle = %claim.job_id, item.position = claim.position);
+    work(state, claim).instrument(span).await?;
+    Ok(true)
+}
+
+async fn work(state: &State, claim: Claim) -> Result<(), db::Error> {
+    if claim.first {
+        item::begin_run(&state.db, claim.company_id, claim.job_id).await?;
+        state.news.ring();
+    }
+    let which = Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim };
+    match ready(&claim) {
+        Some(made) => {
+            settle(&state.db, which, Ending::Done(made), ENGINE).await?;
+            state.news.ring();
+            // Where one needs no render there are often more: those are settled together.
+            while settle_ready(&state.db, claim.company_id, claim.job_id, state.worker, ENGINE).await? > 0 {
+                state.news.ring();
+            }
+        }
+        None => {
+            let ending = rendered(state, &claim).await;
+            log(&claim, &ending);
+            if !settle(&state.db, which, ending, ENGINE).await? {
+                warn!("The lease of item {} of job {} ran out while it was worked on", claim.position, claim.job_id);
+            }
+        }
+    }
+    state.news.ring();
+    state.work.ring();
+    Ok(())
+}
+
+/// What an item hands out that needs no render: the original, or a rendition that is known.
+fn ready(claim: &Claim) -> Option<Made> {
+    if claim.recipe_id.is_none() {
+        return Some(Made { sha256: claim.sha256, picture: None, warnings: Vec::new(), reused: false });
+    }
+    let known = &claim.known;
+    let picture = (known.known_width?, known.known_height?, known.known_mime.clone()?);
+    let warnings = known.known_warnings.clone().map(|warnings| warnings.0).unwrap_or_default();
+    Some(Made { sha256: known.known_sha256?, picture: Some(picture), warnings, reused: true })
+}
+
+/// Renders, while the lease is kept alive and orders are listened to.
+async fn rendered(state: &State, claim: &Claim) -> Ending {
+    let stop = Stop::default();
+    let render = develop(state, claim, &stop);
+    tokio::pin!(render);
+    let mut beats = interval(state.settings.lease / 4);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beats.tick().await;
+    loop {
+        tokio::select! {
+            ending = &mut render => return ending,
+            _ = beats.tick() => match item::beat(&state.db, claim, state.settings.lease).await {
+                Ok(Beat::GoOn) => {}
+                Ok(Beat::Stop) => {
+                    stop.stop();
+                    return Ending::Stopped;
+                }
+                // Settle will find that the item is somebody else's.
+                Ok(Beat::Lost) => {
+                    stop.stop();
+                    return Ending::Lost;
+                }
+                Err(error) => warn!(error = %error, "A heartbeat was missed: {error}"),
+            },
+            () = state.closing.cancelled() => {
+                return within_grace(&mut render).await.unwrap_or_else(|| {
+                    stop.stop();
+                    Ending::GivenBack
+                });
+            }
+        }
+    }
+}
+
+/// Plans and renders on a thread for blocking work, and keeps the result.
+async fn develop(state: &State, claim: &Claim, stop: &Stop) -> Ending {
+    let begun = std::time::Instant::now();
+    let Some(recipe) = claim.recipe.as_deref().and_then(|text| serde_json::from_str::<Recipe>(text).ok()) else {
+        return Ending::Failed(Note::new(
+            Code::Internal,
+            "The recipe of this item does not read; a newer version wrote it.",
+        ));
+    };
+    let (source, limits, stop) = (state.storage.path(&claim.sha256), state.limits(), stop.clone());
+    let output = match state.storage.scratch().await {
+        Ok(output) => output,
+        Err(error) => return Ending::TryAgain(from_storage(&error)),
+    };
+    let mime = recipe.format().mime().to_owned();
+    let done = tokio::task::spawn_blocking(move || {
+        let plan = Plan::of(&recipe, &render::probe(&source)?, &limits)?;
+        let rendered = render::render(&plan, &source, &output, &stop)?;
+        Ok((rendered, output))
+    })
+    .await;
+    metrics::histogram!("offprint_render_seconds").record(begun.elapsed().as_secs_f64());
+    let (rendered, output) = match done {
+        Ok(Ok(done)) => done,
+        Ok(Err(failure)) => return failed(failure),
+        Err(panic) => {
+            return Ending::Failed(Note::new(Code::RenderCrashed, format!("Rendering this picture crashed: {panic}.")));
+        }
+    };
+    let kept = match state.storage.stage(output).await {
+        Ok(staged) => state.keep(staged).await,
+        Err(error) => Err(error.into()),
+    };
+    match kept {
+        Ok(sha256) => Ending::Done(Made {
+            sha256,
+            picture: Some((rendered.width as i32, rendered.height as i32, mime)),
+            warnings: rendered.warnings.into_iter().map(|warning| Note::new(warning.code, warning.detail)).collect(),
+            reused: false,
+        }),
+        Err(KeepError::Storage(error)) => Ending::TryAgain(from_storage(&error)),
+        Err(KeepError::Db(error)) => Ending::TryAgain(Note::new(Code::Unavailable, error.to_string())),
+    }
+}
+
+/// What the picture or the modifier causes fails for good; what the world causes is tried again.
+fn failed(failure: Failure) -> Ending {
+    let note = Note::new(failure.code, failure.detail);
+    match failure.code {
+        Code::Stopped => Ending::Stopped,
+        Code::OriginalMissing | Code::StorageFull | Code::Unavailable | Code::Internal => Ending::TryAgain(note),
+        _ => Ending::Failed(note),
+    }
+}
+
+fn from_storage(error: &storage::Error) -> Note {
+    match error {
+        storage::Error::Full(_) => {
+            Note::new(Code::StorageFull, "The storage is full; the item waits until there is room.")
+        }
+        _ => Note::new(Code::Unavailable, "The storage did not take the file."),
+    }
+}
+
+fn log(claim: &Claim, ending: &Ending) {
+    if let Ending::Failed(note) | Ending::TryAgain(note) | Ending::Crashed(note) = ending {
+        warn!(code = %note.code, "{} of job {} did not work: {}", claim.asset_name, claim.job_id, note.detail);
+    }
+}

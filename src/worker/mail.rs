@@ -1,0 +1,99 @@
+//! Sends the mails that are due. A mail that cannot be sent changes nothing about its job.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::db::notice::{self, Due, Sent};
+use crate::db::vocabulary::{ItemState, Outcome as Ended};
+use crate::db::{self, entry, job};
+use crate::notify::{Counts, Failure, Links, Notice, Outcome, SendError};
+use crate::state::State;
+
+/// Tries of one mail, over about a day.
+const MOST_TRIES: i32 = 12;
+
+/// Sends one mail that is due. Whether there was one.
+pub async fn next(state: &State) -> Result<bool, db::Error> {
+    // A mail server may take its time-outs: twice the lease, and the fence keeps a late answer from counting.
+    let Some(due) = notice::claim(&state.db, state.settings.lease * 6).await? else { return Ok(false) };
+    let sent = match send(state, &due).await {
+        Ok(()) => {
+            info!(job.handle = %due.job_id, "The mail about job {} was sent", due.job_id);
+            Sent::Yes
+        }
+        Err(SendError::Later(why)) if due.tries + 1 < MOST_TRIES => {
+            warn!(job.handle = %due.job_id, "The mail about job {} could not be sent yet: {why}", due.job_id);
+            Sent::Later(why, pause(due.tries))
+        }
+        Err(SendError::Later(why) | SendError::Permanent(why)) => {
+            warn!(job.handle = %due.job_id, "The mail about job {} will not be sent: {why}", due.job_id);
+            Sent::Never(why)
+        }
+    };
+    notice::settle(&state.db, &due, sent).await?;
+    state.news.ring();
+    Ok(true)
+}
+
+/// Ten seconds, three times longer each time, three hours at most.
+fn pause(tries: i32) -> Duration {
+    Duration::from_secs((10 * 3u64.pow(tries.clamp(0, 10) as u32)).min(3 * 3600))
+}
+
+async fn send(state: &State, due: &Due) -> Result<(), SendError> {
+    let later = |error: db::Error| SendError::Later(error.to_string());
+    let job = match job::find(&state.db, due.company_id, due.job_id).await {
+        Ok(job) => job,
+        Err(db::Error::Missing(_)) => return Err(SendError::Permanent("the job was deleted".into())),
+        Err(error) => return Err(later(error)),
+    };
+    let failed =
+        entry::list(&state.db, due.company_id, due.job_id, Some(ItemState::Failed), 0, 10).await.map_err(later)?;
+    let failures = failed.into_iter().filter_map(|entry| {
+        let failure = entry.failure?.0;
+        Some(Failure { name: entry.file_name.unwrap_or(entry.asset_name), code: failure.code, reason: failure.detail })
+    });
+    let failures: Vec<Failure> = failures.collect();
+    state.mailer.send(&letter(state, due, &job, failures)).await
+}
+
+fn letter(state: &State, due: &Due, job: &job::Job, failures: Vec<Failure>) -> Notice {
+    let page = format!("{}/export-jobs/{}", state.public_url(), due.job_id);
+    let host = state.public_url().split_once("://").map_or("offprint", |(_, rest)| rest).replace([':', '/'], ".");
+    Notice {
+        message_id: format!("<{}.{}@{host}>", due.notice_id, due.run),
+        recipient: due.recipient.clone(),
+        job_name: job.job_name.clone(),
+        job_handle: job.job_id,
+        requester: None,
+        outcome: outcome(job.outcome.unwrap_or(Ended::Stopped)),
+        counts: Counts {
+            total: job.total.into(),
+            succeeded: job.succeeded.into(),
+            failed: job.failed.into(),
+            skipped: job.skipped.into(),
+            stopped: job.stopped.into(),
+            warnings: job.warned.into(),
+        },
+        files: job.files.into(),
+        bytes: job.bytes,
+        failures,
+        expires_at: job.expires_at,
+        links: Links {
+            archive: Some(format!("{page}/archive")),
+            manifest: Some(format!("{page}/manifest")),
+            job: page,
+        },
+    }
+}
+
+fn outcome(ended: Ended) -> Outcome {
+    match ended {
+        Ended::Succeeded => Outcome::Succeeded,
+        Ended::SucceededWithWarnings => Outcome::SucceededWithWarnings,
+        Ended::PartiallyFailed => Outcome::PartiallyFailed,
+        Ended::Failed => Outcome::Failed,
+        Ended::Stopped => Outcome::Stopped,
+    }
+}

@@ -1,0 +1,30 @@
+//! What goes by without anyone calling: leases that ran out, deleted jobs, temporary files.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use crate::db::settle::{Ending, Try, settle};
+use crate::db::{self, item, orders};
+use crate::state::State;
+use crate::worker::ENGINE;
+
+/// A temporary file that nobody has written to for so long is nobody's.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
+
+/// Gives back what dead workers held, and removes what is not needed.
+pub async fn sweep(state: &State) -> Result<(), db::Error> {
+    for lost in item::expired(&state.db).await? {
+        let which = Try { company: lost.company_id, job: lost.job_id, position: lost.position, claim: lost.claim };
+        if settle(&state.db, which, Ending::Lost, ENGINE).await? {
+            warn!("The lease of item {} of job {} ran out; it goes to another worker", lost.position, lost.job_id);
+            metrics::counter!("offprint_leases_lost_total").increment(1);
+            state.work.ring();
+        }
+    }
+    orders::remove_deleted(&state.db).await?;
+    if let Err(error) = state.storage.sweep_temporary(FORGOTTEN).await {
+        warn!(error = %error, "Temporary files could not be swept: {error}");
+    }
+    Ok(())
+}
