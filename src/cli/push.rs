@@ -12,11 +12,11 @@ use reqwest::{Body, Method, multipart};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use unicode_normalization::UnicodeNormalization;
 
 use super::Refusal;
 use super::client::{self, Connection, Progress, Service, Trouble};
 use crate::code::Code;
+use crate::name::{FileName, Folder};
 
 /// Arguments of `offprint push`.
 #[derive(clap::Args)]
@@ -59,13 +59,16 @@ struct Found {
     modified: Option<DateTime<Utc>>,
 }
 
-/// What makes a file the same as one that is there: folder, file name (as Unicode composes it) and content.
+/// What makes a file the same as one that is there: folder, file name (as the service would write them) and content.
 #[derive(PartialEq, Eq, Hash)]
 struct Known(String, String, String);
 
 impl Known {
     fn new(folder: &str, name: &str, sha256: &str) -> Self {
-        Self(folder.nfc().collect(), name.nfc().collect(), sha256.to_ascii_lowercase())
+        // What cannot be a name stays as it is: the service will say so.
+        let folder = Folder::parse(folder).map_or(folder.to_owned(), |folder| folder.as_str().to_owned());
+        let name = FileName::made_of(name).map_or(name.to_owned(), |name| name.as_str().to_owned());
+        Self(folder, name, sha256.to_ascii_lowercase())
     }
 }
 
@@ -100,10 +103,8 @@ impl Report {
 
     fn verdict(self) -> Result<(), Refusal> {
         let Some((_, first)) = self.failed.first() else { return Ok(()) };
-        let detail = format!(
-            "{} files were not uploaded. Run the same command again: what is there is skipped.",
-            self.failed.len()
-        );
+        let detail =
+            format!("Files not uploaded: {}. Run the same command again: what is there is skipped.", self.failed.len());
         let mut refusal = Refusal::new(first.code, detail);
         refusal.errors = self
             .failed

@@ -116,8 +116,7 @@ impl<'a> Modifiers<'a> {
 
     fn warn(&mut self, warnings: Vec<Complaint>, pointer: &str) {
         if self.order.strict.unwrap_or(false) {
-            let (unknown, rest) =
-                warnings.into_iter().partition(|warning| warning.kind == ComplaintKind::UnknownCommand);
+            let (unknown, rest) = warnings.into_iter().partition(|warning| warning.kind == ComplaintKind::UnknownCommand);
             self.complain(unknown, pointer);
             return self.note(rest);
         }
@@ -144,10 +143,7 @@ pub fn mistake(complaint: &Complaint, asset: &str) -> Mistake {
         Origin::AssetBefore => (asset, " of the asset's urlModifier".to_owned()),
         Origin::AssetAfter => (asset, " of the asset's urlPostApplyModifier".to_owned()),
     };
-    let detail = format!(
-        "`{}` at byte {}{place}: {} {}",
-        complaint.command, complaint.offset, complaint.detail, complaint.remedy
-    );
+    let detail = format!("`{}` at byte {}{place}: {} {}", complaint.command, complaint.offset, complaint.detail, complaint.remedy);
     Mistake { offset: Some(complaint.offset), ..Mistake::new(pointer, code(complaint.kind), detail.trim_end()) }
 }
 

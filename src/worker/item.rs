@@ -4,9 +4,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{Instrument, info_span, warn};
 
 use crate::code::{Code, Note};
-use crate::db;
 use crate::db::item::{self, Beat, Claim};
 use crate::db::settle::{Ending, Made, Try, settle, settle_ready};
+use crate::db;
 use crate::language::Recipe;
 use crate::render::{self, Failure, Plan, Stop};
 use crate::state::{KeepError, State};
@@ -100,10 +100,7 @@ async fn rendered(state: &State, claim: &Claim) -> Ending {
 async fn develop(state: &State, claim: &Claim, stop: &Stop) -> Ending {
     let begun = std::time::Instant::now();
     let Some(recipe) = claim.recipe.as_deref().and_then(|text| serde_json::from_str::<Recipe>(text).ok()) else {
-        return Ending::Failed(Note::new(
-            Code::Internal,
-            "The recipe of this item does not read; a newer version wrote it.",
-        ));
+        return Ending::Failed(Note::new(Code::Internal, "The recipe of this item does not read; a newer version wrote it."));
     };
     let (source, limits, stop) = (state.storage.path(&claim.sha256), state.limits(), stop.clone());
     let output = match state.storage.scratch().await {
@@ -121,9 +118,7 @@ async fn develop(state: &State, claim: &Claim, stop: &Stop) -> Ending {
     let (rendered, output) = match done {
         Ok(Ok(done)) => done,
         Ok(Err(failure)) => return failed(failure),
-        Err(panic) => {
-            return Ending::Failed(Note::new(Code::RenderCrashed, format!("Rendering this picture crashed: {panic}.")));
-        }
+        Err(panic) => return Ending::Failed(Note::new(Code::RenderCrashed, format!("Rendering this picture crashed: {panic}."))),
     };
     let kept = match state.storage.stage(output).await {
         Ok(staged) => state.keep(staged).await,
@@ -153,9 +148,7 @@ fn failed(failure: Failure) -> Ending {
 
 fn from_storage(error: &storage::Error) -> Note {
     match error {
-        storage::Error::Full(_) => {
-            Note::new(Code::StorageFull, "The storage is full; the item waits until there is room.")
-        }
+        storage::Error::Full(_) => Note::new(Code::StorageFull, "The storage is full; the item waits until there is room."),
         _ => Note::new(Code::Unavailable, "The storage did not take the file."),
     }
 }

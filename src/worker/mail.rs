@@ -48,8 +48,7 @@ async fn send(state: &State, due: &Due) -> Result<(), SendError> {
         Err(db::Error::Missing(_)) => return Err(SendError::Permanent("the job was deleted".into())),
         Err(error) => return Err(later(error)),
     };
-    let failed =
-        entry::list(&state.db, due.company_id, due.job_id, Some(ItemState::Failed), 0, 10).await.map_err(later)?;
+    let failed = entry::list(&state.db, due.company_id, due.job_id, Some(ItemState::Failed), 0, 10).await.map_err(later)?;
     let failures = failed.into_iter().filter_map(|entry| {
         let failure = entry.failure?.0;
         Some(Failure { name: entry.file_name.unwrap_or(entry.asset_name), code: failure.code, reason: failure.detail })
@@ -80,11 +79,7 @@ fn letter(state: &State, due: &Due, job: &job::Job, failures: Vec<Failure>) -> N
         bytes: job.bytes,
         failures,
         expires_at: job.expires_at,
-        links: Links {
-            archive: Some(format!("{page}/archive")),
-            manifest: Some(format!("{page}/manifest")),
-            job: page,
-        },
+        links: Links { archive: Some(format!("{page}/archive")), manifest: Some(format!("{page}/manifest")), job: page },
     }
 }
 

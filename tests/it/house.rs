@@ -198,8 +198,7 @@ impl House {
         .await
         .unwrap();
         assert!(wrong.is_empty(), "{wrong:#?}");
-        let blobs: Vec<Vec<u8>> =
-            sqlx::query_scalar("select sha256 from blob").fetch_all(&self.state.db).await.unwrap();
+        let blobs: Vec<Vec<u8>> = sqlx::query_scalar("select sha256 from blob").fetch_all(&self.state.db).await.unwrap();
         for name in blobs {
             let digest = offprint::digest::Digest(name.try_into().unwrap());
             assert!(self.state.storage.path(&digest).exists(), "blob {digest} has a row and no file");

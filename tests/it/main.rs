@@ -16,5 +16,6 @@ mod queue;
 mod render;
 mod render_command;
 mod render_damage;
+mod service;
 mod storage;
 mod system;

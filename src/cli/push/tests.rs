@@ -87,6 +87,13 @@ async fn a_second_run_uploads_only_what_is_new() {
     assert!(fake.lines()[0].ends_with("/assets?folder=in&recursive=true&limit=1000"), "{:?}", fake.lines());
 }
 
+#[test]
+fn names_are_compared_as_the_service_writes_them() {
+    let known = |folder, name| Known::new(folder, name, "AB");
+    assert!(known("a", "Fru\u{308}hling \"1\".jpg") == known("/a/", "Fr\u{fc}hling _1_.jpg"));
+    assert!(known("a", "b.jpg") != known("a", "c.jpg"));
+}
+
 #[tokio::test]
 async fn an_upload_says_folder_and_time_before_the_file() {
     let fake = service(0).await;
