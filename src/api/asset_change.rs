@@ -22,7 +22,6 @@ use crate::state::State;
 /// What to change of an asset. A field that is absent stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(example = json!({"name": "fileToExport", "folder": ""}))]
 pub struct ChangeAsset {
     /// A new name: what converted files are called. Safe as a part of a path.
     #[schema(value_type = String, required = false, max_length = 200)]
@@ -55,7 +54,11 @@ fn said<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D:
 #[utoipa::path(
     tag = "assets",
     params(("assetHandle" = AssetId, Path, description = "The asset.", example = "00000000-0000-7000-8000-000000000001")),
-    request_body(content = ChangeAsset, description = "What to change."),
+    request_body(
+        content = ChangeAsset,
+        description = "What to change.",
+        example = json!({"name": "fileToExport", "folder": "", "urlModifier": null})
+    ),
     responses((status = 200, description = "The asset as it is now.", body = Asset), BadBody, Missing)
 )]
 #[patch("/assets/{assetHandle}")]

@@ -66,7 +66,12 @@ pub async fn download_content(
 #[utoipa::path(
     tag = "assets",
     params(("assetHandle" = AssetId, Path, description = "The asset.")),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The new bytes."),
+    request_body(
+        content = Vec<u8>,
+        content_type = "application/octet-stream",
+        description = "The new bytes, such as `curl -T photo.jpg`.",
+        example = json!("A text is a file too.")
+    ),
     responses((status = 200, description = "The asset as it is now.", body = Asset), Missing, BadUpload)
 )]
 #[put("/assets/{assetHandle}/content")]

@@ -59,9 +59,6 @@ impl From<SetType> for AssetType {
 /// A set that is to be registered.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(example = json!({
-    "type": "ImageSet", "name": "shoe views", "folder": "", "memberArray": ["00000000-0000-7000-8000-000000000001"]
-}))]
 pub struct CreateSet {
     /// What kind of set it is.
     #[serde(rename = "type")]
@@ -82,7 +79,9 @@ pub struct CreateSet {
 /// Sets can be listed and changed like other assets, but not exported: they have no file of their own.
 #[utoipa::path(
     tag = "assets",
-    request_body(content = CreateSet, description = "The set."),
+    request_body(content = CreateSet, description = "The set.", example = json!({
+        "type": "ImageSet", "name": "shoe views", "folder": "", "memberArray": ["00000000-0000-7000-8000-000000000001"],
+    })),
     responses(
         (status = 201, description = "The set.", body = Asset,
          headers(("Location" = String, description = "The set."))),

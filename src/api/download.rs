@@ -83,6 +83,8 @@ impl Download {
                 .insert_header((header::CONTENT_RANGE, format!("bytes {}-{}/{}", span.start, span.end - 1, self.size)));
         }
         let len = span.end - span.start;
+        // The connection writes the body's length by itself; what stands between it and us sees it only here.
+        answer.insert_header((header::CONTENT_LENGTH, len));
         let pieces: Pieces = match self.source {
             _ if head_only => Box::pin(stream::empty()),
             Source::Blob(digest) => Box::pin(storage.read_range(&digest, span.start, len)),

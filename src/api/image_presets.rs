@@ -106,7 +106,6 @@ pub async fn show_image_preset(
 /// What a preset says.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(example = json!({"urlModifier": "wid=640&fmt=tif,,lzw", "description": "For print"}))]
 pub struct SaveImagePreset {
     /// The modifier that the macro stands for. It may call other presets as `$name$`.
     #[schema(max_length = 8192)]
@@ -127,7 +126,11 @@ pub struct SaveImagePreset {
         "name" = String, Path, example = "test",
         description = "The preset's name: 1 to 64 letters, digits, dots, dashes and underscores.",
     )),
-    request_body(content = SaveImagePreset, description = "What the preset says."),
+    request_body(
+        content = SaveImagePreset,
+        description = "What the preset says.",
+        example = json!({"urlModifier": "wid=640&fmt=tif,,lzw", "description": "For print"})
+    ),
     responses(
         (status = 200, description = "The preset was replaced.", body = ImagePreset),
         (status = 201, description = "The preset is new.", body = ImagePreset,

@@ -60,7 +60,12 @@ pub struct Uploaded {
 /// characters and words that some system gives a meaning to are taken out.
 #[utoipa::path(
     tag = "assets",
-    request_body(content = UploadForm, content_type = "multipart/form-data", description = "The files."),
+    request_body(
+        content = UploadForm,
+        content_type = "multipart/form-data",
+        description = "The files, such as `curl -F folder=spring/shoes -F file=@a.jpg -F file=@b.jpg`.",
+        example = json!({"folder": "spring/shoes"})
+    ),
     responses(
         (status = 201, description = "The assets. `Location` when it is one.", body = Uploaded,
          headers(("Location" = String, description = "The asset, when it is one."))),
