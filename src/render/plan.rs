@@ -492,7 +492,9 @@ fn peak_bytes(decode: &Decode, steps: &[Step], size: (u32, u32)) -> u64 {
             | Step::Rotate { width, height, .. } => bytes((*width, *height)),
             _ => current,
         };
-        peak = peak.max(current + next);
+        // A blur works between two copies of its own.
+        let aside = if matches!(step, Step::Sharpen { .. } | Step::Blur { .. }) { current } else { 0 };
+        peak = peak.max(current + next + aside);
         current = next;
     }
     peak.max(2 * bytes(size))
