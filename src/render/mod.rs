@@ -11,6 +11,7 @@ mod header;
 mod limits;
 mod pixels;
 mod plan;
+mod planner;
 mod step;
 mod tone;
 mod turn;

@@ -1,0 +1,363 @@
+//! Builds the list of steps: follows the picture's size from command to command. Numbers only.
+
+use super::failure::Failure;
+use super::header::{Header, SourceFormat};
+use super::limits::Limits;
+use super::plan::Decode;
+use super::step::{Kernel, Step};
+use super::turn::Turn;
+use super::view::{self, Placement, round};
+use crate::code::Code;
+use crate::language::{Composite, Crop, Extend, Flip, Layer, LayerScale, ResMode, Sharpening, Tone, View};
+
+/// How much larger than wanted a decoder's shrunk picture must be at least, so that the kernel still decides quality.
+const SHRINK_GAP: f64 = 1.5;
+
+/// The list of steps while it grows, and what the picture is after them.
+pub(super) struct Planner<'a> {
+    steps: Vec<Step>,
+    /// The size of the picture now.
+    pub size: (u32, u32),
+    alpha: bool,
+    convert: bool,
+    kernel: Kernel,
+    /// How much smaller than the source the picture has become, at most 1; radii in source pixels shrink with it.
+    shrunk: f64,
+    /// Whether the last window showed nothing but the picture.
+    cut: bool,
+    limits: &'a Limits,
+}
+
+impl<'a> Planner<'a> {
+    pub fn new(header: &Header, view: &View, limits: &'a Limits, convert: bool) -> Self {
+        let kernel = match view.res_mode {
+            ResMode::Bilin => Kernel::Triangle,
+            ResMode::Bicub => Kernel::CatmullRom,
+            ResMode::Sharp2 => Kernel::Lanczos3,
+            ResMode::Bisharp => Kernel::SharpCubic,
+        };
+        Self {
+            steps: Vec::new(),
+            size: header.upright(),
+            alpha: header.alpha,
+            convert,
+            kernel,
+            shrunk: 1.0,
+            cut: false,
+            limits,
+        }
+    }
+
+    /// Layer 0, in the order of the documentation page r-layer-transforms.
+    pub fn layer(&mut self, layer: &Layer) -> Result<(), Failure> {
+        if let Some(crop) = layer.crop {
+            self.crop(crop)?;
+        }
+        if let Some(scale) = layer.scale {
+            self.layer_scale(scale)?;
+        }
+        self.flip(layer.flip);
+        self.tone(layer.tone);
+        self.sharpen(&layer.sharpening);
+        self.fade(layer.opacity);
+        self.fill(layer.color.map(|color| color.rgba()));
+        self.rotate(layer.rotate)?;
+        if let Some(extend) = layer.extend {
+            self.extend(extend)?;
+        }
+        self.fill(layer.bg_color.map(|color| color.rgba()));
+        Ok(())
+    }
+
+    pub fn composite(&mut self, composite: &Composite) {
+        self.flip(composite.flip);
+        self.tone(composite.tone);
+        self.fade(composite.opacity);
+    }
+
+    fn crop(&mut self, crop: Crop) -> Result<(), Failure> {
+        let (x, y, size) = match crop {
+            Crop::Pixels(region) => (i64::from(region.x), i64::from(region.y), (region.w, region.h)),
+            Crop::Fractions([x, y, w, h]) => {
+                let (width, height) = (f64::from(self.size.0), f64::from(self.size.1));
+                let place = |value: f64| (value + 0.5).floor() as i64;
+                (place(x * width), place(y * height), (round(w * width), round(h * height)))
+            }
+        };
+        self.window(x, y, size, [0; 4])
+    }
+
+    fn layer_scale(&mut self, scale: LayerScale) -> Result<(), Failure> {
+        let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
+        let factor = match scale {
+            LayerScale::Factor(factor) => factor,
+            LayerScale::Box(bw, bh) => {
+                let side = |most: u32, side: f64| if most > 0 { f64::from(most) / side } else { f64::INFINITY };
+                side(bw, w).min(side(bh, h))
+            }
+        };
+        self.resize([0.0, 0.0, w, h], (round(w * factor), round(h * factor)))
+    }
+
+    fn flip(&mut self, flip: Option<Flip>) {
+        let Some(flip) = flip else { return };
+        let (flip_x, flip_y) = (flip != Flip::Ud, flip != Flip::Lr);
+        self.turn(Turn { transpose: false, flip_x, flip_y });
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        self.size = turn.size(self.size);
+        let turn = match self.steps.last() {
+            Some(Step::Turn(before)) => {
+                let before = *before;
+                self.steps.pop();
+                before.then(turn)
+            }
+            _ => turn,
+        };
+        if turn != Turn::NONE {
+            self.steps.push(Step::Turn(turn));
+        }
+    }
+
+    fn rotate(&mut self, degrees: f64) -> Result<(), Failure> {
+        if degrees % 90.0 == 0.0 {
+            self.turn(Turn::quarters((degrees / 90.0) as u32));
+            return Ok(());
+        }
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
+        // A hair less, so that rounding errors do not add an empty row.
+        let bound = |value: f64| (value - 1e-6).ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
+        let size = (bound(w * cos.abs() + h * sin.abs()), bound(w * sin.abs() + h * cos.abs()));
+        self.limits.check_between(size)?;
+        self.steps.push(Step::Rotate { degrees, width: size.0, height: size.1 });
+        self.size = size;
+        self.alpha = true;
+        Ok(())
+    }
+
+    fn extend(&mut self, extend: Extend) -> Result<(), Failure> {
+        let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
+        let [l, t, r, b] = match extend {
+            Extend::Pixels(sides) => sides.map(i64::from),
+            Extend::Fractions([l, t, r, b]) => [l * w, t * h, r * w, b * h].map(|side| (side + 0.5).floor() as i64),
+        };
+        let side =
+            |size: u32, one: i64, other: i64| u32::try_from(i64::from(size) + one + other).ok().filter(|s| *s > 0);
+        let (Some(width), Some(height)) = (side(self.size.0, l, r), side(self.size.1, t, b)) else {
+            let detail = format!("extend leaves nothing of a picture of {}x{} pixels.", self.size.0, self.size.1);
+            return Err(Failure::new(Code::InvalidModifier, detail));
+        };
+        self.window(-l, -t, (width, height), [0; 4])
+    }
+
+    fn fade(&mut self, opacity: Option<f64>) {
+        if let Some(opacity) = opacity {
+            self.steps.push(Step::Fade { opacity });
+            self.alpha = true;
+        }
+    }
+
+    /// Fills lie in the output's colours, so the picture must be in them before.
+    fn fill(&mut self, color: Option<[u8; 4]>) {
+        let Some(color) = color.filter(|_| self.alpha) else { return };
+        self.convert_now();
+        self.steps.push(Step::Fill { color });
+        self.alpha = color[3] < 255;
+    }
+
+    fn convert_now(&mut self) {
+        if std::mem::take(&mut self.convert) {
+            self.steps.push(Step::Convert);
+        }
+    }
+
+    fn tone(&mut self, tone: Tone) {
+        if (Tone { blur: 0.0, ..tone }) != Tone::default() {
+            self.steps.push(Step::Tone(tone));
+        }
+        if tone.blur > 0.0 {
+            self.steps.push(Step::Blur { sigma: tone.blur / 2.0 });
+        }
+    }
+
+    fn sharpen(&mut self, sharpening: &Sharpening) {
+        if sharpening.simple {
+            // The blur of a 3x3 binomial, whose variance is one half.
+            let sigma = std::f64::consts::FRAC_1_SQRT_2;
+            self.steps.push(Step::Sharpen { amount: 1.0, sigma, threshold: 0.0, mono: false });
+        }
+        if let Some(usm) = sharpening.usm {
+            let sigma = usm.radius * if usm.scaled { self.shrunk.min(1.0) } else { 1.0 };
+            let (amount, threshold) = (usm.amount, usm.threshold);
+            self.steps.push(Step::Sharpen { amount, sigma, threshold, mono: usm.mono });
+        }
+    }
+
+    fn window(&mut self, x: i64, y: i64, size: (u32, u32), fill: [u8; 4]) -> Result<(), Failure> {
+        self.limits.check_between(size)?;
+        let (w, h) = (i64::from(self.size.0), i64::from(self.size.1));
+        let inside = x >= 0 && y >= 0 && x + i64::from(size.0) <= w && y + i64::from(size.1) <= h;
+        if (x, y) == (0, 0) && size == self.size {
+            return Ok(());
+        }
+        if !inside && fill[3] == 255 {
+            self.convert_now();
+        }
+        self.steps.push(Step::Window { x, y, width: size.0, height: size.1, fill });
+        self.size = size;
+        self.cut = inside;
+        self.alpha |= !inside && fill[3] < 255;
+        Ok(())
+    }
+
+    /// A cut before it, and a resize of the same picture that made it no smaller, become one with it: one resampling
+    /// is faster and sharper than two.
+    fn resize(&mut self, from: [f64; 4], size: (u32, u32)) -> Result<(), Failure> {
+        self.limits.check_between(size)?;
+        let [x, y, w, h] = from;
+        let (full_w, full_h) = (f64::from(self.size.0), f64::from(self.size.1));
+        if size == self.size && from == [0.0, 0.0, full_w, full_h] {
+            return Ok(());
+        }
+        let down = f64::from(size.0) <= w && f64::from(size.1) <= h;
+        self.shrunk *= (f64::from(size.0) / w).min(f64::from(size.1) / h);
+        let from = match self.steps.last().copied() {
+            Some(Step::Window { x: left, y: top, .. }) if self.cut => {
+                self.steps.pop();
+                [x + left as f64, y + top as f64, w, h]
+            }
+            Some(Step::Resize { from: [left, top, sw, sh], width, height, .. }) if down => {
+                self.steps.pop();
+                let (fx, fy) = (sw / f64::from(width), sh / f64::from(height));
+                [left + x * fx, top + y * fy, w * fx, h * fy]
+            }
+            _ => from,
+        };
+        self.steps.push(Step::Resize { from, width: size.0, height: size.1, kernel: self.kernel });
+        self.size = size;
+        Ok(())
+    }
+
+    pub fn view(&mut self, view: &View, keeps_alpha: bool) -> Result<(), Failure> {
+        let placement = view::place(self.size, view)?;
+        self.limits.check_output(placement.view)?;
+        let background = view.background;
+        let fill = if keeps_alpha { [0; 4] } else { background.rgba() };
+        match visible(&placement, self.size) {
+            Some(visible) => {
+                self.show(&visible)?;
+                self.sharpen(&view.sharpening);
+                self.convert_now();
+                self.window(-visible.left, -visible.top, placement.view, fill)?;
+            }
+            None => {
+                let far = i64::from(self.size.0);
+                self.window(far, 0, placement.view, fill)?;
+            }
+        }
+        if self.alpha && !keeps_alpha {
+            self.convert_now();
+            self.steps.push(Step::Flatten { color: [background.r, background.g, background.b] });
+        }
+        Ok(())
+    }
+
+    /// Cuts or scales what is visible to its size in the view.
+    fn show(&mut self, visible: &Visible) -> Result<(), Failure> {
+        let [x, y, w, h] = visible.from;
+        let whole = [x, y, w, h].iter().all(|value| value.fract() == 0.0);
+        if whole && (w, h) == (f64::from(visible.size.0), f64::from(visible.size.1)) {
+            return self.window(x as i64, y as i64, visible.size, [0; 4]);
+        }
+        self.resize(visible.from, visible.size)
+    }
+
+    /// Lets the decoder shrink where the first thing that happens is a resize of the whole picture or a part of it.
+    pub fn shrunk(mut self, header: &Header) -> (Decode, Vec<Step>) {
+        let turns = self.steps.iter().take_while(|step| matches!(step, Step::Turn(_))).count();
+        let turn = self.steps[..turns].iter().fold(header.orientation, |turn, step| match step {
+            Step::Turn(next) => turn.then(*next),
+            _ => turn,
+        });
+        let stored = (header.width, header.height);
+        let mut shrink = 1;
+        if let (SourceFormat::Jpeg, Some(Step::Resize { from, width, height, .. })) =
+            (header.format, self.steps.get_mut(turns))
+        {
+            let ratio = (from[2] / f64::from(*width)).min(from[3] / f64::from(*height));
+            shrink = [8, 4, 2].into_iter().find(|by| ratio / f64::from(*by) >= SHRINK_GAP).unwrap_or(1);
+            *from = shrunk_rectangle(*from, stored, turn, shrink);
+        }
+        let by = u32::from(shrink);
+        let (width, height) = header.orientation.size((stored.0.div_ceil(by), stored.1.div_ceil(by)));
+        let decode = Decode {
+            format: header.format,
+            shrink,
+            orientation: header.orientation,
+            width,
+            height,
+            alpha: header.alpha,
+            premultiplied: header.premultiplied,
+            profile: None,
+        };
+        (decode, self.steps)
+    }
+}
+
+/// A rectangle in the shrunk picture. The decoder rounds sides up, so the last column and row are only partly picture;
+/// turned round they are the first.
+fn shrunk_rectangle(from: [f64; 4], stored: (u32, u32), turn: Turn, by: u8) -> [f64; 4] {
+    let by = f64::from(by);
+    let spare = |side: u32| (f64::from(side) / by).ceil() - f64::from(side) / by;
+    let (spare_x, spare_y) = turn.size((spare(stored.0), spare(stored.1)));
+    let [x, y, w, h] = from.map(|value| value / by);
+    [x + if turn.flip_x { spare_x } else { 0.0 }, y + if turn.flip_y { spare_y } else { 0.0 }, w, h]
+}
+
+/// The part of a view that shows the picture.
+struct Visible {
+    /// Left edge in the view.
+    left: i64,
+    /// Top edge in the view.
+    top: i64,
+    /// Size in the view.
+    size: (u32, u32),
+    /// Left, top, width, height in the picture.
+    from: [f64; 4],
+}
+
+/// `None` when the view shows nothing of the picture.
+fn visible(placement: &Placement, composite: (u32, u32)) -> Option<Visible> {
+    let [rx, ry, rw, rh] = placement.region;
+    let (left, width, x, w) =
+        visible_axis(placement.offset.0, placement.scaled.0, rx, rw, placement.view.0, composite.0)?;
+    let (top, height, y, h) =
+        visible_axis(placement.offset.1, placement.scaled.1, ry, rh, placement.view.1, composite.1)?;
+    Some(Visible { left, top, size: (width, height), from: [x, y, w, h] })
+}
+
+fn visible_axis(
+    offset: i64,
+    scaled: u32,
+    start: f64,
+    length: f64,
+    view: u32,
+    side: u32,
+) -> Option<(i64, u32, f64, f64)> {
+    let scale = f64::from(scaled) / length;
+    let near = offset as f64 - start * scale;
+    let far = near + f64::from(side) * scale;
+    let first = (near + 0.5).floor().max(0.0);
+    let last = (far + 0.5).floor().min(f64::from(view));
+    if last <= first {
+        return None;
+    }
+    let from = ((first - near) / scale).clamp(0.0, f64::from(side));
+    let to = ((last - near) / scale).clamp(from, f64::from(side));
+    // Whole numbers come out a hair beside themselves.
+    let tidy = |value: f64| if (value - value.round()).abs() < 1e-6 { value.round() } else { value };
+    let (from, to) = (tidy(from), tidy(to));
+    (to > from).then_some((first as i64, (last - first) as u32, from, to - from))
+}
