@@ -126,6 +126,7 @@ install_postgres() {
     # shellcheck disable=SC2046
     install $(packages_for database) && status=0 || status=1
     rm -f "$settings/offprint.conf"
+    rmdir "$settings" 2>/dev/null || true
     return "$status"
 }
 
