@@ -10,8 +10,10 @@ use utoipa::openapi::{
     ComponentsBuilder, ContactBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, ResponseBuilder,
     SecurityRequirement,
 };
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::AppExt;
 
+use crate::api::problem::ProblemBody;
 use crate::api::routes;
 
 const ABOUT: &str = "Exports many stored pictures at once: upload assets, send one export job (these assets, as originals \
@@ -79,6 +81,10 @@ fn secure(document: &mut OpenApi) {
     let scheme =
         HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The key in OFFPRINT_API_KEY.")).build();
     let mut components = components;
+    // Schemas of derived responses are not registered by the routes that use them.
+    let mut parts = vec![(ProblemBody::name().into_owned(), ProblemBody::schema())];
+    ProblemBody::schemas(&mut parts);
+    components.schemas.extend(parts);
     components.add_security_scheme("key", SecurityScheme::Http(scheme));
     document.components = Some(components);
     document.security =

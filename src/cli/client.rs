@@ -71,7 +71,7 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    fn refusal(self) -> Refusal {
+    pub(super) fn refusal(self) -> Refusal {
         match self {
             Self::Later(refusal, _) | Self::Final(refusal) => refusal,
         }

@@ -4,6 +4,7 @@
 
 mod admin;
 mod client;
+mod demo;
 mod export;
 mod migrate;
 mod openapi;
@@ -11,6 +12,7 @@ mod push;
 mod render;
 pub mod samples;
 mod serve;
+mod test_postgres;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,12 @@ enum Command {
     Export(export::Arguments),
     /// Looks after an installation.
     Admin(admin::Arguments),
+    /// Runs a service and shows the main job with checks, for script/demo.
+    #[command(hide = true)]
+    Demo(demo::Arguments),
+    /// Runs a command with a Postgres that is thrown away afterwards, for script/test.
+    #[command(hide = true)]
+    TestPostgres(test_postgres::Arguments),
 }
 
 /// Why a subcommand could not do its work. Printed as one JSON object on stderr.
@@ -82,6 +90,8 @@ pub fn main() -> ExitCode {
         Command::Push(arguments) => push::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Admin(arguments) => admin::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::TestPostgres(arguments) => test_postgres::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

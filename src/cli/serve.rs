@@ -1,5 +1,6 @@
 //! `offprint serve`: the HTTP API, the workers, and a private Postgres unless a database is given.
 
+use std::net::{SocketAddr, TcpListener};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,13 +87,16 @@ pub fn options(settings: &Settings) -> Result<PgConnectOptions, Refusal> {
     }
 }
 
-async fn with_database(settings: Settings, options: PgConnectOptions, metrics: PrometheusHandle) -> Result<(), Refusal> {
+async fn with_database(mut settings: Settings, options: PgConnectOptions, metrics: PrometheusHandle) -> Result<(), Refusal> {
     // One connection for each slot, the chores, and some for requests.
     let pool = db::pool(options, 12 + 2 * std::thread::available_parallelism().map_or(2, |cores| cores.get() as u32));
     reach(&pool).await?;
     db::migrate(&pool).await.map_err(super::migrate::refused)?;
+    let listener = listener(settings.bind)?;
+    // The port that the system chose, where 0 was asked for.
+    settings.bind = listener.local_addr().unwrap_or(settings.bind);
     let state = state(settings, pool, metrics).await?;
-    let server = listen(&state)?;
+    let server = server(listener, &state)?;
     let stopping = tokio::spawn(stop_on_signal(state.closing.clone(), server.handle()));
     let workers = tokio::spawn(worker::run(state.clone()));
     info!("Offprint {} answers at {}", env!("CARGO_PKG_VERSION"), state.public_url());
@@ -144,17 +148,21 @@ async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> R
     })
 }
 
-fn listen(state: &State) -> Result<actix_web::dev::Server, Refusal> {
-    let (bind, for_app) = (state.settings.bind, state.clone());
-    let server = HttpServer::new(move || api::app(for_app.clone()))
+fn listener(bind: SocketAddr) -> Result<TcpListener, Refusal> {
+    TcpListener::bind(bind).map_err(|error| {
+        let remedy = "Stop what listens there, or set OFFPRINT_BIND to another port.";
+        Refusal::new(Code::Unavailable, format!("{bind} cannot be listened on: {error}. {remedy}"))
+    })
+}
+
+fn server(listener: TcpListener, state: &State) -> Result<actix_web::dev::Server, Refusal> {
+    let state = state.clone();
+    let server = HttpServer::new(move || api::app(state.clone()))
         .client_request_timeout(Duration::from_secs(10))
         .shutdown_timeout(20)
         .disable_signals()
-        .bind(bind)
-        .map_err(|error| {
-            let remedy = "Stop what listens there, or set OFFPRINT_BIND to another port.";
-            Refusal::new(Code::Unavailable, format!("{bind} cannot be listened on: {error}. {remedy}"))
-        })?;
+        .listen(listener)
+        .map_err(|error| unavailable("The address cannot be listened on", &error))?;
     Ok(server.run())
 }
 

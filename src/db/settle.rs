@@ -384,8 +384,8 @@ pub async fn settle_ready(pool: &PgPool, company: CompanyId, job: JobId, worker:
              select $1, $2, position, claim, $3, now(), 'succeeded' from ready
          ), counted as (
              update export_job
-                set succeeded = succeeded + sum.items, files = files + sum.items, bytes = bytes + sum.bytes,
-                    warned = warned + sum.warned, event_seq = event_seq + sum.items
+                set succeeded = succeeded + sum.items, files = files + sum.items, bytes = export_job.bytes + sum.bytes,
+                    warned = export_job.warned + sum.warned, event_seq = event_seq + sum.items
                from (select count(*)::int as items, coalesce(sum(size), 0)::bigint as bytes,
                             (count(*) filter (where warnings <> '[]'))::int as warned from ready) sum
               where company_id = $1 and job_id = $2 and sum.items > 0

@@ -109,8 +109,8 @@ fn rgb(r: f64, g: f64, b: f64, a: f64) -> Colour {
 }
 
 fn gray(percent: f64, alpha: f64) -> Colour {
-    let v = percent * 2.55;
-    rgb(v, v, v, alpha * 2.55)
+    let v = percent * 255.0 / 100.0;
+    rgb(v, v, v, alpha * 255.0 / 100.0)
 }
 
 /// The naive conversion, for want of a profile.

@@ -362,7 +362,8 @@ mod tests {
         assert!(understood("wid=$nothing$").is_err());
         assert!(understood("wid=$object$").is_err());
         let attributes = Attributes::default();
-        let numbered = Order { object: "12", ..order("wid=$Object$", &Macros::default(), &attributes) };
+        let macros = Macros::default();
+        let numbered = Order { object: "12", ..order("wid=$Object$", &macros, &attributes) };
         assert!(recipe(&numbered).unwrap().uses_object);
     }
 

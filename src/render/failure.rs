@@ -28,7 +28,9 @@ impl From<std::io::Error> for Failure {
             std::io::ErrorKind::NotFound => Self::new(Code::OriginalMissing, "The source file is not there."),
             std::io::ErrorKind::StorageFull => Self::new(Code::StorageFull, "There is no room for the picture."),
             // Decoders report damage as errors of reading; only the system's own have a number.
-            _ if error.raw_os_error().is_none() => Self::new(Code::Corrupt, format!("The picture is damaged: {error}.")),
+            _ if error.raw_os_error().is_none() => {
+                Self::new(Code::Corrupt, format!("The picture is damaged: {error}."))
+            }
             _ => Self::new(Code::Internal, format!("The file could not be read or written: {error}.")),
         }
     }

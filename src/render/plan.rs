@@ -563,7 +563,10 @@ mod tests {
         let plain = header(SourceFormat::Png, 100, 100);
         assert_eq!(code(&header(SourceFormat::Png, 10_001, 10_000), ""), Err(Code::SourceTooLarge));
         assert_eq!(code(&header(SourceFormat::Png, 30_001, 10), ""), Err(Code::SourceTooLarge));
-        assert_eq!(code(&Header { bits: 16, ..header(SourceFormat::Png, 10_000, 10_000) }, ""), Err(Code::SourceTooLarge));
+        assert_eq!(
+            code(&Header { bits: 16, ..header(SourceFormat::Png, 10_000, 10_000) }, ""),
+            Err(Code::SourceTooLarge)
+        );
         assert_eq!(code(&plain, "wid=20000&hei=10"), Err(Code::OutputTooLarge));
         assert_eq!(code(&plain, "crop=0,0,2000000000,2000000000&wid=10"), Err(Code::OutputTooLarge));
         assert_eq!(code(&plain, "scale=1000000"), Err(Code::OutputTooLarge));

@@ -17,6 +17,8 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::db;
+pub use sweep::sweep;
+
 use crate::render::ENGINE_VERSION;
 use crate::state::State;
 
@@ -74,7 +76,7 @@ async fn chores(state: State) {
         }
         if swept.elapsed() > state.settings.lease / 4 {
             swept = tokio::time::Instant::now();
-            if let Err(error) = sweep::sweep(&state).await {
+            if let Err(error) = sweep(&state).await {
                 warn!(error = %error, "The sweep could not be done: {error}");
             }
         }
@@ -100,7 +102,7 @@ async fn chore(state: &State) -> Result<bool, db::Error> {
 /// place of waiting.
 pub async fn drain(state: &State) -> Result<usize, db::Error> {
     let mut items = 0;
-    sweep::sweep(state).await?;
+    sweep(state).await?;
     loop {
         if item::next(state).await? {
             items += 1;

@@ -140,6 +140,8 @@ async fn naughty_names_stay_inside_and_apart(pool: PgPool) {
         "Manifest.CSV",
         "x.",
     ];
+    // What has no character of a name at all is refused at the door.
+    house.upload_to("", &[("...", &jpg(99))]).await.is(422);
     for (seed, name) in naughty.into_iter().enumerate() {
         house.upload_to("", &[(name, &jpg(seed as u8))]).await.is(201);
     }

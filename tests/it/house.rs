@@ -147,4 +147,61 @@ impl House {
         let answer = self.upload_to("", &[(name, bytes)]).await.is(201);
         answer["assets"][0]["assetHandle"].as_str().unwrap().to_owned()
     }
+
+    /// Lets time pass: moves every time that something waits for back by this interval.
+    pub async fn later(&self, interval: &str) {
+        let moves = [
+            "update export_item set run_at = run_at - $1::interval where state = 'waiting'",
+            "update export_item set lease_until = lease_until - $1::interval where state = 'running'",
+            "update export_job set seal_run_at = seal_run_at - $1::interval, seal_lease_until = seal_lease_until - $1::interval,
+                 exec_time = exec_time - $1::interval, expires_at = expires_at - $1::interval",
+            "update notice set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval",
+        ];
+        for sql in moves {
+            sqlx::query(sql).bind(interval).execute(&self.state.db).await.unwrap();
+        }
+    }
+
+    /// Lets every lease of an item run out, as if its worker had died.
+    pub async fn expire_leases(&self) {
+        let sql = "update export_item set lease_until = now() - interval '1 second' where state = 'running'";
+        sqlx::query(sql).execute(&self.state.db).await.unwrap();
+    }
+
+    /// How many blobs are stored.
+    pub async fn blobs(&self) -> i64 {
+        sqlx::query_scalar("select count(*) from blob").fetch_one(&self.state.db).await.unwrap()
+    }
+
+    /// The house in order: counters equal a recount, no file promised without bytes, no blob without a file.
+    pub async fn check(&self) {
+        let wrong: Vec<(String, String)> = sqlx::query_as(
+            "select 'counters of ' || job.job_id, job::text from export_job job
+               left join lateral (
+                   select count(*) filter (where state = 'succeeded') as succeeded, count(*) filter (where state = 'failed') as failed,
+                          count(*) filter (where state = 'skipped') as skipped, count(*) filter (where state = 'stopped') as stopped,
+                          count(*) filter (where warnings <> '[]' and state in ('succeeded', 'failed', 'skipped')) as warned, count(*) as total
+                     from export_item item where item.job_id = job.job_id) recount on true
+               left join lateral (
+                   select count(*) as files, coalesce(sum(size), 0) as bytes from export_file file
+                    where file.job_id = job.job_id and file.state = 'ready') ready on true
+              where (job.succeeded, job.failed, job.skipped, job.stopped, job.warned, job.total, job.files, job.bytes)
+                 <> (recount.succeeded, recount.failed, recount.skipped, recount.stopped, recount.warned, recount.total, ready.files, ready.bytes)
+              union all
+             select 'events of ' || job.job_id, event_seq::text from export_job job
+              where event_seq <> (select count(*) from export_event event where event.job_id = job.job_id)
+              union all
+             select 'succeeded without a file', item::text from export_item item join export_file file using (company_id, job_id, position)
+              where item.state = 'succeeded' and file.state <> 'ready'",
+        )
+        .fetch_all(&self.state.db)
+        .await
+        .unwrap();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        let blobs: Vec<Vec<u8>> = sqlx::query_scalar("select sha256 from blob").fetch_all(&self.state.db).await.unwrap();
+        for name in blobs {
+            let digest = offprint::digest::Digest(name.try_into().unwrap());
+            assert!(self.state.storage.path(&digest).exists(), "blob {digest} has a row and no file");
+        }
+    }
 }

@@ -200,7 +200,7 @@ mod tests {
         let name = |typed| nearest(typed).map(|command| command.name);
         assert_eq!(name("wdi"), Some("wid"));
         assert_eq!(name("width"), Some("wid"));
-        assert_eq!(name("op_sharp"), None);
+        assert_eq!(name("op_sharp"), Some("op_sharpen"));
         assert_eq!(name("opsharpen"), Some("op_sharpen"));
         assert_eq!(name("foo"), None);
         assert_eq!(name("ts"), None);

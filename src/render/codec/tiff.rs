@@ -5,7 +5,7 @@ use std::io::{BufRead, Seek, Write};
 use image::codecs::tiff::TiffDecoder;
 use tiff::encoder::colortype::{self, ColorType};
 use tiff::encoder::{Compression, DeflateLevel, Predictor, Rational, TiffEncoder, TiffValue};
-use tiff::tags::{ExtraSamples, ResolutionUnit, Tag};
+use tiff::tags::{ExtraSamples, PhotometricInterpretation, ResolutionUnit, SampleFormat, Tag};
 
 use super::decode::through_image;
 use super::{components, failed};
@@ -26,9 +26,11 @@ pub(super) fn encode(
     profile: Option<&[u8]>,
     out: &mut (impl Write + Seek),
 ) -> Result<(), Failure> {
-    match encode.pixel_type {
-        PixelType::Rgb => write::<colortype::RGB8>(encode, pixels, pixels.data(), profile, out),
-        PixelType::Gray => write::<colortype::Gray8>(encode, pixels, &components(encode, pixels), profile, out),
+    match (encode.pixel_type, pixels.channels()) {
+        (PixelType::Rgb, 3) => write::<colortype::RGB8>(encode, pixels, pixels.data(), profile, out),
+        (PixelType::Rgb, _) => write::<colortype::RGBA8>(encode, pixels, pixels.data(), profile, out),
+        (PixelType::Gray, 3) => write::<colortype::Gray8>(encode, pixels, &components(encode, pixels), profile, out),
+        (PixelType::Gray, _) => write::<GrayAlpha8>(encode, pixels, &components(encode, pixels), profile, out),
     }
     .map_err(|error| failed("TIFF", error))
 }
@@ -54,10 +56,26 @@ where
     let dpi = (encode.dpi * 1000.0).round() as u32;
     image.resolution(ResolutionUnit::Inch, Rational { n: dpi, d: 1000 });
     if pixels.channels() == 4 {
-        image.extra_samples(&[ExtraSamples::UnassociatedAlpha])?;
+        // Not by `extra_samples`: its predictor would mix the components up.
+        image.encoder().write_tag(Tag::ExtraSamples, &[ExtraSamples::UnassociatedAlpha.to_u16()][..])?;
     }
     if let Some(profile) = profile {
         image.encoder().write_tag(Tag::IccProfile, profile)?;
     }
     image.write_data(data)
+}
+
+/// Gray and alpha, which the crate has no name for.
+struct GrayAlpha8;
+
+impl ColorType for GrayAlpha8 {
+    type Inner = u8;
+    const TIFF_VALUE: PhotometricInterpretation = PhotometricInterpretation::BlackIsZero;
+    const BITS_PER_SAMPLE: &'static [u16] = &[8, 8];
+    const SAMPLE_FORMAT: &'static [SampleFormat] = &[SampleFormat::Uint, SampleFormat::Uint];
+
+    fn horizontal_predict(row: &[u8], result: &mut Vec<u8>) {
+        result.extend_from_slice(&row[..row.len().min(2)]);
+        result.extend(row.iter().zip(row.iter().skip(2)).map(|(before, value)| value.wrapping_sub(*before)));
+    }
 }

@@ -6,6 +6,7 @@ use std::io::BufReader;
 use image::codecs::bmp::BmpDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
+use tiff::decoder::ifd::Value;
 use tiff::tags::{ExtraSamples, PhotometricInterpretation, Tag};
 
 use super::{Header, MAX_PROFILE, SourceColor, SourceFormat, corrupt, exif};
@@ -79,7 +80,10 @@ pub(super) fn tiff(input: Input) -> Result<Header, Failure> {
     if photometric == Some(u32::from(PhotometricInterpretation::CIELab.to_u16())) {
         return Err(Failure::new(Code::UnsupportedColor, "TIFF pictures in Lab cannot be read."));
     }
-    header.dpi = decoder.get_tag_f64(Tag::XResolution).ok().and_then(|value| exif::dots_per_inch(value, unit));
+    header.dpi = match decoder.find_tag(Tag::XResolution) {
+        Ok(Some(Value::Rational(n, d))) => exif::dots_per_inch(f64::from(n) / f64::from(d), unit),
+        _ => None,
+    };
     header.profile = decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|it| it.len() <= MAX_PROFILE);
     Ok(header)
 }

@@ -1,0 +1,198 @@
+//! The engine's promises: fences, leases, orders while items run, reuse, counts.
+
+use std::time::Duration;
+
+use offprint::code::{Code, Note};
+use offprint::db::item::{self, Beat};
+use offprint::db::settle::{Ending, Made, Try, settle};
+use offprint::render::ENGINE_VERSION;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::exportjob::{finished, items, jpg, ordered, shown, work};
+use crate::house::House;
+
+const LEASE: Duration = Duration::from_secs(20);
+
+async fn claim(house: &House) -> item::Claim {
+    item::claim(&house.state.db, house.state.worker, LEASE, ENGINE_VERSION).await.unwrap().expect("an item waits")
+}
+
+fn which(claim: &item::Claim) -> Try {
+    Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim }
+}
+
+async fn end(house: &House, claim: &item::Claim, ending: Ending) -> bool {
+    settle(&house.state.db, which(claim), ending, ENGINE_VERSION).await.unwrap()
+}
+
+fn made(claim: &item::Claim) -> Ending {
+    Ending::Done(Made { sha256: claim.sha256, picture: None, warnings: Vec::new(), reused: false })
+}
+
+async fn three(house: &House, order: Value) -> String {
+    for seed in 1..=3 {
+        house.asset(&format!("{seed}.jpg"), &jpg(seed)).await;
+    }
+    let mut whole = json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=20"});
+    whole.as_object_mut().unwrap().extend(order.as_object().unwrap().clone());
+    ordered(house, whole).await
+}
+
+#[sqlx::test]
+async fn a_worker_that_lost_its_lease_settles_nothing(pool: PgPool) {
+    let house = House::open(pool).await;
+    let job = three(&house, json!({})).await;
+    let first = claim(&house).await;
+    house.expire_leases().await;
+    offprint::worker::sweep(&house.state).await.unwrap();
+    assert_eq!(item::beat(&house.state.db, &first, LEASE).await.unwrap(), Beat::Lost);
+    let second = claim(&house).await;
+    assert_eq!((second.position, second.claim), (first.position, first.claim + 2 - 1));
+    assert!(!end(&house, &first, made(&first)).await, "the first must walk away");
+    assert!(end(&house, &second, made(&second)).await);
+    assert!(!end(&house, &second, made(&second)).await, "a try is settled once");
+    assert_eq!(shown(&house, &job).await["counts"]["succeeded"], 1);
+    work(&house).await;
+    assert_eq!(shown(&house, &job).await["counts"]["succeeded"], 3);
+    house.check().await;
+}
+
+#[sqlx::test]
+async fn an_item_whose_workers_vanish_fails_in_the_end(pool: PgPool) {
+    let house = House::open(pool).await;
+    let asset = house.asset("a.jpg", &jpg(1)).await;
+    let job = ordered(&house, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20"})).await;
+    for _ in 0..10 {
+        house.later("1 hour").await;
+        claim(&house).await;
+        house.expire_leases().await;
+        offprint::worker::sweep(&house.state).await.unwrap();
+    }
+    work(&house).await;
+    let job = shown(&house, &job).await;
+    assert_eq!((&job["outcome"], &job["counts"]["failed"]), (&json!("failed"), &json!(1)));
+    assert_eq!(items(&house, &job).await[0]["failure"]["code"], "lost");
+    house.check().await;
+}
+
+#[sqlx::test]
+async fn what_the_world_causes_is_tried_again_five_times(pool: PgPool) {
+    let house = House::open(pool).await;
+    let asset = house.asset("a.jpg", &jpg(1)).await;
+    let job = ordered(&house, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20"})).await;
+    for number in 1..=5 {
+        let claim = claim(&house).await;
+        assert_eq!(claim.claim, number);
+        assert!(end(&house, &claim, Ending::TryAgain(Note::new(Code::Unavailable, "the storage is away"))).await);
+        let again = item::claim(&house.state.db, house.state.worker, LEASE, ENGINE_VERSION).await.unwrap();
+        assert!(again.is_none(), "it must wait before the next try");
+        house.later("1 hour").await;
+    }
+    work(&house).await;
+    let job = shown(&house, &job).await;
+    assert_eq!(items(&house, &job).await[0]["failure"]["code"], "unavailable");
+    house.check().await;
+}
+
+#[sqlx::test]
+async fn giving_back_costs_nothing(pool: PgPool) {
+    let house = House::open(pool).await;
+    let job = three(&house, json!({})).await;
+    for _ in 0..20 {
+        let claim = claim(&house).await;
+        assert!(end(&house, &claim, Ending::GivenBack).await);
+    }
+    work(&house).await;
+    assert_eq!(shown(&house, &job).await["outcome"], "succeeded");
+    house.check().await;
+}
+
+#[sqlx::test]
+async fn a_running_item_hears_of_the_stop_with_its_beat(pool: PgPool) {
+    let house = House::open(pool).await;
+    let job = three(&house, json!({})).await;
+    let running = claim(&house).await;
+    let stopping = house.post(format!("/export-jobs/{job}/stop"), json!({})).await.is(200);
+    assert_eq!((&stopping["state"], &stopping["counts"]["stopped"]), (&json!("stopping"), &json!(2)));
+    assert_eq!(stopping["counts"]["running"], 1);
+    assert_eq!(item::beat(&house.state.db, &running, LEASE).await.unwrap(), Beat::Stop);
+    assert!(end(&house, &running, Ending::GivenBack).await);
+    work(&house).await;
+    let job = shown(&house, &job).await;
+    assert_eq!((&job["outcome"], &job["counts"]["stopped"]), (&json!("stopped"), &json!(3)));
+    house.check().await;
+}
+
+#[sqlx::test]
+async fn equal_renders_are_reused_and_say_so(pool: PgPool) {
+    let house = House::open(pool).await;
+    let asset = house.asset("a.jpg", &jpg(1)).await;
+    let order = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20&fmt=png"});
+    let first = finished(&house, order.clone()).await;
+    assert_eq!(items(&house, &first).await[0]["reused"], false);
+    let second = finished(&house, order).await;
+    let again = items(&house, &second).await;
+    assert_eq!(again[0]["reused"], true);
+    assert_eq!((&again[0]["width"], &again[0]["mime"]), (&json!(20), &json!("image/png")));
+    assert_eq!(again[0]["sha256"], items(&house, &first).await[0]["sha256"]);
+    let spelled = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "FMT=png&wid=10&wid=20"});
+    assert_eq!(items(&house, &finished(&house, spelled).await).await[0]["reused"], true, "the same recipe in other words");
+    house.check().await;
+}
+
+#[sqlx::test]
+async fn originals_copy_no_bytes(pool: PgPool) {
+    let house = House::open(pool).await;
+    for seed in 1..=40 {
+        house.asset(&format!("{seed}.jpg"), &jpg(seed)).await;
+    }
+    let before = house.blobs().await;
+    let job = finished(&house, json!({"assetFilter": {}, "fmt": "orig"})).await;
+    assert_eq!((&job["counts"]["succeeded"], &job["files"]), (&json!(40), &json!(40)));
+    // Two manifests and the archive's index are all that is new.
+    assert_eq!(house.blobs().await, before + 3);
+    house.check().await;
+}
+
+#[sqlx::test]
+async fn priority_then_age_decides_whose_turn_it_is(pool: PgPool) {
+    let house = House::open(pool).await;
+    let plain = three(&house, json!({})).await;
+    let urgent = ordered(&house, json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=21", "priority": 5})).await;
+    let turns = [claim(&house).await, claim(&house).await, claim(&house).await, claim(&house).await];
+    let jobs: Vec<String> = turns.iter().map(|claim| claim.job_id.to_string()).collect();
+    assert_eq!(jobs, [urgent.clone(), urgent.clone(), urgent, plain]);
+    assert_eq!(turns.map(|claim| claim.position), [0, 1, 2, 0]);
+}
+
+#[sqlx::test]
+async fn a_seal_that_died_is_taken_over(pool: PgPool) {
+    let house = House::open(pool).await;
+    let asset = house.asset("a.jpg", &jpg(1)).await;
+    let job = ordered(&house, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20"})).await;
+    let claim = claim(&house).await;
+    assert!(end(&house, &claim, made(&claim)).await);
+    let dead = offprint::db::seal::claim(&house.state.db, LEASE).await.unwrap().expect("it is due");
+    work(&house).await;
+    let before = shown(&house, &job).await;
+    assert_eq!((&before["state"], &before["progress"]["percent"]), (&json!("running"), &json!(99)));
+    house.later("1 hour").await;
+    work(&house).await;
+    assert_eq!(shown(&house, &job).await["outcome"], "succeeded");
+    assert!(!offprint::db::seal::beat(&house.state.db, &dead, LEASE).await.unwrap(), "the dead one's fence is old");
+    house.check().await;
+}
+
+#[sqlx::test]
+async fn two_last_items_at_once_close_the_job_once(pool: PgPool) {
+    let house = House::open(pool).await;
+    let job = three(&house, json!({})).await;
+    let claims = [claim(&house).await, claim(&house).await, claim(&house).await];
+    let ends = claims.iter().map(|claim| end(&house, claim, made(claim)));
+    assert_eq!(futures_util::future::join_all(ends).await, [true; 3]);
+    work(&house).await;
+    let job = shown(&house, &job).await;
+    assert_eq!((&job["counts"]["succeeded"], &job["state"]), (&json!(3), &json!("finished")));
+    house.check().await;
+}

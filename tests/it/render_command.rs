@@ -1,0 +1,60 @@
+//! `offprint render`, from the command line.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use image::ImageFormat;
+use serde_json::Value;
+
+use crate::render::{file_of, quarters};
+
+fn offprint(folder: &Path, arguments: &[&str]) -> Output {
+    let source = folder.join("shoe.png");
+    std::fs::write(&source, file_of(quarters(200, 100), ImageFormat::Png)).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_offprint"))
+        .arg("render")
+        .arg("--source")
+        .arg(source)
+        .args(arguments)
+        .arg("--output")
+        .arg(folder.join("out"))
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn one_line_says_what_was_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = offprint(
+        folder.path(),
+        &["--modifier", "&fmt=png", "--macro", "test=wid=64&fmt=tif,,lzw", "--export-macro", "$test$"],
+    );
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let said: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let bytes = std::fs::metadata(folder.path().join("out")).unwrap().len();
+    let expected = serde_json::json!({
+        "width": 64, "height": 32, "format": "tiff", "mime": "image/tiff", "bytes": bytes,
+        "fileName": "shoe.tiff", "warnings": [],
+    });
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn mistakes_are_listed_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused =
+        offprint(folder.path(), &["--modifier", "wid=no&$nope$", "--attribute", "MaxPix=a", "--attribute", "X=1"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said: Value = serde_json::from_slice(&refused.stderr).unwrap();
+    assert_eq!(said["errors"].as_array().unwrap().len(), 4, "{said}");
+    assert!(!folder.path().join("out").exists());
+    assert_eq!(offprint(folder.path(), &[]).status.code(), Some(64));
+}
+
+#[test]
+fn a_plan_can_be_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let explained = offprint(folder.path(), &["--modifier", "wid=50&fmt=webp", "--explain"]);
+    let first: Value = serde_json::from_slice(explained.stdout.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    assert_eq!((&first["width"], &first["steps"][0]["step"]), (&50.into(), &"resize".into()));
+}

@@ -1,0 +1,190 @@
+//! The binary as people run it: started, killed, stopped, started again.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use reqwest::Client;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use sqlx::{ConnectOptions, PgPool};
+use tempfile::TempDir;
+
+use crate::exportjob::picture;
+
+/// A running `offprint serve`.
+struct Service {
+    child: Child,
+    url: String,
+    client: Client,
+}
+
+impl Service {
+    /// Starts the service on a database and a folder, and waits until it answers. `None` with its last words when it
+    /// ends instead.
+    fn start(database: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Result<Self, String> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_offprint"))
+            .arg("serve")
+            .env("DATABASE_URL", database)
+            .env("OFFPRINT_DATA_DIR", folder.path())
+            .env("OFFPRINT_BIND", "127.0.0.1:0")
+            .env("OFFPRINT_LEASE", "1s")
+            .envs(settings.iter().copied())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = String::new();
+        let found = log.find_map(|line| {
+            said.clone_from(&line);
+            line.split_once(" answers at ").map(|(_, url)| url.trim().to_owned())
+        });
+        // The pipe must be read on, or the service would wait for it.
+        std::thread::spawn(move || log.for_each(drop));
+        match found {
+            Some(url) => Ok(Self { child, url, client: Client::new() }),
+            None => {
+                child.wait().unwrap();
+                Err(said)
+            }
+        }
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.client.get(format!("{}{path}", self.url)).send().await.unwrap().json().await.unwrap()
+    }
+
+    async fn upload(&self, name: String, bytes: Vec<u8>) {
+        let form = Form::new().part("file", Part::bytes(bytes).file_name(name));
+        let answer = self.client.post(format!("{}/assets", self.url)).multipart(form).send().await.unwrap();
+        assert_eq!(answer.status(), 201);
+    }
+
+    async fn order(&self, order: Value) -> String {
+        let answer = self.client.post(format!("{}/export-jobs", self.url)).json(&order).send().await.unwrap();
+        assert_eq!(answer.status(), 202);
+        answer.json::<Value>().await.unwrap()["jobHandle"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits for the next news of a job.
+    async fn news(&self, job: &str, known: &str) -> (Value, String) {
+        let request = self.client.get(format!("{}/export-jobs/{job}?wait=60", self.url)).header("if-none-match", known);
+        let answer = request.send().await.unwrap();
+        let etag = answer.headers()["etag"].to_str().unwrap().to_owned();
+        (answer.json().await.unwrap_or(Value::Null), etag)
+    }
+
+    /// Waits until this many more items have ended, or the job has.
+    async fn progress(&self, job: &str, items: i64) -> Value {
+        let (mut now, mut etag) = self.news(job, "\"nothing\"").await;
+        let goal = ended(&now) + items;
+        while now["state"] != "finished" && ended(&now) < goal {
+            let (next, tag) = self.news(job, &etag).await;
+            (now, etag) = (if next.is_null() { now } else { next }, tag);
+        }
+        now
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, and gives its exit code.
+    fn stop(mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+fn ended(job: &Value) -> i64 {
+    job["counts"]["succeeded"].as_i64().unwrap() + job["counts"]["failed"].as_i64().unwrap()
+}
+
+fn url(pool: &PgPool) -> String {
+    pool.connect_options().to_url_lossy().to_string()
+}
+
+#[sqlx::test]
+async fn a_service_killed_again_and_again_loses_nothing(pool: PgPool) {
+    const PICTURES: usize = 60;
+    const KILLS: usize = 5;
+    let (database, folder) = (url(&pool), TempDir::new().unwrap());
+    let mut service = Service::start(&database, &folder, &[]).unwrap();
+    for seed in 0..PICTURES {
+        let bytes = picture(image::ImageFormat::Jpeg, 700, 500 + seed as u32, seed as u8);
+        service.upload(format!("{seed}.jpg"), bytes).await;
+    }
+    let job = service.order(json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=300&op_usm=1,2,0,0&fmt=png"})).await;
+    for _ in 0..KILLS {
+        service.progress(&job, 3).await;
+        service.kill();
+        service = Service::start(&database, &folder, &[]).unwrap();
+    }
+    let done = service.progress(&job, PICTURES as i64 + 1).await;
+    assert_eq!((&done["state"], &done["outcome"]), (&json!("finished"), &json!("succeeded")), "{done}");
+    assert_eq!(done["counts"]["succeeded"], PICTURES);
+
+    let bytes = service.client.get(format!("{}/export-jobs/{job}/archive", service.url)).send().await.unwrap().bytes().await.unwrap();
+    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+    let mut names: Vec<String> = (0..zip.len()).map(|index| zip.by_index(index).unwrap().name().unwrap().into_owned()).collect();
+    names.sort();
+    let mut wanted: Vec<String> = (0..PICTURES).map(|seed| format!("{seed}.png")).collect();
+    wanted.extend(["manifest.csv".into(), "manifest.json".into()]);
+    wanted.sort();
+    assert_eq!(names, wanted, "each file once");
+    for index in 0..zip.len() {
+        // Reading to the end checks the CRC.
+        std::io::copy(&mut zip.by_index(index).unwrap(), &mut std::io::sink()).unwrap();
+    }
+    let events = service.get(&format!("/export-jobs/{job}/events?code=fileConverted&limit=1000")).await;
+    assert_eq!(events["items"].as_array().unwrap().len(), PICTURES, "each item is told of once");
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[sqlx::test]
+async fn a_service_that_is_asked_to_stop_gives_back_and_exits_with_0(pool: PgPool) {
+    let (database, folder) = (url(&pool), TempDir::new().unwrap());
+    let service = Service::start(&database, &folder, &[]).unwrap();
+    for seed in 0..20 {
+        service.upload(format!("{seed}.jpg"), picture(image::ImageFormat::Jpeg, 900, 700, seed)).await;
+    }
+    let job = service.order(json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=300&fmt=png"})).await;
+    service.progress(&job, 1).await;
+    assert_eq!(service.stop(), Some(0));
+    let left: i64 = sqlx::query_scalar("select count(*) from export_item where state = 'running'").fetch_one(&pool).await.unwrap();
+    assert_eq!(left, 0, "nothing is left in a closed service's hands");
+    let service = Service::start(&database, &folder, &[]).unwrap();
+    assert_eq!(service.progress(&job, 21).await["outcome"], "succeeded");
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[sqlx::test]
+async fn beyond_loopback_a_key_is_needed(pool: PgPool) {
+    let (database, folder) = (url(&pool), TempDir::new().unwrap());
+    let refused = Service::start(&database, &folder, &[("OFFPRINT_BIND", "0.0.0.0:0")]).err().unwrap();
+    assert!(refused.contains("OFFPRINT_API_KEY"), "{refused}");
+    let key = "a-key-of-thirty-two-characters-!";
+    let service = Service::start(&database, &folder, &[("OFFPRINT_BIND", "0.0.0.0:0"), ("OFFPRINT_API_KEY", key)]).unwrap();
+    let address = service.url.replace("0.0.0.0", "127.0.0.1");
+    let ask = |path: &str| service.client.get(format!("{address}{path}"));
+    assert_eq!(ask("/assets").send().await.unwrap().status(), 401);
+    assert_eq!(ask("/info").bearer_auth("a-key-of-thirty-two-characters-?").send().await.unwrap().status(), 401);
+    assert_eq!(ask("/assets").bearer_auth(key).send().await.unwrap().status(), 200);
+    for open in ["/health/live", "/health/ready", "/openapi.json", "/swagger-ui/"] {
+        assert_eq!(ask(open).send().await.unwrap().status(), 200, "{open}");
+    }
+    service.kill();
+}
+
+#[sqlx::test]
+async fn a_database_that_is_newer_is_refused(pool: PgPool) {
+    let folder = TempDir::new().unwrap();
+    sqlx::query("insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (9999, 'later', true, '', 0)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let refused = Service::start(&url(&pool), &folder, &[]).err().unwrap();
+    assert!(refused.contains("9999") && refused.contains("newer"), "{refused}");
+}
