@@ -59,14 +59,12 @@ need_rust() {
     PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
     if rust_is_new_enough; then return; fi
     PATH=$given_path
-    if has apt-cache && apt-cache show rustc-web >/dev/null 2>&1 || ! has cargo; then
-        install rustc-web cargo-web || true
-        hash -r
-        # What apt brought must not hide behind an older one that stands earlier on PATH.
-        if ! rust_is_new_enough; then PATH=/usr/bin:$PATH; fi
-        if rust_is_new_enough; then return; fi
-    fi
-    die "Rust $rust_version or later is needed. Get it with: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal -- and run this again."
+    install rustc-web cargo-web || true
+    hash -r
+    # What apt brought must not hide behind an older one that stands earlier on PATH.
+    if ! rust_is_new_enough; then PATH=/usr/bin:$PATH; fi
+    if rust_is_new_enough; then return; fi
+    die "Rust $rust_version or later is needed; this gets it: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal"
 }
 
 need_compiler() {

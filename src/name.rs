@@ -147,7 +147,9 @@ mod tests {
 
     #[test]
     fn good_names_stay_as_they_are() {
-        for name in ["a.jpg", "Ünï çode 日本.png", "a b (2).tar.gz", ".htaccess", "no extension", "COM.jpg", "console.jpg"] {
+        for name in
+            ["a.jpg", "Ünï çode 日本.png", "a b (2).tar.gz", ".htaccess", "no extension", "COM.jpg", "console.jpg"]
+        {
             assert_eq!(made(name), name);
         }
     }

@@ -8,7 +8,8 @@ use actix_web::{HttpResponse, post};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::api::assets::{Asset, safe_folder, safe_name};
+use crate::api::asset_change::{safe_folder, safe_name};
+use crate::api::assets::Asset;
 use crate::api::body::Body;
 use crate::api::caller::Caller;
 use crate::api::problem::{Mistake, Problem};

@@ -64,6 +64,10 @@ fn make() -> OpenApi {
     );
     secure(&mut document);
     for item in document.paths.paths.values_mut() {
+        // One handler may answer GET and HEAD; in the document each operation needs a name of its own.
+        if let Some(id) = item.head.as_mut().and_then(|head| head.operation_id.as_mut()) {
+            id.push_str("_head");
+        }
         for operation in
             [&mut item.get, &mut item.head, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
                 .into_iter()

@@ -79,10 +79,8 @@ impl Download {
         let mut answer = self.head(status);
         self.describe(&mut answer);
         if status == StatusCode::PARTIAL_CONTENT {
-            answer.insert_header((
-                header::CONTENT_RANGE,
-                format!("bytes {}-{}/{}", span.start, span.end - 1, self.size),
-            ));
+            answer
+                .insert_header((header::CONTENT_RANGE, format!("bytes {}-{}/{}", span.start, span.end - 1, self.size)));
         }
         let len = span.end - span.start;
         let pieces: Pieces = match self.source {
@@ -125,9 +123,9 @@ impl Download {
     /// Whether the client says that it has these bytes: `If-None-Match`, and in its absence `If-Modified-Since`.
     fn is_known_to(&self, headers: &HeaderMap) -> bool {
         if headers.contains_key(header::IF_NONE_MATCH) {
+            let etag = self.quoted_etag();
             return headers.get_all(header::IF_NONE_MATCH).filter_map(|line| line.to_str().ok()).any(|line| {
-                line.trim() == "*"
-                    || line.split(',').any(|tag| tag.trim().trim_start_matches("W/") == self.quoted_etag())
+                line.trim() == "*" || line.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)
             });
         }
         let since = headers.get(header::IF_MODIFIED_SINCE).and_then(|line| line.to_str().ok());
@@ -202,7 +200,7 @@ mod tests {
         assert_eq!(attachment("日.png"), "attachment; filename=\"_.png\"; filename*=UTF-8''%E6%97%A5.png");
         assert_eq!(
             attachment("\"; x=\\\r\n%41"),
-            "attachment; filename=\"_; x=___ _41\"; filename*=UTF-8''%22%3B%20x%3D%5C%0D%0A%2541".replace("___ _41", "____41")
+            "attachment; filename=\"_; x=____41\"; filename*=UTF-8''%22%3B%20x%3D%5C%0D%0A%2541"
         );
     }
 }

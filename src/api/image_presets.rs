@@ -153,8 +153,7 @@ pub async fn save_image_preset(
         return Err(Problem::refused(mistakes));
     }
     let description = wish.description.as_deref();
-    let new =
-        image_preset::save(&mut transaction, caller.company, &name, &wish.url_modifier, description).await?;
+    let new = image_preset::save(&mut transaction, caller.company, &name, &wish.url_modifier, description).await?;
     let preset = image_preset::fetch(&mut transaction, caller.company, &name).await?;
     transaction.commit().await.map_err(db::Error::from)?;
     let mut answer = if new { HttpResponse::Created() } else { HttpResponse::Ok() };

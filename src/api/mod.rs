@@ -3,6 +3,7 @@
 //! A handler takes what it needs as typed parameters, asks one question of another room and answers. [`routes`] is the
 //! one list of them; the OpenAPI document is made from it, so the two cannot drift apart.
 
+pub mod asset_change;
 pub mod asset_content;
 pub mod asset_sets;
 pub mod assets;
@@ -59,7 +60,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(upload::upload_assets)
         .service(assets::list_assets)
         .service(assets::show_asset)
-        .service(assets::change_asset)
+        .service(asset_change::change_asset)
         .service(assets::delete_asset)
         .service(asset_content::download_content)
         .service(asset_content::replace_content)

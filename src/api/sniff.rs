@@ -14,8 +14,8 @@ use crate::render;
 
 /// How much of a file's beginning is looked at.
 const BEGINNING: u64 = 16 << 10;
-/// The library reads these files whole to find their EXIF; larger ones are not worth it.
-const LARGEST_TIFF_FOR_EXIF: u64 = 64 << 20;
+/// The EXIF reader walks through JPEG, PNG and WebP, but takes TIFF and its many kin whole into memory: no further.
+const LARGEST_READ_WHOLE: u64 = 64 << 20;
 
 /// What is known of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,7 +74,8 @@ fn profile_name(profile: &[u8]) -> String {
 /// The capture date. Only what cameras and scanners write is asked for.
 fn taken(path: &Path, mime: &str) -> Option<DateTime<Utc>> {
     let file = File::open(path).ok()?;
-    if mime == "image/tiff" && file.metadata().ok()?.len() > LARGEST_TIFF_FOR_EXIF {
+    let walked = matches!(mime, "image/jpeg" | "image/png" | "image/webp");
+    if !walked && file.metadata().ok()?.len() > LARGEST_READ_WHOLE {
         return None;
     }
     let exif = Reader::new().read_from_container(&mut BufReader::new(file)).ok()?;
@@ -213,7 +214,10 @@ mod tests {
     #[test]
     fn texts_are_told_apart() {
         assert_eq!(told(b"<svg xmlns='http://www.w3.org/2000/svg'/>").0, AssetType::Svg);
-        assert_eq!(told(b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a > b -->\n<!DOCTYPE svg [<!ENTITY a 'b'>]>\n<s:svg>").0, AssetType::Svg);
+        assert_eq!(
+            told(b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a > b -->\n<!DOCTYPE svg [<!ENTITY a 'b'>]>\n<s:svg>").0,
+            AssetType::Svg
+        );
         assert_eq!(told(b"<?xml version='1.0'?><catalogue>svg</catalogue>").0, AssetType::Xml);
         assert_eq!(told(b"<!DOCTYPE html><html><svg></svg></html>"), (AssetType::Document, "text/html"));
         assert_eq!(told("BMW is a car, naïve".as_bytes()), (AssetType::Document, "text/plain"));

@@ -10,14 +10,15 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::assets::{Asset, safe_folder};
+use crate::api::asset_change::safe_folder;
+use crate::api::assets::Asset;
 use crate::api::caller::Caller;
 use crate::api::problem::{Mistake, Problem};
 use crate::api::responses::BadUpload;
 use crate::api::sniff;
 use crate::code::Code;
+use crate::db;
 use crate::db::asset::{self, NewAsset, Original};
-use crate::db::{self};
 use crate::id::AssetId;
 use crate::name::FileName;
 use crate::state::{KeepError, State};
@@ -150,7 +151,8 @@ impl Upload {
         let name = match FileName::made_of(&said) {
             Ok(name) => name,
             Err(_) if said.is_empty() => {
-                let detail = "The part has no file name. Send `Content-Disposition: form-data; name=\"file\"; filename=\"…\"`.";
+                let detail =
+                    "The part has no file name. Send `Content-Disposition: form-data; name=\"file\"; filename=\"…\"`.";
                 self.mistakes.push(Mistake::new(pointer, Code::MissingParameter, detail));
                 return Ok(());
             }
@@ -238,11 +240,7 @@ pub async fn stage(
 }
 
 /// Looks at a staged file and makes it a blob.
-pub async fn keep(
-    state: &State,
-    staged: Staged,
-    last_modified: Option<DateTime<Utc>>,
-) -> Result<Original, Problem> {
+pub async fn keep(state: &State, staged: Staged, last_modified: Option<DateTime<Utc>>) -> Result<Original, Problem> {
     let facts = sniff::facts(staged.path().to_owned()).await.map_err(Problem::internal)?;
     let size = staged.size as i64;
     let sha256 = state.keep(staged).await.map_err(not_kept)?;

@@ -163,6 +163,7 @@ pub fn effective(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

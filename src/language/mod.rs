@@ -25,6 +25,6 @@ pub use grammar::is_blank;
 pub use macros::{Macros, effective};
 pub use recipe::{
     Composite, Compression, Crop, Extend, Fit, FitMode, Flip, Layer, LayerScale, Output, PixelType, Recipe, Region,
-    ResMode, Sharpening, Usm, View,
+    ResMode, Sharpening, Tone, Usm, View,
 };
 pub use understand::{Order, Understood, recipe};

@@ -39,6 +39,8 @@ pub struct Layer {
     pub scale: Option<LayerScale>,
     /// `flip` of the segment `layer=0`.
     pub flip: Option<Flip>,
+    /// Pixel operations of the segment `layer=0`.
+    pub tone: Tone,
     /// Sharpening of the segment `layer=0`.
     pub sharpening: Sharpening,
     /// Opacity of the segment `layer=0`, 0 to 1.
@@ -113,8 +115,29 @@ pub enum Extend {
 pub struct Composite {
     /// Mirroring, after everything that layer 0 does.
     pub flip: Option<Flip>,
+    /// Pixel operations.
+    pub tone: Tone,
     /// Opacity, 0 to 1.
     pub opacity: Option<f64>,
+}
+
+/// Operations on pixels, in the order in which they are done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tone {
+    /// -100 to 100.
+    pub brightness: i32,
+    /// -100 to 100.
+    pub contrast: i32,
+    /// Red, green and blue, -100 to 100.
+    pub balance: [i32; 3],
+    /// Degrees, -180 to 180.
+    pub hue: i32,
+    /// -100 to 100.
+    pub saturation: i32,
+    /// Each component turned round.
+    pub invert: bool,
+    /// Radius in pixels, 0 to 100.
+    pub blur: f64,
 }
 
 /// How the composite is shown: size, place and background. Documentation page: r-view-transform-for-images.

@@ -280,6 +280,7 @@ fn rank(origin: &Origin) -> (u8, &str) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 

@@ -1,5 +1,7 @@
 //! Colour profiles: which one a source has, and the way to sRGB. Documentation page: r-color-management.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use moxcms::{ColorProfile, DataColorSpace, Layout, RenderingIntent, TransformOptions};
 
 use super::failure::{Failure, Warning};
@@ -24,11 +26,17 @@ impl Profile {
     /// Reads the profile of a source.
     pub fn of(header: &Header) -> Self {
         let Some(bytes) = &header.profile else { return Self::Untagged };
+        // Profiles come from anywhere, and a plan is made in the service's own process.
+        catch_unwind(AssertUnwindSafe(|| Self::read(bytes, header.color)))
+            .unwrap_or_else(|_| Self::Unusable("It cannot be read.".into()))
+    }
+
+    fn read(bytes: &[u8], color: SourceColor) -> Self {
         let convert = match Conversion::new(bytes) {
             Ok(convert) => convert,
             Err(failure) => return Self::Unusable(failure.detail),
         };
-        if convert.gray && header.color != SourceColor::Gray {
+        if convert.gray && color != SourceColor::Gray {
             return Self::Unusable("The profile is one of gray, and the picture has colours.".into());
         }
         match convert.changes_nothing() {

@@ -12,6 +12,7 @@ mod limits;
 mod pixels;
 mod plan;
 mod step;
+mod tone;
 mod turn;
 mod view;
 

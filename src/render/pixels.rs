@@ -5,8 +5,10 @@ use image::{DynamicImage, RgbImage, RgbaImage};
 
 use super::failure::Failure;
 use super::step::{Kernel, Step};
+use super::tone;
 use super::turn::Turn;
 use crate::code::Code;
+use crate::language::Tone;
 
 /// A picture in memory: RGB or RGBA, eight bits, alpha unassociated, rows without gaps.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +57,8 @@ impl Pixels {
             Step::Rotate { degrees, width, height } => Ok(self.rotate(degrees, (width, height))),
             Step::Fade { opacity } => Ok(self.fade(opacity)),
             Step::Fill { color } => Ok(self.fill(color)),
+            Step::Tone(tone) => Ok(self.tone(&tone)),
+            Step::Blur { sigma } => self.blur(sigma),
             Step::Sharpen { amount, sigma, threshold, mono } => self.sharpen(amount, sigma, threshold, mono),
             Step::Flatten { color } => Ok(self.flatten(color)),
             Step::Convert => Ok(self),
@@ -224,6 +228,27 @@ impl Pixels {
         }
         let [r, g, b, a] = sum;
         if a < 0.5 { [0; 4] } else { [r / a, g / a, b / a, a].map(|value| value.round() as u8) }
+    }
+
+    fn tone(mut self, tone: &Tone) -> Self {
+        let channels = self.channels;
+        let curves = tone::curves(tone);
+        for pixel in self.data.chunks_exact_mut(channels) {
+            for (value, curve) in pixel[..3].iter_mut().zip(&curves) {
+                *value = curve[usize::from(*value)];
+            }
+            tone::recolor(pixel, tone);
+        }
+        self
+    }
+
+    /// Alpha is blurred too, with colours multiplied by it meanwhile.
+    fn blur(mut self, sigma: f64) -> Result<Self, Failure> {
+        if self.channels == 4 {
+            self.data.chunks_exact_mut(4).for_each(multiply);
+        }
+        let blurred = Self::from_image(blurred(self.into_image()?, sigma as f32));
+        Ok(blurred.unassociate())
     }
 
     /// Adds what a blur takes away. Alpha is sharpened too, with colours multiplied by it meanwhile.

@@ -12,7 +12,7 @@ use super::view::{self, Placement, round};
 use crate::code::Code;
 use crate::language::{
     Composite, Compression, Crop, Extend, Flip, Layer, LayerScale, OutputFormat, PixelType, Recipe, ResMode,
-    Sharpening, View,
+    Sharpening, Tone, View,
 };
 
 /// How much larger than wanted a decoder's shrunk picture must be at least, so that the kernel still decides quality.
@@ -175,6 +175,7 @@ impl<'a> Planner<'a> {
             self.layer_scale(scale)?;
         }
         self.flip(layer.flip);
+        self.tone(layer.tone);
         self.sharpen(&layer.sharpening);
         self.fade(layer.opacity);
         self.fill(layer.color.map(|color| color.rgba()));
@@ -188,6 +189,7 @@ impl<'a> Planner<'a> {
 
     fn composite(&mut self, composite: &Composite) {
         self.flip(composite.flip);
+        self.tone(composite.tone);
         self.fade(composite.opacity);
     }
 
@@ -286,6 +288,15 @@ impl<'a> Planner<'a> {
     fn convert_now(&mut self) {
         if std::mem::take(&mut self.convert) {
             self.steps.push(Step::Convert);
+        }
+    }
+
+    fn tone(&mut self, tone: Tone) {
+        if (Tone { blur: 0.0, ..tone }) != Tone::default() {
+            self.steps.push(Step::Tone(tone));
+        }
+        if tone.blur > 0.0 {
+            self.steps.push(Step::Blur { sigma: tone.blur / 2.0 });
         }
     }
 
@@ -488,6 +499,7 @@ fn peak_bytes(decode: &Decode, steps: &[Step], size: (u32, u32)) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::language::{Attributes, Macros, Order, recipe};

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::turn::Turn;
+use crate::language::Tone;
 
 /// One operation on pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -52,6 +53,13 @@ pub enum Step {
     Fill {
         /// Colour with unassociated alpha.
         color: [u8; 4],
+    },
+    /// Brightness, contrast, colours.
+    Tone(Tone),
+    /// A Gaussian blur.
+    Blur {
+        /// Standard deviation, in pixels.
+        sigma: f64,
     },
     /// An unsharp mask.
     Sharpen {

@@ -102,6 +102,7 @@ fn check_max_pix((w, h): (u32, u32), (most_w, most_h): (u32, u32)) -> Result<(),
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::language::{Attributes, Macros, Order, recipe};

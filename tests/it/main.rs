@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod archive;
+mod assets;
 mod cluster;
 mod documents;
+mod downloads_of_assets;
 mod exportjob;
 mod exportjob_results;
 mod house;
+mod image_presets;
 mod notify;
 mod openapi;
 mod queue;

@@ -37,7 +37,7 @@ impl Programs {
                 Ok(found) => return Ok(found),
             }
         }
-        let looked = if looked.is_empty() { "nothing on PATH either".to_owned() } else { looked.join("; ") };
+        let looked = if looked.is_empty() { "none in target/postgres, /usr/lib/postgresql or PATH".to_owned() } else { looked.join("; ") };
         Err(match made_by {
             Some(made_by) => Error::OtherVersion { folder: folder.to_owned(), made_by, looked },
             None => Error::NoPrograms { looked },

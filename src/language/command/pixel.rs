@@ -1,7 +1,7 @@
 //! Commands that change pixels.
 
 use super::super::complaint::Fault;
-use super::super::recipe::{Sharpening, Usm};
+use super::super::recipe::{Sharpening, Tone, Usm};
 use super::super::value;
 use super::{Command, Draft, Place, Scope, Support};
 
@@ -11,7 +11,66 @@ const fn row(name: &'static str, syntax: &'static str, page: &'static str) -> Co
 
 const USM: &str = "amount 0 to 5, radius 0 to 250, threshold 0 to 255, mono 0 or 1";
 
+const PERCENT: &str = "whole number from -100 to 100";
+
 pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        range: PERCENT,
+        help: "Brighter or darker.",
+        accepts: "op_brightness=20",
+        refuses: "op_brightness=101",
+        meaning: Some(brightness),
+        ..row("op_brightness", "op_brightness=percent", "r-op-brightness")
+    },
+    Command {
+        range: PERCENT,
+        help: "Moves pixels away from medium brightness, or towards it.",
+        accepts: "op_contrast=-20",
+        refuses: "op_contrast=much",
+        meaning: Some(contrast),
+        ..row("op_contrast", "op_contrast=percent", "r-op-contrast")
+    },
+    Command {
+        range: "three whole numbers from -100 to 100",
+        default: "0,0,0",
+        help: "More or less of each component.",
+        accepts: "op_colorbalance=20,0,-5",
+        refuses: "op_colorbalance=20",
+        meaning: Some(balance),
+        ..row("op_colorbalance", "op_colorbalance=red,green,blue", "r-op-colorbalance")
+    },
+    Command {
+        range: "whole number from -180 to 180",
+        help: "Turns the hue, in degrees.",
+        accepts: "op_hue=90",
+        refuses: "op_hue=360",
+        meaning: Some(hue),
+        ..row("op_hue", "op_hue=degrees", "r-op-hue")
+    },
+    Command {
+        range: PERCENT,
+        help: "More or less colour; -100 leaves none.",
+        accepts: "op_saturation=-100",
+        refuses: "op_saturation=-101",
+        meaning: Some(saturation),
+        ..row("op_saturation", "op_saturation=percent", "r-op-saturation")
+    },
+    Command {
+        range: "0 or 1",
+        help: "Turns each component round.",
+        accepts: "op_invert=1",
+        refuses: "op_invert=yes",
+        meaning: Some(invert),
+        ..row("op_invert", "op_invert=0|1", "r-op-invert")
+    },
+    Command {
+        range: "number from 0 to 100",
+        help: "Blurs; the radius counts pixels of the composite.",
+        accepts: "op_blur=3",
+        refuses: "op_blur=-1",
+        meaning: Some(blur),
+        ..row("op_blur", "op_blur=radius", "r-op-blur")
+    },
     Command {
         range: "0 or 1",
         help: "Sharpens a little, after all scaling.",
@@ -39,6 +98,53 @@ pub(super) const COMMANDS: &[Command] = &[
         ..row("op_usmR", "op_usmR=amount[,radius[,threshold[,mono]]]", "r-op-usmr")
     },
 ];
+
+fn tone(draft: &mut Draft, place: Place) -> &mut Tone {
+    match place {
+        Place::Composite => &mut draft.recipe.composite.tone,
+        Place::LayerZero => &mut draft.recipe.layer.tone,
+    }
+}
+
+fn percent(text: &str) -> Result<i32, Fault> {
+    value::whole(text, -100..=100, "between -100 and 100").map(|number| number as i32)
+}
+
+fn brightness(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
+    tone(draft, place).brightness = percent(text)?;
+    Ok(())
+}
+
+fn contrast(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
+    tone(draft, place).contrast = percent(text)?;
+    Ok(())
+}
+
+fn balance(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
+    let [r, g, b] = value::exactly(text, "red,green,blue")?;
+    tone(draft, place).balance = [percent(r)?, percent(g)?, percent(b)?];
+    Ok(())
+}
+
+fn hue(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
+    tone(draft, place).hue = value::whole(text, -180..=180, "between -180 and 180")? as i32;
+    Ok(())
+}
+
+fn saturation(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
+    tone(draft, place).saturation = percent(text)?;
+    Ok(())
+}
+
+fn invert(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
+    tone(draft, place).invert = value::flag(text)?;
+    Ok(())
+}
+
+fn blur(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
+    tone(draft, place).blur = value::real(text, 0.0..=100.0, "between 0 and 100")?;
+    Ok(())
+}
 
 fn sharpening(draft: &mut Draft, place: Place) -> &mut Sharpening {
     match place {

@@ -9,6 +9,7 @@ pub(super) use others::{image_failure, png_failure};
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -126,6 +127,11 @@ impl Header {
 /// `unsupported-format` when the file is no picture of a kind that can be read, `truncated` or `corrupt` when its
 /// header is not whole, `original-missing` when there is no file.
 pub fn probe(path: &Path) -> Result<Header, Failure> {
+    // The decoders are Rust and promise not to panic; a promise is not enough for files from anywhere.
+    catch_unwind(AssertUnwindSafe(|| read(path))).unwrap_or_else(|_| Err(corrupt("The header cannot be read.")))
+}
+
+fn read(path: &Path) -> Result<Header, Failure> {
     let mut reader = BufReader::new(File::open(path)?);
     let start = peek(&mut reader)?;
     let Some(format) = sniff(&start) else {

@@ -1,0 +1,30 @@
+# Builds the service from a clone, with nothing but Debian's own packages.
+FROM debian:bookworm-slim AS build
+WORKDIR /offprint
+COPY script/packages.txt script/packages.txt
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends rustc-web cargo-web \
+       $(awk '$2 == "build" { print $1 }' script/packages.txt) \
+    && rm -rf /var/lib/apt/lists/*
+COPY . .
+RUN cargo build --release --locked
+
+# The database is somebody else's here (DATABASE_URL), so there are no Postgres programs.
+FROM debian:bookworm-slim
+COPY --from=build /offprint/script/packages.txt /tmp/packages.txt
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends $(awk '$2 == "run" { print $1 }' /tmp/packages.txt) \
+    && rm -rf /var/lib/apt/lists/* /tmp/packages.txt \
+    && mkdir /data && chown 10001:10001 /data
+COPY --from=build /offprint/target/release/offprint /usr/local/bin/offprint
+COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/offprint/
+# A number, so that a cluster can see that it is not root.
+USER 10001:10001
+ENV OFFPRINT_DATA_DIR=/data OFFPRINT_BIND=0.0.0.0:8080
+VOLUME /data
+EXPOSE 8080
+# Bash opens the connection: the image needs no HTTP client.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["bash", "-c", \
+    "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /health/ready HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
+ENTRYPOINT ["offprint"]
+CMD ["serve"]

@@ -1,0 +1,191 @@
+//! Originals on their way out, and new ones under the same handle.
+
+use actix_web::test::TestRequest;
+use image::ImageFormat;
+use sqlx::PgPool;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::assets::picture;
+use crate::house::{Answer, House};
+
+const TEXT: &[u8] = b"0123456789";
+
+async fn text(house: &House) -> String {
+    format!("/assets/{}/content", house.asset("Grüße 1%.txt", TEXT).await)
+}
+
+async fn ask(house: &House, address: &str, headers: &[(&'static str, &str)]) -> Answer {
+    let request =
+        headers.iter().fold(TestRequest::get().uri(address), |request, header| request.append_header(*header));
+    house.send(request).await
+}
+
+#[sqlx::test]
+async fn an_original_comes_back_as_it_was(pool: PgPool) {
+    let house = House::open(pool).await;
+    let address = text(&house).await;
+    let answer = house.get(&address).await;
+    assert_eq!(answer.body, TEXT);
+    let digest = offprint::digest::Digest::of(TEXT);
+    assert_eq!(answer.header("etag"), format!("\"{digest}\""));
+    assert_eq!(answer.header("accept-ranges"), "bytes");
+    assert_eq!(answer.header("content-type"), "text/plain");
+    assert_eq!(
+        answer.header("content-disposition"),
+        "attachment; filename=\"Gr__e 1_.txt\"; filename*=UTF-8''Gr%C3%BC%C3%9Fe%201%25.txt"
+    );
+    assert_eq!(answer.header("repr-digest"), format!("sha-256=:{}:", base64_of(&digest.0)));
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(answer.header("content-security-policy"), "sandbox");
+    assert_eq!(answer.header("cache-control"), "private, no-cache");
+}
+
+fn base64_of(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+#[sqlx::test]
+async fn a_range_is_a_part_of_the_same_bytes(pool: PgPool) {
+    let house = House::open(pool).await;
+    let address = text(&house).await;
+    for (range, status, part, place) in [
+        ("bytes=2-4", 206, "234", "bytes 2-4/10"),
+        ("bytes=-3", 206, "789", "bytes 7-9/10"),
+        ("bytes=8-100", 206, "89", "bytes 8-9/10"),
+        ("bytes=0-", 206, "0123456789", "bytes 0-9/10"),
+        ("bytes=0-1,4-5", 200, "0123456789", ""),
+        ("lines=0-1", 200, "0123456789", ""),
+        ("bytes=4-2", 200, "0123456789", ""),
+    ] {
+        let answer = house.get_with(&address, "range", range).await;
+        assert_eq!(answer.status.as_u16(), status, "{range}");
+        assert_eq!(answer.body, part.as_bytes(), "{range}");
+        assert_eq!(answer.header("content-range"), place, "{range}");
+        assert!(answer.header("repr-digest").starts_with("sha-256=:"));
+    }
+    for range in ["bytes=10-", "bytes=-0"] {
+        let answer = house.get_with(&address, "range", range).await;
+        assert_eq!(answer.header("content-range"), "bytes */10");
+        assert_eq!(answer.is(416)["code"], "range-not-satisfiable");
+    }
+}
+
+#[sqlx::test]
+async fn conditions_are_kept(pool: PgPool) {
+    let house = House::open(pool).await;
+    let address = text(&house).await;
+    let etag = house.get(&address).await.header("etag").to_owned();
+    let weak = format!("W/{etag}");
+    for (condition, status) in
+        [(etag.as_str(), 206), (weak.as_str(), 200), ("\"other\"", 200), ("Sun, 06 Nov 1994 08:49:37 GMT", 200)]
+    {
+        let answer = ask(&house, &address, &[("range", "bytes=1-2"), ("if-range", condition)]).await;
+        assert_eq!(answer.status.as_u16(), status, "{condition}");
+        assert_eq!(answer.body.len(), if status == 206 { 2 } else { 10 });
+    }
+    let list = format!("\"x\", {weak}");
+    for (condition, status) in [(etag.as_str(), 304), (list.as_str(), 304), ("*", 304), ("\"x\"", 200)] {
+        let answer = ask(&house, &address, &[("if-none-match", condition)]).await;
+        assert_eq!(answer.status.as_u16(), status, "{condition}");
+        assert_eq!(answer.body.is_empty(), status == 304);
+        assert_eq!(answer.header("etag"), etag);
+    }
+    // Outside of it, but of other bytes: the client must start again, not be refused.
+    let answer = ask(&house, &address, &[("range", "bytes=50-"), ("if-range", "\"other\"")]).await;
+    assert_eq!(answer.status.as_u16(), 200);
+}
+
+#[sqlx::test]
+async fn other_bytes_come_under_the_same_handle(pool: PgPool) {
+    let house = House::open(pool).await;
+    let handle = house.asset("photo.txt", TEXT).await;
+    let address = format!("/assets/{handle}/content");
+    let old = house.get(&address).await.header("etag").to_owned();
+    let png = picture(5, 4, ImageFormat::Png);
+    let put = |bytes: Vec<u8>| TestRequest::put().uri(&address).set_payload(bytes);
+    let asset = house.send(put(png.clone())).await.is(200);
+    assert_eq!((&asset["assetHandle"], &asset["fileName"]), (&handle.into(), &"photo.txt".into()));
+    assert_eq!((&asset["type"], &asset["width"], &asset["size"]), (&"Image".into(), &5.into(), &png.len().into()));
+    let new = house.get(&address).await;
+    assert_eq!(new.body, png);
+    assert_ne!(new.header("etag"), old);
+    assert_eq!(house.send(put(Vec::new())).await.is(422)["errors"][0]["code"], "empty-file");
+    let nowhere = TestRequest::put().uri("/assets/00000000-0000-7000-8000-00000000dead/content").set_payload("x");
+    house.send(nowhere).await.is(404);
+}
+
+#[sqlx::test]
+async fn lost_bytes_are_an_error_and_leak_nothing(pool: PgPool) {
+    let house = House::open(pool).await;
+    let address = text(&house).await;
+    std::fs::remove_file(house.state.storage.path(&offprint::digest::Digest::of(TEXT))).unwrap();
+    let problem = house.get(&address).await.is(500);
+    assert_eq!(problem["code"], "internal");
+    assert!(!problem.to_string().contains("blobs"));
+}
+
+/// Sends one request over a real connection: what stands on the wire is not what stands in the framework's response.
+async fn on_the_wire(house: &House, head: &str, body: &[u8]) -> String {
+    let state = house.state.clone();
+    let server = actix_web::HttpServer::new(move || offprint::api::app(state.clone()));
+    let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    let running = tokio::spawn(server);
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("{head}\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let (mut reader, mut writer) = stream.split();
+    let mut answer = Vec::new();
+    // A server that has heard enough may close before it has read all.
+    let (_, read) = tokio::join!(writer.write_all(body), reader.read_to_end(&mut answer));
+    read.unwrap();
+    handle.stop(false).await;
+    running.await.unwrap().unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[sqlx::test]
+async fn head_tells_the_length_and_sends_nothing(pool: PgPool) {
+    let house = House::open(pool).await;
+    let address = text(&house).await;
+    assert_eq!(house.head(&address).await.status.as_u16(), 200);
+
+    let ask =
+        async |method: &str, more: &str| on_the_wire(&house, &format!("{method} {address} HTTP/1.1{more}"), b"").await;
+    let head = ask("HEAD", "\r\nrange: bytes=0-1").await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+    assert!(head.contains("\r\ncontent-length: 10\r\n"), "{head}");
+    let whole = ask("GET", "").await;
+    assert!(whole.contains("\r\ncontent-length: 10\r\n") && whole.ends_with("\r\n\r\n0123456789"));
+    let part = ask("GET", "\r\nrange: bytes=8-").await;
+    assert!(part.contains("\r\ncontent-length: 2\r\n") && part.ends_with("\r\n\r\n89"));
+    let known = ask("GET", "\r\nif-none-match: *").await;
+    assert!(known.starts_with("HTTP/1.1 304 Not Modified\r\n") && known.ends_with("\r\n\r\n"), "{known}");
+}
+
+#[sqlx::test]
+async fn a_client_that_sends_too_much_hears_of_it(pool: PgPool) {
+    let house = House::with(pool, |settings| settings.max_upload = 100).await;
+    let handle = house.asset("small.txt", TEXT).await;
+    let head = format!("PUT /assets/{handle}/content HTTP/1.1\r\ncontent-length: 20000000");
+    let answer = on_the_wire(&house, &head, &vec![7; 20_000_000]).await;
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("body-too-large"), "{answer}");
+}
+
+#[sqlx::test]
+async fn get_and_head_are_both_documented(pool: PgPool) {
+    let house = House::open(pool).await;
+    let document = house.get("/openapi.json").await.is(200);
+    let content = &document["paths"]["/assets/{assetHandle}/content"];
+    for (method, id) in [("get", "download_content"), ("head", "download_content_head"), ("put", "replace_content")] {
+        assert_eq!(content[method]["operationId"], id);
+        assert!(content[method]["summary"].is_string() && content[method]["description"].is_string());
+    }
+    for status in ["200", "206", "304", "404", "416"] {
+        assert!(content["get"]["responses"][status].is_object(), "{status}");
+    }
+    let upload = &document["paths"]["/assets"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"];
+    assert!(upload["$ref"].is_string(), "{upload}");
+}
