@@ -154,7 +154,7 @@ async fn naughty_names_stay_inside_and_apart(pool: PgPool) {
     assert_eq!(folded.len(), found.len(), "two names that differ in case only: {found:?}");
     for name in &found {
         assert!(!name.starts_with('/') && !name.contains('\\') && !name.contains('\u{202E}'), "{name:?}");
-        assert!(name.split('/').all(|part| !part.is_empty() && part.trim_matches('.') != ""), "{name:?}");
+        assert!(name.split('/').all(|part| !part.is_empty() && !part.trim_matches('.').is_empty()), "{name:?}");
         assert!(!name.to_lowercase().starts_with("con."), "{name:?}");
     }
 }
