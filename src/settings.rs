@@ -128,7 +128,9 @@ impl Settings {
             self.database_url = Some(read(path)?);
         }
         match &self.api_key {
-            Some(key) if key.len() < 16 => Err("OFFPRINT_API_KEY is shorter than 16 characters; `openssl rand -hex 32` makes a good one.".into()),
+            Some(key) if key.len() < 16 => {
+                Err("OFFPRINT_API_KEY is shorter than 16 characters; `openssl rand -hex 32` makes a good one.".into())
+            }
             _ => Ok(self),
         }
     }

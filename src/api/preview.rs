@@ -41,7 +41,12 @@ pub struct Modifier {
     responses((status = 200, description = "The picture.", content_type = "image/*", body = Vec<u8>), BadModifier, Missing),
 )]
 #[get("/assets/{assetHandle}/preview")]
-pub async fn preview(state: Data<State>, caller: Caller, handle: Path<AssetId>, modifier: Query<Modifier>) -> Result<HttpResponse, Problem> {
+pub async fn preview(
+    state: Data<State>,
+    caller: Caller,
+    handle: Path<AssetId>,
+    modifier: Query<Modifier>,
+) -> Result<HttpResponse, Problem> {
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let asset = db::asset::fetch(&mut connection, caller.company, *handle).await?;
     let macros = Macros::any_order(image_preset::all(&mut connection, caller.company).await?);

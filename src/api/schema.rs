@@ -44,7 +44,8 @@ impl<'a> Checker<'a> {
         }
         let kinds = kinds(schema);
         let has = kind(value);
-        if !kinds.is_empty() && !kinds.contains(&has) && !(has == "integer" && kinds.contains(&"number")) {
+        let fits = kinds.is_empty() || kinds.contains(&has) || (has == "integer" && kinds.contains(&"number"));
+        if !fits {
             mistakes.push(Mistake::new(at, Code::WrongType, wrong_type(at, &kinds, value)));
             return;
         }
@@ -181,10 +182,10 @@ fn edits(from: &str, to: &str) -> usize {
 }
 
 fn string(schema: &Value, text: &str, at: &str, mistakes: &mut Vec<Mistake>) {
-    if let Some(words) = schema.get("enum").and_then(Value::as_array) {
-        if !words.iter().any(|word| word.as_str() == Some(text)) {
-            mistakes.push(Mistake::new(at, Code::InvalidValue, not_a_word(text, words, schema)));
-        }
+    if let Some(words) = schema.get("enum").and_then(Value::as_array)
+        && !words.iter().any(|word| word.as_str() == Some(text))
+    {
+        mistakes.push(Mistake::new(at, Code::InvalidValue, not_a_word(text, words, schema)));
     }
     let length = text.chars().count() as u64;
     if schema.get("maxLength").and_then(Value::as_u64).is_some_and(|most| length > most) {

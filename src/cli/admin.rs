@@ -42,12 +42,16 @@ enum Command {
 pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     match arguments.command {
         Command::Seed { settings } => {
-            let runtime = tokio::runtime::Runtime::new().map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?;
+            let runtime =
+                tokio::runtime::Runtime::new().map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?;
             runtime.block_on(seed(*settings))
         }
         Command::DrawSamples { folder, names } => {
             let drawn = samples::draw(&folder, &names).map_err(|error| {
-                Refusal::new(Code::InvalidValue, format!("The samples could not be drawn into {}: {error}.", folder.display()))
+                Refusal::new(
+                    Code::InvalidValue,
+                    format!("The samples could not be drawn into {}: {error}.", folder.display()),
+                )
             })?;
             drawn.iter().for_each(|path| println!("{}", path.display()));
             Ok(())
@@ -75,7 +79,13 @@ async fn seed(settings: Settings) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn sample(pool: &PgPool, storage: &Storage, company: CompanyId, handle: AssetId, name: &str) -> Result<(), Refusal> {
+async fn sample(
+    pool: &PgPool,
+    storage: &Storage,
+    company: CompanyId,
+    handle: AssetId,
+    name: &str,
+) -> Result<(), Refusal> {
     let mut connection = pool.acquire().await.map_err(unavailable)?;
     if asset::is_registered(&mut connection, company, handle).await.map_err(unavailable)? {
         return Ok(());

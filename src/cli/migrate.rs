@@ -28,7 +28,9 @@ pub fn refused(error: MigrateError) -> Refusal {
             "The database has step {version}, which this version of Offprint does not know: a newer one has been here. Run that version, or restore a backup."
         ),
         MigrateError::VersionMismatch(version) => {
-            format!("Step {version} in the database is not the one of this version. Run the version that made it, or restore a backup.")
+            format!(
+                "Step {version} in the database is not the one of this version. Run the version that made it, or restore a backup."
+            )
         }
         other => format!("The tables could not be brought up to date: {other}."),
     };

@@ -37,7 +37,8 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     telemetry::start(settings.log_json);
     let settings = settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
     guard(&settings)?;
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| unavailable("The runtime could not be started", &error))?;
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| unavailable("The runtime could not be started", &error))?;
     runtime.block_on(serve(settings))
 }
 
@@ -56,15 +57,18 @@ fn guard(settings: &Settings) -> Result<(), Refusal> {
 }
 
 async fn serve(settings: Settings) -> Result<(), Refusal> {
-    let metrics = PrometheusBuilder::new().install_recorder().map_err(|error| unavailable("Metrics could not be started", &error))?;
-    std::fs::create_dir_all(&settings.data_dir)
-        .map_err(|error| unavailable(&format!("The data folder {} could not be made", settings.data_dir.display()), &error))?;
+    let metrics = PrometheusBuilder::new()
+        .install_recorder()
+        .map_err(|error| unavailable("Metrics could not be started", &error))?;
+    std::fs::create_dir_all(&settings.data_dir).map_err(|error| {
+        unavailable(&format!("The data folder {} could not be made", settings.data_dir.display()), &error)
+    })?;
     let (options, cluster) = database(&settings).await?;
     let ended = with_database(settings, options, metrics).await;
-    if let Some(cluster) = cluster {
-        if let Err(error) = cluster.stop().await {
-            warn!(error = %error, "The private Postgres did not stop: {error}");
-        }
+    if let Some(cluster) = cluster
+        && let Err(error) = cluster.stop().await
+    {
+        warn!(error = %error, "The private Postgres did not stop: {error}");
     }
     ended
 }
@@ -74,7 +78,8 @@ async fn database(settings: &Settings) -> Result<(PgConnectOptions, Option<Clust
     if settings.database_url.is_some() {
         return Ok((options(settings)?, None));
     }
-    let cluster = Cluster::start(&settings.data_dir).await.map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?;
+    let cluster =
+        Cluster::start(&settings.data_dir).await.map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?;
     Ok((cluster.connect_options(), Some(cluster)))
 }
 
@@ -82,13 +87,22 @@ async fn database(settings: &Settings) -> Result<(PgConnectOptions, Option<Clust
 pub fn options(settings: &Settings) -> Result<PgConnectOptions, Refusal> {
     match &settings.database_url {
         Some(url) => PgConnectOptions::from_str(url).map_err(|_| {
-            Refusal::new(Code::InvalidValue, "DATABASE_URL is not a Postgres URL, such as postgres://user:password@host:5432/name.")
+            Refusal::new(
+                Code::InvalidValue,
+                "DATABASE_URL is not a Postgres URL, such as postgres://user:password@host:5432/name.",
+            )
         }),
-        None => cluster::running(&settings.data_dir).map_err(|error| Refusal::new(Code::Unavailable, error.to_string())),
+        None => {
+            cluster::running(&settings.data_dir).map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))
+        }
     }
 }
 
-async fn with_database(mut settings: Settings, options: PgConnectOptions, metrics: PrometheusHandle) -> Result<(), Refusal> {
+async fn with_database(
+    mut settings: Settings,
+    options: PgConnectOptions,
+    metrics: PrometheusHandle,
+) -> Result<(), Refusal> {
     // One connection for each slot, the chores, and some for requests.
     let pool = db::pool(options, 12 + 2 * std::thread::available_parallelism().map_or(2, |cores| cores.get() as u32));
     reach(&pool).await?;
@@ -119,7 +133,10 @@ async fn reach(pool: &PgPool) -> Result<(), Refusal> {
         match db::ping(pool).await {
             Ok(()) => return Ok(()),
             Err(error) if tries >= 15 => {
-                return Err(Refusal::new(Code::Unavailable, format!("{error}. Check DATABASE_URL and that Postgres runs.")));
+                return Err(Refusal::new(
+                    Code::Unavailable,
+                    format!("{error}. Check DATABASE_URL and that Postgres runs."),
+                ));
             }
             Err(error) => {
                 tries += 1;
@@ -133,8 +150,10 @@ async fn reach(pool: &PgPool) -> Result<(), Refusal> {
 async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> Result<State, Refusal> {
     let mailer = Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, settings.data_dir.join("mail"))
         .map_err(|error| Refusal::new(Code::InvalidValue, error.to_string()))?;
-    let storage = Storage::open(&settings.data_dir).map_err(|error| unavailable("The storage could not be opened", &error))?;
-    let company = db::company::default(&pool).await.map_err(|error| unavailable("The company could not be read", &error))?;
+    let storage =
+        Storage::open(&settings.data_dir).map_err(|error| unavailable("The storage could not be opened", &error))?;
+    let company =
+        db::company::default(&pool).await.map_err(|error| unavailable("The company could not be read", &error))?;
     Ok(State {
         settings: Arc::new(settings),
         db: pool,

@@ -70,7 +70,11 @@ pub async fn create(connection: &mut Connection, company: CompanyId, job: &NewJo
     insert_events(connection, company, job.job_id).await
 }
 
-async fn insert_recipes(connection: &mut Connection, company: CompanyId, recipes: &BTreeMap<Digest, String>) -> Result<(), Error> {
+async fn insert_recipes(
+    connection: &mut Connection,
+    company: CompanyId,
+    recipes: &BTreeMap<Digest, String>,
+) -> Result<(), Error> {
     let (ids, texts): (Vec<Digest>, Vec<&str>) = recipes.iter().map(|(id, text)| (*id, text.as_str())).unzip();
     sqlx::query(
         "insert into recipe (company_id, recipe_id, text)
@@ -87,7 +91,8 @@ async fn insert_recipes(connection: &mut Connection, company: CompanyId, recipes
 
 async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJob<'_>) -> Result<(), Error> {
     let count = |state| job.items.iter().filter(|item| item.state == state).count() as i32;
-    let warned = job.items.iter().filter(|item| item.state != ItemState::Waiting && !item.warnings.is_empty()).count() as i32;
+    let warned =
+        job.items.iter().filter(|item| item.state != ItemState::Waiting && !item.warnings.is_empty()).count() as i32;
     sqlx::query(
         "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
              effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
@@ -124,7 +129,12 @@ async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJo
     Ok(())
 }
 
-async fn insert_items(connection: &mut Connection, company: CompanyId, job: JobId, items: &[NewItem<'_>]) -> Result<(), Error> {
+async fn insert_items(
+    connection: &mut Connection,
+    company: CompanyId,
+    job: JobId,
+    items: &[NewItem<'_>],
+) -> Result<(), Error> {
     let column = |text: fn(&NewItem<'_>) -> Option<String>| items.iter().map(text).collect::<Vec<_>>();
     let notes = |item: &NewItem<'_>| serde_json::to_value(item.warnings).unwrap_or(Value::Null);
     let failures = items.iter().map(|item| item.failure.and_then(|note| serde_json::to_value(note).ok()));
@@ -157,8 +167,17 @@ async fn insert_items(connection: &mut Connection, company: CompanyId, job: JobI
     Ok(())
 }
 
-async fn insert_files(connection: &mut Connection, company: CompanyId, job: JobId, items: &[NewItem<'_>]) -> Result<(), Error> {
-    let named: Vec<_> = items.iter().enumerate().filter_map(|(position, item)| Some((position as i32, item, item.path.as_ref()?))).collect();
+async fn insert_files(
+    connection: &mut Connection,
+    company: CompanyId,
+    job: JobId,
+    items: &[NewItem<'_>],
+) -> Result<(), Error> {
+    let named: Vec<_> = items
+        .iter()
+        .enumerate()
+        .filter_map(|(position, item)| Some((position as i32, item, item.path.as_ref()?)))
+        .collect();
     let facts = |item: &NewItem<'_>| item.original.clone().unwrap_or_default();
     sqlx::query(
         "insert into export_file (company_id, job_id, position, path, path_key, mime, width, height)

@@ -23,7 +23,13 @@ pub struct Event {
 }
 
 /// Adds an event about the whole job. Takes the job row's lock.
-pub async fn add(connection: &mut Connection, company: CompanyId, job: JobId, code: &str, parameters: Value) -> Result<(), Error> {
+pub async fn add(
+    connection: &mut Connection,
+    company: CompanyId,
+    job: JobId,
+    code: &str,
+    parameters: Value,
+) -> Result<(), Error> {
     sqlx::query(
         "with job as (
              update export_job set event_seq = event_seq + 1 where company_id = $1 and job_id = $2 returning event_seq

@@ -65,7 +65,12 @@ pub(crate) fn interval(duration: Duration) -> PgInterval {
 
 /// Takes the item whose turn it is: the company with the fewest items in flight, then the one not served for longest;
 /// within it priority, then the oldest job, then request order.
-pub async fn claim(pool: &PgPool, worker: WorkerId, lease: Duration, engine_version: i32) -> Result<Option<Claim>, Error> {
+pub async fn claim(
+    pool: &PgPool,
+    worker: WorkerId,
+    lease: Duration,
+    engine_version: i32,
+) -> Result<Option<Claim>, Error> {
     let claim = sqlx::query_as(
         "with busy as (
              select company_id, count(*) as running from export_item where state = 'running' group by company_id

@@ -74,14 +74,6 @@ fn is_passing(sqlstate: Option<&str>) -> bool {
     })
 }
 
-/// The name of the constraint that an error speaks of, if it does.
-fn violated(error: &sqlx::Error) -> Option<&str> {
-    match error {
-        sqlx::Error::Database(said) => said.constraint(),
-        _ => None,
-    }
-}
-
 /// A pool of at most `connections` connections. A connection is not tried before each use: a query on a dead one
 /// fails as [`Error::Down`] and the next one gets a new connection.
 pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {

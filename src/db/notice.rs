@@ -83,7 +83,14 @@ pub async fn settle(pool: &PgPool, due: &Due, sent: Sent) -> Result<(), Error> {
     .execute(&mut *transaction)
     .await?;
     if let Some(code) = code.filter(|_| settled.rows_affected() == 1) {
-        event::add(&mut transaction, due.company_id, due.job_id, code, json!({ "to": due.recipient, "detail": detail })).await?;
+        event::add(
+            &mut transaction,
+            due.company_id,
+            due.job_id,
+            code,
+            json!({ "to": due.recipient, "detail": detail }),
+        )
+        .await?;
     }
     transaction.commit().await?;
     Ok(())

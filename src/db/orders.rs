@@ -96,7 +96,10 @@ pub async fn retry(
     .fetch_one(&mut *transaction)
     .await?;
     if again == 0 {
-        return Err(Error::Refused { is: "finished and none of its items can be tried again".into(), allowed: Vec::new() });
+        return Err(Error::Refused {
+            is: "finished and none of its items can be tried again".into(),
+            allowed: Vec::new(),
+        });
     }
     sqlx::query(
         "update export_job

@@ -87,7 +87,13 @@ pub struct Sealed {
 
 /// Finishes the job: archive, state, outcome, event and mail in one transaction. `recipients` is empty when nobody is
 /// to be told. `false` when somebody else has the seal: nothing was written.
-pub async fn finish(pool: &PgPool, sealing: &Sealing, sealed: &Sealed, outcome: Outcome, recipients: &[String]) -> Result<bool, Error> {
+pub async fn finish(
+    pool: &PgPool,
+    sealing: &Sealing,
+    sealed: &Sealed,
+    outcome: Outcome,
+    recipients: &[String],
+) -> Result<bool, Error> {
     let (company, job) = (sealing.company_id, sealing.job_id);
     let mut transaction = pool.begin().await?;
     let finished = sqlx::query(
@@ -130,8 +136,16 @@ pub async fn finish(pool: &PgPool, sealing: &Sealing, sealed: &Sealed, outcome: 
     .bind(sealed.manifest_csv)
     .execute(&mut *transaction)
     .await?;
-    event::add(&mut transaction, company, job, "archiveCreated", json!({ "entries": sealed.entries, "size": sealed.size })).await?;
-    event::add(&mut transaction, company, job, "exportEnded", json!({ "outcome": outcome, "run": sealing.run })).await?;
+    event::add(
+        &mut transaction,
+        company,
+        job,
+        "archiveCreated",
+        json!({ "entries": sealed.entries, "size": sealed.size }),
+    )
+    .await?;
+    event::add(&mut transaction, company, job, "exportEnded", json!({ "outcome": outcome, "run": sealing.run }))
+        .await?;
     for recipient in recipients {
         sqlx::query("insert into notice (company_id, notice_id, job_id, run, recipient) values ($1, $2, $3, $4, $5)")
             .bind(company)

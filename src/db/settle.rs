@@ -148,7 +148,9 @@ fn judge(held: &Held, ending: Ending) -> Verdict {
             verdict.warnings.extend(made.warnings.iter().cloned());
             (verdict.state, verdict.ending, verdict.made) = (ItemState::Succeeded, "succeeded", Some(made));
         }
-        Ending::Failed(why) => (verdict.state, verdict.ending, verdict.failure) = (ItemState::Failed, "failed", Some(why)),
+        Ending::Failed(why) => {
+            (verdict.state, verdict.ending, verdict.failure) = (ItemState::Failed, "failed", Some(why))
+        }
         Ending::Stopped => (verdict.state, verdict.ending) = (ItemState::Stopped, "stopped"),
         Ending::GivenBack => {}
         // A full disk is nobody's fault and will be mended: the item waits as long as it takes.
@@ -170,7 +172,8 @@ fn judge(held: &Held, ending: Ending) -> Verdict {
             verdict.lost += 1;
             verdict.ending = "lost";
             let pause = if verdict.lost < 3 { Duration::ZERO } else { back_off(verdict.lost - 2) };
-            let said = format!("{MOST_LOST} workers vanished while they had this item. Retry the job when they are stable.");
+            let said =
+                format!("{MOST_LOST} workers vanished while they had this item. Retry the job when they are stable.");
             verdict.again(verdict.lost, MOST_LOST, pause, Note::new(Code::Lost, said));
         }
     }
@@ -225,7 +228,9 @@ async fn write(
     write_item(transaction, which, verdict).await?;
     if let Some(made) = &verdict.made {
         write_file(transaction, which, made).await?;
-        if let (false, Some(recipe), Some(source), Some(picture)) = (made.reused, held.recipe_id, held.source_sha256, &made.picture) {
+        if let (false, Some(recipe), Some(source), Some(picture)) =
+            (made.reused, held.recipe_id, held.source_sha256, &made.picture)
+        {
             remember(transaction, which.company, (source, recipe, engine_version), made, picture).await?;
         }
     }
@@ -341,7 +346,13 @@ async fn remember(
 
 /// Settles up to a thousand waiting items of a job that need no render: originals, and renditions that are known.
 /// Returns how many.
-pub async fn settle_ready(pool: &PgPool, company: CompanyId, job: JobId, worker: WorkerId, engine_version: i32) -> Result<u64, Error> {
+pub async fn settle_ready(
+    pool: &PgPool,
+    company: CompanyId,
+    job: JobId,
+    worker: WorkerId,
+    engine_version: i32,
+) -> Result<u64, Error> {
     let mut transaction = pool.begin().await?;
     let (settled,): (i64,) = sqlx::query_as(
         "with job as (

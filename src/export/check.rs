@@ -23,13 +23,28 @@ pub fn check(order: &Order) -> (Vec<Mistake>, Vec<Note>) {
 fn not_offered(order: &Order) -> Vec<Mistake> {
     let later = [
         ("execSchedule", &order.exec_schedule, "Schedules come with version 0.6; use `execTime` for one later run."),
-        ("userHandle", &order.user_handle, "Ordering for others comes with access control in version 0.5; leave it out."),
-        ("renditions", &order.renditions, "Several renditions in one job come with version 0.2; send one job for each."),
+        (
+            "userHandle",
+            &order.user_handle,
+            "Ordering for others comes with access control in version 0.5; leave it out.",
+        ),
+        (
+            "renditions",
+            &order.renditions,
+            "Several renditions in one job come with version 0.2; send one job for each.",
+        ),
         ("onCorrupt", &order.on_corrupt, "It comes with version 0.2; until then damaged pictures fail their items."),
-        ("callbackUrl", &order.callback_url, "Webhooks come with version 0.6; poll the job with `?wait=60` until then."),
+        (
+            "callbackUrl",
+            &order.callback_url,
+            "Webhooks come with version 0.6; poll the job with `?wait=60` until then.",
+        ),
     ];
     let said = later.iter().filter(|(_, value, _)| value.is_some());
-    said.map(|(name, _, remedy)| Mistake::new(format!("/{name}"), Code::NotSupportedYet, format!("`{name}` is not offered yet. {remedy}"))).collect()
+    said.map(|(name, _, remedy)| {
+        Mistake::new(format!("/{name}"), Code::NotSupportedYet, format!("`{name}` is not offered yet. {remedy}"))
+    })
+    .collect()
 }
 
 fn assets(order: &Order) -> Option<Mistake> {
@@ -93,12 +108,18 @@ fn people(order: &Order) -> Vec<Mistake> {
 
 /// `ll` or `ll-CC`, as IPS writes them.
 fn is_locale(text: &str) -> bool {
-    let (language, country) = text.split_once(['-', '_']).map_or((text, None), |(language, country)| (language, Some(country)));
+    let (language, country) =
+        text.split_once(['-', '_']).map_or((text, None), |(language, country)| (language, Some(country)));
     let letters = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphabetic());
-    (2..=3).contains(&language.len()) && letters(language) && country.is_none_or(|country| country.len() == 2 && letters(country))
+    (2..=3).contains(&language.len())
+        && letters(language)
+        && country.is_none_or(|country| country.len() == 2 && letters(country))
 }
 
 fn client(order: &Order) -> Option<Note> {
     let said = order.client_id.as_deref().filter(|said| said.parse::<IpAddr>().is_err())?;
-    Some(Note::new(Code::ClientIdNotAnAddress, format!("`clientId` is documented as an IP address; `{said}` is kept as it is.")))
+    Some(Note::new(
+        Code::ClientIdNotAnAddress,
+        format!("`clientId` is documented as an IP address; `{said}` is kept as it is."),
+    ))
 }

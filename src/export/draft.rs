@@ -64,7 +64,12 @@ impl From<db::Error> for Refusal {
 ///
 /// # Errors
 /// Every mistake of the order at once.
-pub async fn draft(connection: &mut Connection, company: CompanyId, order: Order, most: usize) -> Result<Draft, Refusal> {
+pub async fn draft(
+    connection: &mut Connection,
+    company: CompanyId,
+    order: Order,
+    most: usize,
+) -> Result<Draft, Refusal> {
     let (mut mistakes, mut warnings) = check(&order);
     let selection = select(connection, company, &order, most).await?;
     let macros = match order.fmt {
@@ -101,7 +106,8 @@ pub async fn draft(connection: &mut Connection, company: CompanyId, order: Order
 
 /// Decides what becomes of one asset.
 fn item(order: &Order, modifiers: &mut Modifiers<'_>, pointer: &str, asset: Asset) -> DraftItem {
-    let mut item = DraftItem { asset, state: ItemState::Waiting, failure: None, meaning: None, path: None, warnings: Vec::new() };
+    let mut item =
+        DraftItem { asset, state: ItemState::Waiting, failure: None, meaning: None, path: None, warnings: Vec::new() };
     let kind = item.asset.kind;
     let readable = item.asset.header.is_some();
     match order.fmt {
@@ -129,9 +135,12 @@ impl DraftItem {
         let what = format!("`{}` is of type {} and cannot be converted", self.asset.name, self.asset.kind.name());
         match rule {
             OnUnconvertible::Original => {
-                self.warnings.push(Note::new(Code::ExportedAsOriginal, format!("{what}; it is handed out as it was uploaded.")));
+                self.warnings
+                    .push(Note::new(Code::ExportedAsOriginal, format!("{what}; it is handed out as it was uploaded.")));
             }
-            OnUnconvertible::Skip => self.skip(Note::new(Code::SkippedUnsupported, format!("{what}; it was left out."))),
+            OnUnconvertible::Skip => {
+                self.skip(Note::new(Code::SkippedUnsupported, format!("{what}; it was left out.")))
+            }
             OnUnconvertible::Fail => {
                 self.state = ItemState::Failed;
                 self.failure = Some(Note::new(Code::UnsupportedFormat, format!("{what}.")));
@@ -142,7 +151,8 @@ impl DraftItem {
 
 /// Gives every file its place in the archive.
 fn name(order: &Order, items: &mut [DraftItem]) {
-    let folders: Vec<String> = items.iter().filter(|item| item.has_file()).map(|item| item.asset.folder.clone()).collect();
+    let folders: Vec<String> =
+        items.iter().filter(|item| item.has_file()).map(|item| item.asset.folder.clone()).collect();
     let mut names = Names::new(order.layout.unwrap_or_default(), folders.iter().map(String::as_str));
     for item in items.iter_mut().filter(|item| item.has_file()) {
         let extension = item.meaning.as_ref().map(|meaning| meaning.format.extension());

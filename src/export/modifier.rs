@@ -116,7 +116,8 @@ impl<'a> Modifiers<'a> {
 
     fn warn(&mut self, warnings: Vec<Complaint>, pointer: &str) {
         if self.order.strict.unwrap_or(false) {
-            let (unknown, rest) = warnings.into_iter().partition(|warning| warning.kind == ComplaintKind::UnknownCommand);
+            let (unknown, rest) =
+                warnings.into_iter().partition(|warning| warning.kind == ComplaintKind::UnknownCommand);
             self.complain(unknown, pointer);
             return self.note(rest);
         }
@@ -151,8 +152,14 @@ pub fn mistake(complaint: &Complaint, pointer: &str) -> Mistake {
         Origin::AssetBefore => (" of the asset's urlModifier".to_owned(), false),
         Origin::AssetAfter => (" of the asset's urlPostApplyModifier".to_owned(), false),
     };
-    let detail = format!("`{}` at byte {}{place}: {} {}", complaint.command, complaint.offset, complaint.detail, complaint.remedy);
-    Mistake { offset: own.then_some(complaint.offset), ..Mistake::new(pointer, code(complaint.kind), detail.trim_end()) }
+    let detail = format!(
+        "`{}` at byte {}{place}: {} {}",
+        complaint.command, complaint.offset, complaint.detail, complaint.remedy
+    );
+    Mistake {
+        offset: own.then_some(complaint.offset),
+        ..Mistake::new(pointer, code(complaint.kind), detail.trim_end())
+    }
 }
 
 /// The code of a kind of complaint.

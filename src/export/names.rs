@@ -54,7 +54,12 @@ impl Names {
                 all.extend(ends.map(|end| key(&folder[..end])));
             }
         }
-        Self { layout, taken: HashSet::from(["manifest.json".into(), "manifest.csv".into()]), folders: all, numbers: HashMap::new() }
+        Self {
+            layout,
+            taken: HashSet::from(["manifest.json".into(), "manifest.csv".into()]),
+            folders: all,
+            numbers: HashMap::new(),
+        }
     }
 
     /// The path for a file of this name. The second of a name becomes `name (2).ext`, in the order of the calls.

@@ -48,7 +48,9 @@ mod tests {
 
     #[test]
     fn the_outcome_follows_from_the_ends() {
-        let of = |succeeded, failed, skipped, stopped, warned| Outcome::of(Ends { succeeded, failed, skipped, stopped, warned });
+        let of = |succeeded, failed, skipped, stopped, warned| {
+            Outcome::of(Ends { succeeded, failed, skipped, stopped, warned })
+        };
         assert_eq!(of(3, 0, 0, 0, 0), Outcome::Succeeded);
         assert_eq!(of(3, 0, 0, 0, 1), Outcome::SucceededWithWarnings);
         assert_eq!(of(3, 0, 1, 0, 0), Outcome::SucceededWithWarnings);
@@ -60,8 +62,13 @@ mod tests {
     #[test]
     fn each_setting_hears_of_its_own_ends() {
         use EmailSetting::{All, Error, ErrorAndWarning, JobCompletion, None};
-        let outcomes =
-            [Outcome::Succeeded, Outcome::SucceededWithWarnings, Outcome::PartiallyFailed, Outcome::Failed, Outcome::Stopped];
+        let outcomes = [
+            Outcome::Succeeded,
+            Outcome::SucceededWithWarnings,
+            Outcome::PartiallyFailed,
+            Outcome::Failed,
+            Outcome::Stopped,
+        ];
         let heard = |setting| outcomes.map(|outcome| tells(setting, outcome));
         assert_eq!(heard(None), [false; 5]);
         assert_eq!(heard(Error), [false, false, true, true, false]);

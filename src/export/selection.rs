@@ -21,7 +21,12 @@ pub struct Selection {
 }
 
 /// Finds the assets that the order names or filters. At most `most` items.
-pub async fn select(connection: &mut Connection, company: CompanyId, order: &Order, most: usize) -> Result<Selection, db::Error> {
+pub async fn select(
+    connection: &mut Connection,
+    company: CompanyId,
+    order: &Order,
+    most: usize,
+) -> Result<Selection, db::Error> {
     let mut selection = match (&order.asset_handle_array, &order.asset_filter) {
         (Some(handles), None) => named(connection, company, handles, most).await?,
         (None, Some(filter)) => filtered(connection, company, filter, most).await?,
@@ -34,7 +39,12 @@ pub async fn select(connection: &mut Connection, company: CompanyId, order: &Ord
     Ok(selection)
 }
 
-async fn named(connection: &mut Connection, company: CompanyId, handles: &[String], most: usize) -> Result<Selection, db::Error> {
+async fn named(
+    connection: &mut Connection,
+    company: CompanyId,
+    handles: &[String],
+    most: usize,
+) -> Result<Selection, db::Error> {
     let mut selection = Selection::default();
     let mut seen = HashSet::new();
     let mut wanted: Vec<(String, &String)> = Vec::new();
@@ -42,7 +52,10 @@ async fn named(connection: &mut Connection, company: CompanyId, handles: &[Strin
         if seen.insert(handle.to_ascii_lowercase()) {
             wanted.push((format!("/assetHandleArray/{index}"), handle));
         } else {
-            selection.warnings.push(Note::new(Code::DuplicateHandle, format!("{handle} stands more than once; it is exported once.")));
+            selection.warnings.push(Note::new(
+                Code::DuplicateHandle,
+                format!("{handle} stands more than once; it is exported once."),
+            ));
         }
     }
     if wanted.len() > most {
@@ -56,7 +69,8 @@ async fn named(connection: &mut Connection, company: CompanyId, handles: &[Strin
         match handle.parse().ok().and_then(|id: AssetId| found.remove(&id)) {
             Some(asset) => selection.assets.push((pointer, asset)),
             None => {
-                let detail = format!("There is no asset {handle}. It may have been deleted; GET /assets lists what there is.");
+                let detail =
+                    format!("There is no asset {handle}. It may have been deleted; GET /assets lists what there is.");
                 selection.mistakes.push(Mistake::new(pointer, Code::AssetNotFound, detail));
             }
         }
@@ -64,7 +78,12 @@ async fn named(connection: &mut Connection, company: CompanyId, handles: &[Strin
     Ok(selection)
 }
 
-async fn filtered(connection: &mut Connection, company: CompanyId, filter: &AssetFilter, most: usize) -> Result<Selection, db::Error> {
+async fn filtered(
+    connection: &mut Connection,
+    company: CompanyId,
+    filter: &AssetFilter,
+    most: usize,
+) -> Result<Selection, db::Error> {
     let mut selection = Selection::default();
     let folder = filter.folder.as_deref().map(|folder| folder.trim_matches('/').to_owned());
     let wanted = asset::AssetFilter {

@@ -1,12 +1,14 @@
 //! One item: claimed, worked on under a heartbeat, settled.
 
-use tokio::time::{MissedTickBehavior, interval};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{Instrument, info_span, warn};
 
 use crate::code::{Code, Note};
+use crate::db;
 use crate::db::item::{self, Beat, Claim};
 use crate::db::settle::{Ending, Made, Try, settle, settle_ready};
-use crate::db;
 use crate::language::Recipe;
 use crate::render::{self, Failure, Plan, Stop};
 use crate::state::{KeepError, State};
@@ -31,7 +33,7 @@ async fn work(state: &State, claim: Claim) -> Result<(), db::Error> {
     let which = Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim };
     match ready(&claim) {
         Some(made) => {
-            settle(&state.db, which, Ending::Done(made), ENGINE).await?;
+            end(state, which, Ending::Done(made)).await?;
             state.news.ring();
             // Where one needs no render there are often more: those are settled together.
             while settle_ready(&state.db, claim.company_id, claim.job_id, state.worker, ENGINE).await? > 0 {
@@ -41,7 +43,7 @@ async fn work(state: &State, claim: Claim) -> Result<(), db::Error> {
         None => {
             let ending = rendered(state, &claim).await;
             log(&claim, &ending);
-            if !settle(&state.db, which, ending, ENGINE).await? {
+            if !end(state, which, ending).await? {
                 warn!("The lease of item {} of job {} ran out while it was worked on", claim.position, claim.job_id);
             }
         }
@@ -49,6 +51,22 @@ async fn work(state: &State, claim: Claim) -> Result<(), db::Error> {
     state.news.ring();
     state.work.ring();
     Ok(())
+}
+
+/// Settles, and tries again when the database is away for a moment: work that is done shall not wait for its lease to
+/// run out and be done twice.
+async fn end(state: &State, which: Try, ending: Ending) -> Result<bool, db::Error> {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match settle(&state.db, which, ending.clone(), ENGINE).await {
+            Err(db::Error::Down(error)) if pause < state.settings.lease => {
+                warn!(error = %error, "An item could not be settled yet: {error}");
+                sleep(pause).await;
+                pause *= 2;
+            }
+            settled => return settled,
+        }
+    }
 }
 
 /// What an item hands out that needs no render: the original, or a rendition that is known.
@@ -100,7 +118,10 @@ async fn rendered(state: &State, claim: &Claim) -> Ending {
 async fn develop(state: &State, claim: &Claim, stop: &Stop) -> Ending {
     let begun = std::time::Instant::now();
     let Some(recipe) = claim.recipe.as_deref().and_then(|text| serde_json::from_str::<Recipe>(text).ok()) else {
-        return Ending::Failed(Note::new(Code::Internal, "The recipe of this item does not read; a newer version wrote it."));
+        return Ending::Failed(Note::new(
+            Code::Internal,
+            "The recipe of this item does not read; a newer version wrote it.",
+        ));
     };
     let (source, limits, stop) = (state.storage.path(&claim.sha256), state.limits(), stop.clone());
     let output = match state.storage.scratch().await {
@@ -118,7 +139,9 @@ async fn develop(state: &State, claim: &Claim, stop: &Stop) -> Ending {
     let (rendered, output) = match done {
         Ok(Ok(done)) => done,
         Ok(Err(failure)) => return failed(failure),
-        Err(panic) => return Ending::Failed(Note::new(Code::RenderCrashed, format!("Rendering this picture crashed: {panic}."))),
+        Err(panic) => {
+            return Ending::Failed(Note::new(Code::RenderCrashed, format!("Rendering this picture crashed: {panic}.")));
+        }
     };
     let kept = match state.storage.stage(output).await {
         Ok(staged) => state.keep(staged).await,
@@ -148,7 +171,9 @@ fn failed(failure: Failure) -> Ending {
 
 fn from_storage(error: &storage::Error) -> Note {
     match error {
-        storage::Error::Full(_) => Note::new(Code::StorageFull, "The storage is full; the item waits until there is room."),
+        storage::Error::Full(_) => {
+            Note::new(Code::StorageFull, "The storage is full; the item waits until there is room.")
+        }
         _ => Note::new(Code::Unavailable, "The storage did not take the file."),
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::db::notice::{self, Due, Sent};
-use crate::db::vocabulary::{ItemState, Outcome as Ended};
+use crate::db::vocabulary::{ItemState, Outcome};
 use crate::db::{self, entry, job};
-use crate::notify::{Counts, Failure, Links, Notice, Outcome, SendError};
+use crate::notify::{Counts, Failure, Links, Notice, SendError};
 use crate::state::State;
 
 /// Tries of one mail, over about a day.
@@ -48,7 +48,8 @@ async fn send(state: &State, due: &Due) -> Result<(), SendError> {
         Err(db::Error::Missing(_)) => return Err(SendError::Permanent("the job was deleted".into())),
         Err(error) => return Err(later(error)),
     };
-    let failed = entry::list(&state.db, due.company_id, due.job_id, Some(ItemState::Failed), 0, 10).await.map_err(later)?;
+    let failed =
+        entry::list(&state.db, due.company_id, due.job_id, Some(ItemState::Failed), 0, 10).await.map_err(later)?;
     let failures = failed.into_iter().filter_map(|entry| {
         let failure = entry.failure?.0;
         Some(Failure { name: entry.file_name.unwrap_or(entry.asset_name), code: failure.code, reason: failure.detail })
@@ -66,7 +67,7 @@ fn letter(state: &State, due: &Due, job: &job::Job, failures: Vec<Failure>) -> N
         job_name: job.job_name.clone(),
         job_handle: job.job_id,
         requester: None,
-        outcome: outcome(job.outcome.unwrap_or(Ended::Stopped)),
+        outcome: job.outcome.unwrap_or(Outcome::Stopped),
         counts: Counts {
             total: job.total.into(),
             succeeded: job.succeeded.into(),
@@ -79,16 +80,10 @@ fn letter(state: &State, due: &Due, job: &job::Job, failures: Vec<Failure>) -> N
         bytes: job.bytes,
         failures,
         expires_at: job.expires_at,
-        links: Links { archive: Some(format!("{page}/archive")), manifest: Some(format!("{page}/manifest")), job: page },
-    }
-}
-
-fn outcome(ended: Ended) -> Outcome {
-    match ended {
-        Ended::Succeeded => Outcome::Succeeded,
-        Ended::SucceededWithWarnings => Outcome::SucceededWithWarnings,
-        Ended::PartiallyFailed => Outcome::PartiallyFailed,
-        Ended::Failed => Outcome::Failed,
-        Ended::Stopped => Outcome::Stopped,
+        links: Links {
+            archive: Some(format!("{page}/archive")),
+            manifest: Some(format!("{page}/manifest")),
+            job: page,
+        },
     }
 }

@@ -81,8 +81,7 @@ pub fn json_line(entry: &Entry, first: bool) -> String {
 pub const JSON_TAIL: &str = "\n]}\n";
 
 /// The first line of `manifest.csv`.
-pub const CSV_HEAD: &str =
-    "position,assetHandle,assetType,name,sourceFileName,folder,state,path,size,sha256,mime,width,height,failureCode,failureDetail,warnings\r\n";
+pub const CSV_HEAD: &str = "position,assetHandle,assetType,name,sourceFileName,folder,state,path,size,sha256,mime,width,height,failureCode,failureDetail,warnings\r\n";
 
 /// One asset as CSV (RFC 4180).
 pub fn csv_line(entry: &Entry) -> String {

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use crate::db;
 use crate::db::entry::{self, Entry};
 use crate::db::seal::{self, Sealed, Sealing};
 use crate::db::vocabulary::Outcome;
-use crate::db;
 use crate::digest::Digest;
 use crate::export::outcome::{Ends, tells};
 use crate::state::{KeepError, State};
-use crate::storage::archive::{self, Layout};
 use crate::storage::Incoming;
+use crate::storage::archive::{self, Layout};
 use crate::worker::manifest;
 
 /// Items that are read at once.
@@ -36,7 +36,13 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
 }
 
 async fn seal(state: &State, job: &Sealing) -> Result<bool, KeepError> {
-    let ends = Ends { succeeded: job.succeeded, failed: job.failed, skipped: job.skipped, stopped: job.stopped, warned: job.warned };
+    let ends = Ends {
+        succeeded: job.succeeded,
+        failed: job.failed,
+        skipped: job.skipped,
+        stopped: job.stopped,
+        warned: job.warned,
+    };
     let outcome = Outcome::of(ends);
     let sealed = write(state, job, outcome).await?;
     let recipients = if tells(job.email_setting, outcome) { recipients(state, job) } else { Vec::new() };
@@ -53,7 +59,11 @@ async fn seal(state: &State, job: &Sealing) -> Result<bool, KeepError> {
 }
 
 fn recipients(state: &State, job: &Sealing) -> Vec<String> {
-    if job.notify_emails.is_empty() { state.settings.mail_to.iter().cloned().collect() } else { job.notify_emails.0.clone() }
+    if job.notify_emails.is_empty() {
+        state.settings.mail_to.iter().cloned().collect()
+    } else {
+        job.notify_emails.0.clone()
+    }
 }
 
 /// Reads the files once, in order, and writes the manifests and the index.
@@ -93,11 +103,19 @@ async fn write(state: &State, job: &Sealing, outcome: Outcome) -> Result<Sealed,
 }
 
 /// Keeps a manifest and gives it its place at the end of the archive.
-async fn add(state: &State, layout: &mut Layout, path: &str, bytes: Incoming, job: &Sealing) -> Result<Digest, KeepError> {
+async fn add(
+    state: &State,
+    layout: &mut Layout,
+    path: &str,
+    bytes: Incoming,
+    job: &Sealing,
+) -> Result<Digest, KeepError> {
     let staged = bytes.finish().await?;
     let (digest, size, crc32) = (staged.digest, staged.size, staged.crc32);
     state.keep(staged).await?;
-    layout.add(&archive::Entry { path: path.to_owned(), digest, size, crc32, time: job.created_at.timestamp() }).await?;
+    layout
+        .add(&archive::Entry { path: path.to_owned(), digest, size, crc32, time: job.created_at.timestamp() })
+        .await?;
     Ok(digest)
 }
 

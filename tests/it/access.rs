@@ -44,7 +44,12 @@ async fn a_page_of_another_site_cannot_write(pool: PgPool) {
         let answer = ask(&house, delete(), &[("host", "localhost:8080"), ("origin", own)]).await;
         assert_eq!(answer.is(404)["code"], "not-found", "{own}");
     }
-    let read = ask(&house, TestRequest::get().uri("/assets"), &[("host", "localhost:8080"), ("origin", "https://evil.example")]).await;
+    let read = ask(
+        &house,
+        TestRequest::get().uri("/assets"),
+        &[("host", "localhost:8080"), ("origin", "https://evil.example")],
+    )
+    .await;
     assert_eq!(read.status.as_u16(), 200, "reading is the browser's own business");
 }
 

@@ -73,7 +73,7 @@ impl House {
             work: Default::default(),
             news: Default::default(),
             previews: Arc::new(Semaphore::new(2)),
-        mailer: Arc::new(mailer),
+            mailer: Arc::new(mailer),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             closing: Default::default(),
             settings: Arc::new(settings),
@@ -205,7 +205,8 @@ impl House {
         .await
         .unwrap();
         assert!(wrong.is_empty(), "{wrong:#?}");
-        let blobs: Vec<Vec<u8>> = sqlx::query_scalar("select sha256 from blob").fetch_all(&self.state.db).await.unwrap();
+        let blobs: Vec<Vec<u8>> =
+            sqlx::query_scalar("select sha256 from blob").fetch_all(&self.state.db).await.unwrap();
         for name in blobs {
             let digest = offprint::digest::Digest(name.try_into().unwrap());
             assert!(self.state.storage.path(&digest).exists(), "blob {digest} has a row and no file");

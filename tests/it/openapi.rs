@@ -23,7 +23,10 @@ fn the_committed_document_is_current() {
         std::fs::write(&path, document::text()).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == document::text(), "openapi/openapi.json is not what the code says; run the tests once with UPDATE=1");
+    assert!(
+        committed == document::text(),
+        "openapi/openapi.json is not what the code says; run the tests once with UPDATE=1"
+    );
 }
 
 #[test]
@@ -40,10 +43,16 @@ fn every_operation_is_described() {
         let responses = operation["responses"].as_object().unwrap();
         assert!(responses.contains_key("500") && responses.contains_key("401"), "{name} lacks the common problems");
         for (status, response) in responses {
-            assert!(response["description"].as_str().is_some_and(|text| !text.is_empty()), "{name} {status} is not described");
+            assert!(
+                response["description"].as_str().is_some_and(|text| !text.is_empty()),
+                "{name} {status} is not described"
+            );
             if status.starts_with(['4', '5']) && !name.contains("/health/") {
                 let schema = response["content"]["application/problem+json"]["schema"]["$ref"].as_str();
-                assert!(schema.is_some_and(|schema| schema.ends_with("/Problem")), "{name} {status} has no problem schema");
+                assert!(
+                    schema.is_some_and(|schema| schema.ends_with("/Problem")),
+                    "{name} {status} has no problem schema"
+                );
             }
         }
         if let Some(body) = operation["requestBody"]["content"].as_object() {

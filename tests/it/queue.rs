@@ -137,7 +137,11 @@ async fn equal_renders_are_reused_and_say_so(pool: PgPool) {
     assert_eq!((&again[0]["width"], &again[0]["mime"]), (&json!(20), &json!("image/png")));
     assert_eq!(again[0]["sha256"], items(&house, &first).await[0]["sha256"]);
     let spelled = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "FMT=png&wid=10&wid=20"});
-    assert_eq!(items(&house, &finished(&house, spelled).await).await[0]["reused"], true, "the same recipe in other words");
+    assert_eq!(
+        items(&house, &finished(&house, spelled).await).await[0]["reused"],
+        true,
+        "the same recipe in other words"
+    );
     house.check().await;
 }
 
@@ -159,7 +163,8 @@ async fn originals_copy_no_bytes(pool: PgPool) {
 async fn priority_then_age_decides_whose_turn_it_is(pool: PgPool) {
     let house = House::open(pool).await;
     let plain = three(&house, json!({})).await;
-    let urgent = ordered(&house, json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=21", "priority": 5})).await;
+    let urgent =
+        ordered(&house, json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=21", "priority": 5})).await;
     let turns = [claim(&house).await, claim(&house).await, claim(&house).await, claim(&house).await];
     let jobs: Vec<String> = turns.iter().map(|claim| claim.job_id.to_string()).collect();
     assert_eq!(jobs, [urgent.clone(), urgent.clone(), urgent, plain]);

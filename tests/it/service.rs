@@ -116,7 +116,9 @@ async fn a_service_killed_again_and_again_loses_nothing(pool: PgPool) {
         let bytes = picture(image::ImageFormat::Jpeg, 700, 500 + seed as u32, seed as u8);
         service.upload(format!("{seed}.jpg"), bytes).await;
     }
-    let job = service.order(json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=300&op_usm=1,2,0,0&fmt=png"})).await;
+    let job = service
+        .order(json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=300&op_usm=1,2,0,0&fmt=png"}))
+        .await;
     for _ in 0..KILLS {
         service.progress(&job, 3).await;
         service.kill();
@@ -126,9 +128,18 @@ async fn a_service_killed_again_and_again_loses_nothing(pool: PgPool) {
     assert_eq!((&done["state"], &done["outcome"]), (&json!("finished"), &json!("succeeded")), "{done}");
     assert_eq!(done["counts"]["succeeded"], PICTURES);
 
-    let bytes = service.client.get(format!("{}/export-jobs/{job}/archive", service.url)).send().await.unwrap().bytes().await.unwrap();
+    let bytes = service
+        .client
+        .get(format!("{}/export-jobs/{job}/archive", service.url))
+        .send()
+        .await
+        .unwrap()
+        .bytes()
+        .await
+        .unwrap();
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
-    let mut names: Vec<String> = (0..zip.len()).map(|index| zip.by_index(index).unwrap().name().unwrap().into_owned()).collect();
+    let mut names: Vec<String> =
+        (0..zip.len()).map(|index| zip.by_index(index).unwrap().name().unwrap().into_owned()).collect();
     names.sort();
     let mut wanted: Vec<String> = (0..PICTURES).map(|seed| format!("{seed}.png")).collect();
     wanted.extend(["manifest.csv".into(), "manifest.json".into()]);
@@ -153,7 +164,8 @@ async fn a_service_that_is_asked_to_stop_gives_back_and_exits_with_0(pool: PgPoo
     let job = service.order(json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=300&fmt=png"})).await;
     service.progress(&job, 1).await;
     assert_eq!(service.stop(), Some(0));
-    let left: i64 = sqlx::query_scalar("select count(*) from export_item where state = 'running'").fetch_one(&pool).await.unwrap();
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from export_item where state = 'running'").fetch_one(&pool).await.unwrap();
     assert_eq!(left, 0, "nothing is left in a closed service's hands");
     let service = Service::start(&database, &folder, &[]).unwrap();
     assert_eq!(service.progress(&job, 21).await["outcome"], "succeeded");
@@ -166,7 +178,8 @@ async fn beyond_loopback_a_key_is_needed(pool: PgPool) {
     let refused = Service::start(&database, &folder, &[("OFFPRINT_BIND", "0.0.0.0:0")]).err().unwrap();
     assert!(refused.contains("OFFPRINT_API_KEY"), "{refused}");
     let key = "a-key-of-thirty-two-characters-!";
-    let service = Service::start(&database, &folder, &[("OFFPRINT_BIND", "0.0.0.0:0"), ("OFFPRINT_API_KEY", key)]).unwrap();
+    let service =
+        Service::start(&database, &folder, &[("OFFPRINT_BIND", "0.0.0.0:0"), ("OFFPRINT_API_KEY", key)]).unwrap();
     let address = service.url.replace("0.0.0.0", "127.0.0.1");
     let ask = |path: &str| service.client.get(format!("{address}{path}"));
     assert_eq!(ask("/assets").send().await.unwrap().status(), 401);

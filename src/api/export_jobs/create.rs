@@ -71,7 +71,9 @@ pub async fn create(state: Data<State>, caller: Caller, order: Body<Order>) -> R
     let job = db::job::find(&state.db, caller.company, job_id).await?;
     tracing::info!(job.handle = %job_id, item.count = job.total, "Job {} ({job_id}) was ordered: {} items", job.job_name, job.total);
     let mut answer = HttpResponse::Accepted();
-    answer.insert_header((header::LOCATION, format!("/export-jobs/{job_id}"))).insert_header((header::RETRY_AFTER, "1"));
+    answer
+        .insert_header((header::LOCATION, format!("/export-jobs/{job_id}")))
+        .insert_header((header::RETRY_AFTER, "1"));
     Ok(answer.insert_header((header::ETAG, job::etag(&job))).json(Job::from(job)))
 }
 
@@ -129,7 +131,8 @@ pub async fn validate(state: Data<State>, caller: Caller, order: Body<Order>) ->
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let draft = draft(&mut connection, caller.company, order.0, state.settings.max_items).await.map_err(refused)?;
     let limits = state.limits();
-    let source_bytes = draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
+    let source_bytes =
+        draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;
     warnings.extend(no_recipient(&state, &draft.order));
     Ok(HttpResponse::Ok().json(DryRun {
@@ -160,7 +163,9 @@ fn tried(item: DraftItem, limits: &Limits) -> DryRunItem {
     let Some(meaning) = item.meaning else { return shown };
     let header = item.asset.header.and_then(|header| serde_json::from_value::<Header>(header).ok());
     let plan = match header {
-        Some(header) => Plan::of(&meaning.recipe, &header, limits).map_err(|failure| Note::new(failure.code, failure.detail)),
+        Some(header) => {
+            Plan::of(&meaning.recipe, &header, limits).map_err(|failure| Note::new(failure.code, failure.detail))
+        }
         None => Err(Note::new(Code::UnsupportedFormat, "The format of this picture cannot be read.")),
     };
     match plan {
@@ -185,7 +190,10 @@ fn no_recipient(state: &State, order: &Order) -> Option<Note> {
     let wanted = order.email_setting.unwrap_or_default() != EmailSetting::None;
     let nobody = order.notify_emails.iter().flatten().next().is_none() && state.settings.mail_to.is_none();
     (wanted && nobody).then(|| {
-        Note::new(Code::NoRecipient, "A mail is asked for, but nobody is known who could get it. Send `notifyEmails`, or set OFFPRINT_MAIL_TO.")
+        Note::new(
+            Code::NoRecipient,
+            "A mail is asked for, but nobody is known who could get it. Send `notifyEmails`, or set OFFPRINT_MAIL_TO.",
+        )
     })
 }
 

@@ -68,7 +68,8 @@ pub struct FileFilters {
 
 /// A path as the end of an address: every segment encoded, the slashes kept.
 fn encoded(path: &str) -> String {
-    let segment = |segment| percent_encoding::utf8_percent_encode(segment, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let segment =
+        |segment| percent_encoding::utf8_percent_encode(segment, percent_encoding::NON_ALPHANUMERIC).to_string();
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
@@ -150,7 +151,10 @@ async fn kept(state: &State, caller: Caller, path: &str) -> Result<Job, Problem>
     let job = db::job::find(&state.db, caller.company, handle(path)?).await?;
     if job.expired {
         let when = job.expires_at.map(|at| at.to_rfc3339()).unwrap_or_default();
-        return Err(Problem::new(Code::ResultsExpired, format!("The files of this job were kept until {when}. Order the export again.")));
+        return Err(Problem::new(
+            Code::ResultsExpired,
+            format!("The files of this job were kept until {when}. Order the export again."),
+        ));
     }
     Ok(job)
 }
@@ -177,7 +181,11 @@ async fn one(state: &State, job: &Job, file: File, request: &HttpRequest) -> Res
 
 fn not_finished(job: &Job, what: &str) -> Problem {
     let wait = job.eta_seconds().unwrap_or(1).clamp(1, 60);
-    let detail = format!("{what} {} of {} items have ended. Look again, or ask for the job with `?wait=60`.", job.ended(), job.total);
+    let detail = format!(
+        "{what} {} of {} items have ended. Look again, or ask for the job with `?wait=60`.",
+        job.ended(),
+        job.total
+    );
     Problem::new(Code::NotFinished, detail).header(header::RETRY_AFTER, &wait.to_string())
 }
 
@@ -198,14 +206,17 @@ fn not_finished(job: &Job, what: &str) -> Problem {
     ),
 )]
 #[route("/export-jobs/{jobHandle}/download", method = "GET", method = "HEAD")]
-pub async fn fetch_download(state: Data<State>, caller: Caller, path: JobPath, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn fetch_download(
+    state: Data<State>,
+    caller: Caller,
+    path: JobPath,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let job = kept(&state, caller, &path).await?;
     let sealed = sealed(&state, caller, &job).await?;
-    let wants_zip = request
-        .headers()
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|accept| accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/zip"));
+    let wants_zip = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| {
+        accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/zip")
+    });
     let mut files = archive::files(&state.db, caller.company, job.job_id, Some(FileState::Ready), -1, 2).await?;
     match (files.len(), wants_zip) {
         (1, false) => one(&state, &job, files.remove(0), &request).await,
@@ -237,13 +248,23 @@ async fn sealed(state: &State, caller: Caller, job: &Job) -> Result<archive::Arc
     ),
 )]
 #[route("/export-jobs/{jobHandle}/archive", method = "GET", method = "HEAD")]
-pub async fn fetch_archive(state: Data<State>, caller: Caller, path: JobPath, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn fetch_archive(
+    state: Data<State>,
+    caller: Caller,
+    path: JobPath,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let job = kept(&state, caller, &path).await?;
     let sealed = sealed(&state, caller, &job).await?;
     zip(&state, &job, sealed, &request).await
 }
 
-async fn zip(state: &State, job: &Job, sealed: archive::Archive, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+async fn zip(
+    state: &State,
+    job: &Job,
+    sealed: archive::Archive,
+    request: &HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let open = Archive::open(&state.storage, &sealed.index_sha256).await?;
     let pieces = move |offset: u64, len: u64| open.stream(offset..offset + len).boxed_local();
     let download = Download {

@@ -192,7 +192,8 @@ pub async fn events(
     let limit = page::limit(filters.limit)?;
     let after = number(page::after(filters.cursor.as_deref(), &*filters)?)?.unwrap_or(0);
     let job = db::job::find(&state.db, caller.company, handle(&path)?).await?;
-    let codes: Option<Vec<String>> = filters.code.as_ref().map(|codes| codes.split(',').map(|code| code.trim().to_owned()).collect());
+    let codes: Option<Vec<String>> =
+        filters.code.as_ref().map(|codes| codes.split(',').map(|code| code.trim().to_owned()).collect());
     let found = event::list(&state.db, caller.company, job.job_id, codes.as_deref(), after, limit + 1).await?;
     let shown = found.into_iter().map(|event| Event {
         seq: event.seq,

@@ -14,7 +14,14 @@ use crate::export::JobOrder;
 use crate::state::State;
 
 /// Gives an order that only changes the state, and answers with the job.
-async fn order(state: &State, caller: Caller, path: &str, order: JobOrder, to: JobState, event: &str) -> Result<HttpResponse, Problem> {
+async fn order(
+    state: &State,
+    caller: Caller,
+    path: &str,
+    order: JobOrder,
+    to: JobState,
+    event: &str,
+) -> Result<HttpResponse, Problem> {
     let job = handle(path)?;
     db::orders::change(&state.db, caller.company, job, (order.from(), to), event, JobOrder::allowed).await?;
     tell(state, caller, path).await

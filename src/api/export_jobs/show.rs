@@ -15,9 +15,9 @@ use crate::api::export_jobs::{JobPath, handle};
 use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
 use crate::api::responses::{BadQuery, Missing};
+use crate::db;
 use crate::db::job::{Listed, Sort, Wanted};
 use crate::db::vocabulary::{JobState, Outcome, ShownState};
-use crate::db;
 use crate::id::JobId;
 use crate::state::State;
 
@@ -72,11 +72,21 @@ pub async fn show(
     if found.state != JobState::Finished {
         answer.insert_header((header::RETRY_AFTER, "1"));
     }
-    Ok(if known.is_some_and(|known| known == job::etag(&found)) { answer.finish() } else { answer.json(Job::from(found)) })
+    Ok(if known.is_some_and(|known| known == job::etag(&found)) {
+        answer.finish()
+    } else {
+        answer.json(Job::from(found))
+    })
 }
 
 /// The job as soon as there is news of it, or the time is over.
-async fn watch(state: &State, caller: &Caller, id: JobId, known: Option<&str>, wait: Duration) -> Result<db::job::Job, Problem> {
+async fn watch(
+    state: &State,
+    caller: &Caller,
+    id: JobId,
+    known: Option<&str>,
+    wait: Duration,
+) -> Result<db::job::Job, Problem> {
     let end = Instant::now() + wait;
     loop {
         let rung = state.news.listen();
@@ -125,7 +135,12 @@ pub struct Filters {
     responses((status = 200, description = "One page of jobs.", body = Page<Job>), BadQuery),
 )]
 #[get("/export-jobs")]
-pub async fn list(state: Data<State>, caller: Caller, filters: Query<Filters>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn list(
+    state: Data<State>,
+    caller: Caller,
+    filters: Query<Filters>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;
     let (sort, descending) = sort(filters.sort.as_deref().unwrap_or("-createdAt"))?;
     let word = filters.state.and_then(|state| serde_json::to_value(state).ok());
@@ -138,7 +153,9 @@ pub async fn list(state: Data<State>, caller: Caller, filters: Query<Filters>, r
     };
     let after = match page::after(filters.cursor.as_deref(), &*filters)?.as_deref() {
         None => None,
-        Some([key, id]) => Some((key.clone(), id.parse().map_err(|_| page::invalid("The cursor is not one of ours."))?)),
+        Some([key, id]) => {
+            Some((key.clone(), id.parse().map_err(|_| page::invalid("The cursor is not one of ours."))?))
+        }
         Some(_) => return Err(page::invalid("The cursor is not one of ours.")),
     };
     let after = after.as_ref().map(|(key, id): &(String, JobId)| (key.as_str(), *id));
@@ -170,7 +187,9 @@ fn sort(said: &str) -> Result<(Sort, bool), Problem> {
         "finishedAt" => Sort::FinishedAt,
         "jobName" => Sort::JobName,
         _ => {
-            let detail = format!("`{said}` is not a sort key. Allowed: createdAt, finishedAt, jobName, each with or without `-`.");
+            let detail = format!(
+                "`{said}` is not a sort key. Allowed: createdAt, finishedAt, jobName, each with or without `-`."
+            );
             return Err(Problem::parameter("sort", detail));
         }
     };
