@@ -66,7 +66,7 @@ pub async fn change_asset(
     state: Data<State>,
     caller: Caller,
     handle: Path<AssetId>,
-    Body(wish): Body<ChangeAsset>,
+    Body(wish, _): Body<ChangeAsset>,
 ) -> Result<HttpResponse, Problem> {
     let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
     let asset = db::asset::fetch(&mut transaction, caller.company, *handle).await?;

@@ -92,7 +92,7 @@ pub struct CreateSet {
 pub async fn create_set(
     state: Data<State>,
     caller: Caller,
-    Body(wish): Body<CreateSet>,
+    Body(wish, _): Body<CreateSet>,
 ) -> Result<HttpResponse, Problem> {
     let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
     let members = asset::pick(&mut transaction, caller.company, &wish.member_array).await?;

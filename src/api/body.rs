@@ -19,10 +19,11 @@ use crate::api::json;
 use crate::api::problem::{Mistake, Problem};
 use crate::api::schema::Checker;
 use crate::code::Code;
+use crate::digest::Digest;
 use crate::state::State;
 
-/// A body that has the form its schema asks for.
-pub struct Body<T>(pub T);
+/// A body that has the form its schema asks for, and the SHA-256 of its bytes as they were sent.
+pub struct Body<T>(pub T, pub Digest);
 
 impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for Body<T> {
     type Error = Problem;
@@ -40,7 +41,7 @@ impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for Body<T> {
                 ));
             }
             let bytes = bytes.await.map_err(|_| too_large(limit))?;
-            parse(&bytes).map(Self)
+            Ok(Self(parse(&bytes)?, Digest::of(&bytes)))
         })
     }
 }

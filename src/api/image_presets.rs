@@ -143,7 +143,7 @@ pub async fn save_image_preset(
     state: Data<State>,
     caller: Caller,
     name: Path<String>,
-    Body(wish): Body<SaveImagePreset>,
+    Body(wish, _): Body<SaveImagePreset>,
 ) -> Result<HttpResponse, Problem> {
     let mut mistakes = check_name(&name).err().into_iter().collect::<Vec<_>>();
     let mut transaction = state.db.begin().await.map_err(db::Error::from)?;

@@ -13,6 +13,7 @@ pub mod document;
 pub mod download;
 pub mod export_jobs;
 pub mod guard;
+pub mod idempotency;
 pub mod image_presets;
 pub mod json;
 pub mod modifiers;

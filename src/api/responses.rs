@@ -19,6 +19,7 @@ pub enum BadBody {
     #[response(status = 415, content_type = "application/problem+json")]
     MediaType(ProblemBody),
     /// `validation-failed`: the body has mistakes; `errors` lists all of them, each with its own code and place.
+    /// `idempotency-conflict`, where keys are taken: the key was used for another body.
     #[response(status = 422, content_type = "application/problem+json")]
     Refused(ProblemBody),
 }
@@ -104,4 +105,12 @@ pub enum BadModifier {
     /// `validation-failed`: the modifier has mistakes, or this picture cannot be rendered so; `errors` lists them.
     #[response(status = 422, content_type = "application/problem+json")]
     Refused(ProblemBody),
+}
+
+/// What an idempotency key can do wrong beside the body's own mistakes, which have the status of another body's key.
+#[derive(IntoResponses)]
+pub enum KeyInUse {
+    /// `idempotency-in-flight`: a request with the same key is still being answered.
+    #[response(status = 409, content_type = "application/problem+json")]
+    InFlight(ProblemBody),
 }

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
-use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, PgExecutor};
 
 use crate::code::Note;
 use crate::db::vocabulary::{EmailSetting, Fmt, JobState, Layout, OnUnconvertible, OnUnsupported, Outcome, ShownState};
@@ -126,9 +126,9 @@ const SHOWN: &str = "select job.*,
  where job.company_id = $1 and job.deleted_at is null";
 
 /// One job of a company.
-pub async fn find(pool: &PgPool, company: CompanyId, job: JobId) -> Result<Job, Error> {
+pub async fn find(executor: impl PgExecutor<'_>, company: CompanyId, job: JobId) -> Result<Job, Error> {
     static SQL: LazyLock<String> = LazyLock::new(|| format!("{SHOWN} and job.job_id = $2"));
-    let found = sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(job).fetch_optional(pool).await?;
+    let found = sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(job).fetch_optional(executor).await?;
     found.ok_or(Error::Missing("export job"))
 }
 

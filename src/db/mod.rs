@@ -9,6 +9,7 @@ pub mod company;
 pub mod creation;
 pub mod entry;
 pub mod event;
+pub mod idempotency;
 pub mod image_preset;
 pub mod item;
 pub mod job;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use crate::db::settle::{Ending, Try, settle};
-use crate::db::{self, item, orders};
+use crate::db::{self, idempotency, item, orders};
 use crate::state::State;
 use crate::worker::ENGINE;
 
@@ -23,6 +23,7 @@ pub async fn sweep(state: &State) -> Result<(), db::Error> {
         }
     }
     orders::remove_deleted(&state.db).await?;
+    idempotency::remove_expired(&state.db).await?;
     if let Err(error) = state.storage.sweep_temporary(FORGOTTEN).await {
         warn!(error = %error, "Temporary files could not be swept: {error}");
     }

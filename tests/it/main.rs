@@ -10,6 +10,7 @@ mod downloads_of_assets;
 mod exportjob;
 mod exportjob_results;
 mod house;
+mod idempotency;
 mod image_presets;
 mod notify;
 mod openapi;

@@ -2,7 +2,7 @@
 
 use actix_web::http::header;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, post};
+use actix_web::{HttpResponse, HttpResponseBuilder, post};
 use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,13 +10,15 @@ use utoipa::ToSchema;
 use crate::api::body::Body;
 use crate::api::caller::Caller;
 use crate::api::export_jobs::job::{self, Job};
+use crate::api::idempotency::IdempotencyKey;
 use crate::api::problem::Problem;
-use crate::api::responses::BadBody;
+use crate::api::responses::{BadBody, BadQuery, KeyInUse};
 use crate::code::{Code, Note};
 use crate::db::asset::Asset;
 use crate::db::creation::{NewItem, NewJob};
 use crate::db::vocabulary::{EmailSetting, ItemState, OnUnconvertible};
 use crate::db::{self, creation};
+use crate::digest::Digest;
 use crate::export::{Draft, DraftItem, Order, Refusal, draft, names};
 use crate::id::{AssetId, JobId};
 use crate::render::{Header, Limits, Plan};
@@ -36,6 +38,8 @@ const KEPT: i64 = 7 * 24 * 3600;
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "createExportJob",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 visible characters of your own choice. \
+        The same key with the same body gets the first answer again, for 24 hours, and nothing is created twice.")),
     request_body(content = Order, examples(
         ("The documented example" = (summary = "PNG by the modifier, TIFF by the macro: the macro wins", value = json!({
             "assetHandleArray": ["00000000-0000-7000-8000-000000000001"], "fmt": "convert",
@@ -56,25 +60,59 @@ const KEPT: i64 = 7 * 24 * 3600;
         (status = 202, description = "The job was written down.", body = Job, headers(
             ("Location" = String, description = "Address of the job."),
             ("Retry-After" = u32, description = "Seconds after which to look at it."),
+            ("Idempotent-Replayed" = String, description = "`true` when this is the answer to an earlier request with the same key."),
         )),
-        BadBody,
+        BadQuery, BadBody, KeyInUse,
     ),
 )]
 #[post("/export-jobs")]
-pub async fn create(state: Data<State>, caller: Caller, order: Body<Order>) -> Result<HttpResponse, Problem> {
+pub async fn create(
+    state: Data<State>,
+    caller: Caller,
+    key: IdempotencyKey,
+    Body(order, digest): Body<Order>,
+) -> Result<HttpResponse, Problem> {
     let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
-    let draft = draft(&mut transaction, caller.company, order.0, state.settings.max_items).await.map_err(refused)?;
-    let job_id = JobId::new();
-    write(&state, &mut transaction, &caller, job_id, draft).await?;
+    let answer = match ordered(&state, &mut transaction, &caller, &key, (order, digest)).await {
+        Ok(answer) => answer,
+        Err(problem) => {
+            // At once, so that the key is free when the client hears of its mistake.
+            transaction.rollback().await.map_err(db::Error::from)?;
+            return Err(problem);
+        }
+    };
     transaction.commit().await.map_err(db::Error::from)?;
     state.work.ring();
-    let job = db::job::find(&state.db, caller.company, job_id).await?;
-    tracing::info!(job.handle = %job_id, item.count = job.total, "Job {} ({job_id}) was ordered: {} items", job.job_name, job.total);
+    Ok(answer)
+}
+
+/// The answer to an order: the job that it made, or the answer that the same request got before.
+async fn ordered(
+    state: &State,
+    connection: &mut db::Connection,
+    caller: &Caller,
+    key: &IdempotencyKey,
+    (order, digest): (Order, Digest),
+) -> Result<HttpResponse, Problem> {
+    if let Some(given) = key.given(connection, caller, digest).await? {
+        return Ok(accepted(&given.location).insert_header(("idempotent-replayed", "true")).json(given.answer.0));
+    }
+    let draft = draft(connection, caller.company, order, state.settings.max_items).await.map_err(refused)?;
+    let job_id = JobId::new();
+    write(state, connection, caller, job_id, draft).await?;
+    let found = db::job::find(&mut *connection, caller.company, job_id).await?;
+    let (etag, shown) = (job::etag(&found), Job::from(found));
+    let location = shown.links.own.clone();
+    key.keep(connection, caller, digest, (&location, &shown)).await?;
+    let (name, items) = (&shown.job_name, shown.counts.total);
+    tracing::info!(job.handle = %job_id, item.count = items, "Job {name} ({job_id}) is ordered: {items} items");
+    Ok(accepted(&location).insert_header((header::ETAG, etag)).json(shown))
+}
+
+fn accepted(location: &str) -> HttpResponseBuilder {
     let mut answer = HttpResponse::Accepted();
+    answer.insert_header((header::LOCATION, location)).insert_header((header::RETRY_AFTER, "1"));
     answer
-        .insert_header((header::LOCATION, format!("/export-jobs/{job_id}")))
-        .insert_header((header::RETRY_AFTER, "1"));
-    Ok(answer.insert_header((header::ETAG, job::etag(&job))).json(Job::from(job)))
 }
 
 /// An order that was tried out.
