@@ -93,6 +93,10 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_DECODED_BYTES", default_value_t = 512 << 20)]
     pub max_decoded_bytes: u64,
 
+    /// Most bytes of renditions that are remembered for reuse beyond the jobs that made them.
+    #[arg(long, env = "OFFPRINT_MAX_CACHE", default_value_t = 20 << 30)]
+    pub max_cache: u64,
+
     /// Write the log as JSON, one object a line.
     #[arg(long, env = "OFFPRINT_LOG_JSON")]
     pub log_json: bool,

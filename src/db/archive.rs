@@ -16,8 +16,8 @@ pub struct Archive {
     pub entries: i32,
     /// Strong entity tag, with quotes.
     pub etag: String,
-    /// The fixed-width index.
-    pub index_sha256: Digest,
+    /// The fixed-width index; none when the files are no longer kept.
+    pub index_sha256: Option<Digest>,
     /// `manifest.json`.
     pub manifest_json_sha256: Digest,
     /// `manifest.csv`.

@@ -81,6 +81,16 @@ pub async fn retry(
 ) -> Result<(), Error> {
     let mut transaction = pool.begin().await?;
     lock(&mut transaction, company, job, from, allowed).await?;
+    let expired: bool =
+        sqlx::query_scalar("select expires_at <= now() from export_job where company_id = $1 and job_id = $2")
+            .bind(company)
+            .bind(job)
+            .fetch_one(&mut *transaction)
+            .await?;
+    if expired {
+        // Its archive would hold the retried files only.
+        return Err(Error::Refused { is: "finished and its files are no longer kept".into(), allowed: Vec::new() });
+    }
     let (again, warned): (i64, i64) = sqlx::query_as(
         "with again as (
              update export_item

@@ -7,16 +7,18 @@
 mod item;
 mod mail;
 mod manifest;
+mod retention;
 mod seal;
 mod sweep;
 
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::db;
+pub use retention::{remove_strays, retain};
 pub use sweep::sweep;
 
 use crate::render::ENGINE_VERSION;
@@ -24,6 +26,9 @@ use crate::state::State;
 
 /// How often the database is looked at when no bell rings: other processes may have made work.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How often is looked for what is no longer kept.
+const RETAIN: Duration = Duration::from_secs(600);
 
 /// How long running items may take to end when the service closes.
 const GRACE: Duration = Duration::from_secs(20);
@@ -66,7 +71,9 @@ async fn slot(state: State) {
 
 /// Everything that is not an item, in turn.
 async fn chores(state: State) {
-    let mut swept = tokio::time::Instant::now();
+    let mut swept = Instant::now();
+    let mut retained = Instant::now();
+    let mut part = 0;
     while !state.closing.is_cancelled() {
         let rung = state.work.listen();
         match chore(&state).await {
@@ -75,16 +82,33 @@ async fn chores(state: State) {
             Err(error) => warn!(error = %error, "A chore could not be done: {error}"),
         }
         if swept.elapsed() > state.settings.lease / 4 {
-            swept = tokio::time::Instant::now();
+            swept = Instant::now();
             if let Err(error) = sweep(&state).await {
                 warn!(error = %error, "The sweep could not be done: {error}");
             }
+        }
+        if retained.elapsed() > RETAIN {
+            retained = Instant::now();
+            tidy(&state, &mut part).await;
         }
         tokio::select! {
             () = rung => {}
             () = sleep(POLL) => {}
             () = state.closing.cancelled() => {}
         }
+    }
+}
+
+/// Removes what is no longer kept, and looks for stray files in a sixteenth of the storage.
+async fn tidy(state: &State, part: &mut u8) {
+    if let Err(error) = retain(state).await {
+        warn!(error = %error, "Not everything that is no longer kept was removed: {error}");
+    }
+    for _ in 0..16 {
+        if let Err(error) = remove_strays(state, *part).await {
+            warn!(error = %error, "Stray files could not be looked for: {error}");
+        }
+        *part = part.wrapping_add(1);
     }
 }
 

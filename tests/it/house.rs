@@ -162,6 +162,9 @@ impl House {
             "update export_item set lease_until = lease_until - $1::interval where state = 'running'",
             "update export_job set seal_run_at = seal_run_at - $1::interval, seal_lease_until = seal_lease_until - $1::interval,
                  exec_time = exec_time - $1::interval, expires_at = expires_at - $1::interval",
+            "update export_job set finished_at = finished_at - $1::interval where state = 'finished'",
+            "update blob set created_at = created_at - $1::interval",
+            "update rendition set used_at = used_at - $1::interval",
             "update notice set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval",
         ];
         for sql in moves {
@@ -192,14 +195,15 @@ impl House {
                left join lateral (
                    select count(*) as files, coalesce(sum(size), 0) as bytes from export_file file
                     where file.job_id = job.job_id and file.state = 'ready') ready on true
-              where (job.succeeded, job.failed, job.skipped, job.stopped, job.warned, job.total, job.files, job.bytes)
+              where job.released_at is null and (job.succeeded, job.failed, job.skipped, job.stopped, job.warned, job.total, job.files, job.bytes)
                  <> (recount.succeeded, recount.failed, recount.skipped, recount.stopped, recount.warned, recount.total, ready.files, ready.bytes)
               union all
              select 'events of ' || job.job_id, event_seq::text from export_job job
               where event_seq <> (select count(*) from export_event event where event.job_id = job.job_id)
               union all
              select 'succeeded without a file', item::text from export_item item join export_file file using (company_id, job_id, position)
-              where item.state = 'succeeded' and file.state <> 'ready'",
+              join export_job job using (company_id, job_id)
+              where item.state = 'succeeded' and file.state <> 'ready' and job.released_at is null",
         )
         .fetch_all(&self.state.db)
         .await

@@ -18,6 +18,7 @@ mod queue;
 mod render;
 mod render_command;
 mod render_damage;
+mod retention;
 mod service;
 mod storage;
 mod system;

@@ -149,14 +149,13 @@ pub async fn fetch_file(
 /// A job whose files are still kept.
 async fn kept(state: &State, caller: Caller, path: &str) -> Result<Job, Problem> {
     let job = db::job::find(&state.db, caller.company, handle(path)?).await?;
-    if job.expired {
-        let when = job.expires_at.map(|at| at.to_rfc3339()).unwrap_or_default();
-        return Err(Problem::new(
-            Code::ResultsExpired,
-            format!("The files of this job were kept until {when}. Order the export again."),
-        ));
-    }
-    Ok(job)
+    if job.expired { Err(expired(&job)) } else { Ok(job) }
+}
+
+fn expired(job: &Job) -> Problem {
+    let when = job.expires_at.map(|at| at.to_rfc3339()).unwrap_or_default();
+    let detail = format!("The files of this job were kept until {when}. Order the export again.");
+    Problem::new(Code::ResultsExpired, detail)
 }
 
 async fn one(state: &State, job: &Job, file: File, request: &HttpRequest) -> Result<HttpResponse, Problem> {
@@ -265,7 +264,8 @@ async fn zip(
     sealed: archive::Archive,
     request: &HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let open = Archive::open(&state.storage, &sealed.index_sha256).await?;
+    let Some(index) = sealed.index_sha256 else { return Err(expired(job)) };
+    let open = Archive::open(&state.storage, &index).await?;
     let pieces = move |offset: u64, len: u64| open.stream(offset..offset + len).boxed_local();
     let download = Download {
         source: Source::Made(Box::new(pieces)),

@@ -1,0 +1,57 @@
+//! What is no longer kept: files of expired jobs, old jobs, renditions beyond the cache's size, and every blob that
+//! nobody refers to any more.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::db::{self, retention};
+use crate::state::State;
+
+/// How long a job and its manifest are kept after its end.
+const JOBS: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// A blob that was put within this time may be about to be referred to.
+const YOUNG: Duration = Duration::from_secs(3600);
+
+/// Lets go of what is no longer kept, and removes the bytes of what nobody refers to.
+pub async fn retain(state: &State) -> Result<(), db::Error> {
+    let released = retention::release_expired(&state.db).await?;
+    if released > 0 {
+        info!("The files of {released} expired jobs are no longer kept");
+    }
+    retention::delete_old_jobs(&state.db, JOBS).await?;
+    retention::remove_deleted_assets(&state.db).await?;
+    retention::shrink_cache(&state.db, state.settings.max_cache).await?;
+    for digest in retention::unused_blobs(&state.db, YOUNG).await? {
+        let mut transaction = state.db.begin().await?;
+        // The file goes while the row is locked: whoever puts the same bytes waits, and then puts them anew.
+        if retention::condemn(&mut transaction, digest, YOUNG).await? {
+            match state.storage.remove(&digest).await {
+                Ok(()) => transaction.commit().await?,
+                Err(error) => warn!(error = %error, "Blob {digest} could not be removed: {error}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes files that have no row, in one 256th of the storage: they were put by a process that died before it could
+/// write the row down.
+pub async fn remove_strays(state: &State, part: u8) -> Result<(), db::Error> {
+    let found = match state.storage.list(part).await {
+        Ok(found) => found,
+        Err(error) => return Ok(warn!(error = %error, "The storage could not be listed: {error}")),
+    };
+    for stray in found.into_iter().filter(|blob| blob.age > YOUNG) {
+        let mut transaction = state.db.begin().await?;
+        if retention::hold_unknown(&mut transaction, stray.digest).await? {
+            match state.storage.remove(&stray.digest).await {
+                Ok(()) => info!("File {} had no row and was removed", stray.digest),
+                Err(error) => warn!(error = %error, "File {} could not be removed: {error}", stray.digest),
+            }
+        }
+        transaction.rollback().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! What is kept, for how long, and that nothing is removed that somebody still needs.
+
+use offprint::worker::{remove_strays, retain};
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::exportjob::{finished, items, jpg};
+use crate::house::House;
+
+async fn convert(house: &House, asset: &str) -> serde_json::Value {
+    finished(house, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20&fmt=png"})).await
+}
+
+#[sqlx::test]
+async fn files_go_when_they_expire_and_the_job_stays(pool: PgPool) {
+    let house = House::with(pool, |settings| settings.max_cache = 0).await;
+    let asset = house.asset("a.jpg", &jpg(1)).await;
+    let job = convert(&house, &asset).await;
+    let place = format!("/export-jobs/{}", job["jobHandle"].as_str().unwrap());
+    let before = house.blobs().await;
+    house.later("6 days").await;
+    retain(&house.state).await.unwrap();
+    house.get(format!("{place}/archive")).await.is(200);
+    house.later("2 days").await;
+    retain(&house.state).await.unwrap();
+    assert_eq!(house.get(format!("{place}/archive")).await.is(410)["code"], "results-expired");
+    assert_eq!(house.get(format!("{place}/files/a.png")).await.is(410)["code"], "results-expired");
+    assert_eq!(house.get(format!("{place}/manifest")).await.is(200)["counts"]["succeeded"], 1);
+    assert_eq!(items(&house, &job).await.len(), 1);
+    assert_eq!(house.post(format!("{place}/retry"), json!({})).await.is(409)["code"], "wrong-state");
+    // The rendition and the index are gone; the original and the manifests are not.
+    assert_eq!(house.blobs().await, before - 2);
+    house.get(format!("/assets/{asset}/content")).await.is(200);
+    house.later("90 days").await;
+    retain(&house.state).await.unwrap();
+    house.get(&place).await.is(404);
+}
+
+#[sqlx::test]
+async fn a_rendition_that_fits_the_cache_is_reused_after_its_job_expired(pool: PgPool) {
+    let house = House::open(pool).await;
+    let asset = house.asset("a.jpg", &jpg(1)).await;
+    convert(&house, &asset).await;
+    house.later("30 days").await;
+    retain(&house.state).await.unwrap();
+    let again = convert(&house, &asset).await;
+    assert_eq!(items(&house, &again).await[0]["reused"], true);
+    house.check().await;
+}
+
+#[sqlx::test]
+async fn a_deleted_asset_stays_as_long_as_a_job_pins_it(pool: PgPool) {
+    let house = House::open(pool).await;
+    let asset = house.asset("a.jpg", &jpg(1)).await;
+    let job = finished(&house, json!({"assetHandleArray": [asset], "fmt": "orig"})).await;
+    let place = format!("/export-jobs/{}", job["jobHandle"].as_str().unwrap());
+    house.delete(format!("/assets/{asset}")).await.is(204);
+    house.later("2 hours").await;
+    retain(&house.state).await.unwrap();
+    house.get(format!("{place}/files/a.jpg")).await.is(200);
+    house.delete(&place).await.is(204);
+    offprint::worker::sweep(&house.state).await.unwrap();
+    retain(&house.state).await.unwrap();
+    assert_eq!(house.blobs().await, 0, "nobody refers to anything any more");
+}
+
+#[sqlx::test]
+async fn what_was_just_put_is_not_removed(pool: PgPool) {
+    let house = House::open(pool).await;
+    let staged = house.state.storage.stage_bytes(b"about to be used".to_vec()).await.unwrap();
+    let digest = house.state.keep(staged).await.unwrap();
+    retain(&house.state).await.unwrap();
+    assert!(house.state.storage.path(&digest).exists());
+    house.later("2 hours").await;
+    retain(&house.state).await.unwrap();
+    assert!(!house.state.storage.path(&digest).exists());
+}
+
+#[sqlx::test]
+async fn a_stray_file_without_a_row_is_removed_when_it_is_old(pool: PgPool) {
+    let house = House::open(pool).await;
+    let asset = house.asset("a.jpg", &jpg(1)).await;
+    let staged = house.state.storage.stage_bytes(b"nobody knows me".to_vec()).await.unwrap();
+    let digest = staged.digest;
+    house.state.storage.publish(staged).await.unwrap();
+    let path = house.state.storage.path(&digest);
+    let look = || async {
+        for part in 0..=255 {
+            remove_strays(&house.state, part).await.unwrap();
+        }
+    };
+    look().await;
+    assert!(path.exists(), "it may be about to get its row");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+    let age =
+        |path: &std::path::Path| std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+    age(&path);
+    let asset = house.get(format!("/assets/{asset}")).await.is(200);
+    let known = house.state.storage.path(&asset["sha256"].as_str().unwrap().parse().unwrap());
+    age(&known);
+    look().await;
+    assert!(!path.exists() && known.exists());
+}
