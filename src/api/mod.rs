@@ -16,6 +16,7 @@ pub mod guard;
 pub mod idempotency;
 pub mod image_presets;
 pub mod json;
+pub mod modifier_language;
 pub mod modifiers;
 pub mod page;
 pub mod preview;
@@ -72,6 +73,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(image_presets::show_image_preset)
         .service(image_presets::save_image_preset)
         .service(image_presets::delete_image_preset)
+        .service(modifier_language::commands)
+        .service(modifier_language::check)
         .service(system::page)
         .service(system::info)
         .service(system::live)

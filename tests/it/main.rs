@@ -12,6 +12,7 @@ mod exportjob_results;
 mod house;
 mod idempotency;
 mod image_presets;
+mod modifier_language;
 mod notify;
 mod openapi;
 mod queue;
