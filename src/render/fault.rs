@@ -1,10 +1,13 @@
 //! Faults on order, for the tests of what happens when a render dies. Only `offprint render-worker --fault` knows them,
 //! and only the tests' pools say that.
 
+use std::fs::File;
+use std::io::ErrorKind;
+use std::net::TcpStream;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What a render does instead of rendering, when its source is so many pixels wide.
+/// What a render does before or instead of rendering, when its source is so many pixels wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     kind: Kind,
@@ -19,6 +22,7 @@ enum Kind {
     Memory,
     Sleep,
     Spin,
+    Escape,
 }
 
 impl FromStr for Fault {
@@ -34,7 +38,8 @@ impl FromStr for Fault {
             "memory" => Kind::Memory,
             "sleep" => Kind::Sleep,
             "spin" => Kind::Spin,
-            _ => return Err("the kinds are panic, abort, stack, memory, sleep and spin".into()),
+            "escape" => Kind::Escape,
+            _ => return Err("the kinds are panic, abort, stack, memory, sleep, spin and escape".into()),
         };
         Ok(Self { kind, width: width.parse().map_err(|_| "the width is a number of pixels")? })
     }
@@ -53,8 +58,19 @@ impl Fault {
             Kind::Memory => drop((0..).map(|number: u64| vec![number | 1; 8 << 20]).collect::<Vec<_>>()),
             Kind::Sleep => std::thread::sleep(Duration::from_secs(3600)),
             Kind::Spin => while std::hint::black_box(true) {},
+            Kind::Escape => escape(),
         }
     }
+}
+
+/// Looks for a hole in the walls, and panics when there is one.
+fn escape() {
+    let denied = |done: std::io::Result<()>| done.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    assert!(denied(File::open("/proc/self/environ").map(drop)), "it reads files");
+    assert!(denied(File::create("elsewhere").map(drop)), "it writes files");
+    assert!(denied(File::options().write(true).open("in/source").map(drop)), "it changes its source");
+    assert!(denied(TcpStream::connect("127.0.0.1:9").map(drop)), "it reaches the network");
+    assert!(std::env::vars().all(|(name, _)| ["PATH", "LANG"].contains(&name.as_str())), "it has secrets");
 }
 
 /// Has no end but the stack's.

@@ -61,7 +61,7 @@ impl House {
         Self::with_fault(pool, None, change).await
     }
 
-    /// A house whose renders of items go wrong as `kind:width` says, see `render::Fault`.
+    /// A house whose renders go wrong as `kind:width` says, see `render::Fault`.
     pub async fn with_fault(pool: PgPool, fault: Option<&str>, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = TempDir::new().unwrap();
         let mut settings = Knobs::parse_from(["offprint"]).settings;

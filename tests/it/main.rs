@@ -13,6 +13,7 @@ mod house;
 mod image_presets;
 mod notify;
 mod openapi;
+mod processes;
 mod queue;
 mod render;
 mod render_command;

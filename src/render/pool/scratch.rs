@@ -80,3 +80,22 @@ impl Desk {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_service_left_goes_and_what_another_has_stays() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("pool-left/desk/in")).unwrap();
+        let first = Scratch::open(root.path()).unwrap();
+        let desk = first.desk().unwrap();
+        let second = Scratch::open(root.path()).unwrap();
+        assert!(!root.path().join("pool-left").exists());
+        assert!(desk.path().join("in").exists());
+        drop((desk, first, second));
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+}
