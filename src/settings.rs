@@ -97,6 +97,34 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_CACHE", default_value_t = 20 << 30)]
     pub max_cache: u64,
 
+    /// Most frames an animation may have; only its first is used.
+    #[arg(long, env = "OFFPRINT_MAX_FRAMES", default_value_t = 500)]
+    pub max_frames: u32,
+
+    /// Most pixels that all frames of an animation may have together.
+    #[arg(long, env = "OFFPRINT_MAX_FRAME_PIXELS", default_value_t = 400_000_000)]
+    pub max_frame_pixels: u64,
+
+    /// Largest colour profile that is used, in bytes; a larger one is ignored with a warning.
+    #[arg(long, env = "OFFPRINT_MAX_PROFILE_BYTES", default_value_t = 4 << 20)]
+    pub max_profile_bytes: u64,
+
+    /// Processor time that one picture may take to render.
+    #[arg(long, env = "OFFPRINT_MAX_RENDER_CPU", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub max_render_cpu: Duration,
+
+    /// Time that one picture may take to render.
+    #[arg(long, env = "OFFPRINT_MAX_RENDER_TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub max_render_time: Duration,
+
+    /// Most bytes of memory that one render may take.
+    #[arg(long, env = "OFFPRINT_MAX_RENDER_MEMORY", default_value_t = 1536 << 20)]
+    pub max_render_memory: u64,
+
+    /// Bytes of memory that all renders may take together. 0 means 60 % of what the machine or the control group has.
+    #[arg(long, env = "OFFPRINT_RENDER_MEMORY", default_value_t = 0)]
+    pub render_memory: u64,
+
     /// Write the log as JSON, one object a line.
     #[arg(long, env = "OFFPRINT_LOG_JSON")]
     pub log_json: bool,

@@ -1,18 +1,21 @@
 //! What every room of a running service shares.
 
+use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
-use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::db::{self, PgPool, blob};
 use crate::digest::Digest;
 use crate::id::{CompanyId, WorkerId};
 use crate::notify::Mailer;
-use crate::render::Limits;
+use crate::render::pool::{Budget, Fence, Setup, default_memory};
+use crate::render::{Limits, Pool};
 use crate::settings::Settings;
 use crate::storage::{self, Staged, Storage};
 
@@ -52,14 +55,70 @@ pub struct State {
     pub work: Bell,
     /// Rings when a job has changed.
     pub news: Bell,
-    /// Places for previews: as many are rendered at once.
-    pub previews: Arc<Semaphore>,
+    /// Renders pictures.
+    pub renders: Renders,
     /// Sends mail.
     pub mailer: Arc<Mailer>,
     /// Renders the numbers for `/metrics`.
     pub metrics: PrometheusHandle,
     /// Cancelled when the service closes: nothing new is begun.
     pub closing: CancellationToken,
+}
+
+/// The render processes. Those of previews are apart, so that nobody who waits for one waits for a job.
+#[derive(Clone, Debug)]
+pub struct Renders {
+    /// For the items of jobs.
+    pub items: Pool,
+    /// For previews.
+    pub previews: Pool,
+}
+
+impl Renders {
+    /// Pools without processes yet, in this runtime. The program is this one, wherever it lies; a fault is for tests.
+    ///
+    /// # Errors
+    /// When their folder cannot be made.
+    pub fn open(settings: &Settings, program: PathBuf, fault: Option<String>) -> io::Result<Self> {
+        /// How many previews are rendered at once.
+        const PREVIEWS: usize = 2;
+        let limits = limits(settings);
+        let memory = if settings.render_memory == 0 { default_memory() } else { settings.render_memory };
+        let fence = Fence {
+            memory: settings.max_render_memory,
+            cpu: settings.max_render_cpu,
+            wall: settings.max_render_time,
+            // Uncompressed with alpha, and some room for profiles and tables.
+            file: limits.output_pixels * 4 + (64 << 20),
+        };
+        let scratch = settings.data_dir.join("render");
+        let setup =
+            Setup { program, scratch, places: slots(settings), limits, fence, budget: Budget::of(memory), fault };
+        let previews = Pool::open(Setup { places: PREVIEWS, ..setup.clone() })?;
+        Ok(Self { items: Pool::open(setup)?, previews })
+    }
+}
+
+/// How many items are worked on at once.
+fn slots(settings: &Settings) -> usize {
+    match settings.slots {
+        0 => std::thread::available_parallelism().map_or(2, usize::from),
+        slots => slots,
+    }
+}
+
+/// How large pictures may be.
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        source_pixels: settings.max_source_pixels,
+        source_side: settings.max_source_side,
+        decoded_bytes: settings.max_decoded_bytes,
+        frames: settings.max_frames,
+        frame_pixels: settings.max_frame_pixels,
+        profile_bytes: settings.max_profile_bytes,
+        output_pixels: settings.max_output_pixels,
+        output_side: settings.max_output_side,
+    }
 }
 
 /// Why bytes could not be kept.
@@ -99,22 +158,12 @@ impl State {
 
     /// How large pictures may be.
     pub fn limits(&self) -> Limits {
-        let settings = &self.settings;
-        Limits {
-            source_pixels: settings.max_source_pixels,
-            source_side: settings.max_source_side,
-            decoded_bytes: settings.max_decoded_bytes,
-            output_pixels: settings.max_output_pixels,
-            output_side: settings.max_output_side,
-        }
+        limits(&self.settings)
     }
 
     /// How many items are worked on at once.
     pub fn slots(&self) -> usize {
-        match self.settings.slots {
-            0 => std::thread::available_parallelism().map_or(2, usize::from),
-            slots => slots,
-        }
+        slots(&self.settings)
     }
 
     /// The address under which people reach the service, without a slash at the end.

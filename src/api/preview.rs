@@ -15,7 +15,7 @@ use crate::db::{self, image_preset};
 use crate::export::modifier::mistake;
 use crate::id::AssetId;
 use crate::language::{self, Attributes, Macros, Origin, Recipe};
-use crate::render::{self, Plan, Stop};
+use crate::render::pool::Ended;
 use crate::state::State;
 
 /// What the picture shall become.
@@ -82,25 +82,20 @@ fn understand(asset: &Asset, modifier: &Modifier, macros: &Macros) -> Result<Rec
         .map_err(|complaints| complaints.iter().map(|complaint| mistake(complaint, place(&complaint.origin))).collect())
 }
 
-/// Renders into a temporary file, with at most as many previews at once as there are slots for items.
+/// Renders into a temporary file, in the processes that are there for previews.
 async fn render(state: &State, asset: &Asset, recipe: Recipe) -> Result<Vec<u8>, Problem> {
     let refused = |code: Code, detail: String| Problem::refused(vec![Mistake::new("assetHandle", code, detail)]);
     let Some(original) = asset.sha256 else {
         return Err(refused(Code::UnsupportedAssetType, "A set has no picture of its own.".into()));
     };
-    let turn = state.previews.clone().acquire_owned().await.map_err(Problem::unavailable)?;
-    let (source, limits, output) = (state.storage.path(&original), state.limits(), state.storage.scratch().await?);
-    let rendered = tokio::task::spawn_blocking(move || {
-        let plan = Plan::of(&recipe, &render::probe(&source)?, &limits)?;
-        render::render(&plan, &source, &output, &Stop::default())?;
-        let bytes = std::fs::read(&output)?;
-        drop(turn);
-        Ok::<_, render::Failure>(bytes)
-    })
-    .await
-    .map_err(Problem::internal)?;
-    rendered.map_err(|failure| match failure.code {
-        Code::Internal | Code::OriginalMissing => Problem::internal(failure),
-        code => refused(code, failure.detail),
-    })
+    let (source, output) = (state.storage.path(&original), state.storage.scratch().await?);
+    let rendered = state.renders.previews.render(&recipe.canonical(), &source, &output).await;
+    match rendered.map_err(Ended::into_failure) {
+        Ok(_) => Ok(tokio::fs::read(&output).await.map_err(Problem::internal)?),
+        Err(failure) => Err(match failure.code {
+            Code::Internal | Code::OriginalMissing => Problem::internal(failure),
+            Code::Unavailable => Problem::unavailable(failure),
+            code => refused(code, failure.detail),
+        }),
+    }
 }

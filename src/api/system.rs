@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::api::document;
 use crate::api::problem::Problem;
 use crate::code::Code;
+use crate::render::Confinement;
 use crate::state::State;
 use crate::{db, render};
 
@@ -37,6 +38,32 @@ pub struct Info {
     limits: Limits,
     /// How many items are worked on at once.
     slots: usize,
+    /// Which walls stand around a render's process; absent when none can be started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    render_process: Option<RenderProcess>,
+}
+
+/// Walls around a render's process. False is what the kernel does not have.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RenderProcess {
+    /// Its memory is bounded.
+    address_space: bool,
+    /// Its processor time is bounded.
+    cpu: bool,
+    /// It dies with the service.
+    parent_death: bool,
+    /// It reads its one source and writes its one result, and reaches no other file.
+    landlock_files: bool,
+    /// It opens no TCP connection and listens on no port.
+    landlock_network: bool,
+}
+
+impl From<Confinement> for RenderProcess {
+    fn from(confinement: Confinement) -> Self {
+        let Confinement { address_space, cpu, parent_death, landlock_files, landlock_network } = confinement;
+        Self { address_space, cpu, parent_death, landlock_files, landlock_network }
+    }
 }
 
 /// What the service refuses to exceed.
@@ -53,10 +80,22 @@ pub struct Limits {
     source_side: u32,
     /// Bytes of a decoded source picture.
     decoded_bytes: u64,
+    /// Frames of an animation.
+    frames: u32,
+    /// Pixels of all frames of an animation together.
+    frame_pixels: u64,
+    /// Bytes of a colour profile that is used.
+    profile_bytes: u64,
     /// Pixels of an output picture.
     output_pixels: u64,
     /// Pixels along an output picture's longer side.
     output_side: u32,
+    /// Seconds of processor time for one render.
+    render_cpu_seconds: f64,
+    /// Seconds for one render.
+    render_seconds: f64,
+    /// Bytes of memory of one render.
+    render_bytes: u64,
 }
 
 /// Show version and limits.
@@ -76,8 +115,15 @@ pub async fn info(state: Data<State>) -> HttpResponse {
             decoded_bytes: settings.max_decoded_bytes,
             output_pixels: settings.max_output_pixels,
             output_side: settings.max_output_side,
+            frames: settings.max_frames,
+            frame_pixels: settings.max_frame_pixels,
+            profile_bytes: settings.max_profile_bytes,
+            render_cpu_seconds: settings.max_render_cpu.as_secs_f64(),
+            render_seconds: settings.max_render_time.as_secs_f64(),
+            render_bytes: settings.max_render_memory,
         },
         slots: state.slots(),
+        render_process: state.renders.items.confinement().await.ok().map(RenderProcess::from),
     })
 }
 

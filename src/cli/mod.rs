@@ -10,6 +10,7 @@ mod migrate;
 mod openapi;
 mod push;
 mod render;
+mod render_worker;
 pub mod samples;
 mod serve;
 mod test_postgres;
@@ -45,6 +46,9 @@ enum Command {
     Export(export::Arguments),
     /// Looks after an installation.
     Admin(admin::Arguments),
+    /// Renders what the service tells it, for the service alone.
+    #[command(hide = true)]
+    RenderWorker(render_worker::Arguments),
     /// Runs a service and shows the main job with checks, for script/demo.
     #[command(hide = true)]
     Demo(demo::Arguments),
@@ -87,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(arguments) => migrate::run(arguments),
         Command::Openapi => openapi::run(),
         Command::Render(arguments) => render::run(arguments),
+        Command::RenderWorker(arguments) => render_worker::run(arguments),
         Command::Push(arguments) => push::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Admin(arguments) => admin::run(arguments),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Refusal;
 use crate::code::Code;
 use crate::language::{self, Attributes, Complaint, ComplaintKind, Macros, Order, Understood};
-use crate::render::{self, Header, Limits, Plan, Stop, Warning};
+use crate::render::{self, Header, Limits, Plan, Warning};
 
 /// Arguments of `offprint render`.
 #[derive(clap::Args)]
@@ -84,7 +84,7 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     if arguments.explain {
         print_json(&plan)?;
     }
-    let rendered = render::render(&plan, &arguments.source, &arguments.output, &Stop::default()).map_err(refused)?;
+    let rendered = render::render(&plan, &arguments.source, &arguments.output).map_err(refused)?;
     let mut warnings: Vec<Warning> = understood.warnings.iter().map(remark).collect();
     warnings.extend(rendered.warnings);
     let format = recipe.format();

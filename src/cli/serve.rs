@@ -9,7 +9,6 @@ use actix_web::HttpServer;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -20,7 +19,7 @@ use crate::db::{self, PgPool};
 use crate::id::WorkerId;
 use crate::notify::Mailer;
 use crate::settings::{Auth, Settings};
-use crate::state::State;
+use crate::state::{Renders, State};
 use crate::storage::Storage;
 use crate::{api, telemetry, worker};
 
@@ -152,6 +151,7 @@ async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> R
         .map_err(|error| Refusal::new(Code::InvalidValue, error.to_string()))?;
     let storage =
         Storage::open(&settings.data_dir).map_err(|error| unavailable("The storage could not be opened", &error))?;
+    let renders = renders(&settings).await?;
     let company =
         db::company::default(&pool).await.map_err(|error| unavailable("The company could not be read", &error))?;
     Ok(State {
@@ -162,11 +162,29 @@ async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> R
         worker: WorkerId::new(),
         work: Default::default(),
         news: Default::default(),
-        previews: Arc::new(Semaphore::new(2)),
+        renders,
         mailer: Arc::new(mailer),
         metrics,
         closing: CancellationToken::new(),
     })
+}
+
+/// The render processes: one is started now, because a service that cannot render shall say so at once.
+async fn renders(settings: &Settings) -> Result<Renders, Refusal> {
+    // Not by its name: that may be another version's by the time the next process is started.
+    let renders = Renders::open(settings, "/proc/self/exe".into(), None)
+        .map_err(|error| unavailable("The folder for renders could not be made", &error))?;
+    let confinement =
+        renders.items.confinement().await.map_err(|failure| Refusal::new(failure.code, failure.detail))?;
+    info!(
+        address_space = confinement.address_space,
+        cpu = confinement.cpu,
+        parent_death = confinement.parent_death,
+        landlock_files = confinement.landlock_files,
+        landlock_network = confinement.landlock_network,
+        "Pictures are rendered in processes of their own; true is what this kernel confines them by"
+    );
+    Ok(renders)
 }
 
 fn listener(bind: SocketAddr) -> Result<TcpListener, Refusal> {

@@ -165,7 +165,7 @@ fn judge(held: &Held, ending: Ending) -> Verdict {
         Ending::Crashed(why) => {
             verdict.crashes += 1;
             verdict.ending = "crashed";
-            let said = format!("Rendering died {MOST_CRASHES} times, last: {}", why.detail);
+            let said = format!("Rendering died {MOST_CRASHES} times, last as {}: {}", why.code, why.detail);
             verdict.again(verdict.crashes, MOST_CRASHES, Duration::ZERO, Note::new(Code::Poison, said));
         }
         Ending::Lost => {

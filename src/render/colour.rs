@@ -6,6 +6,7 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, RenderingIntent, TransformOpt
 
 use super::failure::{Failure, Warning};
 use super::header::{Header, SourceColor};
+use super::limits::Limits;
 use super::pixels::Pixels;
 use crate::code::Code;
 use crate::language::{OutputFormat, PixelType};
@@ -24,8 +25,11 @@ pub(super) enum Profile {
 
 impl Profile {
     /// Reads the profile of a source.
-    pub fn of(header: &Header) -> Self {
+    pub fn of(header: &Header, limits: &Limits) -> Self {
         let Some(bytes) = &header.profile else { return Self::Untagged };
+        if bytes.len() as u64 > limits.profile_bytes {
+            return Self::Unusable(format!("It has {} bytes; the limit is {}.", bytes.len(), limits.profile_bytes));
+        }
         // Profiles come from anywhere, and a plan is made in the service's own process.
         catch_unwind(AssertUnwindSafe(|| Self::read(bytes, header.color)))
             .unwrap_or_else(|_| Self::Unusable("It cannot be read.".into()))

@@ -2,10 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::codec;
 use super::colour::Conversion;
@@ -19,7 +17,7 @@ use crate::code::Code;
 pub const ENGINE_VERSION: i32 = 1;
 
 /// A rendered picture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rendered {
     /// Width in pixels.
     pub width: u32,
@@ -31,45 +29,24 @@ pub struct Rendered {
     pub warnings: Vec<Warning>,
 }
 
-/// A handle that ends a render between two of its steps.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Asks the render to end.
-    pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn check(&self) -> Result<(), Failure> {
-        if self.0.load(Ordering::Relaxed) {
-            return Err(Failure::new(Code::Stopped, "The render was stopped."));
-        }
-        Ok(())
-    }
-}
-
 /// Renders one picture into a file. The same plan and source give the same bytes each time.
 ///
 /// # Errors
-/// `truncated`, `corrupt` and the like for the source, `encode-failed` for the output, `stopped`; `render-crashed` when
-/// a codec or we ourselves panicked. The output file may then exist and must not be used.
-pub fn render(plan: &Plan, source: &Path, output: &Path, stop: &Stop) -> Result<Rendered, Failure> {
-    catch_unwind(AssertUnwindSafe(|| develop(plan, source, output, stop)))
+/// `truncated`, `corrupt` and the like for the source, `encode-failed` for the output; `render-crashed` when a
+/// codec or we ourselves panicked. The output file may then exist and must not be used.
+pub fn render(plan: &Plan, source: &Path, output: &Path) -> Result<Rendered, Failure> {
+    catch_unwind(AssertUnwindSafe(|| develop(plan, source, output)))
         .unwrap_or_else(|_| Err(Failure::new(Code::RenderCrashed, "Rendering this picture crashed.")))
 }
 
-fn develop(plan: &Plan, source: &Path, output: &Path, stop: &Stop) -> Result<Rendered, Failure> {
-    stop.check()?;
+fn develop(plan: &Plan, source: &Path, output: &Path) -> Result<Rendered, Failure> {
     let mut pixels = codec::decode(&plan.decode, source)?;
     for step in &plan.steps {
-        stop.check()?;
         pixels = match step {
             Step::Convert => convert(plan, pixels)?,
             other => pixels.apply(other)?,
         };
     }
-    stop.check()?;
     let (width, height) = pixels.size();
     if (width, height) != (plan.width, plan.height) {
         let detail = format!("The plan said {}x{}, the picture is {width}x{height}.", plan.width, plan.height);

@@ -1,11 +1,13 @@
 //! How large pictures may be. Checked on numbers, before anything is decoded.
 
+use serde::{Deserialize, Serialize};
+
 use super::failure::Failure;
 use super::header::Header;
 use crate::code::Code;
 
 /// The largest pictures that are rendered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Most pixels of a source.
     pub source_pixels: u64,
@@ -13,6 +15,12 @@ pub struct Limits {
     pub source_side: u32,
     /// Most bytes of a source once decoded, counting depth.
     pub decoded_bytes: u64,
+    /// Most frames of an animation, though only the first is used.
+    pub frames: u32,
+    /// Most pixels of all frames of an animation together.
+    pub frame_pixels: u64,
+    /// Most bytes of a colour profile; a larger one is ignored with a warning.
+    pub profile_bytes: u64,
     /// Most pixels of an output.
     pub output_pixels: u64,
     /// Longest side of an output, in pixels.
@@ -25,6 +33,9 @@ impl Default for Limits {
             source_pixels: 100_000_000,
             source_side: 30_000,
             decoded_bytes: 512 << 20,
+            frames: 500,
+            frame_pixels: 400_000_000,
+            profile_bytes: 4 << 20,
             output_pixels: 100_000_000,
             output_side: 16_384,
         }
@@ -47,6 +58,14 @@ impl Limits {
         let bytes = header.decoded_bytes();
         if bytes > self.decoded_bytes {
             return refuse(format!("The source takes {bytes} bytes decoded; the limit is {}.", self.decoded_bytes));
+        }
+        if header.frames > self.frames {
+            return refuse(format!("The source has {} frames; the limit is {}.", header.frames, self.frames));
+        }
+        let pixels = pixels * u64::from(header.frames);
+        if header.frames > 1 && pixels > self.frame_pixels {
+            let detail = format!("The source's {} frames have {pixels} pixels together", header.frames);
+            return refuse(format!("{detail}; the limit is {}.", self.frame_pixels));
         }
         Ok(())
     }

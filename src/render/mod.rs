@@ -1,26 +1,33 @@
 //! Recipe and picture to plan, steps and encoded bytes. Knows [`crate::language`] only.
 //!
 //! [`probe`] reads a file's header; [`Plan::of`] makes numbers of recipe and header, without pixels; [`render`] decodes,
-//! does the plan's [`Step`]s one after the other and encodes.
+//! does the plan's [`Step`]s one after the other and encodes. A service does all this through a [`Pool`], in processes
+//! that nothing else depends on.
 
 mod codec;
 mod colour;
+mod confine;
 mod develop;
 mod failure;
+mod fault;
 mod header;
 mod limits;
 mod pixels;
 mod plan;
 mod planner;
+pub mod pool;
 mod step;
 mod tone;
 mod turn;
 mod view;
 
-pub use develop::{ENGINE_VERSION, Rendered, Stop, render};
+pub use confine::Confinement;
+pub use develop::{ENGINE_VERSION, Rendered, render};
 pub use failure::{Failure, Warning};
+pub use fault::Fault;
 pub use header::{Header, SourceColor, SourceFormat, probe};
 pub use limits::Limits;
 pub use plan::{Decode, Encode, Plan};
+pub use pool::Pool;
 pub use step::{Kernel, Step};
 pub use turn::Turn;

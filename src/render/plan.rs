@@ -90,7 +90,7 @@ impl Plan {
         if header.color == SourceColor::Cmyk {
             return Err(Failure::new(Code::UnsupportedColor, "CMYK pictures cannot be converted yet."));
         }
-        let profile = Profile::of(header);
+        let profile = Profile::of(header, limits);
         let mut planner = Planner::new(header, &recipe.view, limits, profile.needs_conversion());
         planner.layer(&recipe.layer)?;
         planner.composite(&recipe.composite);
@@ -105,7 +105,7 @@ impl Plan {
         let output = &recipe.output;
         let (decode, steps) = planner.shrunk(header);
         Ok(Self {
-            peak_bytes: peak_bytes(&decode, &steps, size),
+            peak_bytes: peak_bytes(header, &decode, &steps, size),
             decode: Decode { profile: profile.needs_conversion().then(|| header.profile.clone()).flatten(), ..decode },
             steps,
             encode: Encode {
@@ -126,11 +126,18 @@ impl Plan {
     }
 }
 
-/// Every step holds what it reads and what it makes; the encoder holds the result and about as much again.
-fn peak_bytes(decode: &Decode, steps: &[Step], size: (u32, u32)) -> u64 {
+/// The decoder holds the picture at its own depth beside ours, or all passes of a progressive JPEG. Every step holds
+/// what it reads and what it makes; the encoder holds the result and about as much again.
+fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)) -> u64 {
     let bytes = |(w, h): (u32, u32)| u64::from(w) * u64::from(h) * 4;
     let mut current = bytes((decode.width, decode.height));
-    let mut peak = current;
+    let decoding = match header.format {
+        // Two bytes for each coefficient.
+        SourceFormat::Jpeg if header.progressive => 2 * header.decoded_bytes(),
+        SourceFormat::Jpeg => 0,
+        _ => header.decoded_bytes(),
+    };
+    let mut peak = current + decoding;
     for step in steps {
         let next = match step {
             Step::Window { width, height, .. }
@@ -162,6 +169,8 @@ mod tests {
             alpha: false,
             premultiplied: false,
             bits: 8,
+            frames: 1,
+            progressive: false,
             dpi: None,
             profile: None,
         }

@@ -10,7 +10,8 @@ use crate::db;
 use crate::db::item::{self, Beat, Claim};
 use crate::db::settle::{Ending, Made, Try, settle, settle_ready};
 use crate::language::Recipe;
-use crate::render::{self, Failure, Plan, Stop};
+use crate::render::Failure;
+use crate::render::pool::Ended;
 use crate::state::{KeepError, State};
 use crate::storage;
 use crate::worker::{ENGINE, within_grace};
@@ -82,8 +83,8 @@ fn ready(claim: &Claim) -> Option<Made> {
 
 /// Renders, while the lease is kept alive and orders are listened to.
 async fn rendered(state: &State, claim: &Claim) -> Ending {
-    let stop = Stop::default();
-    let render = develop(state, claim, &stop);
+    // Dropped, it kills the render.
+    let render = develop(state, claim);
     tokio::pin!(render);
     let mut beats = interval(state.settings.lease / 4);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,54 +94,41 @@ async fn rendered(state: &State, claim: &Claim) -> Ending {
             ending = &mut render => return ending,
             _ = beats.tick() => match item::beat(&state.db, claim, state.settings.lease).await {
                 Ok(Beat::GoOn) => {}
-                Ok(Beat::Stop) => {
-                    stop.stop();
-                    return Ending::Stopped;
-                }
+                Ok(Beat::Stop) => return Ending::Stopped,
                 // Settle will find that the item is somebody else's.
-                Ok(Beat::Lost) => {
-                    stop.stop();
-                    return Ending::Lost;
-                }
+                Ok(Beat::Lost) => return Ending::Lost,
                 Err(error) => warn!(error = %error, "A heartbeat was missed: {error}"),
             },
             () = state.closing.cancelled() => {
-                return within_grace(&mut render).await.unwrap_or_else(|| {
-                    stop.stop();
-                    Ending::GivenBack
-                });
+                return within_grace(&mut render).await.unwrap_or(Ending::GivenBack);
             }
         }
     }
 }
 
-/// Plans and renders on a thread for blocking work, and keeps the result.
-async fn develop(state: &State, claim: &Claim, stop: &Stop) -> Ending {
+/// Has the picture rendered, and keeps the result.
+async fn develop(state: &State, claim: &Claim) -> Ending {
     let begun = std::time::Instant::now();
-    let Some(recipe) = claim.recipe.as_deref().and_then(|text| serde_json::from_str::<Recipe>(text).ok()) else {
+    let text = claim.recipe.as_deref().unwrap_or_default();
+    let Ok(recipe) = serde_json::from_str::<Recipe>(text) else {
         return Ending::Failed(Note::new(
             Code::Internal,
             "The recipe of this item does not read; a newer version wrote it.",
         ));
     };
-    let (source, limits, stop) = (state.storage.path(&claim.sha256), state.limits(), stop.clone());
     let output = match state.storage.scratch().await {
         Ok(output) => output,
         Err(error) => return Ending::TryAgain(from_storage(&error)),
     };
     let mime = recipe.format().mime().to_owned();
-    let done = tokio::task::spawn_blocking(move || {
-        let plan = Plan::of(&recipe, &render::probe(&source)?, &limits)?;
-        let rendered = render::render(&plan, &source, &output, &stop)?;
-        Ok((rendered, output))
-    })
-    .await;
+    let rendered = state.renders.items.render(text, &state.storage.path(&claim.sha256), &output).await;
     metrics::histogram!("offprint_render_seconds").record(begun.elapsed().as_secs_f64());
-    let (rendered, output) = match done {
-        Ok(Ok(done)) => done,
-        Ok(Err(failure)) => return failed(failure),
-        Err(panic) => {
-            return Ending::Failed(Note::new(Code::RenderCrashed, format!("Rendering this picture crashed: {panic}.")));
+    let rendered = match rendered {
+        Ok(rendered) => rendered,
+        Err(Ended::Refused(failure)) => return failed(failure),
+        Err(Ended::Died(failure)) => {
+            metrics::counter!("offprint_renders_died_total", "code" => failure.code.as_str()).increment(1);
+            return Ending::Crashed(Note::new(failure.code, failure.detail));
         }
     };
     let kept = match state.storage.stage(output).await {
@@ -163,7 +151,6 @@ async fn develop(state: &State, claim: &Claim, stop: &Stop) -> Ending {
 fn failed(failure: Failure) -> Ending {
     let note = Note::new(failure.code, failure.detail);
     match failure.code {
-        Code::Stopped => Ending::Stopped,
         Code::OriginalMissing | Code::StorageFull | Code::Unavailable | Code::Internal => Ending::TryAgain(note),
         _ => Ending::Failed(note),
     }

@@ -13,12 +13,11 @@ use offprint::db;
 use offprint::id::WorkerId;
 use offprint::notify::Mailer;
 use offprint::settings::Settings;
-use offprint::state::State;
+use offprint::state::{Renders, State};
 use offprint::storage::Storage;
 use serde_json::Value;
 use sqlx::PgPool;
 use tempfile::TempDir;
-use tokio::sync::Semaphore;
 
 #[derive(Parser)]
 struct Knobs {
@@ -59,6 +58,11 @@ impl House {
 
     /// A house with some settings changed.
     pub async fn with(pool: PgPool, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with_fault(pool, None, change).await
+    }
+
+    /// A house whose renders go wrong as `kind:width` says, see `render::Fault`.
+    pub async fn with_fault(pool: PgPool, fault: Option<&str>, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = TempDir::new().unwrap();
         let mut settings = Knobs::parse_from(["offprint"]).settings;
         settings.data_dir = folder.path().to_owned();
@@ -72,7 +76,7 @@ impl House {
             worker: WorkerId::new(),
             work: Default::default(),
             news: Default::default(),
-            previews: Arc::new(Semaphore::new(2)),
+            renders: Renders::open(&settings, env!("CARGO_BIN_EXE_offprint").into(), fault.map(str::to_owned)).unwrap(),
             mailer: Arc::new(mailer),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             closing: Default::default(),

@@ -15,6 +15,7 @@ mod image_presets;
 mod modifier_language;
 mod notify;
 mod openapi;
+mod processes;
 mod queue;
 mod render;
 mod render_command;

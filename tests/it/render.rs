@@ -1,11 +1,9 @@
 //! Pictures through plan and steps: what comes out, pixel by pixel.
 
-use std::path::Path;
-
 use image::{DynamicImage, GenericImageView, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use offprint::code::Code;
 use offprint::language::{Attributes, Macros, Order, recipe};
-use offprint::render::{Failure, Limits, Plan, Rendered, Stop, probe, render};
+use offprint::render::{Failure, Limits, Plan, Rendered, probe, render};
 
 /// A source in a folder of its own, and what modifiers make of it.
 pub struct Studio {
@@ -40,7 +38,7 @@ impl Studio {
         let recipe = recipe(&order).unwrap().recipe;
         let plan = Plan::of(&recipe, &probe(&self.source())?, &Limits::default())?;
         let output = self.folder.path().join("output");
-        let rendered = render(&plan, &self.source(), &output, &Stop::default())?;
+        let rendered = render(&plan, &self.source(), &output)?;
         let file = std::fs::read(output).unwrap();
         assert_eq!(rendered.bytes, file.len() as u64);
         Ok((file, rendered))
@@ -251,25 +249,4 @@ fn resolution_is_carried_or_replaced() {
         let second = Studio::with(&Studio::with(&first).file("fmt=tif").unwrap().0);
         assert!((probe(&second.source()).unwrap().dpi.unwrap() - 240.0).abs() < 0.1, "{format}");
     }
-}
-
-#[test]
-fn a_stopped_render_stops() {
-    let stop = Stop::default();
-    stop.stop();
-    let studio = studio();
-    let (macros, attributes) = (Macros::default(), Attributes::default());
-    let order = Order {
-        before: "",
-        modifier: "",
-        export_macro: None,
-        after: "",
-        macros: &macros,
-        object: "",
-        attributes: &attributes,
-    };
-    let header = probe(&studio.source()).unwrap();
-    let plan = Plan::of(&recipe(&order).unwrap().recipe, &header, &Limits::default()).unwrap();
-    let stopped = render(&plan, &studio.source(), Path::new("/nowhere"), &stop);
-    assert_eq!(stopped.unwrap_err().code, Code::Stopped);
 }

@@ -1,12 +1,12 @@
 //! The blocks of a GIF.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Seek};
 
-use super::{Header, SourceColor, SourceFormat, corrupt};
+use super::{COUNTED, Header, SourceColor, SourceFormat, corrupt};
 use crate::render::failure::Failure;
 
-/// Reads blocks up to the first frame.
-pub(super) fn read(reader: &mut impl BufRead) -> Result<Header, Failure> {
+/// Reads blocks up to the first frame, and counts those after it.
+pub(super) fn read(reader: &mut (impl BufRead + Seek)) -> Result<Header, Failure> {
     let mut start = [0; 13];
     reader.read_exact(&mut start)?;
     let side = |at: usize| u32::from(u16::from_le_bytes([start[at], start[at + 1]]));
@@ -26,7 +26,45 @@ pub(super) fn read(reader: &mut impl BufRead) -> Result<Header, Failure> {
     let at = |at: usize| u32::from(u16::from_le_bytes([frame[at], frame[at + 1]]));
     // What the first frame leaves uncovered is transparent.
     header.alpha |= (at(0), at(2)) != (0, 0) || at(4) < header.width || at(6) < header.height;
+    let mut last = [0];
+    reader.read_exact(&mut last)?;
+    // Whether the file is whole is the decoder's to say.
+    let _ = count(reader, last[0], &mut header.frames);
     Ok(header)
+}
+
+/// Counts frames, from behind the head of the first, whose flags are these. An error is the end of the file.
+fn count(reader: &mut (impl BufRead + Seek), flags: u8, frames: &mut u32) -> Result<(), Failure> {
+    let mut block = [0];
+    skip_frame(reader, flags)?;
+    while reader.stream_position()? < COUNTED {
+        reader.read_exact(&mut block)?;
+        match block[0] {
+            0x21 => drop(extension(reader)?),
+            0x2C => {
+                let mut head = [0; 9];
+                reader.read_exact(&mut head)?;
+                *frames += 1;
+                skip_frame(reader, head[8])?;
+            }
+            _ => break,
+        }
+    }
+    Ok(())
+}
+
+/// Passes over a frame's palette and data.
+fn skip_frame(reader: &mut (impl BufRead + Seek), flags: u8) -> Result<(), Failure> {
+    let mut byte = [0];
+    skip_palette(reader, flags)?;
+    reader.read_exact(&mut byte)?;
+    loop {
+        reader.read_exact(&mut byte)?;
+        match byte[0] {
+            0 => return Ok(()),
+            length => reader.seek_relative(i64::from(length))?,
+        }
+    }
 }
 
 fn skip_palette(reader: &mut impl Read, flags: u8) -> Result<(), Failure> {

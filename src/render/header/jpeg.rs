@@ -21,6 +21,7 @@ struct Frame {
     bits: u8,
     size: (u32, u32),
     components: u8,
+    progressive: bool,
 }
 
 /// Reads markers up to the first scan.
@@ -68,7 +69,7 @@ fn segment(input: &mut impl Read) -> Result<Vec<u8>, Failure> {
 impl Found {
     fn take(&mut self, marker: u8, data: Vec<u8>) -> Result<(), Failure> {
         match marker {
-            0xC0..=0xC2 => self.frame = Some(frame(&data)?),
+            0xC0..=0xC2 => self.frame = Some(Frame { progressive: marker == 0xC2, ..frame(&data)? }),
             0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
                 return Err(Failure::new(
                     Code::UnsupportedFormat,
@@ -102,6 +103,7 @@ impl Found {
             return Err(Failure::new(Code::UnsupportedFormat, detail));
         }
         let mut header = Header::new(SourceFormat::Jpeg, frame.size, color, frame.bits);
+        header.progressive = frame.progressive;
         header.dpi = self.jfif_dpi;
         self.profile.sort_by_key(|(number, _)| *number);
         let profile: Vec<u8> = self.profile.into_iter().flat_map(|(_, part)| part).take(MAX_PROFILE).collect();
@@ -116,7 +118,7 @@ impl Found {
 fn frame(data: &[u8]) -> Result<Frame, Failure> {
     let &[bits, h1, h0, w1, w0, components, ..] = data else { return Err(corrupt("The JPEG's frame is cut short.")) };
     let size = (u32::from(u16::from_be_bytes([w1, w0])), u32::from(u16::from_be_bytes([h1, h0])));
-    Ok(Frame { bits, size, components })
+    Ok(Frame { bits, size, components, progressive: false })
 }
 
 fn jfif_dpi(data: &[u8]) -> Option<f64> {

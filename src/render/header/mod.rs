@@ -18,8 +18,11 @@ use super::failure::Failure;
 use super::turn::Turn;
 use crate::code::Code;
 
-/// Largest colour profile that is read, in bytes.
-const MAX_PROFILE: usize = 4 << 20;
+/// Largest colour profile that is read, in bytes. How large one may be to be used is a limit of the plan's.
+const MAX_PROFILE: usize = 32 << 20;
+
+/// How far into a file frames are counted, in bytes.
+const COUNTED: u64 = 64 << 20;
 
 /// The kinds of picture that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +88,12 @@ pub struct Header {
     pub premultiplied: bool,
     /// Bits of a component.
     pub bits: u8,
+    /// How many frames it has; more than one is an animation.
+    #[serde(default = "one")]
+    pub frames: u32,
+    /// Whether it comes in passes over the whole picture, all of which a JPEG's decoder must hold.
+    #[serde(default)]
+    pub progressive: bool,
     /// Dots per inch.
     pub dpi: Option<f64>,
     /// The colour profile, as it is embedded.
@@ -103,6 +112,8 @@ impl Header {
             alpha: false,
             premultiplied: false,
             bits,
+            frames: 1,
+            progressive: false,
             dpi: None,
             profile: None,
         }
@@ -119,6 +130,10 @@ impl Header {
         let depth = u64::from(self.bits.div_ceil(8).max(1));
         u64::from(self.width) * u64::from(self.height) * (colors + u64::from(self.alpha)) * depth
     }
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// Reads the header of a picture.

@@ -1,7 +1,7 @@
 //! Headers that a pure Rust decoder reads for us.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use image::codecs::bmp::BmpDecoder;
 use image::codecs::webp::WebPDecoder;
@@ -9,7 +9,7 @@ use image::{ColorType, ImageDecoder, ImageError};
 use tiff::decoder::ifd::Value;
 use tiff::tags::{ExtraSamples, PhotometricInterpretation, Tag};
 
-use super::{Header, MAX_PROFILE, SourceColor, SourceFormat, corrupt, exif};
+use super::{COUNTED, Header, MAX_PROFILE, SourceColor, SourceFormat, corrupt, exif};
 use crate::code::Code;
 use crate::render::failure::Failure;
 
@@ -30,6 +30,7 @@ pub(super) fn png(input: Input) -> Result<Header, Failure> {
     };
     let mut header = Header::new(SourceFormat::Png, (info.width, info.height), color, info.bit_depth as u8);
     header.alpha = alpha || info.trns.is_some();
+    header.frames = info.animation_control.map_or(1, |animation| animation.num_frames.max(1));
     header.profile = info.icc_profile.as_ref().map(|profile| profile.to_vec()).filter(|it| it.len() <= MAX_PROFILE);
     header.dpi = info
         .pixel_dims
@@ -100,16 +101,32 @@ fn tiff_failure(error: tiff::TiffError) -> Failure {
     }
 }
 
-pub(super) fn webp(input: Input) -> Result<Header, Failure> {
+pub(super) fn webp(mut input: Input) -> Result<Header, Failure> {
+    let frames = webp_frames(&mut input).unwrap_or(1);
+    input.rewind()?;
     let mut decoder = WebPDecoder::new(input).map_err(image_failure)?;
     let mut header = Header::new(SourceFormat::Webp, decoder.dimensions(), SourceColor::Rgb, 8);
     header.alpha = decoder.color_type().has_alpha();
+    header.frames = frames;
     header.profile = decoder.icc_profile().map_err(image_failure)?.filter(|it| it.len() <= MAX_PROFILE);
     if let Some(raw) = decoder.exif_metadata().map_err(image_failure)? {
         let plain = raw.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec);
         exif::apply(&mut header, plain.unwrap_or(raw));
     }
     Ok(header)
+}
+
+/// Steps from chunk to chunk of a WebP and counts its frames. An error is the end of the file.
+fn webp_frames(input: &mut Input) -> std::io::Result<u32> {
+    let mut frames = 0;
+    let mut chunk = [0; 8];
+    input.seek(SeekFrom::Start(12))?;
+    while input.stream_position()? < COUNTED && input.read_exact(&mut chunk).is_ok() {
+        frames += u32::from(chunk.starts_with(b"ANMF"));
+        let length = u32::from_le_bytes([chunk[4], chunk[5], chunk[6], chunk[7]]);
+        input.seek_relative(i64::from(length) + i64::from(length % 2))?;
+    }
+    Ok(frames.max(1))
 }
 
 pub(super) fn bmp(input: Input) -> Result<Header, Failure> {

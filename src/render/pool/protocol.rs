@@ -1,0 +1,54 @@
+//! What the service and a render process say to each other: one line of JSON each, never pixels.
+//!
+//! The process says once what it is confined by. Then, for each picture: the service gives the [`Job`]; the process
+//! plans it and says what it will need; the service gives the word when that much memory is free; the process renders
+//! and says how it went. It refuses or fails with the same words at either place.
+
+use serde::{Deserialize, Serialize};
+
+use crate::render::confine::Confinement;
+use crate::render::develop::Rendered;
+use crate::render::failure::Failure;
+use crate::render::limits::Limits;
+
+/// Where the source lies in the scratch folder; the process may only read it.
+pub(super) const SOURCE: &str = "in/source";
+
+/// Where the result goes in the scratch folder.
+pub(super) const OUTPUT: &str = "out/picture";
+
+/// Where the process's last words are.
+pub(super) const ERRORS: &str = "errors";
+
+/// The word to render what was planned.
+pub(super) const GO: &str = "go\n";
+
+/// The word not to.
+pub(super) const NO: &str = "no\n";
+
+/// One picture to render. Its files lie in the scratch folder under fixed names.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Job {
+    /// The recipe's canonical text.
+    pub recipe: String,
+    /// How large pictures may be.
+    pub limits: Limits,
+    /// Processor seconds it may take.
+    pub cpu: u64,
+}
+
+/// A line from the process.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Said {
+    /// It is ready for the first picture.
+    Ready(Confinement),
+    /// The picture can be rendered, with so many bytes of memory.
+    Planned(u64),
+    /// The result is there.
+    Rendered(Rendered),
+    /// The plan is forgotten.
+    Idle,
+    /// The picture cannot be rendered, and why.
+    Failed(Failure),
+}

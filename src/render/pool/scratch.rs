@@ -1,0 +1,101 @@
+//! Folders for render processes, one each, gone when the process is.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use tempfile::TempDir;
+
+use super::protocol::{OUTPUT, SOURCE};
+
+/// The pool's own folder. The lock on it says that its service lives, so that the next one can tidy up what a killed
+/// service left.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    folder: TempDir,
+    _lock: File,
+}
+
+/// One process's folder: `in` it may read, `out` it may write.
+#[derive(Debug)]
+pub(super) struct Desk(TempDir);
+
+impl Scratch {
+    /// Makes a folder below `root`.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        fs::create_dir_all(root)?;
+        // The processes stand elsewhere.
+        let root = &root.canonicalize()?;
+        for left in fs::read_dir(root)?.flatten() {
+            // Whoever lives holds the lock of its folder.
+            if let Ok(folder) = File::open(left.path())
+                && flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok()
+            {
+                // Another service may tidy up at the same moment.
+                let _ = fs::remove_dir_all(left.path());
+            }
+        }
+        loop {
+            let folder = tempfile::Builder::new().prefix("pool-").tempdir_in(root)?;
+            let lock = File::open(folder.path())?;
+            // One who tidies up may have taken the new folder for one left behind.
+            if flock(&lock, FlockOperation::LockExclusive).is_ok() && folder.path().exists() {
+                return Ok(Self { folder, _lock: lock });
+            }
+        }
+    }
+
+    pub fn desk(&self) -> io::Result<Desk> {
+        let desk = tempfile::tempdir_in(&self.folder)?;
+        fs::create_dir(desk.path().join("in"))?;
+        fs::create_dir(desk.path().join("out"))?;
+        Ok(Desk(desk))
+    }
+}
+
+impl Desk {
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn output(&self) -> PathBuf {
+        self.path().join(OUTPUT)
+    }
+
+    /// Lays a source on the desk: a second name for its bytes, or, from another file system, a copy.
+    pub fn lay(&self, source: &Path) -> io::Result<()> {
+        let place = self.path().join(SOURCE);
+        fs::hard_link(source, &place).or_else(|_| fs::copy(source, &place).map(drop))
+    }
+
+    /// Takes everything away.
+    pub fn clear(&self) -> io::Result<()> {
+        for file in [SOURCE, OUTPUT] {
+            match fs::remove_file(self.path().join(file)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_service_left_goes_and_what_another_has_stays() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("pool-left/desk/in")).unwrap();
+        let first = Scratch::open(root.path()).unwrap();
+        let desk = first.desk().unwrap();
+        let second = Scratch::open(root.path()).unwrap();
+        assert!(!root.path().join("pool-left").exists());
+        assert!(desk.path().join("in").exists());
+        drop((desk, first, second));
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+}
