@@ -10,7 +10,7 @@ use crate::api::document;
 use crate::api::problem::Problem;
 use crate::code::Code;
 use crate::state::State;
-use crate::{db, render};
+use crate::{db, language, render};
 
 /// What this is and where to go.
 ///
@@ -33,10 +33,23 @@ pub struct Info {
     version: &'static str,
     /// Raised whenever the same recipe on the same picture gives other bytes.
     engine_version: i32,
+    /// Formats that can be converted.
+    formats: Formats,
     /// What it refuses to exceed.
     limits: Limits,
     /// How many items are worked on at once.
     slots: usize,
+}
+
+/// Formats that the service reads and writes. Anything can be exported as original.
+#[derive(Serialize, ToSchema)]
+pub struct Formats {
+    /// Kinds of picture that can be converted, as media types.
+    #[schema(example = json!(["image/jpeg", "image/png"]))]
+    input: Vec<&'static str>,
+    /// Words of the modifier's command `fmt=`.
+    #[schema(example = json!(["jpeg", "png-alpha"]))]
+    output: Vec<&'static str>,
 }
 
 /// What the service refuses to exceed.
@@ -59,8 +72,8 @@ pub struct Limits {
     output_side: u32,
 }
 
-/// Show version and limits.
-#[utoipa::path(tag = "service", responses((status = 200, description = "Version and limits.", body = Info)))]
+/// Show version, formats and limits.
+#[utoipa::path(tag = "service", responses((status = 200, description = "Version, formats and limits.", body = Info)))]
 #[get("/info")]
 pub async fn info(state: Data<State>) -> HttpResponse {
     let settings = &state.settings;
@@ -68,6 +81,10 @@ pub async fn info(state: Data<State>) -> HttpResponse {
         name: "offprint",
         version: env!("CARGO_PKG_VERSION"),
         engine_version: render::ENGINE_VERSION,
+        formats: Formats {
+            input: render::SourceFormat::ALL.iter().map(|format| format.mime()).collect(),
+            output: language::output_words().collect(),
+        },
         limits: Limits {
             items: settings.max_items,
             upload_bytes: settings.max_upload,
@@ -128,7 +145,28 @@ pub async fn ready(state: Data<State>) -> HttpResponse {
 #[utoipa::path(tag = "service", responses((status = 200, description = "Numbers in Prometheus' text format.", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
 pub async fn metrics(state: Data<State>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.render()))
+    let text = state.metrics.render() + &gauges(&db::job::backlog(&state.db).await?);
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+}
+
+/// What there is to do, counted now: every process of the service says the same.
+fn gauges(backlog: &db::job::Backlog) -> String {
+    format!(
+        "# HELP offprint_jobs Jobs that are not finished, by state.\n# TYPE offprint_jobs gauge\n\
+         offprint_jobs{{state=\"scheduled\"}} {}\noffprint_jobs{{state=\"active\"}} {}\n\
+         offprint_jobs{{state=\"paused\"}} {}\noffprint_jobs{{state=\"stopping\"}} {}\n\
+         # HELP offprint_items Items that wait in active jobs, and items that run.\n# TYPE offprint_items gauge\n\
+         offprint_items{{state=\"waiting\"}} {}\noffprint_items{{state=\"running\"}} {}\n\
+         # HELP offprint_oldest_wait_seconds How long the oldest job that has not begun has waited.\n\
+         # TYPE offprint_oldest_wait_seconds gauge\noffprint_oldest_wait_seconds {:.3}\n",
+        backlog.scheduled,
+        backlog.active,
+        backlog.paused,
+        backlog.stopping,
+        backlog.waiting,
+        backlog.running,
+        backlog.oldest_wait,
+    )
 }
 
 /// `/swagger-ui` without its slash.

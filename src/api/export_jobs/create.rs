@@ -37,7 +37,7 @@ const KEPT: i64 = 7 * 24 * 3600;
     tag = "export jobs",
     operation_id = "createExportJob",
     request_body(content = Order, examples(
-        ("The documented example" = (summary = "PNG by the modifier, TIFF by the macro: the macro wins", value = json!({
+        ("As documented" = (summary = "PNG by the modifier, TIFF by the macro: the macro wins", value = json!({
             "assetHandleArray": ["00000000-0000-7000-8000-000000000001"], "fmt": "convert",
             "is_modifier": "&fmt=png", "macro": "$test$", "emailSetting": "None"
         }))),
@@ -69,7 +69,7 @@ pub async fn create(state: Data<State>, caller: Caller, order: Body<Order>) -> R
     transaction.commit().await.map_err(db::Error::from)?;
     state.work.ring();
     let job = db::job::find(&state.db, caller.company, job_id).await?;
-    tracing::info!(job.handle = %job_id, item.count = job.total, "Job {} ({job_id}) was ordered: {} items", job.job_name, job.total);
+    tracing::info!(job.handle = %job_id, item.count = job.total, "Job {:?} ({job_id}) was ordered: {} items", job.job_name, job.total);
     let mut answer = HttpResponse::Accepted();
     answer
         .insert_header((header::LOCATION, format!("/export-jobs/{job_id}")))
