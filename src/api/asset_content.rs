@@ -30,8 +30,8 @@ use crate::state::State;
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what is there already."),
     ),
     responses(
-        (status = 200, description = "All bytes.", content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 206, description = "The range.", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 200, description = "All bytes.", content_type = "*/*"),
+        (status = 206, description = "The range.", content_type = "*/*"),
         (status = 304, description = "It is what the client has."),
         BadContent,
     )
@@ -67,7 +67,7 @@ pub async fn download_content(
     tag = "assets",
     params(("assetHandle" = AssetId, Path, description = "The asset.")),
     request_body(
-        content = Vec<u8>,
+        content = String,
         content_type = "application/octet-stream",
         description = "The new bytes, such as `curl -T photo.jpg`.",
         example = json!("A text is a file too.")

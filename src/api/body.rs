@@ -57,6 +57,10 @@ pub fn parse<T: ToSchema + DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem>
         .collect();
     let (schema, parts) = schemas::<T>();
     Checker::new(&parts).check(&schema, &value, &mut mistakes);
+    if mistakes.len() >= json::MOST_MISTAKES {
+        mistakes.truncate(json::MOST_MISTAKES);
+        mistakes.push(Mistake::new("", Code::InvalidValue, "There may be more mistakes; these are the first."));
+    }
     if !mistakes.is_empty() {
         return Err(Problem::refused(mistakes));
     }

@@ -98,6 +98,7 @@ fn secure(document: &mut OpenApi) {
 /// Answers that every operation can give, whatever it does.
 fn add_common_answers(operation: &mut Operation) {
     let common = [
+        ("400", "`invalid-parameter`: the address, a query parameter or a header has a value that cannot be used."),
         ("401", "`unauthenticated`: the service has a key and the request does not."),
         ("403", "`foreign-origin`: a page of another site sent a write."),
         ("421", "`misdirected-request`: the `Host` is not one of this service's names."),

@@ -65,6 +65,10 @@ pub async fn guard(
 }
 
 fn check(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
+    // No name or value of ours holds it, and the database takes no text with it.
+    if request.uri().to_string().contains("%00") {
+        return Err(Problem::parameter("address", "It holds a NUL character (%00). Take it out."));
+    }
     let open_to_all = is_public(request.path());
     match &state.settings.api_key {
         Some(key) if !open_to_all && !has_key(request.headers(), key) => return Err(unauthenticated()),
@@ -102,8 +106,8 @@ fn check_host(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
     if state.settings.auth == crate::settings::Auth::OpenOnNetwork || request.path().starts_with("/health/") {
         return Ok(());
     }
-    let host = request.connection_info().host().to_owned();
-    if is_loopback(host_name(&host)) || same_host(&state.public_url(), &host) {
+    let hosts = hosts(request);
+    if hosts.iter().all(|host| is_loopback(host_name(host)) || same_host(&state.public_url(), host)) {
         return Ok(());
     }
     Err(Problem::new(
@@ -112,16 +116,27 @@ fn check_host(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
     ))
 }
 
+/// Every name by which the request says that it reached us. `X-Forwarded-Host` and its like are not asked: anybody can
+/// write them. A request without any name does not come from a browser.
+fn hosts(request: &ServiceRequest) -> Vec<String> {
+    let target = request.uri().authority().map(|authority| authority.to_string());
+    let said =
+        request.headers().get_all(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+    said.chain(target).collect()
+}
+
 fn is_own(state: &State, origin: &str, request: &ServiceRequest) -> bool {
-    let host = request.connection_info().host().to_owned();
     let loopback = origin.parse::<Uri>().ok().and_then(|uri| uri.host().map(is_loopback)).unwrap_or(false);
-    same_host(origin, &host)
+    hosts(request).iter().any(|host| same_host(origin, host))
         || same_host(origin, state.public_url().split_once("://").map_or("", |(_, rest)| rest))
         || loopback
 }
 
 fn same_host(url: &str, host: &str) -> bool {
-    url.parse::<Uri>().ok().and_then(|uri| uri.authority().map(|authority| authority.as_str() == host)).unwrap_or(false)
+    url.parse::<Uri>()
+        .ok()
+        .and_then(|uri| uri.authority().map(|authority| authority.as_str().eq_ignore_ascii_case(host)))
+        .unwrap_or(false)
 }
 
 fn host_name(host: &str) -> &str {

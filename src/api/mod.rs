@@ -30,9 +30,10 @@ pub mod upload;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::error::QueryPayloadError;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, PathConfig, QueryConfig, get, route};
-use actix_web::{App, Error};
+use actix_web::{App, Error, HttpRequest};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -97,7 +98,7 @@ pub fn app(
     let (app, _) = App::new()
         .app_data(body::payload_config(&state))
         .app_data(PathConfig::default().error_handler(|_, _| Problem::missing("object").into()))
-        .app_data(QueryConfig::default().error_handler(|error, _| bad_query(&error).into()))
+        .app_data(QueryConfig::default().error_handler(|error, request| bad_query(request, &error).into()))
         .app_data(Data::new(state))
         .into_utoipa_app()
         .configure(routes)
@@ -110,6 +111,9 @@ pub fn app(
         .wrap(from_fn(guard::trace))
 }
 
-fn bad_query(error: &actix_web::error::QueryPayloadError) -> Problem {
-    Problem::parameter("query", format!("{error}. The parameters are listed in /openapi.json."))
+fn bad_query(request: &HttpRequest, error: &QueryPayloadError) -> Problem {
+    let said = json::clipped(request.query_string());
+    let why = error.to_string();
+    let why = why.trim_start_matches("Query deserialize error: ");
+    Problem::parameter("query", format!("`?{said}`: {why}. The parameters are listed in /openapi.json."))
 }

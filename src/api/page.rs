@@ -41,6 +41,9 @@ pub fn after(cursor: Option<&str>, filters: &impl Serialize) -> Result<Option<Ve
     let Some(said) = cursor else { return Ok(None) };
     let read = || -> Option<Cursor> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(said).ok()?).ok() };
     match read() {
+        Some(cursor) if cursor.key.iter().any(|part| part.contains('\0')) => {
+            Err(invalid("The cursor is not one of ours."))
+        }
         Some(cursor) if cursor.filters == fingerprint(filters) => Ok(Some(cursor.key)),
         Some(_) => Err(invalid("The cursor belongs to a list with other filters. Start again without `cursor`.")),
         None => Err(invalid("The cursor is not one of ours. Take `nextCursor` as it is, or start without.")),

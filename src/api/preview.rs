@@ -38,7 +38,7 @@ pub struct Modifier {
     tag = "assets",
     operation_id = "previewAsset",
     params(("assetHandle" = AssetId, Path, description = "The asset.", example = "00000000-0000-7000-8000-000000000001"), Modifier),
-    responses((status = 200, description = "The picture.", content_type = "image/*", body = Vec<u8>), BadModifier, Missing),
+    responses((status = 200, description = "The picture.", content_type = "image/*"), BadModifier, Missing),
 )]
 #[get("/assets/{assetHandle}/preview")]
 pub async fn preview(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::api::json::pointer;
+use crate::api::json::{MOST_MISTAKES, clipped, pointer};
 use crate::api::problem::Mistake;
 use crate::code::Code;
 
@@ -32,12 +32,15 @@ impl<'a> Checker<'a> {
         Self { parts }
     }
 
-    /// Adds every mistake of the value to the list.
+    /// Adds every mistake of the value to the list, until it holds [`MOST_MISTAKES`].
     pub fn check(&self, schema: &Value, value: &Value, mistakes: &mut Vec<Mistake>) {
         self.node(schema, value, "", mistakes);
     }
 
     fn node(&self, schema: &Value, value: &Value, at: &str, mistakes: &mut Vec<Mistake>) {
+        if mistakes.len() >= MOST_MISTAKES {
+            return;
+        }
         let schema = self.resolve(schema);
         if let Some(choices) = schema.get("oneOf").or(schema.get("allOf")).and_then(Value::as_array) {
             return self.choice(choices, value, at, mistakes);
@@ -77,6 +80,9 @@ impl<'a> Checker<'a> {
     fn object(&self, schema: &Value, fields: &Map<String, Value>, at: &str, mistakes: &mut Vec<Mistake>) {
         let Some(known) = schema.get("properties").and_then(Value::as_object) else { return };
         for (name, value) in fields {
+            if mistakes.len() >= MOST_MISTAKES {
+                return;
+            }
             match known.get(name) {
                 Some(schema) => self.node(schema, value, &pointer(at, name), mistakes),
                 None => mistakes.push(Mistake::new(pointer(at, name), Code::UnknownField, unknown(name, known))),
@@ -136,6 +142,7 @@ fn wrong_type(at: &str, kinds: &[&str], value: &Value) -> String {
             " Send the plain list, without the `items` around it."
         }
         Value::String(_) if wanted == "array" => " Put it between brackets.",
+        Value::Number(_) if wanted == "integer" => " Send a whole number that is not too large.",
         _ => "",
     };
     let place = if at.is_empty() { "The body" } else { "This" };
@@ -143,14 +150,15 @@ fn wrong_type(at: &str, kinds: &[&str], value: &Value) -> String {
 }
 
 fn unknown(name: &str, known: &Map<String, Value>) -> String {
+    let shown = clipped(name);
     // The documentation of ExportJob misspells its own field twice.
     let meant =
         if name == "is_modifer" { Some("is_modifier") } else { nearest(name, known.keys().map(String::as_str)) };
     match meant {
-        Some(meant) => format!("There is no field `{name}`; did you mean `{meant}`?"),
+        Some(meant) => format!("There is no field `{shown}`; did you mean `{meant}`?"),
         None => {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
-            format!("There is no field `{name}`. Known: {}.", names.join(", "))
+            format!("There is no field `{shown}`. Known: {}.", names.join(", "))
         }
     }
 }
@@ -158,7 +166,10 @@ fn unknown(name: &str, known: &Map<String, Value>) -> String {
 /// The word that is at most two edits away, if there is one; the nearest of several.
 pub fn nearest<'w>(said: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let said = said.to_lowercase();
+    // Words of other lengths are farther away than that, and need no counting.
+    let letters = said.chars().count();
     words
+        .filter(|word| word.chars().count().abs_diff(letters) <= 2)
         .map(|word| (edits(&said, &word.to_lowercase()), word))
         .filter(|(edits, _)| *edits <= 2)
         .min()
@@ -187,6 +198,11 @@ fn string(schema: &Value, text: &str, at: &str, mistakes: &mut Vec<Mistake>) {
     {
         mistakes.push(Mistake::new(at, Code::InvalidValue, not_a_word(text, words, schema)));
     }
+    // The database keeps no text with it, and nobody means it.
+    if text.contains('\0') {
+        let detail = "The text holds a NUL character (U+0000). Take it out.";
+        mistakes.push(Mistake::new(at, Code::InvalidValue, detail));
+    }
     let length = text.chars().count() as u64;
     if schema.get("maxLength").and_then(Value::as_u64).is_some_and(|most| length > most) {
         mistakes.push(Mistake::new(
@@ -204,12 +220,12 @@ fn string(schema: &Value, text: &str, at: &str, mistakes: &mut Vec<Mistake>) {
 }
 
 fn not_a_word(text: &str, words: &[Value], schema: &Value) -> String {
-    let allowed = allowed(schema).unwrap_or_default();
+    let (allowed, shown) = (allowed(schema).unwrap_or_default(), clipped(text));
     let meant = translated(text).filter(|meant| words.iter().any(|word| word == meant));
     let near = || nearest(text, words.iter().filter_map(Value::as_str));
     match meant.or_else(near) {
-        Some(meant) => format!("`{text}` is not one of the values; did you mean `{meant}`? {allowed}"),
-        None => format!("`{text}` is not one of the values. {allowed}"),
+        Some(meant) => format!("`{shown}` is not one of the values; did you mean `{meant}`? {allowed}"),
+        None => format!("`{shown}` is not one of the values. {allowed}"),
     }
 }
 
@@ -228,12 +244,13 @@ fn translated(text: &str) -> Option<&'static str> {
 }
 
 fn misformed(format: Option<&str>, text: &str) -> Option<String> {
+    let shown = clipped(text);
     match format? {
         "uuid" if uuid::Uuid::try_parse(text).is_err() => {
-            Some(format!("`{text}` is not a handle. Take it as the service gave it."))
+            Some(format!("`{shown}` is not a handle. Take it as the service gave it."))
         }
         "date-time" if chrono::DateTime::parse_from_rfc3339(text).is_err() => {
-            Some(format!("`{text}` is not a date with time and zone (RFC 3339), such as 2026-12-24T06:00:00+01:00."))
+            Some(format!("`{shown}` is not a date with time and zone (RFC 3339), such as 2026-12-24T06:00:00+01:00."))
         }
         _ => None,
     }

@@ -11,7 +11,7 @@ use crate::api::problem::Problem;
 use crate::code::Code;
 use crate::render::Confinement;
 use crate::state::State;
-use crate::{db, render};
+use crate::{db, language, render};
 
 /// What this is and where to go.
 ///
@@ -34,6 +34,8 @@ pub struct Info {
     version: &'static str,
     /// Raised whenever the same recipe on the same picture gives other bytes.
     engine_version: i32,
+    /// Formats that can be converted.
+    formats: Formats,
     /// What it refuses to exceed.
     limits: Limits,
     /// How many items are worked on at once.
@@ -64,6 +66,17 @@ impl From<Confinement> for RenderProcess {
         let Confinement { address_space, cpu, parent_death, landlock_files, landlock_network } = confinement;
         Self { address_space, cpu, parent_death, landlock_files, landlock_network }
     }
+}
+
+/// Formats that the service reads and writes. Anything can be exported as original.
+#[derive(Serialize, ToSchema)]
+pub struct Formats {
+    /// Kinds of picture that can be converted, as media types.
+    #[schema(example = json!(["image/jpeg", "image/png"]))]
+    input: Vec<&'static str>,
+    /// Words of the modifier's command `fmt=`.
+    #[schema(example = json!(["jpeg", "png-alpha"]))]
+    output: Vec<&'static str>,
 }
 
 /// What the service refuses to exceed.
@@ -98,8 +111,8 @@ pub struct Limits {
     render_bytes: u64,
 }
 
-/// Show version and limits.
-#[utoipa::path(tag = "service", responses((status = 200, description = "Version and limits.", body = Info)))]
+/// Show version, formats and limits.
+#[utoipa::path(tag = "service", responses((status = 200, description = "Version, formats and limits.", body = Info)))]
 #[get("/info")]
 pub async fn info(state: Data<State>) -> HttpResponse {
     let settings = &state.settings;
@@ -107,6 +120,10 @@ pub async fn info(state: Data<State>) -> HttpResponse {
         name: "offprint",
         version: env!("CARGO_PKG_VERSION"),
         engine_version: render::ENGINE_VERSION,
+        formats: Formats {
+            input: render::SourceFormat::ALL.iter().map(|format| format.mime()).collect(),
+            output: language::output_words().collect(),
+        },
         limits: Limits {
             items: settings.max_items,
             upload_bytes: settings.max_upload,
@@ -174,7 +191,28 @@ pub async fn ready(state: Data<State>) -> HttpResponse {
 #[utoipa::path(tag = "service", responses((status = 200, description = "Numbers in Prometheus' text format.", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
 pub async fn metrics(state: Data<State>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.render()))
+    let text = state.metrics.render() + &gauges(&db::job::backlog(&state.db).await?);
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+}
+
+/// What there is to do, counted now: every process of the service says the same.
+fn gauges(backlog: &db::job::Backlog) -> String {
+    format!(
+        "# HELP offprint_jobs Jobs that are not finished, by state.\n# TYPE offprint_jobs gauge\n\
+         offprint_jobs{{state=\"scheduled\"}} {}\noffprint_jobs{{state=\"active\"}} {}\n\
+         offprint_jobs{{state=\"paused\"}} {}\noffprint_jobs{{state=\"stopping\"}} {}\n\
+         # HELP offprint_items Items that wait in active jobs, and items that run.\n# TYPE offprint_items gauge\n\
+         offprint_items{{state=\"waiting\"}} {}\noffprint_items{{state=\"running\"}} {}\n\
+         # HELP offprint_oldest_wait_seconds How long the oldest job that has not begun has waited.\n\
+         # TYPE offprint_oldest_wait_seconds gauge\noffprint_oldest_wait_seconds {:.3}\n",
+        backlog.scheduled,
+        backlog.active,
+        backlog.paused,
+        backlog.stopping,
+        backlog.waiting,
+        backlog.running,
+        backlog.oldest_wait,
+    )
 }
 
 /// `/swagger-ui` without its slash.

@@ -64,19 +64,24 @@ fn handle(number: usize) -> AssetId {
     AssetId(uuid::Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000 + number as u128))
 }
 
-/// Registers what is missing; what is there is left as it is, also where somebody changed it.
 async fn seed(settings: Settings) -> Result<(), Refusal> {
     let settings = settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
     let pool = db::pool(super::serve::options(&settings)?, 2);
     let storage = Storage::open(&settings.data_dir).map_err(unavailable)?;
     let company = company::default(&pool).await.map_err(unavailable)?;
-    for (index, name) in samples::names().enumerate() {
-        sample(&pool, &storage, company, handle(index + 1), name).await?;
-    }
-    let mut connection = pool.acquire().await.map_err(unavailable)?;
-    preset(&mut connection, company).await.map_err(unavailable)?;
+    register(&pool, &storage, company).await?;
     println!("Sample assets are in the folder samples; the documented example's is {}.", handle(1));
     Ok(())
+}
+
+/// Registers the samples and the preset that are missing; what is there is left as it is, also where somebody changed
+/// it.
+pub async fn register(pool: &PgPool, storage: &Storage, company: CompanyId) -> Result<(), Refusal> {
+    for (index, name) in samples::names().enumerate() {
+        sample(pool, storage, company, handle(index + 1), name).await?;
+    }
+    let mut connection = pool.acquire().await.map_err(unavailable)?;
+    preset(&mut connection, company).await.map_err(unavailable)
 }
 
 async fn sample(

@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0, done; 2, a problem, told as one JSON object on stderr; 64, wrong use.
 
-mod admin;
+pub mod admin;
 mod client;
 mod demo;
 mod export;

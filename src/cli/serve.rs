@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpServer;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -56,9 +56,7 @@ fn guard(settings: &Settings) -> Result<(), Refusal> {
 }
 
 async fn serve(settings: Settings) -> Result<(), Refusal> {
-    let metrics = PrometheusBuilder::new()
-        .install_recorder()
-        .map_err(|error| unavailable("Metrics could not be started", &error))?;
+    let metrics = telemetry::metrics().map_err(|error| unavailable("Metrics could not be started", &error))?;
     std::fs::create_dir_all(&settings.data_dir).map_err(|error| {
         unavailable(&format!("The data folder {} could not be made", settings.data_dir.display()), &error)
     })?;

@@ -212,3 +212,43 @@ pub async fn list(
         .await?;
     Ok(found)
 }
+
+/// What there is to do, over all companies.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Backlog {
+    /// Jobs that wait for their time.
+    pub scheduled: i64,
+    /// Jobs that are worked on, or would be if a worker were free.
+    pub active: i64,
+    /// Jobs that were paused.
+    pub paused: i64,
+    /// Jobs that are being stopped.
+    pub stopping: i64,
+    /// Items of active jobs that nobody has taken.
+    pub waiting: i64,
+    /// Live leases.
+    pub running: i64,
+    /// Seconds since the oldest active job that has not begun was to begin; 0 when there is none.
+    pub oldest_wait: f64,
+}
+
+/// Counts what there is to do. Reads the unfinished jobs and the live leases, so it costs little however much is done.
+pub async fn backlog(pool: &PgPool) -> Result<Backlog, Error> {
+    let found = sqlx::query_as(
+        "with lease as (
+             select company_id, job_id, count(*) as running from export_item where state = 'running' group by company_id, job_id
+         )
+         select count(*) filter (where job.state = 'scheduled') as scheduled, count(*) filter (where job.state = 'active') as active,
+                count(*) filter (where job.state = 'paused') as paused, count(*) filter (where job.state = 'stopping') as stopping,
+                coalesce(sum(job.total - job.succeeded - job.failed - job.skipped - job.stopped - coalesce(lease.running, 0))
+                    filter (where job.state = 'active'), 0)::bigint as waiting,
+                coalesce(sum(lease.running), 0)::bigint as running,
+                coalesce(extract(epoch from max(now() - greatest(job.created_at, job.exec_time))
+                    filter (where job.state = 'active' and job.started_at is null)), 0)::float8 as oldest_wait
+           from export_job job left join lease using (company_id, job_id)
+          where job.state <> 'finished' and job.deleted_at is null",
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(found)
+}

@@ -86,7 +86,7 @@ pub struct Sealed {
 }
 
 /// Finishes the job: archive, state, outcome, event and mail in one transaction. `recipients` is empty when nobody is
-/// to be told. `false` when somebody else has the seal: nothing was written.
+/// to be told. `false` when somebody else has the seal, or the job was deleted: nothing was written.
 pub async fn finish(
     pool: &PgPool,
     sealing: &Sealing,
@@ -100,7 +100,7 @@ pub async fn finish(
         "update export_job
             set state = 'finished', outcome = $4, finished_at = now(), expires_at = now() + make_interval(secs => expires_in),
                 seal_lease_until = null
-          where company_id = $1 and job_id = $2 and seal_claim = $3 and state <> 'finished'
+          where company_id = $1 and job_id = $2 and seal_claim = $3 and state <> 'finished' and deleted_at is null
             and succeeded + failed + skipped + stopped = total",
     )
     .bind(company)

@@ -114,6 +114,19 @@ pub enum Outcome {
     Stopped,
 }
 
+impl Outcome {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::SucceededWithWarnings => "succeededWithWarnings",
+            Self::PartiallyFailed => "partiallyFailed",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// What an item is doing, or how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]

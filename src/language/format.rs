@@ -90,6 +90,11 @@ const WORDS: &[Word] = &[
     Word { packings: LOSSY, alpha: true, ..word("webp-alpha", OutputFormat::Webp, RGB) },
 ];
 
+/// The words that `fmt=` takes.
+pub fn output_words() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().map(|word| word.name)
+}
+
 /// Documented formats that are not written yet.
 const LATER: &[&str] = &[
     "png8",
@@ -131,7 +136,7 @@ pub(super) fn read(output: &mut Output, text: &str) -> Result<(), Fault> {
 }
 
 fn unknown(name: &str) -> Fault {
-    let known: Vec<_> = WORDS.iter().map(|word| word.name).collect();
+    let known: Vec<_> = output_words().collect();
     let remedy = format!("Use one of {}.", known.join(", "));
     if LATER.contains(&name) {
         return Fault::later(format!("The format {name} is not written yet."), remedy);

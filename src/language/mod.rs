@@ -20,7 +20,7 @@ pub use attribute::Attributes;
 pub use colour::Colour;
 pub use command::{COMMANDS, Command, Place, Scope, Support, commands};
 pub use complaint::{Complaint, ComplaintKind, Fault, Origin};
-pub use format::OutputFormat;
+pub use format::{OutputFormat, output_words};
 pub use grammar::is_blank;
 pub use macros::{Macros, effective};
 pub use recipe::{

@@ -1,8 +1,9 @@
 //! Moves items through the house in the background.
 //!
 //! Each slot claims one item at a time, keeps its lease alive while it works, and settles it. One task beside them
-//! does what needs doing now and then: it starts what is due, gives back what a dead worker held, seals what has ended,
-//! sends mails and removes what was deleted. All of it can die at any moment: what is true stands in the database.
+//! does what needs doing now and then: it starts what is due, gives back what a dead worker held, seals what has ended
+//! and removes what was deleted. Another one sends mails. All of it can die at any moment: what is true stands in the
+//! database.
 
 mod item;
 mod mail;
@@ -37,19 +38,22 @@ const GRACE: Duration = Duration::from_secs(20);
 pub async fn run(state: State) {
     let mut tasks = JoinSet::new();
     for _ in 0..state.slots() {
-        tasks.spawn(slot(state.clone()));
+        tasks.spawn(again_after_panics(state.clone(), slot));
     }
-    tasks.spawn(chores(state.clone()));
-    while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended {
-            // A slot that panicked is a mistake of ours; the others go on, and its item's lease will run out.
-            tracing::error!(error = %error, "A worker task ended with a panic: {error}");
-            if !state.closing.is_cancelled() {
-                tasks.spawn(slot(state.clone()));
-            }
+    tasks.spawn(again_after_panics(state.clone(), chores));
+    tasks.spawn(again_after_panics(state, mails));
+    while tasks.join_next().await.is_some() {}
+    info!("The workers have ended");
+}
+
+/// Keeps one kind of work going. A panic is a mistake of ours: the others go on, and an item's lease will run out.
+async fn again_after_panics<W: Future<Output = ()> + Send + 'static>(state: State, work: fn(State) -> W) {
+    while let Err(panic) = tokio::spawn(work(state.clone())).await {
+        tracing::error!(error = %panic, "A worker task ended with a panic: {panic}");
+        if state.closing.is_cancelled() {
+            return;
         }
     }
-    info!("The workers have ended");
 }
 
 /// One slot: takes items, one after the other.
@@ -69,7 +73,28 @@ async fn slot(state: State) {
     }
 }
 
-/// Everything that is not an item, in turn.
+/// Sends mails, apart from the chores: a mail server may let us wait, and jobs shall be sealed meanwhile.
+async fn mails(state: State) {
+    while !state.closing.is_cancelled() {
+        let rung = state.news.listen();
+        let sent = tokio::select! {
+            sent = mail::next(&state) => sent,
+            () = grace_is_over(&state) => return,
+        };
+        match sent {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => warn!(error = %error, "No mail could be taken: {error}"),
+        }
+        tokio::select! {
+            () = rung => {}
+            () = sleep(POLL) => {}
+            () = state.closing.cancelled() => {}
+        }
+    }
+}
+
+/// Everything that is neither an item nor a mail, in turn.
 async fn chores(state: State) {
     let mut swept = Instant::now();
     let mut retained = Instant::now();
@@ -83,6 +108,7 @@ async fn chores(state: State) {
         }
         if swept.elapsed() > state.settings.lease / 4 {
             swept = Instant::now();
+            state.metrics.run_upkeep();
             if let Err(error) = sweep(&state).await {
                 warn!(error = %error, "The sweep could not be done: {error}");
             }
@@ -112,14 +138,14 @@ async fn tidy(state: &State, part: &mut u8) {
     }
 }
 
-/// Does one thing that is not an item: whether there was one.
+/// Does one thing that is neither an item nor a mail: whether there was one.
 async fn chore(state: &State) -> Result<bool, db::Error> {
     if db::orders::start_due(&state.db).await? > 0 {
         state.work.ring();
         state.news.ring();
         return Ok(true);
     }
-    Ok(seal::next(state).await? || mail::next(state).await?)
+    seal::next(state).await
 }
 
 /// Does everything that can be done now, sweep included, and returns how many items were worked on. Tests call it in
@@ -130,7 +156,7 @@ pub async fn drain(state: &State) -> Result<usize, db::Error> {
     loop {
         if item::next(state).await? {
             items += 1;
-        } else if !chore(state).await? {
+        } else if !(chore(state).await? || mail::next(state).await?) {
             return Ok(items);
         }
     }
@@ -139,6 +165,12 @@ pub async fn drain(state: &State) -> Result<usize, db::Error> {
 /// Waits for work that may not be cut off, but not for ever.
 async fn within_grace<T>(work: impl Future<Output = T>) -> Option<T> {
     timeout(GRACE, work).await.ok()
+}
+
+/// Comes when the service has been closing for as long as work may take to end.
+async fn grace_is_over(state: &State) {
+    state.closing.cancelled().await;
+    sleep(GRACE).await;
 }
 
 /// The engine that renditions are remembered under.

@@ -26,7 +26,7 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
             state.news.ring();
             state.work.ring();
         }
-        Ok(false) => warn!("Somebody else has sealed job {}", sealing.job_id),
+        Ok(false) => warn!("Job {} was sealed by somebody else, or deleted", sealing.job_id),
         Err(error) => {
             warn!(error = %error, job.handle = %sealing.job_id, "Job {} could not be sealed yet: {error}", sealing.job_id);
             seal::postpone(&state.db, &sealing, Duration::from_secs(10)).await?;
@@ -51,9 +51,9 @@ async fn seal(state: &State, job: &Sealing) -> Result<bool, KeepError> {
         let (id, name) = (job.job_id, &job.job_name);
         info!(
             job.handle = %id, job.outcome = ?outcome, item.count = job.total, archive.bytes = sealed.size,
-            "Job {name} ({id}) is finished: {} of {} items succeeded, {} failed", job.succeeded, job.total, job.failed
+            "Job {name:?} ({id}) is finished: {} of {} items succeeded, {} failed", job.succeeded, job.total, job.failed
         );
-        metrics::counter!("offprint_jobs_finished_total", "outcome" => format!("{outcome:?}")).increment(1);
+        metrics::counter!("offprint_jobs_finished_total", "outcome" => outcome.name()).increment(1);
     }
     Ok(finished)
 }

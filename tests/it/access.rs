@@ -26,6 +26,11 @@ async fn a_foreign_host_is_not_answered_in_open_mode(pool: PgPool) {
         let answer = ask(&house, TestRequest::get().uri("/assets"), &[("host", host)]).await;
         assert_eq!(answer.status.as_u16(), status, "{host}");
     }
+    // What anybody can write beside the host does not make it ours, and one good name does not cover a bad one.
+    for disguise in [("x-forwarded-host", "localhost"), ("forwarded", "host=localhost"), ("host", "localhost")] {
+        let answer = ask(&house, TestRequest::get().uri("/assets"), &[("host", "evil.example"), disguise]).await;
+        assert_eq!(answer.status.as_u16(), 421, "{disguise:?}");
+    }
     let problem = ask(&house, TestRequest::get().uri("/assets"), &[("host", "evil.example")]).await.is(421);
     assert_eq!(problem["code"], "misdirected-request");
     let alive = ask(&house, TestRequest::get().uri("/health/live"), &[("host", "10.0.0.1")]).await;
@@ -38,6 +43,9 @@ async fn a_page_of_another_site_cannot_write(pool: PgPool) {
     let delete = || TestRequest::delete().uri("/image-presets/nothing");
     let foreign = ask(&house, delete(), &[("host", "localhost:8080"), ("origin", "https://evil.example")]).await;
     assert_eq!(foreign.is(403)["code"], "foreign-origin");
+    let disguised =
+        [("host", "localhost:8080"), ("origin", "https://evil.example"), ("x-forwarded-host", "evil.example")];
+    assert_eq!(ask(&house, delete(), &disguised).await.is(403)["code"], "foreign-origin");
     let opaque = ask(&house, delete(), &[("host", "localhost:8080"), ("origin", "null")]).await;
     assert_eq!(opaque.is(403)["code"], "foreign-origin");
     for own in ["http://localhost:8080", "http://127.0.0.1:8080"] {

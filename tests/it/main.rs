@@ -9,6 +9,7 @@ mod documents;
 mod downloads_of_assets;
 mod exportjob;
 mod exportjob_results;
+mod hostile;
 mod house;
 mod idempotency;
 mod image_presets;

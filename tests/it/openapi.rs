@@ -2,8 +2,14 @@
 
 use std::path::Path;
 
+use actix_web::http::Method;
+use actix_web::test::TestRequest;
 use offprint::api::document;
+use offprint::cli::admin;
 use serde_json::Value;
+use sqlx::PgPool;
+
+use crate::house::House;
 
 /// Every operation with its address and method.
 fn operations() -> Vec<(String, Value)> {
@@ -72,4 +78,54 @@ fn every_reference_leads_somewhere() {
     }
     assert_eq!(document["info"]["title"], "Offprint");
     assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
+}
+
+/// The address with the example of each of its parameters.
+fn address(path: &str, operation: &Value) -> String {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    parameters.filter(|parameter| parameter["in"] == "path").fold(path.to_owned(), |path, parameter| {
+        let (name, example) = (parameter["name"].as_str().unwrap(), parameter["example"].as_str());
+        path.replace(&format!("{{{name}}}"), example.unwrap_or_else(|| panic!("{path}: {name} has no example")))
+    })
+}
+
+/// The JSON bodies that the document shows for an operation, with their names, in the order in which it shows them.
+fn examples(operation: &Value) -> Vec<(String, Value)> {
+    let content = &operation["requestBody"]["content"]["application/json"];
+    let several = content["examples"].as_object().into_iter().flatten();
+    let several = several.map(|(name, example)| (name.clone(), example["value"].clone()));
+    content.get("example").map(|only| ("the example".to_owned(), only.clone())).into_iter().chain(several).collect()
+}
+
+#[sqlx::test]
+async fn every_example_works_when_pasted_into_a_seeded_service(pool: PgPool) {
+    let house = House::open(pool).await;
+    admin::register(&house.state.db, &house.state.storage, house.state.company).await.unwrap();
+    let mut sent = 0;
+    for (name, operation) in operations() {
+        let (method, path) = name.split_once(' ').unwrap();
+        for (example, body) in examples(&operation) {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let request = TestRequest::default().method(method).uri(&address(path, &operation)).set_json(&body);
+            let answer = house.send(request).await;
+            let said = String::from_utf8_lossy(&answer.body);
+            assert!(answer.status.is_success(), "{name}, {example}: {} {said}", answer.status);
+            sent += 1;
+        }
+    }
+    assert!(sent >= 8, "only {sent} examples were found");
+}
+
+#[sqlx::test]
+async fn the_documented_example_comes_first_and_gives_the_documented_file(pool: PgPool) {
+    let house = House::open(pool).await;
+    admin::register(&house.state.db, &house.state.storage, house.state.company).await.unwrap();
+    let (_, operation) = operations().into_iter().find(|(name, _)| name == "post /export-jobs").unwrap();
+    let (_, first) = examples(&operation).into_iter().next().unwrap();
+    assert_eq!((&first["is_modifier"], &first["macro"]), (&"&fmt=png".into(), &"$test$".into()));
+    let job = house.post("/export-jobs", first).await.is(202);
+    offprint::worker::drain(&house.state).await.unwrap();
+    let files = house.get(job["links"]["files"].as_str().unwrap()).await.is(200);
+    assert_eq!(files["items"][0]["path"], "fileToExport.tiff");
+    assert_eq!(files["items"][0]["width"], 640);
 }

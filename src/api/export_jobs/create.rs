@@ -41,7 +41,7 @@ const KEPT: i64 = 7 * 24 * 3600;
     params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 visible characters of your own choice. \
         The same key with the same body gets the first answer again, for 24 hours, and nothing is created twice.")),
     request_body(content = Order, examples(
-        ("The documented example" = (summary = "PNG by the modifier, TIFF by the macro: the macro wins", value = json!({
+        ("As documented" = (summary = "PNG by the modifier, TIFF by the macro: the macro wins", value = json!({
             "assetHandleArray": ["00000000-0000-7000-8000-000000000001"], "fmt": "convert",
             "is_modifier": "&fmt=png", "macro": "$test$", "emailSetting": "None"
         }))),
@@ -105,7 +105,7 @@ async fn ordered(
     let location = shown.links.own.clone();
     key.keep(connection, caller, digest, (&location, &shown)).await?;
     let (name, items) = (&shown.job_name, shown.counts.total);
-    tracing::info!(job.handle = %job_id, item.count = items, "Job {name} ({job_id}) is ordered: {items} items");
+    tracing::info!(job.handle = %job_id, item.count = items, "Job {name:?} ({job_id}) is ordered: {items} items");
     Ok(accepted(&location).insert_header((header::ETAG, etag)).json(shown))
 }
 

@@ -20,6 +20,7 @@ use crate::db::archive::{self, File};
 use crate::db::job::Job;
 use crate::db::vocabulary::FileState;
 use crate::id::AssetId;
+use crate::name::FileName;
 use crate::state::State;
 use crate::storage::archive::Archive;
 
@@ -127,8 +128,8 @@ fn shown(job: &Job, file: File) -> ExportFile {
         ("path" = String, Path, description = "The file's path, as the list of files shows it. Slashes stay slashes."),
     ),
     responses(
-        (status = 200, description = "The file.", content_type = "application/octet-stream"),
-        (status = 206, description = "The range asked for.", content_type = "application/octet-stream"),
+        (status = 200, description = "The file.", content_type = "*/*"),
+        (status = 206, description = "The range asked for.", content_type = "*/*"),
         (status = 304, description = "The client has it."),
         BadDownload,
     ),
@@ -198,8 +199,8 @@ fn not_finished(job: &Job, what: &str) -> Problem {
     operation_id = "downloadExport",
     params(("jobHandle" = String, Path, description = "The job.")),
     responses(
-        (status = 200, description = "The file, or the archive.", content_type = "application/octet-stream"),
-        (status = 206, description = "The range asked for.", content_type = "application/octet-stream"),
+        (status = 200, description = "The file, or the archive.", content_type = "*/*"),
+        (status = 206, description = "The range asked for.", content_type = "*/*"),
         (status = 304, description = "The client has it."),
         BadDownload,
     ),
@@ -272,11 +273,17 @@ async fn zip(
         size: sealed.size as u64,
         etag: sealed.etag.trim_matches('"').to_owned(),
         mime: "application/zip".into(),
-        file_name: format!("{}.zip", job.job_name),
+        file_name: zip_name(&job.job_name),
         digest: None,
         modified: Some(sealed.sealed_at),
     };
     download.answer(request, &state.storage).await
+}
+
+/// The job's name as a file's, whatever people put into it.
+fn zip_name(job_name: &str) -> String {
+    let flat = job_name.replace(['/', '\\'], "_");
+    FileName::made_of(&format!("{flat}.zip")).map_or_else(|_| "export.zip".to_owned(), |name| name.to_string())
 }
 
 /// In which form the manifest is wanted.
@@ -298,7 +305,7 @@ pub struct Form {
     operation_id = "fetchExportManifest",
     params(("jobHandle" = String, Path, description = "The job."), Form),
     responses(
-        (status = 200, description = "The manifest.", content((String = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "The manifest.", content((serde_json::Value = "application/json"), (String = "text/csv"))),
         (status = 206, description = "The range asked for."),
         (status = 304, description = "The client has it."),
         BadQuery, BadDownload,

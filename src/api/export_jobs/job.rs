@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::code::Note;
 use crate::db;
-use crate::db::vocabulary::{EmailSetting, Fmt, JobState, Layout, OnUnconvertible, OnUnsupported, Outcome, ShownState};
+use crate::db::vocabulary::{EmailSetting, Fmt, Layout, OnUnconvertible, OnUnsupported, Outcome, ShownState};
 use crate::id::JobId;
 
 /// An export job. Its assets are not in it: they are `…/items`.
@@ -223,10 +223,15 @@ fn notification(job: &db::job::Job) -> Option<Notification> {
 /// A weak entity tag that differs whenever what is shown does, but for the guess how long it will take: the log's
 /// number counts every end and every order, and the rest is what changes without one.
 pub fn etag(job: &db::job::Job) -> String {
-    let state = match job.state {
-        JobState::Finished => "f",
-        _ => "",
-    };
+    let state = serde_json::to_value(job.shown()).unwrap_or_default();
     let mail = job.notice_state.as_deref().unwrap_or_default();
-    format!("W/\"{}-{}-{}{state}{mail}{}\"", job.event_seq, job.running, job.run, if job.expired { "x" } else { "" })
+    let expired = if job.expired { "expired" } else { "" };
+    let (seen, running, run) = (job.event_seq, job.running, job.run);
+    format!("W/\"{seen}-{running}-{run}-{}{mail}{expired}\"", state.as_str().unwrap_or_default())
+}
+
+/// Whether one of the tags in `If-None-Match` is this one, compared weakly as RFC 9110 wants it.
+pub fn is_known(said: &str, etag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    said.trim() == "*" || said.split(',').any(|tag| opaque(tag) == opaque(etag))
 }

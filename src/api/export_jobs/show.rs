@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::http::header;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 use utoipa::IntoParams;
@@ -67,16 +68,13 @@ pub async fn show(
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let found = watch(&state, &caller, handle(&path)?, known, Duration::from_secs(wait)).await?;
     let etag = job::etag(&found);
-    let mut answer = if known == Some(etag.as_str()) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let unchanged = known.is_some_and(|known| job::is_known(known, &etag));
+    let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, "private, no-cache"));
     if found.state != JobState::Finished {
         answer.insert_header((header::RETRY_AFTER, "1"));
     }
-    Ok(if known.is_some_and(|known| known == job::etag(&found)) {
-        answer.finish()
-    } else {
-        answer.json(Job::from(found))
-    })
+    Ok(if unchanged { answer.finish() } else { answer.json(Job::from(found)) })
 }
 
 /// The job as soon as there is news of it, or the time is over.
@@ -91,7 +89,7 @@ async fn watch(
     loop {
         let rung = state.news.listen();
         let found = db::job::find(&state.db, caller.company, id).await?;
-        let news = known.is_some_and(|known| known != job::etag(&found));
+        let news = known.is_some_and(|known| !job::is_known(known, &job::etag(&found)));
         if news || found.state == JobState::Finished || Instant::now() >= end || state.closing.is_cancelled() {
             return Ok(found);
         }
@@ -153,7 +151,7 @@ pub async fn list(
     };
     let after = match page::after(filters.cursor.as_deref(), &*filters)?.as_deref() {
         None => None,
-        Some([key, id]) => {
+        Some([key, id]) if sort == Sort::JobName || is_time(key) => {
             Some((key.clone(), id.parse().map_err(|_| page::invalid("The cursor is not one of ours."))?))
         }
         Some(_) => return Err(page::invalid("The cursor is not one of ours.")),
@@ -178,6 +176,11 @@ impl From<Listed> for Keyed {
     fn from(listed: Listed) -> Self {
         Self { job: listed.job.into(), key: listed.sort_key }
     }
+}
+
+/// Whether a sort key reads as a time, as the database writes one.
+fn is_time(key: &str) -> bool {
+    key == "infinity" || DateTime::parse_from_str(key, "%Y-%m-%d %H:%M:%S%.f%#z").is_ok()
 }
 
 fn sort(said: &str) -> Result<(Sort, bool), Problem> {

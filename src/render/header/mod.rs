@@ -43,6 +43,9 @@ pub enum SourceFormat {
 }
 
 impl SourceFormat {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Jpeg, Self::Png, Self::Tiff, Self::Webp, Self::Gif, Self::Bmp];
+
     /// Its media type.
     pub fn mime(self) -> &'static str {
         match self {
