@@ -55,11 +55,19 @@ impl Fault {
             Kind::Panic => panic!("a fault on order"),
             Kind::Abort => std::process::abort(),
             Kind::Stack => drop(deeper(&[0; 4096])),
-            Kind::Memory => drop((0..).map(|number: u64| vec![number | 1; 8 << 20]).collect::<Vec<_>>()),
+            Kind::Memory => eat(),
             Kind::Sleep => std::thread::sleep(Duration::from_secs(3600)),
             Kind::Spin => while std::hint::black_box(true) {},
             Kind::Escape => escape(),
         }
+    }
+}
+
+/// Takes memory until there is none.
+fn eat() {
+    let mut eaten = Vec::new();
+    while std::hint::black_box(true) {
+        eaten.push(vec![1_u8; 32 << 20]);
     }
 }
 
