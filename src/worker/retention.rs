@@ -41,7 +41,10 @@ pub async fn retain(state: &State) -> Result<(), db::Error> {
 pub async fn remove_strays(state: &State, part: u8) -> Result<(), db::Error> {
     let found = match state.storage.list(part).await {
         Ok(found) => found,
-        Err(error) => return Ok(warn!(error = %error, "The storage could not be listed: {error}")),
+        Err(error) => {
+            warn!(error = %error, "The storage could not be listed: {error}");
+            return Ok(());
+        }
     };
     for stray in found.into_iter().filter(|blob| blob.age > YOUNG) {
         let mut transaction = state.db.begin().await?;
