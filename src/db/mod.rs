@@ -14,6 +14,7 @@ pub mod item;
 pub mod job;
 pub mod notice;
 pub mod orders;
+pub mod ready;
 pub mod seal;
 pub mod settle;
 pub mod vocabulary;

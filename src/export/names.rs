@@ -23,11 +23,12 @@ pub fn key(path: &str) -> String {
     path.nfkc().flat_map(char::to_lowercase).collect()
 }
 
-/// The name of what comes out: the base name of what went in with the extension of its new format, if it has one.
-pub fn output(file_name: &str, extension: Option<&str>) -> String {
+/// The name of what comes out: the base name of what went in, the suffix of its rendition behind a `-`, if it has one,
+/// and the extension of its new format, if it has one.
+pub fn output(file_name: &str, suffix: Option<&str>, extension: Option<&str>) -> String {
     let (base, own) = split(file_name);
-    let extension = extension.unwrap_or(own);
-    format!("{}{extension}", cut(base, LONGEST - extension.len()))
+    let end = format!("{}{}", suffix.map(|suffix| format!("-{suffix}")).unwrap_or_default(), extension.unwrap_or(own));
+    format!("{}{end}", cut(base, LONGEST - end.len()))
 }
 
 /// Base name and extension with its dot. A name that begins with its only dot is all base.

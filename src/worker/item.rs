@@ -1,16 +1,19 @@
 //! One item: claimed, worked on under a heartbeat, settled.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use tempfile::TempPath;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{Instrument, info_span, warn};
 
 use crate::code::{Code, Note};
 use crate::db;
-use crate::db::item::{self, Beat, Claim};
-use crate::db::settle::{Ending, Made, Try, settle, settle_ready};
+use crate::db::item::{self, Beat, Claim, Wanted};
+use crate::db::ready::settle_ready;
+use crate::db::settle::{Ending, Made, Try, settle};
 use crate::language::Recipe;
-use crate::render::{self, Failure, Plan, Stop};
+use crate::render::{self, Failure, Rendered, Stop};
 use crate::state::{KeepError, State};
 use crate::storage;
 use crate::worker::{ENGINE, within_grace};
@@ -31,21 +34,20 @@ async fn work(state: &State, claim: Claim) -> Result<(), db::Error> {
         state.news.ring();
     }
     let which = Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim };
-    match ready(&claim) {
-        Some(made) => {
-            end(state, which, Ending::Done(made)).await?;
+    let (known, missing): (Vec<_>, Vec<_>) = claim.files.iter().partition(|file| is_ready(file));
+    let mut made: Vec<Made> = known.into_iter().map(|file| ready(&claim, file)).collect();
+    if missing.is_empty() {
+        end(state, which, &made, Ending::Done).await?;
+        state.news.ring();
+        // Where one needs no render there are often more: those are settled together.
+        while settle_ready(&state.db, claim.company_id, claim.job_id, state.worker, ENGINE).await? > 0 {
             state.news.ring();
-            // Where one needs no render there are often more: those are settled together.
-            while settle_ready(&state.db, claim.company_id, claim.job_id, state.worker, ENGINE).await? > 0 {
-                state.news.ring();
-            }
         }
-        None => {
-            let ending = rendered(state, &claim).await;
-            log(&claim, &ending);
-            if !end(state, which, ending).await? {
-                warn!("The lease of item {} of job {} ran out while it was worked on", claim.position, claim.job_id);
-            }
+    } else {
+        let ending = rendered(state, &claim, &missing, &mut made).await;
+        log(&claim, &ending);
+        if !end(state, which, &made, ending).await? {
+            warn!("The lease of item {} of job {} ran out while it was worked on", claim.position, claim.job_id);
         }
     }
     state.news.ring();
@@ -55,10 +57,10 @@ async fn work(state: &State, claim: Claim) -> Result<(), db::Error> {
 
 /// Settles, and tries again when the database is away for a moment: work that is done shall not wait for its lease to
 /// run out and be done twice.
-async fn end(state: &State, which: Try, ending: Ending) -> Result<bool, db::Error> {
+async fn end(state: &State, which: Try, made: &[Made], ending: Ending) -> Result<bool, db::Error> {
     let mut pause = Duration::from_millis(100);
     loop {
-        match settle(&state.db, which, ending.clone(), ENGINE).await {
+        match settle(&state.db, which, made, ending.clone(), ENGINE).await {
             Err(db::Error::Down(error)) if pause < state.settings.lease => {
                 warn!(error = %error, "An item could not be settled yet: {error}");
                 sleep(pause).await;
@@ -69,21 +71,29 @@ async fn end(state: &State, which: Try, ending: Ending) -> Result<bool, db::Erro
     }
 }
 
-/// What an item hands out that needs no render: the original, or a rendition that is known.
-fn ready(claim: &Claim) -> Option<Made> {
-    if claim.recipe_id.is_none() {
-        return Some(Made { sha256: claim.sha256, picture: None, warnings: Vec::new(), reused: false });
-    }
-    let known = &claim.known;
-    let picture = (known.known_width?, known.known_height?, known.known_mime.clone()?);
-    let warnings = known.known_warnings.clone().map(|warnings| warnings.0).unwrap_or_default();
-    Some(Made { sha256: known.known_sha256?, picture: Some(picture), warnings, reused: true })
+/// Whether a file needs no render: it is the original, or a rendition that is known.
+fn is_ready(file: &Wanted) -> bool {
+    file.recipe.is_none() || file.known.is_some()
 }
 
-/// Renders, while the lease is kept alive and orders are listened to.
-async fn rendered(state: &State, claim: &Claim) -> Ending {
+fn ready(claim: &Claim, file: &Wanted) -> Made {
+    let rendition = file.rendition;
+    match file.known.clone() {
+        Some(known) => Made {
+            rendition,
+            sha256: known.sha256,
+            picture: Some((known.width, known.height, known.mime)),
+            warnings: known.warnings,
+            reused: true,
+        },
+        None => Made { rendition, sha256: claim.sha256, picture: None, warnings: Vec::new(), reused: false },
+    }
+}
+
+/// Renders the files that are missing, while the lease is kept alive and orders are listened to. Adds what was made.
+async fn rendered(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<Made>) -> Ending {
     let stop = Stop::default();
-    let render = develop(state, claim, &stop);
+    let render = make(state, claim, missing, made, &stop);
     tokio::pin!(render);
     let mut beats = interval(state.settings.lease / 4);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -114,48 +124,104 @@ async fn rendered(state: &State, claim: &Claim) -> Ending {
     }
 }
 
-/// Plans and renders on a thread for blocking work, and keeps the result.
-async fn develop(state: &State, claim: &Claim, stop: &Stop) -> Ending {
+/// Makes the files that are missing of one decoded picture, and keeps them. Those that worked are added to `made`, also
+/// when others did not.
+async fn make(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<Made>, stop: &Stop) -> Ending {
     let begun = std::time::Instant::now();
-    let Some(recipe) = claim.recipe.as_deref().and_then(|text| serde_json::from_str::<Recipe>(text).ok()) else {
-        return Ending::Failed(Note::new(
-            Code::Internal,
-            "The recipe of this item does not read; a newer version wrote it.",
-        ));
-    };
-    let (source, limits, stop) = (state.storage.path(&claim.sha256), state.limits(), stop.clone());
-    let output = match state.storage.scratch().await {
-        Ok(output) => output,
-        Err(error) => return Ending::TryAgain(from_storage(&error)),
-    };
-    let mime = recipe.format().mime().to_owned();
-    let done = tokio::task::spawn_blocking(move || {
-        let plan = Plan::of(&recipe, &render::probe(&source)?, &limits)?;
-        let rendered = render::render(&plan, &source, &output, &stop)?;
-        Ok((rendered, output))
-    })
-    .await;
-    metrics::histogram!("offprint_render_seconds").record(begun.elapsed().as_secs_f64());
-    let (rendered, output) = match done {
-        Ok(Ok(done)) => done,
-        Ok(Err(failure)) => return failed(failure),
-        Err(panic) => {
-            return Ending::Failed(Note::new(Code::RenderCrashed, format!("Rendering this picture crashed: {panic}.")));
+    let mut wanted = Vec::new();
+    for file in missing {
+        let Some(recipe) = file.recipe.as_deref().and_then(|text| serde_json::from_str::<Recipe>(text).ok()) else {
+            return Ending::Failed(Note::new(
+                Code::Internal,
+                "The recipe of this item does not read; a newer version wrote it.",
+            ));
+        };
+        match state.storage.scratch().await {
+            Ok(output) => wanted.push((recipe, output)),
+            Err(error) => return Ending::TryAgain(from_storage(&error)),
         }
-    };
+    }
+    let outputs = wanted.iter().map(|(recipe, output)| (recipe.clone(), output.to_path_buf())).collect();
+    let developed = develop(state, claim, outputs, stop).await;
+    metrics::histogram!("offprint_render_seconds").record(begun.elapsed().as_secs_f64());
+    let mut failures = Vec::new();
+    for ((file, (recipe, output)), developed) in missing.iter().zip(wanted).zip(developed) {
+        let mime = recipe.format().mime();
+        let kept = match developed {
+            Ok(rendered) => keep(state, file.rendition, mime, rendered, output).await,
+            Err(failure) => Err(failed(failure)),
+        };
+        match kept {
+            Ok(file) => made.push(file),
+            Err(ending) => failures.push((file.name.as_deref(), ending)),
+        }
+    }
+    together(failures)
+}
+
+/// Plans and renders pictures of one source on a thread for blocking work: an answer for each recipe, in their order.
+async fn develop(
+    state: &State,
+    claim: &Claim,
+    wanted: Vec<(Recipe, PathBuf)>,
+    stop: &Stop,
+) -> Vec<Result<Rendered, Failure>> {
+    let (source, limits, stop) = (state.storage.path(&claim.sha256), state.limits(), stop.clone());
+    let number = wanted.len();
+    let done = tokio::task::spawn_blocking(move || render::develop(&wanted, &source, &limits, &stop)).await;
+    done.unwrap_or_else(|panic| {
+        vec![Err(Failure::new(Code::RenderCrashed, format!("Rendering this picture crashed: {panic}."))); number]
+    })
+}
+
+/// Makes a rendered file a blob.
+async fn keep(
+    state: &State,
+    rendition: i16,
+    mime: &str,
+    rendered: Rendered,
+    output: TempPath,
+) -> Result<Made, Ending> {
     let kept = match state.storage.stage(output).await {
         Ok(staged) => state.keep(staged).await,
         Err(error) => Err(error.into()),
     };
     match kept {
-        Ok(sha256) => Ending::Done(Made {
+        Ok(sha256) => Ok(Made {
+            rendition,
             sha256,
-            picture: Some((rendered.width as i32, rendered.height as i32, mime)),
+            picture: Some((rendered.width as i32, rendered.height as i32, mime.to_owned())),
             warnings: rendered.warnings.into_iter().map(|warning| Note::new(warning.code, warning.detail)).collect(),
             reused: false,
         }),
-        Err(KeepError::Storage(error)) => Ending::TryAgain(from_storage(&error)),
-        Err(KeepError::Db(error)) => Ending::TryAgain(Note::new(Code::Unavailable, error.to_string())),
+        Err(KeepError::Storage(error)) => Err(Ending::TryAgain(from_storage(&error))),
+        Err(KeepError::Db(error)) => Err(Ending::TryAgain(Note::new(Code::Unavailable, error.to_string()))),
+    }
+}
+
+/// How an item ends of which these files, by the names of their renditions, did not work. Another try comes before
+/// giving up, for it may mend what the world caused; what the picture causes is found again then.
+fn together(failures: Vec<(Option<&str>, Ending)>) -> Ending {
+    let rank = |ending: &Ending| match ending {
+        Ending::Stopped => 0,
+        Ending::Crashed(_) => 1,
+        Ending::TryAgain(_) => 2,
+        _ => 3,
+    };
+    let Some(first) = failures.iter().map(|(_, ending)| rank(ending)).min() else { return Ending::Done };
+    let mut notes = failures.iter().filter(|(_, ending)| rank(ending) == first).filter_map(|(name, ending)| {
+        let (Ending::Failed(note) | Ending::TryAgain(note) | Ending::Crashed(note)) = ending else { return None };
+        let detail = name.map_or_else(|| note.detail.clone(), |name| format!("{name}: {}", note.detail));
+        Some(Note::new(note.code, detail))
+    });
+    let Some(mut said) = notes.next() else { return Ending::Stopped };
+    for note in notes {
+        said.detail = format!("{} {}", said.detail, note.detail);
+    }
+    match first {
+        1 => Ending::Crashed(said),
+        2 => Ending::TryAgain(said),
+        _ => Ending::Failed(said),
     }
 }
 
