@@ -75,7 +75,8 @@ pub struct File {
 }
 
 /// What a file is shown with.
-const FILE: &str = "select file.position, file.rendition, item.asset_id, file.path, file.state, file.sha256, file.size, file.mime,
+const FILE: &str =
+    "select file.position, file.rendition, item.asset_id, file.path, file.state, file.sha256, file.size, file.mime,
        file.width, file.height, file.reused, item.entry_time,
        case when file.recipe_id is not null then job.renditions -> file.rendition::int ->> 'name' end as rendition_name
   from export_file file

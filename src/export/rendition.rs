@@ -80,22 +80,24 @@ pub fn check(order: &Order) -> Vec<Mistake> {
 
 fn empty(way: &Way<'_>) -> Option<Mistake> {
     let what = if way.rendition.is_some() { "A rendition" } else { "`convert`" };
-    let detail = format!("{what} needs `is_modifier` or `macro` with at least one command. To get the uploaded files send `fmt: orig`.");
+    let detail = format!(
+        "{what} needs `is_modifier` or `macro` with at least one command. To get the uploaded files send `fmt: orig`."
+    );
     let nothing = !said(way.modifier) && !said(way.r#macro);
     nothing.then(|| Mistake::new(way.pointer("is_modifier"), Code::MissingParameter, detail))
 }
 
 /// What is wrong with the names of a rendition, alone and beside those before it.
 fn named(number: usize, rendition: &NewRendition, all: &[NewRendition]) -> Vec<Mistake> {
-    let wrong = |field: &str, detail: String| {
-        Mistake::new(format!("/renditions/{number}/{field}"), Code::InvalidValue, detail)
-    };
+    let wrong =
+        |field: &str, detail: String| Mistake::new(format!("/renditions/{number}/{field}"), Code::InvalidValue, detail);
     let mut mistakes = Vec::new();
     if let Some(strange) = strange(&rendition.name, "") {
         mistakes.push(wrong("name", format!("A name may hold letters, digits, `-` and `_`, not {strange:?}.")));
     }
     if let Some(strange) = rendition.suffix.as_deref().and_then(|suffix| strange(suffix, "@")) {
-        mistakes.push(wrong("suffix", format!("A suffix may hold letters, digits, `-`, `_` and `@`, not {strange:?}.")));
+        mistakes
+            .push(wrong("suffix", format!("A suffix may hold letters, digits, `-`, `_` and `@`, not {strange:?}.")));
     }
     let twin = |same: fn(&NewRendition) -> &str| {
         all[..number].iter().position(|other| same(other).eq_ignore_ascii_case(same(rendition)))

@@ -131,8 +131,8 @@ impl Pixels {
     pub fn resize(&self, [x, y, w, h]: [f64; 4], (width, height): (u32, u32), kernel: Kernel) -> Result<Self, Failure> {
         let kind = if self.channels == 4 { fir::PixelType::U8x4 } else { fir::PixelType::U8x3 };
         let wrong = |error: &dyn std::fmt::Display| Failure::new(Code::Internal, format!("Scaling failed: {error}."));
-        let source = fir::images::ImageRef::new(self.width, self.height, &self.data, kind)
-            .map_err(|error| wrong(&error))?;
+        let source =
+            fir::images::ImageRef::new(self.width, self.height, &self.data, kind).map_err(|error| wrong(&error))?;
         let mut target = fir::images::Image::new(width, height, kind);
         let options =
             fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(filter(kernel)?)).crop(x, y, w, h);

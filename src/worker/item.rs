@@ -175,13 +175,7 @@ async fn develop(
 }
 
 /// Makes a rendered file a blob.
-async fn keep(
-    state: &State,
-    rendition: i16,
-    mime: &str,
-    rendered: Rendered,
-    output: TempPath,
-) -> Result<Made, Ending> {
+async fn keep(state: &State, rendition: i16, mime: &str, rendered: Rendered, output: TempPath) -> Result<Made, Ending> {
     let kept = match state.storage.stage(output).await {
         Ok(staged) => state.keep(staged).await,
         Err(error) => Err(error.into()),

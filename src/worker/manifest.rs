@@ -101,7 +101,8 @@ impl Line<'_> {
     pub fn csv(&self) -> String {
         let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        let warnings: Vec<String> = self.warnings.iter().map(|note| format!("{}: {}", note.code, note.detail)).collect();
+        let warnings: Vec<String> =
+            self.warnings.iter().map(|note| format!("{}: {}", note.code, note.detail)).collect();
         let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         let cells = [
             self.position.to_string(),

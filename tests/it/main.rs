@@ -17,6 +17,7 @@ mod queue;
 mod render;
 mod render_command;
 mod render_damage;
+mod renditions;
 mod service;
 mod storage;
 mod system;

@@ -220,9 +220,7 @@ fn planned(file: DraftFile, name: Option<String>, header: Option<&Header>, limit
     let Some(meaning) = file.meaning else { return shown };
     let note = |code, detail| Note::new(code, detail);
     let plan = match header {
-        Some(header) => {
-            Plan::of(&meaning.recipe, header, limits).map_err(|failure| note(failure.code, failure.detail))
-        }
+        Some(header) => Plan::of(&meaning.recipe, header, limits).map_err(|failure| note(failure.code, failure.detail)),
         None => Err(note(Code::UnsupportedFormat, "The format of this picture cannot be read.".into())),
     };
     match plan {
@@ -313,9 +311,8 @@ fn new_item(item: &DraftItem) -> NewItem<'_> {
 fn new_file<'a>(asset: &'a Asset, file: &'a DraftFile) -> NewFile<'a> {
     // What an original is stands in its header; what a rendered picture is, its plan will say.
     let original = file.meaning.is_none().then_some(asset);
-    let side = |name: &str| {
-        original.and_then(|asset| asset.header.as_ref()?.get(name)?.as_i64()).map(|side| side as i32)
-    };
+    let side =
+        |name: &str| original.and_then(|asset| asset.header.as_ref()?.get(name)?.as_i64()).map(|side| side as i32);
     NewFile {
         recipe_id: file.meaning.as_ref().map(|meaning| meaning.recipe_id),
         path: &file.path,

@@ -101,7 +101,8 @@ pub async fn list_files(
     let job = db::job::find(&state.db, caller.company, handle(&path)?).await?;
     let found = archive::files(&state.db, caller.company, job.job_id, filters.state, after, limit + 1).await?;
     let shown: Vec<ExportFile> = found.into_iter().map(|file| shown(&job, file)).collect();
-    Ok(Page::new(shown, limit, &*filters, |file| vec![file.position.to_string(), file.number.to_string()]).answer(&request))
+    Ok(Page::new(shown, limit, &*filters, |file| vec![file.position.to_string(), file.number.to_string()])
+        .answer(&request))
 }
 
 /// Before every file.
