@@ -48,7 +48,7 @@ pub struct Order {
     pub exec_schedule: Option<Value>,
     /// Ordering for somebody else: not offered yet.
     pub user_handle: Option<Value>,
-    /// Several pictures of each asset, in the place of `is_modifier` and `macro`. An asset is decoded once for all of them.
+    /// Several pictures of each asset, in the place of `is_modifier` and `macro`. They share what they can of the work.
     #[schema(min_items = 1, max_items = 10)]
     pub renditions: Option<Vec<NewRendition>>,
     /// What becomes of damaged pictures: not offered yet, their items fail.

@@ -49,7 +49,7 @@ const KEPT: i64 = 7 * 24 * 3600;
             "assetFilter": {"folder": "samples"}, "fmt": "convert",
             "is_modifier": "wid=800&hei=800&fit=constrain&fmt=jpeg&qlt=85", "emailSetting": "Error", "notifyEmails": ["ann@example.org"]
         }))),
-        ("Several sizes" = (summary = "Three files of each picture, which is decoded once", value = json!({
+        ("Several sizes" = (summary = "Three files of each picture", value = json!({
             "assetFilter": {"folder": "samples"}, "fmt": "convert", "renditions": [
                 {"name": "large", "is_modifier": "wid=1600&fmt=jpeg&qlt=85"},
                 {"name": "web", "is_modifier": "wid=800&fmt=webp&qlt=80"},
