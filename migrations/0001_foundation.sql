@@ -82,6 +82,7 @@ create table export_job (
     is_modifier        text,
     macro              text,
     effective_modifier text,
+    renditions         jsonb,                              -- [{name, is_modifier, macro, suffix, effectiveModifier}], in the place of the three above
     email_setting      text        not null,
     notify_emails      jsonb       not null default '[]',
     on_unsupported     text        not null,
@@ -150,7 +151,6 @@ create table export_item (
     sha256      bytea       references blob,               -- the original; null for a set that is skipped
     size        bigint,
     entry_time  timestamptz not null,
-    recipe_id   bytea,                                     -- null: handed out as uploaded
 
     state       text        not null,
     claim       integer     not null default 0,            -- only grows; fences beat and settle
@@ -162,13 +162,11 @@ create table export_item (
     worker_id   uuid,
     started_at  timestamptz,
     finished_at timestamptz,
-    reused      boolean     not null default false,
     failure     jsonb,                                     -- {code, detail}
     warnings    jsonb       not null default '[]',
     primary key (company_id, job_id, position),
     foreign key (company_id, job_id)    references export_job on delete cascade,
     foreign key (company_id, asset_id)  references asset,
-    foreign key (company_id, recipe_id) references recipe,
     constraint item_state check (state in ('waiting', 'running', 'succeeded', 'failed', 'skipped', 'stopped')),
     constraint lease_means_running check ((state = 'running') = (lease_until is not null)),
     constraint failure_means_failed check ((state = 'failed') = (failure is not null)),
@@ -184,14 +182,15 @@ create index item_waiting on export_item (company_id, job_id, position) where st
 create index item_running on export_item (company_id, job_id, lease_until) where state = 'running';
 create index item_uses_blob on export_item (sha256);
 create index item_uses_asset on export_item (company_id, asset_id);
-create index item_uses_recipe on export_item (company_id, recipe_id);
 
--- What an item hands out: one row for each rendition asked for. Names, archive and manifest read files, never items.
+-- What an item hands out: one row for each rendition asked for, made together of one decoded picture. Names, archive
+-- and manifest read files, never items.
 create table export_file (
     company_id uuid     not null,
     job_id     uuid     not null,
     position   integer  not null,
-    rendition  smallint not null default 0,
+    rendition  smallint not null,                          -- its place in the job's renditions, from 0; 0 where there are none
+    recipe_id  bytea,                                      -- null: handed out as uploaded
     path       text     not null,                          -- its place in the archive, fixed at creation
     path_key   text     not null,                          -- the path as it is compared: case does not count
     state      text     not null default 'waiting',
@@ -201,14 +200,17 @@ create table export_file (
     mime       text,
     width      integer,
     height     integer,
+    reused     boolean  not null default false,            -- known before, not rendered
     warnings   jsonb    not null default '[]',
     primary key (company_id, job_id, position, rendition),
     foreign key (company_id, job_id, position) references export_item on delete cascade,
+    foreign key (company_id, recipe_id) references recipe,
     constraint file_path_taken unique (company_id, job_id, path_key),
     constraint file_state check (state in ('waiting', 'ready', 'absent')),
     constraint ready_has_bytes check ((state = 'ready') = (sha256 is not null))
 ) with (fillfactor = 80);
 create index file_uses_blob on export_file (sha256);
+create index file_uses_recipe on export_file (company_id, recipe_id);
 
 -- Renditions that are known: the same recipe on the same bytes by the same engine is not rendered twice.
 create table rendition (

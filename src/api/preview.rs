@@ -15,7 +15,7 @@ use crate::db::{self, image_preset};
 use crate::export::modifier::mistake;
 use crate::id::AssetId;
 use crate::language::{self, Attributes, Macros, Origin, Recipe};
-use crate::render::pool::Ended;
+use crate::render::pool::{Ended, Picture};
 use crate::state::State;
 
 /// What the picture shall become.
@@ -89,8 +89,9 @@ async fn render(state: &State, asset: &Asset, recipe: Recipe) -> Result<Vec<u8>,
         return Err(refused(Code::UnsupportedAssetType, "A set has no picture of its own.".into()));
     };
     let (source, output) = (state.storage.path(&original), state.storage.scratch().await?);
-    let rendered = state.renders.previews.render(&recipe.canonical(), &source, &output).await;
-    match rendered.map_err(Ended::into_failure) {
+    let picture = Picture { recipe: recipe.canonical(), output: output.to_path_buf() };
+    let rendered = state.renders.previews.render(&source, vec![picture]).await.map_err(Ended::into_failure);
+    match rendered.and_then(|answers| answers.into_iter().collect::<Result<Vec<_>, _>>()) {
         Ok(_) => Ok(tokio::fs::read(&output).await.map_err(Problem::internal)?),
         Err(failure) => Err(match failure.code {
             Code::Internal | Code::OriginalMissing => Problem::internal(failure),

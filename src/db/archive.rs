@@ -1,6 +1,9 @@
 //! Archives and files of jobs, as they are fetched.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
 
 use crate::db::vocabulary::FileState;
 use crate::db::{Error, PgPool};
@@ -45,6 +48,10 @@ pub async fn find(pool: &PgPool, company: CompanyId, job: JobId) -> Result<Optio
 pub struct File {
     /// The item it comes from.
     pub position: i32,
+    /// Its place among the item's files.
+    pub rendition: i16,
+    /// The rendition's name; none where the job has no renditions, and for originals.
+    pub rendition_name: Option<String>,
     /// The asset it was made from.
     pub asset_id: AssetId,
     /// Its place in the archive.
@@ -61,46 +68,53 @@ pub struct File {
     pub width: Option<i32>,
     /// Pixels down.
     pub height: Option<i32>,
+    /// Whether the same picture had been rendered the same way before.
+    pub reused: bool,
     /// Time of the zip entry.
     pub entry_time: DateTime<Utc>,
 }
 
-/// At most `limit` files from the given position on, in request order, in this state or in any.
+/// What a file is shown with.
+const FILE: &str =
+    "select file.position, file.rendition, item.asset_id, file.path, file.state, file.sha256, file.size, file.mime,
+       file.width, file.height, file.reused, item.entry_time,
+       case when file.recipe_id is not null then job.renditions -> file.rendition::int ->> 'name' end as rendition_name
+  from export_file file
+  join export_item item using (company_id, job_id, position)
+  join export_job job using (company_id, job_id)
+ where company_id = $1 and job_id = $2";
+
+/// At most `limit` files after the given position and rendition, in request order, in this state or in any.
 pub async fn files(
     pool: &PgPool,
     company: CompanyId,
     job: JobId,
     state: Option<FileState>,
-    after: i32,
+    (position, rendition): (i32, i16),
     limit: i64,
 ) -> Result<Vec<File>, Error> {
-    let found = sqlx::query_as(
-        "select file.position, item.asset_id, file.path, file.state, file.sha256, file.size, file.mime, file.width, file.height, item.entry_time
-           from export_file file join export_item item using (company_id, job_id, position)
-          where company_id = $1 and job_id = $2 and ($3::text is null or file.state = $3) and position > $4
-          order by position, rendition limit $5",
-    )
-    .bind(company)
-    .bind(job)
-    .bind(state)
-    .bind(after)
-    .bind(limit)
-    .fetch_all(pool)
-    .await?;
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "{FILE} and ($3::text is null or file.state = $3) and (position, rendition) > ($4, $5)
+              order by position, rendition limit $6"
+        )
+    });
+    let found = sqlx::query_as(AssertSqlSafe(SQL.as_str()))
+        .bind(company)
+        .bind(job)
+        .bind(state)
+        .bind(position)
+        .bind(rendition)
+        .bind(limit)
+        .fetch_all(pool)
+        .await?;
     Ok(found)
 }
 
 /// The file at a path, spelled as it is shown.
 pub async fn file(pool: &PgPool, company: CompanyId, job: JobId, path: &str) -> Result<File, Error> {
-    let found = sqlx::query_as(
-        "select file.position, item.asset_id, file.path, file.state, file.sha256, file.size, file.mime, file.width, file.height, item.entry_time
-           from export_file file join export_item item using (company_id, job_id, position)
-          where company_id = $1 and job_id = $2 and file.path = $3",
-    )
-    .bind(company)
-    .bind(job)
-    .bind(path)
-    .fetch_optional(pool)
-    .await?;
+    static SQL: LazyLock<String> = LazyLock::new(|| format!("{FILE} and file.path = $3"));
+    let found =
+        sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(job).bind(path).fetch_optional(pool).await?;
     found.ok_or(Error::Missing("file in this job"))
 }

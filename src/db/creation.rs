@@ -8,6 +8,7 @@ use sqlx::types::Json;
 
 use crate::code::Note;
 use crate::db::asset::AssetType;
+use crate::db::job::Rendition;
 use crate::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnUnconvertible, OnUnsupported};
 use crate::db::{Connection, Error, event};
 use crate::digest::Digest;
@@ -25,6 +26,7 @@ pub struct NewJob<'a> {
     pub is_modifier: Option<&'a str>,
     pub r#macro: Option<&'a str>,
     pub effective_modifier: Option<&'a str>,
+    pub renditions: Option<&'a [Rendition]>,
     pub email_setting: EmailSetting,
     pub notify_emails: &'a [String],
     pub on_unsupported: OnUnsupported,
@@ -50,14 +52,27 @@ pub struct NewItem<'a> {
     pub sha256: Option<Digest>,
     pub size: Option<i64>,
     pub entry_time: DateTime<Utc>,
-    pub recipe_id: Option<Digest>,
     pub state: ItemState,
     pub failure: Option<&'a Note>,
     pub warnings: &'a [Note],
-    /// Place in the archive and the same as it is compared; none for items without a file.
-    pub path: Option<(&'a str, String)>,
-    /// Media type, pixels across and down of an original that is handed out.
-    pub original: Option<(Option<String>, Option<i32>, Option<i32>)>,
+    /// One for each rendition, in their order; none when nothing is handed out.
+    pub files: Vec<NewFile<'a>>,
+}
+
+/// A file that is to be written.
+pub struct NewFile<'a> {
+    /// What it is rendered by; none for an original.
+    pub recipe_id: Option<Digest>,
+    /// Its place in the archive.
+    pub path: &'a str,
+    /// The path as it is compared.
+    pub path_key: String,
+    /// Media type of an original.
+    pub mime: Option<&'a str>,
+    /// Pixels across of an original.
+    pub width: Option<i32>,
+    /// Pixels down of an original.
+    pub height: Option<i32>,
 }
 
 /// Writes the job down.
@@ -96,9 +111,9 @@ async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJo
     sqlx::query(
         "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
              effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
-             exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned)
+             exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24)",
+             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25)",
     )
     .bind(company)
     .bind(job.job_id)
@@ -124,6 +139,7 @@ async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJo
     .bind(count(ItemState::Failed))
     .bind(count(ItemState::Skipped))
     .bind(warned)
+    .bind(job.renditions.map(Json))
     .execute(connection)
     .await?;
     Ok(())
@@ -140,13 +156,13 @@ async fn insert_items(
     let failures = items.iter().map(|item| item.failure.and_then(|note| serde_json::to_value(note).ok()));
     sqlx::query(
         "insert into export_item (company_id, job_id, position, asset_id, asset_name, asset_type, folder, file_name,
-             sha256, size, entry_time, recipe_id, state, failure, warnings, finished_at)
+             sha256, size, entry_time, state, failure, warnings, finished_at)
          select $1, $2, new.ordinality - 1, asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time,
-                recipe_id, state, failure, warnings, case when state = 'waiting' then null else now() end
+                state, failure, warnings, case when state = 'waiting' then null else now() end
            from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[],
-                       $10::timestamptz[], $11::bytea[], $12::text[], $13::jsonb[], $14::jsonb[])
+                       $10::timestamptz[], $11::text[], $12::jsonb[], $13::jsonb[])
                 with ordinality
-             as new (asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time, recipe_id, state, failure, warnings)",
+             as new (asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time, state, failure, warnings)",
     )
     .bind(company)
     .bind(job)
@@ -158,7 +174,6 @@ async fn insert_items(
     .bind(items.iter().map(|item| item.sha256).collect::<Vec<_>>())
     .bind(items.iter().map(|item| item.size).collect::<Vec<_>>())
     .bind(items.iter().map(|item| item.entry_time).collect::<Vec<_>>())
-    .bind(items.iter().map(|item| item.recipe_id).collect::<Vec<_>>())
     .bind(items.iter().map(|item| item.state).collect::<Vec<_>>())
     .bind(failures.collect::<Vec<_>>())
     .bind(items.iter().map(notes).collect::<Vec<_>>())
@@ -167,32 +182,32 @@ async fn insert_items(
     Ok(())
 }
 
-async fn insert_files(
+async fn insert_files<'a>(
     connection: &mut Connection,
     company: CompanyId,
     job: JobId,
-    items: &[NewItem<'_>],
+    items: &'a [NewItem<'a>],
 ) -> Result<(), Error> {
-    let named: Vec<_> = items
-        .iter()
-        .enumerate()
-        .filter_map(|(position, item)| Some((position as i32, item, item.path.as_ref()?)))
-        .collect();
-    let facts = |item: &NewItem<'_>| item.original.clone().unwrap_or_default();
+    let numbered = |(position, item): (usize, &'a NewItem<'a>)| {
+        item.files.iter().enumerate().map(move |(rendition, file)| (position as i32, rendition as i16, file))
+    };
+    let files: Vec<(i32, i16, &NewFile<'_>)> = items.iter().enumerate().flat_map(numbered).collect();
     sqlx::query(
-        "insert into export_file (company_id, job_id, position, path, path_key, mime, width, height)
-         select $1, $2, position, path, path_key, mime, width, height
-           from unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::int[], $8::int[])
-             as new (position, path, path_key, mime, width, height)",
+        "insert into export_file (company_id, job_id, position, rendition, recipe_id, path, path_key, mime, width, height)
+         select $1, $2, position, rendition, recipe_id, path, path_key, mime, width, height
+           from unnest($3::int[], $4::smallint[], $5::bytea[], $6::text[], $7::text[], $8::text[], $9::int[], $10::int[])
+             as new (position, rendition, recipe_id, path, path_key, mime, width, height)",
     )
     .bind(company)
     .bind(job)
-    .bind(named.iter().map(|(position, _, _)| *position).collect::<Vec<_>>())
-    .bind(named.iter().map(|(_, _, (path, _))| *path).collect::<Vec<_>>())
-    .bind(named.iter().map(|(_, _, (_, key))| key.as_str()).collect::<Vec<_>>())
-    .bind(named.iter().map(|(_, item, _)| facts(item).0).collect::<Vec<_>>())
-    .bind(named.iter().map(|(_, item, _)| facts(item).1).collect::<Vec<_>>())
-    .bind(named.iter().map(|(_, item, _)| facts(item).2).collect::<Vec<_>>())
+    .bind(files.iter().map(|(position, _, _)| *position).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, rendition, _)| *rendition).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.recipe_id).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.path).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.path_key.as_str()).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.mime).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.width).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.height).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Entries: items with their files, as lists and manifests tell them.
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use sqlx::types::Json;
 
 use crate::code::Note;
@@ -10,7 +11,7 @@ use crate::db::{Error, PgPool};
 use crate::digest::Digest;
 use crate::id::{AssetId, CompanyId, JobId};
 
-/// An item with its file, as lists and manifests tell it.
+/// An item with its files, as lists and manifests tell it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[allow(missing_docs, reason = "columns; migrations/0001_foundation.sql says what they mean")]
 pub struct Entry {
@@ -20,23 +21,33 @@ pub struct Entry {
     pub asset_type: AssetType,
     pub folder: String,
     pub file_name: Option<String>,
-    pub source_sha256: Option<Digest>,
     pub entry_time: DateTime<Utc>,
     pub state: ItemState,
-    pub reused: bool,
     pub attempts: i32,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub failure: Option<Json<Note>>,
     pub warnings: Json<Vec<Note>>,
-    pub file_state: Option<FileState>,
-    pub path: Option<String>,
+    /// In the order of the renditions; empty when nothing is handed out.
+    pub files: Json<Vec<EntryFile>>,
+}
+
+/// A file of an item.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "columns; migrations/0001_foundation.sql says what they mean")]
+pub struct EntryFile {
+    /// The rendition's name; none where the job has no renditions, and for originals.
+    pub rendition: Option<String>,
+    pub path: String,
+    pub state: FileState,
     pub sha256: Option<Digest>,
     pub size: Option<i64>,
     pub crc32: Option<i64>,
     pub mime: Option<String>,
     pub width: Option<i32>,
     pub height: Option<i32>,
+    pub reused: bool,
+    pub warnings: Vec<Note>,
 }
 
 /// At most `limit` items with their files from the given position on, in request order, in this state or in any.
@@ -50,13 +61,20 @@ pub async fn list(
 ) -> Result<Vec<Entry>, Error> {
     let found = sqlx::query_as(
         "select item.position, item.asset_id, item.asset_name, item.asset_type, item.folder, item.file_name,
-                item.sha256 as source_sha256, item.entry_time, item.state, item.reused,
-                item.claim as attempts, item.started_at, item.finished_at, item.failure, item.warnings,
-                file.state as file_state, file.path, file.sha256, file.size, file.crc32, file.mime, file.width, file.height
-           from export_item item
-           left join export_file file on file.company_id = item.company_id and file.job_id = item.job_id and file.position = item.position
-          where item.company_id = $1 and item.job_id = $2 and item.position >= $3 and ($5::text is null or item.state = $5)
-          order by item.position, file.rendition limit $4",
+                item.entry_time, item.state, item.claim as attempts, item.started_at, item.finished_at, item.failure,
+                item.warnings, files.files
+           from export_job job
+           join export_item item on item.company_id = job.company_id and item.job_id = job.job_id
+          cross join lateral (
+                select coalesce(jsonb_agg(jsonb_build_object(
+                           'rendition', case when file.recipe_id is not null then job.renditions -> file.rendition::int ->> 'name' end,
+                           'path', file.path, 'state', file.state, 'sha256', encode(file.sha256, 'hex'), 'size', file.size,
+                           'crc32', file.crc32, 'mime', file.mime, 'width', file.width, 'height', file.height,
+                           'reused', file.reused, 'warnings', file.warnings) order by file.rendition), '[]') as files
+                  from export_file file
+                 where file.company_id = item.company_id and file.job_id = item.job_id and file.position = item.position) files
+          where job.company_id = $1 and job.job_id = $2 and item.position >= $3 and ($5::text is null or item.state = $5)
+          order by item.position limit $4",
     )
     .bind(company)
     .bind(job)

@@ -6,11 +6,12 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
 use sqlx::postgres::types::PgInterval;
 use sqlx::types::Json;
 
 use crate::code::Note;
-use crate::db::vocabulary::{Fmt, JobState};
+use crate::db::vocabulary::JobState;
 use crate::db::{Error, PgPool};
 use crate::digest::Digest;
 use crate::id::{CompanyId, JobId, WorkerId};
@@ -26,36 +27,42 @@ pub struct Claim {
     pub position: i32,
     /// The fence.
     pub claim: i32,
-    /// What the job hands out.
-    pub fmt: Fmt,
     /// The original.
     pub sha256: Digest,
     /// What the asset is called, for messages.
     pub asset_name: String,
-    /// The recipe; none when the original is handed out.
-    pub recipe_id: Option<Digest>,
-    /// The recipe's canonical text.
-    pub recipe: Option<String>,
-    /// The blob that this recipe gave for this original before.
-    #[sqlx(flatten)]
-    pub known: Known,
     /// Whether this is the first item of the run to be taken.
     pub first: bool,
+    /// The files that are not there yet, in the order of the renditions.
+    pub files: Json<Vec<Wanted>>,
+}
+
+/// A file that an item shall hand out.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Wanted {
+    /// Its place among the item's files.
+    pub rendition: i16,
+    /// The rendition's name; none where the job has no renditions.
+    pub name: Option<String>,
+    /// The recipe's canonical text; none when the original is handed out.
+    pub recipe: Option<String>,
+    /// What this recipe gave for this original before.
+    pub known: Option<Known>,
 }
 
 /// A rendition that was made before.
-#[derive(Clone, Debug, Default, sqlx::FromRow)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Known {
     /// Its bytes.
-    pub known_sha256: Option<Digest>,
+    pub sha256: Digest,
     /// Pixels across.
-    pub known_width: Option<i32>,
+    pub width: i32,
     /// Pixels down.
-    pub known_height: Option<i32>,
+    pub height: i32,
     /// Its media type.
-    pub known_mime: Option<String>,
+    pub mime: String,
     /// What there was to know when it was made.
-    pub known_warnings: Option<Json<Vec<Note>>>,
+    pub warnings: Vec<Note>,
 }
 
 /// A duration as Postgres adds it to a time.
@@ -88,7 +95,7 @@ pub async fn claim(
              update company set served_at = clock_timestamp() from turn
               where company.company_id = turn.company_id returning company.company_id
          ), picked as (
-             select item.company_id, item.job_id, item.position, job.fmt, job.run_started_at is null as first
+             select item.company_id, item.job_id, item.position, job.renditions, job.run_started_at is null as first
                from served
                join export_job job on job.company_id = served.company_id and job.state = 'active' and job.deleted_at is null
               cross join lateral (
@@ -102,16 +109,22 @@ pub async fn claim(
                 set state = 'running', claim = item.claim + 1, worker_id = $1, lease_until = now() + $2, started_at = now()
                from picked
               where item.company_id = picked.company_id and item.job_id = picked.job_id and item.position = picked.position
-             returning item.*, picked.fmt, picked.first
+             returning item.*, picked.renditions, picked.first
          )
-         select taken.company_id, taken.job_id, taken.position, taken.claim, taken.fmt, taken.sha256, taken.asset_name,
-                taken.recipe_id, recipe.text as recipe, taken.first,
-                known.sha256 as known_sha256, known.width as known_width, known.height as known_height,
-                known.mime as known_mime, known.warnings as known_warnings
-           from taken
-           left join recipe on recipe.company_id = taken.company_id and recipe.recipe_id = taken.recipe_id
-           left join rendition known on known.company_id = taken.company_id and known.source_sha256 = taken.sha256
-                and known.recipe_id = taken.recipe_id and known.engine_version = $3",
+         select taken.company_id, taken.job_id, taken.position, taken.claim, taken.sha256, taken.asset_name, taken.first,
+                (select coalesce(jsonb_agg(jsonb_build_object(
+                            'rendition', file.rendition, 'name', taken.renditions -> file.rendition::int ->> 'name',
+                            'recipe', recipe.text,
+                            'known', case when known.sha256 is not null then jsonb_build_object(
+                                'sha256', encode(known.sha256, 'hex'), 'width', known.width, 'height', known.height,
+                                'mime', known.mime, 'warnings', known.warnings) end) order by file.rendition), '[]')
+                   from export_file file
+                   left join recipe on recipe.company_id = file.company_id and recipe.recipe_id = file.recipe_id
+                   left join rendition known on known.company_id = file.company_id and known.source_sha256 = taken.sha256
+                        and known.recipe_id = file.recipe_id and known.engine_version = $3
+                  where file.company_id = taken.company_id and file.job_id = taken.job_id
+                    and file.position = taken.position and file.state <> 'ready') as files
+           from taken",
     )
     .bind(worker)
     .bind(interval(lease))

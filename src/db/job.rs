@@ -3,13 +3,32 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgExecutor};
+use utoipa::ToSchema;
 
 use crate::code::Note;
 use crate::db::vocabulary::{EmailSetting, Fmt, JobState, Layout, OnUnconvertible, OnUnsupported, Outcome, ShownState};
 use crate::db::{Error, PgPool};
 use crate::id::{CompanyId, JobId};
+
+/// One of the ways in which a job converts every picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rendition {
+    /// What it is called.
+    pub name: String,
+    /// As it was sent.
+    #[serde(rename = "is_modifier")]
+    pub is_modifier: Option<String>,
+    /// As it was sent.
+    pub r#macro: Option<String>,
+    /// What stands behind the base name of its files, after a `-`.
+    pub suffix: String,
+    /// The modifier with every macro in its place, as it was when the job was created.
+    pub effective_modifier: String,
+}
 
 /// A job as it is shown: its row, and how many of its items run.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -24,6 +43,7 @@ pub struct Job {
     pub is_modifier: Option<String>,
     pub r#macro: Option<String>,
     pub effective_modifier: Option<String>,
+    pub renditions: Option<Json<Vec<Rendition>>>,
     pub email_setting: EmailSetting,
     pub notify_emails: Json<Vec<String>>,
     pub on_unsupported: OnUnsupported,

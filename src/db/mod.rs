@@ -15,6 +15,7 @@ pub mod item;
 pub mod job;
 pub mod notice;
 pub mod orders;
+pub mod ready;
 pub mod retention;
 pub mod seal;
 pub mod settle;

@@ -71,7 +71,8 @@ async fn end_waiting(connection: &mut Connection, company: CompanyId, job: JobId
     Ok(())
 }
 
-/// Takes the failed items of a finished job up again, as a new run: same job, names and archive address.
+/// Takes the failed items of a finished job up again, as a new run: same job, names and archive address. Files of
+/// theirs that are ready stay as they are.
 pub async fn retry(
     pool: &PgPool,
     company: CompanyId,
@@ -97,7 +98,10 @@ pub async fn retry(
                 set state = 'waiting', tries = 0, crashes = 0, lost = 0, failure = null, finished_at = null, run_at = now()
               where company_id = $1 and job_id = $2 and state = 'failed' and sha256 is not null
                 and exists (select from export_file file where file.company_id = $1 and file.job_id = $2 and file.position = export_item.position)
-             returning warnings
+             returning position, warnings
+         ), promised as (
+             update export_file file set state = 'waiting' from again
+              where file.company_id = $1 and file.job_id = $2 and file.position = again.position and file.state = 'absent'
          )
          select count(*), count(*) filter (where warnings <> '[]') from again",
     )

@@ -7,6 +7,7 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use crate::db::item::interval;
+use crate::db::job::Rendition;
 use crate::db::vocabulary::{EmailSetting, Fmt, JobState, Outcome};
 use crate::db::{Error, PgPool, event};
 use crate::digest::Digest;
@@ -21,6 +22,7 @@ pub struct Sealing {
     pub job_name: String,
     pub fmt: Fmt,
     pub effective_modifier: Option<String>,
+    pub renditions: Option<Json<Vec<Rendition>>>,
     pub state: JobState,
     pub run: i32,
     pub seal_claim: i32,

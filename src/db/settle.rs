@@ -1,4 +1,4 @@
-//! Settle: the end of a try, and the only way out of `running`. One transaction moves the item, its file, the job's
+//! Settle: the end of a try, and the only way out of `running`. One transaction moves the item, its files, the job's
 //! counters, the log and the attempt history together.
 
 use std::time::Duration;
@@ -14,9 +14,11 @@ use crate::db::{Error, PgPool};
 use crate::digest::Digest;
 use crate::id::{CompanyId, JobId, WorkerId};
 
-/// The file that an item made.
+/// A file that an item made.
 #[derive(Clone, Debug)]
 pub struct Made {
+    /// Which of the item's files it is.
+    pub rendition: i16,
     /// Its bytes.
     pub sha256: Digest,
     /// Pixels across and down, and media type, of a rendered picture. An original has its own.
@@ -30,8 +32,8 @@ pub struct Made {
 /// How a try ended.
 #[derive(Clone, Debug)]
 pub enum Ending {
-    /// The bytes are in storage.
-    Done(Made),
+    /// Every file is made.
+    Done,
     /// The picture or the modifier is at fault: never again.
     Failed(Note),
     /// The world is at fault: later, until the tries run out.
@@ -71,13 +73,17 @@ struct Held {
     deleted: bool,
     fmt: Fmt,
     asset_name: String,
+    /// The first of its files.
     path: Option<String>,
+    /// How many files it has.
+    files: i64,
+    /// Whether one of them is rendered.
+    converts: bool,
     tries: i32,
     crashes: i32,
     lost: i32,
     worker_id: Option<WorkerId>,
     started_at: Option<DateTime<Utc>>,
-    recipe_id: Option<Digest>,
     source_sha256: Option<Digest>,
     warnings: Json<Vec<Note>>,
 }
@@ -92,26 +98,35 @@ struct Verdict {
     lost: i32,
     failure: Option<Note>,
     warnings: Vec<Note>,
-    made: Option<Made>,
     /// The word for the attempt history.
     ending: &'static str,
 }
 
 /// Settles a try. `false` when the item is not the caller's any more: nothing was written, walk away.
-/// A rendered file is remembered under `engine_version`, so that equal renders are reused.
-pub async fn settle(pool: &PgPool, which: Try, ending: Ending, engine_version: i32) -> Result<bool, Error> {
+/// Files that were made are handed out however the try ended, so that the next one makes only what is missing. Those
+/// that were rendered are remembered under `engine_version`, so that equal renders are reused.
+pub async fn settle(
+    pool: &PgPool,
+    which: Try,
+    made: &[Made],
+    ending: Ending,
+    engine_version: i32,
+) -> Result<bool, Error> {
     let mut transaction = pool.begin().await?;
     // The job row first: it makes "was I the last?" exact.
     let held: Option<Held> = sqlx::query_as(
         "with job as (
              select company_id, job_id, state, deleted_at, fmt from export_job where company_id = $1 and job_id = $2 for update
          )
-         select job.state as job_state, job.deleted_at is not null as deleted, job.fmt, item.asset_name, file.path, item.tries,
-                item.crashes, item.lost, item.worker_id, item.started_at, item.recipe_id, item.sha256 as source_sha256, item.warnings
+         select job.state as job_state, job.deleted_at is not null as deleted, job.fmt, item.asset_name, files.*, item.tries,
+                item.crashes, item.lost, item.worker_id, item.started_at, item.sha256 as source_sha256, item.warnings
            from job
            join export_item item on item.company_id = job.company_id and item.job_id = job.job_id
-           left join export_file file on file.company_id = item.company_id and file.job_id = item.job_id
-                and file.position = item.position
+          cross join lateral (
+                select (array_agg(path order by rendition))[1] as path, count(*) as files,
+                       coalesce(bool_or(recipe_id is not null), false) as converts
+                  from export_file file
+                 where file.company_id = item.company_id and file.job_id = item.job_id and file.position = item.position) files
           where item.position = $3 and item.claim = $4 and item.state = 'running'
             for update of item",
     )
@@ -122,15 +137,17 @@ pub async fn settle(pool: &PgPool, which: Try, ending: Ending, engine_version: i
     .fetch_optional(&mut *transaction)
     .await?;
     let Some(held) = held else { return Ok(false) };
-    let verdict = judge(&held, ending);
-    write(&mut transaction, which, &held, &verdict, engine_version).await?;
+    let verdict = judge(&held, made, ending);
+    write_item(&mut transaction, which, &verdict).await?;
+    let written = write_files(&mut transaction, which, made, held.source_sha256, engine_version).await?;
+    write_job(&mut transaction, which, &held, &verdict, written).await?;
     transaction.commit().await?;
     metrics::counter!("offprint_items_settled_total", "ending" => verdict.ending).increment(1);
     Ok(true)
 }
 
 /// Decides where an item goes. What would be tried again is stopped instead when the job was.
-fn judge(held: &Held, ending: Ending) -> Verdict {
+fn judge(held: &Held, made: &[Made], ending: Ending) -> Verdict {
     let over = held.job_state == JobState::Stopping || held.deleted;
     let mut verdict = Verdict {
         state: ItemState::Waiting,
@@ -140,14 +157,16 @@ fn judge(held: &Held, ending: Ending) -> Verdict {
         lost: held.lost,
         failure: None,
         warnings: held.warnings.0.clone(),
-        made: None,
         ending: "given-back",
     };
-    match ending {
-        Ending::Done(made) => {
-            verdict.warnings.extend(made.warnings.iter().cloned());
-            (verdict.state, verdict.ending, verdict.made) = (ItemState::Succeeded, "succeeded", Some(made));
+    // What all renditions of a picture warn of is told once.
+    for warning in made.iter().flat_map(|made| &made.warnings) {
+        if !verdict.warnings.contains(warning) {
+            verdict.warnings.push(warning.clone());
         }
+    }
+    match ending {
+        Ending::Done => (verdict.state, verdict.ending) = (ItemState::Succeeded, "succeeded"),
         Ending::Failed(why) => {
             (verdict.state, verdict.ending, verdict.failure) = (ItemState::Failed, "failed", Some(why))
         }
@@ -196,12 +215,13 @@ impl Verdict {
         let name = &held.asset_name;
         match self.state {
             ItemState::Succeeded => {
-                let code = match (held.fmt, held.recipe_id) {
+                let code = match (held.fmt, held.converts) {
                     (Fmt::Orig, _) => "fileExported",
-                    (Fmt::Convert, Some(_)) => "fileConverted",
-                    (Fmt::Convert, None) => "fileExportedAsOriginal",
+                    (Fmt::Convert, true) => "fileConverted",
+                    (Fmt::Convert, false) => "fileExportedAsOriginal",
                 };
-                Some((code, json!({ "asset": name, "path": held.path, "warnings": self.warnings.len() })))
+                let warnings = self.warnings.len();
+                Some((code, json!({ "asset": name, "path": held.path, "files": held.files, "warnings": warnings })))
             }
             ItemState::Failed => Some(("fileFailed", json!({ "asset": name, "failure": self.failure }))),
             ItemState::Stopped => Some(("fileStopped", json!({ "asset": name }))),
@@ -218,22 +238,14 @@ fn back_off(number: i32) -> Duration {
     Duration::from_secs_f64(base.min(600.0) * jitter)
 }
 
-async fn write(
+/// Writes the item's end on the job: counters, log and attempt history.
+async fn write_job(
     transaction: &mut sqlx::PgConnection,
     which: Try,
     held: &Held,
     verdict: &Verdict,
-    engine_version: i32,
+    (files, bytes): (i32, i64),
 ) -> Result<(), Error> {
-    write_item(transaction, which, verdict).await?;
-    if let Some(made) = &verdict.made {
-        write_file(transaction, which, made).await?;
-        if let (false, Some(recipe), Some(source), Some(picture)) =
-            (made.reused, held.recipe_id, held.source_sha256, &made.picture)
-        {
-            remember(transaction, which.company, (source, recipe, engine_version), made, picture).await?;
-        }
-    }
     let event = verdict.event(held);
     sqlx::query(
         "with job as (
@@ -241,17 +253,15 @@ async fn write(
                 set succeeded = succeeded + ($5 = 'succeeded')::int, failed = failed + ($5 = 'failed')::int,
                     stopped = stopped + ($5 = 'stopped')::int,
                     warned = warned + ($6 and $5 in ('succeeded', 'failed'))::int,
-                    files = files + ($5 = 'succeeded')::int,
-                    bytes = bytes + coalesce((select size from blob where sha256 = $7), 0),
-                    event_seq = event_seq + ($8::text is not null)::int
+                    files = files + $7, bytes = bytes + $8, event_seq = event_seq + ($9::text is not null)::int
               where company_id = $1 and job_id = $2
              returning event_seq
          ), logged as (
              insert into export_event (company_id, job_id, seq, code, position, parameters)
-             select $1, $2, event_seq, $8, $3, $9 from job where $8::text is not null
+             select $1, $2, event_seq, $9, $3, $10 from job where $9::text is not null
          )
          insert into export_attempt (company_id, job_id, position, claim, worker_id, started_at, ending, failure)
-         select $1, $2, $3, $4, $10, $11, $12, $13 from job",
+         select $1, $2, $3, $4, $11, $12, $13, $14 from job",
     )
     .bind(which.company)
     .bind(which.job)
@@ -259,7 +269,8 @@ async fn write(
     .bind(which.claim)
     .bind(verdict.state)
     .bind(!verdict.warnings.is_empty())
-    .bind(verdict.made.as_ref().map(|made| made.sha256))
+    .bind(files)
+    .bind(bytes)
     .bind(event.as_ref().map(|(code, _)| *code))
     .bind(Json(event.map(|(_, parameters)| parameters).unwrap_or_default()))
     .bind(held.worker_id)
@@ -276,7 +287,7 @@ async fn write_item(transaction: &mut sqlx::PgConnection, which: Try, verdict: &
     sqlx::query(
         "update export_item
             set state = $4, lease_until = null, run_at = now() + $5, tries = $6, crashes = $7, lost = $8, failure = $9,
-                warnings = $10, reused = $11, finished_at = case when $12 then now() end
+                warnings = $10, finished_at = case when $11 then now() end
           where company_id = $1 and job_id = $2 and position = $3",
     )
     .bind(which.company)
@@ -289,127 +300,56 @@ async fn write_item(transaction: &mut sqlx::PgConnection, which: Try, verdict: &
     .bind(verdict.lost)
     .bind(verdict.failure.as_ref().map(Json))
     .bind(Json(&verdict.warnings))
-    .bind(verdict.made.as_ref().is_some_and(|made| made.reused))
     .bind(ended)
     .execute(transaction)
     .await?;
     Ok(())
 }
 
-async fn write_file(transaction: &mut sqlx::PgConnection, which: Try, made: &Made) -> Result<(), Error> {
-    let picture = made.picture.as_ref();
-    sqlx::query(
-        "update export_file file
-            set state = 'ready', sha256 = blob.sha256, size = blob.size, crc32 = blob.crc32,
-                width = coalesce($5, width), height = coalesce($6, height), mime = coalesce($7, mime), warnings = $8
-           from blob
-          where file.company_id = $1 and file.job_id = $2 and file.position = $3 and file.rendition = 0 and blob.sha256 = $4",
+/// Writes the files that were made, and remembers what was rendered. How many, and their bytes together.
+async fn write_files(
+    transaction: &mut sqlx::PgConnection,
+    which: Try,
+    made: &[Made],
+    source: Option<Digest>,
+    engine_version: i32,
+) -> Result<(i32, i64), Error> {
+    let pictures = || made.iter().map(|made| made.picture.as_ref());
+    let written = sqlx::query_as(
+        "with made as (
+             select * from unnest($4::smallint[], $5::bytea[], $6::int[], $7::int[], $8::text[], $9::jsonb[], $10::bool[])
+                 as made (rendition, sha256, width, height, mime, warnings, reused)
+         ), files as (
+             update export_file file
+                set state = 'ready', sha256 = blob.sha256, size = blob.size, crc32 = blob.crc32,
+                    width = coalesce(made.width, file.width), height = coalesce(made.height, file.height),
+                    mime = coalesce(made.mime, file.mime), warnings = made.warnings, reused = made.reused
+               from made join blob on blob.sha256 = made.sha256
+              where file.company_id = $1 and file.job_id = $2 and file.position = $3 and file.rendition = made.rendition
+                and file.state <> 'ready'
+             returning file.rendition, file.recipe_id, file.size
+         ), remembered as (
+             insert into rendition (company_id, source_sha256, recipe_id, engine_version, sha256, width, height, mime, warnings)
+             select distinct on (files.recipe_id) $1, $11, files.recipe_id, $12, made.sha256, made.width, made.height, made.mime, made.warnings
+               from files join made on made.rendition = files.rendition
+              where files.recipe_id is not null and $11::bytea is not null and made.width is not null and not made.reused
+             on conflict (company_id, source_sha256, recipe_id, engine_version) do update set used_at = now()
+         )
+         select count(*)::int, coalesce(sum(size), 0)::bigint from files",
     )
     .bind(which.company)
     .bind(which.job)
     .bind(which.position)
-    .bind(made.sha256)
-    .bind(picture.map(|(width, _, _)| width))
-    .bind(picture.map(|(_, height, _)| height))
-    .bind(picture.map(|(_, _, mime)| mime))
-    .bind(Json(&made.warnings))
-    .execute(transaction)
-    .await?;
-    Ok(())
-}
-
-async fn remember(
-    transaction: &mut sqlx::PgConnection,
-    company: CompanyId,
-    (source, recipe, engine_version): (Digest, Digest, i32),
-    made: &Made,
-    (width, height, mime): &(i32, i32, String),
-) -> Result<(), Error> {
-    sqlx::query(
-        "insert into rendition (company_id, source_sha256, recipe_id, engine_version, sha256, width, height, mime, warnings)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         on conflict (company_id, source_sha256, recipe_id, engine_version) do update set used_at = now()",
-    )
-    .bind(company)
+    .bind(made.iter().map(|made| made.rendition).collect::<Vec<_>>())
+    .bind(made.iter().map(|made| made.sha256).collect::<Vec<_>>())
+    .bind(pictures().map(|picture| Some(picture?.0)).collect::<Vec<_>>())
+    .bind(pictures().map(|picture| Some(picture?.1)).collect::<Vec<_>>())
+    .bind(pictures().map(|picture| Some(picture?.2.as_str())).collect::<Vec<_>>())
+    .bind(made.iter().map(|made| Json(&made.warnings)).collect::<Vec<_>>())
+    .bind(made.iter().map(|made| made.reused).collect::<Vec<_>>())
     .bind(source)
-    .bind(recipe)
     .bind(engine_version)
-    .bind(made.sha256)
-    .bind(width)
-    .bind(height)
-    .bind(mime)
-    .bind(Json(&made.warnings))
-    .execute(transaction)
+    .fetch_one(transaction)
     .await?;
-    Ok(())
-}
-
-/// Settles up to a thousand waiting items of a job that need no render: originals, and renditions that are known.
-/// Returns how many.
-pub async fn settle_ready(
-    pool: &PgPool,
-    company: CompanyId,
-    job: JobId,
-    worker: WorkerId,
-    engine_version: i32,
-) -> Result<u64, Error> {
-    let mut transaction = pool.begin().await?;
-    let (settled,): (i64,) = sqlx::query_as(
-        "with job as (
-             select company_id, job_id, fmt, event_seq from export_job
-              where company_id = $1 and job_id = $2 and state = 'active' and deleted_at is null for update
-         ), ready as (
-             select item.position, item.claim + 1 as claim, item.asset_name, item.recipe_id, blob.sha256, blob.size, blob.crc32,
-                    known.width, known.height, known.mime, coalesce(known.warnings, '[]') as noted,
-                    item.warnings || coalesce(known.warnings, '[]') as warnings
-               from job
-               join export_item item on item.company_id = job.company_id and item.job_id = job.job_id
-               left join rendition known on known.company_id = item.company_id and known.source_sha256 = item.sha256
-                    and known.recipe_id = item.recipe_id and known.engine_version = $4
-               join blob on blob.sha256 = case when item.recipe_id is null then item.sha256 else known.sha256 end
-              where item.state = 'waiting' and item.run_at <= now()
-              order by item.position limit 1000
-                for update of item skip locked
-         ), items as (
-             update export_item item
-                set state = 'succeeded', claim = ready.claim, started_at = now(), finished_at = now(), worker_id = $3,
-                    reused = item.recipe_id is not null, warnings = ready.warnings
-               from ready where item.company_id = $1 and item.job_id = $2 and item.position = ready.position
-         ), files as (
-             update export_file file
-                set state = 'ready', sha256 = ready.sha256, size = ready.size, crc32 = ready.crc32,
-                    width = coalesce(ready.width, file.width), height = coalesce(ready.height, file.height),
-                    mime = coalesce(ready.mime, file.mime), warnings = ready.noted
-               from ready where file.company_id = $1 and file.job_id = $2 and file.position = ready.position and file.rendition = 0
-             returning file.position, file.path
-         ), events as (
-             insert into export_event (company_id, job_id, seq, code, position, parameters)
-             select $1, $2, job.event_seq + row_number() over (order by ready.position),
-                    case when job.fmt = 'orig' then 'fileExported' when ready.recipe_id is null then 'fileExportedAsOriginal'
-                         else 'fileConverted' end,
-                    ready.position,
-                    jsonb_build_object('asset', ready.asset_name, 'path', files.path, 'warnings', jsonb_array_length(ready.warnings))
-               from job, ready join files on files.position = ready.position
-         ), attempts as (
-             insert into export_attempt (company_id, job_id, position, claim, worker_id, started_at, ending)
-             select $1, $2, position, claim, $3, now(), 'succeeded' from ready
-         ), counted as (
-             update export_job
-                set succeeded = succeeded + sum.items, files = files + sum.items, bytes = export_job.bytes + sum.bytes,
-                    warned = export_job.warned + sum.warned, event_seq = event_seq + sum.items
-               from (select count(*)::int as items, coalesce(sum(size), 0)::bigint as bytes,
-                            (count(*) filter (where warnings <> '[]'))::int as warned from ready) sum
-              where company_id = $1 and job_id = $2 and sum.items > 0
-         )
-         select count(*) from ready",
-    )
-    .bind(company)
-    .bind(job)
-    .bind(worker)
-    .bind(engine_version)
-    .fetch_one(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    metrics::counter!("offprint_items_settled_total", "ending" => "succeeded").increment(settled as u64);
-    Ok(settled as u64)
+    Ok(written)
 }

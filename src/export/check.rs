@@ -6,15 +6,14 @@ use chrono::Utc;
 use lettre::message::Mailbox;
 
 use crate::code::{Code, Mistake, Note};
-use crate::db::vocabulary::Fmt;
 use crate::export::order::Order;
-use crate::language;
+use crate::export::rendition;
 
 /// Everything that is wrong with the order by itself, and what there is to know about it.
 pub fn check(order: &Order) -> (Vec<Mistake>, Vec<Note>) {
     let mut mistakes = not_offered(order);
     mistakes.extend(assets(order));
-    mistakes.extend(modifiers(order));
+    mistakes.extend(rendition::check(order));
     mistakes.extend(time(order));
     mistakes.extend(people(order));
     (mistakes, client(order).into_iter().collect())
@@ -27,11 +26,6 @@ fn not_offered(order: &Order) -> Vec<Mistake> {
             "userHandle",
             &order.user_handle,
             "Ordering for others comes with access control in version 0.5; leave it out.",
-        ),
-        (
-            "renditions",
-            &order.renditions,
-            "Several renditions in one job come with version 0.2; send one job for each.",
         ),
         ("onCorrupt", &order.on_corrupt, "It comes with version 0.2; until then damaged pictures fail their items."),
         (
@@ -60,27 +54,6 @@ fn assets(order: &Order) -> Option<Mistake> {
             "`assetHandleArray` is missing. Send the handles of the assets, or `assetFilter`.",
         )),
         _ => None,
-    }
-}
-
-fn modifiers(order: &Order) -> Vec<Mistake> {
-    let said = |text: &Option<String>| text.as_deref().is_some_and(|text| !language::is_blank(text));
-    let (modifier, preset) = (said(&order.is_modifier), said(&order.r#macro));
-    match order.fmt {
-        Fmt::Convert if !modifier && !preset => vec![Mistake::new(
-            "/is_modifier",
-            Code::MissingParameter,
-            "`convert` needs `is_modifier` or `macro` with at least one command. To get the uploaded files send `fmt: orig`.",
-        )],
-        Fmt::Orig => [("is_modifier", modifier), ("macro", preset)]
-            .into_iter()
-            .filter(|(_, said)| *said)
-            .map(|(name, _)| {
-                let detail = format!("`orig` hands out the uploaded files as they are, so `{name}` would be ignored. Send `fmt: convert`, or leave it out.");
-                Mistake::new(format!("/{name}"), Code::ConflictingParameters, detail)
-            })
-            .collect(),
-        Fmt::Convert => Vec::new(),
     }
 }
 

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::code::{Code, Mistake, Note};
 use crate::db::asset::Asset;
+use crate::db::job::Rendition;
 use crate::db::vocabulary::{Fmt, ItemState, OnUnconvertible};
 use crate::db::{self, Connection, image_preset};
 use crate::digest::Digest;
 use crate::export::check::check;
-use crate::export::modifier::{Meaning, Modifiers};
+use crate::export::modifier::{Meaning, Modifier};
 use crate::export::names::{self, Names};
-use crate::export::order::Order;
+use crate::export::order::{NewRendition, Order};
+use crate::export::rendition::ways;
 use crate::export::selection::{Selection, select};
 use crate::id::CompanyId;
 use crate::language::Macros;
@@ -19,8 +21,10 @@ use crate::language::Macros;
 pub struct Draft {
     /// The order it was made from.
     pub order: Order,
-    /// The modifier with every macro in its place; none for `orig`.
+    /// The modifier with every macro in its place; none for `orig`, and where there are renditions.
     pub effective_modifier: Option<String>,
+    /// The renditions with their effective modifiers; none when the order has none.
+    pub renditions: Option<Vec<Rendition>>,
     /// One for each asset, in request order.
     pub items: Vec<DraftItem>,
     /// Canonical texts of the recipes that items refer to.
@@ -37,12 +41,18 @@ pub struct DraftItem {
     pub state: ItemState,
     /// Why it fails, when that is known beforehand.
     pub failure: Option<Note>,
-    /// What it becomes; none when it is handed out as uploaded.
-    pub meaning: Option<Meaning>,
-    /// Place of its file in the archive; none when it has no file.
-    pub path: Option<String>,
+    /// What is handed out: one for each rendition, or one as uploaded; empty when nothing is.
+    pub files: Vec<DraftFile>,
     /// What there is to know.
     pub warnings: Vec<Note>,
+}
+
+/// A file that an asset becomes.
+pub struct DraftFile {
+    /// What it becomes; none when it is handed out as uploaded.
+    pub meaning: Option<Meaning>,
+    /// Its place in the archive.
+    pub path: String,
 }
 
 /// Why there is no draft.
@@ -76,12 +86,13 @@ pub async fn draft(
         Fmt::Convert => Macros::any_order(image_preset::all(connection, company).await?),
         Fmt::Orig => Macros::default(),
     };
-    let mut modifiers = Modifiers::new(&order, &macros);
-    let mut effective_modifier = None;
-    if order.fmt == Fmt::Convert {
-        effective_modifier = modifiers.effective();
-        modifiers.check();
-    }
+    let strict = order.strict.unwrap_or(false);
+    let mut modifiers: Vec<Modifier<'_>> = match order.fmt {
+        Fmt::Convert => ways(&order).into_iter().map(|way| Modifier::new(way, strict, &macros)).collect(),
+        Fmt::Orig => Vec::new(),
+    };
+    let effective: Vec<Option<String>> = modifiers.iter_mut().map(Modifier::effective).collect();
+    modifiers.iter_mut().for_each(Modifier::check);
     let Selection { assets, mistakes: refused, warnings: noted } = selection;
     mistakes.extend(refused);
     warnings.extend(noted);
@@ -94,20 +105,39 @@ pub async fn draft(
         let detail = "Every asset would be skipped, so there is nothing to export.";
         mistakes.push(Mistake::new("/assetHandleArray", Code::NothingToExport, detail));
     }
-    mistakes.append(&mut modifiers.mistakes);
-    warnings.append(&mut modifiers.warnings);
-    let recipes = std::mem::take(&mut modifiers.recipes);
+    let mut recipes = BTreeMap::new();
+    for modifier in modifiers {
+        // What is wrong with an asset's own modifiers is found once for each rendition.
+        mistakes.extend(modifier.mistakes.into_iter().filter(|it| !mistakes.contains(it)).collect::<Vec<_>>());
+        warnings.extend(modifier.warnings);
+        recipes.extend(modifier.recipes);
+    }
     if !mistakes.is_empty() {
         return Err(Refusal::Mistakes(mistakes));
     }
     name(&order, &mut items);
-    Ok(Draft { effective_modifier, items, recipes, warnings, order })
+    let mut effective = effective.into_iter();
+    let renditions = order.renditions.as_ref().map(|said| {
+        said.iter().zip(effective.by_ref()).filter_map(|(said, effective)| Some(frozen(said, effective?))).collect()
+    });
+    Ok(Draft { effective_modifier: effective.next().flatten(), renditions, items, recipes, warnings, order })
+}
+
+/// A rendition as the job keeps it.
+fn frozen(said: &NewRendition, effective_modifier: String) -> Rendition {
+    Rendition {
+        name: said.name.clone(),
+        is_modifier: said.is_modifier.clone(),
+        r#macro: said.r#macro.clone(),
+        suffix: said.suffix().to_owned(),
+        effective_modifier,
+    }
 }
 
 /// Decides what becomes of one asset.
-fn item(order: &Order, modifiers: &mut Modifiers<'_>, pointer: &str, asset: Asset) -> DraftItem {
+fn item(order: &Order, modifiers: &mut [Modifier<'_>], pointer: &str, asset: Asset) -> DraftItem {
     let mut item =
-        DraftItem { asset, state: ItemState::Waiting, failure: None, meaning: None, path: None, warnings: Vec::new() };
+        DraftItem { asset, state: ItemState::Waiting, failure: None, files: Vec::new(), warnings: Vec::new() };
     let kind = item.asset.kind;
     let readable = item.asset.header.is_some();
     match order.fmt {
@@ -115,10 +145,13 @@ fn item(order: &Order, modifiers: &mut Modifiers<'_>, pointer: &str, asset: Asse
             let detail = format!("{} cannot be exported and was left out.", item.asset.kind.name());
             item.skip(Note::new(Code::SkippedUnsupported, detail));
         }
-        Fmt::Orig => {}
+        Fmt::Orig => item.hand_out(None),
         // A picture whose format we cannot read fails when its turn comes, unless the order says otherwise.
         Fmt::Convert if kind.is_picture() && (readable || order.on_unconvertible.is_none()) => {
-            item.meaning = modifiers.meaning(pointer, &item.asset);
+            for modifier in modifiers {
+                let meaning = modifier.meaning(pointer, &item.asset);
+                item.hand_out(meaning);
+            }
         }
         Fmt::Convert => item.unconvertible(order.on_unconvertible.unwrap_or(OnUnconvertible::Original)),
     }
@@ -126,6 +159,11 @@ fn item(order: &Order, modifiers: &mut Modifiers<'_>, pointer: &str, asset: Asse
 }
 
 impl DraftItem {
+    /// Adds a file; it gets its path when all files are known.
+    fn hand_out(&mut self, meaning: Option<Meaning>) {
+        self.files.push(DraftFile { meaning, path: String::new() });
+    }
+
     fn skip(&mut self, why: Note) {
         self.state = ItemState::Skipped;
         self.warnings.push(why);
@@ -135,6 +173,7 @@ impl DraftItem {
         let what = format!("`{}` is of type {} and cannot be converted", self.asset.name, self.asset.kind.name());
         match rule {
             OnUnconvertible::Original => {
+                self.hand_out(None);
                 self.warnings
                     .push(Note::new(Code::ExportedAsOriginal, format!("{what}; it is handed out as it was uploaded.")));
             }
@@ -152,18 +191,20 @@ impl DraftItem {
 /// Gives every file its place in the archive.
 fn name(order: &Order, items: &mut [DraftItem]) {
     let folders: Vec<String> =
-        items.iter().filter(|item| item.has_file()).map(|item| item.asset.folder.clone()).collect();
+        items.iter().filter(|item| !item.files.is_empty()).map(|item| item.asset.folder.clone()).collect();
     let mut names = Names::new(order.layout.unwrap_or_default(), folders.iter().map(String::as_str));
-    for item in items.iter_mut().filter(|item| item.has_file()) {
-        let extension = item.meaning.as_ref().map(|meaning| meaning.format.extension());
-        let wanted = names::output(item.asset.file_name.as_deref().unwrap_or(&item.asset.name), extension);
-        let path = names.take(&item.asset.folder, &wanted);
-        item.path = Some(path);
-    }
-}
-
-impl DraftItem {
-    fn has_file(&self) -> bool {
-        self.state == ItemState::Waiting
+    let renditions = order.renditions.as_deref().unwrap_or_default();
+    for DraftItem { asset, files, .. } in items {
+        for (number, file) in files.iter_mut().enumerate() {
+            let format = file.meaning.as_ref().map(|meaning| meaning.format);
+            // An original is not one of the renditions.
+            let suffix = format.and_then(|_| renditions.get(number)).map(NewRendition::suffix);
+            let wanted = names::output(
+                asset.file_name.as_deref().unwrap_or(&asset.name),
+                suffix,
+                format.map(|format| format.extension()),
+            );
+            file.path = names.take(&asset.folder, &wanted);
+        }
     }
 }

@@ -7,8 +7,9 @@ pub mod names;
 pub mod order;
 pub mod orders;
 pub mod outcome;
+pub mod rendition;
 pub mod selection;
 
-pub use draft::{Draft, DraftItem, Refusal, draft};
+pub use draft::{Draft, DraftFile, DraftItem, Refusal, draft};
 pub use order::{AssetFilter, Order};
 pub use orders::JobOrder;

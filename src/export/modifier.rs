@@ -1,11 +1,11 @@
-//! Modifiers of an order: understood once for all assets that say the same.
+//! A modifier of an order: understood once for all assets that say the same.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::code::{Code, Mistake, Note};
 use crate::db::asset::Asset;
 use crate::digest::Digest;
-use crate::export::order::Order;
+use crate::export::rendition::Way;
 use crate::language::{self, Attributes, Complaint, ComplaintKind, Macros, Origin, OutputFormat, Recipe};
 
 /// What a picture of the job becomes.
@@ -19,9 +19,11 @@ pub struct Meaning {
     pub format: OutputFormat,
 }
 
-/// Understands the order for one asset after the other, each different question once.
-pub struct Modifiers<'a> {
-    order: &'a Order,
+/// Understands one way of an order for one asset after the other, each different question once.
+pub struct Modifier<'a> {
+    /// The way.
+    pub way: Way<'a>,
+    strict: bool,
     macros: &'a Macros,
     attributes: Attributes,
     known: HashMap<(String, String, Option<String>), Option<Meaning>>,
@@ -34,11 +36,12 @@ pub struct Modifiers<'a> {
     pub warnings: Vec<Note>,
 }
 
-impl<'a> Modifiers<'a> {
-    /// Modifiers of this order, with the company's presets.
-    pub fn new(order: &'a Order, macros: &'a Macros) -> Self {
+impl<'a> Modifier<'a> {
+    /// A way of an order, with the company's presets. `strict` as in the order.
+    pub fn new(way: Way<'a>, strict: bool, macros: &'a Macros) -> Self {
         Self {
-            order,
+            way,
+            strict,
             macros,
             attributes: Attributes::default(),
             known: HashMap::new(),
@@ -49,9 +52,9 @@ impl<'a> Modifiers<'a> {
         }
     }
 
-    /// The modifier of the job with every macro in its place, as it is frozen and shown; none when it cannot be had.
+    /// The modifier with every macro in its place, as it is frozen and shown; none when it cannot be had.
     pub fn effective(&mut self) -> Option<String> {
-        match language::effective(self.order.is_modifier.as_deref(), self.order.r#macro.as_deref(), self.macros) {
+        match language::effective(self.way.modifier, self.way.r#macro, self.macros) {
             Ok(text) => Some(text),
             Err(complaints) => {
                 self.complain(complaints, "/assetHandleArray");
@@ -60,14 +63,14 @@ impl<'a> Modifiers<'a> {
         }
     }
 
-    /// Understands the order as it stands, without any asset's own modifiers, so that its mistakes are told even when
+    /// Understands the way as it stands, without any asset's own modifiers, so that its mistakes are told even when
     /// no asset is a picture.
     pub fn check(&mut self) {
         let meaning = self.understand("/assetHandleArray", "", "", "");
         self.known.insert((String::new(), String::new(), None), meaning);
     }
 
-    /// What the asset becomes. `None` when the order cannot be understood for it; the mistakes say why.
+    /// What the asset becomes. `None` when the way cannot be understood for it; the mistakes say why.
     pub fn meaning(&mut self, pointer: &str, asset: &Asset) -> Option<Meaning> {
         let object = self.uses_object.then(|| asset.name.clone());
         let question = (asset.url_modifier.clone(), asset.url_post_apply_modifier.clone(), object);
@@ -82,8 +85,8 @@ impl<'a> Modifiers<'a> {
     fn understand(&mut self, pointer: &str, before: &str, after: &str, object: &str) -> Option<Meaning> {
         let understood = language::recipe(&language::Order {
             before,
-            modifier: self.order.is_modifier.as_deref().unwrap_or_default(),
-            export_macro: self.order.r#macro.as_deref(),
+            modifier: self.way.modifier.unwrap_or_default(),
+            export_macro: self.way.r#macro,
             after,
             macros: self.macros,
             object,
@@ -107,7 +110,7 @@ impl<'a> Modifiers<'a> {
 
     fn complain(&mut self, complaints: Vec<Complaint>, pointer: &str) {
         for complaint in complaints {
-            let mistake = mistake(&complaint, self::pointer(&complaint.origin, pointer));
+            let mistake = mistake(&complaint, &self.pointer(&complaint.origin, pointer));
             if !self.mistakes.contains(&mistake) {
                 self.mistakes.push(mistake);
             }
@@ -115,7 +118,7 @@ impl<'a> Modifiers<'a> {
     }
 
     fn warn(&mut self, warnings: Vec<Complaint>, pointer: &str) {
-        if self.order.strict.unwrap_or(false) {
+        if self.strict {
             let (unknown, rest) =
                 warnings.into_iter().partition(|warning| warning.kind == ComplaintKind::UnknownCommand);
             self.complain(unknown, pointer);
@@ -126,20 +129,22 @@ impl<'a> Modifiers<'a> {
 
     fn note(&mut self, warnings: Vec<Complaint>) {
         for warning in &warnings {
-            let note = Note::new(code(warning.kind), warning.to_string());
+            let rendition = self.way.rendition.map(|rendition| format!("{}: ", rendition.name)).unwrap_or_default();
+            let note = Note::new(code(warning.kind), format!("{rendition}{warning}"));
             if !self.warnings.contains(&note) {
                 self.warnings.push(note);
             }
         }
     }
-}
 
-/// Where in an order the text of a complaint stands. `asset` is where complaints about the asset's own modifiers point.
-fn pointer<'a>(origin: &Origin, asset: &'a str) -> &'a str {
-    match origin {
-        Origin::Modifier => "/is_modifier",
-        Origin::ExportMacro | Origin::Macro(_) => "/macro",
-        Origin::AssetBefore | Origin::AssetAfter => asset,
+    /// Where in the order the text of a complaint stands. `asset` is where complaints about the asset's own modifiers
+    /// point.
+    fn pointer(&self, origin: &Origin, asset: &str) -> String {
+        match origin {
+            Origin::Modifier => self.way.pointer("is_modifier"),
+            Origin::ExportMacro | Origin::Macro(_) => self.way.pointer("macro"),
+            Origin::AssetBefore | Origin::AssetAfter => asset.to_owned(),
+        }
     }
 }
 

@@ -23,11 +23,12 @@ pub fn key(path: &str) -> String {
     path.nfkc().flat_map(char::to_lowercase).collect()
 }
 
-/// The name of what comes out: the base name of what went in with the extension of its new format, if it has one.
-pub fn output(file_name: &str, extension: Option<&str>) -> String {
+/// The name of what comes out: the base name of what went in, the suffix of its rendition behind a `-`, if it has one,
+/// and the extension of its new format, if it has one.
+pub fn output(file_name: &str, suffix: Option<&str>, extension: Option<&str>) -> String {
     let (base, own) = split(file_name);
-    let extension = extension.unwrap_or(own);
-    format!("{}{extension}", cut(base, LONGEST - extension.len()))
+    let end = format!("{}{}", suffix.map(|suffix| format!("-{suffix}")).unwrap_or_default(), extension.unwrap_or(own));
+    format!("{}{end}", cut(base, LONGEST - end.len()))
 }
 
 /// Base name and extension with its dot. A name that begins with its only dot is all base.
@@ -91,12 +92,12 @@ mod tests {
 
     #[test]
     fn the_extension_is_that_of_the_output_format() {
-        assert_eq!(output("fileToExport.jpg", Some(".tiff")), "fileToExport.tiff");
-        assert_eq!(output("archive.tar.gz", Some(".png")), "archive.tar.png");
-        assert_eq!(output(".hidden", Some(".png")), ".hidden.png");
-        assert_eq!(output("photo", None), "photo");
+        assert_eq!(output("fileToExport.jpg", None, Some(".tiff")), "fileToExport.tiff");
+        assert_eq!(output("archive.tar.gz", None, Some(".png")), "archive.tar.png");
+        assert_eq!(output(".hidden", None, Some(".png")), ".hidden.png");
+        assert_eq!(output("photo", None, None), "photo");
         let long = format!("{}.jpg", "ü".repeat(125));
-        assert!(output(&long, Some(".tiff")).len() <= 255);
+        assert!(output(&long, None, Some(".tiff")).len() <= 255);
     }
 
     #[test]

@@ -48,8 +48,9 @@ pub struct Order {
     pub exec_schedule: Option<Value>,
     /// Ordering for somebody else: not offered yet.
     pub user_handle: Option<Value>,
-    /// Several renditions of each asset: not offered yet.
-    pub renditions: Option<Value>,
+    /// Several pictures of each asset, in the place of `is_modifier` and `macro`. They share what they can of the work.
+    #[schema(min_items = 1, max_items = 10)]
+    pub renditions: Option<Vec<NewRendition>>,
     /// What becomes of damaged pictures: not offered yet, their items fail.
     pub on_corrupt: Option<Value>,
     /// A webhook at the end: not offered yet.
@@ -74,6 +75,32 @@ pub struct Order {
     /// Seconds that the files are kept after the end: 7 days when absent.
     #[schema(minimum = 60, maximum = 7776000)]
     pub expires_in: Option<i64>,
+}
+
+/// One of the ways in which every picture of a job is converted.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewRendition {
+    /// What it is called in lists and manifest: letters, digits, `-` and `_`. No two names may differ in case only.
+    #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9_-]{1,32}$", example = "web")]
+    pub name: String,
+    /// The modifier, as that of a job.
+    #[serde(rename = "is_modifier")]
+    #[schema(max_length = 8192, example = "wid=800&fmt=webp")]
+    pub is_modifier: Option<String>,
+    /// An image preset as `$name$`, as that of a job.
+    #[schema(max_length = 66)]
+    pub r#macro: Option<String>,
+    /// What stands behind the base name of its files, after a `-`: letters, digits, `-`, `_` and `@`. The name when absent.
+    #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9_@-]{1,32}$", example = "800")]
+    pub suffix: Option<String>,
+}
+
+impl NewRendition {
+    /// What stands behind the base name of its files.
+    pub fn suffix(&self) -> &str {
+        self.suffix.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// Which assets, by where and what they are. Every part that is sent must fit.

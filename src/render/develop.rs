@@ -1,5 +1,6 @@
 //! The render itself: decode, the plan's steps, encode.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -35,18 +36,99 @@ pub struct Rendered {
 /// `truncated`, `corrupt` and the like for the source, `encode-failed` for the output; `render-crashed` when a
 /// codec or we ourselves panicked. The output file may then exist and must not be used.
 pub fn render(plan: &Plan, source: &Path, output: &Path) -> Result<Rendered, Failure> {
-    catch_unwind(AssertUnwindSafe(|| develop(plan, source, output)))
-        .unwrap_or_else(|_| Err(Failure::new(Code::RenderCrashed, "Rendering this picture crashed.")))
+    let mut made = render_all(&[(plan, output)], source);
+    made.pop().unwrap_or_else(|| Err(crashed()))
 }
 
-fn develop(plan: &Plan, source: &Path, output: &Path) -> Result<Rendered, Failure> {
-    let mut pixels = codec::decode(&plan.decode, source)?;
-    for step in &plan.steps {
-        pixels = match step {
-            Step::Convert => convert(plan, pixels)?,
-            other => pixels.apply(other)?,
-        };
+/// Renders several pictures of one source, each into its file: an answer for each plan, in their order.
+///
+/// What plans have in common is done once: they share a decode when it is the same for all of them, and then every step
+/// until they part. So each file has the bytes that its plan gives alone, whatever it is rendered beside, and may be
+/// reused for its recipe.
+pub fn render_all(pictures: &[(&Plan, &Path)], source: &Path) -> Vec<Result<Rendered, Failure>> {
+    let mut sheet = Sheet { pictures, made: vec![None; pictures.len()] };
+    let all: Vec<usize> = (0..pictures.len()).collect();
+    for branch in forks(&all, |index| &pictures[index].0.decode) {
+        // What a panic leaves without an answer has crashed.
+        let _ = catch_unwind(AssertUnwindSafe(|| sheet.decode(source, &branch)));
     }
+    sheet.made.into_iter().map(|made| made.unwrap_or_else(|| Err(crashed()))).collect()
+}
+
+fn crashed() -> Failure {
+    Failure::new(Code::RenderCrashed, "Rendering this picture crashed.")
+}
+
+/// Pictures that are made together, and what became of them. A branch is those that have all been the same so far.
+struct Sheet<'a> {
+    pictures: &'a [(&'a Plan, &'a Path)],
+    made: Vec<Option<Result<Rendered, Failure>>>,
+}
+
+/// Parts a branch into those that go on the same way, in the order of their first.
+fn forks<Way: PartialEq>(branch: &[usize], way: impl Fn(usize) -> Way) -> Vec<Vec<usize>> {
+    let mut forks: Vec<Vec<usize>> = Vec::new();
+    for index in branch {
+        match forks.iter_mut().find(|fork| way(fork[0]) == way(*index)) {
+            Some(fork) => fork.push(*index),
+            None => forks.push(vec![*index]),
+        }
+    }
+    forks
+}
+
+impl Sheet<'_> {
+    fn decode(&mut self, source: &Path, branch: &[usize]) {
+        let decode = &self.pictures[branch[0]].0.decode;
+        match codec::decode(decode, source) {
+            Ok(pixels) => self.go_on(pixels, branch, 0),
+            Err(failure) => self.fail(branch, &failure),
+        }
+    }
+
+    /// Does the steps from this one on, then encodes. The last to go on takes the pixels, the others look at them.
+    fn go_on(&mut self, pixels: Pixels, branch: &[usize], number: usize) {
+        let mut forks = forks(branch, |index| self.pictures[index].0.steps.get(number));
+        let Some(last) = forks.pop() else { return };
+        for fork in forks {
+            self.fork(Cow::Borrowed(&pixels), &fork, number);
+        }
+        self.fork(Cow::Owned(pixels), &last, number);
+    }
+
+    fn fork(&mut self, pixels: Cow<'_, Pixels>, branch: &[usize], number: usize) {
+        let plan = self.pictures[branch[0]].0;
+        let Some(step) = plan.steps.get(number) else { return self.finish(&pixels, branch) };
+        match apply(plan, step, pixels) {
+            Ok(pixels) => self.go_on(pixels, branch, number + 1),
+            Err(failure) => self.fail(branch, &failure),
+        }
+    }
+
+    /// Encodes pictures of the same pixels.
+    fn finish(&mut self, pixels: &Pixels, branch: &[usize]) {
+        for index in branch {
+            let (plan, output) = self.pictures[*index];
+            self.made[*index] = Some(encode(plan, pixels, output));
+        }
+    }
+
+    fn fail(&mut self, branch: &[usize], failure: &Failure) {
+        for index in branch {
+            self.made[*index] = Some(Err(failure.clone()));
+        }
+    }
+}
+
+fn apply(plan: &Plan, step: &Step, pixels: Cow<'_, Pixels>) -> Result<Pixels, Failure> {
+    match step {
+        Step::Convert => convert(plan, pixels.into_owned()),
+        Step::Resize { from, width, height, kernel } => pixels.resize(*from, (*width, *height), *kernel),
+        other => pixels.into_owned().apply(other),
+    }
+}
+
+fn encode(plan: &Plan, pixels: &Pixels, output: &Path) -> Result<Rendered, Failure> {
     let (width, height) = pixels.size();
     if (width, height) != (plan.width, plan.height) {
         let detail = format!("The plan said {}x{}, the picture is {width}x{height}.", plan.width, plan.height);

@@ -1,8 +1,9 @@
 //! Recipe and picture to plan, steps and encoded bytes. Knows [`crate::language`] only.
 //!
 //! [`probe`] reads a file's header; [`Plan::of`] makes numbers of recipe and header, without pixels; [`render`] decodes,
-//! does the plan's [`Step`]s one after the other and encodes. A service does all this through a [`Pool`], in processes
-//! that nothing else depends on.
+//! does the plan's [`Step`]s one after the other and encodes; [`render_all`] does it for several recipes of one source,
+//! which is decoded once for all that want it decoded the same way. A service does all this through a [`Pool`], in
+//! processes that nothing else depends on.
 
 mod codec;
 mod colour;
@@ -22,7 +23,7 @@ mod turn;
 mod view;
 
 pub use confine::Confinement;
-pub use develop::{ENGINE_VERSION, Rendered, render};
+pub use develop::{ENGINE_VERSION, Rendered, render, render_all};
 pub use failure::{Failure, Warning};
 pub use fault::Fault;
 pub use header::{Header, SourceColor, SourceFormat, probe};

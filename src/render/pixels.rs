@@ -127,12 +127,12 @@ impl Pixels {
         Self { width, height, channels, data }
     }
 
-    /// Alpha is multiplied in while it resamples, so that colours of transparent pixels do not bleed.
-    fn resize(mut self, [x, y, w, h]: [f64; 4], (width, height): (u32, u32), kernel: Kernel) -> Result<Self, Failure> {
+    /// A rectangle, resampled. Alpha is multiplied in while it resamples, so that colours of transparent pixels do not bleed.
+    pub fn resize(&self, [x, y, w, h]: [f64; 4], (width, height): (u32, u32), kernel: Kernel) -> Result<Self, Failure> {
         let kind = if self.channels == 4 { fir::PixelType::U8x4 } else { fir::PixelType::U8x3 };
         let wrong = |error: &dyn std::fmt::Display| Failure::new(Code::Internal, format!("Scaling failed: {error}."));
-        let source = fir::images::Image::from_slice_u8(self.width, self.height, &mut self.data, kind)
-            .map_err(|error| wrong(&error))?;
+        let source =
+            fir::images::ImageRef::new(self.width, self.height, &self.data, kind).map_err(|error| wrong(&error))?;
         let mut target = fir::images::Image::new(width, height, kind);
         let options =
             fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(filter(kernel)?)).crop(x, y, w, h);

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use tempfile::TempPath;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{Instrument, info_span, warn};
 
 use crate::code::{Code, Note};
 use crate::db;
-use crate::db::item::{self, Beat, Claim};
-use crate::db::settle::{Ending, Made, Try, settle, settle_ready};
+use crate::db::item::{self, Beat, Claim, Wanted};
+use crate::db::ready::settle_ready;
+use crate::db::settle::{Ending, Made, Try, settle};
 use crate::language::Recipe;
-use crate::render::Failure;
-use crate::render::pool::Ended;
+use crate::render::pool::{Ended, Picture};
+use crate::render::{Failure, Rendered};
 use crate::state::{KeepError, State};
 use crate::storage;
 use crate::worker::{ENGINE, within_grace};
@@ -32,21 +34,20 @@ async fn work(state: &State, claim: Claim) -> Result<(), db::Error> {
         state.news.ring();
     }
     let which = Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim };
-    match ready(&claim) {
-        Some(made) => {
-            end(state, which, Ending::Done(made)).await?;
+    let (known, missing): (Vec<_>, Vec<_>) = claim.files.iter().partition(|file| is_ready(file));
+    let mut made: Vec<Made> = known.into_iter().map(|file| ready(&claim, file)).collect();
+    if missing.is_empty() {
+        end(state, which, &made, Ending::Done).await?;
+        state.news.ring();
+        // Where one needs no render there are often more: those are settled together.
+        while settle_ready(&state.db, claim.company_id, claim.job_id, state.worker, ENGINE).await? > 0 {
             state.news.ring();
-            // Where one needs no render there are often more: those are settled together.
-            while settle_ready(&state.db, claim.company_id, claim.job_id, state.worker, ENGINE).await? > 0 {
-                state.news.ring();
-            }
         }
-        None => {
-            let ending = rendered(state, &claim).await;
-            log(&claim, &ending);
-            if !end(state, which, ending).await? {
-                warn!("The lease of item {} of job {} ran out while it was worked on", claim.position, claim.job_id);
-            }
+    } else {
+        let ending = rendered(state, &claim, &missing, &mut made).await;
+        log(&claim, &ending);
+        if !end(state, which, &made, ending).await? {
+            warn!("The lease of item {} of job {} ran out while it was worked on", claim.position, claim.job_id);
         }
     }
     state.news.ring();
@@ -56,10 +57,10 @@ async fn work(state: &State, claim: Claim) -> Result<(), db::Error> {
 
 /// Settles, and tries again when the database is away for a moment: work that is done shall not wait for its lease to
 /// run out and be done twice.
-async fn end(state: &State, which: Try, ending: Ending) -> Result<bool, db::Error> {
+async fn end(state: &State, which: Try, made: &[Made], ending: Ending) -> Result<bool, db::Error> {
     let mut pause = Duration::from_millis(100);
     loop {
-        match settle(&state.db, which, ending.clone(), ENGINE).await {
+        match settle(&state.db, which, made, ending.clone(), ENGINE).await {
             Err(db::Error::Down(error)) if pause < state.settings.lease => {
                 warn!(error = %error, "An item could not be settled yet: {error}");
                 sleep(pause).await;
@@ -70,21 +71,29 @@ async fn end(state: &State, which: Try, ending: Ending) -> Result<bool, db::Erro
     }
 }
 
-/// What an item hands out that needs no render: the original, or a rendition that is known.
-fn ready(claim: &Claim) -> Option<Made> {
-    if claim.recipe_id.is_none() {
-        return Some(Made { sha256: claim.sha256, picture: None, warnings: Vec::new(), reused: false });
-    }
-    let known = &claim.known;
-    let picture = (known.known_width?, known.known_height?, known.known_mime.clone()?);
-    let warnings = known.known_warnings.clone().map(|warnings| warnings.0).unwrap_or_default();
-    Some(Made { sha256: known.known_sha256?, picture: Some(picture), warnings, reused: true })
+/// Whether a file needs no render: it is the original, or a rendition that is known.
+fn is_ready(file: &Wanted) -> bool {
+    file.recipe.is_none() || file.known.is_some()
 }
 
-/// Renders, while the lease is kept alive and orders are listened to.
-async fn rendered(state: &State, claim: &Claim) -> Ending {
+fn ready(claim: &Claim, file: &Wanted) -> Made {
+    let rendition = file.rendition;
+    match file.known.clone() {
+        Some(known) => Made {
+            rendition,
+            sha256: known.sha256,
+            picture: Some((known.width, known.height, known.mime)),
+            warnings: known.warnings,
+            reused: true,
+        },
+        None => Made { rendition, sha256: claim.sha256, picture: None, warnings: Vec::new(), reused: false },
+    }
+}
+
+/// Renders the files that are missing, while the lease is kept alive and orders are listened to. Adds what was made.
+async fn rendered(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<Made>) -> Ending {
     // Dropped, it kills the render.
-    let render = develop(state, claim);
+    let render = make(state, claim, missing, made);
     tokio::pin!(render);
     let mut beats = interval(state.settings.lease / 4);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -106,45 +115,94 @@ async fn rendered(state: &State, claim: &Claim) -> Ending {
     }
 }
 
-/// Has the picture rendered, and keeps the result.
-async fn develop(state: &State, claim: &Claim) -> Ending {
+/// Has the files that are missing rendered of one decoded picture, and keeps them. Those that worked are added to
+/// `made`, also when others did not.
+async fn make(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<Made>) -> Ending {
     let begun = std::time::Instant::now();
-    let text = claim.recipe.as_deref().unwrap_or_default();
-    let Ok(recipe) = serde_json::from_str::<Recipe>(text) else {
-        return Ending::Failed(Note::new(
-            Code::Internal,
-            "The recipe of this item does not read; a newer version wrote it.",
-        ));
-    };
-    let output = match state.storage.scratch().await {
-        Ok(output) => output,
-        Err(error) => return Ending::TryAgain(from_storage(&error)),
-    };
-    let mime = recipe.format().mime().to_owned();
-    let rendered = state.renders.items.render(text, &state.storage.path(&claim.sha256), &output).await;
+    let mut wanted = Vec::new();
+    for file in missing {
+        let text = file.recipe.as_deref().unwrap_or_default();
+        let Ok(recipe) = serde_json::from_str::<Recipe>(text) else {
+            return Ending::Failed(Note::new(
+                Code::Internal,
+                "The recipe of this item does not read; a newer version wrote it.",
+            ));
+        };
+        match state.storage.scratch().await {
+            Ok(output) => wanted.push((
+                recipe.format().mime(),
+                Picture { recipe: text.to_owned(), output: output.to_path_buf() },
+                output,
+            )),
+            Err(error) => return Ending::TryAgain(from_storage(&error)),
+        }
+    }
+    let pictures = wanted.iter().map(|(_, picture, _)| picture.clone()).collect();
+    let rendered = state.renders.items.render(&state.storage.path(&claim.sha256), pictures).await;
     metrics::histogram!("offprint_render_seconds").record(begun.elapsed().as_secs_f64());
     let rendered = match rendered {
         Ok(rendered) => rendered,
-        Err(Ended::Refused(failure)) => return failed(failure),
-        Err(Ended::Died(failure)) => {
-            metrics::counter!("offprint_renders_died_total", "code" => failure.code.as_str()).increment(1);
-            return Ending::Crashed(Note::new(failure.code, failure.detail));
-        }
+        Err(ended) => return without(ended),
     };
+    let mut failures = Vec::new();
+    for ((file, (mime, _, output)), rendered) in missing.iter().zip(wanted).zip(rendered) {
+        let kept = match rendered {
+            Ok(rendered) => keep(state, file.rendition, mime, rendered, output).await,
+            Err(failure) => Err(failed(failure)),
+        };
+        match kept {
+            Ok(file) => made.push(file),
+            Err(ending) => failures.push((file.name.as_deref(), ending)),
+        }
+    }
+    together(failures)
+}
+
+/// How an item ends of which no file could be rendered.
+fn without(ended: Ended) -> Ending {
+    match ended {
+        Ended::Refused(failure) => failed(failure),
+        Ended::Died(failure) => {
+            metrics::counter!("offprint_renders_died_total", "code" => failure.code.as_str()).increment(1);
+            Ending::Crashed(Note::new(failure.code, failure.detail))
+        }
+    }
+}
+
+/// Makes a rendered file a blob.
+async fn keep(state: &State, rendition: i16, mime: &str, rendered: Rendered, output: TempPath) -> Result<Made, Ending> {
     let kept = match state.storage.stage(output).await {
         Ok(staged) => state.keep(staged).await,
         Err(error) => Err(error.into()),
     };
     match kept {
-        Ok(sha256) => Ending::Done(Made {
+        Ok(sha256) => Ok(Made {
+            rendition,
             sha256,
-            picture: Some((rendered.width as i32, rendered.height as i32, mime)),
+            picture: Some((rendered.width as i32, rendered.height as i32, mime.to_owned())),
             warnings: rendered.warnings.into_iter().map(|warning| Note::new(warning.code, warning.detail)).collect(),
             reused: false,
         }),
-        Err(KeepError::Storage(error)) => Ending::TryAgain(from_storage(&error)),
-        Err(KeepError::Db(error)) => Ending::TryAgain(Note::new(Code::Unavailable, error.to_string())),
+        Err(KeepError::Storage(error)) => Err(Ending::TryAgain(from_storage(&error))),
+        Err(KeepError::Db(error)) => Err(Ending::TryAgain(Note::new(Code::Unavailable, error.to_string()))),
     }
+}
+
+/// How an item ends of which these files, by the names of their renditions, did not work. Another try comes before
+/// giving up, for it may mend what the world caused; what the picture causes is found again then.
+fn together(failures: Vec<(Option<&str>, Ending)>) -> Ending {
+    let rank = |ending: &Ending| u8::from(!matches!(ending, Ending::TryAgain(_)));
+    let Some(first) = failures.iter().map(|(_, ending)| rank(ending)).min() else { return Ending::Done };
+    let mut notes = failures.iter().filter(|(_, ending)| rank(ending) == first).filter_map(|(name, ending)| {
+        let (Ending::Failed(note) | Ending::TryAgain(note)) = ending else { return None };
+        let detail = name.map_or_else(|| note.detail.clone(), |name| format!("{name}: {}", note.detail));
+        Some(Note::new(note.code, detail))
+    });
+    let Some(mut said) = notes.next() else { return Ending::Done };
+    for note in notes {
+        said.detail = format!("{} {}", said.detail, note.detail);
+    }
+    if first == 0 { Ending::TryAgain(said) } else { Ending::Failed(said) }
 }
 
 /// What the picture or the modifier causes fails for good; what the world causes is tried again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::db;
-use crate::db::entry::{self, Entry};
+use crate::db::entry::{self, Entry, EntryFile};
 use crate::db::seal::{self, Sealed, Sealing};
 use crate::db::vocabulary::Outcome;
 use crate::digest::Digest;
@@ -80,12 +80,14 @@ async fn write(state: &State, job: &Sealing, outcome: Outcome) -> Result<Sealed,
     loop {
         let page = entry::list(&state.db, job.company_id, job.job_id, None, from, PAGE).await?;
         for entry in &page {
-            json.write(manifest::json_line(entry, first).as_bytes()).await?;
-            csv.write(manifest::csv_line(entry).as_bytes()).await?;
-            if let Some(file) = archived(entry) {
+            for line in manifest::lines(entry) {
+                json.write(line.json(first).as_bytes()).await?;
+                csv.write(line.csv().as_bytes()).await?;
+                first = false;
+            }
+            for file in entry.files.iter().filter_map(|file| archived(entry, file)) {
                 layout.add(&file).await?;
             }
-            first = false;
         }
         match page.last() {
             Some(last) if page.len() as i64 == PAGE => from = last.position + 1,
@@ -119,13 +121,13 @@ async fn add(
     Ok(digest)
 }
 
-/// An item's file as it stands in the archive; none when there are no bytes.
-fn archived(entry: &Entry) -> Option<archive::Entry> {
+/// A file as it stands in the archive; none when there are no bytes.
+fn archived(entry: &Entry, file: &EntryFile) -> Option<archive::Entry> {
     Some(archive::Entry {
-        path: entry.path.clone()?,
-        digest: entry.sha256?,
-        size: u64::try_from(entry.size?).ok()?,
-        crc32: u32::try_from(entry.crc32?).ok()?,
+        path: file.path.clone(),
+        digest: file.sha256?,
+        size: u64::try_from(file.size?).ok()?,
+        crc32: u32::try_from(file.crc32?).ok()?,
         time: entry.entry_time.timestamp(),
     })
 }

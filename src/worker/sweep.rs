@@ -16,7 +16,7 @@ const FORGOTTEN: Duration = Duration::from_secs(3600);
 pub async fn sweep(state: &State) -> Result<(), db::Error> {
     for lost in item::expired(&state.db).await? {
         let which = Try { company: lost.company_id, job: lost.job_id, position: lost.position, claim: lost.claim };
-        if settle(&state.db, which, Ending::Lost, ENGINE).await? {
+        if settle(&state.db, which, &[], Ending::Lost, ENGINE).await? {
             warn!("The lease of item {} of job {} ran out; it goes to another worker", lost.position, lost.job_id);
             metrics::counter!("offprint_leases_lost_total").increment(1);
             state.work.ring();

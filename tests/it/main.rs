@@ -21,6 +21,7 @@ mod queue;
 mod render;
 mod render_command;
 mod render_damage;
+mod renditions;
 mod retention;
 mod service;
 mod storage;

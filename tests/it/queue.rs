@@ -22,12 +22,19 @@ fn which(claim: &item::Claim) -> Try {
     Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim }
 }
 
+/// Ends a try that made nothing.
 async fn end(house: &House, claim: &item::Claim, ending: Ending) -> bool {
-    settle(&house.state.db, which(claim), ending, ENGINE_VERSION).await.unwrap()
+    settle(&house.state.db, which(claim), &[], ending, ENGINE_VERSION).await.unwrap()
 }
 
-fn made(claim: &item::Claim) -> Ending {
-    Ending::Done(Made { sha256: claim.sha256, picture: None, warnings: Vec::new(), reused: false })
+/// Ends a try that made its files: copies of the original.
+async fn done(house: &House, claim: &item::Claim) -> bool {
+    let made: Vec<Made> = claim.files.iter().map(|file| made(claim, file.rendition)).collect();
+    settle(&house.state.db, which(claim), &made, Ending::Done, ENGINE_VERSION).await.unwrap()
+}
+
+fn made(claim: &item::Claim, rendition: i16) -> Made {
+    Made { rendition, sha256: claim.sha256, picture: None, warnings: Vec::new(), reused: false }
 }
 
 async fn three(house: &House, order: Value) -> String {
@@ -49,9 +56,9 @@ async fn a_worker_that_lost_its_lease_settles_nothing(pool: PgPool) {
     assert_eq!(item::beat(&house.state.db, &first, LEASE).await.unwrap(), Beat::Lost);
     let second = claim(&house).await;
     assert_eq!((second.position, second.claim), (first.position, first.claim + 2 - 1));
-    assert!(!end(&house, &first, made(&first)).await, "the first must walk away");
-    assert!(end(&house, &second, made(&second)).await);
-    assert!(!end(&house, &second, made(&second)).await, "a try is settled once");
+    assert!(!done(&house, &first).await, "the first must walk away");
+    assert!(done(&house, &second).await);
+    assert!(!done(&house, &second).await, "a try is settled once");
     assert_eq!(shown(&house, &job).await["counts"]["succeeded"], 1);
     work(&house).await;
     assert_eq!(shown(&house, &job).await["counts"]["succeeded"], 3);
@@ -177,7 +184,7 @@ async fn a_seal_that_died_is_taken_over(pool: PgPool) {
     let asset = house.asset("a.jpg", &jpg(1)).await;
     let job = ordered(&house, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20"})).await;
     let claim = claim(&house).await;
-    assert!(end(&house, &claim, made(&claim)).await);
+    assert!(done(&house, &claim).await);
     let dead = offprint::db::seal::claim(&house.state.db, LEASE).await.unwrap().expect("it is due");
     work(&house).await;
     let before = shown(&house, &job).await;
@@ -194,7 +201,7 @@ async fn two_last_items_at_once_close_the_job_once(pool: PgPool) {
     let house = House::open(pool).await;
     let job = three(&house, json!({})).await;
     let claims = [claim(&house).await, claim(&house).await, claim(&house).await];
-    let ends = claims.iter().map(|claim| end(&house, claim, made(claim)));
+    let ends = claims.iter().map(|claim| done(&house, claim));
     assert_eq!(futures_util::future::join_all(ends).await, [true; 3]);
     work(&house).await;
     let job = shown(&house, &job).await;

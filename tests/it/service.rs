@@ -117,7 +117,9 @@ async fn a_service_killed_again_and_again_loses_nothing(pool: PgPool) {
         service.upload(format!("{seed}.jpg"), bytes).await;
     }
     let job = service
-        .order(json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=300&op_usm=1,2,0,0&fmt=png"}))
+        .order(json!({"assetFilter": {}, "fmt": "convert", "renditions": [
+            {"name": "300", "is_modifier": "wid=300&op_usm=1,2,0,0&fmt=png"}, {"name": "30", "is_modifier": "wid=30"}
+        ]}))
         .await;
     for _ in 0..KILLS {
         service.progress(&job, 3).await;
@@ -141,7 +143,8 @@ async fn a_service_killed_again_and_again_loses_nothing(pool: PgPool) {
     let mut names: Vec<String> =
         (0..zip.len()).map(|index| zip.by_index(index).unwrap().name().unwrap().into_owned()).collect();
     names.sort();
-    let mut wanted: Vec<String> = (0..PICTURES).map(|seed| format!("{seed}.png")).collect();
+    let mut wanted: Vec<String> =
+        (0..PICTURES).flat_map(|seed| [format!("{seed}-300.png"), format!("{seed}-30.jpg")]).collect();
     wanted.extend(["manifest.csv".into(), "manifest.json".into()]);
     wanted.sort();
     assert_eq!(names, wanted, "each file once");

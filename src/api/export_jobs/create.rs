@@ -15,11 +15,12 @@ use crate::api::problem::Problem;
 use crate::api::responses::{BadBody, BadQuery, KeyInUse};
 use crate::code::{Code, Note};
 use crate::db::asset::Asset;
-use crate::db::creation::{NewItem, NewJob};
+use crate::db::creation::{NewFile, NewItem, NewJob};
+use crate::db::job::Rendition;
 use crate::db::vocabulary::{EmailSetting, ItemState, OnUnconvertible};
 use crate::db::{self, creation};
 use crate::digest::Digest;
-use crate::export::{Draft, DraftItem, Order, Refusal, draft, names};
+use crate::export::{Draft, DraftFile, DraftItem, Order, Refusal, draft, names};
 use crate::id::{AssetId, JobId};
 use crate::render::{Header, Limits, Plan};
 use crate::state::State;
@@ -33,8 +34,8 @@ const KEPT: i64 = 7 * 24 * 3600;
 /// `Location`, with `?wait=60` to be told of changes; fetch each file as soon as it is done, or the archive at the end.
 ///
 /// `fmt: orig` hands out the uploaded files. `fmt: convert` renders them by `is_modifier` and `macro` together: the macro
-/// stands after the modifier, so it wins in every command that it has. All mistakes of an order are told at once, and
-/// then nothing is created.
+/// stands after the modifier, so it wins in every command that it has. `renditions` make several files of each picture
+/// in the place of the two. All mistakes of an order are told at once, and then nothing is created.
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "createExportJob",
@@ -51,6 +52,13 @@ const KEPT: i64 = 7 * 24 * 3600;
         ("For the web" = (summary = "A square of each picture on white, with a mail if something fails", value = json!({
             "assetFilter": {"folder": "samples"}, "fmt": "convert",
             "is_modifier": "wid=800&hei=800&fit=constrain&fmt=jpeg&qlt=85", "emailSetting": "Error", "notifyEmails": ["ann@example.org"]
+        }))),
+        ("Several sizes" = (summary = "Three files of each picture", value = json!({
+            "assetFilter": {"folder": "samples"}, "fmt": "convert", "renditions": [
+                {"name": "large", "is_modifier": "wid=1600&fmt=jpeg&qlt=85"},
+                {"name": "web", "is_modifier": "wid=800&fmt=webp&qlt=80"},
+                {"name": "thumbnail", "is_modifier": "wid=200&hei=200&fit=constrain&fmt=jpeg", "suffix": "200"}
+            ]
         }))),
         ("Tonight" = (summary = "A job for later", value = json!({
             "assetFilter": {"folder": "samples"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80", "execTime": "2099-12-24T02:00:00+01:00"
@@ -121,8 +129,10 @@ fn accepted(location: &str) -> HttpResponseBuilder {
 pub struct DryRun {
     /// One for each asset, in request order.
     items: Vec<DryRunItem>,
-    /// The modifier with every macro in its place; null for `orig`.
+    /// The modifier with every macro in its place; null for `orig`, and where there are renditions.
     effective_modifier: Option<String>,
+    /// The renditions with their effective modifiers; null when the order has none.
+    renditions: Option<Vec<Rendition>>,
     /// Bytes of the originals that would be read or handed out.
     source_bytes: i64,
     /// What there is to know.
@@ -140,15 +150,35 @@ pub struct DryRunItem {
     /// `convert`, `original`, `skip` or `fail`.
     #[schema(example = "convert")]
     action: &'static str,
-    /// Place of its file in the archive.
+    /// Place of its file in the archive; null when it has none or several.
     path: Option<String>,
+    /// Pixels across of the rendered picture; null when there are several.
+    width: Option<u32>,
+    /// Pixels down of the rendered picture; null when there are several.
+    height: Option<u32>,
+    /// One for each rendition, or one for an original; empty when nothing would be handed out.
+    files: Vec<DryRunFile>,
+    /// Why it would fail.
+    failure: Option<Note>,
+    /// What there is to know.
+    warnings: Vec<Note>,
+}
+
+/// What would be handed out.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DryRunFile {
+    /// The rendition's name; null where the order has none, and for originals.
+    rendition: Option<String>,
+    /// Its place in the archive.
+    path: String,
     /// Pixels across of the rendered picture.
     width: Option<u32>,
     /// Pixels down of the rendered picture.
     height: Option<u32>,
     /// Why it would fail.
     failure: Option<Note>,
-    /// What there is to know.
+    /// What there is to know about it.
     warnings: Vec<Note>,
 }
 
@@ -174,44 +204,69 @@ pub async fn validate(state: Data<State>, caller: Caller, order: Body<Order>) ->
     let mut warnings = draft.warnings;
     warnings.extend(no_recipient(&state, &draft.order));
     Ok(HttpResponse::Ok().json(DryRun {
-        items: draft.items.into_iter().map(|item| tried(item, &limits)).collect(),
+        items: draft.items.into_iter().map(|item| tried(item, draft.renditions.as_deref(), &limits)).collect(),
         effective_modifier: draft.effective_modifier,
+        renditions: draft.renditions,
         source_bytes,
         warnings,
     }))
 }
 
-/// Plans an item's picture from the header that was read at upload.
-fn tried(item: DraftItem, limits: &Limits) -> DryRunItem {
-    let mut shown = DryRunItem {
+/// What would become of an item: plans its pictures from the header that was read at upload.
+fn tried(item: DraftItem, renditions: Option<&[Rendition]>, limits: &Limits) -> DryRunItem {
+    let header = item.asset.header.and_then(|header| serde_json::from_value::<Header>(header).ok());
+    let converts = item.files.iter().any(|file| file.meaning.is_some());
+    let names = renditions.unwrap_or_default().iter().map(|rendition| Some(rendition.name.clone()));
+    let files: Vec<DryRunFile> = (item.files.into_iter().zip(names.chain(std::iter::repeat(None))))
+        .map(|(file, name)| planned(file, name, header.as_ref(), limits))
+        .collect();
+    let failure = item.failure.or_else(|| files.iter().find_map(|file| file.failure.clone()));
+    let mut warnings = item.warnings;
+    for warning in files.iter().flat_map(|file| &file.warnings) {
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
+    let only = if let [only] = files.as_slice() { Some(only) } else { None };
+    DryRunItem {
         asset_handle: item.asset.asset_id,
-        name: item.asset.name.clone(),
-        action: match (item.state, &item.meaning) {
-            (ItemState::Skipped, _) => "skip",
-            (ItemState::Failed, _) => "fail",
-            (_, Some(_)) => "convert",
+        name: item.asset.name,
+        action: match item.state {
+            ItemState::Skipped => "skip",
+            _ if failure.is_some() => "fail",
+            _ if converts => "convert",
             _ => "original",
         },
-        path: item.path,
+        path: only.map(|file| file.path.clone()),
+        width: only.and_then(|file| file.width),
+        height: only.and_then(|file| file.height),
+        files,
+        failure,
+        warnings,
+    }
+}
+
+fn planned(file: DraftFile, name: Option<String>, header: Option<&Header>, limits: &Limits) -> DryRunFile {
+    let mut shown = DryRunFile {
+        rendition: name.filter(|_| file.meaning.is_some()),
+        path: file.path,
         width: None,
         height: None,
-        failure: item.failure,
-        warnings: item.warnings,
+        failure: None,
+        warnings: Vec::new(),
     };
-    let Some(meaning) = item.meaning else { return shown };
-    let header = item.asset.header.and_then(|header| serde_json::from_value::<Header>(header).ok());
+    let Some(meaning) = file.meaning else { return shown };
+    let note = |code, detail| Note::new(code, detail);
     let plan = match header {
-        Some(header) => {
-            Plan::of(&meaning.recipe, &header, limits).map_err(|failure| Note::new(failure.code, failure.detail))
-        }
-        None => Err(Note::new(Code::UnsupportedFormat, "The format of this picture cannot be read.")),
+        Some(header) => Plan::of(&meaning.recipe, header, limits).map_err(|failure| note(failure.code, failure.detail)),
+        None => Err(note(Code::UnsupportedFormat, "The format of this picture cannot be read.".into())),
     };
     match plan {
         Ok(plan) => {
             (shown.width, shown.height) = (Some(plan.width), Some(plan.height));
-            shown.warnings.extend(plan.warnings.into_iter().map(|warning| Note::new(warning.code, warning.detail)));
+            shown.warnings = plan.warnings.into_iter().map(|warning| note(warning.code, warning.detail)).collect();
         }
-        Err(failure) => (shown.action, shown.failure) = ("fail", Some(failure)),
+        Err(failure) => shown.failure = Some(failure),
     }
     shown
 }
@@ -256,6 +311,7 @@ async fn write(
         is_modifier: order.is_modifier.as_deref(),
         r#macro: order.r#macro.as_deref(),
         effective_modifier: draft.effective_modifier.as_deref(),
+        renditions: draft.renditions.as_deref(),
         email_setting: order.email_setting.unwrap_or_default(),
         notify_emails: order.notify_emails.as_deref().unwrap_or_default(),
         on_unsupported: order.on_unsupported.unwrap_or_default(),
@@ -283,17 +339,24 @@ fn new_item(item: &DraftItem) -> NewItem<'_> {
         sha256: asset.sha256,
         size: asset.size,
         entry_time: asset.entry_time,
-        recipe_id: item.meaning.as_ref().map(|meaning| meaning.recipe_id),
         state: item.state,
         failure: item.failure.as_ref(),
         warnings: &item.warnings,
-        path: item.path.as_deref().map(|path| (path, names::key(path))),
-        original: item.meaning.is_none().then(|| original(asset)),
+        files: item.files.iter().map(|file| new_file(asset, file)).collect(),
     }
 }
 
-/// Media type and size of an original, as its header says.
-fn original(asset: &Asset) -> (Option<String>, Option<i32>, Option<i32>) {
-    let side = |name: &str| asset.header.as_ref().and_then(|header| header.get(name)?.as_i64()).map(|side| side as i32);
-    (asset.mime.clone(), side("width"), side("height"))
+fn new_file<'a>(asset: &'a Asset, file: &'a DraftFile) -> NewFile<'a> {
+    // What an original is stands in its header; what a rendered picture is, its plan will say.
+    let original = file.meaning.is_none().then_some(asset);
+    let side =
+        |name: &str| original.and_then(|asset| asset.header.as_ref()?.get(name)?.as_i64()).map(|side| side as i32);
+    NewFile {
+        recipe_id: file.meaning.as_ref().map(|meaning| meaning.recipe_id),
+        path: &file.path,
+        path_key: names::key(&file.path),
+        mime: original.and_then(|asset| asset.mime.as_deref()),
+        width: side("width"),
+        height: side("height"),
+    }
 }

@@ -9,7 +9,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::caller::Caller;
 use crate::api::download::{Download, Source};
-use crate::api::export_jobs::log::number;
 use crate::api::export_jobs::{JobPath, handle};
 use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
@@ -36,6 +35,8 @@ pub struct ExportFile {
     position: i32,
     /// The asset it was made from.
     asset_handle: AssetId,
+    /// The rendition's name; null where the job has none, and for originals.
+    rendition: Option<String>,
     /// Bytes.
     size: Option<i64>,
     /// Media type.
@@ -46,8 +47,13 @@ pub struct ExportFile {
     height: Option<i32>,
     /// SHA-256 of its bytes.
     sha256: Option<String>,
+    /// Whether the same picture had been rendered the same way before.
+    reused: bool,
     /// Where to fetch it.
     href: Option<String>,
+    /// Its place among the files of its item.
+    #[serde(skip)]
+    number: i16,
 }
 
 /// Which files to list.
@@ -92,11 +98,25 @@ pub async fn list_files(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;
-    let after = number(page::after(filters.cursor.as_deref(), &*filters)?)?.unwrap_or(-1);
+    let after = place(page::after(filters.cursor.as_deref(), &*filters)?)?;
     let job = db::job::find(&state.db, caller.company, handle(&path)?).await?;
-    let found = archive::files(&state.db, caller.company, job.job_id, filters.state, after as i32, limit + 1).await?;
+    let found = archive::files(&state.db, caller.company, job.job_id, filters.state, after, limit + 1).await?;
     let shown: Vec<ExportFile> = found.into_iter().map(|file| shown(&job, file)).collect();
-    Ok(Page::new(shown, limit, &*filters, |file| vec![file.position.to_string()]).answer(&request))
+    Ok(Page::new(shown, limit, &*filters, |file| vec![file.position.to_string(), file.number.to_string()])
+        .answer(&request))
+}
+
+/// Before every file.
+const FIRST: (i32, i16) = (-1, -1);
+
+/// The file of a cursor: its item's position and its place among the item's files.
+fn place(key: Option<Vec<String>>) -> Result<(i32, i16), Problem> {
+    let Some(key) = key else { return Ok(FIRST) };
+    let read = match key.as_slice() {
+        [position, number] => position.parse().ok().zip(number.parse().ok()),
+        _ => None,
+    };
+    read.ok_or_else(|| page::invalid("The cursor is not one of ours."))
 }
 
 fn shown(job: &Job, file: File) -> ExportFile {
@@ -111,6 +131,9 @@ fn shown(job: &Job, file: File) -> ExportFile {
         width: file.width,
         height: file.height,
         sha256: file.sha256.map(|digest| digest.to_string()),
+        reused: file.reused,
+        rendition: file.rendition_name,
+        number: file.rendition,
         path: file.path,
     }
 }
@@ -217,7 +240,7 @@ pub async fn fetch_download(
     let wants_zip = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| {
         accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/zip")
     });
-    let mut files = archive::files(&state.db, caller.company, job.job_id, Some(FileState::Ready), -1, 2).await?;
+    let mut files = archive::files(&state.db, caller.company, job.job_id, Some(FileState::Ready), FIRST, 2).await?;
     match (files.len(), wants_zip) {
         (1, false) => one(&state, &job, files.remove(0), &request).await,
         _ => zip(&state, &job, sealed, &request).await,

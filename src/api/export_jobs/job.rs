@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::code::Note;
 use crate::db;
+use crate::db::job::Rendition;
 use crate::db::vocabulary::{EmailSetting, Fmt, Layout, OnUnconvertible, OnUnsupported, Outcome, ShownState};
 use crate::id::JobId;
 
@@ -42,6 +43,8 @@ pub struct Job {
     pub r#macro: Option<String>,
     /// The modifier with every macro in its place, as it was when the job was created.
     pub effective_modifier: Option<String>,
+    /// The ways in which every picture is converted, in the place of the three above; null when the job has none.
+    pub renditions: Option<Vec<Rendition>>,
     /// When a mail is sent.
     pub email_setting: EmailSetting,
     /// As they were sent.
@@ -177,6 +180,7 @@ impl From<db::job::Job> for Job {
             is_modifier: job.is_modifier,
             r#macro: job.r#macro,
             effective_modifier: job.effective_modifier,
+            renditions: job.renditions.map(|renditions| renditions.0),
             email_setting: job.email_setting,
             notify_emails: job.notify_emails.0,
             client_id: job.client_id,

@@ -14,8 +14,8 @@ use crate::api::problem::Problem;
 use crate::api::responses::{BadQuery, Missing};
 use crate::code::Note;
 use crate::db::asset::AssetType;
-use crate::db::entry::Entry;
-use crate::db::vocabulary::ItemState;
+use crate::db::entry::{Entry, EntryFile};
+use crate::db::vocabulary::{FileState, ItemState};
 use crate::db::{self, entry, event};
 use crate::id::AssetId;
 use crate::state::State;
@@ -36,7 +36,9 @@ pub struct Item {
     folder: String,
     /// What it is doing, or how it ended.
     state: ItemState,
-    /// Place of its file in the archive.
+    /// What it hands out, or will: one for each rendition, in their order; empty when it is skipped.
+    files: Vec<ItemFile>,
+    /// Place of its file in the archive. This and the next five are null when it has several files: look into `files`.
     path: Option<String>,
     /// Bytes of its file.
     size: Option<i64>,
@@ -48,7 +50,7 @@ pub struct Item {
     height: Option<i32>,
     /// SHA-256 of its file.
     sha256: Option<String>,
-    /// Whether the same picture had been rendered the same way before.
+    /// Whether nothing had to be rendered for it: the same pictures had been rendered the same way before.
     reused: bool,
     /// How often it was taken.
     attempts: i32,
@@ -62,8 +64,53 @@ pub struct Item {
     warnings: Vec<Note>,
 }
 
+/// A file of an item.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemFile {
+    /// The rendition's name; null where the job has none, and for originals.
+    rendition: Option<String>,
+    /// Its place in the archive, and the end of its address.
+    path: String,
+    /// `ready` when it can be fetched, `absent` when its item ended without.
+    state: FileState,
+    /// Bytes.
+    size: Option<i64>,
+    /// Media type.
+    mime: Option<String>,
+    /// Pixels across.
+    width: Option<i32>,
+    /// Pixels down.
+    height: Option<i32>,
+    /// SHA-256 of its bytes.
+    sha256: Option<String>,
+    /// Whether the same picture had been rendered the same way before.
+    reused: bool,
+    /// What there is to know about it.
+    warnings: Vec<Note>,
+}
+
+impl From<EntryFile> for ItemFile {
+    fn from(file: EntryFile) -> Self {
+        Self {
+            rendition: file.rendition,
+            path: file.path,
+            state: file.state,
+            size: file.size,
+            mime: file.mime,
+            width: file.width,
+            height: file.height,
+            sha256: file.sha256.map(|digest| digest.to_string()),
+            reused: file.reused,
+            warnings: file.warnings,
+        }
+    }
+}
+
 impl From<Entry> for Item {
     fn from(entry: Entry) -> Self {
+        let files: Vec<ItemFile> = entry.files.0.into_iter().map(ItemFile::from).collect();
+        let only = if let [only] = files.as_slice() { Some(only.clone()) } else { None };
         Self {
             position: entry.position,
             asset_handle: entry.asset_id,
@@ -71,13 +118,14 @@ impl From<Entry> for Item {
             name: entry.asset_name,
             folder: entry.folder,
             state: entry.state,
-            path: entry.path,
-            size: entry.size,
-            mime: entry.mime,
-            width: entry.width,
-            height: entry.height,
-            sha256: entry.sha256.map(|digest| digest.to_string()),
-            reused: entry.reused,
+            path: only.as_ref().map(|file| file.path.clone()),
+            size: only.as_ref().and_then(|file| file.size),
+            width: only.as_ref().and_then(|file| file.width),
+            height: only.as_ref().and_then(|file| file.height),
+            mime: only.as_ref().and_then(|file| file.mime.clone()),
+            sha256: only.and_then(|file| file.sha256),
+            reused: !files.is_empty() && files.iter().all(|file| file.reused),
+            files,
             attempts: entry.attempts,
             started_at: entry.started_at,
             finished_at: entry.finished_at,

@@ -7,6 +7,7 @@ mod png;
 mod tiff;
 mod webp;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -24,9 +25,13 @@ pub(super) use decode::decode;
 ///
 /// # Errors
 /// `encode-failed` when the format cannot hold the picture, `storage-full` when there is no room.
-pub(super) fn encode(encode: &Encode, pixels: Pixels, path: &Path) -> Result<u64, Failure> {
+pub(super) fn encode(encode: &Encode, pixels: &Pixels, path: &Path) -> Result<u64, Failure> {
     let profile = encode.embed_profile.then(|| colour::output_profile(encode.pixel_type)).transpose()?;
-    let pixels = if encode.alpha { pixels.with_alpha() } else { pixels.without_alpha() };
+    let pixels = match (encode.alpha, pixels.channels()) {
+        (true, 3) => Cow::Owned(pixels.clone().with_alpha()),
+        (false, 4) => Cow::Owned(pixels.clone().without_alpha()),
+        _ => Cow::Borrowed(pixels),
+    };
     let mut file = File::create(path)?;
     let mut out = BufWriter::with_capacity(256 << 10, &mut file);
     let profile = profile.as_deref();

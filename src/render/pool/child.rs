@@ -4,11 +4,11 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::protocol::{GO, Job, OUTPUT, SOURCE, Said};
+use super::protocol::{GO, Job, SOURCE, Said, output};
 use crate::code::Code;
 use crate::language::Recipe;
 use crate::render::confine::{Confinement, grant_cpu};
-use crate::render::develop::render;
+use crate::render::develop::{Rendered, render_all};
 use crate::render::failure::Failure;
 use crate::render::fault::Fault;
 use crate::render::header::probe;
@@ -19,47 +19,71 @@ use crate::render::plan::Plan;
 /// # Errors
 /// When the service is no longer there to talk to.
 pub fn serve(scratch: &Path, memory: u64, file: u64, fault: Option<Fault>) -> io::Result<()> {
-    let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
-    say(&mut output, &Said::Ready(Confinement::build(scratch, memory, file)))?;
+    let (mut input, mut out) = (io::stdin().lock(), io::stdout().lock());
+    say(&mut out, &Said::Ready(Confinement::build(scratch, memory, file)))?;
     let mut line = String::new();
     while read(&mut input, &mut line)? {
-        let said = match plan(&line, scratch) {
-            Ok((plan, width)) => {
-                say(&mut output, &Said::Planned(plan.peak_bytes))?;
+        let said = match Work::plan(&line, scratch) {
+            Ok(work) => {
+                say(&mut out, &Said::Planned(work.peak_bytes()))?;
                 if !read(&mut input, &mut line)? {
                     return Ok(());
                 }
                 match line.as_str() {
-                    GO => finish(&plan, width, scratch, fault),
+                    GO => Said::Rendered(work.finish(scratch, fault)),
                     _ => Said::Idle,
                 }
             }
             Err(failure) => Said::Failed(failure),
         };
-        say(&mut output, &said)?;
+        say(&mut out, &said)?;
     }
     Ok(())
 }
 
-/// The plan, and the source's width as it is stored.
-fn plan(line: &str, scratch: &Path) -> Result<(Plan, u32), Failure> {
-    let job: Job = serde_json::from_str(line)
-        .map_err(|error| Failure::new(Code::Internal, format!("The render's order does not read: {error}.")))?;
-    grant_cpu(Duration::from_secs(job.cpu));
-    let recipe: Recipe = serde_json::from_str(&job.recipe).map_err(|_| {
-        Failure::new(Code::Internal, "The recipe of this item does not read; a newer version wrote it.")
-    })?;
-    let header = probe(&scratch.join(SOURCE))?;
-    Ok((Plan::of(&recipe, &header, &job.limits)?, header.width))
+/// The pictures of one source, planned.
+struct Work {
+    plans: Vec<Result<Plan, Failure>>,
+    /// The source's width as it is stored.
+    width: u32,
 }
 
-fn finish(plan: &Plan, width: u32, scratch: &Path, fault: Option<Fault>) -> Said {
-    if let Some(fault) = fault {
-        fault.strike(width);
+impl Work {
+    fn plan(line: &str, scratch: &Path) -> Result<Self, Failure> {
+        let job: Job = serde_json::from_str(line)
+            .map_err(|error| Failure::new(Code::Internal, format!("The render's order does not read: {error}.")))?;
+        grant_cpu(Duration::from_secs(job.cpu));
+        let header = probe(&scratch.join(SOURCE))?;
+        let plan = |text: &String| {
+            let recipe: Recipe = serde_json::from_str(text).map_err(|_| {
+                Failure::new(Code::Internal, "The recipe of this item does not read; a newer version wrote it.")
+            })?;
+            Plan::of(&recipe, &header, &job.limits)
+        };
+        Ok(Self { plans: job.recipes.iter().map(plan).collect(), width: header.width })
     }
-    match render(plan, &scratch.join(SOURCE), &scratch.join(OUTPUT)) {
-        Ok(rendered) => Said::Rendered(rendered),
-        Err(failure) => Said::Failed(failure),
+
+    /// What it will need: the most that one picture needs, and as much again for pixels that wait at a fork.
+    fn peak_bytes(&self) -> u64 {
+        let each = self.plans.iter().flatten().map(|plan| plan.peak_bytes);
+        each.clone().sum::<u64>().min(each.max().unwrap_or(0) * 2)
+    }
+
+    /// An answer for each picture, in their order.
+    fn finish(self, scratch: &Path, fault: Option<Fault>) -> Vec<Result<Rendered, Failure>> {
+        if let Some(fault) = fault {
+            fault.strike(self.width);
+        }
+        let planned = self.plans.iter().enumerate().filter_map(|(number, plan)| Some((number, plan.as_ref().ok()?)));
+        let outputs: Vec<_> = planned.map(|(number, plan)| (plan, scratch.join(output(number)))).collect();
+        let pictures: Vec<_> = outputs.iter().map(|(plan, output)| (*plan, output.as_path())).collect();
+        let mut rendered = render_all(&pictures, &scratch.join(SOURCE)).into_iter();
+        let missing = || Err(Failure::new(Code::Internal, "A picture was planned and not rendered."));
+        let answer = |plan: &Result<Plan, Failure>| match plan {
+            Ok(_) => rendered.next().unwrap_or_else(missing),
+            Err(failure) => Err(failure.clone()),
+        };
+        self.plans.iter().map(answer).collect()
     }
 }
 

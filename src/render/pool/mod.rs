@@ -67,6 +67,15 @@ pub struct Setup {
     pub fault: Option<String>,
 }
 
+/// A picture that is to be rendered.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// The recipe's canonical text.
+    pub recipe: String,
+    /// The file to make.
+    pub output: PathBuf,
+}
+
 /// Why there is no picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -128,17 +137,19 @@ impl Pool {
         self.0.confinement.get_or_try_init(look).await.copied().map_err(Ended::into_failure)
     }
 
-    /// Renders one picture into a file. Waits for a free place and for the memory it will need. Dropping the future ends
-    /// the render at once.
+    /// Renders pictures of one source, each into its file: an answer for each, in their order. Waits for a free place and
+    /// for the memory they will need. Dropping the future ends the render at once.
     ///
     /// # Errors
-    /// What [`Plan::of`](super::Plan::of) and [`render`](super::render) refuse; `render-memory` when the plan needs more
+    /// When there is no picture at all: what [`probe`](super::probe) refuses; `render-memory` when the plans need more
     /// than a process may have. A process that dies: `render-crashed`, `render-timeout` or `render-memory`.
-    pub async fn render(&self, recipe: &str, source: &Path, output: &Path) -> Result<Rendered, Ended> {
+    pub async fn render(&self, source: &Path, pictures: Vec<Picture>) -> Result<Vec<Result<Rendered, Failure>>, Ended> {
         let setup = &self.0.setup;
-        let job = Job { recipe: recipe.to_owned(), limits: setup.limits, cpu: setup.fence.cpu.as_secs() };
-        let (source, output) = (source.to_owned(), output.to_owned());
-        self.run(|inside| async move { inside.render(job, source, output).await }).await
+        let cpu = setup.fence.cpu.as_secs() * pictures.len().max(1) as u64;
+        let (recipes, outputs) = pictures.into_iter().map(|picture| (picture.recipe, picture.output)).unzip();
+        let job = Job { recipes, limits: setup.limits, cpu };
+        let source = source.to_owned();
+        self.run(|inside| async move { inside.render(job, source, outputs).await }).await
     }
 
     /// Runs work on the pool's runtime, and no longer than somebody waits for it.
@@ -154,15 +165,23 @@ impl Pool {
 }
 
 impl Inside {
-    async fn render(&self, job: Job, source: PathBuf, output: PathBuf) -> Result<Rendered, Ended> {
+    async fn render(
+        &self,
+        job: Job,
+        source: PathBuf,
+        outputs: Vec<PathBuf>,
+    ) -> Result<Vec<Result<Rendered, Failure>>, Ended> {
         // Never closed.
         let _place = self.places.acquire().await;
         let mut process = self.process().await.map_err(Ended::Refused)?;
         process.desk.lay(&source).map_err(|error| Ended::Refused(error.into()))?;
         let rendered = self.developed(&mut process, &job).await;
-        let rendered = rendered.and_then(|rendered| {
-            fs::rename(process.desk.output(), &output).map_err(|error| Ended::Refused(error.into()))?;
-            Ok(rendered)
+        let rendered = rendered.map(|rendered| {
+            let places = outputs.iter().enumerate().map(|(number, output)| (process.desk.output(number), output));
+            let take = |(rendered, (from, to)): (Result<Rendered, Failure>, (PathBuf, &PathBuf))| {
+                rendered.and_then(|rendered| fs::rename(from, to).map(|()| rendered).map_err(Failure::from))
+            };
+            rendered.into_iter().zip(places).map(take).collect()
         });
         if !matches!(rendered, Err(Ended::Died(_))) {
             self.put_back(process);
@@ -170,7 +189,7 @@ impl Inside {
         rendered
     }
 
-    async fn developed(&self, process: &mut Process, job: &Job) -> Result<Rendered, Ended> {
+    async fn developed(&self, process: &mut Process, job: &Job) -> Result<Vec<Result<Rendered, Failure>>, Ended> {
         let needed = process.plan(job).await?;
         let most = self.setup.fence.memory;
         if needed > most {

@@ -16,6 +16,7 @@ use super::scratch::Desk;
 use super::{Ended, Fence, Setup};
 use crate::code::Code;
 use crate::render::confine::Confinement;
+use crate::render::develop::Rendered;
 use crate::render::failure::Failure;
 
 /// After so many pictures a process makes room for a new one.
@@ -60,7 +61,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Gives the picture that lies on the desk to the process; says how many bytes it will need.
+    /// Gives the source that lies on the desk to the process; says how many bytes its pictures will need.
     pub async fn plan(&mut self, job: &Job) -> Result<u64, Ended> {
         self.pictures += 1;
         let mut line = serde_json::to_vec(job).map_err(|error| Ended::Refused(internal(&error)))?;
@@ -72,10 +73,17 @@ impl Process {
         }
     }
 
-    /// Lets the process render what it has planned.
-    pub async fn render(&mut self) -> Result<crate::render::Rendered, Ended> {
+    /// Lets the process render what it has planned: an answer for each picture.
+    pub async fn render(&mut self) -> Result<Vec<Result<Rendered, Failure>>, Ended> {
         match self.ask(GO.as_bytes()).await? {
-            Said::Rendered(rendered) => Ok(rendered),
+            Said::Rendered(rendered) => {
+                let death =
+                    rendered.iter().filter_map(|picture| picture.as_ref().err()).find(|failure| is_death(failure));
+                match death {
+                    Some(failure) => Err(Ended::Died(failure.clone())),
+                    None => Ok(rendered),
+                }
+            }
             Said::Failed(failure) => Err(ended(failure)),
             said => Err(Ended::Died(internal(&format!("{said:?} is no answer to the word")))),
         }
@@ -161,11 +169,12 @@ fn spawn(setup: &Setup, desk: &Desk) -> io::Result<Child> {
 }
 
 /// A caught panic is a death too: what the process has in memory is not to be trusted any more.
+fn is_death(failure: &Failure) -> bool {
+    matches!(failure.code, Code::RenderCrashed | Code::RenderMemory)
+}
+
 fn ended(failure: Failure) -> Ended {
-    match failure.code {
-        Code::RenderCrashed | Code::RenderMemory => Ended::Died(failure),
-        _ => Ended::Refused(failure),
-    }
+    if is_death(&failure) { Ended::Died(failure) } else { Ended::Refused(failure) }
 }
 
 fn internal(error: &dyn std::fmt::Display) -> Failure {

@@ -14,8 +14,10 @@ use crate::render::limits::Limits;
 /// Where the source lies in the scratch folder; the process may only read it.
 pub(super) const SOURCE: &str = "in/source";
 
-/// Where the result goes in the scratch folder.
-pub(super) const OUTPUT: &str = "out/picture";
+/// Where results go in the scratch folder, by their numbers.
+pub(super) fn output(number: usize) -> String {
+    format!("out/{number}")
+}
 
 /// Where the process's last words are.
 pub(super) const ERRORS: &str = "errors";
@@ -26,11 +28,11 @@ pub(super) const GO: &str = "go\n";
 /// The word not to.
 pub(super) const NO: &str = "no\n";
 
-/// One picture to render. Its files lie in the scratch folder under fixed names.
+/// One source to render pictures of. Its files lie in the scratch folder under fixed names.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
-    /// The recipe's canonical text.
-    pub recipe: String,
+    /// The recipes' canonical texts, one for each picture.
+    pub recipes: Vec<String>,
     /// How large pictures may be.
     pub limits: Limits,
     /// Processor seconds it may take.
@@ -43,12 +45,12 @@ pub(super) struct Job {
 pub(super) enum Said {
     /// It is ready for the first picture.
     Ready(Confinement),
-    /// The picture can be rendered, with so many bytes of memory.
+    /// The pictures can be rendered, with so many bytes of memory.
     Planned(u64),
-    /// The result is there.
-    Rendered(Rendered),
+    /// An answer for each picture; results are there.
+    Rendered(Vec<Result<Rendered, Failure>>),
     /// The plan is forgotten.
     Idle,
-    /// The picture cannot be rendered, and why.
+    /// No picture can be rendered of this source, and why.
     Failed(Failure),
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use super::protocol::{OUTPUT, SOURCE};
+use super::protocol::{SOURCE, output};
 
 /// The pool's own folder. The lock on it says that its service lives, so that the next one can tidy up what a killed
 /// service left.
@@ -59,8 +59,8 @@ impl Desk {
         self.0.path()
     }
 
-    pub fn output(&self) -> PathBuf {
-        self.path().join(OUTPUT)
+    pub fn output(&self, number: usize) -> PathBuf {
+        self.path().join(output(number))
     }
 
     /// Lays a source on the desk: a second name for its bytes, or, from another file system, a copy.
@@ -71,10 +71,9 @@ impl Desk {
 
     /// Takes everything away.
     pub fn clear(&self) -> io::Result<()> {
-        for file in [SOURCE, OUTPUT] {
-            match fs::remove_file(self.path().join(file)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        for folder in ["in", "out"] {
+            for file in fs::read_dir(self.path().join(folder))? {
+                fs::remove_file(file?.path())?;
             }
         }
         Ok(())
