@@ -157,7 +157,8 @@ fn spawn(setup: &Setup, desk: &Desk) -> io::Result<Child> {
     }
     let errors = File::create(desk.path().join(ERRORS))?;
     command.current_dir(desk.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
-    command.kill_on_drop(true).spawn()
+    // Ctrl-C in a terminal is meant for the service, which lets its renders end.
+    command.process_group(0).kill_on_drop(true).spawn()
 }
 
 /// A caught panic is a death too: what the process has in memory is not to be trusted any more.
