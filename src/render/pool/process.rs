@@ -189,10 +189,9 @@ fn cause(status: Option<ExitStatus>, words: &str, fence: Fence) -> Failure {
     if is(Signal::KILL) {
         return memory("The system ended the render, as it does when the machine has no memory left.".into());
     }
-    let how = match (signal.and_then(Signal::from_named_raw), signal, status.and_then(|status| status.code())) {
-        (Some(signal), ..) => format!("with {signal:?}"),
-        (_, Some(signal), _) => format!("with signal {signal}"),
-        (_, _, Some(code)) => format!("with exit code {code}"),
+    let how = match (signal, status.and_then(|status| status.code())) {
+        (Some(signal), _) => format!("with signal {signal}"),
+        (_, Some(code)) => format!("with exit code {code}"),
         _ => "without a word".into(),
     };
     Failure::new(Code::RenderCrashed, format!("Rendering this picture ended its process {how}."))
