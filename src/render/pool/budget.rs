@@ -46,7 +46,7 @@ impl Budget {
             if let Ok(taken) = self.pieces.clone().try_acquire_many_owned(wanted) {
                 break Some(taken);
             }
-            if timeout_at(patience, freed).await.is_err() {
+            if Instant::now() >= patience || timeout_at(patience, freed).await.is_err() {
                 // The semaphore is never closed.
                 break self.pieces.clone().acquire_many_owned(wanted).await.ok();
             }
