@@ -1,6 +1,7 @@
 """What script/torture does: makes hostile files, has a service render them beside good ones, checks the ends.
 
-Python's standard library only. The files are the same each time.
+Python's standard library only. The files are the same each time. Give it a release build: 100 megapixels take longer
+than the limits allow without optimisation.
 """
 
 import argparse, json, os, random, re, shutil, struct, subprocess, sys, threading, time, urllib.error, urllib.request, zlib

@@ -165,7 +165,8 @@ fn spawn(setup: &Setup, desk: &Desk) -> io::Result<Child> {
     }
     let errors = File::create(desk.path().join(ERRORS))?;
     command.current_dir(desk.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
-    command.kill_on_drop(true).spawn()
+    // Ctrl-C in a terminal is meant for the service, which lets its renders end.
+    command.process_group(0).kill_on_drop(true).spawn()
 }
 
 /// A caught panic is a death too: what the process has in memory is not to be trusted any more.
@@ -197,10 +198,9 @@ fn cause(status: Option<ExitStatus>, words: &str, fence: Fence) -> Failure {
     if is(Signal::KILL) {
         return memory("The system ended the render, as it does when the machine has no memory left.".into());
     }
-    let how = match (signal.and_then(Signal::from_named_raw), signal, status.and_then(|status| status.code())) {
-        (Some(signal), ..) => format!("with {signal:?}"),
-        (_, Some(signal), _) => format!("with signal {signal}"),
-        (_, _, Some(code)) => format!("with exit code {code}"),
+    let how = match (signal, status.and_then(|status| status.code())) {
+        (Some(signal), _) => format!("with signal {signal}"),
+        (_, Some(code)) => format!("with exit code {code}"),
         _ => "without a word".into(),
     };
     Failure::new(Code::RenderCrashed, format!("Rendering this picture ended its process {how}."))
