@@ -3,6 +3,7 @@
 use std::io::{Cursor, Read};
 
 use image::ImageFormat;
+use offprint::state::Renders;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -142,6 +143,7 @@ async fn retry_makes_only_what_is_missing(pool: PgPool) {
     house.check().await;
     let mut settings = (*house.state.settings).clone();
     settings.max_output_side = 16_384;
+    house.state.renders = Renders::open(&settings, env!("CARGO_BIN_EXE_offprint").into(), None).unwrap();
     house.state.settings = settings.into();
     // What is there is not looked for again.
     sqlx::query("delete from rendition").execute(&house.state.db).await.unwrap();
