@@ -7,6 +7,7 @@ mod assets;
 mod cluster;
 mod documents;
 mod downloads_of_assets;
+mod engine;
 mod exportjob;
 mod exportjob_results;
 mod hostile;

@@ -94,7 +94,7 @@ pub struct Counts {
     pub failed: i64,
     pub skipped: i64,
     pub stopped: i64,
-    /// Items with warnings, whatever else they are.
+    /// Items with warnings, whichever of the others they are; stopped ones are left out.
     pub warnings: i64,
 }
 

@@ -1,0 +1,50 @@
+//! The engine's version: renditions are reused under it, so it must rise whenever the same recipe on the same picture
+//! gives another picture.
+
+use image::{ImageFormat, Rgb, RgbImage};
+use offprint::language::{self, Attributes, Macros, Order};
+use offprint::render::{ENGINE_VERSION, Limits, Plan, probe, render};
+
+/// What every engine version makes of the drawn source: a modifier, and the CRC-32 of the pixels it gives. When one
+/// differs, raise `ENGINE_VERSION` and write the new numbers here.
+const MADE: (i32, [(&str, u32); 6]) = (
+    1,
+    [
+        ("wid=100", 3_309_699_157),
+        ("wid=97&hei=61&fit=crop&resMode=bicub", 1_413_562_548),
+        ("crop=10,20,200,100&flip=lr&rotate=90", 1_224_929_411),
+        ("size=120,120&extend=5,5,5,5&bgColor=ff0000", 3_719_938_726),
+        ("wid=200&op_usm=1.5,2,3,0&resMode=bilin", 2_611_182_498),
+        ("wid=150&op_brightness=20&op_saturation=-40", 31_082_191),
+    ],
+);
+
+fn pixels(modifier: &str) -> u32 {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, output) = (folder.path().join("source"), folder.path().join("output"));
+    let drawn =
+        RgbImage::from_fn(300, 200, |x, y| Rgb([(x * 7 % 256) as u8, (y * 5 % 256) as u8, (x * y % 251) as u8]));
+    drawn.save_with_format(&source, ImageFormat::Png).unwrap();
+    let order = Order {
+        before: "",
+        modifier: &format!("{modifier}&fmt=png"),
+        export_macro: None,
+        after: "",
+        macros: &Macros::default(),
+        object: "",
+        attributes: &Attributes::default(),
+    };
+    let recipe = language::recipe(&order).unwrap().recipe;
+    let plan = Plan::of(&recipe, &probe(&source).unwrap(), &Limits::default()).unwrap();
+    render(&plan, &source, &output).unwrap();
+    let made = image::load_from_memory_with_format(&std::fs::read(&output).unwrap(), ImageFormat::Png).unwrap();
+    crc32fast::hash(made.to_rgb8().as_raw())
+}
+
+#[test]
+#[cfg_attr(not(target_arch = "x86_64"), ignore = "the numbers were made on x86_64")]
+fn what_the_engine_makes_changes_only_with_its_version() {
+    let (version, made) = MADE;
+    let now = made.map(|(modifier, _)| (modifier, pixels(modifier)));
+    assert_eq!((ENGINE_VERSION, now), (version, made), "raise ENGINE_VERSION and write the new numbers down");
+}
