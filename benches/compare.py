@@ -46,6 +46,10 @@ def draw(binary, work, count):
     return folder
 
 
+def command(process):
+    return open(f"/proc/{process}/cmdline").read()
+
+
 class Service:
     """A running `offprint serve` on a fresh folder."""
 
@@ -86,7 +90,7 @@ class Service:
                 status = dict(line.split(":\t", 1) for line in open(f"/proc/{entry}/status").read().splitlines() if ":\t" in line)
             except (OSError, ValueError):
                 continue
-            if int(status["Pid"]) in wanted or (int(status["PPid"]) in wanted and "offprint" in status["Name"]):
+            if int(status["Pid"]) in wanted or (int(status["PPid"]) in wanted and "render-worker" in command(entry)):
                 total += int(status["VmHWM"].split()[0]) / 1024
         return total
 

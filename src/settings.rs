@@ -29,7 +29,7 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_PUBLIC_URL")]
     pub public_url: Option<String>,
 
-    /// How many items are worked on at once. 0 means one for each processor.
+    /// How many pictures are rendered at once. 0 means one for each processor.
     #[arg(long, env = "OFFPRINT_SLOTS", default_value_t = 0)]
     pub slots: usize,
 

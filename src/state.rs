@@ -161,7 +161,7 @@ impl State {
         limits(&self.settings)
     }
 
-    /// How many items are worked on at once.
+    /// How many pictures are rendered at once.
     pub fn slots(&self) -> usize {
         slots(&self.settings)
     }

@@ -38,7 +38,7 @@ pub struct Info {
     formats: Formats,
     /// What it refuses to exceed.
     limits: Limits,
-    /// How many items are worked on at once.
+    /// How many pictures are rendered at once.
     slots: usize,
     /// Which walls stand around a render's process; absent when none can be started.
     #[serde(skip_serializing_if = "Option::is_none")]

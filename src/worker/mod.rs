@@ -37,7 +37,8 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Works until the service closes and running items have ended or were given back.
 pub async fn run(state: State) {
     let mut tasks = JoinSet::new();
-    for _ in 0..state.slots() {
+    // Twice as many items as renders: while one writes its file and settles, another renders in its place.
+    for _ in 0..2 * state.slots() {
         tasks.spawn(again_after_panics(state.clone(), slot));
     }
     tasks.spawn(again_after_panics(state.clone(), chores));
