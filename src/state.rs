@@ -99,7 +99,7 @@ impl Renders {
     }
 }
 
-/// How many items are worked on at once.
+/// How many pictures are rendered at once.
 fn slots(settings: &Settings) -> usize {
     match settings.slots {
         0 => std::thread::available_parallelism().map_or(2, usize::from),
