@@ -44,7 +44,7 @@ use crate::state::State;
 /// Every documented address, in the order in which the document shows them.
 pub fn routes(config: &mut ServiceConfig) {
     config
-        .service(export_jobs::create::validate)
+        .service(export_jobs::dry_run::validate)
         .service(export_jobs::create::create)
         .service(export_jobs::show::list)
         .service(export_jobs::show::show)

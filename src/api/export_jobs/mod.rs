@@ -1,6 +1,7 @@
 //! Export jobs: ordered, watched, told what to do.
 
 pub mod create;
+pub mod dry_run;
 pub mod files;
 pub mod job;
 pub mod log;
