@@ -15,7 +15,7 @@ use super::step::Step;
 use crate::code::Code;
 
 /// Raised whenever the same recipe and source may give other bytes than before, so that nothing stale is reused.
-pub const ENGINE_VERSION: i32 = 1;
+pub const ENGINE_VERSION: i32 = 2;
 
 /// A rendered picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

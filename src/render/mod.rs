@@ -5,6 +5,7 @@
 //! which is decoded once for all that want it decoded the same way. A service does all this through a [`Pool`], in
 //! processes that nothing else depends on.
 
+mod blur;
 mod codec;
 mod colour;
 mod confine;
@@ -17,6 +18,7 @@ mod pixels;
 mod plan;
 mod planner;
 pub mod pool;
+mod rotate;
 mod step;
 mod tone;
 mod turn;

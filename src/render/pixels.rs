@@ -3,7 +3,9 @@
 use fast_image_resize as fir;
 use image::{DynamicImage, RgbImage, RgbaImage};
 
+use super::blur::{self, Mask};
 use super::failure::Failure;
+use super::rotate;
 use super::step::{Kernel, Step};
 use super::tone;
 use super::turn::Turn;
@@ -58,8 +60,8 @@ impl Pixels {
             Step::Fade { opacity } => Ok(self.fade(opacity)),
             Step::Fill { color } => Ok(self.fill(color)),
             Step::Tone(tone) => Ok(self.tone(&tone)),
-            Step::Blur { sigma } => self.blur(sigma),
-            Step::Sharpen { amount, sigma, threshold, mono } => self.sharpen(amount, sigma, threshold, mono),
+            Step::Blur { sigma } => Ok(self.blur(sigma)),
+            Step::Sharpen { amount, sigma, threshold, mono } => Ok(self.sharpen(amount, sigma, threshold, mono)),
             Step::Flatten { color } => Ok(self.flatten(color)),
             Step::Convert => Ok(self),
         }
@@ -189,45 +191,11 @@ impl Pixels {
         self.fill([r, g, b, 255]).without_alpha()
     }
 
-    /// Bilinear between neighbours; outside the picture is transparent.
-    fn rotate(self, degrees: f64, (width, height): (u32, u32)) -> Self {
-        let source = self.with_alpha();
-        let (sin, cos) = degrees.to_radians().sin_cos();
-        let centre = (f64::from(source.width) / 2.0, f64::from(source.height) / 2.0);
-        let (mx, my) = (f64::from(width) / 2.0, f64::from(height) / 2.0);
-        let mut data = Vec::with_capacity(width as usize * height as usize * 4);
-        for row in 0..height {
-            let dy = f64::from(row) + 0.5 - my;
-            for column in 0..width {
-                let dx = f64::from(column) + 0.5 - mx;
-                data.extend(source.between(centre.0 + dx * cos + dy * sin, centre.1 - dx * sin + dy * cos));
-            }
-        }
-        Self { width, height, channels: 4, data }
-    }
-
-    /// The colour at a point, mixed from the four pixels around it by area and alpha.
-    fn between(&self, x: f64, y: f64) -> [u8; 4] {
-        let (x, y) = (x - 0.5, y - 0.5);
-        let (left, top) = (x.floor(), y.floor());
-        let (fx, fy) = (x - left, y - top);
-        let mut sum = [0.0; 4];
-        for (dx, dy, weight) in
-            [(0, 0, (1.0 - fx) * (1.0 - fy)), (1, 0, fx * (1.0 - fy)), (0, 1, (1.0 - fx) * fy), (1, 1, fx * fy)]
-        {
-            let (column, row) = (left as i64 + dx, top as i64 + dy);
-            if column < 0 || row < 0 || column >= i64::from(self.width) || row >= i64::from(self.height) {
-                continue;
-            }
-            let at = (row as usize * self.width as usize + column as usize) * 4;
-            let alpha = weight * f64::from(self.data[at + 3]);
-            for (sum, value) in sum.iter_mut().zip(&self.data[at..at + 3]) {
-                *sum += alpha * f64::from(*value);
-            }
-            sum[3] += alpha;
-        }
-        let [r, g, b, a] = sum;
-        if a < 0.5 { [0; 4] } else { [r / a, g / a, b / a, a].map(|value| value.round() as u8) }
+    /// Outside the picture is transparent.
+    fn rotate(self, degrees: f64, size: (u32, u32)) -> Self {
+        let source = rotate::Source { size: self.size(), channels: self.channels, data: &self.data };
+        let data = source.rotated(degrees, size);
+        Self { width: size.0, height: size.1, channels: 4, data }
     }
 
     fn tone(mut self, tone: &Tone) -> Self {
@@ -243,56 +211,40 @@ impl Pixels {
     }
 
     /// Alpha is blurred too, with colours multiplied by it meanwhile.
-    fn blur(mut self, sigma: f64) -> Result<Self, Failure> {
-        if self.channels == 4 {
-            self.data.chunks_exact_mut(4).for_each(multiply);
-        }
-        let blurred = Self::from_image(blurred(self.into_image()?, sigma as f32));
-        Ok(blurred.unassociate())
+    fn blur(self, sigma: f64) -> Self {
+        self.softened(sigma, |row, soft| {
+            row.iter_mut().zip(soft).for_each(|(value, soft)| *value = blur::narrow(*soft));
+        })
     }
 
     /// Adds what a blur takes away. Alpha is sharpened too, with colours multiplied by it meanwhile.
-    fn sharpen(mut self, amount: f64, sigma: f64, threshold: f64, mono: bool) -> Result<Self, Failure> {
+    fn sharpen(self, amount: f64, sigma: f64, threshold: f64, mono: bool) -> Self {
+        let (channels, mask) = (self.channels, Mask { amount: amount as f32, threshold: threshold as f32 });
+        if mono {
+            self.softened(sigma, |row, soft| mask.mono(row, soft, channels))
+        } else {
+            self.softened(sigma, |row, soft| mask.each(row, soft))
+        }
+    }
+
+    /// Changes each row by the same row blurred.
+    fn softened(mut self, sigma: f64, mut with: impl FnMut(&mut [u8], &[u16])) -> Self {
         // Below this the blur's kernel is a single point and nothing would change.
         if sigma < 0.05 {
-            return Ok(self);
+            return self;
         }
-        if self.channels == 4 {
+        let (channels, stride) = (self.channels, self.width as usize * self.channels);
+        if channels == 4 {
             self.data.chunks_exact_mut(4).for_each(multiply);
         }
-        let channels = self.channels;
-        let blurred = blurred(self.clone().into_image()?, sigma as f32);
-        let (amount, threshold) = (amount as f32, threshold as f32);
-        for (pixel, soft) in self.data.chunks_exact_mut(channels).zip(blurred.as_bytes().chunks_exact(channels)) {
-            if mono {
-                let difference =
-                    f32::from(luma(pixel[0], pixel[1], pixel[2])) - f32::from(luma(soft[0], soft[1], soft[2]));
-                if difference.abs() > threshold {
-                    pixel[..3].iter_mut().for_each(|value| *value = added(*value, amount * difference));
-                }
-            } else {
-                for (value, soft) in pixel.iter_mut().zip(soft) {
-                    let difference = f32::from(*value) - f32::from(*soft);
-                    if difference.abs() > threshold {
-                        *value = added(*value, amount * difference);
-                    }
-                }
+        blur::blur(&mut self.data, stride, channels, sigma, |row, soft| {
+            with(row, soft);
+            if channels == 4 {
+                row.chunks_exact_mut(4).for_each(divide);
             }
-        }
-        if channels == 4 {
-            self.data.chunks_exact_mut(4).for_each(divide);
-        }
-        Ok(self)
+        });
+        self
     }
-}
-
-/// A Gaussian blur; for wide ones three boxes, whose cost does not grow with the radius.
-fn blurred(picture: DynamicImage, sigma: f32) -> DynamicImage {
-    if sigma > 8.0 { picture.fast_blur(sigma) } else { picture.blur(sigma) }
-}
-
-fn added(value: u8, difference: f32) -> u8 {
-    (f32::from(value) + difference).round().clamp(0.0, 255.0) as u8
 }
 
 fn luma(r: u8, g: u8, b: u8) -> u8 {

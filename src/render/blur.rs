@@ -1,0 +1,335 @@
+//! Blurs that go through a picture row by row, in place: they hold as many rows as they reach, not a copy of the picture.
+//!
+//! Narrow ones weigh neighbours with a Gaussian; wide ones are three boxes one after the other, whose cost does not grow
+//! with their width. Values between are 16 bits wide, so that a wide blur has no bands.
+
+use std::f64::consts::PI;
+
+/// From this standard deviation on boxes are used: three of them are then within 3 % of a Gaussian.
+const WIDE: f64 = 4.0;
+
+/// Full scale of a value on the way.
+const FULL: u32 = 65_535;
+
+/// Blurs rows of so many values, of pixels with so many channels. `with` gets each row as it was, to be changed, and the
+/// blurred row at full scale 65,535. Outside the picture its edge goes on.
+pub(super) fn blur(data: &mut [u8], stride: usize, channels: usize, sigma: f64, with: impl FnMut(&mut [u8], &[u16])) {
+    if data.is_empty() {
+        return;
+    }
+    match channels {
+        4 => blurred::<4>(data, stride, sigma, with),
+        _ => blurred::<3>(data, stride, sigma, with),
+    }
+}
+
+fn blurred<const N: usize>(data: &mut [u8], stride: usize, sigma: f64, mut with: impl FnMut(&mut [u8], &[u16])) {
+    let height = data.len() / stride;
+    let mut stages: Vec<Stage> = if sigma < WIDE {
+        vec![Stage::new(Kernel::gaussian(sigma), stride, height)]
+    } else {
+        (0..3).map(|_| Stage::new(Kernel::third_box(sigma), stride, height)).collect()
+    };
+    let mut padded = Vec::new();
+    let mut soft = vec![0; stride];
+    for y in 0..height {
+        let mut source = |row: usize, out: &mut [u16]| {
+            let source = &data[row * stride..(row + 1) * stride];
+            out.iter_mut().zip(source).for_each(|(out, value)| *out = u16::from(*value) * 257);
+        };
+        produce::<N>(&mut stages, y, &mut soft, &mut padded, &mut source);
+        with(&mut data[y * stride..(y + 1) * stride], &soft);
+    }
+}
+
+/// What one pass does to its neighbours.
+#[derive(Clone)]
+enum Kernel {
+    /// The weights of a pixel and of its neighbours on one side, 65,536 together on both.
+    Weights(Vec<u32>),
+    /// So many neighbours on each side count fully and the next ones by the second weight.
+    Box { radius: usize, inner: f32, outer: f32 },
+}
+
+impl Kernel {
+    fn gaussian(sigma: f64) -> Self {
+        let radius = (sigma * 3.0).ceil().max(1.0) as usize;
+        let weight = |at: usize| (-0.5 * (at as f64 / sigma).powi(2)).exp() / (sigma * (2.0 * PI).sqrt());
+        let whole: f64 = weight(0) + 2.0 * (1..=radius).map(weight).sum::<f64>();
+        let mut weights: Vec<u32> = (0..=radius).map(|at| (weight(at) / whole * 65_536.0).round() as u32).collect();
+        weights[0] = 65_536 - 2 * weights[1..].iter().sum::<u32>();
+        Self::Weights(weights)
+    }
+
+    /// The box of which three have this deviation together. Its ends count partly, so that any deviation is met
+    /// (Gwosdek and others, Theoretical foundations of Gaussian convolution by extended box filtering).
+    fn third_box(sigma: f64) -> Self {
+        let variance = sigma * sigma / 3.0;
+        let radius = (((12.0 * variance + 1.0).sqrt() - 1.0) / 2.0).floor();
+        let length = 2.0 * radius + 1.0;
+        let share =
+            length * (radius * (radius + 1.0) - 3.0 * variance) / (6.0 * (variance - (radius + 1.0) * (radius + 1.0)));
+        let inner = 1.0 / (length + 2.0 * share);
+        Self::Box { radius: radius as usize, inner: inner as f32, outer: (inner * share) as f32 }
+    }
+
+    /// How far it reaches.
+    fn reach(&self) -> usize {
+        match self {
+            Self::Weights(weights) => weights.len() - 1,
+            Self::Box { radius, .. } => radius + 1,
+        }
+    }
+}
+
+/// One pass, across and then down: holds the rows that it reaches.
+struct Stage {
+    kernel: Kernel,
+    height: usize,
+    /// The last rows that came in, blurred across.
+    ring: Vec<Vec<u16>>,
+    /// How many rows came in.
+    came: usize,
+    /// The sums of the columns inside the box.
+    sums: Vec<i32>,
+}
+
+impl Stage {
+    fn new(kernel: Kernel, stride: usize, height: usize) -> Self {
+        let rows = (2 * kernel.reach() + 1).min(height);
+        Self { kernel, height, ring: vec![vec![0; stride]; rows], came: 0, sums: vec![0; stride] }
+    }
+
+    /// A row that came in; beyond the edges the outermost.
+    fn row(&self, y: usize, offset: isize) -> &[u16] {
+        let y = y.saturating_add_signed(offset).min(self.height - 1);
+        &self.ring[y % self.ring.len()]
+    }
+
+    /// Blurs down.
+    fn emit(&mut self, y: usize, out: &mut [u16]) {
+        match self.kernel.clone() {
+            Kernel::Weights(weights) => {
+                let mut sums = vec![1 << 15; out.len()];
+                let middle = self.row(y, 0);
+                sums.iter_mut().zip(middle).for_each(|(sum, value)| *sum += u32::from(*value) * weights[0]);
+                for (at, weight) in weights.iter().enumerate().skip(1) {
+                    let (above, below) = (self.row(y, -(at as isize)), self.row(y, at as isize));
+                    for ((sum, above), below) in sums.iter_mut().zip(above).zip(below) {
+                        *sum += (u32::from(*above) + u32::from(*below)) * weight;
+                    }
+                }
+                out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = (sum >> 16) as u16);
+            }
+            Kernel::Box { radius, inner, outer } => {
+                let mut sums = std::mem::take(&mut self.sums);
+                let reach = radius as isize;
+                if y == 0 {
+                    for at in -reach..=reach {
+                        sums.iter_mut().zip(self.row(0, at)).for_each(|(sum, value)| *sum += i32::from(*value));
+                    }
+                } else {
+                    let (gone, come) = (self.row(y, -reach - 1), self.row(y, reach));
+                    for ((sum, gone), come) in sums.iter_mut().zip(gone).zip(come) {
+                        *sum += i32::from(*come) - i32::from(*gone);
+                    }
+                }
+                let (above, below) = (self.row(y, -reach - 1), self.row(y, reach + 1));
+                for (((out, sum), above), below) in out.iter_mut().zip(&sums).zip(above).zip(below) {
+                    *out = weighed(*sum, i32::from(*above) + i32::from(*below), inner, outer);
+                }
+                self.sums = sums;
+            }
+        }
+    }
+}
+
+/// The mean of a box: what lies inside, and the two at its ends.
+fn weighed(inside: i32, ends: i32, inner: f32, outer: f32) -> u16 {
+    (inside as f32 * inner + ends as f32 * outer + 0.5) as i32 as u16
+}
+
+/// One row of the last stage, for which the stages before it produce as much as it reaches.
+fn produce<const N: usize>(
+    stages: &mut [Stage],
+    y: usize,
+    out: &mut [u16],
+    padded: &mut Vec<u16>,
+    source: &mut dyn FnMut(usize, &mut [u16]),
+) {
+    let Some((stage, before)) = stages.split_last_mut() else { return source(y, out) };
+    let last = (y + stage.kernel.reach()).min(stage.height - 1);
+    while stage.came <= last {
+        let slot = stage.came % stage.ring.len();
+        let mut row = std::mem::take(&mut stage.ring[slot]);
+        produce::<N>(before, stage.came, &mut row, padded, source);
+        across::<N>(&stage.kernel, &mut row, padded);
+        stage.ring[slot] = row;
+        stage.came += 1;
+    }
+    stage.emit(y, out);
+}
+
+/// Blurs a row across.
+fn across<const N: usize>(kernel: &Kernel, row: &mut [u16], padded: &mut Vec<u16>) {
+    let reach = kernel.reach();
+    let (first, last) = (row[..N].to_vec(), row[row.len() - N..].to_vec());
+    padded.clear();
+    (0..reach).for_each(|_| padded.extend_from_slice(&first));
+    padded.extend_from_slice(row);
+    (0..reach).for_each(|_| padded.extend_from_slice(&last));
+    match kernel {
+        Kernel::Weights(weights) => {
+            let mut sums = vec![1 << 15; row.len()];
+            for (at, weight) in weights.iter().enumerate() {
+                let (left, right) = (&padded[(reach - at) * N..], &padded[(reach + at) * N..]);
+                // The pixel itself is met from both sides.
+                let weight = if at == 0 { weight / 2 } else { *weight };
+                for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
+                    *sum += (u32::from(*left) + u32::from(*right)) * weight;
+                }
+            }
+            row.iter_mut().zip(&sums).for_each(|(out, sum)| *out = (sum >> 16) as u16);
+        }
+        Kernel::Box { radius, inner, outer } => {
+            let length = 2 * radius + 1;
+            let mut sums = [0; N];
+            for pixel in padded[N..(length + 1) * N].chunks_exact(N) {
+                sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += i32::from(*value));
+            }
+            let (pixels, _) = padded.as_chunks::<N>();
+            for (x, out) in row.chunks_exact_mut(N).enumerate() {
+                let (left, right) = (&pixels[x], &pixels[x + length + 1]);
+                let gone = &pixels[x + 1];
+                for channel in 0..N {
+                    let (left, right) = (i32::from(left[channel]), i32::from(right[channel]));
+                    out[channel] = weighed(sums[channel], left + right, *inner, *outer);
+                    sums[channel] += right - i32::from(gone[channel]);
+                }
+            }
+        }
+    }
+}
+
+/// A value of eight bits from one at full scale.
+pub(super) fn narrow(value: u16) -> u8 {
+    ((u32::from(value) + 128) / 257) as u8
+}
+
+/// An unsharp mask for rows that are blurred.
+#[derive(Clone, Copy)]
+pub(super) struct Mask {
+    /// Strength.
+    pub amount: f32,
+    /// Smallest difference that is sharpened, of 255.
+    pub threshold: f32,
+}
+
+impl Mask {
+    /// What is added where a value differs so much from its blurred one, at full scale.
+    fn extra(self, difference: f32) -> f32 {
+        if difference.abs() > self.threshold * 257.0 { difference * self.amount } else { 0.0 }
+    }
+
+    /// Sharpens every channel by itself.
+    pub fn each(self, row: &mut [u8], soft: &[u16]) {
+        for (value, soft) in row.iter_mut().zip(soft) {
+            let sharp = f32::from(*value) * 257.0;
+            *value = to_eight(sharp + self.extra(sharp - f32::from(*soft)));
+        }
+    }
+
+    /// Sharpens brightness only.
+    pub fn mono(self, row: &mut [u8], soft: &[u16], channels: usize) {
+        for (pixel, soft) in row.chunks_exact_mut(channels).zip(soft.chunks_exact(channels)) {
+            let sharp = luma([pixel[0], pixel[1], pixel[2]].map(|value| f32::from(value) * 257.0));
+            let extra = self.extra(sharp - luma([soft[0], soft[1], soft[2]].map(f32::from)));
+            pixel[..3].iter_mut().for_each(|value| *value = to_eight(f32::from(*value) * 257.0 + extra));
+        }
+    }
+}
+
+fn luma([r, g, b]: [f32; 3]) -> f32 {
+    r * 0.2126 + g * 0.7152 + b * 0.0722
+}
+
+fn to_eight(value: f32) -> u8 {
+    (value.clamp(0.0, FULL as f32) * (1.0 / 257.0) + 0.5) as i32 as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The spread of one white point in the middle of black, and the light it keeps.
+    fn spread(sigma: f64, channels: usize) -> (f64, f64) {
+        let side = ((sigma * 8.0) as usize).max(9) | 1;
+        let stride = side * channels;
+        // Fainter points would drown in eight bits, so the point is a line of columns.
+        let mut data = vec![0; stride * side];
+        for row in data.chunks_exact_mut(stride) {
+            row[side / 2 * channels] = 255;
+        }
+        let mut middle = Vec::new();
+        let mut y = 0;
+        blur(&mut data, stride, channels, sigma, |_, soft| {
+            if y == side / 2 {
+                middle = soft.iter().step_by(channels).map(|value| f64::from(*value)).collect();
+            }
+            y += 1;
+        });
+        let light: f64 = middle.iter().sum();
+        let far = |at: usize| (at as f64 - (side / 2) as f64).powi(2);
+        let variance = middle.iter().enumerate().map(|(at, value)| far(at) * value).sum::<f64>() / light;
+        (variance.sqrt(), light / f64::from(FULL))
+    }
+
+    #[test]
+    fn it_is_as_wide_as_it_says_and_keeps_the_light() {
+        for sigma in [1.0, 2.5, 3.9, 4.0, 7.3, 20.0, 61.7] {
+            for channels in [3, 4] {
+                let (wide, light) = spread(sigma, channels);
+                assert!((wide / sigma - 1.0).abs() < 0.03, "{sigma}: {wide}");
+                assert!((light - 1.0).abs() < 0.01, "{sigma}: {light}");
+            }
+        }
+    }
+
+    #[test]
+    fn down_is_as_across() {
+        let side = 41;
+        let at = |x: usize, y: usize| ((x * 7 + y * 13 + x * y) % 256) as u8;
+        for sigma in [1.5, 6.0, 90.0] {
+            let [mut upright, mut lying] = [false, true].map(|turned| {
+                let cell = |at_: usize| {
+                    let (x, y) = (at_ % side, at_ / side);
+                    if turned { at(y, x) } else { at(x, y) }
+                };
+                (0..side * side).flat_map(|at_| [cell(at_); 3]).collect::<Vec<u8>>()
+            });
+            for data in [&mut upright, &mut lying] {
+                blur(data, side * 3, 3, sigma, |row, soft| {
+                    row.iter_mut().zip(soft).for_each(|(value, soft)| *value = narrow(*soft));
+                });
+            }
+            for y in 0..side {
+                for x in 0..side {
+                    let (a, b) = (upright[(y * side + x) * 3], lying[(x * side + y) * 3]);
+                    assert!(a.abs_diff(b) <= 1, "{sigma} at {x},{y}: {a} {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn flat_stays_flat() {
+        for (sigma, value) in [(0.4, 1), (2.0, 100), (8.0, 201), (250.0, 255)] {
+            let mut data = vec![value; 33 * 3 * 20];
+            blur(&mut data, 33 * 3, 3, sigma, |row, soft| {
+                assert!(soft.iter().all(|soft| *soft == u16::from(value) * 257), "{sigma}");
+                Mask { amount: 5.0, threshold: 0.0 }.each(row, soft);
+            });
+            assert!(data.iter().all(|now| *now == value));
+        }
+    }
+}
