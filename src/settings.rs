@@ -25,6 +25,11 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 
+    /// What this process does: `all`, answer HTTP (`api`) or work on items (`worker`). Any number of each share one
+    /// database and one storage.
+    #[arg(long, env = "OFFPRINT_ROLE", default_value = "all")]
+    pub role: Role,
+
     /// Address under which people reach the service, for links in mails. Without it: the address listened on.
     #[arg(long, env = "OFFPRINT_PUBLIC_URL")]
     pub public_url: Option<String>,
@@ -128,6 +133,24 @@ pub struct Settings {
     /// Write the log as JSON, one object a line.
     #[arg(long, env = "OFFPRINT_LOG_JSON")]
     pub log_json: bool,
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// It answers HTTP and works on items.
+    All,
+    /// It answers HTTP.
+    Api,
+    /// It works on items, and answers only those who ask how it is.
+    Worker,
+}
+
+impl Role {
+    /// Whether it works on items.
+    pub fn works(self) -> bool {
+        self != Self::Api
+    }
 }
 
 /// Who may call the service.

@@ -27,18 +27,20 @@ pub mod schema;
 pub mod sniff;
 pub mod system;
 pub mod upload;
+pub mod workers;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::error::QueryPayloadError;
 use actix_web::middleware::from_fn;
-use actix_web::web::{Data, PathConfig, QueryConfig, get, route};
+use actix_web::web::{self, Data, PathConfig, QueryConfig, get, route};
 use actix_web::{App, Error, HttpRequest};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::api::problem::Problem;
+use crate::settings::Role;
 use crate::state::State;
 
 /// Every documented address, in the order in which the document shows them.
@@ -78,9 +80,13 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(modifier_language::check)
         .service(system::page)
         .service(system::info)
-        .service(system::live)
-        .service(system::ready)
-        .service(system::metrics);
+        .service(workers::list_workers);
+    health(config);
+}
+
+/// What a process answers that only works, too.
+fn health(config: &mut ServiceConfig) {
+    config.service(system::live).service(system::ready).service(system::metrics);
 }
 
 /// The application as it runs, in production and in tests.
@@ -95,20 +101,31 @@ pub fn app(
         InitError = (),
     >,
 > {
+    let only_works = state.settings.role == Role::Worker;
     let (app, _) = App::new()
         .app_data(body::payload_config(&state))
         .app_data(PathConfig::default().error_handler(|_, _| Problem::missing("object").into()))
         .app_data(QueryConfig::default().error_handler(|error, request| bad_query(request, &error).into()))
         .app_data(Data::new(state))
         .into_utoipa_app()
-        .configure(routes)
+        .configure(if only_works { health } else { routes })
         .split_for_parts();
-    app.route("/openapi.json", get().to(document::show))
+    app.configure(|config| {
+        if !only_works {
+            pages(config)
+        }
+    })
+    .default_service(route().to(system::nothing_here))
+    .wrap(from_fn(guard::guard))
+    .wrap(from_fn(guard::trace))
+}
+
+/// The document, and the pages that show it.
+fn pages(config: &mut web::ServiceConfig) {
+    config
+        .route("/openapi.json", get().to(document::show))
         .route("/swagger-ui", get().to(system::to_swagger_ui))
-        .service(SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["/openapi.json"]).try_it_out_enabled(true)))
-        .default_service(route().to(system::nothing_here))
-        .wrap(from_fn(guard::guard))
-        .wrap(from_fn(guard::trace))
+        .service(SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["/openapi.json"]).try_it_out_enabled(true)));
 }
 
 fn bad_query(request: &HttpRequest, error: &QueryPayloadError) -> Problem {

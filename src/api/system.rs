@@ -10,6 +10,7 @@ use crate::api::document;
 use crate::api::problem::Problem;
 use crate::code::Code;
 use crate::render::Confinement;
+use crate::settings::Role;
 use crate::state::State;
 use crate::{db, language, render};
 
@@ -191,12 +192,13 @@ pub async fn ready(state: Data<State>) -> HttpResponse {
 #[utoipa::path(tag = "service", responses((status = 200, description = "Numbers in Prometheus' text format.", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
 pub async fn metrics(state: Data<State>) -> Result<HttpResponse, Problem> {
-    let text = state.metrics.render() + &gauges(&db::job::backlog(&state.db).await?);
+    let text =
+        state.metrics.render() + &gauges(&db::job::backlog(&state.db).await?, &db::worker::live(&state.db).await?);
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }
 
 /// What there is to do, counted now: every process of the service says the same.
-fn gauges(backlog: &db::job::Backlog) -> String {
+fn gauges(backlog: &db::job::Backlog, workers: &[db::worker::Worker]) -> String {
     format!(
         "# HELP offprint_jobs Jobs that are not finished, by state.\n# TYPE offprint_jobs gauge\n\
          offprint_jobs{{state=\"scheduled\"}} {}\noffprint_jobs{{state=\"active\"}} {}\n\
@@ -204,7 +206,10 @@ fn gauges(backlog: &db::job::Backlog) -> String {
          # HELP offprint_items Items that wait in active jobs, and items that run.\n# TYPE offprint_items gauge\n\
          offprint_items{{state=\"waiting\"}} {}\noffprint_items{{state=\"running\"}} {}\n\
          # HELP offprint_oldest_wait_seconds How long the oldest job that has not begun has waited.\n\
-         # TYPE offprint_oldest_wait_seconds gauge\noffprint_oldest_wait_seconds {:.3}\n",
+         # TYPE offprint_oldest_wait_seconds gauge\noffprint_oldest_wait_seconds {:.3}\n\
+         # HELP offprint_workers Processes that work on items.\n# TYPE offprint_workers gauge\noffprint_workers {}\n\
+         # HELP offprint_slots Pictures that all workers together render at once.\n\
+         # TYPE offprint_slots gauge\noffprint_slots {}\n",
         backlog.scheduled,
         backlog.active,
         backlog.paused,
@@ -212,6 +217,8 @@ fn gauges(backlog: &db::job::Backlog) -> String {
         backlog.waiting,
         backlog.running,
         backlog.oldest_wait,
+        workers.len(),
+        workers.iter().map(|worker| i64::from(worker.slots)).sum::<i64>(),
     )
 }
 
@@ -221,7 +228,12 @@ pub async fn to_swagger_ui() -> HttpResponse {
 }
 
 /// What answers where no route does: 405 when the address exists with other methods, else 404.
-pub async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn nothing_here(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    if state.settings.role == Role::Worker {
+        let detail = "This process only works on items (OFFPRINT_ROLE=worker). It answers /health/live, /health/ready and \
+                      /metrics; the API is at another address.";
+        return Err(Problem::new(Code::NotFound, detail));
+    }
     Err(nothing_at(&request))
 }
 

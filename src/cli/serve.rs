@@ -18,8 +18,8 @@ use crate::db::cluster::{self, Cluster};
 use crate::db::{self, PgPool};
 use crate::id::WorkerId;
 use crate::notify::Mailer;
-use crate::settings::{Auth, Settings};
-use crate::state::{Renders, State};
+use crate::settings::{Auth, Role, Settings};
+use crate::state::{self, Renders, State, post};
 use crate::storage::Storage;
 use crate::{api, telemetry, worker};
 
@@ -72,7 +72,8 @@ async fn serve(settings: Settings) -> Result<(), Refusal> {
 
 /// The database that is given, or a private one.
 async fn database(settings: &Settings) -> Result<(PgConnectOptions, Option<Cluster>), Refusal> {
-    if settings.database_url.is_some() {
+    // The private Postgres belongs to the process that answers HTTP; workers on the same data folder join it.
+    if settings.database_url.is_some() || settings.role == Role::Worker {
         return Ok((options(settings)?, None));
     }
     let cluster =
@@ -100,8 +101,8 @@ async fn with_database(
     options: PgConnectOptions,
     metrics: PrometheusHandle,
 ) -> Result<(), Refusal> {
-    // One connection for each slot, the chores, and some for requests.
-    let pool = db::pool(options, 12 + 2 * std::thread::available_parallelism().map_or(2, |cores| cores.get() as u32));
+    // One connection for each item that is worked on, one that listens, the chores, and some for requests.
+    let pool = db::pool(options, 13 + 2 * state::slots(&settings) as u32);
     reach(&pool).await?;
     db::migrate(&pool).await.map_err(super::migrate::refused)?;
     let listener = listener(settings.bind)?;
@@ -110,17 +111,29 @@ async fn with_database(
     let state = state(settings, pool, metrics).await?;
     let server = server(listener, &state)?;
     let stopping = tokio::spawn(stop_on_signal(state.closing.clone(), server.handle()));
-    let workers = tokio::spawn(worker::run(state.clone()));
+    let beside = [tokio::spawn(post::run(state.clone())), tokio::spawn(keep_up(state.metrics.clone()))];
+    let workers = state.settings.role.works().then(|| tokio::spawn(worker::run(state.clone())));
     info!("Offprint {} answers at {}", env!("CARGO_PKG_VERSION"), state.public_url());
     let ended = server.await;
     state.closing.cancel();
-    if let Err(error) = workers.await {
+    if let Some(workers) = workers
+        && let Err(error) = workers.await
+    {
         warn!(error = %error, "The workers ended with a panic: {error}");
     }
     stopping.abort();
+    beside.iter().for_each(tokio::task::JoinHandle::abort);
     state.db.close().await;
     info!("Offprint has stopped");
     ended.map_err(|error| unavailable("The server ended", &error))
+}
+
+/// Sorts measured seconds into their buckets, or each would be kept by itself until somebody looks.
+async fn keep_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Waits a little for a database that is still starting, as it does beside us in a container.
@@ -160,6 +173,7 @@ async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> R
         worker: WorkerId::new(),
         work: Default::default(),
         news: Default::default(),
+        orders: Default::default(),
         renders,
         mailer: Arc::new(mailer),
         metrics,

@@ -19,7 +19,9 @@ pub mod ready;
 pub mod retention;
 pub mod seal;
 pub mod settle;
+pub mod signal;
 pub mod vocabulary;
+pub mod worker;
 
 use std::time::Duration;
 

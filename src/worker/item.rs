@@ -14,27 +14,30 @@ use crate::db::settle::{Ending, Made, Try, settle};
 use crate::language::Recipe;
 use crate::render::pool::{Ended, Picture};
 use crate::render::{Failure, Rendered};
-use crate::state::{KeepError, State};
+use crate::state::{KeepError, State, Told};
 use crate::storage;
-use crate::worker::{ENGINE, within_grace};
+use crate::worker::{ENGINE, grace_is_over};
 
 /// Takes the item whose turn it is and works on it. Whether there was one.
 pub async fn next(state: &State) -> Result<bool, db::Error> {
+    // Before the claim: an order that comes in just after it is heard.
+    let orders = state.orders.listen();
     let Some(claim) = item::claim(&state.db, state.worker, state.settings.lease, ENGINE).await? else {
         return Ok(false);
     };
     let span = info_span!("item", job.handle = %claim.job_id, item.position = claim.position);
-    work(state, claim).instrument(span).await?;
+    work(state, claim, orders).instrument(span).await?;
     Ok(true)
 }
 
-async fn work(state: &State, claim: Claim) -> Result<(), db::Error> {
+async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error> {
     if claim.first {
         item::begin_run(&state.db, claim.company_id, claim.job_id).await?;
         state.news.ring();
     }
     let which = Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim };
     let (known, missing): (Vec<_>, Vec<_>) = claim.files.iter().partition(|file| is_ready(file));
+    let mut again = false;
     let mut made: Vec<Made> = known.into_iter().map(|file| ready(&claim, file)).collect();
     if missing.is_empty() {
         end(state, which, &made, Ending::Done).await?;
@@ -44,14 +47,20 @@ async fn work(state: &State, claim: Claim) -> Result<(), db::Error> {
             state.news.ring();
         }
     } else {
-        let ending = rendered(state, &claim, &missing, &mut made).await;
+        let ending = rendered(state, &claim, &missing, &mut made, orders).await;
         log(&claim, &ending);
+        again = matches!(ending, Ending::GivenBack | Ending::Crashed(_));
         if !end(state, which, &made, ending).await? {
             warn!("The lease of item {} of job {} ran out while it was worked on", claim.position, claim.job_id);
         }
     }
     state.news.ring();
-    state.work.ring();
+    // What waits again at once is anybody's. Else it may have been the last of its job, which this process seals.
+    if again {
+        state.work.ring()
+    } else {
+        state.work.ring_here()
+    }
     Ok(())
 }
 
@@ -91,10 +100,12 @@ fn ready(claim: &Claim, file: &Wanted) -> Made {
 }
 
 /// Renders the files that are missing, while the lease is kept alive and orders are listened to. Adds what was made.
-async fn rendered(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<Made>) -> Ending {
+async fn rendered(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<Made>, mut orders: Told) -> Ending {
     // Dropped, it kills the render.
     let render = make(state, claim, missing, made);
     tokio::pin!(render);
+    let over = grace_is_over(state);
+    tokio::pin!(over);
     let mut beats = interval(state.settings.lease / 4);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     beats.tick().await;
@@ -108,9 +119,9 @@ async fn rendered(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut 
                 Ok(Beat::Lost) => return Ending::Lost,
                 Err(error) => warn!(error = %error, "A heartbeat was missed: {error}"),
             },
-            () = state.closing.cancelled() => {
-                return within_grace(&mut render).await.unwrap_or(Ending::GivenBack);
-            }
+            // The beat tells what the order means for the item.
+            () = orders.of(claim.job_id) => beats.reset_immediately(),
+            () = &mut over => return Ending::GivenBack,
         }
     }
 }

@@ -8,6 +8,7 @@
 mod item;
 mod mail;
 mod manifest;
+mod presence;
 mod retention;
 mod seal;
 mod sweep;
@@ -15,7 +16,7 @@ mod sweep;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::db;
@@ -36,6 +37,15 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// Works until the service closes and running items have ended or were given back.
 pub async fn run(state: State) {
+    tokio::select! {
+        () = presence::run(&state) => {}
+        () = work(state.clone()) => {}
+    }
+    presence::leave(&state).await;
+    info!("The workers have ended");
+}
+
+async fn work(state: State) {
     let mut tasks = JoinSet::new();
     // Twice as many items as renders: while one writes its file and settles, another renders in its place.
     for _ in 0..2 * state.slots() {
@@ -44,7 +54,6 @@ pub async fn run(state: State) {
     tasks.spawn(again_after_panics(state.clone(), chores));
     tasks.spawn(again_after_panics(state, mails));
     while tasks.join_next().await.is_some() {}
-    info!("The workers have ended");
 }
 
 /// Keeps one kind of work going. A panic is a mistake of ours: the others go on, and an item's lease will run out.
@@ -109,7 +118,6 @@ async fn chores(state: State) {
         }
         if swept.elapsed() > state.settings.lease / 4 {
             swept = Instant::now();
-            state.metrics.run_upkeep();
             if let Err(error) = sweep(&state).await {
                 warn!(error = %error, "The sweep could not be done: {error}");
             }
@@ -161,11 +169,6 @@ pub async fn drain(state: &State) -> Result<usize, db::Error> {
             return Ok(items);
         }
     }
-}
-
-/// Waits for work that may not be cut off, but not for ever.
-async fn within_grace<T>(work: impl Future<Output = T>) -> Option<T> {
-    timeout(GRACE, work).await.ok()
 }
 
 /// Comes when the service has been closing for as long as work may take to end.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::db::{self, retention};
+use crate::db::{self, retention, worker};
 use crate::state::State;
 
 /// How long a job and its manifest are kept after its end.
@@ -22,6 +22,7 @@ pub async fn retain(state: &State) -> Result<(), db::Error> {
     }
     retention::delete_old_jobs(&state.db, JOBS).await?;
     retention::remove_deleted_assets(&state.db).await?;
+    worker::forget(&state.db, JOBS).await?;
     retention::shrink_cache(&state.db, state.settings.max_cache).await?;
     for digest in retention::unused_blobs(&state.db, YOUNG).await? {
         let mut transaction = state.db.begin().await?;

@@ -24,7 +24,7 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
     match seal(state, &sealing).await {
         Ok(true) => {
             state.news.ring();
-            state.work.ring();
+            state.work.ring_here();
         }
         Ok(false) => warn!("Job {} was sealed by somebody else, or deleted", sealing.job_id),
         Err(error) => {

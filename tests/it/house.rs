@@ -76,6 +76,7 @@ impl House {
             worker: WorkerId::new(),
             work: Default::default(),
             news: Default::default(),
+            orders: Default::default(),
             renders: Renders::open(&settings, env!("CARGO_BIN_EXE_offprint").into(), fault.map(str::to_owned)).unwrap(),
             mailer: Arc::new(mailer),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
@@ -169,6 +170,7 @@ impl House {
             "update export_job set finished_at = finished_at - $1::interval where state = 'finished'",
             "update blob set created_at = created_at - $1::interval",
             "update rendition set used_at = used_at - $1::interval",
+            "update worker set beat_at = beat_at - $1::interval, live_until = live_until - $1::interval",
             "update notice set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval",
         ];
         for sql in moves {

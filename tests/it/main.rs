@@ -10,6 +10,7 @@ mod downloads_of_assets;
 mod engine;
 mod exportjob;
 mod exportjob_results;
+mod fleet;
 mod hostile;
 mod house;
 mod idempotency;

@@ -12,16 +12,16 @@ use tempfile::TempDir;
 use crate::exportjob::picture;
 
 /// A running `offprint serve`.
-struct Service {
-    child: Child,
-    url: String,
-    client: Client,
+pub struct Service {
+    pub child: Child,
+    pub url: String,
+    pub client: Client,
 }
 
 impl Service {
     /// Starts the service on a database and a folder, and waits until it answers. `None` with its last words when it
     /// ends instead.
-    fn start(database: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Result<Self, String> {
+    pub fn start(database: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Result<Self, String> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut child = Command::new(env!("CARGO_BIN_EXE_offprint"))
             .arg("serve")
@@ -50,24 +50,24 @@ impl Service {
         }
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         self.client.get(format!("{}{path}", self.url)).send().await.unwrap().json().await.unwrap()
     }
 
-    async fn upload(&self, name: String, bytes: Vec<u8>) {
+    pub async fn upload(&self, name: String, bytes: Vec<u8>) {
         let form = Form::new().part("file", Part::bytes(bytes).file_name(name));
         let answer = self.client.post(format!("{}/assets", self.url)).multipart(form).send().await.unwrap();
         assert_eq!(answer.status(), 201);
     }
 
-    async fn order(&self, order: Value) -> String {
+    pub async fn order(&self, order: Value) -> String {
         let answer = self.client.post(format!("{}/export-jobs", self.url)).json(&order).send().await.unwrap();
         assert_eq!(answer.status(), 202);
         answer.json::<Value>().await.unwrap()["jobHandle"].as_str().unwrap().to_owned()
     }
 
     /// Waits for the next news of a job.
-    async fn news(&self, job: &str, known: &str) -> (Value, String) {
+    pub async fn news(&self, job: &str, known: &str) -> (Value, String) {
         let request = self.client.get(format!("{}/export-jobs/{job}?wait=60", self.url)).header("if-none-match", known);
         let answer = request.send().await.unwrap();
         let etag = answer.headers()["etag"].to_str().unwrap().to_owned();
@@ -75,7 +75,7 @@ impl Service {
     }
 
     /// Waits until this many more items have ended, or the job has.
-    async fn progress(&self, job: &str, items: i64) -> Value {
+    pub async fn progress(&self, job: &str, items: i64) -> Value {
         let (mut now, mut etag) = self.news(job, "\"nothing\"").await;
         let goal = ended(&now) + items;
         while now["state"] != "finished" && ended(&now) < goal {
@@ -85,13 +85,13 @@ impl Service {
         now
     }
 
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Asks it to stop, and gives its exit code.
-    fn stop(mut self) -> Option<i32> {
+    pub fn stop(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.child.wait().unwrap().code()
@@ -102,7 +102,7 @@ fn ended(job: &Value) -> i64 {
     job["counts"]["succeeded"].as_i64().unwrap() + job["counts"]["failed"].as_i64().unwrap()
 }
 
-fn url(pool: &PgPool) -> String {
+pub fn url(pool: &PgPool) -> String {
     pool.connect_options().to_url_lossy().to_string()
 }
 

@@ -11,6 +11,7 @@ use crate::api::responses::{Conflict, Missing};
 use crate::db;
 use crate::db::vocabulary::JobState;
 use crate::export::JobOrder;
+use crate::id::JobId;
 use crate::state::State;
 
 /// Gives an order that only changes the state, and answers with the job.
@@ -28,9 +29,16 @@ async fn order(
 }
 
 async fn tell(state: &State, caller: Caller, path: &str) -> Result<HttpResponse, Problem> {
+    let job = handle(path)?;
+    rung(state, job);
+    Ok(HttpResponse::Ok().json(Job::from(db::job::find(&state.db, caller.company, job).await?)))
+}
+
+/// Wakes whom an order may concern, after its commit.
+fn rung(state: &State, job: JobId) {
+    state.orders.tell(job);
     state.work.ring();
     state.news.ring();
-    Ok(HttpResponse::Ok().json(Job::from(db::job::find(&state.db, caller.company, handle(path)?).await?)))
 }
 
 /// Pause a job.
@@ -88,8 +96,8 @@ pub async fn retry(state: Data<State>, caller: Caller, path: JobPath) -> Result<
     responses((status = 204, description = "It is gone."), Missing))]
 #[delete("/export-jobs/{jobHandle}")]
 pub async fn delete(state: Data<State>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
-    db::orders::delete(&state.db, caller.company, handle(&path)?).await?;
-    state.work.ring();
-    state.news.ring();
+    let job = handle(&path)?;
+    db::orders::delete(&state.db, caller.company, job).await?;
+    rung(&state, job);
     Ok(HttpResponse::NoContent().finish())
 }

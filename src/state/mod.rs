@@ -1,14 +1,16 @@
 //! What every room of a running service shares.
 
+mod bell;
+pub mod post;
+
 use std::io;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::Notify;
-use tokio::sync::futures::OwnedNotified;
 use tokio_util::sync::CancellationToken;
+
+pub use bell::{Bell, Orders, Told};
 
 use crate::db::{self, PgPool, blob};
 use crate::digest::Digest;
@@ -18,25 +20,6 @@ use crate::render::pool::{Budget, Fence, Setup, default_memory};
 use crate::render::{Limits, Pool};
 use crate::settings::Settings;
 use crate::storage::{self, Staged, Storage};
-
-/// Wakes those who wait in this process. It may ring for nothing, and a ring may be missed by another process: what
-/// is true stands in the database.
-#[derive(Clone, Default)]
-pub struct Bell(Arc<Notify>);
-
-impl Bell {
-    /// Wakes everyone who listens now.
-    pub fn ring(&self) {
-        self.0.notify_waiters();
-    }
-
-    /// Listens from this moment on: look at the database after calling this, then wait, and no ring is lost.
-    pub fn listen(&self) -> Pin<Box<OwnedNotified>> {
-        let mut listening = Box::pin(self.0.clone().notified_owned());
-        listening.as_mut().enable();
-        listening
-    }
-}
 
 /// The parts of a running service.
 #[derive(Clone)]
@@ -55,6 +38,8 @@ pub struct State {
     pub work: Bell,
     /// Rings when a job has changed.
     pub news: Bell,
+    /// Tells those who work on a job of orders to it.
+    pub orders: Orders,
     /// Renders pictures.
     pub renders: Renders,
     /// Sends mail.
@@ -100,7 +85,7 @@ impl Renders {
 }
 
 /// How many pictures are rendered at once.
-fn slots(settings: &Settings) -> usize {
+pub fn slots(settings: &Settings) -> usize {
     match settings.slots {
         0 => std::thread::available_parallelism().map_or(2, usize::from),
         slots => slots,
