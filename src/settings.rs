@@ -30,6 +30,11 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_ROLE", default_value = "all")]
     pub role: Role,
 
+    /// What to do before beginning when the database is older: `run` the missing steps, or only `check` and refuse to
+    /// begin, for installations where `offprint migrate` runs them.
+    #[arg(long, env = "OFFPRINT_MIGRATE", default_value = "run")]
+    pub migrate: Migrate,
+
     /// Address under which people reach the service, for links in mails. Without it: the address listened on.
     #[arg(long, env = "OFFPRINT_PUBLIC_URL")]
     pub public_url: Option<String>,
@@ -41,6 +46,10 @@ pub struct Settings {
     /// How long a worker may be silent before its item is given to another.
     #[arg(long, env = "OFFPRINT_LEASE", default_value = "20s", value_parser = humantime::parse_duration)]
     pub lease: Duration,
+
+    /// Most items of one company that may run at once, over all workers. 0 means no limit.
+    #[arg(long, env = "OFFPRINT_MAX_RUNNING", default_value_t = 0)]
+    pub max_running: u32,
 
     /// Who may call: `open` (only through loopback, unless a key is set) or `open-on-network`.
     #[arg(long, env = "OFFPRINT_AUTH", default_value = "open")]
@@ -151,6 +160,15 @@ impl Role {
     pub fn works(self) -> bool {
         self != Self::Api
     }
+}
+
+/// What is done about the database's tables at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Migrate {
+    /// Missing steps are run.
+    Run,
+    /// Missing steps are a reason not to begin.
+    Check,
 }
 
 /// Who may call the service.

@@ -30,8 +30,12 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     let handle = PrometheusBuilder::new().set_buckets_for_metric(seconds, &BUCKETS)?.install_recorder()?;
     metrics::describe_histogram!("offprint_http_seconds", "Time that answers took.");
     metrics::describe_histogram!("offprint_render_seconds", "Time that renders took, from the original to the file.");
-    metrics::describe_counter!("offprint_items_settled_total", "Tries of items, by how they ended.");
+    metrics::describe_counter!("offprint_items_settled_total", "Tries of items, by how they ended and why.");
     metrics::describe_counter!("offprint_jobs_finished_total", "Jobs that finished, by outcome.");
+    metrics::describe_counter!("offprint_stored_bytes_total", "Bytes that were put into the storage.");
+    metrics::describe_gauge!("offprint_blobs", "Blobs, when they were counted last.");
+    metrics::describe_gauge!("offprint_blob_bytes", "Their bytes together.");
+    metrics::describe_gauge!("offprint_listening", "Whether signals of other processes are heard: 1 or 0.");
     metrics::describe_counter!("offprint_leases_lost_total", "Leases that ran out: a worker died or was cut off.");
     Ok(handle)
 }

@@ -27,6 +27,7 @@ pub mod schema;
 pub mod sniff;
 pub mod system;
 pub mod upload;
+pub mod usage;
 pub mod workers;
 
 use actix_web::body::MessageBody;
@@ -50,7 +51,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(export_jobs::create::create)
         .service(export_jobs::show::list)
         .service(export_jobs::show::show)
-        .service(export_jobs::log::items)
+        .service(export_jobs::items::list_items)
+        .service(export_jobs::items::show_item)
         .service(export_jobs::log::events)
         .service(export_jobs::orders::pause)
         .service(export_jobs::orders::resume)
@@ -80,7 +82,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(modifier_language::check)
         .service(system::page)
         .service(system::info)
-        .service(workers::list_workers);
+        .service(workers::list_workers)
+        .service(usage::show_usage);
     health(config);
 }
 

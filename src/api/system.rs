@@ -207,6 +207,8 @@ fn gauges(backlog: &db::job::Backlog, workers: &[db::worker::Worker]) -> String 
          offprint_items{{state=\"waiting\"}} {}\noffprint_items{{state=\"running\"}} {}\n\
          # HELP offprint_oldest_wait_seconds How long the oldest job that has not begun has waited.\n\
          # TYPE offprint_oldest_wait_seconds gauge\noffprint_oldest_wait_seconds {:.3}\n\
+         # HELP offprint_oldest_running_seconds How long the item that runs for longest has run.\n\
+         # TYPE offprint_oldest_running_seconds gauge\noffprint_oldest_running_seconds {:.3}\n\
          # HELP offprint_workers Processes that work on items.\n# TYPE offprint_workers gauge\noffprint_workers {}\n\
          # HELP offprint_slots Pictures that all workers together render at once.\n\
          # TYPE offprint_slots gauge\noffprint_slots {}\n",
@@ -217,6 +219,7 @@ fn gauges(backlog: &db::job::Backlog, workers: &[db::worker::Worker]) -> String 
         backlog.waiting,
         backlog.running,
         backlog.oldest_wait,
+        backlog.oldest_running,
         workers.len(),
         workers.iter().map(|worker| i64::from(worker.slots)).sum::<i64>(),
     )

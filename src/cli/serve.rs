@@ -104,7 +104,7 @@ async fn with_database(
     // One connection for each item that is worked on, one that listens, the chores, and some for requests.
     let pool = db::pool(options, 13 + 2 * state::slots(&settings) as u32);
     reach(&pool).await?;
-    db::migrate(&pool).await.map_err(super::migrate::refused)?;
+    super::migrate::on_start(&pool, settings.migrate).await?;
     let listener = listener(settings.bind)?;
     // The port that the system chose, where 0 was asked for.
     settings.bind = listener.local_addr().unwrap_or(settings.bind);

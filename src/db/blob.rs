@@ -29,6 +29,12 @@ pub async fn hold(connection: &mut Connection, blob: &Blob) -> Result<(), Error>
     Ok(())
 }
 
+/// How many blobs there are, and their bytes together. Reads them all.
+pub async fn total(pool: &PgPool) -> Result<(i64, i64), Error> {
+    let total = sqlx::query_as("select count(*), coalesce(sum(size), 0)::bigint from blob").fetch_one(pool).await?;
+    Ok(total)
+}
+
 /// Bytes of a blob that is known.
 pub async fn size(pool: &PgPool, sha256: &Digest) -> Result<i64, Error> {
     let size = sqlx::query_scalar("select size from blob where sha256 = $1").bind(sha256).fetch_optional(pool).await?;

@@ -12,7 +12,7 @@ use sqlx::types::Json;
 
 use crate::code::Note;
 use crate::db::vocabulary::JobState;
-use crate::db::{Error, PgPool};
+use crate::db::{Connection, Error, PgPool};
 use crate::digest::Digest;
 use crate::id::{CompanyId, JobId, WorkerId};
 
@@ -70,20 +70,43 @@ pub(crate) fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }
 
+/// On what terms an item is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Who takes it.
+    pub worker: WorkerId,
+    /// For how long it is theirs without a beat.
+    pub lease: Duration,
+    /// Renditions of this engine are known.
+    pub engine_version: i32,
+    /// Most items of one company that run at once; 0 means no limit.
+    pub max_running: u32,
+}
+
 /// Takes the item whose turn it is: the company with the fewest items in flight, then the one not served for longest;
 /// within it priority, then the oldest job, then request order.
-pub async fn claim(
-    pool: &PgPool,
-    worker: WorkerId,
-    lease: Duration,
-    engine_version: i32,
-) -> Result<Option<Claim>, Error> {
+pub async fn claim(pool: &PgPool, terms: &Terms) -> Result<Option<Claim>, Error> {
+    if terms.max_running == 0 {
+        return take(&mut *pool.acquire().await?, terms).await;
+    }
+    // A statement sees what was there when it began. Only one after the other do claims count each other.
+    let mut transaction = pool.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('offprint claim', 0))")
+        .execute(&mut *transaction)
+        .await?;
+    let claim = take(&mut transaction, terms).await?;
+    transaction.commit().await?;
+    Ok(claim)
+}
+
+async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim>, Error> {
     let claim = sqlx::query_as(
         "with busy as (
              select company_id, count(*) as running from export_item where state = 'running' group by company_id
          ), turn as (
              select company.company_id from company left join busy on busy.company_id = company.company_id
-              where exists (
+              where ($4 = 0 or coalesce(busy.running, 0) < $4)
+                and exists (
                   select from export_job job
                    where job.company_id = company.company_id and job.state = 'active' and job.deleted_at is null
                      and exists (select from export_item item
@@ -126,10 +149,11 @@ pub async fn claim(
                     and file.position = taken.position and file.state <> 'ready') as files
            from taken",
     )
-    .bind(worker)
-    .bind(interval(lease))
-    .bind(engine_version)
-    .fetch_optional(pool)
+    .bind(terms.worker)
+    .bind(interval(terms.lease))
+    .bind(terms.engine_version)
+    .bind(i64::from(terms.max_running))
+    .fetch_optional(connection)
     .await?;
     Ok(claim)
 }

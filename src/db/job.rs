@@ -248,6 +248,8 @@ pub struct Backlog {
     pub waiting: i64,
     /// Live leases.
     pub running: i64,
+    /// Seconds since the item was taken that runs for longest; 0 when none runs.
+    pub oldest_running: f64,
     /// Seconds since the oldest active job that has not begun was to begin; 0 when there is none.
     pub oldest_wait: f64,
 }
@@ -256,13 +258,15 @@ pub struct Backlog {
 pub async fn backlog(pool: &PgPool) -> Result<Backlog, Error> {
     let found = sqlx::query_as(
         "with lease as (
-             select company_id, job_id, count(*) as running from export_item where state = 'running' group by company_id, job_id
+             select company_id, job_id, count(*) as running, min(started_at) as since
+               from export_item where state = 'running' group by company_id, job_id
          )
          select count(*) filter (where job.state = 'scheduled') as scheduled, count(*) filter (where job.state = 'active') as active,
                 count(*) filter (where job.state = 'paused') as paused, count(*) filter (where job.state = 'stopping') as stopping,
                 coalesce(sum(job.total - job.succeeded - job.failed - job.skipped - job.stopped - coalesce(lease.running, 0))
                     filter (where job.state = 'active'), 0)::bigint as waiting,
                 coalesce(sum(lease.running), 0)::bigint as running,
+                coalesce(extract(epoch from now() - min(lease.since)), 0)::float8 as oldest_running,
                 coalesce(extract(epoch from max(now() - greatest(job.created_at, job.exec_time))
                     filter (where job.state = 'active' and job.started_at is null)), 0)::float8 as oldest_wait
            from export_job job left join lease using (company_id, job_id)

@@ -100,6 +100,6 @@ pub async fn settle_ready(
     .fetch_one(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    metrics::counter!("offprint_items_settled_total", "ending" => "succeeded").increment(settled as u64);
+    metrics::counter!("offprint_items_settled_total", "ending" => "succeeded", "code" => "").increment(settled as u64);
     Ok(settled as u64)
 }

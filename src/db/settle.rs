@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::types::Json;
 
 use crate::code::{Code, Note};
+use crate::db::attempt::AttemptEnding;
 use crate::db::item::interval;
 use crate::db::vocabulary::{Fmt, ItemState, JobState};
 use crate::db::{Error, PgPool};
@@ -98,8 +99,10 @@ struct Verdict {
     lost: i32,
     failure: Option<Note>,
     warnings: Vec<Note>,
-    /// The word for the attempt history.
-    ending: &'static str,
+    /// How the try ended, for the attempt history.
+    ending: AttemptEnding,
+    /// What went wrong in this try, whatever becomes of the item.
+    said: Option<Note>,
 }
 
 /// Settles a try. `false` when the item is not the caller's any more: nothing was written, walk away.
@@ -142,7 +145,8 @@ pub async fn settle(
     let written = write_files(&mut transaction, which, made, held.source_sha256, engine_version).await?;
     write_job(&mut transaction, which, &held, &verdict, written).await?;
     transaction.commit().await?;
-    metrics::counter!("offprint_items_settled_total", "ending" => verdict.ending).increment(1);
+    let code = verdict.said.as_ref().map_or_else(String::new, |note| note.code.as_str());
+    metrics::counter!("offprint_items_settled_total", "ending" => verdict.ending.name(), "code" => code).increment(1);
     Ok(true)
 }
 
@@ -157,7 +161,8 @@ fn judge(held: &Held, made: &[Made], ending: Ending) -> Verdict {
         lost: held.lost,
         failure: None,
         warnings: held.warnings.0.clone(),
-        ending: "given-back",
+        ending: AttemptEnding::GivenBack,
+        said: None,
     };
     // What all renditions of a picture warn of is told once.
     for warning in made.iter().flat_map(|made| &made.warnings) {
@@ -166,30 +171,33 @@ fn judge(held: &Held, made: &[Made], ending: Ending) -> Verdict {
         }
     }
     match ending {
-        Ending::Done => (verdict.state, verdict.ending) = (ItemState::Succeeded, "succeeded"),
+        Ending::Done => (verdict.state, verdict.ending) = (ItemState::Succeeded, AttemptEnding::Succeeded),
         Ending::Failed(why) => {
-            (verdict.state, verdict.ending, verdict.failure) = (ItemState::Failed, "failed", Some(why))
+            (verdict.state, verdict.ending) = (ItemState::Failed, AttemptEnding::Failed);
+            (verdict.failure, verdict.said) = (Some(why.clone()), Some(why));
         }
-        Ending::Stopped => (verdict.state, verdict.ending) = (ItemState::Stopped, "stopped"),
+        Ending::Stopped => (verdict.state, verdict.ending) = (ItemState::Stopped, AttemptEnding::Stopped),
         Ending::GivenBack => {}
         // A full disk is nobody's fault and will be mended: the item waits as long as it takes.
         Ending::TryAgain(why) if why.code == Code::StorageFull => {
-            (verdict.pause, verdict.ending) = (Duration::from_secs(30), "try-again");
+            (verdict.pause, verdict.ending) = (Duration::from_secs(30), AttemptEnding::TryAgain);
+            verdict.said = Some(why);
         }
         Ending::TryAgain(why) => {
             verdict.tries += 1;
-            verdict.ending = "try-again";
+            (verdict.ending, verdict.said) = (AttemptEnding::TryAgain, Some(why.clone()));
             verdict.again(verdict.tries, MOST_TRIES, back_off(verdict.tries), why);
         }
         Ending::Crashed(why) => {
             verdict.crashes += 1;
-            verdict.ending = "crashed";
+            (verdict.ending, verdict.said) = (AttemptEnding::Crashed, Some(why.clone()));
             let said = format!("Rendering died {MOST_CRASHES} times, last as {}: {}", why.code, why.detail);
             verdict.again(verdict.crashes, MOST_CRASHES, Duration::ZERO, Note::new(Code::Poison, said));
         }
         Ending::Lost => {
             verdict.lost += 1;
-            verdict.ending = "lost";
+            verdict.ending = AttemptEnding::Lost;
+            verdict.said = Some(Note::new(Code::Lost, "The worker was silent for longer than its lease."));
             let pause = if verdict.lost < 3 { Duration::ZERO } else { back_off(verdict.lost - 2) };
             let said =
                 format!("{MOST_LOST} workers vanished while they had this item. Retry the job when they are stable.");
@@ -197,7 +205,7 @@ fn judge(held: &Held, made: &[Made], ending: Ending) -> Verdict {
         }
     }
     if over && verdict.state == ItemState::Waiting {
-        (verdict.state, verdict.ending) = (ItemState::Stopped, "stopped");
+        (verdict.state, verdict.ending) = (ItemState::Stopped, AttemptEnding::Stopped);
     }
     verdict
 }
@@ -276,7 +284,7 @@ async fn write_job(
     .bind(held.worker_id)
     .bind(held.started_at)
     .bind(verdict.ending)
-    .bind(verdict.failure.as_ref().map(Json))
+    .bind(verdict.said.as_ref().map(Json))
     .execute(transaction)
     .await?;
     Ok(())

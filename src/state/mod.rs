@@ -132,6 +132,7 @@ pub async fn keep(pool: &PgPool, storage: &Storage, staged: Staged) -> Result<Di
 impl State {
     /// Makes staged bytes a blob, see [`keep`].
     pub async fn keep(&self, staged: Staged) -> Result<Digest, KeepError> {
+        metrics::counter!("offprint_stored_bytes_total").increment(staged.size);
         keep(&self.db, &self.storage, staged).await
     }
 

@@ -8,7 +8,7 @@ use tracing::{Instrument, info_span, warn};
 
 use crate::code::{Code, Note};
 use crate::db;
-use crate::db::item::{self, Beat, Claim, Wanted};
+use crate::db::item::{self, Beat, Claim, Terms, Wanted};
 use crate::db::ready::settle_ready;
 use crate::db::settle::{Ending, Made, Try, settle};
 use crate::language::Recipe;
@@ -22,7 +22,9 @@ use crate::worker::{ENGINE, grace_is_over};
 pub async fn next(state: &State) -> Result<bool, db::Error> {
     // Before the claim: an order that comes in just after it is heard.
     let orders = state.orders.listen();
-    let Some(claim) = item::claim(&state.db, state.worker, state.settings.lease, ENGINE).await? else {
+    let (lease, max_running) = (state.settings.lease, state.settings.max_running);
+    let terms = Terms { worker: state.worker, lease, engine_version: ENGINE, max_running };
+    let Some(claim) = item::claim(&state.db, &terms).await? else {
         return Ok(false);
     };
     let span = info_span!("item", job.handle = %claim.job_id, item.position = claim.position);

@@ -106,6 +106,9 @@ async fn mails(state: State) {
 
 /// Everything that is neither an item nor a mail, in turn.
 async fn chores(state: State) {
+    if let Err(error) = retention::count(&state).await {
+        warn!(error = %error, "What is stored could not be counted: {error}");
+    }
     let mut swept = Instant::now();
     let mut retained = Instant::now();
     let mut part = 0;
@@ -138,6 +141,9 @@ async fn chores(state: State) {
 async fn tidy(state: &State, part: &mut u8) {
     if let Err(error) = retain(state).await {
         warn!(error = %error, "Not everything that is no longer kept was removed: {error}");
+    }
+    if let Err(error) = retention::count(state).await {
+        warn!(error = %error, "What is stored could not be counted: {error}");
     }
     for _ in 0..16 {
         if let Err(error) = remove_strays(state, *part).await {

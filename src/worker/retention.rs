@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::db::{self, retention, worker};
+use crate::db::{self, blob, retention, worker};
 use crate::state::State;
 
 /// How long a job and its manifest are kept after its end.
@@ -34,6 +34,14 @@ pub async fn retain(state: &State) -> Result<(), db::Error> {
             }
         }
     }
+    Ok(())
+}
+
+/// Counts what is stored, for `/metrics`.
+pub async fn count(state: &State) -> Result<(), db::Error> {
+    let (blobs, bytes) = blob::total(&state.db).await?;
+    metrics::gauge!("offprint_blobs").set(blobs as f64);
+    metrics::gauge!("offprint_blob_bytes").set(bytes as f64);
     Ok(())
 }
 

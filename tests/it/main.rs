@@ -18,6 +18,7 @@ mod image_presets;
 mod modifier_language;
 mod notify;
 mod openapi;
+mod orders;
 mod processes;
 mod queue;
 mod render;

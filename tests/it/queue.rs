@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offprint::code::{Code, Note};
-use offprint::db::item::{self, Beat};
+use offprint::db::item::{self, Beat, Terms};
 use offprint::db::settle::{Ending, Made, Try, settle};
 use offprint::render::ENGINE_VERSION;
 use serde_json::{Value, json};
@@ -14,8 +14,13 @@ use crate::house::House;
 
 const LEASE: Duration = Duration::from_secs(20);
 
-async fn claim(house: &House) -> item::Claim {
-    item::claim(&house.state.db, house.state.worker, LEASE, ENGINE_VERSION).await.unwrap().expect("an item waits")
+fn terms(house: &House) -> Terms {
+    let max_running = house.state.settings.max_running;
+    Terms { worker: house.state.worker, lease: LEASE, engine_version: ENGINE_VERSION, max_running }
+}
+
+pub async fn claim(house: &House) -> item::Claim {
+    item::claim(&house.state.db, &terms(house)).await.unwrap().expect("an item waits")
 }
 
 fn which(claim: &item::Claim) -> Try {
@@ -28,7 +33,7 @@ async fn end(house: &House, claim: &item::Claim, ending: Ending) -> bool {
 }
 
 /// Ends a try that made its files: copies of the original.
-async fn done(house: &House, claim: &item::Claim) -> bool {
+pub async fn done(house: &House, claim: &item::Claim) -> bool {
     let made: Vec<Made> = claim.files.iter().map(|file| made(claim, file.rendition)).collect();
     settle(&house.state.db, which(claim), &made, Ending::Done, ENGINE_VERSION).await.unwrap()
 }
@@ -92,7 +97,7 @@ async fn what_the_world_causes_is_tried_again_five_times(pool: PgPool) {
         let claim = claim(&house).await;
         assert_eq!(claim.claim, number);
         assert!(end(&house, &claim, Ending::TryAgain(Note::new(Code::Unavailable, "the storage is away"))).await);
-        let again = item::claim(&house.state.db, house.state.worker, LEASE, ENGINE_VERSION).await.unwrap();
+        let again = item::claim(&house.state.db, &terms(&house)).await.unwrap();
         assert!(again.is_none(), "it must wait before the next try");
         house.later("1 hour").await;
     }
@@ -206,5 +211,111 @@ async fn two_last_items_at_once_close_the_job_once(pool: PgPool) {
     work(&house).await;
     let job = shown(&house, &job).await;
     assert_eq!((&job["counts"]["succeeded"], &job["state"]), (&json!(3), &json!("finished")));
+    house.check().await;
+}
+
+/// The same house for another company.
+async fn neighbour(house: &House) -> House {
+    let company = offprint::id::CompanyId::new();
+    let sql = "insert into company (company_id, name) values ($1, $1::text)";
+    sqlx::query(sql).bind(company).execute(&house.state.db).await.unwrap();
+    let mut other = House::open(house.state.db.clone()).await;
+    (other.state.company, other.state.storage) = (company, house.state.storage.clone());
+    other
+}
+
+/// Makes a job's one item into so many, without files.
+async fn swell(house: &House, job: &str, items: i32) {
+    let sql = "with job as (update export_job set total = $2, run_total = $2 where job_id = $1::uuid returning job_id)
+               insert into export_item (company_id, job_id, position, asset_id, asset_name, asset_type, folder, file_name,
+                                        sha256, size, entry_time, state)
+               select company_id, job_id, number, asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time, state
+                 from job join export_item using (job_id), generate_series(1, $2 - 1) as number";
+    sqlx::query(sql).bind(job).bind(items).execute(&house.state.db).await.unwrap();
+}
+
+#[sqlx::test]
+async fn a_giant_does_not_hold_up_another_company(pool: PgPool) {
+    const SLOTS: usize = 4;
+    let giant = House::open(pool).await;
+    let small = neighbour(&giant).await;
+    let order = |asset: String| json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20"});
+    let large = ordered(&giant, order(giant.asset("a.jpg", &jpg(1)).await)).await;
+    swell(&giant, &large, 100_000).await;
+    let mut running = std::collections::VecDeque::new();
+    for _ in 0..SLOTS {
+        running.push_back(claim(&giant).await);
+    }
+    let little = ordered(&small, order(small.asset("b.jpg", &jpg(2)).await)).await;
+    swell(&small, &little, 10).await;
+    let mut turns = Vec::new();
+    while turns.iter().filter(|job| **job == little).count() < 10 {
+        assert!(end(&giant, &running.pop_front().unwrap(), Ending::Done).await);
+        let next = claim(&giant).await;
+        turns.push(next.job_id.to_string());
+        running.push_back(next);
+    }
+    assert_eq!(turns[0], little, "the first slot that is free is theirs");
+    assert!(turns.len() <= 20, "turn and turn about: {turns:?}");
+    let counts = shown(&giant, &large).await["counts"].clone();
+    assert_eq!(counts["total"], 100_000, "{counts}");
+}
+
+#[sqlx::test]
+async fn no_company_has_more_in_flight_than_it_may(pool: PgPool) {
+    let house = House::with(pool, |settings| settings.max_running = 3).await;
+    let small = neighbour(&house).await;
+    let order = |asset: String| json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20"});
+    let large = ordered(&house, order(house.asset("a.jpg", &jpg(1)).await)).await;
+    swell(&house, &large, 50).await;
+    let terms = terms(&house);
+    let at_once = (0..10).map(|_| item::claim(&house.state.db, &terms));
+    let taken = futures_util::future::join_all(at_once).await;
+    let taken: Vec<item::Claim> = taken.into_iter().filter_map(|claim| claim.unwrap()).collect();
+    assert_eq!(taken.len(), 3, "however many ask at once");
+    ordered(&small, order(small.asset("b.jpg", &jpg(2)).await)).await;
+    assert_eq!(claim(&house).await.company_id, small.state.company, "others go on");
+    assert!(item::claim(&house.state.db, &terms).await.unwrap().is_none());
+    assert!(end(&house, &taken[0], Ending::Done).await);
+    assert_eq!(claim(&house).await.company_id, house.state.company);
+}
+
+#[sqlx::test]
+async fn every_try_of_an_item_is_told(pool: PgPool) {
+    let house = House::open(pool).await;
+    let job = three(&house, json!({})).await;
+    let worker = json!(house.state.worker);
+    let first = claim(&house).await;
+    assert!(end(&house, &first, Ending::TryAgain(Note::new(Code::Unavailable, "the storage is away"))).await);
+    house.later("1 hour").await;
+    claim(&house).await;
+    house.expire_leases().await;
+    offprint::worker::sweep(&house.state).await.unwrap();
+    let third = claim(&house).await;
+    assert!(end(&house, &third, Ending::Failed(Note::new(Code::Corrupt, "damaged"))).await);
+    work(&house).await;
+    let place = format!("/export-jobs/{job}/items");
+    let item = house.get(format!("{place}/0")).await.is(200);
+    let tries = item["attemptHistory"].as_array().unwrap();
+    let told: Vec<(&str, &str)> = tries
+        .iter()
+        .map(|attempt| (attempt["ending"].as_str().unwrap(), attempt["failure"]["code"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [("try-again", "unavailable"), ("lost", "lost"), ("failed", "corrupt")]);
+    for attempt in tries {
+        assert_eq!(attempt["workerHandle"], worker);
+        assert!(attempt["startedAt"].as_str().unwrap() <= attempt["endedAt"].as_str().unwrap(), "{attempt}");
+    }
+    assert_eq!((&item["attempts"], &item["failure"]["code"]), (&json!(3), &json!("corrupt")));
+    let list = house.get(format!("{place}?attempts=true&state=succeeded")).await.is(200);
+    for item in list["items"].as_array().unwrap() {
+        assert_eq!(item["attemptHistory"].as_array().unwrap().len(), 1, "{item}");
+        assert_eq!(item["attemptHistory"][0]["failure"], json!(null));
+    }
+    assert_eq!(list["items"].as_array().unwrap().len(), 2);
+    assert!(house.get(&place).await.is(200)["items"][0].get("attemptHistory").is_none(), "only where it is asked for");
+    for missing in ["3", "-1", "one"] {
+        house.get(format!("{place}/{missing}")).await.is(404);
+    }
     house.check().await;
 }

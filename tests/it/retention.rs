@@ -101,3 +101,52 @@ async fn a_stray_file_without_a_row_is_removed_when_it_is_old(pool: PgPool) {
     look().await;
     assert!(!path.exists() && known.exists());
 }
+
+#[sqlx::test]
+async fn usage_says_what_a_company_has(pool: PgPool) {
+    let house = House::open(pool).await;
+    let usage = || async { house.get("/usage").await.is(200) };
+    let nothing = json!({"count": 0, "bytes": 0});
+    let before = usage().await;
+    assert_eq!((&before["assets"], &before["storedBytes"]), (&nothing, &json!(0)));
+    let (bytes, same) = (jpg(1), jpg(1));
+    let asset = house.asset("a.jpg", &bytes).await;
+    house.asset("b.jpg", &same).await;
+    let size = bytes.len() as i64;
+    let stored = usage().await;
+    assert_eq!(stored["assets"], json!({"count": 2, "bytes": 2 * size}));
+    assert_eq!(stored["storedBytes"], json!(size), "equal bytes are stored once");
+    let job = convert(&house, &asset).await;
+    let used = usage().await;
+    assert_eq!((&used["files"]["count"], &used["files"]["bytes"]), (&json!(1), &job["bytes"]));
+    assert_eq!((&used["renditions"]["count"], &used["renditions"]["bytes"]), (&json!(1), &job["bytes"]));
+    assert_eq!(used["jobs"], json!({"total": 1, "unfinished": 0}));
+    let all: i64 = sqlx::query_scalar("select sum(size)::bigint from blob").fetch_one(&house.state.db).await.unwrap();
+    assert_eq!(used["storedBytes"], json!(all));
+    house.later("8 days").await;
+    retain(&house.state).await.unwrap();
+    let after = usage().await;
+    assert_eq!((&after["files"], &after["jobs"]["total"]), (&nothing, &json!(1)));
+}
+
+#[sqlx::test]
+async fn files_are_kept_as_long_as_the_order_says_within_limits(pool: PgPool) {
+    let house = House::open(pool).await;
+    let asset = house.asset("a.jpg", &jpg(1)).await;
+    let order = |seconds: i64| json!({"assetHandleArray": [asset], "fmt": "orig", "expiresIn": seconds});
+    for wrong in [-1, 0, 59, 90 * 24 * 3600 + 1] {
+        let problem = house.post("/export-jobs", order(wrong)).await.is(422);
+        assert_eq!(problem["errors"][0]["pointer"], "/expiresIn", "{wrong}");
+    }
+    let job = finished(&house, order(60)).await;
+    let place = format!("/export-jobs/{}", job["jobHandle"].as_str().unwrap());
+    house.get(format!("{place}/archive")).await.is(200);
+    house.later("61 seconds").await;
+    // At once, not when the sweep comes by.
+    for path in ["archive", "files/a.jpg", "download"] {
+        let problem = house.get(format!("{place}/{path}")).await.is(410);
+        assert_eq!(problem["code"], "results-expired", "{path}");
+        assert!(problem["detail"].as_str().unwrap().contains("expiresIn"), "{problem}");
+    }
+    house.get(format!("{place}/manifest")).await.is(200);
+}

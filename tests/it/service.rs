@@ -205,6 +205,83 @@ async fn a_database_that_is_newer_is_refused(pool: PgPool) {
     assert!(refused.contains("9999") && refused.contains("newer"), "{refused}");
 }
 
+#[sqlx::test]
+async fn a_service_that_may_only_check_wants_its_tables(pool: PgPool) {
+    let folder = TempDir::new().unwrap();
+    let check = [("OFFPRINT_MIGRATE", "check")];
+    assert_eq!(Service::start(&url(&pool), &folder, &check).unwrap().stop(), Some(0));
+    sqlx::query("delete from _sqlx_migrations where version = 5").execute(&pool).await.unwrap();
+    let refused = Service::start(&url(&pool), &folder, &check).err().unwrap();
+    assert!(refused.contains("steps 5 ") && refused.contains("offprint migrate"), "{refused}");
+    sqlx::query("update _sqlx_migrations set version = 9999 where version = 4").execute(&pool).await.unwrap();
+    sqlx::query("insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (9999, 'later', true, '', 0)
+                 on conflict do nothing").execute(&pool).await.unwrap();
+    let refused = Service::start(&url(&pool), &folder, &check).err().unwrap();
+    assert!(refused.contains("9999") && refused.contains("newer"), "{refused}");
+    sqlx::query("drop table _sqlx_migrations").execute(&pool).await.unwrap();
+    let refused = Service::start(&url(&pool), &folder, &check).err().unwrap();
+    assert!(refused.contains("lacks the steps 1, 2"), "{refused}");
+}
+
+/// The answer was lost with the service; the same order again is the same job.
+#[sqlx::test]
+async fn an_order_whose_answer_was_lost_is_done_once(pool: PgPool) {
+    let (database, folder) = (url(&pool), TempDir::new().unwrap());
+    let mut service = Service::start(&database, &folder, &[]).unwrap();
+    service.upload("a.jpg".into(), picture(image::ImageFormat::Jpeg, 90, 60, 1)).await;
+    let order = json!({"assetFilter": {}, "fmt": "orig"});
+    let jobs =
+        || async { sqlx::query_scalar::<_, i64>("select count(*) from export_job").fetch_one(&pool).await.unwrap() };
+    for number in 1..=5 {
+        let send = |service: &Service| {
+            let address = format!("{}/export-jobs", service.url);
+            service.client.post(address).header("idempotency-key", format!("order-{number}")).json(&order).send()
+        };
+        let lost = tokio::spawn(send(&service));
+        while jobs().await < number {
+            tokio::task::yield_now().await;
+        }
+        service.kill();
+        // Whatever came back is not looked at.
+        let _ = lost.await;
+        service = Service::start(&database, &folder, &[]).unwrap();
+        let answer = send(&service).await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["idempotent-replayed"]),
+            (202, &"true".parse().unwrap())
+        );
+        let job: Value = answer.json().await.unwrap();
+        assert_eq!(service.progress(job["jobHandle"].as_str().unwrap(), 2).await["outcome"], "succeeded");
+        assert_eq!(jobs().await, number);
+    }
+    service.kill();
+}
+
+#[sqlx::test]
+async fn a_download_in_flight_ends_before_the_service_does(pool: PgPool) {
+    use futures_util::StreamExt;
+    const SIZE: usize = 24 << 20;
+    let (database, folder) = (url(&pool), TempDir::new().unwrap());
+    let service = Service::start(&database, &folder, &[]).unwrap();
+    // More than the sockets hold, so that the service is still sending.
+    service.upload("a.bin".into(), vec![7; SIZE]).await;
+    let job = service.order(json!({"assetFilter": {}, "fmt": "orig"})).await;
+    service.progress(&job, 2).await;
+    let answer = service.client.get(format!("{}/export-jobs/{job}/archive", service.url)).send().await.unwrap();
+    let length = answer.content_length().unwrap();
+    let mut body = answer.bytes_stream();
+    let mut got = body.next().await.unwrap().unwrap().len();
+    let address = service.url.clone();
+    let stopped = tokio::task::spawn_blocking(move || service.stop());
+    // It takes nothing new from here on.
+    while reqwest::get(format!("{address}/health/ready")).await.is_ok_and(|answer| answer.status() == 200) {}
+    while let Some(part) = body.next().await {
+        got += part.unwrap().len();
+    }
+    assert_eq!(got as u64, length);
+    assert_eq!(stopped.await.unwrap(), Some(0));
+}
+
 /// The README's tour, block by block, as a stranger would paste it.
 #[sqlx::test]
 async fn the_tour_of_the_readme_works_as_pasted(pool: PgPool) {

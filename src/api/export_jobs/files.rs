@@ -178,7 +178,11 @@ async fn kept(state: &State, caller: Caller, path: &str) -> Result<Job, Problem>
 
 fn expired(job: &Job) -> Problem {
     let when = job.expires_at.map(|at| at.to_rfc3339()).unwrap_or_default();
-    let detail = format!("The files of this job were kept until {when}. Order the export again.");
+    let detail = format!(
+        "The files of this job were kept until {when}, {} seconds after its end, as `expiresIn` says. The manifest is still \
+         there. Order the export again.",
+        job.expires_in
+    );
     Problem::new(Code::ResultsExpired, detail)
 }
 

@@ -3,6 +3,7 @@
 pub mod create;
 pub mod dry_run;
 pub mod files;
+pub mod items;
 pub mod job;
 pub mod log;
 pub mod orders;

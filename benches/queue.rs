@@ -1,0 +1,266 @@
+//! The queue alone: the real creation, claim and settle on a durable Postgres of its own, without a picture.
+//!
+//!     cargo bench --bench queue [-- FOLDER]
+//!
+//! FOLDER is where the database lies: its disk is part of what is measured. Prints a table in Markdown for
+//! docs/PERFORMANCE.md.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use offprint::db::asset::{AssetType, NewAsset, Original};
+use offprint::db::blob::Blob;
+use offprint::db::cluster::Cluster;
+use offprint::db::creation::{self, NewFile, NewItem, NewJob};
+use offprint::db::item::{self, Claim, Terms};
+use offprint::db::ready::settle_ready;
+use offprint::db::settle::{Ending, Made, Try, settle};
+use offprint::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnUnconvertible, OnUnsupported};
+use offprint::db::{self, PgPool};
+use offprint::digest::Digest;
+use offprint::id::{AssetId, CompanyId, JobId, WorkerId};
+use offprint::render::ENGINE_VERSION;
+use tokio::task::JoinSet;
+
+const WORKERS: usize = 2;
+const SECONDS: u64 = 10;
+
+/// A company with one original, which every item exports.
+#[derive(Clone, Copy)]
+struct Company {
+    id: CompanyId,
+    asset: AssetId,
+    original: Digest,
+}
+
+async fn company(pool: &PgPool, name: &str) -> Company {
+    let (id, asset, original) = (CompanyId::new(), AssetId::new(), Digest::of(name.as_bytes()));
+    let mut transaction = pool.begin().await.unwrap();
+    sqlx::query("insert into company (company_id, name) values ($1, $2)")
+        .bind(id)
+        .bind(name)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    db::blob::hold(&mut transaction, &Blob { sha256: original, size: 1000, crc32: 7 }).await.unwrap();
+    let original_row = Original {
+        kind: AssetType::Image,
+        sha256: original,
+        size: 1000,
+        mime: "image/jpeg".into(),
+        header: None,
+        entry_time: None,
+    };
+    let new = NewAsset {
+        asset_id: asset,
+        name: "a".into(),
+        file_name: "a.jpg".into(),
+        folder: String::new(),
+        original: original_row,
+    };
+    db::asset::insert(&mut transaction, id, &new).await.unwrap();
+    transaction.commit().await.unwrap();
+    Company { id, asset, original }
+}
+
+/// Writes a job of so many items down, as an order does.
+async fn job(pool: &PgPool, company: Company, fmt: Fmt, items: usize) -> JobId {
+    let recipe = (fmt == Fmt::Convert).then(|| Digest::of(b"{}"));
+    let job_id = JobId::new();
+    let paths: Vec<String> = (0..items).map(|number| format!("{number}.jpg")).collect();
+    let item = |path| NewItem {
+        asset_id: company.asset,
+        asset_name: "a",
+        asset_type: AssetType::Image,
+        folder: "",
+        file_name: Some("a.jpg"),
+        sha256: Some(company.original),
+        size: Some(1000),
+        entry_time: Utc::now(),
+        state: ItemState::Waiting,
+        failure: None,
+        warnings: &[],
+        files: vec![NewFile {
+            recipe_id: recipe,
+            path,
+            path_key: path.to_owned(),
+            mime: None,
+            width: None,
+            height: None,
+        }],
+    };
+    let new = NewJob {
+        job_id,
+        job_name: "bench",
+        description: None,
+        client_id: None,
+        locale: None,
+        fmt,
+        is_modifier: None,
+        r#macro: None,
+        effective_modifier: None,
+        renditions: None,
+        email_setting: EmailSetting::None,
+        notify_emails: &[],
+        on_unsupported: OnUnsupported::Refuse,
+        on_unconvertible: OnUnconvertible::Original,
+        layout: Layout::Flat,
+        strict: false,
+        priority: 0,
+        exec_time: None,
+        expires_in: 604_800,
+        warnings: &[],
+        recipes: &recipe.map(|id| (id, "{}".to_owned())).into_iter().collect::<BTreeMap<_, _>>(),
+        items: paths.iter().map(|path| item(path.as_str())).collect(),
+    };
+    let mut transaction = pool.begin().await.unwrap();
+    creation::create(&mut transaction, company.id, &new).await.unwrap();
+    transaction.commit().await.unwrap();
+    job_id
+}
+
+fn terms(worker: WorkerId) -> Terms {
+    Terms { worker, lease: Duration::from_secs(20), engine_version: ENGINE_VERSION, max_running: 0 }
+}
+
+/// Settles a claim as if its files had been rendered: each is the original's bytes.
+async fn settled(pool: &PgPool, claim: &Claim) {
+    let which = Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim };
+    let made = claim.files.iter().map(|file| Made {
+        rendition: file.rendition,
+        sha256: claim.sha256,
+        picture: None,
+        warnings: Vec::new(),
+        reused: false,
+    });
+    assert!(settle(pool, which, &made.collect::<Vec<_>>(), Ending::Done, ENGINE_VERSION).await.unwrap());
+}
+
+/// Items a second that so many workers claim and settle, one by one.
+async fn one_by_one(pool: &PgPool, workers: usize) -> f64 {
+    let done = Arc::new(AtomicU64::new(0));
+    let begun = Instant::now();
+    let mut tasks = JoinSet::new();
+    for _ in 0..workers {
+        let (pool, done) = (pool.clone(), done.clone());
+        tasks.spawn(async move {
+            let terms = terms(WorkerId::new());
+            while begun.elapsed() < Duration::from_secs(SECONDS) {
+                let Some(claim) = item::claim(&pool, &terms).await.unwrap() else { return };
+                settled(&pool, &claim).await;
+                done.fetch_add(1, Relaxed);
+            }
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+    done.load(Relaxed) as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// Items a second that need no render, settled in sets by two workers, each on jobs of its own.
+async fn in_sets(pool: &PgPool, companies: [Company; WORKERS], items: usize) -> f64 {
+    let mut jobs = Vec::new();
+    for company in companies {
+        jobs.push((company, job(pool, company, Fmt::Orig, items).await));
+    }
+    let begun = Instant::now();
+    let mut tasks = JoinSet::new();
+    for (company, job) in jobs {
+        let pool = pool.clone();
+        tasks.spawn(async move {
+            while settle_ready(&pool, company.id, job, WorkerId::new(), ENGINE_VERSION).await.unwrap() > 0 {}
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+    (WORKERS * items) as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// Makes so many dead rows of the item table, at the head of what is claimed next.
+async fn soil(pool: &PgPool, company: Company, rows: i64) {
+    sqlx::query("alter table export_item set (autovacuum_enabled = false)").execute(pool).await.unwrap();
+    const ITEMS: usize = 50_000;
+    let job = job(pool, company, Fmt::Convert, ITEMS).await;
+    for _ in 0..(rows / ITEMS as i64) {
+        // What a try that was given back leaves behind, without its history.
+        sqlx::query("update export_item set claim = claim + 1, run_at = now() where company_id = $1 and job_id = $2")
+            .bind(company.id)
+            .bind(job)
+            .execute(pool)
+            .await
+            .unwrap();
+    }
+}
+
+async fn forget_jobs(pool: &PgPool) {
+    sqlx::query("truncate export_job cascade").execute(pool).await.unwrap();
+}
+
+fn percentile(times: &mut [Duration], part: f64) -> Duration {
+    times.sort();
+    times[((times.len() - 1) as f64 * part) as usize]
+}
+
+/// How long it takes to look at a large job while it is worked on.
+async fn polled(pool: &PgPool, company: Company, job: JobId) -> (Duration, Duration) {
+    let mut times = Vec::new();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(SECONDS) {
+        let asked = Instant::now();
+        db::job::find(pool, company.id, job).await.unwrap();
+        times.push(asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    (percentile(&mut times, 0.5), percentile(&mut times, 0.99))
+}
+
+#[tokio::main]
+async fn main() {
+    let folder =
+        std::env::args().nth(1).filter(|word| !word.starts_with("--")).map_or_else(std::env::temp_dir, Into::into);
+    let folder = tempfile::Builder::new().prefix("offprint-queue-").tempdir_in(folder).unwrap();
+    // Also for the user who runs Postgres when this is run as root.
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let cluster = Cluster::start(folder.path()).await.unwrap();
+    let pool = db::pool(cluster.connect_options(), 16);
+    db::migrate(&pool).await.unwrap();
+    let companies = [company(&pool, "first").await, company(&pool, "second").await];
+    println!("| what | figure |\n|---|---|");
+    let jobs = |items: usize| {
+        let pool = pool.clone();
+        async move {
+            for number in 0..4 {
+                job(&pool, companies[number % WORKERS], Fmt::Convert, items).await;
+            }
+        }
+    };
+    for workers in [1, WORKERS, 8] {
+        jobs(20_000).await;
+        println!(
+            "| claim and settle one by one, 4 jobs of 2 companies, {workers} workers | {:.0}/s |",
+            one_by_one(&pool, workers).await
+        );
+        forget_jobs(&pool).await;
+    }
+    println!("| settled in sets, 2 jobs | {:.0}/s |", in_sets(&pool, companies, 50_000).await);
+    forget_jobs(&pool).await;
+
+    let begun = Instant::now();
+    let large = job(&pool, companies[0], Fmt::Convert, 100_000).await;
+    println!("| a job of 100,000 items written down | {:.2} s |", begun.elapsed().as_secs_f64());
+    let ((median, late), rate) = tokio::join!(polled(&pool, companies[0], large), one_by_one(&pool, WORKERS));
+    println!(
+        "| looking at it while 2 workers work on it ({rate:.0}/s), p50 and p99 | {:.2} and {:.2} ms |",
+        median.as_secs_f64() * 1e3,
+        late.as_secs_f64() * 1e3
+    );
+    forget_jobs(&pool).await;
+
+    soil(&pool, companies[0], 1_000_000).await;
+    println!("| one by one behind 1,000,000 dead rows, 2 workers | {:.0}/s |", one_by_one(&pool, WORKERS).await);
+    println!("| settled in sets beside them | {:.0}/s |", in_sets(&pool, companies, 50_000).await);
+    pool.close().await;
+    cluster.stop().await.unwrap();
+}

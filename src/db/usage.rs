@@ -1,0 +1,49 @@
+//! What a company uses. Counted when it is asked for: the cost grows with what the company has.
+
+use crate::db::{Error, PgPool};
+use crate::id::CompanyId;
+
+/// What a company uses.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+#[allow(missing_docs, reason = "the fields of api::usage say what they mean")]
+pub struct Usage {
+    pub assets: i64,
+    pub asset_bytes: i64,
+    pub files: i64,
+    pub file_bytes: i64,
+    pub renditions: i64,
+    pub rendition_bytes: i64,
+    pub stored_bytes: i64,
+    pub jobs: i64,
+    pub unfinished_jobs: i64,
+}
+
+/// Counts what a company uses.
+pub async fn count(pool: &PgPool, company: CompanyId) -> Result<Usage, Error> {
+    let found = sqlx::query_as(
+        "with used as (
+             select sha256 from asset where company_id = $1
+              union select sha256 from export_item where company_id = $1
+              union select sha256 from export_file where company_id = $1
+              union select sha256 from rendition where company_id = $1
+              union select source_sha256 from rendition where company_id = $1
+              union select index_sha256 from archive where company_id = $1
+              union select manifest_json_sha256 from archive where company_id = $1
+              union select manifest_csv_sha256 from archive where company_id = $1
+         )
+         select assets.*, files.*, renditions.*, stored.*, jobs.*
+           from (select count(*) as assets, coalesce(sum(size), 0)::bigint as asset_bytes
+                   from asset where company_id = $1 and deleted_at is null) assets,
+                (select coalesce(sum(files), 0)::bigint as files, coalesce(sum(bytes), 0)::bigint as file_bytes
+                   from export_job where company_id = $1 and deleted_at is null and released_at is null) files,
+                (select count(*) as renditions, coalesce(sum(blob.size), 0)::bigint as rendition_bytes
+                   from rendition join blob using (sha256) where company_id = $1) renditions,
+                (select coalesce(sum(blob.size), 0)::bigint as stored_bytes from used join blob using (sha256)) stored,
+                (select count(*) as jobs, count(*) filter (where state <> 'finished') as unfinished_jobs
+                   from export_job where company_id = $1 and deleted_at is null) jobs",
+    )
+    .bind(company)
+    .fetch_one(pool)
+    .await?;
+    Ok(found)
+}
