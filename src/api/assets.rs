@@ -15,8 +15,9 @@ use crate::db;
 use crate::db::asset::{AssetFilter, AssetType, Place};
 use crate::digest::Digest;
 use crate::id::AssetId;
+use crate::language::PixelType;
 use crate::name::Folder;
-use crate::render::{Header, SourceColor, Turn};
+use crate::render::{Header, Turn};
 use crate::state::State;
 
 /// A file that was uploaded, or a set.
@@ -84,7 +85,7 @@ pub struct Picture {
     orientation: Option<u8>,
     /// Its components.
     #[schema(value_type = Option<String>, example = "rgb")]
-    color: Option<SourceColor>,
+    color: Option<PixelType>,
     /// Bits of a component.
     #[schema(example = 8)]
     bits: Option<u8>,

@@ -151,7 +151,7 @@ fn read_type(word: &Word, pixel_type: &str) -> Result<PixelType, Fault> {
             Err(Fault::invalid(format!("{} has the pixel types {}, not `{said}`.", word.name, word.types.join(", "))))
         }
         "gray" => Ok(PixelType::Gray),
-        "cmyk" => Err(Fault::later("The pixel type cmyk is not written yet.", "Use rgb or gray.")),
+        "cmyk" => Ok(PixelType::Cmyk),
         _ => Ok(PixelType::Rgb),
     }
 }

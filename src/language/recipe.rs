@@ -241,7 +241,7 @@ pub struct Output {
     pub format: OutputFormat,
     /// Whether transparency is kept.
     pub alpha: bool,
-    /// Colour or gray.
+    /// The components.
     pub pixel_type: PixelType,
     /// How the pixels are packed.
     pub compression: Compression,
@@ -259,14 +259,27 @@ pub struct Output {
     pub default_print_res: f64,
 }
 
-/// Components of the output.
+/// The components of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PixelType {
-    /// Three of them.
-    Rgb,
-    /// One.
+    /// One component.
     Gray,
+    /// Three components, or a palette of them.
+    Rgb,
+    /// Four inks.
+    Cmyk,
+}
+
+impl PixelType {
+    /// How many there are, without alpha.
+    pub fn components(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::Rgb => 3,
+            Self::Cmyk => 4,
+        }
+    }
 }
 
 /// How pixels are packed, for formats with a choice.

@@ -5,25 +5,38 @@
 
 use std::f64::consts::PI;
 
+use super::pixels::Sample;
+
 /// From this standard deviation on boxes are used: three of them are then within 3 % of a Gaussian.
 const WIDE: f64 = 4.0;
 
-/// Full scale of a value on the way.
-const FULL: u32 = 65_535;
-
 /// Blurs rows of so many values, of pixels with so many channels. `with` gets each row as it was, to be changed, and the
 /// blurred row at full scale 65,535. Outside the picture its edge goes on.
-pub(super) fn blur(data: &mut [u8], stride: usize, channels: usize, sigma: f64, with: impl FnMut(&mut [u8], &[u16])) {
+pub(super) fn blur<S: Sample>(
+    data: &mut [S],
+    stride: usize,
+    channels: usize,
+    sigma: f64,
+    with: impl FnMut(&mut [S], &[u16]),
+) {
     if data.is_empty() {
         return;
     }
     match channels {
-        4 => blurred::<4>(data, stride, sigma, with),
-        _ => blurred::<3>(data, stride, sigma, with),
+        1 => blurred::<S, 1>(data, stride, sigma, with),
+        2 => blurred::<S, 2>(data, stride, sigma, with),
+        3 => blurred::<S, 3>(data, stride, sigma, with),
+        4 => blurred::<S, 4>(data, stride, sigma, with),
+        _ => blurred::<S, 5>(data, stride, sigma, with),
     }
 }
 
-fn blurred<const N: usize>(data: &mut [u8], stride: usize, sigma: f64, mut with: impl FnMut(&mut [u8], &[u16])) {
+fn blurred<S: Sample, const N: usize>(
+    data: &mut [S],
+    stride: usize,
+    sigma: f64,
+    mut with: impl FnMut(&mut [S], &[u16]),
+) {
     let height = data.len() / stride;
     let mut stages: Vec<Stage> = if sigma < WIDE {
         vec![Stage::new(Kernel::gaussian(sigma), stride, height)]
@@ -35,7 +48,7 @@ fn blurred<const N: usize>(data: &mut [u8], stride: usize, sigma: f64, mut with:
     for y in 0..height {
         let mut source = |row: usize, out: &mut [u16]| {
             let source = &data[row * stride..(row + 1) * stride];
-            out.iter_mut().zip(source).for_each(|(out, value)| *out = u16::from(*value) * 257);
+            out.iter_mut().zip(source).for_each(|(out, value)| *out = value.full());
         };
         produce::<N>(&mut stages, y, &mut soft, &mut padded, &mut source);
         with(&mut data[y * stride..(y + 1) * stride], &soft);
@@ -211,11 +224,6 @@ fn across<const N: usize>(kernel: &Kernel, row: &mut [u16], padded: &mut Vec<u16
     }
 }
 
-/// A value of eight bits from one at full scale.
-pub(super) fn narrow(value: u16) -> u8 {
-    ((u32::from(value) + 128) / 257) as u8
-}
-
 /// An unsharp mask for rows that are blurred.
 #[derive(Clone, Copy)]
 pub(super) struct Mask {
@@ -232,29 +240,25 @@ impl Mask {
     }
 
     /// Sharpens every channel by itself.
-    pub fn each(self, row: &mut [u8], soft: &[u16]) {
+    pub fn each<S: Sample>(self, row: &mut [S], soft: &[u16]) {
         for (value, soft) in row.iter_mut().zip(soft) {
-            let sharp = f32::from(*value) * 257.0;
-            *value = to_eight(sharp + self.extra(sharp - f32::from(*soft)));
+            let sharp = f32::from(value.full());
+            *value = S::of_full(sharp + self.extra(sharp - f32::from(*soft)));
         }
     }
 
     /// Sharpens brightness only.
-    pub fn mono(self, row: &mut [u8], soft: &[u16], channels: usize) {
+    pub fn mono<S: Sample>(self, row: &mut [S], soft: &[u16], channels: usize) {
         for (pixel, soft) in row.chunks_exact_mut(channels).zip(soft.chunks_exact(channels)) {
-            let sharp = luma([pixel[0], pixel[1], pixel[2]].map(|value| f32::from(value) * 257.0));
+            let sharp = luma([pixel[0], pixel[1], pixel[2]].map(|value| f32::from(value.full())));
             let extra = self.extra(sharp - luma([soft[0], soft[1], soft[2]].map(f32::from)));
-            pixel[..3].iter_mut().for_each(|value| *value = to_eight(f32::from(*value) * 257.0 + extra));
+            pixel[..3].iter_mut().for_each(|value| *value = S::of_full(f32::from(value.full()) + extra));
         }
     }
 }
 
 fn luma([r, g, b]: [f32; 3]) -> f32 {
     r * 0.2126 + g * 0.7152 + b * 0.0722
-}
-
-fn to_eight(value: f32) -> u8 {
-    (value.clamp(0.0, FULL as f32) * (1.0 / 257.0) + 0.5) as i32 as u8
 }
 
 #[cfg(test)]
@@ -266,7 +270,7 @@ mod tests {
         let side = ((sigma * 8.0) as usize).max(9) | 1;
         let stride = side * channels;
         // Fainter points would drown in eight bits, so the point is a line of columns.
-        let mut data = vec![0; stride * side];
+        let mut data = vec![0_u8; stride * side];
         for row in data.chunks_exact_mut(stride) {
             row[side / 2 * channels] = 255;
         }
@@ -281,7 +285,7 @@ mod tests {
         let light: f64 = middle.iter().sum();
         let far = |at: usize| (at as f64 - (side / 2) as f64).powi(2);
         let variance = middle.iter().enumerate().map(|(at, value)| far(at) * value).sum::<f64>() / light;
-        (variance.sqrt(), light / f64::from(FULL))
+        (variance.sqrt(), light / 65_535.0)
     }
 
     #[test]
@@ -309,7 +313,7 @@ mod tests {
             });
             for data in [&mut upright, &mut lying] {
                 blur(data, side * 3, 3, sigma, |row, soft| {
-                    row.iter_mut().zip(soft).for_each(|(value, soft)| *value = narrow(*soft));
+                    row.iter_mut().zip(soft).for_each(|(value, soft)| *value = u8::of_full(f32::from(*soft)));
                 });
             }
             for y in 0..side {
@@ -323,7 +327,7 @@ mod tests {
 
     #[test]
     fn flat_stays_flat() {
-        for (sigma, value) in [(0.4, 1), (2.0, 100), (8.0, 201), (250.0, 255)] {
+        for (sigma, value) in [(0.4, 1_u8), (2.0, 100), (8.0, 201), (250.0, 255)] {
             let mut data = vec![value; 33 * 3 * 20];
             blur(&mut data, 33 * 3, 3, sigma, |row, soft| {
                 assert!(soft.iter().all(|soft| *soft == u16::from(value) * 257), "{sigma}");

@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use moxcms::{ColorProfile, DataColorSpace, Layout, RenderingIntent, TransformOptions};
+use moxcms::{ColorProfile, DataColorSpace, Layout, RenderingIntent, TransformExecutor, TransformOptions};
 
 use super::failure::{Failure, Warning};
-use super::header::{Header, SourceColor};
+use super::header::Header;
 use super::limits::Limits;
-use super::pixels::Pixels;
+use super::pixels::{Pixels, Raster, Sample};
 use crate::code::Code;
 use crate::language::{OutputFormat, PixelType};
 
@@ -35,12 +35,12 @@ impl Profile {
             .unwrap_or_else(|_| Self::Unusable("It cannot be read.".into()))
     }
 
-    fn read(bytes: &[u8], color: SourceColor) -> Self {
+    fn read(bytes: &[u8], color: PixelType) -> Self {
         let convert = match Conversion::new(bytes) {
             Ok(convert) => convert,
             Err(failure) => return Self::Unusable(failure.detail),
         };
-        if convert.gray && color != SourceColor::Gray {
+        if convert.gray && color != PixelType::Gray {
             return Self::Unusable("The profile is one of gray, and the picture has colours.".into());
         }
         match convert.changes_nothing() {
@@ -105,44 +105,60 @@ impl Conversion {
         Ok(Self { profile, gray })
     }
 
-    /// Converts rows in place.
-    pub fn apply(&self, pixels: &mut Pixels) -> Result<(), Failure> {
-        let channels = pixels.channels();
-        let (from, to) = match (self.gray, channels) {
-            (false, 3) => (Layout::Rgb, Layout::Rgb),
-            (false, _) => (Layout::Rgba, Layout::Rgba),
-            (true, 3) => (Layout::Gray, Layout::Rgb),
-            (true, _) => (Layout::GrayAlpha, Layout::Rgba),
-        };
-        let options =
-            TransformOptions { rendering_intent: RenderingIntent::RelativeColorimetric, ..Default::default() };
-        let way = self.profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, options).map_err(unusable)?;
-        let mut source = Vec::new();
-        for row in pixels.rows_mut() {
-            source.clear();
-            match (self.gray, channels) {
-                (false, _) => source.extend_from_slice(row),
-                (true, 3) => source.extend(row.chunks_exact(3).map(|pixel| pixel[0])),
-                (true, _) => source.extend(row.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[3]])),
+    /// Converts to RGB.
+    pub fn apply(&self, pixels: Pixels) -> Result<Pixels, Failure> {
+        let (to, options) = (
+            ColorProfile::new_srgb(),
+            TransformOptions { rendering_intent: RenderingIntent::RelativeColorimetric, ..Default::default() },
+        );
+        Ok(match pixels {
+            Pixels::Eight(raster) => {
+                let (before, after) = self.layouts(&raster);
+                let way = self.profile.create_transform_8bit(before, &to, after, options).map_err(unusable)?;
+                converted(&*way, &raster)?.into()
             }
-            way.transform(&source, row).map_err(unusable)?;
+            Pixels::Sixteen(raster) => {
+                let (before, after) = self.layouts(&raster);
+                let way = self.profile.create_transform_16bit(before, &to, after, options).map_err(unusable)?;
+                converted(&*way, &raster)?.into()
+            }
+        })
+    }
+
+    fn layouts<S: Sample>(&self, raster: &Raster<S>) -> (Layout, Layout) {
+        match (self.gray, raster.has_alpha()) {
+            (false, false) => (Layout::Rgb, Layout::Rgb),
+            (false, true) => (Layout::Rgba, Layout::Rgba),
+            (true, false) => (Layout::Gray, Layout::Rgb),
+            (true, true) => (Layout::GrayAlpha, Layout::Rgba),
         }
-        Ok(())
     }
 
     /// Whether it moves no colour by more than one step. Most pictures say sRGB in one of many wordings.
     fn changes_nothing(&self) -> Result<bool, Failure> {
         let levels: Vec<u8> = (0..=8).map(|step: u32| (step * 255 / 8) as u8).collect();
+        let pixel_type = if self.gray { PixelType::Gray } else { PixelType::Rgb };
         let mut grid = Vec::new();
         for r in &levels {
             for g in &levels {
-                grid.extend(levels.iter().flat_map(|b| if self.gray { [*r, *r, *r] } else { [*r, *g, *b] }));
+                grid.extend(levels.iter().flat_map(|b| [*r, *g, *b]));
             }
         }
-        let mut converted = Pixels::new(81, 9, 3, grid.clone());
-        self.apply(&mut converted)?;
-        Ok(converted.data().iter().zip(&grid).all(|(a, b)| a.abs_diff(*b) <= 1))
+        let grid = Raster::new(81, 9, PixelType::Rgb, false, grid).shaped(pixel_type, false);
+        let converted = self.apply(grid.clone().into())?.into_eight();
+        let unchanged = grid.shaped(PixelType::Rgb, false);
+        Ok(converted.data().iter().zip(unchanged.data()).all(|(a, b)| a.abs_diff(*b) <= 1))
     }
+}
+
+fn converted<S: Sample>(way: &dyn TransformExecutor<S>, raster: &Raster<S>) -> Result<Raster<S>, Failure> {
+    let (width, height) = raster.size();
+    let channels = 3 + usize::from(raster.has_alpha());
+    let mut data = vec![S::default(); width as usize * height as usize * channels];
+    for (row, target) in raster.rows().zip(data.chunks_exact_mut(width as usize * channels)) {
+        way.transform(row, target).map_err(unusable)?;
+    }
+    Ok(Raster::new(width, height, PixelType::Rgb, raster.has_alpha(), data))
 }
 
 fn unusable(error: moxcms::CmsError) -> Failure {

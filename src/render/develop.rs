@@ -15,7 +15,7 @@ use super::step::Step;
 use crate::code::Code;
 
 /// Raised whenever the same recipe and source may give other bytes than before, so that nothing stale is reused.
-pub const ENGINE_VERSION: i32 = 2;
+pub const ENGINE_VERSION: i32 = 3;
 
 /// A rendered picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,9 +138,9 @@ fn encode(plan: &Plan, pixels: &Pixels, output: &Path) -> Result<Rendered, Failu
     Ok(Rendered { width, height, bytes, warnings: plan.warnings.clone() })
 }
 
-fn convert(plan: &Plan, mut pixels: Pixels) -> Result<Pixels, Failure> {
-    if let Some(profile) = &plan.decode.profile {
-        Conversion::new(profile)?.apply(&mut pixels)?;
+fn convert(plan: &Plan, pixels: Pixels) -> Result<Pixels, Failure> {
+    match &plan.decode.profile {
+        Some(profile) => Conversion::new(profile)?.apply(pixels),
+        None => Ok(pixels),
     }
-    Ok(pixels)
 }

@@ -28,7 +28,7 @@ pub use confine::Confinement;
 pub use develop::{ENGINE_VERSION, Rendered, render, render_all};
 pub use failure::{Failure, Warning};
 pub use fault::Fault;
-pub use header::{Header, SourceColor, SourceFormat, probe};
+pub use header::{Header, SourceFormat, probe};
 pub use limits::Limits;
 pub use plan::{Decode, Encode, Plan};
 pub use pool::Pool;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::colour::{self, Profile};
 use super::failure::{Failure, Warning};
-use super::header::{Header, SourceColor, SourceFormat};
+use super::header::{Header, SourceFormat};
 use super::limits::Limits;
 use super::planner::Planner;
 use super::step::Step;
@@ -46,10 +46,16 @@ pub struct Decode {
     pub width: u32,
     /// Height of the upright decoded picture.
     pub height: u32,
+    /// Its components.
+    pub color: PixelType,
+    /// Bits of a component, once decoded: 8 or 16.
+    pub bits: u8,
     /// Whether it has alpha.
     pub alpha: bool,
     /// Whether its colours come multiplied by alpha.
     pub premultiplied: bool,
+    /// Whether its inks come the other way round.
+    pub inverted: bool,
     /// The profile that [`Step::Convert`] starts from.
     #[serde(skip)]
     pub profile: Option<Vec<u8>>,
@@ -63,7 +69,7 @@ pub struct Encode {
     pub format: OutputFormat,
     /// Whether it keeps alpha.
     pub alpha: bool,
-    /// Colour or gray.
+    /// The components.
     pub pixel_type: PixelType,
     /// How pixels are packed.
     pub compression: Compression,
@@ -87,14 +93,12 @@ impl Plan {
     /// `invalid-modifier` when a command leaves nothing of this picture.
     pub fn of(recipe: &Recipe, header: &Header, limits: &Limits) -> Result<Self, Failure> {
         limits.check_source(header)?;
-        if header.color == SourceColor::Cmyk {
-            return Err(Failure::new(Code::UnsupportedColor, "CMYK pictures cannot be converted yet."));
-        }
         let profile = Profile::of(header, limits);
-        let mut planner = Planner::new(header, &recipe.view, limits, profile.needs_conversion());
+        let mut planner = Planner::new(header, recipe, limits, profile.needs_conversion());
         planner.layer(&recipe.layer)?;
         planner.composite(&recipe.composite);
         planner.view(&recipe.view, recipe.output.alpha)?;
+        planner.output();
         let size = planner.size;
         limits.check_output(size)?;
         let mut warnings = profile.warning().into_iter().collect::<Vec<_>>();
@@ -129,7 +133,10 @@ impl Plan {
 /// The decoder holds the picture at its own depth beside ours, or all passes of a progressive JPEG. Every step holds
 /// what it reads and what it makes; the encoder holds the result and about as much again.
 fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)) -> u64 {
-    let bytes = |(w, h): (u32, u32)| u64::from(w) * u64::from(h) * 4;
+    // The most components that it has on its way: those of inks and alpha are one more than those of RGB.
+    let channels = if decode.color == PixelType::Cmyk { 5 } else { 4 };
+    let sample = u64::from(decode.bits) / 8;
+    let bytes = |(w, h): (u32, u32)| u64::from(w) * u64::from(h) * channels * sample;
     let mut current = bytes((decode.width, decode.height));
     let decoding = match header.format {
         // Two bytes for each coefficient.
@@ -165,9 +172,10 @@ mod tests {
             width,
             height,
             orientation: Turn::NONE,
-            color: SourceColor::Rgb,
+            color: PixelType::Rgb,
             alpha: false,
             premultiplied: false,
+            inverted: false,
             bits: 8,
             frames: 1,
             progressive: false,
@@ -240,8 +248,6 @@ mod tests {
         assert_eq!(code(&plain, "crop=0,0,2000000000,2000000000&wid=10"), Err(Code::OutputTooLarge));
         assert_eq!(code(&plain, "scale=1000000"), Err(Code::OutputTooLarge));
         assert_eq!(code(&plain, "extend=-50,0,-50,0"), Err(Code::InvalidModifier));
-        let cmyk = Header { color: SourceColor::Cmyk, ..plain.clone() };
-        assert_eq!(code(&cmyk, ""), Err(Code::UnsupportedColor));
         assert_eq!(code(&plain, "rgn=2000000000,2000000000,10,10"), Ok(()));
     }
 
@@ -262,5 +268,25 @@ mod tests {
         assert_eq!(planned(&tagged, "printRes=300").unwrap().encode.dpi, 300.0);
         assert_eq!(planned(&tagged, "").unwrap().encode.dpi, 240.0);
         assert_eq!(jpeg("").encode.dpi, 72.0);
+    }
+
+    /// A list of steps in short words.
+    fn steps(header: &Header, modifier: &str) -> Vec<String> {
+        let word = |step: &Step| format!("{step:?}").chars().take_while(|it| it.is_alphanumeric()).collect();
+        planned(header, modifier).unwrap().steps.iter().map(word).collect()
+    }
+
+    #[test]
+    fn a_picture_keeps_its_components_and_its_depth_as_long_as_it_can() {
+        let plain = header(SourceFormat::Png, 100, 100);
+        let gray = Header { color: PixelType::Gray, ..plain.clone() };
+        let inks = Header { color: PixelType::Cmyk, ..plain.clone() };
+        let deep = Header { bits: 16, ..plain };
+        assert_eq!(steps(&gray, "wid=50&fmt=png,gray"), ["Resize"]);
+        assert_eq!(steps(&gray, "wid=50"), ["Resize", "Recolor"]);
+        assert_eq!(steps(&gray, "wid=50&op_hue=9&fmt=png,gray"), ["Recolor", "Tone", "Resize", "Recolor"]);
+        assert_eq!(steps(&inks, "wid=50&fmt=tif,cmyk"), ["Resize"]);
+        assert_eq!(steps(&inks, "rotate=5&bgColor=ff0000"), ["Rotate", "Recolor", "Fill"]);
+        assert_eq!(steps(&deep, "wid=50"), ["Resize", "Reduce"]);
     }
 }

@@ -3,12 +3,15 @@
 use super::failure::Failure;
 use super::header::{Header, SourceFormat};
 use super::limits::Limits;
+use super::pixels::recolored;
 use super::plan::Decode;
-use super::step::{Kernel, Step};
+use super::step::{Kernel, Paint, Step};
 use super::turn::Turn;
 use super::view::{self, Placement, round};
 use crate::code::Code;
-use crate::language::{Composite, Crop, Extend, Flip, Layer, LayerScale, ResMode, Sharpening, Tone, View};
+use crate::language::{
+    Colour, Composite, Crop, Extend, Flip, Layer, LayerScale, PixelType, Recipe, ResMode, Sharpening, Tone, View,
+};
 
 /// How much larger than wanted a decoder's shrunk picture must be at least, so that the kernel still decides quality.
 const SHRINK_GAP: f64 = 1.5;
@@ -20,6 +23,9 @@ pub(super) struct Planner<'a> {
     pub size: (u32, u32),
     alpha: bool,
     convert: bool,
+    color: PixelType,
+    output: PixelType,
+    bits: u8,
     kernel: Kernel,
     /// How much smaller than the source the picture has become, at most 1; radii in source pixels shrink with it.
     shrunk: f64,
@@ -29,8 +35,8 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub fn new(header: &Header, view: &View, limits: &'a Limits, convert: bool) -> Self {
-        let kernel = match view.res_mode {
+    pub fn new(header: &Header, recipe: &Recipe, limits: &'a Limits, convert: bool) -> Self {
+        let kernel = match recipe.view.res_mode {
             ResMode::Bilin => Kernel::Triangle,
             ResMode::Bicub => Kernel::CatmullRom,
             ResMode::Sharp2 => Kernel::Lanczos3,
@@ -41,6 +47,9 @@ impl<'a> Planner<'a> {
             size: header.upright(),
             alpha: header.alpha,
             convert,
+            color: header.color,
+            output: recipe.output.pixel_type,
+            bits: depth(header),
             kernel,
             shrunk: 1.0,
             cut: false,
@@ -60,12 +69,12 @@ impl<'a> Planner<'a> {
         self.tone(layer.tone);
         self.sharpen(&layer.sharpening);
         self.fade(layer.opacity);
-        self.fill(layer.color.map(|color| color.rgba()));
+        self.fill(layer.color);
         self.rotate(layer.rotate)?;
         if let Some(extend) = layer.extend {
             self.extend(extend)?;
         }
-        self.fill(layer.bg_color.map(|color| color.rgba()));
+        self.fill(layer.bg_color);
         Ok(())
     }
 
@@ -84,7 +93,7 @@ impl<'a> Planner<'a> {
                 (place(x * width), place(y * height), (round(w * width), round(h * height)))
             }
         };
-        self.window(x, y, size, [0; 4])
+        self.window(x, y, size, None)
     }
 
     fn layer_scale(&mut self, scale: LayerScale) -> Result<(), Failure> {
@@ -149,7 +158,7 @@ impl<'a> Planner<'a> {
             let detail = format!("extend leaves nothing of a picture of {}x{} pixels.", self.size.0, self.size.1);
             return Err(Failure::new(Code::InvalidModifier, detail));
         };
-        self.window(-l, -t, (width, height), [0; 4])
+        self.window(-l, -t, (width, height), None)
     }
 
     fn fade(&mut self, opacity: Option<f64>) {
@@ -160,21 +169,49 @@ impl<'a> Planner<'a> {
     }
 
     /// Fills lie in the output's colours, so the picture must be in them before.
-    fn fill(&mut self, color: Option<[u8; 4]>) {
+    fn fill(&mut self, color: Option<Colour>) {
         let Some(color) = color.filter(|_| self.alpha) else { return };
         self.convert_now();
-        self.steps.push(Step::Fill { color });
-        self.alpha = color[3] < 255;
+        self.steps.push(Step::Fill { color: self.paint(color) });
+        self.alpha = color.a < 255;
     }
 
+    /// A colour in the output's components.
+    fn paint(&self, color: Colour) -> Paint {
+        Paint { color: recolored(&[color.r, color.g, color.b], self.output), alpha: color.a }
+    }
+
+    /// Makes the picture one of the output's colours.
     fn convert_now(&mut self) {
         if std::mem::take(&mut self.convert) {
             self.steps.push(Step::Convert);
+            self.color = PixelType::Rgb;
+        }
+        self.recolor(self.output);
+    }
+
+    fn recolor(&mut self, to: PixelType) {
+        if self.color != to {
+            self.steps.push(Step::Recolor { to });
+            self.color = to;
+        }
+    }
+
+    /// What every encoder takes: the output's components, eight bits each.
+    pub fn output(&mut self) {
+        self.convert_now();
+        if self.bits > 8 {
+            self.steps.push(Step::Reduce);
         }
     }
 
     fn tone(&mut self, tone: Tone) {
         if (Tone { blur: 0.0, ..tone }) != Tone::default() {
+            // All but the blur are operations on RGB.
+            if self.color != PixelType::Rgb {
+                self.convert_now();
+                self.recolor(PixelType::Rgb);
+            }
             self.steps.push(Step::Tone(tone));
         }
         if tone.blur > 0.0 {
@@ -195,20 +232,21 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn window(&mut self, x: i64, y: i64, size: (u32, u32), fill: [u8; 4]) -> Result<(), Failure> {
+    fn window(&mut self, x: i64, y: i64, size: (u32, u32), fill: Option<Colour>) -> Result<(), Failure> {
         self.limits.check_between(size)?;
         let (w, h) = (i64::from(self.size.0), i64::from(self.size.1));
         let inside = x >= 0 && y >= 0 && x + i64::from(size.0) <= w && y + i64::from(size.1) <= h;
         if (x, y) == (0, 0) && size == self.size {
             return Ok(());
         }
-        if !inside && fill[3] == 255 {
+        if !inside && fill.is_some() {
             self.convert_now();
         }
+        let fill = fill.map_or(Paint::NONE, |color| self.paint(color));
         self.steps.push(Step::Window { x, y, width: size.0, height: size.1, fill });
         self.size = size;
         self.cut = inside;
-        self.alpha |= !inside && fill[3] < 255;
+        self.alpha |= !inside && !fill.is_opaque();
         Ok(())
     }
 
@@ -244,7 +282,7 @@ impl<'a> Planner<'a> {
         let placement = view::place(self.size, view)?;
         self.limits.check_output(placement.view)?;
         let background = view.background;
-        let fill = if keeps_alpha { [0; 4] } else { background.rgba() };
+        let fill = (!keeps_alpha).then_some(background);
         match visible(&placement, self.size) {
             Some(visible) => {
                 self.show(&visible)?;
@@ -259,7 +297,7 @@ impl<'a> Planner<'a> {
         }
         if self.alpha && !keeps_alpha {
             self.convert_now();
-            self.steps.push(Step::Flatten { color: [background.r, background.g, background.b] });
+            self.steps.push(Step::Flatten { color: self.paint(background) });
         }
         Ok(())
     }
@@ -269,7 +307,7 @@ impl<'a> Planner<'a> {
         let [x, y, w, h] = visible.from;
         let whole = [x, y, w, h].iter().all(|value| value.fract() == 0.0);
         if whole && (w, h) == (f64::from(visible.size.0), f64::from(visible.size.1)) {
-            return self.window(x as i64, y as i64, visible.size, [0; 4]);
+            return self.window(x as i64, y as i64, visible.size, None);
         }
         self.resize(visible.from, visible.size)
     }
@@ -298,12 +336,20 @@ impl<'a> Planner<'a> {
             orientation: header.orientation,
             width,
             height,
+            color: header.color,
+            bits: depth(header),
             alpha: header.alpha,
             premultiplied: header.premultiplied,
+            inverted: header.inverted,
             profile: None,
         };
         (decode, self.steps)
     }
+}
+
+/// Bits of a component once decoded.
+fn depth(header: &Header) -> u8 {
+    if header.bits > 8 { 16 } else { 8 }
 }
 
 /// A rectangle in the shrunk picture. The decoder rounds sides up, so the last column and row are only partly picture;

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::pixels::Sample;
 use super::turn::Turn;
-use crate::language::Tone;
+use crate::language::{PixelType, Tone};
 
 /// One operation on pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -19,8 +20,8 @@ pub enum Step {
         width: u32,
         /// Height of the result.
         height: u32,
-        /// Colour with unassociated alpha.
-        fill: [u8; 4],
+        /// What shows outside the picture.
+        fill: Paint,
     },
     /// A rectangle of the picture, resampled.
     Resize {
@@ -51,8 +52,8 @@ pub enum Step {
     },
     /// A colour laid under the picture.
     Fill {
-        /// Colour with unassociated alpha.
-        color: [u8; 4],
+        /// The colour.
+        color: Paint,
     },
     /// Brightness, contrast, colours.
     Tone(Tone),
@@ -76,9 +77,45 @@ pub enum Step {
     Convert,
     /// Transparency laid on a background and dropped.
     Flatten {
-        /// The background.
-        color: [u8; 3],
+        /// The background, opaque.
+        color: Paint,
     },
+    /// Other components, without profiles.
+    Recolor {
+        /// The components it has then.
+        to: PixelType,
+    },
+    /// Sixteen bits to eight.
+    Reduce,
+}
+
+/// A colour in the components that the picture has at that step, eight bits each, with unassociated alpha.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Paint {
+    /// As many components as the picture has; inks count from no ink.
+    pub color: [u8; 4],
+    /// 255 is opaque.
+    pub alpha: u8,
+}
+
+impl Paint {
+    /// Nothing.
+    pub const NONE: Self = Self { color: [0; 4], alpha: 0 };
+
+    /// Whether nothing shines through.
+    pub fn is_opaque(self) -> bool {
+        self.alpha == 255
+    }
+
+    /// The components of a pixel of this type, alpha last, then nothing.
+    pub(super) fn pixel<S: Sample>(self, pixel_type: PixelType) -> [S; 5] {
+        let colors = pixel_type.components();
+        std::array::from_fn(|at| match at {
+            _ if at < colors => S::of_byte(self.color[at]),
+            _ if at == colors => S::of_byte(self.alpha),
+            _ => S::default(),
+        })
+    }
 }
 
 /// The kernels of resampling.

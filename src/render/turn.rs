@@ -1,6 +1,5 @@
 //! Quarter turns and mirrorings, all eight of them, as one thing that composes.
 
-use image::metadata::Orientation;
 use serde::{Deserialize, Serialize};
 
 /// A quarter turn, a mirroring or both: first rows become columns, then left and right, top and bottom change places.
@@ -50,39 +49,39 @@ impl Turn {
     pub fn size<T>(self, (w, h): (T, T)) -> (T, T) {
         if self.transpose { (h, w) } else { (w, h) }
     }
-
-    pub(super) fn orientation(self) -> Orientation {
-        match (self.transpose, self.flip_x, self.flip_y) {
-            (false, false, false) => Orientation::NoTransforms,
-            (false, true, false) => Orientation::FlipHorizontal,
-            (false, true, true) => Orientation::Rotate180,
-            (false, false, true) => Orientation::FlipVertical,
-            (true, false, false) => Orientation::Rotate90FlipH,
-            (true, true, false) => Orientation::Rotate90,
-            (true, true, true) => Orientation::Rotate270FlipH,
-            (true, false, true) => Orientation::Rotate270,
-        }
-    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use image::metadata::Orientation;
+    use image::{DynamicImage, GrayImage};
+
     use super::*;
+    use crate::language::PixelType;
+    use crate::render::pixels::{Pixels, Raster};
 
     #[test]
     fn composing_is_doing_one_after_the_other() {
-        let marked = image::DynamicImage::ImageLuma8(image::GrayImage::from_raw(3, 2, (1..=6).collect()).unwrap());
+        let marked = Raster::<u8>::new(3, 2, PixelType::Gray, false, (1..=6).collect());
         for a in (1..=8).map(Turn::from_exif) {
             for b in (1..=8).map(Turn::from_exif) {
-                let (mut twice, mut once) = (marked.clone(), marked.clone());
-                twice.apply_orientation(a.orientation());
-                twice.apply_orientation(b.orientation());
-                once.apply_orientation(a.then(b).orientation());
-                assert_eq!(twice, once, "{a:?} then {b:?}");
+                assert_eq!(marked.clone().turn(a).turn(b), marked.clone().turn(a.then(b)), "{a:?} then {b:?}");
             }
         }
         assert_eq!(Turn::quarters(4), Turn::NONE);
         assert_eq!(Turn::quarters(3), Turn::from_exif(8));
+    }
+
+    #[test]
+    fn each_turn_is_what_the_image_crate_makes_of_its_number() {
+        let marked = GrayImage::from_raw(3, 2, (1..=6).collect()).unwrap();
+        for number in 1..=8 {
+            let mut turned = DynamicImage::ImageLuma8(marked.clone());
+            turned.apply_orientation(Orientation::from_exif(number).unwrap());
+            let ours =
+                Raster::<u8>::new(3, 2, PixelType::Gray, false, marked.to_vec()).turn(Turn::from_exif(number.into()));
+            assert_eq!(Pixels::from(ours), Pixels::from_image(turned), "{number}");
+        }
     }
 }

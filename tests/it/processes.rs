@@ -135,7 +135,7 @@ async fn processes_are_kept_warm_and_confined(pool: PgPool) {
 #[sqlx::test]
 async fn a_plan_that_needs_too_much_is_refused_at_once(pool: PgPool) {
     let house = House::with(pool, |settings| settings.max_render_memory = 200 << 20).await;
-    let large = file_of(image::GrayImage::new(6000, 6000), ImageFormat::Png);
+    let large = file_of(image::RgbImage::new(6000, 6000), ImageFormat::Png);
     house.asset("large.png", &large).await;
     house.asset("small.png", &picture(ImageFormat::Png, 90, 60, 1)).await;
     let job = finished(&house, json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=20"})).await;

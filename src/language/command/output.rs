@@ -11,7 +11,7 @@ const fn row(name: &'static str, syntax: &'static str, page: &'static str) -> Co
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         range: "jpeg, pjpeg, png, png-alpha, tif, tif-alpha (none, lzw, zip), gif, gif-alpha, webp, webp-alpha (lossy, \
-                lossless); rgb or gray",
+                lossless); rgb, gray where the format has it, cmyk for jpeg, pjpeg and tif",
         default: "jpeg,rgb,none",
         help: "The file's format, its pixel type and how it is compressed.",
         accepts: "fmt=tif,gray,lzw",

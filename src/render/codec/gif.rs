@@ -11,8 +11,7 @@ use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
 use crate::render::header::image_failure;
-use crate::render::pixels::Pixels;
-use crate::render::plan::Encode;
+use crate::render::pixels::{Pixels, Raster};
 
 /// Decodes the first frame, laid on the transparent screen.
 pub(super) fn decode(mut input: impl BufRead + Seek) -> Result<Pixels, Failure> {
@@ -66,17 +65,13 @@ fn skip_data(input: &mut (impl Read + Seek)) -> std::io::Result<()> {
 }
 
 /// Alpha of a half and more is opaque, the rest is the key colour.
-pub(super) fn encode(encode: &Encode, pixels: &Pixels, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn encode(pixels: &Raster<u8>, out: &mut impl Write) -> Result<(), Failure> {
     let (width, height) = pixels.size();
     if width > 65_535 || height > 65_535 {
         return Err(failed("GIF", "a side is longer than 65,535 pixels"));
     }
-    let gray = (encode.pixel_type == PixelType::Gray).then(|| pixels.luma());
-    let mut data = pixels.clone().with_alpha().data().to_vec();
-    for (at, pixel) in data.chunks_exact_mut(4).enumerate() {
-        if let Some(gray) = &gray {
-            pixel[..3].fill(gray[at]);
-        }
+    let mut data = pixels.clone().shaped(PixelType::Rgb, true).into_data();
+    for pixel in data.chunks_exact_mut(4) {
         // One transparent colour, or the quantizer would spend palette entries on what nobody sees.
         pixel.copy_from_slice(&if pixel[3] >= 128 { [pixel[0], pixel[1], pixel[2], 255] } else { [0; 4] });
     }

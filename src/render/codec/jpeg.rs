@@ -8,11 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use mozjpeg::{ColorSpace, Compress, Decompress, PixelDensity, PixelDensityUnit};
 use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr};
 
-use super::{components, failed};
+use super::failed;
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
-use crate::render::pixels::Pixels;
+use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
 thread_local! {
@@ -21,7 +21,7 @@ thread_local! {
 }
 
 /// Decodes, with sides `shrink` times smaller.
-pub(super) fn decode(mut input: impl BufRead + Seek, shrink: u8) -> Result<Pixels, Failure> {
+pub(super) fn decode(mut input: impl BufRead + Seek, color: PixelType, shrink: u8) -> Result<Pixels, Failure> {
     let whole = has_end(&mut input)?;
     let damaged = |detail: &str| {
         if whole {
@@ -31,7 +31,7 @@ pub(super) fn decode(mut input: impl BufRead + Seek, shrink: u8) -> Result<Pixel
         }
     };
     // The codec unwinds on damage; that is its way to report it.
-    let decoded = catch_unwind(AssertUnwindSafe(|| read(input, shrink)));
+    let decoded = catch_unwind(AssertUnwindSafe(|| read(input, color, shrink)));
     match decoded {
         Ok(Ok(_)) if !whole => Err(damaged("")),
         Ok(Ok((_, warnings))) if warnings > 0 => Err(damaged("its data does not decode")),
@@ -43,16 +43,20 @@ pub(super) fn decode(mut input: impl BufRead + Seek, shrink: u8) -> Result<Pixel
 
 /// The pixels, and how many times data had to be guessed. Warnings before the pixels are about the header and those
 /// after them about bytes that no pixel needs, so neither counts.
-fn read(input: impl BufRead, shrink: u8) -> std::io::Result<(Pixels, u32)> {
+fn read(input: impl BufRead, color: PixelType, shrink: u8) -> std::io::Result<(Pixels, u32)> {
     let mut jpeg = Decompress::with_err(counting_errors()).from_reader(input)?;
     jpeg.scale(8 / shrink);
     WARNINGS.set(0);
-    let mut rows = jpeg.rgb()?;
+    let mut rows = jpeg.to_colorspace(match color {
+        PixelType::Gray => ColorSpace::JCS_GRAYSCALE,
+        PixelType::Rgb => ColorSpace::JCS_RGB,
+        PixelType::Cmyk => ColorSpace::JCS_CMYK,
+    })?;
     let (width, height) = (rows.width(), rows.height());
     let data: Vec<u8> = rows.read_scanlines()?;
     let warnings = WARNINGS.get();
     rows.finish()?;
-    Ok((Pixels::new(width as u32, height as u32, 3, data), warnings))
+    Ok((Raster::new(width as u32, height as u32, color, false, data).into(), warnings))
 }
 
 /// Counts warnings, unwinds on errors, says nothing.
@@ -144,7 +148,7 @@ fn next_marker(input: &mut impl BufRead) -> Result<Option<u8>, Failure> {
 /// Encodes with the settings of libjpeg-turbo: no trellis, which costs forty times as much for a sixth of the bytes.
 pub(super) fn encode(
     encode: &Encode,
-    pixels: &Pixels,
+    pixels: &Raster<u8>,
     profile: Option<&[u8]>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
@@ -158,13 +162,17 @@ pub(super) fn encode(
     }
 }
 
-fn write(encode: &Encode, pixels: &Pixels, profile: Option<&[u8]>, out: &mut impl Write) -> std::io::Result<()> {
-    let gray = encode.pixel_type == PixelType::Gray;
-    let mut jpeg = Compress::new(if gray { ColorSpace::JCS_GRAYSCALE } else { ColorSpace::JCS_RGB });
+fn write(encode: &Encode, pixels: &Raster<u8>, profile: Option<&[u8]>, out: &mut impl Write) -> std::io::Result<()> {
+    let pixel_type = pixels.pixel_type();
+    let mut jpeg = Compress::new(match pixel_type {
+        PixelType::Gray => ColorSpace::JCS_GRAYSCALE,
+        PixelType::Rgb => ColorSpace::JCS_RGB,
+        PixelType::Cmyk => ColorSpace::JCS_CMYK,
+    });
     jpeg.set_fastest_defaults();
     jpeg.set_size(pixels.size().0 as usize, pixels.size().1 as usize);
     jpeg.set_quality(f32::from(encode.quality));
-    if !gray {
+    if pixel_type == PixelType::Rgb {
         let sampling = if encode.full_chroma { (1, 1) } else { (2, 2) };
         jpeg.set_chroma_sampling_pixel_sizes(sampling, sampling);
     }
@@ -177,8 +185,9 @@ fn write(encode: &Encode, pixels: &Pixels, profile: Option<&[u8]>, out: &mut imp
     if let Some(profile) = profile {
         started.write_icc_profile(profile);
     }
-    if gray {
-        started.write_scanlines(&components(encode, pixels))?;
+    if pixel_type == PixelType::Cmyk {
+        // The library marks it as Adobe's, whose inks are the other way round.
+        started.write_scanlines(pixels.clone().invert().data())?;
     } else {
         started.write_scanlines(pixels.data())?;
     }

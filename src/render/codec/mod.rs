@@ -14,7 +14,7 @@ use std::path::Path;
 
 use super::colour;
 use super::failure::Failure;
-use super::pixels::Pixels;
+use super::pixels::{Pixels, Raster};
 use super::plan::Encode;
 use crate::code::Code;
 use crate::language::OutputFormat;
@@ -27,10 +27,9 @@ pub(super) use decode::decode;
 /// `encode-failed` when the format cannot hold the picture, `storage-full` when there is no room.
 pub(super) fn encode(encode: &Encode, pixels: &Pixels, path: &Path) -> Result<u64, Failure> {
     let profile = encode.embed_profile.then(|| colour::output_profile(encode.pixel_type)).transpose()?;
-    let pixels = match (encode.alpha, pixels.channels()) {
-        (true, 3) => Cow::Owned(pixels.clone().with_alpha()),
-        (false, 4) => Cow::Owned(pixels.clone().without_alpha()),
-        _ => Cow::Borrowed(pixels),
+    let pixels = match pixels {
+        Pixels::Eight(raster) if is_shaped(encode, raster) => Cow::Borrowed(raster),
+        other => Cow::Owned(shaped(encode, other.clone())?),
     };
     let mut file = File::create(path)?;
     let mut out = BufWriter::with_capacity(256 << 10, &mut file);
@@ -39,7 +38,7 @@ pub(super) fn encode(encode: &Encode, pixels: &Pixels, path: &Path) -> Result<u6
         OutputFormat::Jpeg => jpeg::encode(encode, &pixels, profile, &mut out)?,
         OutputFormat::Png => png::encode(encode, &pixels, profile, &mut out)?,
         OutputFormat::Tiff => tiff::encode(encode, &pixels, profile, &mut out)?,
-        OutputFormat::Gif => gif::encode(encode, &pixels, &mut out)?,
+        OutputFormat::Gif => gif::encode(&pixels, &mut out)?,
         OutputFormat::Webp => webp::encode(encode, &pixels, &mut out)?,
     }
     out.flush()?;
@@ -47,16 +46,20 @@ pub(super) fn encode(encode: &Encode, pixels: &Pixels, path: &Path) -> Result<u6
     Ok(file.metadata()?.len())
 }
 
-/// The components that are written: gray, gray and alpha, RGB or RGBA.
-fn components(encode: &Encode, pixels: &Pixels) -> Vec<u8> {
-    match (encode.pixel_type, pixels.channels()) {
-        (crate::language::PixelType::Rgb, _) => pixels.data().to_vec(),
-        (_, 3) => pixels.luma(),
-        (_, _) => {
-            let alpha = pixels.data().chunks_exact(4).map(|pixel| pixel[3]);
-            pixels.luma().into_iter().zip(alpha).flat_map(|(luma, alpha)| [luma, alpha]).collect()
-        }
+fn is_shaped(encode: &Encode, raster: &Raster<u8>) -> bool {
+    (raster.pixel_type(), raster.has_alpha()) == (encode.pixel_type, encode.alpha)
+}
+
+/// What is written has the format's alpha; depth and components are the plan's business.
+fn shaped(encode: &Encode, pixels: Pixels) -> Result<Raster<u8>, Failure> {
+    let Pixels::Eight(raster) = pixels else {
+        return Err(Failure::new(Code::Internal, "The plan left more than eight bits."));
+    };
+    let raster = if encode.alpha { raster.with_alpha() } else { raster.without_alpha() };
+    if !is_shaped(encode, &raster) {
+        return Err(Failure::new(Code::Internal, "The plan left other components."));
     }
+    Ok(raster)
 }
 
 fn failed(format: &str, error: impl std::fmt::Display) -> Failure {

@@ -3,46 +3,53 @@
 use std::borrow::Cow;
 use std::io::{BufRead, Seek, Write};
 
-use super::{components, failed};
+use super::failed;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
 use crate::render::header::png_failure;
-use crate::render::pixels::Pixels;
+use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
 /// Decodes the picture, of an animation the one that stands for it. Reads to the end, with all checksums.
 pub(super) fn decode(input: impl BufRead + Seek) -> Result<Pixels, Failure> {
     let mut decoder = png::Decoder::new(input);
-    decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
+    decoder.set_transformations(png::Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(png_failure)?;
     let length = reader.output_buffer_size().ok_or_else(|| png_failure(png::DecodingError::LimitsExceeded))?;
     let mut data = vec![0; length];
     let info = reader.next_frame(&mut data).map_err(png_failure)?;
     reader.finish().map_err(png_failure)?;
     data.truncate(info.buffer_size());
-    let (channels, data) = match info.color_type {
-        png::ColorType::Rgb => (3, data),
-        png::ColorType::Rgba => (4, data),
-        png::ColorType::GrayscaleAlpha => (4, data.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect()),
-        _ => (3, data.into_iter().flat_map(|gray| [gray; 3]).collect()),
+    let (color, alpha) = match info.color_type {
+        png::ColorType::Rgb | png::ColorType::Indexed => (PixelType::Rgb, false),
+        png::ColorType::Rgba => (PixelType::Rgb, true),
+        png::ColorType::Grayscale => (PixelType::Gray, false),
+        png::ColorType::GrayscaleAlpha => (PixelType::Gray, true),
     };
-    Ok(Pixels::new(info.width, info.height, channels, data))
+    Ok(match info.bit_depth {
+        png::BitDepth::Sixteen => {
+            let data = data.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+            Raster::new(info.width, info.height, color, alpha, data).into()
+        }
+        _ => Raster::new(info.width, info.height, color, alpha, data).into(),
+    })
 }
 
 pub(super) fn encode(
     encode: &Encode,
-    pixels: &Pixels,
+    pixels: &Raster<u8>,
     profile: Option<&[u8]>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let (width, height) = pixels.size();
     let mut info = png::Info::with_size(width, height);
     info.bit_depth = png::BitDepth::Eight;
-    info.color_type = match (encode.pixel_type, pixels.channels()) {
-        (PixelType::Gray, 3) => png::ColorType::Grayscale,
-        (PixelType::Gray, _) => png::ColorType::GrayscaleAlpha,
-        (PixelType::Rgb, 3) => png::ColorType::Rgb,
-        (PixelType::Rgb, _) => png::ColorType::Rgba,
+    info.color_type = match (pixels.pixel_type(), pixels.has_alpha()) {
+        (PixelType::Gray, false) => png::ColorType::Grayscale,
+        (PixelType::Gray, true) => png::ColorType::GrayscaleAlpha,
+        (PixelType::Rgb, false) => png::ColorType::Rgb,
+        (PixelType::Rgb, true) => png::ColorType::Rgba,
+        (PixelType::Cmyk, _) => return Err(failed("PNG", "it has no inks")),
     };
     let per_metre = (encode.dpi / 0.0254).round().clamp(1.0, f64::from(u32::MAX)) as u32;
     info.pixel_dims = Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter });
@@ -50,9 +57,6 @@ pub(super) fn encode(
     let mut encoder = png::Encoder::with_info(out, info).map_err(|error| failed("PNG", error))?;
     encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header().map_err(|error| failed("PNG", error))?;
-    let written = match encode.pixel_type {
-        PixelType::Rgb => writer.write_image_data(pixels.data()),
-        PixelType::Gray => writer.write_image_data(&components(encode, pixels)),
-    };
+    let written = writer.write_image_data(pixels.data());
     written.and_then(|()| writer.finish()).map_err(|error| failed("PNG", error))
 }

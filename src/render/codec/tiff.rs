@@ -3,42 +3,65 @@
 use std::io::{BufRead, Seek, Write};
 
 use image::codecs::tiff::TiffDecoder;
+use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::encoder::colortype::{self, ColorType};
 use tiff::encoder::{Compression, DeflateLevel, Predictor, Rational, TiffEncoder, TiffValue};
 use tiff::tags::{ExtraSamples, PhotometricInterpretation, ResolutionUnit, SampleFormat, Tag};
 
 use super::decode::through_image;
-use super::{components, failed};
+use super::failed;
+use crate::code::Code;
 use crate::language;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
-use crate::render::header::image_failure;
-use crate::render::pixels::Pixels;
+use crate::render::header::{image_failure, tiff_failure};
+use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
-pub(super) fn decode(input: impl BufRead + Seek) -> Result<Pixels, Failure> {
-    through_image(TiffDecoder::new(input).map_err(image_failure)?)
+pub(super) fn decode(input: impl BufRead + Seek, color: PixelType, alpha: bool) -> Result<Pixels, Failure> {
+    match color {
+        PixelType::Cmyk => inks(input, alpha).map_err(tiff_failure)?,
+        _ => through_image(TiffDecoder::new(input).map_err(image_failure)?),
+    }
+}
+
+/// The image crate knows no inks: it would turn them into RGB without a profile.
+fn inks(input: impl BufRead + Seek, alpha: bool) -> tiff::TiffResult<Result<Pixels, Failure>> {
+    let mut decoder = Decoder::new(input)?.with_limits(Limits::unlimited());
+    let (width, height) = decoder.dimensions()?;
+    let channels = 4 + usize::from(alpha);
+    let whole = |length: usize| length == width as usize * height as usize * channels;
+    Ok(match decoder.read_image()? {
+        DecodingResult::U8(data) if whole(data.len()) => {
+            Ok(Raster::new(width, height, PixelType::Cmyk, alpha, data).into())
+        }
+        DecodingResult::U16(data) if whole(data.len()) => {
+            Ok(Raster::new(width, height, PixelType::Cmyk, alpha, data).into())
+        }
+        _ => Err(Failure::new(Code::UnsupportedColor, "TIFF pictures with inks of this depth cannot be read.")),
+    })
 }
 
 pub(super) fn encode(
     encode: &Encode,
-    pixels: &Pixels,
+    pixels: &Raster<u8>,
     profile: Option<&[u8]>,
     out: &mut (impl Write + Seek),
 ) -> Result<(), Failure> {
-    match (encode.pixel_type, pixels.channels()) {
-        (PixelType::Rgb, 3) => write::<colortype::RGB8>(encode, pixels, pixels.data(), profile, out),
-        (PixelType::Rgb, _) => write::<colortype::RGBA8>(encode, pixels, pixels.data(), profile, out),
-        (PixelType::Gray, 3) => write::<colortype::Gray8>(encode, pixels, &components(encode, pixels), profile, out),
-        (PixelType::Gray, _) => write::<GrayAlpha8>(encode, pixels, &components(encode, pixels), profile, out),
+    match (pixels.pixel_type(), pixels.has_alpha()) {
+        (PixelType::Rgb, false) => write::<colortype::RGB8>(encode, pixels, profile, out),
+        (PixelType::Rgb, true) => write::<colortype::RGBA8>(encode, pixels, profile, out),
+        (PixelType::Gray, false) => write::<colortype::Gray8>(encode, pixels, profile, out),
+        (PixelType::Gray, true) => write::<GrayAlpha8>(encode, pixels, profile, out),
+        (PixelType::Cmyk, false) => write::<colortype::CMYK8>(encode, pixels, profile, out),
+        (PixelType::Cmyk, true) => write::<CmykAlpha8>(encode, pixels, profile, out),
     }
     .map_err(|error| failed("TIFF", error))
 }
 
 fn write<C: ColorType<Inner = u8>>(
     encode: &Encode,
-    pixels: &Pixels,
-    data: &[u8],
+    pixels: &Raster<u8>,
     profile: Option<&[u8]>,
     out: &mut (impl Write + Seek),
 ) -> tiff::TiffResult<()>
@@ -55,14 +78,14 @@ where
     let mut image = encoder.new_image::<C>(width, height)?;
     let dpi = (encode.dpi * 1000.0).round() as u32;
     image.resolution(ResolutionUnit::Inch, Rational { n: dpi, d: 1000 });
-    if pixels.channels() == 4 {
+    if pixels.has_alpha() {
         // Not by `extra_samples`: its predictor would mix the components up.
         image.encoder().write_tag(Tag::ExtraSamples, &[ExtraSamples::UnassociatedAlpha.to_u16()][..])?;
     }
     if let Some(profile) = profile {
         image.encoder().write_tag(Tag::IccProfile, profile)?;
     }
-    image.write_data(data)
+    image.write_data(pixels.data())
 }
 
 /// Gray and alpha, which the crate has no name for.
@@ -71,11 +94,29 @@ struct GrayAlpha8;
 impl ColorType for GrayAlpha8 {
     type Inner = u8;
     const TIFF_VALUE: PhotometricInterpretation = PhotometricInterpretation::BlackIsZero;
-    const BITS_PER_SAMPLE: &'static [u16] = &[8, 8];
-    const SAMPLE_FORMAT: &'static [SampleFormat] = &[SampleFormat::Uint, SampleFormat::Uint];
+    const BITS_PER_SAMPLE: &'static [u16] = &[8; 2];
+    const SAMPLE_FORMAT: &'static [SampleFormat] = &[SampleFormat::Uint; 2];
 
     fn horizontal_predict(row: &[u8], result: &mut Vec<u8>) {
-        result.extend_from_slice(&row[..row.len().min(2)]);
-        result.extend(row.iter().zip(row.iter().skip(2)).map(|(before, value)| value.wrapping_sub(*before)));
+        predict::<2>(row, result);
     }
+}
+
+/// Inks and alpha, which the crate has no name for either.
+struct CmykAlpha8;
+
+impl ColorType for CmykAlpha8 {
+    type Inner = u8;
+    const TIFF_VALUE: PhotometricInterpretation = PhotometricInterpretation::CMYK;
+    const BITS_PER_SAMPLE: &'static [u16] = &[8; 5];
+    const SAMPLE_FORMAT: &'static [SampleFormat] = &[SampleFormat::Uint; 5];
+
+    fn horizontal_predict(row: &[u8], result: &mut Vec<u8>) {
+        predict::<5>(row, result);
+    }
+}
+
+fn predict<const CHANNELS: usize>(row: &[u8], result: &mut Vec<u8>) {
+    result.extend_from_slice(&row[..row.len().min(CHANNELS)]);
+    result.extend(row.iter().zip(row.iter().skip(CHANNELS)).map(|(before, value)| value.wrapping_sub(*before)));
 }

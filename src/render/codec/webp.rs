@@ -7,13 +7,13 @@ use webp::{Encoder, WebPConfig};
 use super::failed;
 use crate::language::Compression;
 use crate::render::failure::Failure;
-use crate::render::pixels::Pixels;
+use crate::render::pixels::Raster;
 use crate::render::plan::Encode;
 
 /// Longest side that the format can say.
 const MOST: u32 = 16_383;
 
-pub(super) fn encode(encode: &Encode, pixels: &Pixels, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn encode(encode: &Encode, pixels: &Raster<u8>, out: &mut impl Write) -> Result<(), Failure> {
     let (width, height) = pixels.size();
     if width > MOST || height > MOST {
         return Err(failed("WebP", format!("a side is longer than {MOST} pixels")));

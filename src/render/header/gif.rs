@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, Read, Seek};
 
-use super::{COUNTED, Header, SourceColor, SourceFormat, corrupt};
+use super::{COUNTED, Header, SourceFormat, corrupt};
+use crate::language::PixelType;
 use crate::render::failure::Failure;
 
 /// Reads blocks up to the first frame, and counts those after it.
@@ -10,7 +11,7 @@ pub(super) fn read(reader: &mut (impl BufRead + Seek)) -> Result<Header, Failure
     let mut start = [0; 13];
     reader.read_exact(&mut start)?;
     let side = |at: usize| u32::from(u16::from_le_bytes([start[at], start[at + 1]]));
-    let mut header = Header::new(SourceFormat::Gif, (side(6), side(8)), SourceColor::Rgb, 8);
+    let mut header = Header::new(SourceFormat::Gif, (side(6), side(8)), PixelType::Rgb, 8);
     skip_palette(reader, start[10])?;
     let mut block = [0];
     loop {

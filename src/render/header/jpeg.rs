@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, Read};
 
-use super::{Header, MAX_PROFILE, SourceColor, SourceFormat, corrupt, exif};
+use super::{Header, MAX_PROFILE, SourceFormat, corrupt, exif};
 use crate::code::Code;
+use crate::language::PixelType;
 use crate::render::failure::Failure;
 
 /// Most bytes of headers before the first scan.
@@ -13,6 +14,7 @@ const MOST: u64 = 32 << 20;
 struct Found {
     frame: Option<Frame>,
     jfif_dpi: Option<f64>,
+    adobe: bool,
     exif: Option<Vec<u8>>,
     profile: Vec<(u8, Vec<u8>)>,
 }
@@ -80,6 +82,7 @@ impl Found {
             0xE1 if self.exif.is_none() => {
                 self.exif = data.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec);
             }
+            0xEE => self.adobe |= data.starts_with(b"Adobe"),
             0xE2 => {
                 if let Some([number, _, part @ ..]) = data.strip_prefix(b"ICC_PROFILE\0") {
                     self.profile.push((*number, part.to_vec()));
@@ -93,9 +96,9 @@ impl Found {
     fn header(mut self) -> Result<Header, Failure> {
         let frame = self.frame.ok_or_else(|| corrupt("The JPEG has no frame before its first scan."))?;
         let color = match frame.components {
-            1 => SourceColor::Gray,
-            3 => SourceColor::Rgb,
-            4 => SourceColor::Cmyk,
+            1 => PixelType::Gray,
+            3 => PixelType::Rgb,
+            4 => PixelType::Cmyk,
             other => return Err(corrupt(format!("The JPEG has {other} components."))),
         };
         if frame.bits != 8 {
@@ -104,6 +107,7 @@ impl Found {
         }
         let mut header = Header::new(SourceFormat::Jpeg, frame.size, color, frame.bits);
         header.progressive = frame.progressive;
+        header.inverted = self.adobe && color == PixelType::Cmyk;
         header.dpi = self.jfif_dpi;
         self.profile.sort_by_key(|(number, _)| *number);
         let profile: Vec<u8> = self.profile.into_iter().flat_map(|(_, part)| part).take(MAX_PROFILE).collect();

@@ -5,7 +5,7 @@ mod gif;
 mod jpeg;
 mod others;
 
-pub(super) use others::{image_failure, png_failure};
+pub(super) use others::{image_failure, png_failure, tiff_failure};
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use super::turn::Turn;
 use crate::code::Code;
+use crate::language::PixelType;
 
 /// Largest colour profile that is read, in bytes. How large one may be to be used is a limit of the plan's.
 const MAX_PROFILE: usize = 32 << 20;
@@ -59,18 +60,6 @@ impl SourceFormat {
     }
 }
 
-/// The components of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum SourceColor {
-    /// One component.
-    Gray,
-    /// Three components, or a palette of them.
-    Rgb,
-    /// Four inks.
-    Cmyk,
-}
-
 /// A picture's header.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,11 +73,14 @@ pub struct Header {
     /// What makes the picture upright.
     pub orientation: Turn,
     /// Its components.
-    pub color: SourceColor,
+    pub color: PixelType,
     /// Whether it may have transparent pixels.
     pub alpha: bool,
     /// Whether its colours are stored multiplied by alpha.
     pub premultiplied: bool,
+    /// Whether its inks are stored the other way round, as Adobe's JPEGs have them.
+    #[serde(default)]
+    pub inverted: bool,
     /// Bits of a component.
     pub bits: u8,
     /// How many frames it has; more than one is an animation.
@@ -105,7 +97,7 @@ pub struct Header {
 }
 
 impl Header {
-    fn new(format: SourceFormat, (width, height): (u32, u32), color: SourceColor, bits: u8) -> Self {
+    fn new(format: SourceFormat, (width, height): (u32, u32), color: PixelType, bits: u8) -> Self {
         Self {
             format,
             width,
@@ -114,6 +106,7 @@ impl Header {
             color,
             alpha: false,
             premultiplied: false,
+            inverted: false,
             bits,
             frames: 1,
             progressive: false,
@@ -129,9 +122,9 @@ impl Header {
 
     /// Bytes that the picture takes once decoded, at its own depth.
     pub fn decoded_bytes(&self) -> u64 {
-        let colors = if self.color == SourceColor::Cmyk { 4 } else { 3 };
         let depth = u64::from(self.bits.div_ceil(8).max(1));
-        u64::from(self.width) * u64::from(self.height) * (colors + u64::from(self.alpha)) * depth
+        let channels = self.color.components() as u64 + u64::from(self.alpha);
+        u64::from(self.width) * u64::from(self.height) * channels * depth
     }
 }
 

@@ -9,8 +9,9 @@ use image::{ColorType, ImageDecoder, ImageError};
 use tiff::decoder::ifd::Value;
 use tiff::tags::{ExtraSamples, PhotometricInterpretation, Tag};
 
-use super::{COUNTED, Header, MAX_PROFILE, SourceColor, SourceFormat, corrupt, exif};
+use super::{COUNTED, Header, MAX_PROFILE, SourceFormat, corrupt, exif};
 use crate::code::Code;
+use crate::language::PixelType;
 use crate::render::failure::Failure;
 
 type Input = BufReader<File>;
@@ -23,10 +24,10 @@ pub(super) fn png(input: Input) -> Result<Header, Failure> {
     let reader = decoder.read_info().map_err(png_failure)?;
     let info = reader.info();
     let (color, alpha) = match info.color_type {
-        png::ColorType::Grayscale => (SourceColor::Gray, false),
-        png::ColorType::GrayscaleAlpha => (SourceColor::Gray, true),
-        png::ColorType::Rgb | png::ColorType::Indexed => (SourceColor::Rgb, false),
-        png::ColorType::Rgba => (SourceColor::Rgb, true),
+        png::ColorType::Grayscale => (PixelType::Gray, false),
+        png::ColorType::GrayscaleAlpha => (PixelType::Gray, true),
+        png::ColorType::Rgb | png::ColorType::Indexed => (PixelType::Rgb, false),
+        png::ColorType::Rgba => (PixelType::Rgb, true),
     };
     let mut header = Header::new(SourceFormat::Png, (info.width, info.height), color, info.bit_depth as u8);
     header.alpha = alpha || info.trns.is_some();
@@ -58,13 +59,14 @@ pub(super) fn tiff(input: Input) -> Result<Header, Failure> {
     let size = decoder.dimensions().map_err(tiff_failure)?;
     let kind = decoder.colortype().map_err(tiff_failure)?;
     let (color, bits, alpha) = match kind {
-        tiff::ColorType::Gray(bits) => (SourceColor::Gray, bits, false),
-        tiff::ColorType::GrayA(bits) => (SourceColor::Gray, bits, true),
+        tiff::ColorType::Gray(bits) => (PixelType::Gray, bits, false),
+        tiff::ColorType::GrayA(bits) => (PixelType::Gray, bits, true),
         tiff::ColorType::RGB(bits) | tiff::ColorType::YCbCr(bits) | tiff::ColorType::Palette(bits) => {
-            (SourceColor::Rgb, bits, false)
+            (PixelType::Rgb, bits, false)
         }
-        tiff::ColorType::RGBA(bits) => (SourceColor::Rgb, bits, true),
-        tiff::ColorType::CMYK(bits) | tiff::ColorType::CMYKA(bits) => (SourceColor::Cmyk, bits, false),
+        tiff::ColorType::RGBA(bits) => (PixelType::Rgb, bits, true),
+        tiff::ColorType::CMYK(bits) => (PixelType::Cmyk, bits, false),
+        tiff::ColorType::CMYKA(bits) => (PixelType::Cmyk, bits, true),
         other => {
             let detail = format!("TIFF pictures of the kind {other:?} cannot be read.");
             return Err(Failure::new(Code::UnsupportedColor, detail));
@@ -90,7 +92,7 @@ pub(super) fn tiff(input: Input) -> Result<Header, Failure> {
 }
 
 /// What a failure of the TIFF decoder means for us.
-fn tiff_failure(error: tiff::TiffError) -> Failure {
+pub(in crate::render) fn tiff_failure(error: tiff::TiffError) -> Failure {
     match error {
         tiff::TiffError::IoError(error) => error.into(),
         tiff::TiffError::UnsupportedError(what) => {
@@ -105,7 +107,7 @@ pub(super) fn webp(mut input: Input) -> Result<Header, Failure> {
     let frames = webp_frames(&mut input).unwrap_or(1);
     input.rewind()?;
     let mut decoder = WebPDecoder::new(input).map_err(image_failure)?;
-    let mut header = Header::new(SourceFormat::Webp, decoder.dimensions(), SourceColor::Rgb, 8);
+    let mut header = Header::new(SourceFormat::Webp, decoder.dimensions(), PixelType::Rgb, 8);
     header.alpha = decoder.color_type().has_alpha();
     header.frames = frames;
     header.profile = decoder.icc_profile().map_err(image_failure)?.filter(|it| it.len() <= MAX_PROFILE);
@@ -132,8 +134,8 @@ fn webp_frames(input: &mut Input) -> std::io::Result<u32> {
 pub(super) fn bmp(input: Input) -> Result<Header, Failure> {
     let decoder = BmpDecoder::new(input).map_err(image_failure)?;
     let color = match decoder.color_type() {
-        ColorType::L8 | ColorType::La8 => SourceColor::Gray,
-        _ => SourceColor::Rgb,
+        ColorType::L8 | ColorType::La8 => PixelType::Gray,
+        _ => PixelType::Rgb,
     };
     let mut header = Header::new(SourceFormat::Bmp, decoder.dimensions(), color, 8);
     header.alpha = decoder.color_type().has_alpha();
