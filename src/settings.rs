@@ -35,6 +35,19 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MIGRATE", default_value = "run")]
     pub migrate: Migrate,
 
+    /// Where stored files are kept: s3://bucket/prefix, with credentials and AWS_ENDPOINT_URL from the environment (also
+    /// gs://… and az://…). Without it: files in the data folder.
+    #[arg(long, env = "OFFPRINT_STORAGE_URL")]
+    pub storage_url: Option<String>,
+
+    /// How long an object store may take for one request, of 8 MiB at most.
+    #[arg(long, env = "OFFPRINT_STORAGE_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub storage_timeout: Duration,
+
+    /// Most bytes of an object store's files that are kept as copies in the data folder, for renders.
+    #[arg(long, env = "OFFPRINT_MAX_COPIES", default_value_t = 10 << 30)]
+    pub max_copies: u64,
+
     /// Address under which people reach the service, for links in mails. Without it: the address listened on.
     #[arg(long, env = "OFFPRINT_PUBLIC_URL")]
     pub public_url: Option<String>,

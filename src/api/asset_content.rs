@@ -56,7 +56,7 @@ pub async fn download_content(
         digest: Some(digest),
         modified: None,
     };
-    download.answer(&request, &state.storage).await
+    download.answer(&request, &state).await
 }
 
 /// Replace an original.

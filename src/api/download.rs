@@ -19,8 +19,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::api::problem::Problem;
 use crate::api::range::Wanted;
 use crate::code::Code;
+use crate::db;
 use crate::digest::Digest;
-use crate::storage::{self, Storage};
+use crate::state::State;
+use crate::storage::{self, Stretch};
 
 /// Bytes that come piece by piece.
 pub type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, storage::Error>>>>;
@@ -57,14 +59,15 @@ impl Download {
     ///
     /// # Errors
     /// 416 for a range that lies outside; an internal problem when the storage does not have the blob whole.
-    pub async fn answer(self, request: &HttpRequest, storage: &Storage) -> Result<HttpResponse, Problem> {
+    pub async fn answer(self, request: &HttpRequest, state: &State) -> Result<HttpResponse, Problem> {
         let headers = request.headers();
         if self.is_known_to(headers) {
             return Ok(self.head(StatusCode::NOT_MODIFIED).finish());
         }
-        if let Source::Blob(digest) = &self.source {
-            check(storage, digest, self.size).await?;
-        }
+        let crc32 = match &self.source {
+            Source::Blob(digest) => Some(check(state, digest, self.size).await?),
+            Source::Made(_) => None,
+        };
         let head_only = request.method() == Method::HEAD;
         // A range is defined for GET only, and only for the representation that the client has a part of.
         let wanted = match !head_only && self.holds(headers) {
@@ -87,7 +90,10 @@ impl Download {
         answer.insert_header((header::CONTENT_LENGTH, len));
         let pieces: Pieces = match self.source {
             _ if head_only => Box::pin(stream::empty()),
-            Source::Blob(digest) => Box::pin(storage.read_range(&digest, span.start, len)),
+            Source::Blob(digest) => {
+                let crc32 = crc32.filter(|_| len == self.size);
+                Box::pin(state.storage.read(vec![Stretch { digest, offset: span.start, len, crc32 }]))
+            }
             Source::Made(make) => make(span.start, len),
         };
         Ok(answer.body(SizedStream::new(len, pieces)))
@@ -156,11 +162,12 @@ fn outside(size: u64) -> Problem {
 }
 
 /// A blob that is missing or cut must be an error now: later, with the headers sent, it can only be a broken line.
-async fn check(storage: &Storage, digest: &Digest, size: u64) -> Result<(), Problem> {
-    match tokio::fs::metadata(storage.path(digest)).await {
-        Ok(about) if about.len() == size => Ok(()),
-        Ok(about) => Err(Problem::internal(format!("blob {digest} has {} bytes instead of {size}", about.len()))),
-        Err(error) => Err(Problem::internal(format!("blob {digest} cannot be read: {error}"))),
+/// Gives the CRC-32 that its bytes must have.
+async fn check(state: &State, digest: &Digest, size: u64) -> Result<u32, Problem> {
+    let blob = db::blob::fetch(&state.db, digest).await?;
+    match state.storage.size(digest).await? {
+        stored if stored == size => Ok(blob.crc32 as u32),
+        stored => Err(Problem::internal(format!("blob {digest} has {stored} bytes instead of {size}"))),
     }
 }
 

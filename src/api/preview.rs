@@ -88,7 +88,12 @@ async fn render(state: &State, asset: &Asset, recipe: Recipe) -> Result<Vec<u8>,
     let Some(original) = asset.sha256 else {
         return Err(refused(Code::UnsupportedAssetType, "A set has no picture of its own.".into()));
     };
-    let (source, output) = (state.storage.path(&original), state.storage.scratch().await?);
+    let blob = db::blob::fetch(&state.db, &original).await?;
+    let source = match state.storage.sound(&original, blob.size as u64, blob.crc32 as u32).await {
+        Err(error) if error.is_loss() => return Err(Problem::internal(error)),
+        source => source?,
+    };
+    let output = state.storage.scratch().await?;
     let picture = Picture { recipe: recipe.canonical(), output: output.to_path_buf() };
     let rendered = state.renders.previews.render(&source, vec![picture]).await.map_err(Ended::into_failure);
     match rendered.and_then(|answers| answers.into_iter().collect::<Result<Vec<_>, _>>()) {

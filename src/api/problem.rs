@@ -184,6 +184,7 @@ impl From<storage::Error> for Problem {
             storage::Error::Full(_) => {
                 Self::new(Code::StorageFull, "The storage is full; nothing was kept. Free some room and send it again.")
             }
+            storage::Error::Away(_) => Self::unavailable(error),
             _ => Self::internal(error),
         }
     }

@@ -1,5 +1,7 @@
 //! For machines and operators: what this is, whether it lives, what it allows, its numbers.
 
+use std::time::Duration;
+
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
@@ -12,6 +14,7 @@ use crate::code::Code;
 use crate::render::Confinement;
 use crate::settings::Role;
 use crate::state::State;
+use crate::storage::Storage;
 use crate::{db, language, render};
 
 /// What this is and where to go.
@@ -166,10 +169,10 @@ pub async fn live() -> HttpResponse {
 
 /// Tell whether the service can do its work.
 ///
-/// Ready means: the database answers, the storage has room (64 MiB at least), and the service is not closing.
+/// Ready means: the database and the storage answer, there is room (64 MiB at least), and the service is not closing.
 #[utoipa::path(tag = "service", responses(
     (status = 200, description = "It can.", body = Health),
-    (status = 503, description = "It cannot; `status` says why in a word: `closing`, `database`, `storage-full`.", body = Health),
+    (status = 503, description = "It cannot; `status` says why in a word: `closing`, `database`, `storage-full`, `storage`.", body = Health),
 ))]
 #[get("/health/ready")]
 pub async fn ready(state: Data<State>) -> HttpResponse {
@@ -181,11 +184,19 @@ pub async fn ready(state: Data<State>) -> HttpResponse {
         "database"
     } else if free.is_some_and(|free| free < ROOM) {
         "storage-full"
+    } else if !lives(&state.storage).await {
+        "storage"
     } else {
         "ok"
     };
     let mut answer = if status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     answer.json(Health { status, free_bytes: free })
+}
+
+/// Whether the storage answers, soon enough for those who ask every few seconds.
+async fn lives(storage: &Storage) -> bool {
+    const SOON: Duration = Duration::from_secs(2);
+    matches!(tokio::time::timeout(SOON, storage.ping()).await, Ok(Ok(())))
 }
 
 /// Show the service's numbers for Prometheus.

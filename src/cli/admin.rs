@@ -67,7 +67,7 @@ fn handle(number: usize) -> AssetId {
 async fn seed(settings: Settings) -> Result<(), Refusal> {
     let settings = settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
     let pool = db::pool(super::serve::options(&settings)?, 2);
-    let storage = Storage::open(&settings.data_dir).map_err(unavailable)?;
+    let storage = super::serve::open_storage(&settings)?;
     let company = company::default(&pool).await.map_err(unavailable)?;
     register(&pool, &storage, company).await?;
     println!("Sample assets are in the folder samples; the documented example's is {}.", handle(1));

@@ -20,7 +20,7 @@ use crate::id::WorkerId;
 use crate::notify::Mailer;
 use crate::settings::{Auth, Role, Settings};
 use crate::state::{self, Renders, State, post};
-use crate::storage::Storage;
+use crate::storage::{self, Environment, Storage};
 use crate::{api, telemetry, worker};
 
 /// Arguments of `offprint serve`.
@@ -160,8 +160,7 @@ async fn reach(pool: &PgPool) -> Result<(), Refusal> {
 async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> Result<State, Refusal> {
     let mailer = Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, settings.data_dir.join("mail"))
         .map_err(|error| Refusal::new(Code::InvalidValue, error.to_string()))?;
-    let storage =
-        Storage::open(&settings.data_dir).map_err(|error| unavailable("The storage could not be opened", &error))?;
+    let storage = storage(&settings).await?;
     let renders = renders(&settings).await?;
     let company =
         db::company::default(&pool).await.map_err(|error| unavailable("The company could not be read", &error))?;
@@ -179,6 +178,41 @@ async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> R
         metrics,
         closing: CancellationToken::new(),
     })
+}
+
+/// The storage, after a sign of life: a wrong address or key shall be told at once, not by the first upload.
+async fn storage(settings: &Settings) -> Result<Storage, Refusal> {
+    let storage = open_storage(settings)?;
+    let mut tries = 0;
+    while let Err(error) = storage.ping().await {
+        tries += 1;
+        if tries > 5 {
+            let remedy = "Check OFFPRINT_STORAGE_URL, its credentials and AWS_ENDPOINT_URL";
+            return Err(Refusal::new(Code::Unavailable, format!("{error}. {remedy}.")));
+        }
+        info!(error = %error, "Waiting for the storage ({tries})");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    Ok(storage)
+}
+
+/// The storage as the settings say, without asking it anything.
+pub fn open_storage(settings: &Settings) -> Result<Storage, Refusal> {
+    let opened = match &settings.storage_url {
+        Some(url) => Storage::at(url, &environment(), &settings.data_dir, settings.storage_timeout),
+        None => Storage::open(&settings.data_dir),
+    };
+    opened.map_err(|error| match error {
+        storage::Error::Address(detail) => Refusal::new(Code::InvalidValue, detail),
+        error => unavailable("The storage could not be opened", &error),
+    })
+}
+
+/// The environment as far as it is text.
+pub fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// The render processes: one is started now, because a service that cannot render shall say so at once.

@@ -35,8 +35,8 @@ pub async fn total(pool: &PgPool) -> Result<(i64, i64), Error> {
     Ok(total)
 }
 
-/// Bytes of a blob that is known.
-pub async fn size(pool: &PgPool, sha256: &Digest) -> Result<i64, Error> {
-    let size = sqlx::query_scalar("select size from blob where sha256 = $1").bind(sha256).fetch_optional(pool).await?;
-    size.ok_or(Error::Missing("blob"))
+/// A blob that is known.
+pub async fn fetch(pool: &PgPool, sha256: &Digest) -> Result<Blob, Error> {
+    let found = sqlx::query_as("select sha256, size, crc32 from blob where sha256 = $1");
+    found.bind(sha256).fetch_optional(pool).await?.ok_or(Error::Missing("blob"))
 }

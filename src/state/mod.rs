@@ -117,9 +117,10 @@ pub enum KeepError {
     Db(#[from] db::Error),
 }
 
-/// Makes staged bytes a blob. The file gets its final name only while the blob's row is locked, so that a sweep cannot
-/// unlink what was just put: row, rename, folder synced, commit.
-pub async fn keep(pool: &PgPool, storage: &Storage, staged: Staged) -> Result<Digest, KeepError> {
+/// Makes staged bytes a blob. They get their final name only while the blob's row is locked, so that a sweep cannot
+/// remove what was just put: row, name, safe, commit. What takes long was sent before.
+pub async fn keep(pool: &PgPool, storage: &Storage, mut staged: Staged) -> Result<Digest, KeepError> {
+    storage.prepare(&mut staged).await?;
     let digest = staged.digest;
     let row = blob::Blob { sha256: digest, size: staged.size as i64, crc32: i64::from(staged.crc32) };
     let mut transaction = pool.begin().await.map_err(db::Error::from)?;

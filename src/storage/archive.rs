@@ -48,12 +48,8 @@ pub struct Archive {
 impl Archive {
     /// Opens the archive whose index is the blob `index`.
     pub async fn open(storage: &Storage, index: &Digest) -> Result<Self, Error> {
-        let (storage, digest) = (storage.clone(), *index);
-        blocking(move || {
-            let index = Index::open(storage.file(&digest)?)?;
-            Ok(Self { storage, index: Arc::new(index) })
-        })
-        .await
+        let (storage, file) = (storage.clone(), storage.file(index).await?);
+        blocking(move || Ok(Self { storage, index: Arc::new(Index::open(file)?) })).await
     }
 
     /// Length in bytes.
@@ -72,8 +68,9 @@ impl Archive {
         segments::page(&self.index, range)
     }
 
-    /// The bytes of a range, which is cut to the archive's length. Holds a page of the index and a piece of one blob
-    /// in memory, however long the range is.
+    /// The bytes of a range, which is cut to the archive's length. Holds a page of the index and some pieces of blobs
+    /// in memory, however long the range is. A file that is in the range as a whole is compared with its checksum:
+    /// where it is damaged the stream ends with [`Error::Damaged`].
     pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = Result<Bytes, Error>> + Send + use<> {
         let archive = self.clone();
         let end = range.end.min(self.size());
@@ -82,13 +79,17 @@ impl Archive {
             while at < end {
                 let here = archive.clone();
                 let (segments, next) = blocking(move || here.segments(at..end)).await?;
+                let wanted = segments.iter().filter_map(Segment::wanted).collect();
+                let mut pieces = std::pin::pin!(archive.storage.read(wanted));
                 for segment in segments {
                     match segment {
                         Segment::Bytes(bytes) => yield bytes,
-                        Segment::Blob { digest, offset, len } => {
-                            let mut pieces = std::pin::pin!(archive.storage.read_range(&digest, offset, len));
-                            while let Some(piece) = pieces.next().await {
-                                yield piece?;
+                        Segment::Blob { mut len, .. } => {
+                            while len > 0 {
+                                let Some(piece) = pieces.next().await else { break };
+                                let piece = piece?;
+                                len -= piece.len() as u64;
+                                yield piece;
                             }
                         }
                     }

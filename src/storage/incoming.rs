@@ -7,6 +7,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempPath};
 
+use super::parts::Sent;
 use super::{Digest, Error, Storage, blocking};
 
 /// How much is gathered before a thread is asked to hash and write it.
@@ -30,6 +31,8 @@ pub struct Staged {
     pub crc32: u32,
     /// Length in bytes.
     pub size: u64,
+    /// What of them was sent ahead.
+    pub(super) parts: Option<Sent>,
     path: TempPath,
 }
 
@@ -171,7 +174,7 @@ impl Tally {
     fn staged(self, path: TempPath) -> Result<Staged, Error> {
         self.file.sync_all()?;
         let digest = Digest(self.sha256.finalize().into());
-        Ok(Staged { digest, crc32: self.crc32.finalize(), size: self.size, path })
+        Ok(Staged { digest, crc32: self.crc32.finalize(), size: self.size, parts: None, path })
     }
 }
 

@@ -11,11 +11,12 @@ use crate::db;
 use crate::db::item::{self, Beat, Claim, Terms, Wanted};
 use crate::db::ready::settle_ready;
 use crate::db::settle::{Ending, Made, Try, settle};
+use crate::digest::Digest;
 use crate::language::Recipe;
 use crate::render::pool::{Ended, Picture};
 use crate::render::{Failure, Rendered};
 use crate::state::{KeepError, State, Told};
-use crate::storage;
+use crate::storage::{self, Local};
 use crate::worker::{ENGINE, grace_is_over};
 
 /// Takes the item whose turn it is and works on it. Whether there was one.
@@ -150,8 +151,12 @@ async fn make(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<
             Err(error) => return Ending::TryAgain(from_storage(&error)),
         }
     }
+    let source = match original(state, &claim.sha256).await {
+        Ok(source) => source,
+        Err(ending) => return ending,
+    };
     let pictures = wanted.iter().map(|(_, picture, _)| picture.clone()).collect();
-    let rendered = state.renders.items.render(&state.storage.path(&claim.sha256), pictures).await;
+    let rendered = state.renders.items.render(&source, pictures).await;
     metrics::histogram!("offprint_render_seconds").record(begun.elapsed().as_secs_f64());
     let rendered = match rendered {
         Ok(rendered) => rendered,
@@ -169,6 +174,24 @@ async fn make(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<
         }
     }
     together(failures)
+}
+
+/// The original as a local file, after a look at its checksum: what was damaged in the storage shall not become a
+/// picture. That fails for good, for another try would read the same bytes.
+async fn original(state: &State, sha256: &Digest) -> Result<Local, Ending> {
+    let blob = db::blob::fetch(&state.db, sha256).await;
+    let blob = blob.map_err(|error| Ending::TryAgain(Note::new(Code::Unavailable, error.to_string())))?;
+    state.storage.sound(sha256, blob.size as u64, blob.crc32 as u32).await.map_err(|error| match error {
+        storage::Error::Missing(_) => {
+            Ending::TryAgain(Note::new(Code::OriginalMissing, "The original is not in the storage."))
+        }
+        error if error.is_loss() => {
+            metrics::counter!("offprint_corrupt_blobs_total").increment(1);
+            let detail = "The stored original is no longer what was uploaded. Upload the file again, then retry.";
+            Ending::Failed(Note::new(Code::CorruptOriginal, detail))
+        }
+        error => Ending::TryAgain(from_storage(&error)),
+    })
 }
 
 /// How an item ends of which no file could be rendered.
@@ -232,7 +255,7 @@ fn from_storage(error: &storage::Error) -> Note {
         storage::Error::Full(_) => {
             Note::new(Code::StorageFull, "The storage is full; the item waits until there is room.")
         }
-        _ => Note::new(Code::Unavailable, "The storage did not take the file."),
+        error => Note::new(Code::Unavailable, format!("The storage did not do its part: {error}.")),
     }
 }
 

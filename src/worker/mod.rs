@@ -145,6 +145,7 @@ async fn tidy(state: &State, part: &mut u8) {
     if let Err(error) = retention::count(state).await {
         warn!(error = %error, "What is stored could not be counted: {error}");
     }
+    sweep::sweep_parts(state).await;
     for _ in 0..16 {
         if let Err(error) = remove_strays(state, *part).await {
             warn!(error = %error, "Stray files could not be looked for: {error}");

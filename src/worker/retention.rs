@@ -30,7 +30,11 @@ pub async fn retain(state: &State) -> Result<(), db::Error> {
         if retention::condemn(&mut transaction, digest, YOUNG).await? {
             match state.storage.remove(&digest).await {
                 Ok(()) => transaction.commit().await?,
-                Err(error) => warn!(error = %error, "Blob {digest} could not be removed: {error}"),
+                // Nor will the others be: what is away now is asked again next time.
+                Err(error) => {
+                    warn!(error = %error, "Blob {digest} could not be removed: {error}");
+                    return Ok(());
+                }
             }
         }
     }
@@ -60,7 +64,10 @@ pub async fn remove_strays(state: &State, part: u8) -> Result<(), db::Error> {
         if retention::hold_unknown(&mut transaction, stray.digest).await? {
             match state.storage.remove(&stray.digest).await {
                 Ok(()) => info!("File {} had no row and was removed", stray.digest),
-                Err(error) => warn!(error = %error, "File {} could not be removed: {error}", stray.digest),
+                Err(error) => {
+                    warn!(error = %error, "File {} could not be removed: {error}", stray.digest);
+                    return Ok(());
+                }
             }
         }
         transaction.rollback().await?;

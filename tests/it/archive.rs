@@ -120,7 +120,7 @@ fn assert_read_back(archive: &Archive, entries: impl Iterator<Item = Entry>) {
         drop(file);
         let (segments, _) = archive.segments(start..start + entry.size.max(1)).unwrap();
         if entry.size > 0 {
-            let whole = Segment::Blob { digest: entry.digest, offset: 0, len: entry.size };
+            let whole = Segment::Blob { digest: entry.digest, offset: 0, len: entry.size, crc32: Some(entry.crc32) };
             assert_eq!(segments[0], whole);
         }
     }

@@ -119,10 +119,26 @@ async fn other_bytes_come_under_the_same_handle(pool: PgPool) {
 async fn lost_bytes_are_an_error_and_leak_nothing(pool: PgPool) {
     let house = House::open(pool).await;
     let address = text(&house).await;
-    std::fs::remove_file(house.state.storage.path(&offprint::digest::Digest::of(TEXT))).unwrap();
+    std::fs::remove_file(house.blob(&offprint::digest::Digest::of(TEXT))).unwrap();
     let problem = house.get(&address).await.is(500);
     assert_eq!(problem["code"], "internal");
     assert!(!problem.to_string().contains("blobs"));
+}
+
+#[sqlx::test]
+async fn damaged_bytes_are_never_a_whole_answer(pool: PgPool) {
+    let house = House::open(pool).await;
+    let bytes = vec![7; 3_000_000];
+    let asset = house.asset("large.txt", &bytes).await;
+    let ask = format!("GET /assets/{asset}/content HTTP/1.1");
+    assert!(on_the_wire(&house, &ask, b"").await.len() > bytes.len());
+    let mut spoiled = bytes.clone();
+    spoiled[1_000_000] = 8;
+    std::fs::write(house.blob(&offprint::digest::Digest::of(&bytes)), spoiled).unwrap();
+    let answer = on_the_wire(&house, &ask, b"").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-length: 3000000"), "{head}");
+    assert!(body.len() < bytes.len(), "the client must see that something is missing");
 }
 
 /// Sends one request over a real connection: what stands on the wire is not what stands in the framework's response.

@@ -505,3 +505,31 @@ async fn all_mistakes_are_told_at_once(pool: PgPool) {
     places.sort();
     assert_eq!(places, ["/assetHandleArray", "/emailSetting", "/expiresIn", "/fmt", "/is_modifer", "/layout"]);
 }
+
+#[sqlx::test]
+async fn a_damaged_original_fails_its_item_and_no_other(pool: PgPool) {
+    let house = House::open(pool).await;
+    let (bad, good) = (house.asset("bad.jpg", &jpg(1)).await, house.asset("good.jpg", &jpg(2)).await);
+    // The picture decodes; only its checksum knows.
+    let mut spoiled = jpg(1);
+    let last = spoiled.len() - 3;
+    spoiled[last] ^= 1;
+    std::fs::write(house.blob(&offprint::digest::Digest::of(&jpg(1))), &spoiled).unwrap();
+    let order = json!({"assetHandleArray": [bad, good], "fmt": "convert", "is_modifier": "wid=20"});
+    let job = finished(&house, order).await;
+    let items = items(&house, &job).await;
+    assert_eq!(
+        (&job["outcome"], &items[0]["failure"]["code"]),
+        (&"partiallyFailed".into(), &"corrupt-original".into())
+    );
+    assert_eq!(items[1]["state"], "succeeded");
+    let preview = house.get(format!("/assets/{bad}/preview?is_modifier=wid%3D20")).await;
+    assert_eq!(preview.is(500)["code"], "internal");
+
+    // The file that was uploaded heals it.
+    house.asset("again.jpg", &jpg(1)).await;
+    tell(&house, handle(&job), "retry").await.is(200);
+    work(&house).await;
+    assert_eq!(shown(&house, handle(&job)).await["outcome"], "succeeded");
+    house.check().await;
+}

@@ -1,6 +1,7 @@
 //! A house of one's own for each test: the application as `main` builds it, on a database and a folder that nobody
 //! else uses. Background work is done by `drain`, so no test waits for the clock.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, to_bytes};
@@ -10,6 +11,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, init_service};
 use clap::Parser;
 use offprint::db;
+use offprint::digest::Digest;
 use offprint::id::WorkerId;
 use offprint::notify::Mailer;
 use offprint::settings::Settings;
@@ -19,10 +21,18 @@ use serde_json::Value;
 use sqlx::PgPool;
 use tempfile::TempDir;
 
+use crate::s3::S3;
+
 #[derive(Parser)]
 struct Knobs {
     #[command(flatten)]
     settings: Settings,
+}
+
+/// Where the file of a blob is in a data folder.
+pub fn file_of(folder: &TempDir, digest: &Digest) -> PathBuf {
+    let name = digest.to_string();
+    folder.path().join("blobs").join(&name[..2]).join(&name[2..4]).join(&name)
 }
 
 /// An answer, read whole.
@@ -63,14 +73,27 @@ impl House {
 
     /// A house whose renders go wrong as `kind:width` says, see `render::Fault`.
     pub async fn with_fault(pool: PgPool, fault: Option<&str>, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::build(pool, fault, None, change).await
+    }
+
+    /// A house whose files are in an object store.
+    pub async fn on_s3(pool: PgPool, s3: &S3) -> Self {
+        Self::build(pool, None, Some(s3), |_| {}).await
+    }
+
+    async fn build(pool: PgPool, fault: Option<&str>, store: Option<&S3>, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = TempDir::new().unwrap();
         let mut settings = Knobs::parse_from(["offprint"]).settings;
         settings.data_dir = folder.path().to_owned();
         change(&mut settings);
         let mailer =
             Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, folder.path().join("mail")).unwrap();
+        let storage = match &store {
+            Some(s3) => s3.storage(folder.path()),
+            None => Storage::open(folder.path()).unwrap(),
+        };
         let state = State {
-            storage: Storage::open(folder.path()).unwrap(),
+            storage,
             company: db::company::default(&pool).await.unwrap(),
             db: pool,
             worker: WorkerId::new(),
@@ -218,8 +241,13 @@ impl House {
         let blobs: Vec<Vec<u8>> =
             sqlx::query_scalar("select sha256 from blob").fetch_all(&self.state.db).await.unwrap();
         for name in blobs {
-            let digest = offprint::digest::Digest(name.try_into().unwrap());
-            assert!(self.state.storage.path(&digest).exists(), "blob {digest} has a row and no file");
+            let digest = Digest(name.try_into().unwrap());
+            assert!(self.state.storage.size(&digest).await.is_ok(), "blob {digest} has a row and no bytes");
         }
+    }
+
+    /// Where the file of a blob is, in a house without an object store.
+    pub fn blob(&self, digest: &Digest) -> PathBuf {
+        file_of(&self.folder, digest)
     }
 }

@@ -70,10 +70,10 @@ async fn what_was_just_put_is_not_removed(pool: PgPool) {
     let staged = house.state.storage.stage_bytes(b"about to be used".to_vec()).await.unwrap();
     let digest = house.state.keep(staged).await.unwrap();
     retain(&house.state).await.unwrap();
-    assert!(house.state.storage.path(&digest).exists());
+    assert!(house.blob(&digest).exists());
     house.later("2 hours").await;
     retain(&house.state).await.unwrap();
-    assert!(!house.state.storage.path(&digest).exists());
+    assert!(!house.blob(&digest).exists());
 }
 
 #[sqlx::test]
@@ -83,7 +83,7 @@ async fn a_stray_file_without_a_row_is_removed_when_it_is_old(pool: PgPool) {
     let staged = house.state.storage.stage_bytes(b"nobody knows me".to_vec()).await.unwrap();
     let digest = staged.digest;
     house.state.storage.publish(staged).await.unwrap();
-    let path = house.state.storage.path(&digest);
+    let path = house.blob(&digest);
     let look = || async {
         for part in 0..=255 {
             remove_strays(&house.state, part).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_stray_file_without_a_row_is_removed_when_it_is_old(pool: PgPool) {
         |path: &std::path::Path| std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
     age(&path);
     let asset = house.get(format!("/assets/{asset}")).await.is(200);
-    let known = house.state.storage.path(&asset["sha256"].as_str().unwrap().parse().unwrap());
+    let known = house.blob(&asset["sha256"].as_str().unwrap().parse().unwrap());
     age(&known);
     look().await;
     assert!(!path.exists() && known.exists());

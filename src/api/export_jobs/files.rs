@@ -203,7 +203,7 @@ async fn one(state: &State, job: &Job, file: File, request: &HttpRequest) -> Res
         digest: Some(sha256),
         modified: None,
     };
-    download.answer(request, &state.storage).await
+    download.answer(request, state).await
 }
 
 fn not_finished(job: &Job, what: &str) -> Problem {
@@ -304,7 +304,7 @@ async fn zip(
         digest: None,
         modified: Some(sealed.sealed_at),
     };
-    download.answer(request, &state.storage).await
+    download.answer(request, state).await
 }
 
 /// The job's name as a file's, whatever people put into it.
@@ -362,7 +362,7 @@ pub async fn fetch_manifest(
         true => (sealed.manifest_csv_sha256, "text/csv; charset=utf-8", "manifest.csv"),
         false => (sealed.manifest_json_sha256, "application/json", "manifest.json"),
     };
-    let size = db::blob::size(&state.db, &digest).await?;
+    let size = db::blob::fetch(&state.db, &digest).await?.size;
     let download = Download {
         source: Source::Blob(digest),
         size: size as u64,
@@ -372,5 +372,5 @@ pub async fn fetch_manifest(
         digest: Some(digest),
         modified: Some(sealed.sealed_at),
     };
-    download.answer(&request, &state.storage).await
+    download.answer(&request, &state).await
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::super::read::Stretch;
 use super::super::{Digest, Error};
 use super::index::Index;
 use super::zip;
@@ -24,7 +25,19 @@ pub enum Segment {
         offset: u64,
         /// How many bytes.
         len: u64,
+        /// The CRC-32 of all its bytes, when these are all.
+        crc32: Option<u32>,
     },
+}
+
+impl Segment {
+    /// The bytes of a blob.
+    pub(super) fn wanted(&self) -> Option<Stretch> {
+        match *self {
+            Self::Bytes(_) => None,
+            Self::Blob { digest, offset, len, crc32 } => Some(Stretch { digest, offset, len, crc32 }),
+        }
+    }
 }
 
 /// The segments of a range from its start on, as far as one page of the index goes, and where it ended.
@@ -40,7 +53,7 @@ pub fn page(index: &Index, range: Range<u64>) -> Result<(Vec<Segment>, u64), Err
         for (record, name) in index.page(first, PAGE)? {
             cut.at = record.local_offset;
             cut.own(&zip::local(&record, &name));
-            cut.blob(record.digest, record.size);
+            cut.blob(record.digest, record.size, record.crc32);
             if cut.at >= end {
                 break;
             }
@@ -79,10 +92,11 @@ impl Cut {
         }
     }
 
-    fn blob(&mut self, digest: Digest, size: u64) {
+    fn blob(&mut self, digest: Digest, size: u64, crc32: u32) {
         let part = self.part(size);
         if !part.is_empty() {
-            self.segments.push(Segment::Blob { digest, offset: part.start, len: part.end - part.start });
+            let (offset, len) = (part.start, part.end - part.start);
+            self.segments.push(Segment::Blob { digest, offset, len, crc32: (len == size).then_some(crc32) });
         }
     }
 
