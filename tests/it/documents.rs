@@ -226,8 +226,15 @@ fn every_block_of_the_tour_is_shell() {
 
 #[test]
 fn links_between_the_documents_lead_somewhere() {
-    let documents =
-        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/API.md", "docs/EXPORTJOB.md"];
+    let documents = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/ARCHITECTURE.md",
+        "docs/API.md",
+        "docs/EXPORTJOB.md",
+        "docs/OPERATIONS.md",
+    ];
     for document in documents {
         let text = read(document);
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
