@@ -1,7 +1,7 @@
 //! What stands before every address: the request's id, the log line, the key, and the checks that keep web pages of
 //! strangers from using a service that trusts its network.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -11,6 +11,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, http::header::HeaderMap};
 use subtle::ConstantTimeEq;
+use tokio::time::timeout;
 use tracing::{Instrument, info, info_span};
 use uuid::Uuid;
 
@@ -49,6 +50,25 @@ fn request_id(headers: &HeaderMap) -> String {
     let said = headers.get(REQUEST_ID_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let plain = said.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     if (1..=64).contains(&said.len()) && plain { said.to_owned() } else { Uuid::now_v7().to_string() }
+}
+
+/// How long an answer may take to begin, beside what the caller asked to wait.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Answers 503 when nobody else does: a database that keeps its connections open and says nothing must not hold
+/// callers for ever. Uploads take as long as their bytes do.
+pub async fn deadline(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let uploads = request.path() == "/assets" || request.path().ends_with("/content");
+    if uploads && matches!(*request.method(), Method::POST | Method::PUT) {
+        return next.call(request).await;
+    }
+    let asked = request.query_string().split('&').find_map(|said| said.strip_prefix("wait=")?.parse().ok());
+    let patience = PATIENCE + Duration::from_secs(asked.unwrap_or(0).min(60));
+    let late = |_| Problem::unavailable(format!("no answer within {} s", patience.as_secs())).into();
+    timeout(patience, next.call(request)).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
 }
 
 /// Lets a request through, or says why not: 421 for a foreign `Host` in open mode, 401 without the key, 403 for a

@@ -119,6 +119,7 @@ pub fn app(
         }
     })
     .default_service(route().to(system::nothing_here))
+    .wrap(from_fn(guard::deadline))
     .wrap(from_fn(guard::guard))
     .wrap(from_fn(guard::trace))
 }

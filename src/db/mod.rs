@@ -25,12 +25,16 @@ pub mod usage;
 pub mod vocabulary;
 pub mod worker;
 
+use std::io;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use sqlx::PgPool;
+use tokio::time::timeout;
+
 /// A connection inside a transaction, as the queries take it.
 pub type Connection = sqlx::PgConnection;
 
@@ -81,13 +85,38 @@ fn is_passing(sqlstate: Option<&str>) -> bool {
     })
 }
 
+/// How long an answer may take. After that the line is taken for dead, whatever the network says of it: a pooler or a
+/// firewall that vanished may keep a connection open for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a connection that is given back may take to show that it lives.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
+/// Waits for an answer, but not for ever.
+///
+/// # Errors
+/// [`Error::Down`] when there is none. What was asked may still be done, as after any broken line.
+pub async fn patiently<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(Error::Down(silent())))
+}
+
+fn silent() -> sqlx::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "it does not answer").into()
+}
+
 /// A pool of at most `connections` connections. A connection is not tried before each use: a query on a dead one
-/// fails as [`Error::Down`] and the next one gets a new connection.
+/// fails as [`Error::Down`] and the next one gets a new connection. One that nobody waits for any more is closed when
+/// it stays silent, so that its place is free.
 pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
         .test_before_acquire(false)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                timeout(SIGN_OF_LIFE, connection.ping()).await.unwrap_or_else(|_| Err(silent())).map(|()| true)
+            })
+        })
         .connect_lazy_with(options.application_name("offprint"))
 }
 

@@ -123,10 +123,10 @@ pub async fn keep(pool: &PgPool, storage: &Storage, mut staged: Staged) -> Resul
     storage.prepare(&mut staged).await?;
     let digest = staged.digest;
     let row = blob::Blob { sha256: digest, size: staged.size as i64, crc32: i64::from(staged.crc32) };
-    let mut transaction = pool.begin().await.map_err(db::Error::from)?;
-    blob::hold(&mut transaction, &row).await?;
+    let mut transaction = db::patiently(async { Ok(pool.begin().await?) }).await?;
+    db::patiently(blob::hold(&mut transaction, &row)).await?;
     storage.publish(staged).await?;
-    transaction.commit().await.map_err(db::Error::from)?;
+    db::patiently(async { Ok(transaction.commit().await?) }).await?;
     Ok(digest)
 }
 

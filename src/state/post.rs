@@ -55,7 +55,7 @@ async fn carry_orders(state: &State) {
 }
 
 async fn send(state: &State, signal: Signal) {
-    if let Err(error) = signal.send(&state.db).await {
+    if let Err(error) = db::patiently(signal.send(&state.db)).await {
         debug!(error = %error, "A signal was lost: {error}");
     }
 }
@@ -94,14 +94,14 @@ async fn listen(state: &State) {
 }
 
 async fn hear(state: &State, heard: &mut bool) -> Result<Infallible, Deaf> {
-    let mut listener = Listener::open(&state.db).await.map_err(Deaf::Cut)?;
+    let mut listener = db::patiently(Listener::open(&state.db)).await.map_err(Deaf::Cut)?;
     // What was said while nobody listened.
     state.work.ring_here();
     state.news.ring_here();
     loop {
         let tested = Instant::now();
         let own = Signal::Test(state.worker);
-        own.send(&state.db).await.map_err(Deaf::Cut)?;
+        db::patiently(own.send(&state.db)).await.map_err(Deaf::Cut)?;
         let mut echoed = false;
         loop {
             let until = tested + if echoed { TEST } else { ECHO };

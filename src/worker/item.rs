@@ -25,7 +25,7 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
     let orders = state.orders.listen();
     let (lease, max_running) = (state.settings.lease, state.settings.max_running);
     let terms = Terms { worker: state.worker, lease, engine_version: ENGINE, max_running };
-    let Some(claim) = item::claim(&state.db, &terms).await? else {
+    let Some(claim) = db::patiently(item::claim(&state.db, &terms)).await? else {
         return Ok(false);
     };
     let span = info_span!("item", job.handle = %claim.job_id, item.position = claim.position);
@@ -35,7 +35,7 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
 
 async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error> {
     if claim.first {
-        item::begin_run(&state.db, claim.company_id, claim.job_id).await?;
+        db::patiently(item::begin_run(&state.db, claim.company_id, claim.job_id)).await?;
         state.news.ring();
     }
     let which = Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim };
@@ -46,7 +46,8 @@ async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error
         end(state, which, &made, Ending::Done).await?;
         state.news.ring();
         // Where one needs no render there are often more: those are settled together.
-        while settle_ready(&state.db, claim.company_id, claim.job_id, state.worker, ENGINE).await? > 0 {
+        let more = || settle_ready(&state.db, claim.company_id, claim.job_id, state.worker, ENGINE);
+        while db::patiently(more()).await? > 0 {
             state.news.ring();
         }
     } else {
@@ -72,7 +73,7 @@ async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error
 async fn end(state: &State, which: Try, made: &[Made], ending: Ending) -> Result<bool, db::Error> {
     let mut pause = Duration::from_millis(100);
     loop {
-        match settle(&state.db, which, made, ending.clone(), ENGINE).await {
+        match db::patiently(settle(&state.db, which, made, ending.clone(), ENGINE)).await {
             Err(db::Error::Down(error)) if pause < state.settings.lease => {
                 warn!(error = %error, "An item could not be settled yet: {error}");
                 sleep(pause).await;
@@ -115,7 +116,7 @@ async fn rendered(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut 
     loop {
         tokio::select! {
             ending = &mut render => return ending,
-            _ = beats.tick() => match item::beat(&state.db, claim, state.settings.lease).await {
+            _ = beats.tick() => match db::patiently(item::beat(&state.db, claim, state.settings.lease)).await {
                 Ok(Beat::GoOn) => {}
                 Ok(Beat::Stop) => return Ending::Stopped,
                 // Settle will find that the item is somebody else's.

@@ -16,7 +16,7 @@ const MOST_TRIES: i32 = 12;
 /// Sends one mail that is due. Whether there was one.
 pub async fn next(state: &State) -> Result<bool, db::Error> {
     // A mail server may take its time-outs: twice the lease, and the fence keeps a late answer from counting.
-    let Some(due) = notice::claim(&state.db, state.settings.lease * 6).await? else { return Ok(false) };
+    let Some(due) = db::patiently(notice::claim(&state.db, state.settings.lease * 6)).await? else { return Ok(false) };
     let sent = match send(state, &due).await {
         Ok(()) => {
             info!(job.handle = %due.job_id, "The mail about job {} was sent", due.job_id);
@@ -31,7 +31,7 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
             Sent::Never(why)
         }
     };
-    notice::settle(&state.db, &due, sent).await?;
+    db::patiently(notice::settle(&state.db, &due, sent)).await?;
     state.news.ring();
     Ok(true)
 }

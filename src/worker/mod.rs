@@ -16,7 +16,7 @@ mod sweep;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::db;
@@ -121,13 +121,16 @@ async fn chores(state: State) {
         }
         if swept.elapsed() > state.settings.lease / 4 {
             swept = Instant::now();
-            if let Err(error) = sweep(&state).await {
+            if let Err(error) = db::patiently(sweep(&state)).await {
                 warn!(error = %error, "The sweep could not be done: {error}");
             }
         }
         if retained.elapsed() > RETAIN {
             retained = Instant::now();
-            tidy(&state, &mut part).await;
+            // What hangs shall not keep jobs from being sealed.
+            if timeout(RETAIN, tidy(&state, &mut part)).await.is_err() {
+                warn!("Looking for what is no longer kept took too long and was given up");
+            }
         }
         tokio::select! {
             () = rung => {}
@@ -156,7 +159,7 @@ async fn tidy(state: &State, part: &mut u8) {
 
 /// Does one thing that is neither an item nor a mail: whether there was one.
 async fn chore(state: &State) -> Result<bool, db::Error> {
-    if db::orders::start_due(&state.db).await? > 0 {
+    if db::patiently(db::orders::start_due(&state.db)).await? > 0 {
         state.work.ring();
         state.news.ring();
         return Ok(true);
