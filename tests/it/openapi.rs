@@ -80,6 +80,37 @@ fn every_reference_leads_somewhere() {
     assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
 }
 
+/// Every schema that stands anywhere in a value.
+fn schemas<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(fields) => {
+            found.push(value);
+            fields.values().for_each(|value| schemas(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| schemas(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_schema_asks_for_two_types_at_once() {
+    let document: Value = serde_json::from_str(document::text()).unwrap();
+    let kind = |part: &Value| match part["$ref"].as_str() {
+        Some(target) => document.pointer(&target[1..]).unwrap()["type"].clone(),
+        None => part["type"].clone(),
+    };
+    let mut found = Vec::new();
+    schemas(&document, &mut found);
+    let joined = found.iter().filter_map(|schema| schema.get("allOf")?.as_array());
+    let mut seen = 0;
+    for parts in joined {
+        seen += 1;
+        let kinds: Vec<Value> = parts.iter().map(kind).filter(|kind| !kind.is_null()).collect();
+        assert!(kinds.windows(2).all(|pair| pair[0] == pair[1]), "nothing can be all of {parts:?}");
+    }
+    assert!(seen > 0);
+}
+
 /// The address with the example of each of its parameters.
 fn address(path: &str, operation: &Value) -> String {
     let parameters = operation["parameters"].as_array().into_iter().flatten();

@@ -80,7 +80,6 @@ pub struct Attempt {
     /// When it ended.
     ended_at: DateTime<Utc>,
     /// How it ended.
-    #[schema(inline)]
     ending: AttemptEnding,
     /// What went wrong in this try.
     failure: Option<Note>,
