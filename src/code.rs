@@ -142,6 +142,8 @@ pub enum Code {
     ClientIdNotAnAddress,
     /// The colour profile of the picture cannot be used; its numbers were left as they are.
     ProfileIgnored,
+    /// The picture is damaged, and what of it decodes was rendered, as the job asked for.
+    CorruptSource,
 }
 
 impl Code {

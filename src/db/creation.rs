@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use crate::code::Note;
 use crate::db::asset::AssetType;
 use crate::db::job::Rendition;
-use crate::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnUnconvertible, OnUnsupported};
+use crate::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported};
 use crate::db::{Connection, Error, event};
 use crate::digest::Digest;
 use crate::id::{AssetId, CompanyId, JobId};
@@ -31,6 +31,7 @@ pub struct NewJob<'a> {
     pub notify_emails: &'a [String],
     pub on_unsupported: OnUnsupported,
     pub on_unconvertible: OnUnconvertible,
+    pub on_corrupt: OnCorrupt,
     pub layout: Layout,
     pub strict: bool,
     pub priority: i16,
@@ -111,9 +112,9 @@ async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJo
     sqlx::query(
         "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
              effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
-             exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions)
+             exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions, on_corrupt)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25)",
+             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26)",
     )
     .bind(company)
     .bind(job.job_id)
@@ -140,6 +141,7 @@ async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJo
     .bind(count(ItemState::Skipped))
     .bind(warned)
     .bind(job.renditions.map(Json))
+    .bind(job.on_corrupt)
     .execute(connection)
     .await?;
     Ok(())

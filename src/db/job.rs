@@ -9,7 +9,9 @@ use sqlx::{AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 
 use crate::code::Note;
-use crate::db::vocabulary::{EmailSetting, Fmt, JobState, Layout, OnUnconvertible, OnUnsupported, Outcome, ShownState};
+use crate::db::vocabulary::{
+    EmailSetting, Fmt, JobState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Outcome, ShownState,
+};
 use crate::db::{Error, PgPool};
 use crate::id::{CompanyId, JobId};
 
@@ -48,6 +50,7 @@ pub struct Job {
     pub notify_emails: Json<Vec<String>>,
     pub on_unsupported: OnUnsupported,
     pub on_unconvertible: OnUnconvertible,
+    pub on_corrupt: OnCorrupt,
     pub layout: Layout,
     pub strict: bool,
     pub priority: i16,

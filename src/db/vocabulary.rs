@@ -43,6 +43,18 @@ pub enum OnUnsupported {
     Skip,
 }
 
+/// What becomes of damaged pictures in a convert job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum OnCorrupt {
+    /// Their items fail.
+    #[default]
+    Fail,
+    /// What decodes of them is rendered, with the warning `corrupt-source`.
+    Warn,
+}
+
 /// What becomes of files that are no pictures in a convert job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]

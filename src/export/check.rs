@@ -27,7 +27,6 @@ fn not_offered(order: &Order) -> Vec<Mistake> {
             &order.user_handle,
             "Ordering for others comes with access control in version 0.5; leave it out.",
         ),
-        ("onCorrupt", &order.on_corrupt, "It comes with version 0.2; until then damaged pictures fail their items."),
         (
             "callbackUrl",
             &order.callback_url,

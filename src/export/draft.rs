@@ -86,9 +86,8 @@ pub async fn draft(
         Fmt::Convert => Macros::any_order(image_preset::all(connection, company).await?),
         Fmt::Orig => Macros::default(),
     };
-    let strict = order.strict.unwrap_or(false);
     let mut modifiers: Vec<Modifier<'_>> = match order.fmt {
-        Fmt::Convert => ways(&order).into_iter().map(|way| Modifier::new(way, strict, &macros)).collect(),
+        Fmt::Convert => ways(&order).into_iter().map(|way| Modifier::new(way, &order, &macros)).collect(),
         Fmt::Orig => Vec::new(),
     };
     let effective: Vec<Option<String>> = modifiers.iter_mut().map(Modifier::effective).collect();

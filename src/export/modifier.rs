@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use crate::code::{Code, Mistake, Note};
 use crate::db::asset::Asset;
 use crate::digest::Digest;
+use crate::export::order::{OnCorrupt, Order};
 use crate::export::rendition::Way;
-use crate::language::{self, Attributes, Complaint, ComplaintKind, Macros, Origin, OutputFormat, Recipe};
+use crate::language::{self, Attributes, Complaint, ComplaintKind, Macros, Origin, OutputFormat, Reading, Recipe};
 
 /// What a picture of the job becomes.
 #[derive(Clone, Debug)]
@@ -24,6 +25,7 @@ pub struct Modifier<'a> {
     /// The way.
     pub way: Way<'a>,
     strict: bool,
+    reading: Reading,
     macros: &'a Macros,
     attributes: Attributes,
     known: HashMap<(String, String, Option<String>), Option<Meaning>>,
@@ -37,11 +39,13 @@ pub struct Modifier<'a> {
 }
 
 impl<'a> Modifier<'a> {
-    /// A way of an order, with the company's presets. `strict` as in the order.
-    pub fn new(way: Way<'a>, strict: bool, macros: &'a Macros) -> Self {
+    /// A way of an order, with the company's presets.
+    pub fn new(way: Way<'a>, order: &Order, macros: &'a Macros) -> Self {
+        let accepts_damage = order.on_corrupt.unwrap_or_default() == OnCorrupt::Warn;
         Self {
             way,
-            strict,
+            strict: order.strict.unwrap_or(false),
+            reading: Reading { accepts_damage },
             macros,
             attributes: Attributes::default(),
             known: HashMap::new(),
@@ -93,7 +97,8 @@ impl<'a> Modifier<'a> {
             attributes: &self.attributes,
         });
         match understood {
-            Ok(understood) => {
+            Ok(mut understood) => {
+                understood.recipe.reading = self.reading;
                 self.uses_object |= understood.uses_object;
                 self.warn(understood.warnings, pointer);
                 let text = understood.recipe.canonical();

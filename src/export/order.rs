@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::db::asset::AssetType;
-pub use crate::db::vocabulary::{EmailSetting, Fmt, Layout, OnUnconvertible, OnUnsupported};
+pub use crate::db::vocabulary::{EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported};
 
 /// An order to export assets. The names are those of ExportJob; what it does not have is camelCase.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -51,8 +51,9 @@ pub struct Order {
     /// Several pictures of each asset, in the place of `is_modifier` and `macro`. They share what they can of the work.
     #[schema(min_items = 1, max_items = 10)]
     pub renditions: Option<Vec<NewRendition>>,
-    /// What becomes of damaged pictures: not offered yet, their items fail.
-    pub on_corrupt: Option<Value>,
+    /// What becomes of damaged pictures in a convert job: `fail` when absent.
+    #[schema(inline)]
+    pub on_corrupt: Option<OnCorrupt>,
     /// A webhook at the end: not offered yet.
     pub callback_url: Option<Value>,
     /// What becomes of sets, which cannot be exported: `refuse` when absent.

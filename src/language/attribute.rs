@@ -4,7 +4,7 @@ use super::OutputFormat;
 use super::colour::{self, Colour};
 use super::complaint::Fault;
 use super::recipe::{
-    Composite, Compression, Fit, FitMode, Layer, Output, PixelType, Recipe, ResMode, Sharpening, View,
+    Composite, Compression, Fit, FitMode, Layer, Output, PixelType, Reading, Recipe, ResMode, Sharpening, View,
 };
 use super::value;
 
@@ -91,6 +91,7 @@ impl Attributes {
     pub(super) fn recipe(&self) -> Recipe {
         let (quality, full_chroma) = self.jpeg_quality;
         Recipe {
+            reading: Reading::default(),
             layer: Layer::default(),
             composite: Composite::default(),
             view: View {

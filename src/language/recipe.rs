@@ -16,6 +16,23 @@ pub struct Recipe {
     pub view: View,
     /// How the view is written.
     pub output: Output,
+    /// What the order, not the modifier, says of reading the source.
+    #[serde(default, skip_serializing_if = "Reading::is_usual")]
+    pub reading: Reading,
+}
+
+/// How the source is read. It stands in the recipe because it may change what comes out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// A damaged source is rendered as far as it decodes.
+    pub accepts_damage: bool,
+}
+
+impl Reading {
+    /// Whether it is that of a modifier by itself.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Recipe {

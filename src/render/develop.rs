@@ -12,10 +12,11 @@ use super::failure::{Failure, Warning};
 use super::pixels::Pixels;
 use super::plan::Plan;
 use super::step::Step;
+use super::tray::Tray;
 use crate::code::Code;
 
 /// Raised whenever the same recipe and source may give other bytes than before, so that nothing stale is reused.
-pub const ENGINE_VERSION: i32 = 3;
+pub const ENGINE_VERSION: i32 = 4;
 
 /// A rendered picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +47,7 @@ pub fn render(plan: &Plan, source: &Path, output: &Path) -> Result<Rendered, Fai
 /// until they part. So each file has the bytes that its plan gives alone, whatever it is rendered beside, and may be
 /// reused for its recipe.
 pub fn render_all(pictures: &[(&Plan, &Path)], source: &Path) -> Vec<Result<Rendered, Failure>> {
-    let mut sheet = Sheet { pictures, made: vec![None; pictures.len()] };
+    let mut sheet = Sheet { pictures, damage: None, made: vec![None; pictures.len()] };
     let all: Vec<usize> = (0..pictures.len()).collect();
     for branch in forks(&all, |index| &pictures[index].0.decode) {
         // What a panic leaves without an answer has crashed.
@@ -62,6 +63,8 @@ fn crashed() -> Failure {
 /// Pictures that are made together, and what became of them. A branch is those that have all been the same so far.
 struct Sheet<'a> {
     pictures: &'a [(&'a Plan, &'a Path)],
+    /// What is wrong with a source that is rendered all the same.
+    damage: Option<Warning>,
     made: Vec<Option<Result<Rendered, Failure>>>,
 }
 
@@ -78,11 +81,25 @@ fn forks<Way: PartialEq>(branch: &[usize], way: impl Fn(usize) -> Way) -> Vec<Ve
 }
 
 impl Sheet<'_> {
+    /// Decodes once. Where the first step cuts or resamples, rows go into it as they come, and the whole picture is held
+    /// only for those that need it.
     fn decode(&mut self, source: &Path, branch: &[usize]) {
         let decode = &self.pictures[branch[0]].0.decode;
-        match codec::decode(decode, source) {
-            Ok(pixels) => self.go_on(pixels, branch, 0),
-            Err(failure) => self.fail(branch, &failure),
+        let mut trays = Vec::new();
+        for fork in forks(branch, |index| Tray::begins(self.pictures[index].0)) {
+            trays.push((Tray::of(self.pictures[fork[0]].0), fork));
+        }
+        let mut take = |rows: Pixels| trays.iter_mut().try_for_each(|(tray, _)| tray.take(&rows));
+        self.damage = match codec::decode(decode, source, &mut take) {
+            Ok(damage) => damage.map(|damage| Warning::new(Code::CorruptSource, damage.detail)),
+            Err(failure) => return self.fail(branch, &failure),
+        };
+        for (tray, fork) in trays {
+            let done = usize::from(Tray::begins(self.pictures[fork[0]].0).is_some());
+            match tray.finish() {
+                Ok(pixels) => self.go_on(pixels, &fork, done),
+                Err(failure) => self.fail(&fork, &failure),
+            }
         }
     }
 
@@ -109,7 +126,11 @@ impl Sheet<'_> {
     fn finish(&mut self, pixels: &Pixels, branch: &[usize]) {
         for index in branch {
             let (plan, output) = self.pictures[*index];
-            self.made[*index] = Some(encode(plan, pixels, output));
+            let made = encode(plan, pixels, output);
+            self.made[*index] = Some(made.map(|mut made| {
+                made.warnings.extend(self.damage.clone());
+                made
+            }));
         }
     }
 

@@ -21,6 +21,7 @@ pub mod pool;
 mod rotate;
 mod step;
 mod tone;
+mod tray;
 mod turn;
 mod view;
 

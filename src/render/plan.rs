@@ -8,7 +8,6 @@ use super::header::{Header, SourceFormat};
 use super::limits::Limits;
 use super::planner::Planner;
 use super::step::Step;
-use super::turn::Turn;
 use crate::code::Code;
 use crate::language::{Compression, OutputFormat, PixelType, Recipe};
 
@@ -40,11 +39,9 @@ pub struct Decode {
     pub format: SourceFormat,
     /// The decoder makes sides this many times smaller: 1, 2, 4 or 8.
     pub shrink: u8,
-    /// What makes the decoded picture upright.
-    pub orientation: Turn,
-    /// Width of the upright decoded picture.
+    /// Width of the decoded picture as it is stored; the steps make it upright.
     pub width: u32,
-    /// Height of the upright decoded picture.
+    /// Height of the decoded picture.
     pub height: u32,
     /// Its components.
     pub color: PixelType,
@@ -56,9 +53,18 @@ pub struct Decode {
     pub premultiplied: bool,
     /// Whether its inks come the other way round.
     pub inverted: bool,
+    /// Whether a damaged picture is rendered as far as it decodes.
+    pub accepts_damage: bool,
     /// The profile that [`Step::Convert`] starts from.
     #[serde(skip)]
     pub profile: Option<Vec<u8>>,
+}
+
+impl Decode {
+    /// Components of a pixel, alpha among them.
+    pub(super) fn channels(&self) -> usize {
+        self.color.components() + usize::from(self.alpha)
+    }
 }
 
 /// How the result is written.
@@ -107,7 +113,7 @@ impl Plan {
             warnings.push(Warning::new(Code::AlphaFlattened, detail));
         }
         let output = &recipe.output;
-        let (decode, steps) = planner.shrunk(header);
+        let (decode, steps) = planner.decoded(header, recipe.reading);
         Ok(Self {
             peak_bytes: peak_bytes(header, &decode, &steps, size),
             decode: Decode { profile: profile.needs_conversion().then(|| header.profile.clone()).flatten(), ..decode },
@@ -137,12 +143,21 @@ fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)
     let channels = if decode.color == PixelType::Cmyk { 5 } else { 4 };
     let sample = u64::from(decode.bits) / 8;
     let bytes = |(w, h): (u32, u32)| u64::from(w) * u64::from(h) * channels * sample;
-    let mut current = bytes((decode.width, decode.height));
     let decoding = match header.format {
         // Two bytes for each coefficient.
         SourceFormat::Jpeg if header.progressive => 2 * header.decoded_bytes(),
-        SourceFormat::Jpeg => 0,
+        SourceFormat::Png if header.progressive => header.decoded_bytes(),
+        SourceFormat::Jpeg | SourceFormat::Png => 0,
         _ => header.decoded_bytes(),
+    };
+    let (mut current, steps) = match steps {
+        // Made while rows come in, of as many as it reaches.
+        [Step::Resize { from: [_, _, _, high], width, height, .. }, rest @ ..] if decode.channels() < 5 => {
+            let rows = 64.0 + 16.0 * (high / f64::from(*height)).max(1.0);
+            let lot = bytes((decode.width, 2 * 256.min(*height) + rows as u32));
+            (2 * bytes((*width, *height)) + lot, rest)
+        }
+        all => (bytes((decode.width, decode.height)), all),
     };
     let mut peak = current + decoding;
     for step in steps {
@@ -152,8 +167,14 @@ fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)
             | Step::Rotate { width, height, .. } => bytes((*width, *height)),
             _ => current,
         };
-        // A blur works between two copies of its own.
-        let aside = if matches!(step, Step::Sharpen { .. } | Step::Blur { .. }) { current } else { 0 };
+        // A blur holds the rows it reaches at twice the depth, a wide one three times over.
+        let aside = match step {
+            Step::Sharpen { sigma, .. } | Step::Blur { sigma } => {
+                let rows = (4.0 * sigma + 8.0).min(f64::from(u16::MAX)) as u32;
+                bytes((decode.width.max(size.0), 6 * rows)).min(6 * current)
+            }
+            _ => 0,
+        };
         peak = peak.max(current + next + aside);
         current = next;
     }
@@ -165,6 +186,7 @@ fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)
 mod tests {
     use super::*;
     use crate::language::{Attributes, Macros, Order, recipe};
+    use crate::render::turn::Turn;
 
     fn header(format: SourceFormat, width: u32, height: u32) -> Header {
         Header {
@@ -184,7 +206,7 @@ mod tests {
         }
     }
 
-    fn planned(header: &Header, modifier: &str) -> Result<Plan, Failure> {
+    fn understood(modifier: &str) -> Recipe {
         let (macros, attributes) = (Macros::default(), Attributes::default());
         let order = Order {
             before: "",
@@ -195,7 +217,11 @@ mod tests {
             object: "",
             attributes: &attributes,
         };
-        Plan::of(&recipe(&order).unwrap().recipe, header, &Limits::default())
+        recipe(&order).unwrap().recipe
+    }
+
+    fn planned(header: &Header, modifier: &str) -> Result<Plan, Failure> {
+        Plan::of(&understood(modifier), header, &Limits::default())
     }
 
     fn jpeg(modifier: &str) -> Plan {
@@ -229,9 +255,15 @@ mod tests {
     #[test]
     fn a_crop_inside_a_shrunk_and_mirrored_picture_keeps_its_place() {
         let plan = planned(&header(SourceFormat::Jpeg, 6001, 4001), "flip=lr&wid=500").unwrap();
-        let Step::Resize { from: [x, y, w, h], .. } = plan.steps[1] else { panic!("{:?}", plan.steps) };
+        let Step::Resize { from, .. } = plan.steps[0] else { panic!("{:?}", plan.steps) };
         assert_eq!((plan.decode.width, plan.decode.height), (751, 501));
-        assert_eq!((x, y, w, h), (0.875, 0.0, 750.125, 500.125));
+        assert_eq!(from, [0.0, 0.0, 750.125, 500.125]);
+        assert!(matches!(plan.steps[1], Step::Turn(_)), "{:?}", plan.steps);
+        let turned = Header { orientation: Turn::CLOCKWISE, ..header(SourceFormat::Jpeg, 6000, 4000) };
+        let plan = planned(&turned, "crop=0,0,400,600").unwrap();
+        let Step::Window { x, y, width, height, .. } = plan.steps[0] else { panic!("{:?}", plan.steps) };
+        assert_eq!((x, y, width, height), (0, 3600, 600, 400));
+        assert_eq!((plan.width, plan.height), (400, 600));
     }
 
     #[test]

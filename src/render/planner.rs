@@ -10,7 +10,8 @@ use super::turn::Turn;
 use super::view::{self, Placement, round};
 use crate::code::Code;
 use crate::language::{
-    Colour, Composite, Crop, Extend, Flip, Layer, LayerScale, PixelType, Recipe, ResMode, Sharpening, Tone, View,
+    Colour, Composite, Crop, Extend, Flip, Layer, LayerScale, PixelType, Reading, Recipe, ResMode, Sharpening, Tone,
+    View,
 };
 
 /// How much larger than wanted a decoder's shrunk picture must be at least, so that the kernel still decides quality.
@@ -312,35 +313,52 @@ impl<'a> Planner<'a> {
         self.resize(visible.from, visible.size)
     }
 
-    /// Lets the decoder shrink where the first thing that happens is a resize of the whole picture or a part of it.
-    pub fn shrunk(mut self, header: &Header) -> (Decode, Vec<Step>) {
+    /// How the source is decoded, and the steps from there. A cut or a resize that comes first, but for turns, is done
+    /// on the picture as it is stored and turned afterwards: then there is less to turn, and it can be done while the
+    /// picture is decoded, by the decoder itself where it can shrink.
+    pub fn decoded(mut self, header: &Header, reading: Reading) -> (Decode, Vec<Step>) {
         let turns = self.steps.iter().take_while(|step| matches!(step, Step::Turn(_))).count();
-        let turn = self.steps[..turns].iter().fold(header.orientation, |turn, step| match step {
-            Step::Turn(next) => turn.then(*next),
+        let turn = self.steps.drain(..turns).fold(header.orientation, |turn, step| match step {
+            Step::Turn(next) => turn.then(next),
             _ => turn,
         });
         let stored = (header.width, header.height);
         let mut shrink = 1;
-        if let (SourceFormat::Jpeg, Some(Step::Resize { from, width, height, .. })) =
-            (header.format, self.steps.get_mut(turns))
-        {
-            let ratio = (from[2] / f64::from(*width)).min(from[3] / f64::from(*height));
-            shrink = [8, 4, 2].into_iter().find(|by| ratio / f64::from(*by) >= SHRINK_GAP).unwrap_or(1);
-            *from = shrunk_rectangle(*from, stored, turn, shrink);
+        let place = match self.steps.first_mut() {
+            Some(Step::Resize { from, width, height, .. }) => {
+                *from = turn.undo(*from, (f64::from(stored.0), f64::from(stored.1)));
+                (*width, *height) = turn.size((*width, *height));
+                if header.format == SourceFormat::Jpeg {
+                    let ratio = (from[2] / f64::from(*width)).min(from[3] / f64::from(*height));
+                    shrink = [8, 4, 2].into_iter().find(|by| ratio / f64::from(*by) >= SHRINK_GAP).unwrap_or(1);
+                    *from = from.map(|value| value / f64::from(shrink));
+                }
+                1
+            }
+            Some(Step::Window { x, y, width, height, .. }) if header.shows([*x, *y], [*width, *height], turn) => {
+                let window = [*x as f64, *y as f64, f64::from(*width), f64::from(*height)];
+                let [left, top, ..] = turn.undo(window, (f64::from(stored.0), f64::from(stored.1)));
+                (*x, *y) = (left as i64, top as i64);
+                (*width, *height) = turn.size((*width, *height));
+                1
+            }
+            _ => 0,
+        };
+        if turn != Turn::NONE {
+            self.steps.insert(place, Step::Turn(turn));
         }
         let by = u32::from(shrink);
-        let (width, height) = header.orientation.size((stored.0.div_ceil(by), stored.1.div_ceil(by)));
         let decode = Decode {
             format: header.format,
             shrink,
-            orientation: header.orientation,
-            width,
-            height,
+            width: stored.0.div_ceil(by),
+            height: stored.1.div_ceil(by),
             color: header.color,
             bits: depth(header),
             alpha: header.alpha,
             premultiplied: header.premultiplied,
             inverted: header.inverted,
+            accepts_damage: reading.accepts_damage,
             profile: None,
         };
         (decode, self.steps)
@@ -350,16 +368,6 @@ impl<'a> Planner<'a> {
 /// Bits of a component once decoded.
 fn depth(header: &Header) -> u8 {
     if header.bits > 8 { 16 } else { 8 }
-}
-
-/// A rectangle in the shrunk picture. The decoder rounds sides up, so the last column and row are only partly picture;
-/// turned round they are the first.
-fn shrunk_rectangle(from: [f64; 4], stored: (u32, u32), turn: Turn, by: u8) -> [f64; 4] {
-    let by = f64::from(by);
-    let spare = |side: u32| (f64::from(side) / by).ceil() - f64::from(side) / by;
-    let (spare_x, spare_y) = turn.size((spare(stored.0), spare(stored.1)));
-    let [x, y, w, h] = from.map(|value| value / by);
-    [x + if turn.flip_x { spare_x } else { 0.0 }, y + if turn.flip_y { spare_y } else { 0.0 }, w, h]
 }
 
 /// The part of a view that shows the picture.

@@ -49,6 +49,14 @@ impl Turn {
     pub fn size<T>(self, (w, h): (T, T)) -> (T, T) {
         if self.transpose { (h, w) } else { (w, h) }
     }
+
+    /// Left, top, width and height of a rectangle before the turn; `stored` is the size of what is turned.
+    pub(super) fn undo(self, [x, y, w, h]: [f64; 4], stored: (f64, f64)) -> [f64; 4] {
+        let (width, height) = self.size(stored);
+        let x = if self.flip_x { width - x - w } else { x };
+        let y = if self.flip_y { height - y - h } else { y };
+        if self.transpose { [y, x, h, w] } else { [x, y, w, h] }
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +89,11 @@ mod tests {
             turned.apply_orientation(Orientation::from_exif(number).unwrap());
             let ours =
                 Raster::<u8>::new(3, 2, PixelType::Gray, false, marked.to_vec()).turn(Turn::from_exif(number.into()));
+            let turn = Turn::from_exif(number.into());
+            let [x, y, w, h] = turn.undo([1.0, 0.0, 1.0, 2.0], (3.0, 2.0)).map(|value| value as u32);
+            let mut cut = DynamicImage::ImageLuma8(marked.clone()).crop_imm(x, y, w, h);
+            cut.apply_orientation(Orientation::from_exif(number).unwrap());
+            assert_eq!(cut, turned.crop_imm(1, 0, 1, 2), "{number}");
             assert_eq!(Pixels::from(ours), Pixels::from_image(turned), "{number}");
         }
     }

@@ -377,6 +377,28 @@ async fn on_unconvertible_skips_or_fails(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn on_corrupt_warns_of_what_is_half(pool: PgPool) {
+    let house = House::open(pool).await;
+    let whole = jpg(1);
+    let handles = [house.asset("a.jpg", &whole).await, house.asset("b.jpg", &whole[..whole.len() - 40]).await];
+    let order =
+        |rule: &str| json!({"assetHandleArray": handles, "fmt": "convert", "is_modifier": "wid=20", "onCorrupt": rule});
+    let strict = finished(&house, order("fail")).await;
+    assert_eq!((&strict["outcome"], &strict["onCorrupt"]), (&json!("partiallyFailed"), &json!("fail")));
+    assert_eq!(items(&house, &strict).await[1]["failure"]["code"], "truncated");
+    // Twice: the second time what was made is known, and still says what it is.
+    for _ in 0..2 {
+        let lenient = finished(&house, order("warn")).await;
+        assert_eq!((&lenient["outcome"], &lenient["onCorrupt"]), (&json!("succeededWithWarnings"), &json!("warn")));
+        let items = items(&house, &lenient).await;
+        assert_eq!((&items[0]["warnings"], &items[1]["warnings"][0]["code"]), (&json!([]), &json!("corrupt-source")));
+        assert_eq!(image::load_from_memory(&file(&house, &lenient, "b.jpg").await).unwrap().width(), 20);
+    }
+    // What was made of half a picture is not handed to one that did not ask for it.
+    assert_eq!(items(&house, &finished(&house, order("fail")).await).await[1]["failure"]["code"], "truncated");
+}
+
+#[sqlx::test]
 async fn the_macro_wins_wherever_it_speaks(pool: PgPool) {
     let house = House::open(pool).await;
     let asset = house.asset("a.jpg", &jpg(1)).await;

@@ -26,6 +26,7 @@ mod queue;
 mod render;
 mod render_command;
 mod render_damage;
+mod render_tiff;
 mod renditions;
 mod retention;
 mod s3;

@@ -138,7 +138,7 @@ async fn a_plan_that_needs_too_much_is_refused_at_once(pool: PgPool) {
     let large = file_of(image::RgbImage::new(6000, 6000), ImageFormat::Png);
     house.asset("large.png", &large).await;
     house.asset("small.png", &picture(ImageFormat::Png, 90, 60, 1)).await;
-    let job = finished(&house, json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "wid=20"})).await;
+    let job = finished(&house, json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "rotate=10&wid=20"})).await;
     let items = items(&house, &job).await;
     assert_eq!(items[0]["failure"]["code"], "render-memory", "{items:#?}");
     says(&items[0]["failure"], "the limit of a render is 209715200");

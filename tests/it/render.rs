@@ -2,7 +2,7 @@
 
 use image::{DynamicImage, GenericImageView, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use offprint::code::Code;
-use offprint::language::{Attributes, Macros, Order, recipe};
+use offprint::language::{Attributes, Macros, Order, Reading, Recipe, recipe};
 use offprint::render::{Failure, Limits, Plan, Rendered, probe, render};
 
 /// A source in a folder of its own, and what modifiers make of it.
@@ -25,6 +25,11 @@ impl Studio {
 
     /// Renders and keeps the file.
     pub fn file(&self, modifier: &str) -> Result<(Vec<u8>, Rendered), Failure> {
+        self.read(modifier, Reading::default())
+    }
+
+    /// The same of a source that is read this way.
+    pub fn read(&self, modifier: &str, reading: Reading) -> Result<(Vec<u8>, Rendered), Failure> {
         let (macros, attributes) = (Macros::default(), Attributes::default());
         let order = Order {
             before: "",
@@ -35,7 +40,7 @@ impl Studio {
             object: "",
             attributes: &attributes,
         };
-        let recipe = recipe(&order).unwrap().recipe;
+        let recipe = Recipe { reading, ..recipe(&order).unwrap().recipe };
         let plan = Plan::of(&recipe, &probe(&self.source())?, &Limits::default())?;
         let output = self.folder.path().join("output");
         let rendered = render(&plan, &self.source(), &output)?;

@@ -2,6 +2,7 @@
 
 use image::ImageFormat;
 use offprint::code::Code;
+use offprint::language::Reading;
 
 use crate::render::{Studio, file_of, quarters};
 
@@ -36,6 +37,31 @@ fn whatever_is_cut_off_fails() {
             assert!(matches!(failure.code, Code::Truncated | Code::Corrupt), "{name} without {cut}: {failure}");
         }
     }
+}
+
+#[test]
+fn what_is_cut_off_is_rendered_as_far_as_it_decodes_on_request() {
+    let lenient = Reading { accepts_damage: true };
+    for (name, whole) in whole_files() {
+        let (expected, rendered) = Studio::with(&whole).read("fmt=png", lenient).unwrap();
+        assert_eq!(rendered.warnings, [], "{name}");
+        let Ok((made, rendered)) = Studio::with(&whole[..whole.len() * 9 / 10]).read("fmt=png", lenient) else {
+            // Of these nothing can be had, or the directory stands at the end.
+            assert!(["gif", "webp", "webp lossless", "bmp", "tiff", "tiff lzw", "tiff zip"].contains(&name), "{name}");
+            continue;
+        };
+        assert_eq!(rendered.warnings.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::CorruptSource], "{name}");
+        let rows = |file: &[u8]| image::load_from_memory(file).unwrap().crop_imm(0, 0, 97, 30).into_rgb8();
+        assert_eq!(image::load_from_memory(&made).unwrap().height(), 61, "{name}");
+        // Each pass of a progressive one is of the whole picture.
+        assert!(name == "progressive jpeg" || rows(&made) == rows(&expected), "{name}");
+    }
+    let mut tiff = Studio::with(&file_of(quarters(400, 400), ImageFormat::Png)).file("fmt=tif,,lzw").unwrap().0;
+    let strip = 200_000.min(tiff.len() / 2);
+    tiff[strip..strip + 400].fill(0xFF);
+    assert_eq!(Studio::with(&tiff).file("wid=20").unwrap_err().code, Code::Corrupt);
+    assert_eq!(Studio::with(&tiff).read("wid=20", lenient).unwrap().1.warnings[0].code, Code::CorruptSource);
+    assert!(Studio::with(b"\x89PNG\r\n\x1a\n").read("", lenient).is_err());
 }
 
 #[test]

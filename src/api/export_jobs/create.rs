@@ -164,6 +164,7 @@ async fn write(
         notify_emails: order.notify_emails.as_deref().unwrap_or_default(),
         on_unsupported: order.on_unsupported.unwrap_or_default(),
         on_unconvertible: order.on_unconvertible.unwrap_or(OnUnconvertible::Original),
+        on_corrupt: order.on_corrupt.unwrap_or_default(),
         layout: order.layout.unwrap_or_default(),
         strict: order.strict.unwrap_or(false),
         priority: order.priority.unwrap_or(0),

@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 use crate::code::Note;
 use crate::db;
 use crate::db::job::Rendition;
-use crate::db::vocabulary::{EmailSetting, Fmt, Layout, OnUnconvertible, OnUnsupported, Outcome, ShownState};
+use crate::db::vocabulary::{
+    EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Outcome, ShownState,
+};
 use crate::id::JobId;
 
 /// An export job. Its assets are not in it: they are `…/items`.
@@ -61,6 +63,8 @@ pub struct Job {
     pub on_unsupported: OnUnsupported,
     /// What becomes of files that are no pictures.
     pub on_unconvertible: OnUnconvertible,
+    /// What becomes of damaged pictures.
+    pub on_corrupt: OnCorrupt,
     /// Whether warnings about the modifier were mistakes.
     pub strict: bool,
     /// Which of the company's jobs comes first: higher before lower.
@@ -188,6 +192,7 @@ impl From<db::job::Job> for Job {
             layout: job.layout,
             on_unsupported: job.on_unsupported,
             on_unconvertible: job.on_unconvertible,
+            on_corrupt: job.on_corrupt,
             strict: job.strict,
             priority: job.priority,
             expires_in: job.expires_in,

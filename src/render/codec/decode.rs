@@ -1,69 +1,132 @@
 //! Files to pixels. Strict: what ends early or is damaged fails, bytes after the end do not matter.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::io::{BufReader, Seek};
 use std::path::Path;
 
 use image::codecs::bmp::BmpDecoder;
-use image::codecs::webp::WebPDecoder;
 use image::{DynamicImage, ImageDecoder};
 
-use super::{gif, jpeg, png, tiff};
+use super::strips::Strips;
+use super::{gif, jpeg, png, tiff, webp};
 use crate::code::Code;
+use crate::language::PixelType;
 use crate::render::failure::Failure;
 use crate::render::header::{SourceFormat, image_failure};
 use crate::render::pixels::{Pixels, Raster, Sample};
 use crate::render::plan::Decode;
 
-/// Decodes a picture as planned: shrunk where the decoder can, upright, in the components and the depth that the header
-/// had; more than eight bits are sixteen.
-///
-/// # Errors
-/// `truncated`, `corrupt`, or `original-missing`; `internal` when the file is not the one that was planned.
-pub fn decode(plan: &Decode, path: &Path) -> Result<Pixels, Failure> {
-    let input = BufReader::with_capacity(64 << 10, File::open(path)?);
-    let pixels = match plan.format {
-        SourceFormat::Jpeg => jpeg::decode(input, plan.color, plan.shrink)?,
-        SourceFormat::Png => png::decode(input)?,
-        SourceFormat::Tiff => tiff::decode(input, plan.color, plan.alpha)?,
-        SourceFormat::Webp => webp(input)?,
-        SourceFormat::Gif => gif::decode(input)?,
-        SourceFormat::Bmp => through_image(BmpDecoder::new(input).map_err(image_failure)?)?,
-    };
-    let pixels = match pixels {
-        Pixels::Eight(raster) => Pixels::Eight(as_stored(plan, raster)),
-        Pixels::Sixteen(raster) => Pixels::Sixteen(as_stored(plan, raster)),
-    };
-    let pixels = pixels.shaped(plan.color, plan.alpha, plan.bits);
-    if pixels.size() != (plan.width, plan.height) {
-        let (w, h) = pixels.size();
-        let detail = format!("The header said {}x{}, the picture is {w}x{h}.", plan.width, plan.height);
-        return Err(Failure::new(Code::Corrupt, detail));
-    }
-    Ok(pixels)
+/// Rows on their way from a decoder: from the top, some at a time.
+pub(super) struct Rows<'a> {
+    plan: &'a Decode,
+    /// How many came.
+    came: u32,
+    take: &'a mut dyn FnMut(Pixels) -> Result<(), Failure>,
 }
 
-/// Undoes how the file stores its pixels.
-fn as_stored<S: Sample>(plan: &Decode, raster: Raster<S>) -> Raster<S> {
-    let raster = if plan.premultiplied { raster.unassociate() } else { raster };
-    let raster = if plan.inverted { raster.invert() } else { raster };
-    raster.turn(plan.orientation)
+impl Rows<'_> {
+    /// The plan that they are decoded for.
+    pub fn plan(&self) -> &Decode {
+        self.plan
+    }
+
+    /// Takes whole rows, as the file stores them. They become what was planned: the components and the depth that the
+    /// header had; more than eight bits are sixteen.
+    pub fn take(&mut self, band: impl Into<Pixels>) -> Result<(), Failure> {
+        let band = match band.into() {
+            Pixels::Eight(raster) => Pixels::Eight(self.as_stored(raster)),
+            Pixels::Sixteen(raster) => Pixels::Sixteen(self.as_stored(raster)),
+        };
+        let band = band.shaped(self.plan.color, self.plan.alpha, self.plan.bits);
+        let (width, height) = band.size();
+        self.came += height;
+        if width != self.plan.width || self.came > self.plan.height {
+            let (w, h) = (self.plan.width, self.plan.height);
+            let detail = format!("The header said {w}x{h}, the picture is {width} wide and {} high.", self.came);
+            return Err(Failure::new(Code::Corrupt, detail));
+        }
+        (self.take)(band)
+    }
+
+    /// Undoes how the file stores its pixels.
+    fn as_stored<S: Sample>(&self, raster: Raster<S>) -> Raster<S> {
+        let raster = if self.plan.premultiplied { raster.unassociate() } else { raster };
+        if self.plan.inverted { raster.invert() } else { raster }
+    }
+
+    /// Whether a damaged picture shall be decoded as far as it goes.
+    pub fn accepts_damage(&self) -> bool {
+        self.plan.accepts_damage
+    }
+
+    /// Whether there is a picture all the same.
+    fn accepts(&self, damage: &Failure) -> bool {
+        self.plan.accepts_damage && self.came > 0 && matches!(damage.code, Code::Truncated | Code::Corrupt)
+    }
+
+    fn all_came(&self) -> Result<(), Failure> {
+        if self.came == self.plan.height {
+            return Ok(());
+        }
+        Err(Failure::new(Code::Corrupt, "The picture has fewer rows than its header said."))
+    }
+
+    /// Takes what did not come as black, or transparent.
+    fn fill(&mut self) -> Result<(), Failure> {
+        let (width, color, alpha) = (self.plan.width, self.plan.color, self.plan.alpha);
+        for _ in self.came..self.plan.height {
+            let row = Raster::<u8>::new(width, 1, PixelType::Rgb, true, vec![0; width as usize * 4]);
+            (self.take)(Pixels::from(row).shaped(color, alpha, self.plan.bits))?;
+        }
+        Ok(())
+    }
+}
+
+/// Decodes a picture as planned, shrunk where the decoder can. `take` gets its rows from the top, some at a time; where a
+/// decoder can, no more of them are held. Says what is wrong with a damaged picture that the plan accepts: rows that do
+/// not decode are black, or transparent.
+///
+/// # Errors
+/// `truncated`, `corrupt`, or `original-missing`; what `take` says.
+pub fn decode(
+    plan: &Decode,
+    path: &Path,
+    take: &mut dyn FnMut(Pixels) -> Result<(), Failure>,
+) -> Result<Option<Failure>, Failure> {
+    let file = File::open(path)?;
+    let mut rows = Rows { plan, came: 0, take };
+    let decoded = decode_file(file, &mut rows).and_then(|()| rows.all_came());
+    match decoded {
+        Ok(()) => Ok(None),
+        Err(damage) if rows.accepts(&damage) => {
+            rows.fill()?;
+            Ok(Some(damage))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn decode_file(mut file: File, rows: &mut Rows<'_>) -> Result<(), Failure> {
+    let format = rows.plan.format;
+    let strips = if format == SourceFormat::Tiff { Strips::of(&file) } else { None };
+    // Looking at the directory has moved on in the file.
+    file.rewind()?;
+    let input = BufReader::with_capacity(64 << 10, file);
+    match format {
+        SourceFormat::Jpeg => jpeg::decode(input, rows),
+        SourceFormat::Png => png::decode(input, rows),
+        SourceFormat::Tiff => match strips {
+            Some(strips) => strips.decode(rows),
+            None => rows.take(tiff::decode(input, rows.plan.color, rows.plan.alpha)?),
+        },
+        SourceFormat::Webp => webp::decode(input, rows),
+        SourceFormat::Gif => gif::decode(input, rows),
+        SourceFormat::Bmp => rows.take(through_image(BmpDecoder::new(input).map_err(image_failure)?)?),
+    }
 }
 
 /// Pixels of a decoder of the image crate.
 pub(super) fn through_image(decoder: impl ImageDecoder) -> Result<Pixels, Failure> {
     let picture = DynamicImage::from_decoder(decoder).map_err(image_failure)?;
     Ok(Pixels::from_image(picture))
-}
-
-/// The decoder is content with what there is; the container says how long it should be.
-fn webp(mut input: impl BufRead + Seek) -> Result<Pixels, Failure> {
-    let mut start = [0; 8];
-    input.read_exact(&mut start)?;
-    let said = u64::from(u32::from_le_bytes([start[4], start[5], start[6], start[7]])) + 8;
-    if input.seek(SeekFrom::End(0))? < said {
-        return Err(Failure::new(Code::Truncated, "The WebP is shorter than it says."));
-    }
-    input.rewind()?;
-    through_image(WebPDecoder::new(input).map_err(image_failure)?)
 }

@@ -5,21 +5,24 @@ use std::io::{BufRead, Read, Seek, Write};
 use image::codecs::gif::{GifDecoder, GifEncoder};
 use image::{ExtendedColorType, RgbaImage};
 
-use super::decode::through_image;
+use super::decode::{Rows, through_image};
 use super::failed;
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
 use crate::render::header::image_failure;
-use crate::render::pixels::{Pixels, Raster};
+use crate::render::pixels::Raster;
 
 /// Decodes the first frame, laid on the transparent screen.
-pub(super) fn decode(mut input: impl BufRead + Seek) -> Result<Pixels, Failure> {
-    if !reaches_trailer(&mut input).unwrap_or(false) {
-        return Err(Failure::new(Code::Truncated, "The GIF ends before its trailer."));
+pub(super) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Result<(), Failure> {
+    let whole = reaches_trailer(&mut input).unwrap_or(false);
+    let truncated = || Failure::new(Code::Truncated, "The GIF ends before its trailer.");
+    if !whole && !rows.accepts_damage() {
+        return Err(truncated());
     }
     input.rewind()?;
-    through_image(GifDecoder::new(input).map_err(image_failure)?)
+    rows.take(through_image(GifDecoder::new(input).map_err(image_failure)?)?)?;
+    if whole { Ok(()) } else { Err(truncated()) }
 }
 
 /// Walks over the blocks to the trailer. An error is an end too early.

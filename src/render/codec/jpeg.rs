@@ -3,25 +3,33 @@
 
 use std::cell::Cell;
 use std::io::{BufRead, Seek, SeekFrom, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use mozjpeg::{ColorSpace, Compress, Decompress, PixelDensity, PixelDensityUnit};
 use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr};
 
+use super::decode::Rows;
 use super::failed;
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
-use crate::render::pixels::{Pixels, Raster};
+use crate::render::pixels::Raster;
 use crate::render::plan::Encode;
+
+/// About how many bytes of rows are decoded at a time.
+const BAND: usize = 64 << 10;
 
 thread_local! {
     /// Warnings of the decoder that works on this thread.
     static WARNINGS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Decodes, with sides `shrink` times smaller.
-pub(super) fn decode(mut input: impl BufRead + Seek, color: PixelType, shrink: u8) -> Result<Pixels, Failure> {
+/// What the decoder unwinds with when a picture is damaged.
+struct Damage;
+
+/// Decodes, with sides as much smaller as planned. A decoder that meets the end too early goes on with gray, so what is
+/// cut off still has all its rows.
+pub(super) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Result<(), Failure> {
     let whole = has_end(&mut input)?;
     let damaged = |detail: &str| {
         if whole {
@@ -31,39 +39,63 @@ pub(super) fn decode(mut input: impl BufRead + Seek, color: PixelType, shrink: u
         }
     };
     // The codec unwinds on damage; that is its way to report it.
-    let decoded = catch_unwind(AssertUnwindSafe(|| read(input, color, shrink)));
+    let decoded = catch_unwind(AssertUnwindSafe(|| read(input, rows)));
     match decoded {
         Ok(Ok(_)) if !whole => Err(damaged("")),
-        Ok(Ok((_, warnings))) if warnings > 0 => Err(damaged("its data does not decode")),
-        Ok(Ok((pixels, _))) => Ok(pixels),
-        Ok(Err(error)) => Err(damaged(&error.to_string())),
-        Err(_) => Err(damaged("its structure does not hold together")),
+        Ok(Ok(warnings)) if warnings > 0 => Err(damaged("its data does not decode")),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(Broken::File(error))) => Err(damaged(&error.to_string())),
+        Ok(Err(Broken::Rows(failure))) => Err(failure),
+        Err(unwound) if unwound.is::<Damage>() => Err(damaged("its structure does not hold together")),
+        Err(panic) => resume_unwind(panic),
     }
 }
 
-/// The pixels, and how many times data had to be guessed. Warnings before the pixels are about the header and those
-/// after them about bytes that no pixel needs, so neither counts.
-fn read(input: impl BufRead, color: PixelType, shrink: u8) -> std::io::Result<(Pixels, u32)> {
+/// Why a picture could not be read to its end.
+enum Broken {
+    File(std::io::Error),
+    Rows(Failure),
+}
+
+impl From<std::io::Error> for Broken {
+    fn from(error: std::io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+/// Hands over the pixels; says how many times data had to be guessed. Warnings before the pixels are about the header
+/// and those after them about bytes that no pixel needs, so neither counts.
+fn read(input: impl BufRead, rows: &mut Rows<'_>) -> Result<u32, Broken> {
+    let (color, shrink) = (rows.plan().color, rows.plan().shrink);
     let mut jpeg = Decompress::with_err(counting_errors()).from_reader(input)?;
     jpeg.scale(8 / shrink);
     WARNINGS.set(0);
-    let mut rows = jpeg.to_colorspace(match color {
+    let mut lines = jpeg.to_colorspace(match color {
         PixelType::Gray => ColorSpace::JCS_GRAYSCALE,
         PixelType::Rgb => ColorSpace::JCS_RGB,
         PixelType::Cmyk => ColorSpace::JCS_CMYK,
     })?;
-    let (width, height) = (rows.width(), rows.height());
-    let data: Vec<u8> = rows.read_scanlines()?;
+    let (width, height) = (lines.width(), lines.height());
+    let stride = width * color.components();
+    let most = (BAND / stride).clamp(1, height);
+    let mut left = height;
+    while left > 0 {
+        let count = left.min(most);
+        let mut band = vec![0_u8; count * stride];
+        lines.read_scanlines_into(&mut band)?;
+        rows.take(Raster::new(width as u32, count as u32, color, false, band)).map_err(Broken::Rows)?;
+        left -= count;
+    }
     let warnings = WARNINGS.get();
-    rows.finish()?;
-    Ok((Raster::new(width as u32, height as u32, color, false, data).into(), warnings))
+    lines.finish()?;
+    Ok(warnings)
 }
 
 /// Counts warnings, unwinds on errors, says nothing.
 fn counting_errors() -> jpeg_error_mgr {
     extern "C-unwind" fn give_up(_: &mut jpeg_common_struct) {
         // Passes the panic hook by: a damaged picture is no news for the log.
-        std::panic::resume_unwind(Box::new("damaged JPEG"));
+        resume_unwind(Box::new(Damage));
     }
     extern "C-unwind" fn count(_: &mut jpeg_common_struct, level: std::os::raw::c_int) {
         if level < 0 {

@@ -2,8 +2,11 @@
 
 mod decode;
 mod gif;
+mod in_order;
 mod jpeg;
+mod lzw;
 mod png;
+mod strips;
 mod tiff;
 mod webp;
 

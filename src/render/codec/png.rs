@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{BufRead, Seek, Write};
 
+use super::decode::Rows;
 use super::failed;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
@@ -10,29 +11,58 @@ use crate::render::header::png_failure;
 use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
-/// Decodes the picture, of an animation the one that stands for it. Reads to the end, with all checksums.
-pub(super) fn decode(input: impl BufRead + Seek) -> Result<Pixels, Failure> {
+/// About how many bytes of rows are decoded at a time.
+const BAND: usize = 64 << 10;
+
+/// Decodes the picture, of an animation the one that stands for it. Reads to the end, with all checksums. Some rows at a
+/// time, but for interlaced ones.
+pub(super) fn decode(input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Result<(), Failure> {
     let mut decoder = png::Decoder::new(input);
     decoder.set_transformations(png::Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(png_failure)?;
-    let length = reader.output_buffer_size().ok_or_else(|| png_failure(png::DecodingError::LimitsExceeded))?;
-    let mut data = vec![0; length];
-    let info = reader.next_frame(&mut data).map_err(png_failure)?;
-    reader.finish().map_err(png_failure)?;
-    data.truncate(info.buffer_size());
-    let (color, alpha) = match info.color_type {
+    let (color, depth) = reader.output_color_type();
+    let (color, alpha) = match color {
         png::ColorType::Rgb | png::ColorType::Indexed => (PixelType::Rgb, false),
         png::ColorType::Rgba => (PixelType::Rgb, true),
         png::ColorType::Grayscale => (PixelType::Gray, false),
         png::ColorType::GrayscaleAlpha => (PixelType::Gray, true),
     };
-    Ok(match info.bit_depth {
-        png::BitDepth::Sixteen => {
-            let data = data.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
-            Raster::new(info.width, info.height, color, alpha, data).into()
+    let (width, height, interlaced) = (reader.info().width, reader.info().height, reader.info().interlaced);
+    let band = |height: u32, data: Vec<u8>| -> Pixels {
+        match depth {
+            png::BitDepth::Sixteen => {
+                let data = data.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+                Raster::new(width, height, color, alpha, data).into()
+            }
+            _ => Raster::new(width, height, color, alpha, data).into(),
         }
-        _ => Raster::new(info.width, info.height, color, alpha, data).into(),
-    })
+    };
+    if interlaced {
+        let length = reader.output_buffer_size().ok_or_else(|| png_failure(png::DecodingError::LimitsExceeded))?;
+        let mut data = vec![0; length];
+        let info = reader.next_frame(&mut data).map_err(png_failure)?;
+        data.truncate(info.buffer_size());
+        rows.take(band(height, data))?;
+    } else {
+        let (mut held, mut data) = (0, Vec::new());
+        let ended = loop {
+            match reader.next_row() {
+                Ok(Some(row)) => data.extend_from_slice(row.data()),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(png_failure(error)),
+            }
+            held += 1;
+            if data.len() >= BAND {
+                rows.take(band(held, std::mem::take(&mut data)))?;
+                held = 0;
+            }
+        };
+        if held > 0 {
+            rows.take(band(held, data))?;
+        }
+        ended?;
+    }
+    reader.finish().map_err(png_failure)
 }
 
 pub(super) fn encode(

@@ -1,23 +1,26 @@
-//! TIFF through the tiff crate.
+//! TIFF: the tiff crate keeps the directory, strips are ours.
 
 use std::io::{BufRead, Seek, Write};
 
 use image::codecs::tiff::TiffDecoder;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
-use tiff::encoder::colortype::{self, ColorType};
-use tiff::encoder::{Compression, DeflateLevel, Predictor, Rational, TiffEncoder, TiffValue};
-use tiff::tags::{ExtraSamples, PhotometricInterpretation, ResolutionUnit, SampleFormat, Tag};
+use tiff::encoder::{Rational, TiffEncoder};
+use tiff::tags::{CompressionMethod, ExtraSamples, PhotometricInterpretation, Predictor, ResolutionUnit, Tag};
 
 use super::decode::through_image;
-use super::failed;
+use super::in_order::in_order;
+use super::{failed, lzw};
 use crate::code::Code;
-use crate::language;
-use crate::language::PixelType;
+use crate::language::{Compression, PixelType};
 use crate::render::failure::Failure;
 use crate::render::header::{image_failure, tiff_failure};
 use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
+/// About how many bytes a strip has before it is compressed: small enough for the second cache.
+const STRIP: usize = 128 << 10;
+
+/// Decodes what [`strips`](super::strips) does not.
 pub(super) fn decode(input: impl BufRead + Seek, color: PixelType, alpha: bool) -> Result<Pixels, Failure> {
     match color {
         PixelType::Cmyk => inks(input, alpha).map_err(tiff_failure)?,
@@ -48,75 +51,76 @@ pub(super) fn encode(
     profile: Option<&[u8]>,
     out: &mut (impl Write + Seek),
 ) -> Result<(), Failure> {
-    match (pixels.pixel_type(), pixels.has_alpha()) {
-        (PixelType::Rgb, false) => write::<colortype::RGB8>(encode, pixels, profile, out),
-        (PixelType::Rgb, true) => write::<colortype::RGBA8>(encode, pixels, profile, out),
-        (PixelType::Gray, false) => write::<colortype::Gray8>(encode, pixels, profile, out),
-        (PixelType::Gray, true) => write::<GrayAlpha8>(encode, pixels, profile, out),
-        (PixelType::Cmyk, false) => write::<colortype::CMYK8>(encode, pixels, profile, out),
-        (PixelType::Cmyk, true) => write::<CmykAlpha8>(encode, pixels, profile, out),
-    }
-    .map_err(|error| failed("TIFF", error))
-}
-
-fn write<C: ColorType<Inner = u8>>(
-    encode: &Encode,
-    pixels: &Raster<u8>,
-    profile: Option<&[u8]>,
-    out: &mut (impl Write + Seek),
-) -> tiff::TiffResult<()>
-where
-    [u8]: TiffValue,
-{
-    let (compression, predictor) = match encode.compression {
-        language::Compression::Lzw => (Compression::Lzw, Predictor::Horizontal),
-        language::Compression::Zip => (Compression::Deflate(DeflateLevel::Fast), Predictor::Horizontal),
-        language::Compression::None | language::Compression::Lossless => (Compression::Uncompressed, Predictor::None),
+    let refused = |error| failed("TIFF", error);
+    let ((width, height), samples, data) = (pixels.size(), pixels.channels(), pixels.data());
+    let stride = width as usize * samples;
+    let rows = (STRIP / stride).clamp(1, height as usize);
+    let (method, predictor) = match encode.compression {
+        Compression::Lzw => (CompressionMethod::LZW, Predictor::Horizontal),
+        Compression::Zip => (CompressionMethod::Deflate, Predictor::Horizontal),
+        Compression::None | Compression::Lossless => (CompressionMethod::None, Predictor::None),
     };
-    let (width, height) = pixels.size();
-    let mut encoder = TiffEncoder::new(out)?.with_compression(compression).with_predictor(predictor);
-    let mut image = encoder.new_image::<C>(width, height)?;
-    let dpi = (encode.dpi * 1000.0).round() as u32;
-    image.resolution(ResolutionUnit::Inch, Rational { n: dpi, d: 1000 });
-    if pixels.has_alpha() {
-        // Not by `extra_samples`: its predictor would mix the components up.
-        image.encoder().write_tag(Tag::ExtraSamples, &[ExtraSamples::UnassociatedAlpha.to_u16()][..])?;
+    let mut encoder = TiffEncoder::new(out).map_err(refused)?;
+    let mut directory = encoder.image_directory().map_err(refused)?;
+    let (mut offsets, mut lengths) = (Vec::new(), Vec::new());
+    let mut keep = |strip: &[u8]| -> Result<(), Failure> {
+        let offset = directory.write_data(strip).map_err(refused)?;
+        offsets.push(u32::try_from(offset).map_err(|_| failed("TIFF", "it would be longer than 4 GiB"))?);
+        lengths.push(strip.len() as u32);
+        Ok(())
+    };
+    let strips: Vec<&[u8]> = data.chunks(rows * stride).collect();
+    match method {
+        CompressionMethod::None => strips.into_iter().try_for_each(&mut keep)?,
+        _ => {
+            let packed = |strip: usize| pack(strips[strip], stride, samples, method);
+            in_order(strips.len(), packed, |_, strip| keep(&strip))?;
+        }
     }
-    if let Some(profile) = profile {
-        image.encoder().write_tag(Tag::IccProfile, profile)?;
-    }
-    image.write_data(pixels.data())
+    let interpretation = match pixels.pixel_type() {
+        PixelType::Gray => PhotometricInterpretation::BlackIsZero,
+        PixelType::Rgb => PhotometricInterpretation::RGB,
+        PixelType::Cmyk => PhotometricInterpretation::CMYK,
+    };
+    let dpi = Rational { n: (encode.dpi * 1000.0).round() as u32, d: 1000 };
+    let mut tags = || -> tiff::TiffResult<()> {
+        directory.write_tag(Tag::ImageWidth, width)?;
+        directory.write_tag(Tag::ImageLength, height)?;
+        directory.write_tag(Tag::BitsPerSample, &vec![8_u16; samples][..])?;
+        directory.write_tag(Tag::Compression, method.to_u16())?;
+        directory.write_tag(Tag::PhotometricInterpretation, interpretation.to_u16())?;
+        directory.write_tag(Tag::StripOffsets, &offsets[..])?;
+        directory.write_tag(Tag::SamplesPerPixel, samples as u16)?;
+        directory.write_tag(Tag::RowsPerStrip, rows as u32)?;
+        directory.write_tag(Tag::StripByteCounts, &lengths[..])?;
+        directory.write_tag(Tag::XResolution, dpi.clone())?;
+        directory.write_tag(Tag::YResolution, dpi.clone())?;
+        directory.write_tag(Tag::ResolutionUnit, ResolutionUnit::Inch.to_u16())?;
+        if predictor != Predictor::None {
+            directory.write_tag(Tag::Predictor, predictor.to_u16())?;
+        }
+        if pixels.has_alpha() {
+            directory.write_tag(Tag::ExtraSamples, &[ExtraSamples::UnassociatedAlpha.to_u16()][..])?;
+        }
+        if let Some(profile) = profile {
+            directory.write_tag(Tag::IccProfile, profile)?;
+        }
+        Ok(())
+    };
+    tags().map_err(refused)?;
+    directory.finish().map_err(refused)
 }
 
-/// Gray and alpha, which the crate has no name for.
-struct GrayAlpha8;
-
-impl ColorType for GrayAlpha8 {
-    type Inner = u8;
-    const TIFF_VALUE: PhotometricInterpretation = PhotometricInterpretation::BlackIsZero;
-    const BITS_PER_SAMPLE: &'static [u16] = &[8; 2];
-    const SAMPLE_FORMAT: &'static [SampleFormat] = &[SampleFormat::Uint; 2];
-
-    fn horizontal_predict(row: &[u8], result: &mut Vec<u8>) {
-        predict::<2>(row, result);
+/// A strip as differences to the pixel on the left, compressed.
+fn pack(strip: &[u8], stride: usize, samples: usize, method: CompressionMethod) -> Result<Vec<u8>, Failure> {
+    let mut differences = Vec::with_capacity(strip.len());
+    for row in strip.chunks_exact(stride) {
+        differences.extend_from_slice(&row[..samples]);
+        differences.extend(row[samples..].iter().zip(row).map(|(value, left)| value.wrapping_sub(*left)));
     }
-}
-
-/// Inks and alpha, which the crate has no name for either.
-struct CmykAlpha8;
-
-impl ColorType for CmykAlpha8 {
-    type Inner = u8;
-    const TIFF_VALUE: PhotometricInterpretation = PhotometricInterpretation::CMYK;
-    const BITS_PER_SAMPLE: &'static [u16] = &[8; 5];
-    const SAMPLE_FORMAT: &'static [SampleFormat] = &[SampleFormat::Uint; 5];
-
-    fn horizontal_predict(row: &[u8], result: &mut Vec<u8>) {
-        predict::<5>(row, result);
-    }
-}
-
-fn predict<const CHANNELS: usize>(row: &[u8], result: &mut Vec<u8>) {
-    result.extend_from_slice(&row[..row.len().min(CHANNELS)]);
-    result.extend(row.iter().zip(row.iter().skip(CHANNELS)).map(|(before, value)| value.wrapping_sub(*before)));
+    Ok(match method {
+        CompressionMethod::LZW => lzw::encode(&differences),
+        // Made for differences: a fifth smaller than zlib's fastest and four times as fast.
+        _ => fdeflate::compress_to_vec(&differences),
+    })
 }

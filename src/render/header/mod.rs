@@ -86,7 +86,7 @@ pub struct Header {
     /// How many frames it has; more than one is an animation.
     #[serde(default = "one")]
     pub frames: u32,
-    /// Whether it comes in passes over the whole picture, all of which a JPEG's decoder must hold.
+    /// Whether it comes in passes over the whole picture, so that its decoder must hold all of it.
     #[serde(default)]
     pub progressive: bool,
     /// Dots per inch.
@@ -118,6 +118,12 @@ impl Header {
     /// Width and height of the upright picture.
     pub fn upright(&self) -> (u32, u32) {
         self.orientation.size((self.width, self.height))
+    }
+
+    /// Whether a rectangle of the picture, turned so, shows nothing but the picture.
+    pub(super) fn shows(&self, [x, y]: [i64; 2], [w, h]: [u32; 2], turn: Turn) -> bool {
+        let (width, height) = turn.size((i64::from(self.width), i64::from(self.height)));
+        x >= 0 && y >= 0 && x + i64::from(w) <= width && y + i64::from(h) <= height
     }
 
     /// Bytes that the picture takes once decoded, at its own depth.

@@ -31,6 +31,7 @@ pub(super) fn png(input: Input) -> Result<Header, Failure> {
     };
     let mut header = Header::new(SourceFormat::Png, (info.width, info.height), color, info.bit_depth as u8);
     header.alpha = alpha || info.trns.is_some();
+    header.progressive = info.interlaced;
     header.frames = info.animation_control.map_or(1, |animation| animation.num_frames.max(1));
     header.profile = info.icc_profile.as_ref().map(|profile| profile.to_vec()).filter(|it| it.len() <= MAX_PROFILE);
     header.dpi = info

@@ -18,6 +18,7 @@ use crate::language::PixelType;
 
 pub(super) use mix::recolored;
 pub use raster::Raster;
+pub use resample::Resize;
 pub use sample::Sample;
 
 /// A picture in memory.
