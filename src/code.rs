@@ -110,6 +110,8 @@ pub enum Code {
     OutputTooLarge,
     /// The picture could not be written in the format that was asked for.
     EncodeFailed,
+    /// Even at its lowest quality the JPEG is larger than `jpegSize` allows.
+    JpegSize,
     /// Rendering stopped with a fault of ours; the picture's neighbours are not touched.
     RenderCrashed,
     /// Rendering took longer than the limit.

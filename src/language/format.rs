@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::complaint::Fault;
-use super::recipe::{Compression, Output, PixelType};
+use super::recipe::{Compression, Output, PixelType, Quantize};
 use super::value;
 
 /// A file format that pictures are written in.
@@ -20,6 +20,10 @@ pub enum OutputFormat {
     Gif,
     /// WebP.
     Webp,
+    /// PDF, a page that is the picture.
+    Pdf,
+    /// Encapsulated PostScript.
+    Eps,
 }
 
 impl OutputFormat {
@@ -31,6 +35,8 @@ impl OutputFormat {
             Self::Tiff => ".tiff",
             Self::Gif => ".gif",
             Self::Webp => ".webp",
+            Self::Pdf => ".pdf",
+            Self::Eps => ".eps",
         }
     }
 
@@ -42,6 +48,8 @@ impl OutputFormat {
             Self::Tiff => "image/tiff",
             Self::Gif => "image/gif",
             Self::Webp => "image/webp",
+            Self::Pdf => "application/pdf",
+            Self::Eps => "image/eps",
         }
     }
 
@@ -53,6 +61,8 @@ impl OutputFormat {
             Self::Tiff => "tiff",
             Self::Gif => "gif",
             Self::Webp => "webp",
+            Self::Pdf => "pdf",
+            Self::Eps => "eps",
         }
     }
 }
@@ -63,6 +73,7 @@ struct Word {
     format: OutputFormat,
     alpha: bool,
     progressive: bool,
+    palette: bool,
     types: &'static [&'static str],
     packings: &'static [&'static str],
 }
@@ -73,7 +84,7 @@ const ALL_TYPES: &[&str] = &["rgb", "gray", "cmyk"];
 const LOSSY: &[&str] = &["lossy", "lossless"];
 
 const fn word(name: &'static str, format: OutputFormat, types: &'static [&'static str]) -> Word {
-    Word { name, format, alpha: false, progressive: false, types, packings: &[] }
+    Word { name, format, alpha: false, progressive: false, palette: false, types, packings: &[] }
 }
 
 const WORDS: &[Word] = &[
@@ -82,12 +93,16 @@ const WORDS: &[Word] = &[
     Word { progressive: true, ..word("pjpeg", OutputFormat::Jpeg, ALL_TYPES) },
     word("png", OutputFormat::Png, RGB_GRAY),
     Word { alpha: true, ..word("png-alpha", OutputFormat::Png, RGB_GRAY) },
-    word("gif", OutputFormat::Gif, RGB_GRAY),
-    Word { alpha: true, ..word("gif-alpha", OutputFormat::Gif, RGB_GRAY) },
+    Word { palette: true, ..word("png8", OutputFormat::Png, RGB) },
+    Word { palette: true, alpha: true, ..word("png8-alpha", OutputFormat::Png, RGB) },
+    Word { palette: true, ..word("gif", OutputFormat::Gif, RGB_GRAY) },
+    Word { palette: true, alpha: true, ..word("gif-alpha", OutputFormat::Gif, RGB_GRAY) },
     Word { packings: &["lzw", "zip", "jpeg"], ..word("tif", OutputFormat::Tiff, ALL_TYPES) },
     Word { packings: &["lzw", "zip"], alpha: true, ..word("tif-alpha", OutputFormat::Tiff, ALL_TYPES) },
     Word { packings: LOSSY, ..word("webp", OutputFormat::Webp, RGB) },
     Word { packings: LOSSY, alpha: true, ..word("webp-alpha", OutputFormat::Webp, RGB) },
+    Word { packings: &["zip", "jpeg"], ..word("pdf", OutputFormat::Pdf, ALL_TYPES) },
+    word("eps", OutputFormat::Eps, ALL_TYPES),
 ];
 
 /// The words that `fmt=` takes.
@@ -96,24 +111,14 @@ pub fn output_words() -> impl Iterator<Item = &'static str> {
 }
 
 /// Documented formats that are not written yet.
-const LATER: &[&str] = &[
-    "png8",
-    "png8-alpha",
-    "avif",
-    "avif-alpha",
-    "heic",
-    "jpeg2000",
-    "jpeg2000-alpha",
-    "jpegxr",
-    "jpegxr-alpha",
-    "pdf",
-    "eps",
-    "swf",
-    "swf3",
-    "swf-alpha",
-    "swf3-alpha",
-    "f4m",
-    "m3u8",
+const LATER: &[&str] = &["avif", "avif-alpha", "jpeg2000", "jpeg2000-alpha"];
+
+/// Documented formats that are not written, and why.
+const NEVER: &[(&[&str], &str)] = &[
+    (&["heic"], "HEVC, which is inside, is covered by patents, and no free encoder may be passed on with this service"),
+    (&["jpegxr", "jpegxr-alpha"], "JPEG XR has no encoder that is still looked after, and nothing shows it any more"),
+    (&["swf", "swf3", "swf-alpha", "swf3-alpha"], "Flash is gone from every browser"),
+    (&["f4m", "m3u8"], "it is a list of videos, and an export writes a picture"),
 ];
 
 /// Reads `format[,[pixelType][,compression]]` into the output.
@@ -132,6 +137,7 @@ pub(super) fn read(output: &mut Output, text: &str) -> Result<(), Fault> {
     output.format = word.format;
     output.alpha = word.alpha;
     output.progressive = word.progressive;
+    output.quantize = word.palette.then(Quantize::default);
     Ok(())
 }
 
@@ -141,7 +147,11 @@ fn unknown(name: &str) -> Fault {
     if LATER.contains(&name) {
         return Fault::later(format!("The format {name} is not written yet."), remedy);
     }
-    Fault { remedy, ..Fault::invalid(format!("`{name}` is not a format.")) }
+    let detail = match NEVER.iter().find(|(names, _)| names.contains(&name)) {
+        Some((_, reason)) => format!("The format {name} is not written: {reason}."),
+        None => format!("`{name}` is not a format."),
+    };
+    Fault { remedy, ..Fault::invalid(detail) }
 }
 
 fn read_type(word: &Word, pixel_type: &str) -> Result<PixelType, Fault> {
@@ -166,7 +176,7 @@ fn read_packing(word: &Word, packing: &str) -> Result<Compression, Fault> {
         "lzw" => Ok(Compression::Lzw),
         "zip" => Ok(Compression::Zip),
         "lossless" => Ok(Compression::Lossless),
-        "jpeg" => Err(Fault::later("TIFF with JPEG inside is not written yet.", "Use none, lzw or zip.")),
+        "jpeg" => Ok(Compression::Jpeg),
         _ => Ok(Compression::None),
     }
 }

@@ -24,7 +24,7 @@ pub use format::{OutputFormat, output_words};
 pub use grammar::is_blank;
 pub use macros::{Macros, effective};
 pub use recipe::{
-    Composite, Compression, Crop, Extend, Fit, FitMode, Flip, Layer, LayerScale, Output, PixelType, Reading, Recipe,
-    Region, ResMode, Sharpening, Tone, Usm, View,
+    Composite, Compression, Crop, Extend, Fit, FitMode, Flip, Layer, LayerScale, Output, Palette, PixelType, Quantize,
+    Reading, Recipe, Region, ResMode, Sharpening, Tone, Usm, View,
 };
 pub use understand::{Order, Understood, recipe};

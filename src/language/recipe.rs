@@ -264,10 +264,16 @@ pub struct Output {
     pub compression: Compression,
     /// Progressive JPEG.
     pub progressive: bool,
-    /// JPEG and WebP quality, 1 to 100.
+    /// Quality where something is lost, 1 to 100.
     pub quality: u8,
     /// JPEG keeps colour at full resolution.
     pub full_chroma: bool,
+    /// Most kilobytes of 1024 bytes that a JPEG may have; quality gives way.
+    pub jpeg_size: Option<u64>,
+    /// Passes of a progressive JPEG; `None` leaves them to the encoder.
+    pub scans: Option<u8>,
+    /// How colours become few; `None` where the format keeps them all.
+    pub quantize: Option<Quantize>,
     /// The output profile is embedded.
     pub icc_embed: bool,
     /// Dots per inch; `None` takes the source's.
@@ -307,8 +313,41 @@ pub enum Compression {
     None,
     /// TIFF, LZW.
     Lzw,
-    /// TIFF, deflate.
+    /// TIFF and PDF, deflate.
     Zip,
+    /// TIFF and PDF with JPEG inside.
+    Jpeg,
     /// WebP without loss.
     Lossless,
+}
+
+/// How a picture's colours become few. Documentation page: r-is-http-quantize.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quantize {
+    /// Where the colours come from.
+    pub palette: Palette,
+    /// Whether neighbours make up for what a pixel's colour lacks, after Floyd and Steinberg.
+    pub diffuse: bool,
+    /// Most colours, 2 to 256, those that are forced among them.
+    pub colors: u16,
+    /// Colours that the palette must have.
+    pub forced: Vec<[u8; 3]>,
+}
+
+impl Default for Quantize {
+    fn default() -> Self {
+        Self { palette: Palette::Adaptive, diffuse: true, colors: 256, forced: Vec::new() }
+    }
+}
+
+/// Where the colours of a palette come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Palette {
+    /// From the picture.
+    Adaptive,
+    /// The 216 colours that have six levels a component.
+    Web,
+    /// The 256 colours of the Mac OS system palette.
+    Mac,
 }

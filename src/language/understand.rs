@@ -7,7 +7,7 @@ use super::command::{self, Command, Draft, Place, Scope, Support};
 use super::complaint::{Complaint, ComplaintKind, Fault, Origin};
 use super::grammar::{self, Piece, Token};
 use super::macros::{Expansion, Macros, Placed};
-use super::recipe::Recipe;
+use super::recipe::{Palette, Recipe};
 use super::variables::Variables;
 
 /// Everything that decides what a picture becomes.
@@ -191,6 +191,7 @@ impl<'a> Reader<'a> {
             size: None,
             scale: None,
             res: None,
+            quantize: None,
         };
         let mut draft = blank();
         for said in self.slots.values() {
@@ -214,7 +215,8 @@ impl<'a> Reader<'a> {
         draft
     }
 
-    /// `fit` says how width and height are met, so it is a mistake without either. Documentation page: r-fit.
+    /// `fit` says how width and height are met, so it is a mistake without either; the palette mac has no colour to
+    /// spare. Documentation pages: r-fit, r-is-http-quantize.
     fn check_together(&mut self, draft: &Draft) {
         let has = |slot| self.slots.contains_key(&(slot, Place::Composite));
         let view = &draft.recipe.view;
@@ -223,6 +225,13 @@ impl<'a> Reader<'a> {
             let fault = Fault::invalid("fit needs wid or hei.");
             let fault = Fault { remedy: "Add wid= or hei=, or leave fit away.".into(), ..fault };
             self.errors.push(said.complaint(fault));
+        }
+        let mac = draft.quantize.as_ref().is_some_and(|it| it.palette == Palette::Mac);
+        if mac && draft.recipe.output.quantize.is_some() && draft.recipe.output.alpha {
+            let said = &self.slots[&("quantize", Place::Composite)];
+            let fault = Fault::invalid("The palette mac leaves no room for transparency.");
+            let remedy = "Use adaptive or web, or a format without alpha.".into();
+            self.errors.push(said.complaint(Fault { remedy, ..fault }));
         }
     }
 }

@@ -72,7 +72,10 @@ impl Profile {
 
 /// Formats that can carry a profile. Documentation page: r-is-http-fmt.
 pub(super) fn can_embed(format: OutputFormat) -> bool {
-    matches!(format, OutputFormat::Jpeg | OutputFormat::Png | OutputFormat::Tiff)
+    matches!(
+        format,
+        OutputFormat::Jpeg | OutputFormat::Png | OutputFormat::Tiff | OutputFormat::Pdf | OutputFormat::Eps
+    )
 }
 
 /// The profile of what is written: sRGB, or gray with its curve.

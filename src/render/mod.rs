@@ -14,6 +14,7 @@ mod failure;
 mod fault;
 mod header;
 mod limits;
+mod palette;
 mod pixels;
 mod plan;
 mod planner;

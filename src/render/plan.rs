@@ -9,7 +9,7 @@ use super::limits::Limits;
 use super::planner::Planner;
 use super::step::Step;
 use crate::code::Code;
-use crate::language::{Compression, OutputFormat, PixelType, Recipe};
+use crate::language::{Compression, OutputFormat, PixelType, Quantize, Recipe};
 
 /// What is done to one picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -81,10 +81,16 @@ pub struct Encode {
     pub compression: Compression,
     /// Progressive JPEG.
     pub progressive: bool,
-    /// JPEG and WebP quality.
+    /// Quality where something is lost.
     pub quality: u8,
     /// JPEG keeps colour at full resolution.
     pub full_chroma: bool,
+    /// Most kilobytes of a JPEG.
+    pub jpeg_size: Option<u64>,
+    /// Passes of a progressive JPEG.
+    pub scans: Option<u8>,
+    /// How colours become few.
+    pub quantize: Option<Quantize>,
     /// Dots per inch.
     pub dpi: f64,
     /// Whether the output profile is embedded.
@@ -126,6 +132,9 @@ impl Plan {
                 progressive: output.progressive,
                 quality: output.quality,
                 full_chroma: output.full_chroma,
+                jpeg_size: output.jpeg_size,
+                scans: output.scans,
+                quantize: output.quantize.clone(),
                 dpi: output.print_res.or(header.dpi).unwrap_or(output.default_print_res),
                 embed_profile: output.icc_embed && profile.is_known() && colour::can_embed(output.format),
             },

@@ -12,6 +12,7 @@ mod engine;
 mod exportjob;
 mod exportjob_results;
 mod fleet;
+mod formats;
 mod hostile;
 mod house;
 mod idempotency;

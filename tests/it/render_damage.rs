@@ -18,6 +18,7 @@ fn whole_files() -> Vec<(&'static str, Vec<u8>)> {
         ("jpeg", made("fmt=jpeg")),
         ("progressive jpeg", made("fmt=pjpeg")),
         ("png", made("fmt=png")),
+        ("png8", made("fmt=png8")),
         ("tiff", made("fmt=tif")),
         ("tiff lzw", made("fmt=tif,,lzw")),
         ("tiff zip", made("fmt=tif,,zip")),

@@ -12,7 +12,8 @@ mod view;
 use serde::Serialize;
 
 use super::complaint::Fault;
-use super::recipe::{LayerScale, Recipe};
+use super::format::OutputFormat;
+use super::recipe::{LayerScale, Quantize, Recipe};
 
 /// The commands, grouped as in the documentation.
 pub static COMMANDS: [&[Command]; 6] =
@@ -103,11 +104,20 @@ pub(super) struct Draft {
     pub size: Option<LayerScale>,
     pub scale: Option<LayerScale>,
     pub res: Option<LayerScale>,
+    /// Of use only where the format has a palette.
+    pub quantize: Option<Quantize>,
 }
 
 impl Draft {
-    /// The finished recipe: `size` beats `scale`, `scale` beats `res`.
+    /// The finished recipe: `size` beats `scale`, `scale` beats `res`. What the format has no use for is dropped, so
+    /// that it makes no other recipe.
     pub fn finish(mut self) -> Recipe {
+        let output = &mut self.recipe.output;
+        if output.quantize.is_some() {
+            output.quantize = Some(self.quantize.unwrap_or_default());
+        }
+        output.scans = output.scans.filter(|_| output.progressive);
+        output.jpeg_size = output.jpeg_size.filter(|_| output.format == OutputFormat::Jpeg);
         self.recipe.layer.scale = self.size.or(self.scale).or(self.res);
         self.recipe
     }

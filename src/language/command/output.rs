@@ -1,6 +1,7 @@
 //! Commands that say how the picture is written.
 
 use super::super::complaint::Fault;
+use super::super::recipe::{Palette, Quantize};
 use super::super::{attribute, format, value};
 use super::{Command, Draft, Place, Scope, Support};
 
@@ -10,8 +11,9 @@ const fn row(name: &'static str, syntax: &'static str, page: &'static str) -> Co
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
-        range: "jpeg, pjpeg, png, png-alpha, tif, tif-alpha (none, lzw, zip), gif, gif-alpha, webp, webp-alpha (lossy, \
-                lossless); rgb, gray where the format has it, cmyk for jpeg, pjpeg and tif",
+        range: "jpeg, pjpeg, png, png-alpha, png8, png8-alpha, gif, gif-alpha, tif (none, lzw, zip, jpeg), tif-alpha \
+                (none, lzw, zip), webp, webp-alpha (lossy, lossless), pdf (none, zip, jpeg), eps; rgb; gray \
+                where the format has it; cmyk for jpeg, pjpeg, tif, pdf and eps",
         default: "jpeg,rgb,none",
         help: "The file's format, its pixel type and how it is compressed.",
         accepts: "fmt=tif,gray,lzw",
@@ -22,11 +24,41 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         range: "quality 1 to 100; chroma 0 or 1",
         default: "attribute JpegQuality",
-        help: "Quality of JPEG and WebP; with 1 JPEG keeps colour at full resolution.",
+        help: "Quality where something is lost: JPEG, also inside TIFF and PDF, and WebP; with 1 JPEG keeps colour at \
+               full resolution.",
         accepts: "qlt=85,1",
         refuses: "qlt=750",
         meaning: Some(qlt),
         ..row("qlt", "qlt=quality[,chroma]", "r-is-http-qlt")
+    },
+    Command {
+        range: "whole number from 0 to 4,000,000; 0 is no limit",
+        default: "0",
+        help: "Most kilobytes (of 1024 bytes) that a JPEG may have: quality is lowered until it fits, and the picture \
+               fails when it never does. Other formats pass it over.",
+        accepts: "fmt=jpeg&jpegSize=50",
+        refuses: "jpegSize=-1",
+        meaning: Some(jpeg_size),
+        ..row("jpegSize", "jpegSize=kilobytes", "r-jpegsize")
+    },
+    Command {
+        range: "auto, 3, 4 or 5",
+        default: "auto",
+        help: "In how many passes each component of a progressive JPEG comes. Other formats pass it over.",
+        accepts: "fmt=pjpeg&pscan=4",
+        refuses: "pscan=6",
+        meaning: Some(pscan),
+        ..row("pscan", "pscan=auto|3|4|5", "r-pscan")
+    },
+    Command {
+        range: "adaptive, web or mac (not with alpha); diffuse or off; 2 to 256 colours; forced colours RRGGBB",
+        default: "adaptive,diffuse,256",
+        help: "How colours become a palette in GIF and PNG8; forced colours count towards the number. Other formats \
+               pass it over.",
+        accepts: "fmt=gif&quantize=adaptive,off,16,ffffff",
+        refuses: "quantize=adaptive,off,300",
+        meaning: Some(quantize),
+        ..row("quantize", "quantize=palette[,dither[,colours[,colour…]]]", "r-is-http-quantize")
     },
     Command {
         range: "0 or 1",
@@ -66,6 +98,47 @@ fn qlt(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     draft.recipe.output.quality = quality;
     draft.recipe.output.full_chroma = full_chroma;
     Ok(())
+}
+
+fn jpeg_size(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    let kilobytes = value::whole(text, 0..=4_000_000, "between 0 and 4,000,000")?;
+    draft.recipe.output.jpeg_size = (kilobytes > 0).then_some(kilobytes.unsigned_abs());
+    Ok(())
+}
+
+fn pscan(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    draft.recipe.output.scans = value::word(text, &[("auto", None), ("3", Some(3)), ("4", Some(4)), ("5", Some(5))])?;
+    Ok(())
+}
+
+fn quantize(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    let parts = value::parts(text);
+    let mut read = Quantize::default();
+    let palettes = [("adaptive", Palette::Adaptive), ("web", Palette::Web), ("mac", Palette::Mac)];
+    read.palette = value::word(parts[0], &palettes)?;
+    if let Some(dither) = parts.get(1) {
+        read.diffuse = value::word(dither, &[("diffuse", true), ("off", false)])?;
+    }
+    if let Some(colors) = parts.get(2) {
+        read.colors = value::whole(colors, 2..=256, "between 2 and 256 colours")? as u16;
+    }
+    for forced in parts.iter().skip(3) {
+        read.forced.push(six_digits(forced)?);
+    }
+    if read.forced.len() > usize::from(read.colors) {
+        let detail = format!("{} colours are forced into a palette of {}.", read.forced.len(), read.colors);
+        return Err(Fault::invalid(detail));
+    }
+    draft.quantize = Some(read);
+    Ok(())
+}
+
+/// Forced colours have this form only.
+fn six_digits(text: &str) -> Result<[u8; 3], Fault> {
+    let plain = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = u32::from_str_radix(text, 16).ok().filter(|_| plain);
+    let [_, r, g, b] = number.ok_or_else(|| Fault::invalid(format!("`{text}` is not RRGGBB.")))?.to_be_bytes();
+    Ok([r, g, b])
 }
 
 fn icc_embed(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {

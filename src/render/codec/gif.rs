@@ -1,17 +1,18 @@
-//! GIF through the image crate: its quantizer makes the palette.
+//! GIF: in through the image crate, out through the gif crate with a palette of our own.
 
+use std::borrow::Cow;
 use std::io::{BufRead, Read, Seek, Write};
 
-use image::codecs::gif::{GifDecoder, GifEncoder};
-use image::{ExtendedColorType, RgbaImage};
+use gif::{Encoder, Frame};
+use image::codecs::gif::GifDecoder;
 
 use super::decode::{Rows, through_image};
-use super::failed;
+use super::{colors, failed, indexed};
 use crate::code::Code;
-use crate::language::PixelType;
 use crate::render::failure::Failure;
 use crate::render::header::image_failure;
 use crate::render::pixels::Raster;
+use crate::render::plan::Encode;
 
 /// Decodes the first frame, laid on the transparent screen.
 pub(super) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Result<(), Failure> {
@@ -68,17 +69,19 @@ fn skip_data(input: &mut (impl Read + Seek)) -> std::io::Result<()> {
 }
 
 /// Alpha of a half and more is opaque, the rest is the key colour.
-pub(super) fn encode(pixels: &Raster<u8>, out: &mut impl Write) -> Result<(), Failure> {
-    let (width, height) = pixels.size();
-    if width > 65_535 || height > 65_535 {
+pub(super) fn encode(encode: &Encode, pixels: &Raster<u8>, out: &mut impl Write) -> Result<(), Failure> {
+    let (Ok(width), Ok(height)) = (u16::try_from(pixels.size().0), u16::try_from(pixels.size().1)) else {
         return Err(failed("GIF", "a side is longer than 65,535 pixels"));
+    };
+    let mut colors = colors(pixels);
+    for pixel in &mut colors {
+        pixel[3] = if pixel[3] >= 128 { 255 } else { 0 };
     }
-    let mut data = pixels.clone().shaped(PixelType::Rgb, true).into_data();
-    for pixel in data.chunks_exact_mut(4) {
-        // One transparent colour, or the quantizer would spend palette entries on what nobody sees.
-        pixel.copy_from_slice(&if pixel[3] >= 128 { [pixel[0], pixel[1], pixel[2], 255] } else { [0; 4] });
-    }
-    let frame = RgbaImage::from_raw(width, height, data).ok_or_else(|| failed("GIF", "the pixels do not match"))?;
-    let mut encoder = GifEncoder::new_with_speed(out, 10);
-    encoder.encode(&frame, width, height, ExtendedColorType::Rgba8).map_err(|error| failed("GIF", error))
+    let made = indexed(encode, &colors, pixels.size().0);
+    let palette: Vec<u8> = made.palette.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
+    // What is transparent comes first.
+    let transparent = made.palette.first().filter(|color| color[3] == 0).map(|_| 0);
+    let frame = Frame { width, height, transparent, buffer: Cow::Owned(made.indices), ..Frame::default() };
+    let mut encoder = Encoder::new(out, width, height, &palette).map_err(|error| failed("GIF", error))?;
+    encoder.write_frame(&frame).map_err(|error| failed("GIF", error))
 }

@@ -1,10 +1,12 @@
 //! JPEG through mozjpeg, which is libjpeg-turbo with its fast settings: it shrinks while it decodes, writes progressive
 //! files, chroma subsampling, density and profiles. docs/decisions/0001-codecs.md has the reason.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{BufRead, Seek, SeekFrom, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 use mozjpeg::{ColorSpace, Compress, Decompress, PixelDensity, PixelDensityUnit};
 use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr};
 
@@ -184,14 +186,99 @@ pub(super) fn encode(
     profile: Option<&[u8]>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
+    let pixels = match pixels.pixel_type() {
+        // The libraries mark inks as Adobe's, which are the other way round.
+        PixelType::Cmyk => Cow::Owned(pixels.clone().invert()),
+        _ => Cow::Borrowed(pixels),
+    };
+    match encode.jpeg_size {
+        None => compress(encode, &pixels, profile, out),
+        Some(kilobytes) => Ok(out.write_all(&fitting(encode, &pixels, profile, kilobytes)?)?),
+    }
+}
+
+/// A JPEG inside another file, which says itself what the components mean.
+pub(super) fn inside(encode: &Encode, pixels: &Raster<u8>) -> Result<Vec<u8>, Failure> {
+    let mut file = Vec::new();
+    compress(encode, pixels, None, &mut file).map(|()| file)
+}
+
+/// The best quality, at most the one asked for, with which the file fits. Sizes grow with quality, so it is searched by
+/// halves.
+fn fitting(encode: &Encode, pixels: &Raster<u8>, profile: Option<&[u8]>, kilobytes: u64) -> Result<Vec<u8>, Failure> {
+    let at = |quality| {
+        let mut file = Vec::new();
+        compress(&Encode { quality, ..encode.clone() }, pixels, profile, &mut file).map(|()| file)
+    };
+    let fits = |file: &[u8]| file.len() as u64 <= kilobytes.saturating_mul(1024);
+    let wanted = at(encode.quality)?;
+    if fits(&wanted) {
+        return Ok(wanted);
+    }
+    let (mut low, mut high) = (0, encode.quality);
+    let (mut best, mut smallest) = (None, wanted.len());
+    while high - low > 1 {
+        let middle = low.midpoint(high);
+        let file = at(middle)?;
+        smallest = smallest.min(file.len());
+        if fits(&file) {
+            (low, best) = (middle, Some(file));
+        } else {
+            high = middle;
+        }
+    }
+    best.ok_or_else(|| {
+        let detail = format!(
+            "The JPEG has {smallest} bytes at its lowest quality and does not fit into {kilobytes} KB (jpegSize). Ask \
+             for a smaller picture or a larger file."
+        );
+        Failure::new(Code::JpegSize, detail)
+    })
+}
+
+fn compress(encode: &Encode, pixels: &Raster<u8>, profile: Option<&[u8]>, out: &mut impl Write) -> Result<(), Failure> {
     if pixels.size().0 > 65_500 || pixels.size().1 > 65_500 {
         return Err(failed("JPEG", "a side is longer than 65,500 pixels"));
+    }
+    if let Some(scans) = encode.scans {
+        return in_passes(encode, pixels, profile, scans, out).map_err(|error| failed("JPEG", error));
     }
     let written = catch_unwind(AssertUnwindSafe(|| write(encode, pixels, profile, out)));
     match written {
         Ok(done) => Ok(done?),
         Err(_) => Err(failed("JPEG", "the encoder gave up")),
     }
+}
+
+/// A progressive JPEG whose components come in this many passes each; mozjpeg lets nobody say how many.
+fn in_passes(
+    encode: &Encode,
+    pixels: &Raster<u8>,
+    profile: Option<&[u8]>,
+    scans: u8,
+    out: &mut impl Write,
+) -> Result<(), EncodingError> {
+    let mut jpeg = Encoder::new(out, encode.quality);
+    jpeg.set_progressive_scans(scans);
+    jpeg.set_optimized_huffman_tables(true);
+    let sampling = if encode.full_chroma { SamplingFactor::F_1_1 } else { SamplingFactor::F_2_2 };
+    jpeg.set_sampling_factor(sampling);
+    let dpi = density(encode);
+    jpeg.set_density(jpeg_encoder::PixelDensity { density: (dpi, dpi), unit: jpeg_encoder::PixelDensityUnit::Inches });
+    if let Some(profile) = profile {
+        jpeg.add_icc_profile(profile)?;
+    }
+    let (width, height) = (pixels.size().0 as u16, pixels.size().1 as u16);
+    match pixels.pixel_type() {
+        PixelType::Gray => jpeg.encode(pixels.data(), width, height, ColorType::Luma),
+        PixelType::Rgb => jpeg.encode(pixels.data(), width, height, ColorType::Rgb),
+        // This library turns inks round itself.
+        PixelType::Cmyk => jpeg.encode(pixels.clone().invert().data(), width, height, ColorType::Cmyk),
+    }
+}
+
+fn density(encode: &Encode) -> u16 {
+    encode.dpi.round().clamp(1.0, 65_535.0) as u16
 }
 
 fn write(encode: &Encode, pixels: &Raster<u8>, profile: Option<&[u8]>, out: &mut impl Write) -> std::io::Result<()> {
@@ -211,18 +298,13 @@ fn write(encode: &Encode, pixels: &Raster<u8>, profile: Option<&[u8]>, out: &mut
     if encode.progressive {
         jpeg.set_progressive_mode();
     }
-    let dpi = encode.dpi.round().clamp(1.0, 65_535.0) as u16;
+    let dpi = density(encode);
     jpeg.set_pixel_density(PixelDensity { unit: PixelDensityUnit::Inches, x: dpi, y: dpi });
     let mut started = jpeg.start_compress(out)?;
     if let Some(profile) = profile {
         started.write_icc_profile(profile);
     }
-    if pixel_type == PixelType::Cmyk {
-        // The library marks it as Adobe's, whose inks are the other way round.
-        started.write_scanlines(pixels.clone().invert().data())?;
-    } else {
-        started.write_scanlines(pixels.data())?;
-    }
+    started.write_scanlines(pixels.data())?;
     started.finish()?;
     Ok(())
 }

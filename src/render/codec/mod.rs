@@ -1,10 +1,12 @@
 //! Files to pixels and back, one codec a format.
 
 mod decode;
+mod eps;
 mod gif;
 mod in_order;
 mod jpeg;
 mod lzw;
+mod pdf;
 mod png;
 mod strips;
 mod tiff;
@@ -17,10 +19,11 @@ use std::path::Path;
 
 use super::colour;
 use super::failure::Failure;
+use super::palette::{self, Indexed};
 use super::pixels::{Pixels, Raster};
 use super::plan::Encode;
 use crate::code::Code;
-use crate::language::OutputFormat;
+use crate::language::{OutputFormat, Quantize};
 
 pub(super) use decode::decode;
 
@@ -41,8 +44,10 @@ pub(super) fn encode(encode: &Encode, pixels: &Pixels, path: &Path) -> Result<u6
         OutputFormat::Jpeg => jpeg::encode(encode, &pixels, profile, &mut out)?,
         OutputFormat::Png => png::encode(encode, &pixels, profile, &mut out)?,
         OutputFormat::Tiff => tiff::encode(encode, &pixels, profile, &mut out)?,
-        OutputFormat::Gif => gif::encode(&pixels, &mut out)?,
+        OutputFormat::Gif => gif::encode(encode, &pixels, &mut out)?,
         OutputFormat::Webp => webp::encode(encode, &pixels, &mut out)?,
+        OutputFormat::Pdf => pdf::encode(encode, &pixels, profile, &mut out)?,
+        OutputFormat::Eps => eps::encode(encode, &pixels, profile, &mut out)?,
     }
     out.flush()?;
     drop(out);
@@ -63,6 +68,23 @@ fn shaped(encode: &Encode, pixels: Pixels) -> Result<Raster<u8>, Failure> {
         return Err(Failure::new(Code::Internal, "The plan left other components."));
     }
     Ok(raster)
+}
+
+/// The colours of all pixels, for a palette.
+fn colors(pixels: &Raster<u8>) -> Vec<[u8; 4]> {
+    let color = |pixel: &[u8]| match *pixel {
+        [gray] => [gray, gray, gray, 255],
+        [gray, alpha] => [gray, gray, gray, alpha],
+        [r, g, b] => [r, g, b, 255],
+        [r, g, b, alpha, ..] => [r, g, b, alpha],
+        [] => [0; 4],
+    };
+    pixels.pixels().map(color).collect()
+}
+
+/// Few colours instead of many, as the modifier says.
+fn indexed(encode: &Encode, colors: &[[u8; 4]], width: u32) -> Indexed {
+    palette::quantize(colors, width, encode.quantize.as_ref().unwrap_or(&Quantize::default()))
 }
 
 fn failed(format: &str, error: impl std::fmt::Display) -> Failure {

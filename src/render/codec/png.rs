@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::io::{BufRead, Seek, Write};
 
 use super::decode::Rows;
-use super::failed;
+use super::{colors, failed, indexed};
 use crate::language::PixelType;
 use crate::render::failure::Failure;
 use crate::render::header::png_failure;
+use crate::render::palette::Indexed;
 use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
@@ -74,6 +75,12 @@ pub(super) fn encode(
     let (width, height) = pixels.size();
     let mut info = png::Info::with_size(width, height);
     info.bit_depth = png::BitDepth::Eight;
+    let per_metre = (encode.dpi / 0.0254).round().clamp(1.0, f64::from(u32::MAX)) as u32;
+    info.pixel_dims = Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter });
+    info.icc_profile = profile.map(|profile| Cow::Owned(profile.to_vec()));
+    if encode.quantize.is_some() {
+        return write_indexed(indexed(encode, &colors(pixels), width), info, out);
+    }
     info.color_type = match (pixels.pixel_type(), pixels.has_alpha()) {
         (PixelType::Gray, false) => png::ColorType::Grayscale,
         (PixelType::Gray, true) => png::ColorType::GrayscaleAlpha,
@@ -81,12 +88,52 @@ pub(super) fn encode(
         (PixelType::Rgb, true) => png::ColorType::Rgba,
         (PixelType::Cmyk, _) => return Err(failed("PNG", "it has no inks")),
     };
-    let per_metre = (encode.dpi / 0.0254).round().clamp(1.0, f64::from(u32::MAX)) as u32;
-    info.pixel_dims = Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter });
-    info.icc_profile = profile.map(|profile| Cow::Owned(profile.to_vec()));
     let mut encoder = png::Encoder::with_info(out, info).map_err(|error| failed("PNG", error))?;
     encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header().map_err(|error| failed("PNG", error))?;
     let written = writer.write_image_data(pixels.data());
     written.and_then(|()| writer.finish()).map_err(|error| failed("PNG", error))
+}
+
+/// The components as a PNG deflates them, each row behind the filter that was used for it.
+pub(super) fn deflated(pixels: &Raster<u8>) -> Result<Vec<u8>, png::EncodingError> {
+    let (width, height) = pixels.size();
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_color(match pixels.channels() {
+        1 => png::ColorType::Grayscale,
+        3 => png::ColorType::Rgb,
+        // Inks, for all that a filter minds.
+        _ => png::ColorType::Rgba,
+    });
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels.data())?;
+    writer.finish()?;
+    let mut data = Vec::new();
+    let mut chunks = &file[8..];
+    while let Some((length, rest)) = chunks.split_first_chunk() {
+        let (name, rest) = rest.split_at(4);
+        let (body, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+        if name == b"IDAT" {
+            data.extend_from_slice(body);
+        }
+        chunks = &rest[4..];
+    }
+    Ok(data)
+}
+
+/// The fast deflate counts on filtered pixels; places in a palette have nothing to filter, so they get a full one.
+fn write_indexed(made: Indexed, mut info: png::Info<'_>, out: &mut impl Write) -> Result<(), Failure> {
+    info.color_type = png::ColorType::Indexed;
+    info.palette = Some(made.palette.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect());
+    // What is transparent comes first, so the list ends with the last colour that is not opaque.
+    let alphas: Vec<u8> = made.palette.iter().map(|color| color[3]).take_while(|alpha| *alpha < 255).collect();
+    info.trns = (!alphas.is_empty()).then(|| Cow::Owned(alphas));
+    let mut encoder = png::Encoder::with_info(out, info).map_err(|error| failed("PNG", error))?;
+    encoder.set_compression(png::Compression::Balanced);
+    encoder.set_filter(png::Filter::NoFilter);
+    let mut writer = encoder.write_header().map_err(|error| failed("PNG", error))?;
+    writer.write_image_data(&made.indices).and_then(|()| writer.finish()).map_err(|error| failed("PNG", error))
 }

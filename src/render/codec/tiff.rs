@@ -9,7 +9,7 @@ use tiff::tags::{CompressionMethod, ExtraSamples, PhotometricInterpretation, Pre
 
 use super::decode::through_image;
 use super::in_order::in_order;
-use super::{failed, lzw};
+use super::{failed, jpeg, lzw};
 use crate::code::Code;
 use crate::language::{Compression, PixelType};
 use crate::render::failure::Failure;
@@ -54,10 +54,14 @@ pub(super) fn encode(
     let refused = |error| failed("TIFF", error);
     let ((width, height), samples, data) = (pixels.size(), pixels.channels(), pixels.data());
     let stride = width as usize * samples;
-    let rows = (STRIP / stride).clamp(1, height as usize);
+    let rows = match encode.compression {
+        Compression::Jpeg => height as usize,
+        _ => (STRIP / stride).clamp(1, height as usize),
+    };
     let (method, predictor) = match encode.compression {
         Compression::Lzw => (CompressionMethod::LZW, Predictor::Horizontal),
         Compression::Zip => (CompressionMethod::Deflate, Predictor::Horizontal),
+        Compression::Jpeg => (CompressionMethod::ModernJPEG, Predictor::None),
         Compression::None | Compression::Lossless => (CompressionMethod::None, Predictor::None),
     };
     let mut encoder = TiffEncoder::new(out).map_err(refused)?;
@@ -72,15 +76,18 @@ pub(super) fn encode(
     let strips: Vec<&[u8]> = data.chunks(rows * stride).collect();
     match method {
         CompressionMethod::None => strips.into_iter().try_for_each(&mut keep)?,
+        // One strip, which is a JPEG with all its tables. Source: TIFF Technical Note 2.
+        CompressionMethod::ModernJPEG => keep(&jpeg::inside(encode, pixels)?)?,
         _ => {
             let packed = |strip: usize| pack(strips[strip], stride, samples, method);
             in_order(strips.len(), packed, |_, strip| keep(&strip))?;
         }
     }
-    let interpretation = match pixels.pixel_type() {
-        PixelType::Gray => PhotometricInterpretation::BlackIsZero,
-        PixelType::Rgb => PhotometricInterpretation::RGB,
-        PixelType::Cmyk => PhotometricInterpretation::CMYK,
+    let interpretation = match (pixels.pixel_type(), method) {
+        (PixelType::Gray, _) => PhotometricInterpretation::BlackIsZero,
+        (PixelType::Rgb, CompressionMethod::ModernJPEG) => PhotometricInterpretation::YCbCr,
+        (PixelType::Rgb, _) => PhotometricInterpretation::RGB,
+        (PixelType::Cmyk, _) => PhotometricInterpretation::CMYK,
     };
     let dpi = Rational { n: (encode.dpi * 1000.0).round() as u32, d: 1000 };
     let mut tags = || -> tiff::TiffResult<()> {
@@ -98,6 +105,10 @@ pub(super) fn encode(
         directory.write_tag(Tag::ResolutionUnit, ResolutionUnit::Inch.to_u16())?;
         if predictor != Predictor::None {
             directory.write_tag(Tag::Predictor, predictor.to_u16())?;
+        }
+        if interpretation == PhotometricInterpretation::YCbCr {
+            let sampling: [u16; 2] = if encode.full_chroma { [1, 1] } else { [2, 2] };
+            directory.write_tag(Tag::ChromaSubsampling, &sampling[..])?;
         }
         if pixels.has_alpha() {
             directory.write_tag(Tag::ExtraSamples, &[ExtraSamples::UnassociatedAlpha.to_u16()][..])?;

@@ -51,11 +51,6 @@ impl<S: Sample> Raster<S> {
         &self.data
     }
 
-    /// The components on their own.
-    pub fn into_data(self) -> Vec<S> {
-        self.data
-    }
-
     /// The pixels.
     pub fn pixels(&self) -> impl Iterator<Item = &[S]> {
         self.data.chunks_exact(self.channels())
