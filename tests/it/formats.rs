@@ -148,6 +148,11 @@ fn strip(file: &[u8]) -> &[u8] {
     &file[at..at + length]
 }
 
+/// A file as text of as many letters as bytes.
+fn ascii(file: &[u8]) -> String {
+    file.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
+}
+
 /// The value behind a name in a PDF.
 fn entry<'a>(text: &'a str, name: &str) -> &'a str {
     text.split_once(name).unwrap().1.split(['/', '>', '\n']).next().unwrap().trim()
@@ -163,7 +168,7 @@ fn a_pdf_is_one_page_as_large_as_its_picture() {
         ("fmt=pdf,,jpeg&qlt=90", "/DeviceRGB", Some("/DCTDecode")),
     ] {
         let file = studio.file(&format!("{modifier}&printRes=144")).unwrap().0;
-        let text: String = file.iter().map(|byte| char::from(*byte)).collect();
+        let text = ascii(&file);
         assert!(text.starts_with("%PDF-1.4\n") && text.ends_with("%%EOF\n"), "{modifier}");
         // 120 by 80 pixels at 144 dots an inch.
         assert!(text.contains("/MediaBox [0 0 60.0000 40.0000]"), "{modifier}");
@@ -194,7 +199,7 @@ fn a_pdf_is_one_page_as_large_as_its_picture() {
 fn an_eps_has_its_size_and_its_pixels_in_binary() {
     let studio = studio(soft());
     let file = studio.file("fmt=eps&printRes=100").unwrap().0;
-    let text: String = file.iter().map(|byte| char::from(*byte)).collect();
+    let text = ascii(&file);
     assert!(text.starts_with("%!PS-Adobe-3.0 EPSF-3.0\n") && text.ends_with("showpage\n%%EOF\n"));
     assert!(text.contains("%%BoundingBox: 0 0 87 58\n%%HiResBoundingBox: 0 0 86.4000 57.6000\n"));
     let start = text.find("\nimage\n").unwrap() + 7;
