@@ -130,7 +130,7 @@ fn write_indexed(made: Indexed, mut info: png::Info<'_>, out: &mut impl Write) -
     info.palette = Some(made.palette.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect());
     // What is transparent comes first, so the list ends with the last colour that is not opaque.
     let alphas: Vec<u8> = made.palette.iter().map(|color| color[3]).take_while(|alpha| *alpha < 255).collect();
-    info.trns = (!alphas.is_empty()).then(|| Cow::Owned(alphas));
+    info.trns = (!alphas.is_empty()).then_some(Cow::Owned(alphas));
     let mut encoder = png::Encoder::with_info(out, info).map_err(|error| failed("PNG", error))?;
     encoder.set_compression(png::Compression::Balanced);
     encoder.set_filter(png::Filter::NoFilter);
