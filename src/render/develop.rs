@@ -16,7 +16,7 @@ use super::tray::Tray;
 use crate::code::Code;
 
 /// Raised whenever the same recipe and source may give other bytes than before, so that nothing stale is reused.
-pub const ENGINE_VERSION: i32 = 4;
+pub const ENGINE_VERSION: i32 = 5;
 
 /// A rendered picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
