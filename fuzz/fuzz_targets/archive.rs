@@ -135,9 +135,12 @@ fn cut(whole: &[Segment], range: Range<u64>) -> Vec<Segment> {
         if from < to {
             kept.push(match segment {
                 Segment::Bytes(bytes) => Segment::Bytes(bytes.slice(from as usize..to as usize)),
-                Segment::Blob { digest, offset, .. } => {
-                    Segment::Blob { digest: *digest, offset: offset + from, len: to - from }
-                }
+                Segment::Blob { digest, offset, len, crc32 } => Segment::Blob {
+                    digest: *digest,
+                    offset: offset + from,
+                    len: to - from,
+                    crc32: crc32.filter(|_| to - from == *len),
+                },
             });
         }
     }

@@ -138,9 +138,11 @@ impl<'a> Expansion<'a> {
         });
     }
 
-    /// The text as one string, tokens joined by `&`.
+    /// The text as one string, tokens joined by `&`. Read again it says the same.
     pub fn text(&self) -> String {
-        self.placed.iter().map(|placed| placed.piece.text).collect::<Vec<_>>().join("&")
+        let text = self.placed.iter().map(|placed| placed.piece.text).collect::<Vec<_>>().join("&");
+        // One `?` at the start of a text falls away, so a token's own needs another before it.
+        if text.starts_with('?') { format!("?{text}") } else { text }
     }
 }
 
@@ -178,6 +180,8 @@ mod tests {
         assert_eq!(effective(None, Some("test"), &macros).unwrap(), "wid=640&fmt=tif,,lzw");
         assert_eq!(effective(Some("a=1&$test$&b=2"), None, &macros).unwrap(), "a=1&wid=640&fmt=tif,,lzw&b=2");
         assert_eq!(effective(Some(" & "), Some(" "), &macros).unwrap(), "");
+        assert_eq!(effective(Some("?a=1"), None, &macros).unwrap(), "a=1");
+        assert_eq!(effective(Some("??$x=1&wid=$x$"), None, &macros).unwrap(), "??$x=1&wid=$x$");
     }
 
     #[test]
