@@ -18,7 +18,7 @@ use offprint::db::cluster::Cluster;
 use offprint::db::creation::{self, NewFile, NewItem, NewJob};
 use offprint::db::item::{self, Claim, Terms};
 use offprint::db::ready::settle_ready;
-use offprint::db::settle::{Ending, Made, Try, settle};
+use offprint::db::settle::{Ending, Made, settle};
 use offprint::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnUnconvertible, OnUnsupported};
 use offprint::db::{self, PgPool};
 use offprint::digest::Digest;
@@ -128,8 +128,7 @@ fn terms(worker: WorkerId) -> Terms {
 }
 
 /// Settles a claim as if its files had been rendered: each is the original's bytes.
-async fn settled(pool: &PgPool, claim: &Claim) {
-    let which = Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim };
+async fn settled(pool: &PgPool, worker: WorkerId, claim: &Claim) {
     let made = claim.files.iter().map(|file| Made {
         rendition: file.rendition,
         sha256: claim.sha256,
@@ -137,7 +136,9 @@ async fn settled(pool: &PgPool, claim: &Claim) {
         warnings: Vec::new(),
         reused: false,
     });
-    assert!(settle(pool, which, &made.collect::<Vec<_>>(), Ending::Done, ENGINE_VERSION).await.unwrap());
+    assert!(
+        settle(pool, &claim.attempt(worker), &made.collect::<Vec<_>>(), Ending::Done, ENGINE_VERSION).await.unwrap()
+    );
 }
 
 /// Items a second that so many workers claim and settle, one by one.
@@ -151,7 +152,7 @@ async fn one_by_one(pool: &PgPool, workers: usize) -> f64 {
             let terms = terms(WorkerId::new());
             while begun.elapsed() < Duration::from_secs(SECONDS) {
                 let Some(claim) = item::claim(&pool, &terms).await.unwrap() else { return };
-                settled(&pool, &claim).await;
+                settled(&pool, terms.worker, &claim).await;
                 done.fetch_add(1, Relaxed);
             }
         });

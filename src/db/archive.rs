@@ -111,10 +111,15 @@ pub async fn files(
     Ok(found)
 }
 
-/// The file at a path, spelled as it is shown.
-pub async fn file(pool: &PgPool, company: CompanyId, job: JobId, path: &str) -> Result<File, Error> {
-    static SQL: LazyLock<String> = LazyLock::new(|| format!("{FILE} and file.path = $3"));
-    let found =
-        sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(job).bind(path).fetch_optional(pool).await?;
+/// The file at a path, spelled as it is shown. `key` is the path as it is compared, which the index has.
+pub async fn file(pool: &PgPool, company: CompanyId, job: JobId, path: &str, key: &str) -> Result<File, Error> {
+    static SQL: LazyLock<String> = LazyLock::new(|| format!("{FILE} and file.path = $3 and file.path_key = $4"));
+    let found = sqlx::query_as(AssertSqlSafe(SQL.as_str()))
+        .bind(company)
+        .bind(job)
+        .bind(path)
+        .bind(key)
+        .fetch_optional(pool)
+        .await?;
     found.ok_or(Error::Missing("file in this job"))
 }

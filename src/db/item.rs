@@ -11,6 +11,7 @@ use sqlx::postgres::types::PgInterval;
 use sqlx::types::Json;
 
 use crate::code::Note;
+use crate::db::settle::{Before, Try};
 use crate::db::vocabulary::JobState;
 use crate::db::{Connection, Error, PgPool};
 use crate::digest::Digest;
@@ -33,8 +34,25 @@ pub struct Claim {
     pub asset_name: String,
     /// Whether this is the first item of the run to be taken.
     pub first: bool,
+    /// What went wrong with it before.
+    #[sqlx(flatten)]
+    pub before: Before,
     /// The files that are not there yet, in the order of the renditions.
     pub files: Json<Vec<Wanted>>,
+}
+
+impl Claim {
+    /// The try that a worker settles.
+    pub fn attempt(&self, worker: WorkerId) -> Try {
+        Try {
+            company: self.company_id,
+            job: self.job_id,
+            position: self.position,
+            claim: self.claim,
+            worker: Some(worker),
+            before: self.before.clone(),
+        }
+    }
 }
 
 /// A file that an item shall hand out.
@@ -99,6 +117,8 @@ pub async fn claim(pool: &PgPool, terms: &Terms) -> Result<Option<Claim>, Error>
     Ok(claim)
 }
 
+/// A claim need not be on the disk: one that a crash of the database undoes has never been. Its number may be given
+/// again, so settle and beat also look at whose it is. What is settled is on the disk, and its claim with it.
 async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim>, Error> {
     let claim = sqlx::query_as(
         "with busy as (
@@ -119,8 +139,9 @@ async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim
               where company.company_id = turn.company_id returning company.company_id
          ), picked as (
              select item.company_id, item.job_id, item.position, job.renditions, job.run_started_at is null as first
-               from served
-               join export_job job on job.company_id = served.company_id and job.state = 'active' and job.deleted_at is null
+               from (select * from export_job               -- sorted by itself: only the first job with an item is looked at
+                      where company_id = (select company_id from served) and state = 'active' and deleted_at is null
+                      order by priority desc, job_id) job
               cross join lateral (
                   select candidate.company_id, candidate.job_id, candidate.position from export_item candidate
                    where candidate.company_id = job.company_id and candidate.job_id = job.job_id
@@ -135,6 +156,7 @@ async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim
              returning item.*, picked.renditions, picked.first
          )
          select taken.company_id, taken.job_id, taken.position, taken.claim, taken.sha256, taken.asset_name, taken.first,
+                taken.tries, taken.crashes, taken.lost, taken.warnings,
                 (select coalesce(jsonb_agg(jsonb_build_object(
                             'rendition', file.rendition, 'name', taken.renditions -> file.rendition::int ->> 'name',
                             'recipe', recipe.text,
@@ -147,7 +169,8 @@ async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim
                         and known.recipe_id = file.recipe_id and known.engine_version = $3
                   where file.company_id = taken.company_id and file.job_id = taken.job_id
                     and file.position = taken.position and file.state <> 'ready') as files
-           from taken",
+           from taken,
+                set_config('synchronous_commit', 'off', true)",
     )
     .bind(terms.worker)
     .bind(interval(terms.lease))
@@ -189,12 +212,13 @@ pub enum Beat {
 }
 
 /// Prolongs the lease, and brings the orders back.
-pub async fn beat(pool: &PgPool, claim: &Claim, lease: Duration) -> Result<Beat, Error> {
+pub async fn beat(pool: &PgPool, claim: &Claim, worker: WorkerId, lease: Duration) -> Result<Beat, Error> {
     let job: Option<(JobState, bool)> = sqlx::query_as(
         "update export_item item set lease_until = now() + $5
            from export_job job
           where item.company_id = $1 and item.job_id = $2 and item.position = $3 and item.claim = $4
-            and item.state = 'running' and job.company_id = item.company_id and job.job_id = item.job_id
+            and item.worker_id = $6 and item.state = 'running'
+            and job.company_id = item.company_id and job.job_id = item.job_id
          returning job.state, job.deleted_at is not null",
     )
     .bind(claim.company_id)
@@ -202,6 +226,7 @@ pub async fn beat(pool: &PgPool, claim: &Claim, lease: Duration) -> Result<Beat,
     .bind(claim.position)
     .bind(claim.claim)
     .bind(interval(lease))
+    .bind(worker)
     .fetch_optional(pool)
     .await?;
     Ok(match job {
@@ -212,7 +237,7 @@ pub async fn beat(pool: &PgPool, claim: &Claim, lease: Duration) -> Result<Beat,
 }
 
 /// An item whose lease ran out: the only sign of a worker's death.
-#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Expired {
     /// Whose it is.
     pub company_id: CompanyId,
@@ -222,12 +247,32 @@ pub struct Expired {
     pub position: i32,
     /// The fence.
     pub claim: i32,
+    /// Who had it.
+    pub worker_id: Option<WorkerId>,
+    /// What went wrong with it before.
+    #[sqlx(flatten)]
+    pub before: Before,
+}
+
+impl Expired {
+    /// The try that is settled as lost.
+    pub fn attempt(self) -> Try {
+        Try {
+            company: self.company_id,
+            job: self.job_id,
+            position: self.position,
+            claim: self.claim,
+            worker: self.worker_id,
+            before: self.before,
+        }
+    }
 }
 
 /// Items whose lease ran out, at most a hundred. They are only read here: settle is the way out.
 pub async fn expired(pool: &PgPool) -> Result<Vec<Expired>, Error> {
     let found = sqlx::query_as(
-        "select company_id, job_id, position, claim from export_item where state = 'running' and lease_until < now() limit 100",
+        "select company_id, job_id, position, claim, worker_id, tries, crashes, lost, warnings
+           from export_item where state = 'running' and lease_until < now() limit 100",
     )
     .fetch_all(pool)
     .await?;

@@ -1,16 +1,14 @@
-//! Settle: the end of a try, and the only way out of `running`. One transaction moves the item, its files, the job's
+//! Settle: the end of a try, and the only way out of `running`. One statement moves the item, its files, the job's
 //! counters, the log and the attempt history together.
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 use sqlx::types::Json;
 
 use crate::code::{Code, Note};
 use crate::db::attempt::AttemptEnding;
 use crate::db::item::interval;
-use crate::db::vocabulary::{Fmt, ItemState, JobState};
+use crate::db::vocabulary::ItemState;
 use crate::db::{Error, PgPool};
 use crate::digest::Digest;
 use crate::id::{CompanyId, JobId, WorkerId};
@@ -54,8 +52,8 @@ const MOST_TRIES: i32 = 5;
 const MOST_CRASHES: i32 = 3;
 const MOST_LOST: i32 = 10;
 
-/// Which try is settled.
-#[derive(Clone, Copy, Debug)]
+/// Which try is settled, and what went wrong with its item before.
+#[derive(Clone, Debug)]
 pub struct Try {
     /// Whose it is.
     pub company: CompanyId,
@@ -65,28 +63,23 @@ pub struct Try {
     pub position: i32,
     /// The fence.
     pub claim: i32,
+    /// Whose claim it is. A claim that a crash of the database undid has its number again, for somebody else.
+    pub worker: Option<WorkerId>,
+    /// What went wrong in the tries before.
+    pub before: Before,
 }
 
-/// What settle finds under the locks.
-#[derive(sqlx::FromRow)]
-struct Held {
-    job_state: JobState,
-    deleted: bool,
-    fmt: Fmt,
-    asset_name: String,
-    /// The first of its files.
-    path: Option<String>,
-    /// How many files it has.
-    files: i64,
-    /// Whether one of them is rendered.
-    converts: bool,
-    tries: i32,
-    crashes: i32,
-    lost: i32,
-    worker_id: Option<WorkerId>,
-    started_at: Option<DateTime<Utc>>,
-    source_sha256: Option<Digest>,
-    warnings: Json<Vec<Note>>,
+/// What an item's tries before have left: only settle changes it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Before {
+    /// Failures of the world.
+    pub tries: i32,
+    /// Renders that died.
+    pub crashes: i32,
+    /// Leases that ran out.
+    pub lost: i32,
+    /// What there is to know.
+    pub warnings: Json<Vec<Note>>,
 }
 
 /// Where the item goes.
@@ -110,57 +103,29 @@ struct Verdict {
 /// that were rendered are remembered under `engine_version`, so that equal renders are reused.
 pub async fn settle(
     pool: &PgPool,
-    which: Try,
+    which: &Try,
     made: &[Made],
     ending: Ending,
     engine_version: i32,
 ) -> Result<bool, Error> {
-    let mut transaction = pool.begin().await?;
-    // The job row first: it makes "was I the last?" exact.
-    let held: Option<Held> = sqlx::query_as(
-        "with job as (
-             select company_id, job_id, state, deleted_at, fmt from export_job where company_id = $1 and job_id = $2 for update
-         )
-         select job.state as job_state, job.deleted_at is not null as deleted, job.fmt, item.asset_name, files.*, item.tries,
-                item.crashes, item.lost, item.worker_id, item.started_at, item.sha256 as source_sha256, item.warnings
-           from job
-           join export_item item on item.company_id = job.company_id and item.job_id = job.job_id
-          cross join lateral (
-                select (array_agg(path order by rendition))[1] as path, count(*) as files,
-                       coalesce(bool_or(recipe_id is not null), false) as converts
-                  from export_file file
-                 where file.company_id = item.company_id and file.job_id = item.job_id and file.position = item.position) files
-          where item.position = $3 and item.claim = $4 and item.state = 'running'
-            for update of item",
-    )
-    .bind(which.company)
-    .bind(which.job)
-    .bind(which.position)
-    .bind(which.claim)
-    .fetch_optional(&mut *transaction)
-    .await?;
-    let Some(held) = held else { return Ok(false) };
-    let verdict = judge(&held, made, ending);
-    write_item(&mut transaction, which, &verdict).await?;
-    let written = write_files(&mut transaction, which, made, held.source_sha256, engine_version).await?;
-    write_job(&mut transaction, which, &held, &verdict, written).await?;
-    transaction.commit().await?;
+    let verdict = judge(&which.before, made, ending);
+    let Some(over) = write(pool, which, made, &verdict, engine_version).await? else { return Ok(false) };
+    let ending = if over { AttemptEnding::Stopped } else { verdict.ending };
     let code = verdict.said.as_ref().map_or_else(String::new, |note| note.code.as_str());
-    metrics::counter!("offprint_items_settled_total", "ending" => verdict.ending.name(), "code" => code).increment(1);
+    metrics::counter!("offprint_items_settled_total", "ending" => ending.name(), "code" => code).increment(1);
     Ok(true)
 }
 
-/// Decides where an item goes. What would be tried again is stopped instead when the job was.
-fn judge(held: &Held, made: &[Made], ending: Ending) -> Verdict {
-    let over = held.job_state == JobState::Stopping || held.deleted;
+/// Decides where an item goes. What would be tried again is stopped instead when the job was, see [`write`].
+fn judge(before: &Before, made: &[Made], ending: Ending) -> Verdict {
     let mut verdict = Verdict {
         state: ItemState::Waiting,
         pause: Duration::ZERO,
-        tries: held.tries,
-        crashes: held.crashes,
-        lost: held.lost,
+        tries: before.tries,
+        crashes: before.crashes,
+        lost: before.lost,
         failure: None,
-        warnings: held.warnings.0.clone(),
+        warnings: before.warnings.0.clone(),
         ending: AttemptEnding::GivenBack,
         said: None,
     };
@@ -204,9 +169,6 @@ fn judge(held: &Held, made: &[Made], ending: Ending) -> Verdict {
             verdict.again(verdict.lost, MOST_LOST, pause, Note::new(Code::Lost, said));
         }
     }
-    if over && verdict.state == ItemState::Waiting {
-        (verdict.state, verdict.ending) = (ItemState::Stopped, AttemptEnding::Stopped);
-    }
     verdict
 }
 
@@ -216,24 +178,6 @@ impl Verdict {
         self.pause = pause;
         if number >= most {
             (self.state, self.failure) = (ItemState::Failed, Some(why));
-        }
-    }
-
-    fn event(&self, held: &Held) -> Option<(&'static str, Value)> {
-        let name = &held.asset_name;
-        match self.state {
-            ItemState::Succeeded => {
-                let code = match (held.fmt, held.converts) {
-                    (Fmt::Orig, _) => "fileExported",
-                    (Fmt::Convert, true) => "fileConverted",
-                    (Fmt::Convert, false) => "fileExportedAsOriginal",
-                };
-                let warnings = self.warnings.len();
-                Some((code, json!({ "asset": name, "path": held.path, "files": held.files, "warnings": warnings })))
-            }
-            ItemState::Failed => Some(("fileFailed", json!({ "asset": name, "failure": self.failure }))),
-            ItemState::Stopped => Some(("fileStopped", json!({ "asset": name }))),
-            _ => None,
         }
     }
 }
@@ -246,61 +190,87 @@ fn back_off(number: i32) -> Duration {
     Duration::from_secs_f64(base.min(600.0) * jitter)
 }
 
-/// Writes the item's end on the job: counters, log and attempt history.
-async fn write_job(
-    transaction: &mut sqlx::PgConnection,
-    which: Try,
-    held: &Held,
+/// Writes the end of a try: item, files, renditions, counters, log and attempt history, in one statement. None when the
+/// item is not the caller's any more, else whether it was stopped in place of being tried again.
+///
+/// The job row comes first: that keeps the order of locks, and makes "was I the last?" exact. The item hangs on it, and
+/// all the rest on the item.
+async fn write(
+    pool: &PgPool,
+    which: &Try,
+    made: &[Made],
     verdict: &Verdict,
-    (files, bytes): (i32, i64),
-) -> Result<(), Error> {
-    let event = verdict.event(held);
-    sqlx::query(
+    engine_version: i32,
+) -> Result<Option<bool>, Error> {
+    let pictures = || made.iter().map(|made| made.picture.as_ref());
+    let over = sqlx::query_scalar(
         "with job as (
-             update export_job
-                set succeeded = succeeded + ($5 = 'succeeded')::int, failed = failed + ($5 = 'failed')::int,
-                    stopped = stopped + ($5 = 'stopped')::int,
-                    warned = warned + ($6 and $5 in ('succeeded', 'failed'))::int,
-                    files = files + $7, bytes = bytes + $8, event_seq = event_seq + ($9::text is not null)::int
-              where company_id = $1 and job_id = $2
+             select fmt, case when $6 = 'waiting' and (state = 'stopping' or deleted_at is not null) then 'stopped' else $6 end as to_state
+               from export_job where company_id = $1 and job_id = $2 for update
+         ), item as (
+             update export_item item
+                set state = to_state, lease_until = null, run_at = now() + $7, tries = $8, crashes = $9, lost = $10,
+                    failure = $11, warnings = $12, finished_at = case when to_state <> 'waiting' then now() end
+               from job
+              where item.company_id = $1 and item.job_id = $2 and item.position = $3 and item.claim = $4
+                and item.worker_id is not distinct from $5 and item.state = 'running'
+             returning item.asset_name, item.sha256, item.started_at, to_state, fmt
+         ), made as (
+             select * from unnest($13::smallint[], $14::bytea[], $15::int[], $16::int[], $17::text[], $18::jsonb[], $19::bool[])
+                 as made (rendition, sha256, width, height, mime, warnings, reused)
+         ), files as (
+             update export_file file
+                set state = 'ready', sha256 = blob.sha256, size = blob.size, crc32 = blob.crc32,
+                    width = coalesce(made.width, file.width), height = coalesce(made.height, file.height),
+                    mime = coalesce(made.mime, file.mime), warnings = made.warnings, reused = made.reused
+               from item, made join blob on blob.sha256 = made.sha256
+              where file.company_id = $1 and file.job_id = $2 and file.position = $3 and file.rendition = made.rendition
+                and file.state <> 'ready'
+             returning file.rendition, file.recipe_id, file.size
+         ), remembered as (
+             insert into rendition (company_id, source_sha256, recipe_id, engine_version, sha256, width, height, mime, warnings)
+             select distinct on (files.recipe_id) $1, item.sha256, files.recipe_id, $20, made.sha256, made.width, made.height, made.mime, made.warnings
+               from item, files join made on made.rendition = files.rendition
+              where files.recipe_id is not null and item.sha256 is not null and made.width is not null and not made.reused
+             on conflict (company_id, source_sha256, recipe_id, engine_version) do update set used_at = now()
+         ), counted as (
+             update export_job job
+                set succeeded = succeeded + (to_state = 'succeeded')::int, failed = failed + (to_state = 'failed')::int,
+                    stopped = stopped + (to_state = 'stopped')::int,
+                    warned = warned + ($12 <> '[]' and to_state in ('succeeded', 'failed'))::int,
+                    files = job.files + sum.files, bytes = job.bytes + sum.bytes, event_seq = event_seq + (to_state <> 'waiting')::int
+               from item, (select count(*)::int as files, coalesce(sum(size), 0)::bigint as bytes from files) sum
+              where job.company_id = $1 and job.job_id = $2
              returning event_seq
          ), logged as (
              insert into export_event (company_id, job_id, seq, code, position, parameters)
-             select $1, $2, event_seq, $9, $3, $10 from job where $9::text is not null
+             select $1, $2, event_seq,
+                    case to_state when 'failed' then 'fileFailed' when 'stopped' then 'fileStopped'
+                         else case when fmt = 'orig' then 'fileExported' when converts then 'fileConverted'
+                                   else 'fileExportedAsOriginal' end end,
+                    $3,
+                    case to_state when 'failed' then jsonb_build_object('asset', asset_name, 'failure', $11)
+                         when 'stopped' then jsonb_build_object('asset', asset_name)
+                         else jsonb_build_object('asset', asset_name, 'path', path, 'files', told.files,
+                                                 'warnings', jsonb_array_length($12)) end
+               from counted, item
+              cross join lateral (
+                    select (array_agg(path order by rendition))[1] as path, count(*) as files,
+                           coalesce(bool_or(recipe_id is not null), false) as converts
+                      from export_file file
+                     where file.company_id = $1 and file.job_id = $2 and file.position = $3) told
+              where to_state <> 'waiting'
+         ), attempt as (
+             insert into export_attempt (company_id, job_id, position, claim, worker_id, started_at, ending, failure)
+             select $1, $2, $3, $4, $5, started_at, case when to_state <> $6 then 'stopped' else $21 end, $22 from item
          )
-         insert into export_attempt (company_id, job_id, position, claim, worker_id, started_at, ending, failure)
-         select $1, $2, $3, $4, $11, $12, $13, $14 from job",
+         select to_state <> $6 from item",
     )
     .bind(which.company)
     .bind(which.job)
     .bind(which.position)
     .bind(which.claim)
-    .bind(verdict.state)
-    .bind(!verdict.warnings.is_empty())
-    .bind(files)
-    .bind(bytes)
-    .bind(event.as_ref().map(|(code, _)| *code))
-    .bind(Json(event.map(|(_, parameters)| parameters).unwrap_or_default()))
-    .bind(held.worker_id)
-    .bind(held.started_at)
-    .bind(verdict.ending)
-    .bind(verdict.said.as_ref().map(Json))
-    .execute(transaction)
-    .await?;
-    Ok(())
-}
-
-async fn write_item(transaction: &mut sqlx::PgConnection, which: Try, verdict: &Verdict) -> Result<(), Error> {
-    let ended = !matches!(verdict.state, ItemState::Waiting | ItemState::Running);
-    sqlx::query(
-        "update export_item
-            set state = $4, lease_until = null, run_at = now() + $5, tries = $6, crashes = $7, lost = $8, failure = $9,
-                warnings = $10, finished_at = case when $11 then now() end
-          where company_id = $1 and job_id = $2 and position = $3",
-    )
-    .bind(which.company)
-    .bind(which.job)
-    .bind(which.position)
+    .bind(which.worker)
     .bind(verdict.state)
     .bind(interval(verdict.pause))
     .bind(verdict.tries)
@@ -308,46 +278,6 @@ async fn write_item(transaction: &mut sqlx::PgConnection, which: Try, verdict: &
     .bind(verdict.lost)
     .bind(verdict.failure.as_ref().map(Json))
     .bind(Json(&verdict.warnings))
-    .bind(ended)
-    .execute(transaction)
-    .await?;
-    Ok(())
-}
-
-/// Writes the files that were made, and remembers what was rendered. How many, and their bytes together.
-async fn write_files(
-    transaction: &mut sqlx::PgConnection,
-    which: Try,
-    made: &[Made],
-    source: Option<Digest>,
-    engine_version: i32,
-) -> Result<(i32, i64), Error> {
-    let pictures = || made.iter().map(|made| made.picture.as_ref());
-    let written = sqlx::query_as(
-        "with made as (
-             select * from unnest($4::smallint[], $5::bytea[], $6::int[], $7::int[], $8::text[], $9::jsonb[], $10::bool[])
-                 as made (rendition, sha256, width, height, mime, warnings, reused)
-         ), files as (
-             update export_file file
-                set state = 'ready', sha256 = blob.sha256, size = blob.size, crc32 = blob.crc32,
-                    width = coalesce(made.width, file.width), height = coalesce(made.height, file.height),
-                    mime = coalesce(made.mime, file.mime), warnings = made.warnings, reused = made.reused
-               from made join blob on blob.sha256 = made.sha256
-              where file.company_id = $1 and file.job_id = $2 and file.position = $3 and file.rendition = made.rendition
-                and file.state <> 'ready'
-             returning file.rendition, file.recipe_id, file.size
-         ), remembered as (
-             insert into rendition (company_id, source_sha256, recipe_id, engine_version, sha256, width, height, mime, warnings)
-             select distinct on (files.recipe_id) $1, $11, files.recipe_id, $12, made.sha256, made.width, made.height, made.mime, made.warnings
-               from files join made on made.rendition = files.rendition
-              where files.recipe_id is not null and $11::bytea is not null and made.width is not null and not made.reused
-             on conflict (company_id, source_sha256, recipe_id, engine_version) do update set used_at = now()
-         )
-         select count(*)::int, coalesce(sum(size), 0)::bigint from files",
-    )
-    .bind(which.company)
-    .bind(which.job)
-    .bind(which.position)
     .bind(made.iter().map(|made| made.rendition).collect::<Vec<_>>())
     .bind(made.iter().map(|made| made.sha256).collect::<Vec<_>>())
     .bind(pictures().map(|picture| Some(picture?.0)).collect::<Vec<_>>())
@@ -355,9 +285,10 @@ async fn write_files(
     .bind(pictures().map(|picture| Some(picture?.2.as_str())).collect::<Vec<_>>())
     .bind(made.iter().map(|made| Json(&made.warnings)).collect::<Vec<_>>())
     .bind(made.iter().map(|made| made.reused).collect::<Vec<_>>())
-    .bind(source)
     .bind(engine_version)
-    .fetch_one(transaction)
+    .bind(verdict.ending)
+    .bind(verdict.said.as_ref().map(Json))
+    .fetch_optional(pool)
     .await?;
-    Ok(written)
+    Ok(over)
 }

@@ -38,12 +38,12 @@ async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error
         db::patiently(item::begin_run(&state.db, claim.company_id, claim.job_id)).await?;
         state.news.ring();
     }
-    let which = Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim };
+    let which = claim.attempt(state.worker);
     let (known, missing): (Vec<_>, Vec<_>) = claim.files.iter().partition(|file| is_ready(file));
     let mut again = false;
     let mut made: Vec<Made> = known.into_iter().map(|file| ready(&claim, file)).collect();
     if missing.is_empty() {
-        end(state, which, &made, Ending::Done).await?;
+        end(state, &which, &made, Ending::Done).await?;
         state.news.ring();
         // Where one needs no render there are often more: those are settled together.
         let more = || settle_ready(&state.db, claim.company_id, claim.job_id, state.worker, ENGINE);
@@ -54,7 +54,7 @@ async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error
         let ending = rendered(state, &claim, &missing, &mut made, orders).await;
         log(&claim, &ending);
         again = matches!(ending, Ending::GivenBack | Ending::Crashed(_));
-        if !end(state, which, &made, ending).await? {
+        if !end(state, &which, &made, ending).await? {
             warn!("The lease of item {} of job {} ran out while it was worked on", claim.position, claim.job_id);
         }
     }
@@ -70,7 +70,7 @@ async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error
 
 /// Settles, and tries again when the database is away for a moment: work that is done shall not wait for its lease to
 /// run out and be done twice.
-async fn end(state: &State, which: Try, made: &[Made], ending: Ending) -> Result<bool, db::Error> {
+async fn end(state: &State, which: &Try, made: &[Made], ending: Ending) -> Result<bool, db::Error> {
     let mut pause = Duration::from_millis(100);
     loop {
         match db::patiently(settle(&state.db, which, made, ending.clone(), ENGINE)).await {
@@ -116,7 +116,7 @@ async fn rendered(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut 
     loop {
         tokio::select! {
             ending = &mut render => return ending,
-            _ = beats.tick() => match db::patiently(item::beat(&state.db, claim, state.settings.lease)).await {
+            _ = beats.tick() => match db::patiently(item::beat(&state.db, claim, state.worker, state.settings.lease)).await {
                 Ok(Beat::GoOn) => {}
                 Ok(Beat::Stop) => return Ending::Stopped,
                 // Settle will find that the item is somebody else's.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::db::settle::{Ending, Try, settle};
+use crate::db::settle::{Ending, settle};
 use crate::db::{self, idempotency, item, orders};
 use crate::state::State;
 use crate::worker::ENGINE;
@@ -18,9 +18,9 @@ const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 /// Gives back what dead workers held, and removes what is not needed.
 pub async fn sweep(state: &State) -> Result<(), db::Error> {
     for lost in item::expired(&state.db).await? {
-        let which = Try { company: lost.company_id, job: lost.job_id, position: lost.position, claim: lost.claim };
-        if settle(&state.db, which, &[], Ending::Lost, ENGINE).await? {
-            warn!("The lease of item {} of job {} ran out; it goes to another worker", lost.position, lost.job_id);
+        let which = lost.attempt();
+        if settle(&state.db, &which, &[], Ending::Lost, ENGINE).await? {
+            warn!("The lease of item {} of job {} ran out; it goes to another worker", which.position, which.job);
             metrics::counter!("offprint_leases_lost_total").increment(1);
             state.work.ring();
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use offprint::code::{Code, Note};
 use offprint::db::item::{self, Beat, Terms};
-use offprint::db::settle::{Ending, Made, Try, settle};
+use offprint::db::settle::{Ending, Made, settle};
 use offprint::render::ENGINE_VERSION;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -23,19 +23,15 @@ pub async fn claim(house: &House) -> item::Claim {
     item::claim(&house.state.db, &terms(house)).await.unwrap().expect("an item waits")
 }
 
-fn which(claim: &item::Claim) -> Try {
-    Try { company: claim.company_id, job: claim.job_id, position: claim.position, claim: claim.claim }
-}
-
 /// Ends a try that made nothing.
 async fn end(house: &House, claim: &item::Claim, ending: Ending) -> bool {
-    settle(&house.state.db, which(claim), &[], ending, ENGINE_VERSION).await.unwrap()
+    settle(&house.state.db, &claim.attempt(house.state.worker), &[], ending, ENGINE_VERSION).await.unwrap()
 }
 
 /// Ends a try that made its files: copies of the original.
 pub async fn done(house: &House, claim: &item::Claim) -> bool {
     let made: Vec<Made> = claim.files.iter().map(|file| made(claim, file.rendition)).collect();
-    settle(&house.state.db, which(claim), &made, Ending::Done, ENGINE_VERSION).await.unwrap()
+    settle(&house.state.db, &claim.attempt(house.state.worker), &made, Ending::Done, ENGINE_VERSION).await.unwrap()
 }
 
 fn made(claim: &item::Claim, rendition: i16) -> Made {
@@ -58,7 +54,7 @@ async fn a_worker_that_lost_its_lease_settles_nothing(pool: PgPool) {
     let first = claim(&house).await;
     house.expire_leases().await;
     offprint::worker::sweep(&house.state).await.unwrap();
-    assert_eq!(item::beat(&house.state.db, &first, LEASE).await.unwrap(), Beat::Lost);
+    assert_eq!(item::beat(&house.state.db, &first, house.state.worker, LEASE).await.unwrap(), Beat::Lost);
     let second = claim(&house).await;
     assert_eq!((second.position, second.claim), (first.position, first.claim + 2 - 1));
     assert!(!done(&house, &first).await, "the first must walk away");
@@ -128,7 +124,7 @@ async fn a_running_item_hears_of_the_stop_with_its_beat(pool: PgPool) {
     let stopping = house.post(format!("/export-jobs/{job}/stop"), json!({})).await.is(200);
     assert_eq!((&stopping["state"], &stopping["counts"]["stopped"]), (&json!("stopping"), &json!(2)));
     assert_eq!(stopping["counts"]["running"], 1);
-    assert_eq!(item::beat(&house.state.db, &running, LEASE).await.unwrap(), Beat::Stop);
+    assert_eq!(item::beat(&house.state.db, &running, house.state.worker, LEASE).await.unwrap(), Beat::Stop);
     assert!(end(&house, &running, Ending::GivenBack).await);
     work(&house).await;
     let job = shown(&house, &job).await;

@@ -18,6 +18,7 @@ use crate::db;
 use crate::db::archive::{self, File};
 use crate::db::job::Job;
 use crate::db::vocabulary::FileState;
+use crate::export::names;
 use crate::id::AssetId;
 use crate::name::FileName;
 use crate::state::State;
@@ -166,7 +167,7 @@ pub async fn fetch_file(
 ) -> Result<HttpResponse, Problem> {
     let (job, path) = path.into_inner();
     let job = kept(&state, caller, &job).await?;
-    let file = archive::file(&state.db, caller.company, job.job_id, &path).await?;
+    let file = archive::file(&state.db, caller.company, job.job_id, &path, &names::key(&path)).await?;
     one(&state, &job, file, &request).await
 }
 
