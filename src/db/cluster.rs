@@ -11,6 +11,7 @@ mod server;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
@@ -153,7 +154,7 @@ impl Cluster {
 
     async fn run(data_dir: &Path, purpose: Purpose) -> Result<Self, Error> {
         let data_dir = data_dir.canonicalize().map_err(Error::io(data_dir))?;
-        let lock = lock(&data_dir)?;
+        let lock = lock(&data_dir).await?;
         let home = Home::find_or_make(&data_dir)?;
         let programs = Programs::find(&home.user, home.made_by()?, &home.data()).await?;
         let server = Server { home, programs, purpose };
@@ -198,12 +199,21 @@ pub fn running(data_dir: &Path) -> Result<PgConnectOptions, Error> {
     }
 }
 
-/// Takes the lock that makes this process the only one to look after the cluster.
-fn lock(data_dir: &Path) -> Result<File, Error> {
+/// Takes the lock that makes this process the only one to look after the cluster. Waits a second for it: one who just
+/// ended may not be quite gone, and a process that is being started has its parent's locks for a moment.
+async fn lock(data_dir: &Path) -> Result<File, Error> {
     let path = data_dir.join("serve.lock");
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let mut file = open.map_err(Error::io(&path))?;
-    match file.try_lock() {
+    let mut tries = 10;
+    let taken = loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if tries > 0 => tries -= 1,
+            taken => break taken,
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    match taken {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut said = String::new();

@@ -121,18 +121,19 @@ pub async fn claim(pool: &PgPool, terms: &Terms) -> Result<Option<Claim>, Error>
 /// again, so settle and beat also look at whose it is. What is settled is on the disk, and its claim with it.
 async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim>, Error> {
     let claim = sqlx::query_as(
-        "with busy as (
-             select company_id, count(*) as running from export_item where state = 'running' group by company_id
-         ), turn as (
-             select company.company_id from company left join busy on busy.company_id = company.company_id
-              where ($4 = 0 or coalesce(busy.running, 0) < $4)
+        "with turn as (
+             select company.company_id from company
+              cross join lateral (                         -- by itself for each company: a scan that clears dead entries away
+                  select count(*) as running from export_item item
+                   where item.company_id = company.company_id and item.state = 'running') busy
+              where ($4 = 0 or busy.running < $4)
                 and exists (
                   select from export_job job
                    where job.company_id = company.company_id and job.state = 'active' and job.deleted_at is null
                      and exists (select from export_item item
                                   where item.company_id = job.company_id and item.job_id = job.job_id
                                     and item.state = 'waiting' and item.run_at <= now()))
-              order by coalesce(busy.running, 0), company.served_at
+              order by busy.running, company.served_at
               limit 1 for no key update of company          -- wait here: it is a matter of a millisecond
          ), served as (
              update company set served_at = clock_timestamp() from turn
@@ -217,7 +218,7 @@ pub async fn beat(pool: &PgPool, claim: &Claim, worker: WorkerId, lease: Duratio
         "update export_item item set lease_until = now() + $5
            from export_job job
           where item.company_id = $1 and item.job_id = $2 and item.position = $3 and item.claim = $4
-            and item.worker_id = $6 and item.state = 'running'
+            and item.worker_id = $6 and item.lease_until is not null
             and job.company_id = item.company_id and job.job_id = item.job_id
          returning job.state, job.deleted_at is not null",
     )

@@ -213,7 +213,7 @@ async fn write(
                     failure = $11, warnings = $12, finished_at = case when to_state <> 'waiting' then now() end
                from job
               where item.company_id = $1 and item.job_id = $2 and item.position = $3 and item.claim = $4
-                and item.worker_id is not distinct from $5 and item.state = 'running'
+                and item.worker_id is not distinct from $5 and item.lease_until is not null -- runs; said so, the primary key finds it
              returning item.asset_name, item.sha256, item.started_at, to_state, fmt
          ), made as (
              select * from unnest($13::smallint[], $14::bytea[], $15::int[], $16::int[], $17::text[], $18::jsonb[], $19::bool[])
