@@ -6,6 +6,7 @@ import ledger
 from postgres import Postgres
 from proxy import Proxy
 from service import Client, Process, Refused, picture
+from store import Store
 
 LEASE = 2.0
 JOBS = 8
@@ -18,6 +19,8 @@ def arguments():
     known.add_argument("--kills", type=int, default=200, metavar="N")
     known.add_argument("--database-kills", type=int, default=0, metavar="N")
     known.add_argument("--network-faults", type=int, default=0, metavar="N")
+    known.add_argument("--store-faults", type=int, default=0, metavar="N")
+    known.add_argument("--store-server", metavar="PROGRAM", help=argparse.SUPPRESS)
     known.add_argument("--workers", type=int, default=3, metavar="N")
     known.add_argument("--companies", type=int, default=4, metavar="N")
     known.add_argument("--items", type=int, default=1600, metavar="N")
@@ -35,6 +38,7 @@ class House:
         os.makedirs(given.work)
         self.postgres = Postgres()
         self.proxy = Proxy(self.postgres.port) if given.network_faults else None
+        self.store = Store(given.store_server, given.work) if given.store_faults else None
         environment = {
             "DATABASE_URL": self.postgres.url(self.proxy and self.proxy.port),
             "OFFPRINT_DATA_DIR": os.path.join(given.work, "data"),
@@ -42,6 +46,7 @@ class House:
             "OFFPRINT_SLOTS": "2",
             "OFFPRINT_MAIL_TO": "soak@example.com",
             "OFFPRINT_PUBLIC_URL": "http://localhost:8080",
+            **(self.store.environment if self.store else {}),
         }
         make = lambda role, name: Process(given.binary, role, given.work, name, environment)
         self.api = make("api", "api")
@@ -168,16 +173,19 @@ class House:
     def disturb_network(self):
         """Each fault in turn; while it lasts, a request must be answered, however it is answered."""
         faults = [("latency", 0.2), ("cut", 5000), ("reset", 5000), ("blackhole",), ("down",)]
+        number = self.given.network_faults or self.given.store_faults
+        proxy = self.proxy or self.store.proxy
         longest = 0.0
-        for number in range(self.given.network_faults):
-            self.proxy.set(*faults[number % len(faults)])
+        for fault in (faults[turn % len(faults)] for turn in range(number)):
+            proxy.set(*fault)
             begun = time.monotonic()
             self.probe()
             longest = max(longest, time.monotonic() - begun)
             time.sleep(max(0, self.random.uniform(1, 3) - (time.monotonic() - begun)))
-            self.proxy.set("pass")
+            proxy.set("pass")
             time.sleep(self.random.uniform(0.5, 1.5))
-        return f"{self.given.network_faults} faults of the network, the slowest answer meanwhile {longest:.1f} s"
+        where = "Postgres" if self.proxy else "the store"
+        return f"{number} faults of the network before {where}, the slowest answer meanwhile {longest:.1f} s"
 
     def probe(self):
         asked = subprocess.run(
@@ -193,7 +201,7 @@ class House:
             helper.start()
         if self.given.database_kills:
             what = self.kill_database()
-        elif self.given.network_faults:
+        elif self.given.network_faults or self.given.store_faults:
             what = self.disturb_network()
         else:
             what = self.kill_processes()
@@ -225,6 +233,8 @@ class House:
                 self.read_archive(client, job, random.Random(job))
             except Refused as refused:
                 self.torn.append(f"{job}: {refused}")
+        if self.store:
+            return
         for digest, size in self.postgres.query("select encode(sha256, 'hex'), size from blob"):
             path = os.path.join(self.given.work, "data", "blobs", digest[:2], digest[2:4], digest)
             data = open(path, "rb").read() if os.path.exists(path) else b""
@@ -255,6 +265,8 @@ def main():
         for process in [*house.workers, house.api]:
             process.kill()
         house.postgres.remove()
+        if house.store:
+            house.store.stop()
     for word, rows in told.items():
         for row in rows[:5]:
             print(f"  {word}: {' | '.join(row)}")
