@@ -79,8 +79,8 @@ class House:
                 order = {
                     "assetFilter": {"folder": "soak"},
                     "fmt": "convert",
-                    # Some 50 ms each, so that a kill mostly finds a picture on its way.
-                    "is_modifier": f"fit=fit,1&wid={700 + width}&op_usm=1,9,0,0&fmt=png",
+                    # Some tens of ms each, in code that is optimised in every build: a kill mostly finds a picture on its way.
+                    "is_modifier": f"fit=fit,1&wid={1600 + width}&fmt=jpeg",
                     "emailSetting": "All",
                     "jobName": f"soak {number}-{width}",
                     "onUnconvertible": "fail",
