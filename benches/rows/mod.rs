@@ -9,7 +9,7 @@ use offprint::db::blob::Blob;
 use offprint::db::creation::{self, NewFile, NewItem, NewJob};
 use offprint::db::item::{Claim, Terms};
 use offprint::db::settle::{Ending, Made, settle};
-use offprint::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnUnconvertible, OnUnsupported};
+use offprint::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported};
 use offprint::db::{self, PgPool};
 use offprint::digest::Digest;
 use offprint::id::{AssetId, CompanyId, JobId, WorkerId};
@@ -94,6 +94,7 @@ pub async fn job(pool: &PgPool, company: Company, fmt: Fmt, items: usize) -> Job
         notify_emails: &[],
         on_unsupported: OnUnsupported::Refuse,
         on_unconvertible: OnUnconvertible::Original,
+        on_corrupt: OnCorrupt::Fail,
         layout: Layout::Flat,
         strict: false,
         priority: 0,
