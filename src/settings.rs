@@ -44,6 +44,10 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_STORAGE_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     pub storage_timeout: Duration,
 
+    /// Bytes a second at which each worker process reads stored files again, each every 30 days, to find damage. 0: never.
+    #[arg(long, env = "OFFPRINT_SCRUB_PACE", default_value_t = 8 << 20)]
+    pub scrub_pace: u64,
+
     /// Most bytes of an object store's files that are kept as copies in the data folder, for renders.
     #[arg(long, env = "OFFPRINT_MAX_COPIES", default_value_t = 10 << 30)]
     pub max_copies: u64,

@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, TryStreamExt, stream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::api::problem::Problem;
@@ -58,7 +58,8 @@ impl Download {
     /// HEAD.
     ///
     /// # Errors
-    /// 416 for a range that lies outside; an internal problem when the storage does not have the blob whole.
+    /// 416 for a range that lies outside; `corrupt-original` when the bytes are known not to be what was stored, an
+    /// internal problem when they are not there. Bytes whose damage shows only while they are sent break off.
     pub async fn answer(self, request: &HttpRequest, state: &State) -> Result<HttpResponse, Problem> {
         let headers = request.headers();
         if self.is_known_to(headers) {
@@ -96,6 +97,13 @@ impl Download {
             }
             Source::Made(make) => make(span.start, len),
         };
+        let state = state.clone();
+        let pieces = pieces.inspect_err(move |error| {
+            if let storage::Error::Damaged(digest) | storage::Error::Short(digest) = error {
+                let (state, digest) = (state.clone(), *digest);
+                tokio::spawn(async move { state.found_damaged(&digest).await });
+            }
+        });
         Ok(answer.body(SizedStream::new(len, pieces)))
     }
 
@@ -165,10 +173,23 @@ fn outside(size: u64) -> Problem {
 /// Gives the CRC-32 that its bytes must have.
 async fn check(state: &State, digest: &Digest, size: u64) -> Result<u32, Problem> {
     let blob = db::blob::fetch(&state.db, digest).await?;
+    if blob.damaged {
+        return Err(corrupt());
+    }
     match state.storage.size(digest).await? {
         stored if stored == size => Ok(blob.crc32 as u32),
-        stored => Err(Problem::internal(format!("blob {digest} has {stored} bytes instead of {size}"))),
+        _ => {
+            state.found_damaged(digest).await;
+            Err(corrupt())
+        }
     }
+}
+
+/// The problem of bytes that are no longer what was stored.
+pub fn corrupt() -> Problem {
+    let detail = "The stored bytes are no longer those that were stored, and are not handed out. Upload the original again, \
+                  and retry or repeat the job.";
+    Problem::new(Code::CorruptOriginal, detail)
 }
 
 /// What may stand in `filename*` as it is (RFC 8187, section 3.2.1).

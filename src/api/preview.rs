@@ -7,6 +7,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::caller::Caller;
+use crate::api::download::corrupt;
 use crate::api::problem::Problem;
 use crate::api::responses::{BadModifier, Missing};
 use crate::code::{Code, Mistake};
@@ -17,6 +18,7 @@ use crate::id::AssetId;
 use crate::language::{self, Attributes, Macros, Origin, Recipe};
 use crate::render::pool::{Ended, Picture};
 use crate::state::State;
+use crate::storage;
 
 /// What the picture shall become.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -90,7 +92,10 @@ async fn render(state: &State, asset: &Asset, recipe: Recipe) -> Result<Vec<u8>,
     };
     let blob = db::blob::fetch(&state.db, &original).await?;
     let source = match state.storage.sound(&original, blob.size as u64, blob.crc32 as u32).await {
-        Err(error) if error.is_loss() => return Err(Problem::internal(error)),
+        Err(storage::Error::Short(_) | storage::Error::Damaged(_)) => {
+            state.found_damaged(&original).await;
+            return Err(corrupt());
+        }
         source => source?,
     };
     let output = state.storage.scratch().await?;

@@ -158,13 +158,16 @@ pub struct Health {
     /// Bytes that the storage has left.
     #[serde(skip_serializing_if = "Option::is_none")]
     free_bytes: Option<u64>,
+    /// Stored files that are known to be damaged. They are not handed out, and all others are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged_blobs: Option<i64>,
 }
 
 /// Tell that the process lives.
 #[utoipa::path(tag = "service", responses((status = 200, description = "It lives.", body = Health)))]
 #[get("/health/live")]
 pub async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(Health { status: "ok", free_bytes: None })
+    HttpResponse::Ok().json(Health { status: "ok", free_bytes: None, damaged_blobs: None })
 }
 
 /// Tell whether the service can do its work.
@@ -190,7 +193,8 @@ pub async fn ready(state: Data<State>) -> HttpResponse {
         "ok"
     };
     let mut answer = if status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.json(Health { status, free_bytes: free })
+    let damaged = db::blob::damaged(&state.db).await.ok().filter(|damaged| *damaged > 0);
+    answer.json(Health { status, free_bytes: free, damaged_blobs: damaged })
 }
 
 /// Whether the storage answers, soon enough for those who ask every few seconds.
@@ -203,13 +207,13 @@ async fn lives(storage: &Storage) -> bool {
 #[utoipa::path(tag = "service", responses((status = 200, description = "Numbers in Prometheus' text format.", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
 pub async fn metrics(state: Data<State>) -> Result<HttpResponse, Problem> {
-    let text =
-        state.metrics.render() + &gauges(&db::job::backlog(&state.db).await?, &db::worker::live(&state.db).await?);
+    let (backlog, workers) = (db::job::backlog(&state.db).await?, db::worker::live(&state.db).await?);
+    let text = state.metrics.render() + &gauges(&backlog, &workers, db::blob::damaged(&state.db).await?);
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }
 
 /// What there is to do, counted now: every process of the service says the same.
-fn gauges(backlog: &db::job::Backlog, workers: &[db::worker::Worker]) -> String {
+fn gauges(backlog: &db::job::Backlog, workers: &[db::worker::Worker], damaged: i64) -> String {
     format!(
         "# HELP offprint_jobs Jobs that are not finished, by state.\n# TYPE offprint_jobs gauge\n\
          offprint_jobs{{state=\"scheduled\"}} {}\noffprint_jobs{{state=\"active\"}} {}\n\
@@ -222,7 +226,9 @@ fn gauges(backlog: &db::job::Backlog, workers: &[db::worker::Worker]) -> String 
          # TYPE offprint_oldest_running_seconds gauge\noffprint_oldest_running_seconds {:.3}\n\
          # HELP offprint_workers Processes that work on items.\n# TYPE offprint_workers gauge\noffprint_workers {}\n\
          # HELP offprint_slots Pictures that all workers together render at once.\n\
-         # TYPE offprint_slots gauge\noffprint_slots {}\n",
+         # TYPE offprint_slots gauge\noffprint_slots {}\n\
+         # HELP offprint_damaged_blobs Stored files that are known to be damaged.\n\
+         # TYPE offprint_damaged_blobs gauge\noffprint_damaged_blobs {}\n",
         backlog.scheduled,
         backlog.active,
         backlog.paused,
@@ -233,6 +239,7 @@ fn gauges(backlog: &db::job::Backlog, workers: &[db::worker::Worker]) -> String 
         backlog.oldest_running,
         workers.len(),
         workers.iter().map(|worker| i64::from(worker.slots)).sum::<i64>(),
+        damaged,
     )
 }
 

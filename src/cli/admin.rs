@@ -1,11 +1,14 @@
 //! `offprint admin`: looks after an installation.
 
+mod copy;
+mod verify;
+
 use std::path::PathBuf;
 
 use chrono::{TimeZone, Utc};
 use clap::Subcommand;
 
-use super::{Refusal, samples};
+use super::{Refusal, client, samples};
 use crate::code::Code;
 use crate::db::asset::{self, AssetType, NewAsset, Original};
 use crate::db::{self, Connection, PgPool, company, image_preset};
@@ -29,6 +32,17 @@ enum Command {
         #[command(flatten)]
         settings: Box<Settings>,
     },
+    /// Compares the storage with the database: rows without bytes, bytes without rows, wrong sizes. Prints JSON; exit
+    /// code 2 when something is wrong.
+    Verify {
+        /// Read every byte and compare SHA-256 and CRC-32.
+        #[arg(long)]
+        deep: bool,
+        #[command(flatten)]
+        settings: Box<Settings>,
+    },
+    /// Copies all blobs to another storage. What is there already is skipped, so it can be stopped and started again.
+    CopyStorage(copy::Arguments),
     /// Draws the sample pictures into a folder.
     DrawSamples {
         /// The folder; made when it is not there.
@@ -41,11 +55,9 @@ enum Command {
 /// Does what the subcommand says.
 pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     match arguments.command {
-        Command::Seed { settings } => {
-            let runtime =
-                tokio::runtime::Runtime::new().map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?;
-            runtime.block_on(seed(*settings))
-        }
+        Command::Seed { settings } => client::run(seed(*settings)),
+        Command::Verify { deep, settings } => client::run(verify::run(*settings, deep)),
+        Command::CopyStorage(arguments) => client::run(copy::run(arguments)),
         Command::DrawSamples { folder, names } => {
             let drawn = samples::draw(&folder, &names).map_err(|error| {
                 Refusal::new(

@@ -23,6 +23,8 @@ pub async fn settle_ready(
                from export_item item
               where item.company_id = $1 and item.job_id = $2 and item.state = 'waiting' and item.run_at <= now()
                 and exists (select from job offset 0)
+                -- An original that is known to be damaged is looked at one by one.
+                and not exists (select from blob where blob.sha256 = item.sha256 and blob.damaged_at is not null offset 0)
                 and not exists (
                     select from export_file file
                      where file.company_id = $1 and file.job_id = $2 and file.position = item.position and file.state <> 'ready'

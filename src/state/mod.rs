@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
 
 pub use bell::{Bell, Orders, Told};
 
@@ -122,7 +123,7 @@ pub enum KeepError {
 pub async fn keep(pool: &PgPool, storage: &Storage, mut staged: Staged) -> Result<Digest, KeepError> {
     storage.prepare(&mut staged).await?;
     let digest = staged.digest;
-    let row = blob::Blob { sha256: digest, size: staged.size as i64, crc32: i64::from(staged.crc32) };
+    let row = blob::Blob { sha256: digest, size: staged.size as i64, crc32: i64::from(staged.crc32), damaged: false };
     let mut transaction = db::patiently(async { Ok(pool.begin().await?) }).await?;
     db::patiently(blob::hold(&mut transaction, &row)).await?;
     storage.publish(staged).await?;
@@ -131,6 +132,15 @@ pub async fn keep(pool: &PgPool, storage: &Storage, mut staged: Staged) -> Resul
 }
 
 impl State {
+    /// Writes down that a blob is not what was stored, and tells the log.
+    pub async fn found_damaged(&self, sha256: &Digest) {
+        metrics::counter!("offprint_damaged_blobs_found_total").increment(1);
+        error!("Blob {sha256} is damaged: its bytes are not those that were stored. Upload the file again to heal it");
+        if let Err(error) = blob::mark(&self.db, sha256, true).await {
+            warn!(error = %error, "Damage of blob {sha256} could not be written down: {error}");
+        }
+    }
+
     /// Makes staged bytes a blob, see [`keep`].
     pub async fn keep(&self, staged: Staged) -> Result<Digest, KeepError> {
         metrics::counter!("offprint_stored_bytes_total").increment(staged.size);

@@ -6,6 +6,7 @@
 //! lock of its row meanwhile.
 
 pub mod archive;
+mod check;
 mod error;
 mod files;
 mod incoming;

@@ -43,7 +43,9 @@ async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error
     let mut again = false;
     let mut made: Vec<Made> = known.into_iter().map(|file| ready(&claim, file)).collect();
     if missing.is_empty() {
-        end(state, &which, &made, Ending::Done).await?;
+        let ending = handed_out(state, &claim).await?;
+        log(&claim, &ending);
+        end(state, &which, if matches!(ending, Ending::Done) { &made } else { &[] }, ending).await?;
         state.news.ring();
         // Where one needs no render there are often more: those are settled together.
         let more = || settle_ready(&state.db, claim.company_id, claim.job_id, state.worker, ENGINE);
@@ -87,6 +89,13 @@ async fn end(state: &State, which: &Try, made: &[Made], ending: Ending) -> Resul
 /// Whether a file needs no render: it is the original, or a rendition that is known.
 fn is_ready(file: &Wanted) -> bool {
     file.recipe.is_none() || file.known.is_some()
+}
+
+/// How an item ends that needs no render: well, unless it is an original that is known to be damaged.
+async fn handed_out(state: &State, claim: &Claim) -> Result<Ending, db::Error> {
+    let original = claim.files.iter().any(|file| file.recipe.is_none());
+    let damaged = original && db::blob::fetch(&state.db, &claim.sha256).await?.damaged;
+    Ok(if damaged { corrupt() } else { Ending::Done })
 }
 
 fn ready(claim: &Claim, file: &Wanted) -> Made {
@@ -182,17 +191,23 @@ async fn make(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<
 async fn original(state: &State, sha256: &Digest) -> Result<Local, Ending> {
     let blob = db::blob::fetch(&state.db, sha256).await;
     let blob = blob.map_err(|error| Ending::TryAgain(Note::new(Code::Unavailable, error.to_string())))?;
-    state.storage.sound(sha256, blob.size as u64, blob.crc32 as u32).await.map_err(|error| match error {
+    let sound = state.storage.sound(sha256, blob.size as u64, blob.crc32 as u32).await.map_err(|error| match error {
         storage::Error::Missing(_) => {
             Ending::TryAgain(Note::new(Code::OriginalMissing, "The original is not in the storage."))
         }
-        error if error.is_loss() => {
-            metrics::counter!("offprint_corrupt_blobs_total").increment(1);
-            let detail = "The stored original is no longer what was uploaded. Upload the file again, then retry.";
-            Ending::Failed(Note::new(Code::CorruptOriginal, detail))
-        }
+        error if error.is_loss() => corrupt(),
         error => Ending::TryAgain(from_storage(&error)),
-    })
+    });
+    if let Err(Ending::Failed(_)) = &sound {
+        state.found_damaged(sha256).await;
+    }
+    sound
+}
+
+/// How an item ends whose original was damaged in the storage.
+fn corrupt() -> Ending {
+    let detail = "The stored original is no longer what was uploaded. Upload the file again, then retry.";
+    Ending::Failed(Note::new(Code::CorruptOriginal, detail))
 }
 
 /// How an item ends of which no file could be rendered.

@@ -10,6 +10,7 @@ mod mail;
 mod manifest;
 mod presence;
 mod retention;
+mod scrub;
 mod seal;
 mod sweep;
 
@@ -21,6 +22,7 @@ use tracing::{info, warn};
 
 use crate::db;
 pub use retention::{remove_strays, retain};
+pub use scrub::next as scrub;
 pub use sweep::sweep;
 
 use crate::render::ENGINE_VERSION;
@@ -52,6 +54,7 @@ async fn work(state: State) {
         tasks.spawn(again_after_panics(state.clone(), slot));
     }
     tasks.spawn(again_after_panics(state.clone(), chores));
+    tasks.spawn(again_after_panics(state.clone(), scrub::run));
     tasks.spawn(again_after_panics(state, mails));
     while tasks.join_next().await.is_some() {}
 }

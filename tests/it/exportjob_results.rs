@@ -524,7 +524,7 @@ async fn a_damaged_original_fails_its_item_and_no_other(pool: PgPool) {
     );
     assert_eq!(items[1]["state"], "succeeded");
     let preview = house.get(format!("/assets/{bad}/preview?is_modifier=wid%3D20")).await;
-    assert_eq!(preview.is(500)["code"], "internal");
+    assert_eq!(preview.is(500)["code"], "corrupt-original");
 
     // The file that was uploaded heals it.
     house.asset("again.jpg", &jpg(1)).await;

@@ -5,6 +5,7 @@ mod access;
 mod archive;
 mod assets;
 mod cluster;
+mod damage;
 mod deploy;
 mod documents;
 mod downloads_of_assets;
