@@ -43,10 +43,10 @@ async fn the_scrub_finds_damage_and_sees_it_healed(pool: PgPool) {
     let content = format!("/assets/{bad}/content");
     assert_eq!(house.get(&content).await.is(500)["code"], "corrupt-original");
     assert_eq!(house.get_with(&content, "range", "bytes=0-3").await.is(500)["code"], "corrupt-original");
-    let order = json!({"assetHandleArray": [good, bad, good], "fmt": "orig"});
+    let order = json!({"assetHandleArray": [good, bad], "fmt": "orig"});
     let job = finished(&house, order).await;
     let failures: Vec<Value> = items(&house, &job).await.iter().map(|item| item["failure"]["code"].clone()).collect();
-    assert_eq!(failures, [Value::Null, "corrupt-original".into(), Value::Null]);
+    assert_eq!(failures, [Value::Null, Value::from("corrupt-original")]);
 
     // The file that was uploaded heals it.
     house.asset("again.jpg", &jpg(1)).await;
