@@ -32,7 +32,7 @@ pub async fn company(pool: &PgPool, name: &str) -> Company {
         .execute(&mut *transaction)
         .await
         .unwrap();
-    db::blob::hold(&mut transaction, &Blob { sha256: original, size: 1000, crc32: 7 }).await.unwrap();
+    db::blob::hold(&mut transaction, &Blob { sha256: original, size: 1000, crc32: 7, damaged: false }).await.unwrap();
     let original_row = Original {
         kind: AssetType::Image,
         sha256: original,
