@@ -19,7 +19,7 @@ use offprint::db::creation::{self, NewFile, NewItem, NewJob};
 use offprint::db::item::{self, Claim, Terms};
 use offprint::db::ready::settle_ready;
 use offprint::db::settle::{Ending, Made, settle};
-use offprint::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnUnconvertible, OnUnsupported};
+use offprint::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported};
 use offprint::db::{self, PgPool};
 use offprint::digest::Digest;
 use offprint::id::{AssetId, CompanyId, JobId, WorkerId};
@@ -108,6 +108,7 @@ async fn job(pool: &PgPool, company: Company, fmt: Fmt, items: usize) -> JobId {
         notify_emails: &[],
         on_unsupported: OnUnsupported::Refuse,
         on_unconvertible: OnUnconvertible::Original,
+        on_corrupt: OnCorrupt::Fail,
         layout: Layout::Flat,
         strict: false,
         priority: 0,
@@ -115,6 +116,7 @@ async fn job(pool: &PgPool, company: Company, fmt: Fmt, items: usize) -> JobId {
         expires_in: 604_800,
         warnings: &[],
         recipes: &recipe.map(|id| (id, "{}".to_owned())).into_iter().collect::<BTreeMap<_, _>>(),
+        objects: Vec::new(),
         items: paths.iter().map(|path| item(path.as_str())).collect(),
     };
     let mut transaction = pool.begin().await.unwrap();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::{TimeZone, Utc};
 use clap::Subcommand;
 
-use super::{Refusal, samples};
+use super::{Refusal, import_presets, samples};
 use crate::code::Code;
 use crate::db::asset::{self, AssetType, NewAsset, Original};
 use crate::db::{self, Connection, PgPool, company, image_preset};
@@ -29,6 +29,8 @@ enum Command {
         #[command(flatten)]
         settings: Box<Settings>,
     },
+    /// Takes macros of an Image Serving catalog as image presets, and says what each would lose.
+    ImportPresets(import_presets::Arguments),
     /// Draws the sample pictures into a folder.
     DrawSamples {
         /// The folder; made when it is not there.
@@ -41,11 +43,8 @@ enum Command {
 /// Does what the subcommand says.
 pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     match arguments.command {
-        Command::Seed { settings } => {
-            let runtime =
-                tokio::runtime::Runtime::new().map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?;
-            runtime.block_on(seed(*settings))
-        }
+        Command::Seed { settings } => runtime()?.block_on(seed(*settings)),
+        Command::ImportPresets(arguments) => runtime()?.block_on(import_presets::run(arguments)),
         Command::DrawSamples { folder, names } => {
             let drawn = samples::draw(&folder, &names).map_err(|error| {
                 Refusal::new(
@@ -57,6 +56,10 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
             Ok(())
         }
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Refusal> {
+    tokio::runtime::Runtime::new().map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))
 }
 
 /// The handle of the nth sample, from 1: written into the documentation's examples.
