@@ -18,6 +18,7 @@ mod hostile;
 mod house;
 mod idempotency;
 mod image_presets;
+mod keys;
 mod modifier_language;
 mod notify;
 mod object_store;
