@@ -130,11 +130,11 @@ pub async fn check(
 ) -> Result<HttpResponse, Problem> {
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let macros = Macros::any_order(image_preset::all(&mut connection, caller.company).await?);
-    let meaning = understand(&wish, &macros).map_err(Problem::refused)?;
+    let meaning = understand(&wish, &macros, &state.attributes).map_err(Problem::refused)?;
     Ok(HttpResponse::Ok().json(meaning))
 }
 
-fn understand(wish: &CheckModifier, macros: &Macros) -> Result<ModifierMeaning, Vec<Mistake>> {
+fn understand(wish: &CheckModifier, macros: &Macros, attributes: &Attributes) -> Result<ModifierMeaning, Vec<Mistake>> {
     let order = Order {
         before: "",
         modifier: wish.is_modifier.as_deref().unwrap_or_default(),
@@ -142,7 +142,7 @@ fn understand(wish: &CheckModifier, macros: &Macros) -> Result<ModifierMeaning, 
         after: "",
         macros,
         object: "",
-        attributes: &Attributes::default(),
+        attributes,
     };
     let place = |origin: &Origin| if *origin == Origin::Modifier { "/is_modifier" } else { "/macro" };
     let understood = language::recipe(&order)

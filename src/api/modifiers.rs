@@ -8,7 +8,7 @@ use crate::language::{self, Attributes, Macros, Order};
 ///
 /// # Errors
 /// All its mistakes, each with its place in the text. `pointer` is the field it stands in.
-pub fn check_modifier(pointer: &str, text: &str, macros: &Macros) -> Result<(), Vec<Mistake>> {
+pub fn check_modifier(pointer: &str, text: &str, macros: &Macros, attributes: &Attributes) -> Result<(), Vec<Mistake>> {
     let order = Order {
         before: "",
         modifier: text,
@@ -16,7 +16,7 @@ pub fn check_modifier(pointer: &str, text: &str, macros: &Macros) -> Result<(), 
         after: "",
         macros,
         object: "",
-        attributes: &Attributes::default(),
+        attributes,
     };
     match language::recipe(&order) {
         Ok(_) => Ok(()),

@@ -51,7 +51,7 @@ pub async fn preview(
     let asset = db::asset::fetch(&mut connection, caller.company, *handle).await?;
     let macros = Macros::any_order(image_preset::all(&mut connection, caller.company).await?);
     drop(connection);
-    let recipe = understand(&asset, &modifier, &macros).map_err(Problem::refused)?;
+    let recipe = understand(&asset, &modifier, &macros, &state.attributes).map_err(Problem::refused)?;
     let mime = recipe.format().mime();
     let picture = render(&state, &asset, recipe).await?;
     Ok(HttpResponse::Ok()
@@ -62,7 +62,7 @@ pub async fn preview(
         .body(picture))
 }
 
-fn understand(asset: &Asset, modifier: &Modifier, macros: &Macros) -> Result<Recipe, Vec<Mistake>> {
+fn understand(asset: &Asset, modifier: &Modifier, macros: &Macros, attributes: &Attributes) -> Result<Recipe, Vec<Mistake>> {
     let order = language::Order {
         before: &asset.url_modifier,
         modifier: modifier.is_modifier.as_deref().unwrap_or_default(),
@@ -70,7 +70,7 @@ fn understand(asset: &Asset, modifier: &Modifier, macros: &Macros) -> Result<Rec
         after: &asset.url_post_apply_modifier,
         macros,
         object: &asset.name,
-        attributes: &Attributes::default(),
+        attributes,
     };
     let place = |origin: &Origin| match origin {
         Origin::Modifier => "is_modifier",

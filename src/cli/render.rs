@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Refusal;
 use crate::code::Code;
 use crate::language::{self, Attributes, Complaint, ComplaintKind, Macros, Order, Understood};
-use crate::render::{self, Header, Limits, Plan, Warning};
+use crate::render::{self, Header, Library, Limits, Plan, Warning};
 
 /// Arguments of `offprint render`.
 #[derive(clap::Args)]
@@ -44,6 +44,10 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     export_macro: Option<String>,
 
+    /// Folder of colour profiles that the modifier may name, besides the built-in ones.
+    #[arg(long, value_name = "FOLDER", env = "OFFPRINT_ICC_DIR", default_value = "/usr/share/color/icc")]
+    icc_dir: PathBuf,
+
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -77,10 +81,12 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
         return Err(Refusal::new(Code::SourceMissing, format!("The asset {name} is not there.")));
     }
     let name = arguments.source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let understood = understand(&arguments, &name)?;
+    let library = Library::read(&arguments.icc_dir);
+    let understood = understand(&arguments, &name, &library)?;
     let recipe = &understood.recipe;
     let header: Header = render::probe(&arguments.source).map_err(refused)?;
-    let plan = Plan::of(recipe, &header, &Limits::default()).map_err(refused)?;
+    let profiles = library.fetch([recipe]).map_err(refused)?;
+    let plan = Plan::of(recipe, &header, &Limits::default(), &profiles).map_err(refused)?;
     if arguments.explain {
         print_json(&plan)?;
     }
@@ -99,8 +105,8 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     })
 }
 
-fn understand(arguments: &Arguments, object: &str) -> Result<Understood, Refusal> {
-    let mut attributes = Attributes::default();
+fn understand(arguments: &Arguments, object: &str, library: &Library) -> Result<Understood, Refusal> {
+    let mut attributes = Attributes { profiles: library.names().clone(), ..Attributes::default() };
     let mut errors = Vec::new();
     for (name, value) in &arguments.attributes {
         if let Err(fault) = attributes.set(name, value) {

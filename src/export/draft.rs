@@ -15,7 +15,7 @@ use crate::export::order::{NewRendition, Order};
 use crate::export::rendition::ways;
 use crate::export::selection::{Selection, select};
 use crate::id::CompanyId;
-use crate::language::Macros;
+use crate::language::{Attributes, Macros};
 
 /// A job that can be written down.
 pub struct Draft {
@@ -79,6 +79,7 @@ pub async fn draft(
     company: CompanyId,
     order: Order,
     most: usize,
+    attributes: &Attributes,
 ) -> Result<Draft, Refusal> {
     let (mut mistakes, mut warnings) = check(&order);
     let selection = select(connection, company, &order, most).await?;
@@ -87,8 +88,9 @@ pub async fn draft(
         Fmt::Orig => Macros::default(),
     };
     let strict = order.strict.unwrap_or(false);
+    let attributes = &Attributes { keep_rights: order.keep_rights.unwrap_or(true), ..attributes.clone() };
     let mut modifiers: Vec<Modifier<'_>> = match order.fmt {
-        Fmt::Convert => ways(&order).into_iter().map(|way| Modifier::new(way, strict, &macros)).collect(),
+        Fmt::Convert => ways(&order).into_iter().map(|way| Modifier::new(way, strict, &macros, attributes)).collect(),
         Fmt::Orig => Vec::new(),
     };
     let effective: Vec<Option<String>> = modifiers.iter_mut().map(Modifier::effective).collect();

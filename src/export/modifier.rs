@@ -25,7 +25,7 @@ pub struct Modifier<'a> {
     pub way: Way<'a>,
     strict: bool,
     macros: &'a Macros,
-    attributes: Attributes,
+    attributes: &'a Attributes,
     known: HashMap<(String, String, Option<String>), Option<Meaning>>,
     uses_object: bool,
     /// Canonical texts of all recipes so far.
@@ -38,12 +38,12 @@ pub struct Modifier<'a> {
 
 impl<'a> Modifier<'a> {
     /// A way of an order, with the company's presets. `strict` as in the order.
-    pub fn new(way: Way<'a>, strict: bool, macros: &'a Macros) -> Self {
+    pub fn new(way: Way<'a>, strict: bool, macros: &'a Macros, attributes: &'a Attributes) -> Self {
         Self {
             way,
             strict,
             macros,
-            attributes: Attributes::default(),
+            attributes,
             known: HashMap::new(),
             uses_object: false,
             recipes: BTreeMap::new(),
@@ -90,7 +90,7 @@ impl<'a> Modifier<'a> {
             after,
             macros: self.macros,
             object,
-            attributes: &self.attributes,
+            attributes: self.attributes,
         });
         match understood {
             Ok(understood) => {

@@ -51,6 +51,9 @@ pub struct Order {
     /// Several pictures of each asset, in the place of `is_modifier` and `macro`. They share what they can of the work.
     #[schema(min_items = 1, max_items = 10)]
     pub renditions: Option<Vec<NewRendition>>,
+    /// Whether copyright, creator and credit stay in converted pictures, as a small XMP: true when absent. All other
+    /// metadata is dropped anyhow.
+    pub keep_rights: Option<bool>,
     /// What becomes of damaged pictures: not offered yet, their items fail.
     pub on_corrupt: Option<Value>,
     /// A webhook at the end: not offered yet.

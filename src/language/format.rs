@@ -45,6 +45,16 @@ impl OutputFormat {
         }
     }
 
+    /// Whether it can carry a colour profile.
+    pub fn carries_profile(self) -> bool {
+        matches!(self, Self::Jpeg | Self::Png | Self::Tiff)
+    }
+
+    /// Whether it can carry XMP.
+    pub fn carries_xmp(self) -> bool {
+        matches!(self, Self::Jpeg | Self::Tiff)
+    }
+
     /// The short name.
     pub fn name(self) -> &'static str {
         match self {
@@ -63,16 +73,18 @@ struct Word {
     format: OutputFormat,
     alpha: bool,
     progressive: bool,
-    types: &'static [&'static str],
+    types: &'static [PixelType],
     packings: &'static [&'static str],
 }
 
-const RGB: &[&str] = &["rgb"];
-const RGB_GRAY: &[&str] = &["rgb", "gray"];
-const ALL_TYPES: &[&str] = &["rgb", "gray", "cmyk"];
+const RGB: &[PixelType] = &[PixelType::Rgb];
+const RGB_GRAY: &[PixelType] = &[PixelType::Rgb, PixelType::Gray];
+const ALL_TYPES: &[PixelType] = &[PixelType::Rgb, PixelType::Gray, PixelType::Cmyk];
+/// Components that the default format can have.
+pub(super) const DEFAULT_TYPES: &[PixelType] = ALL_TYPES;
 const LOSSY: &[&str] = &["lossy", "lossless"];
 
-const fn word(name: &'static str, format: OutputFormat, types: &'static [&'static str]) -> Word {
+const fn word(name: &'static str, format: OutputFormat, types: &'static [PixelType]) -> Word {
     Word { name, format, alpha: false, progressive: false, types, packings: &[] }
 }
 
@@ -116,8 +128,8 @@ const LATER: &[&str] = &[
     "m3u8",
 ];
 
-/// Reads `format[,[pixelType][,compression]]` into the output.
-pub(super) fn read(output: &mut Output, text: &str) -> Result<(), Fault> {
+/// Reads `format[,[pixelType][,compression]]` into the output; says which components the format can have.
+pub(super) fn read(output: &mut Output, text: &str) -> Result<&'static [PixelType], Fault> {
     let parts = value::parts(text);
     if parts.len() > 3 {
         return Err(Fault::invalid("There are more than three parts."));
@@ -132,7 +144,7 @@ pub(super) fn read(output: &mut Output, text: &str) -> Result<(), Fault> {
     output.format = word.format;
     output.alpha = word.alpha;
     output.progressive = word.progressive;
-    Ok(())
+    Ok(word.types)
 }
 
 fn unknown(name: &str) -> Fault {
@@ -144,16 +156,14 @@ fn unknown(name: &str) -> Fault {
     Fault { remedy, ..Fault::invalid(format!("`{name}` is not a format.")) }
 }
 
-fn read_type(word: &Word, pixel_type: &str) -> Result<PixelType, Fault> {
-    match pixel_type {
-        "" => Ok(PixelType::Rgb),
-        said if !word.types.contains(&said) => {
-            Err(Fault::invalid(format!("{} has the pixel types {}, not `{said}`.", word.name, word.types.join(", "))))
-        }
-        "gray" => Ok(PixelType::Gray),
-        "cmyk" => Ok(PixelType::Cmyk),
-        _ => Ok(PixelType::Rgb),
+fn read_type(word: &Word, said: &str) -> Result<PixelType, Fault> {
+    if said.is_empty() {
+        return Ok(PixelType::Rgb);
     }
+    word.types.iter().copied().find(|pixel_type| pixel_type.name() == said).ok_or_else(|| {
+        let types: Vec<_> = word.types.iter().map(|pixel_type| pixel_type.name()).collect();
+        Fault::invalid(format!("{} has the pixel types {}, not `{said}`.", word.name, types.join(", ")))
+    })
 }
 
 /// `none` is accepted with every format, because the documented default is `jpeg,…,none`.

@@ -11,6 +11,7 @@ mod complaint;
 mod format;
 mod grammar;
 mod macros;
+mod profile;
 mod recipe;
 mod understand;
 mod value;
@@ -23,8 +24,9 @@ pub use complaint::{Complaint, ComplaintKind, Fault, Origin};
 pub use format::{OutputFormat, output_words};
 pub use grammar::is_blank;
 pub use macros::{Macros, effective};
+pub use profile::{ProfileName, ProfileNames};
 pub use recipe::{
-    Composite, Compression, Crop, Extend, Fit, FitMode, Flip, Layer, LayerScale, Output, PixelType, Recipe, Region,
+    ByType, Colors, Composite, Compression, Crop, Extend, Fit, FitMode, Flip, Intent, Layer, LayerScale, Output, PixelType, Recipe, Region,
     ResMode, Sharpening, Tone, Usm, View,
 };
 pub use understand::{Order, Understood, recipe};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::colour::Colour;
 use super::format::OutputFormat;
+use super::profile::ProfileName;
 
 /// A modifier understood: what a picture is to become. Two texts that mean the same give the same recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,8 @@ pub struct Recipe {
     pub composite: Composite,
     /// How the composite is shown.
     pub view: View,
+    /// How colours are converted.
+    pub colors: Colors,
     /// How the view is written.
     pub output: Output,
 }
@@ -22,6 +25,12 @@ impl Recipe {
     /// The format of the file that this recipe makes.
     pub fn format(&self) -> OutputFormat {
         self.output.format
+    }
+
+    /// The profiles that it needs the bytes of.
+    pub fn profiles(&self) -> impl Iterator<Item = &ProfileName> {
+        let ByType { gray, rgb, cmyk } = &self.colors.source;
+        [&self.colors.output, gray, rgb, cmyk].into_iter().flatten()
     }
 
     /// One text for all modifiers that mean the same: what a recipe is known by.
@@ -234,6 +243,57 @@ pub struct Usm {
     pub scaled: bool,
 }
 
+/// How colours are converted. Documentation page: r-color-management.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Colors {
+    /// The output profile that the modifier or an attribute names.
+    pub output: Option<ProfileName>,
+    /// What a picture without a profile is taken to be in, by its components.
+    pub source: ByType<Option<ProfileName>>,
+    /// How colours that the output cannot have are brought into it.
+    pub intent: Intent,
+    /// The source's black becomes the output's.
+    pub black_point: bool,
+    /// Rounding to eight bits is spread over neighbours.
+    pub dither: bool,
+}
+
+/// One thing for each kind of components.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ByType<T> {
+    /// Of gray pictures.
+    pub gray: T,
+    /// Of RGB pictures.
+    pub rgb: T,
+    /// Of CMYK pictures.
+    pub cmyk: T,
+}
+
+impl<T> ByType<T> {
+    /// The one of these components.
+    pub fn of(&self, pixel_type: PixelType) -> &T {
+        match pixel_type {
+            PixelType::Gray => &self.gray,
+            PixelType::Rgb => &self.rgb,
+            PixelType::Cmyk => &self.cmyk,
+        }
+    }
+}
+
+/// The rendering intents. Documentation page: r-icc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Intent {
+    /// What looks alike.
+    Perceptual,
+    /// The same colours, beside white.
+    Relative,
+    /// Colours that stay strong.
+    Saturation,
+    /// The same colours, white among them.
+    Absolute,
+}
+
 /// How the picture is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {
@@ -253,6 +313,10 @@ pub struct Output {
     pub full_chroma: bool,
     /// The output profile is embedded.
     pub icc_embed: bool,
+    /// The source's XMP is embedded, where the format can carry it.
+    pub xmp_embed: bool,
+    /// Copyright, creator and credit are kept.
+    pub keep_rights: bool,
     /// Dots per inch; `None` takes the source's.
     pub print_res: Option<f64>,
     /// Dots per inch where neither says them.
@@ -272,6 +336,15 @@ pub enum PixelType {
 }
 
 impl PixelType {
+    /// Its name in `fmt=`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gray => "gray",
+            Self::Rgb => "rgb",
+            Self::Cmyk => "cmyk",
+        }
+    }
+
     /// How many there are, without alpha.
     pub fn components(self) -> usize {
         match self {

@@ -184,15 +184,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Lets the last writers set the recipe. A value that a later one replaced has no effect, so it only warns.
-    fn set(&mut self, attributes: &Attributes) -> Draft {
-        let blank = || Draft {
-            recipe: attributes.recipe(),
-            resolution: attributes.resolution,
-            size: None,
-            scale: None,
-            res: None,
-        };
-        let mut draft = blank();
+    fn set<'d>(&mut self, attributes: &'d Attributes) -> Draft<'d> {
+        let mut draft = Draft::new(attributes);
         for said in self.slots.values() {
             match said.apply(&mut draft) {
                 Ok(None) => {}
@@ -200,7 +193,7 @@ impl<'a> Reader<'a> {
                 Err(fault) => self.errors.push(said.complaint(with_syntax(fault, said.command))),
             }
         }
-        let mut scratch = blank();
+        let mut scratch = Draft::new(attributes);
         for said in &self.replaced {
             if let Err(fault) = said.apply(&mut scratch) {
                 let remedy = "It has no effect, because a later one replaces it.".into();
@@ -215,7 +208,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `fit` says how width and height are met, so it is a mistake without either. Documentation page: r-fit.
-    fn check_together(&mut self, draft: &Draft) {
+    fn check_together(&mut self, draft: &Draft<'_>) {
         let has = |slot| self.slots.contains_key(&(slot, Place::Composite));
         let view = &draft.recipe.view;
         if has("fit") && !has("wid") && !has("hei") && view.wid.or(view.hei).is_none() {
@@ -224,12 +217,16 @@ impl<'a> Reader<'a> {
             let fault = Fault { remedy: "Add wid= or hei=, or leave fit away.".into(), ..fault };
             self.errors.push(said.complaint(fault));
         }
+        if let Some(fault) = draft.profile_mismatch() {
+            let said = &self.slots[&("icc", Place::Composite)];
+            self.errors.push(said.complaint(fault));
+        }
     }
 }
 
 impl Said<'_> {
     /// Sets the draft. `Some` is a remark.
-    fn apply(&self, draft: &mut Draft) -> Result<Option<Fault>, Fault> {
+    fn apply(&self, draft: &mut Draft<'_>) -> Result<Option<Fault>, Fault> {
         match (self.command.support, self.command.meaning) {
             (_, Some(meaning)) => meaning(draft, self.place, &self.value).map(|()| None),
             (Support::Ignored, None) => Ok(Some(Fault {
@@ -321,7 +318,7 @@ mod tests {
         };
         let understood = recipe(&order).unwrap();
         let view = &understood.recipe.view;
-        assert_eq!((view.wid, view.hei, view.background), (Some(2), Some(7), Colour { r: 255, g: 0, b: 0, a: 255 }));
+        assert_eq!((view.wid, view.hei, view.background), (Some(2), Some(7), Colour::rgb(255, 0, 0)));
         assert_eq!(understood.effective, "wid=1&$h=5&bgc=ff0000&wid=2&hei=$h$&$h=7");
         assert!(!understood.uses_object);
     }

@@ -7,7 +7,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::codec;
-use super::colour::Conversion;
 use super::failure::{Failure, Warning};
 use super::pixels::Pixels;
 use super::plan::Plan;
@@ -99,7 +98,7 @@ impl Sheet<'_> {
     fn fork(&mut self, pixels: Cow<'_, Pixels>, branch: &[usize], number: usize) {
         let plan = self.pictures[branch[0]].0;
         let Some(step) = plan.steps.get(number) else { return self.finish(&pixels, branch) };
-        match apply(plan, step, pixels) {
+        match apply(step, pixels) {
             Ok(pixels) => self.go_on(pixels, branch, number + 1),
             Err(failure) => self.fail(branch, &failure),
         }
@@ -120,9 +119,9 @@ impl Sheet<'_> {
     }
 }
 
-fn apply(plan: &Plan, step: &Step, pixels: Cow<'_, Pixels>) -> Result<Pixels, Failure> {
+fn apply(step: &Step, pixels: Cow<'_, Pixels>) -> Result<Pixels, Failure> {
     match step {
-        Step::Convert => convert(plan, pixels.into_owned()),
+        Step::Convert(conversion) => conversion.apply(pixels.into_owned()),
         Step::Resize { from, width, height, kernel } => pixels.resize(*from, (*width, *height), *kernel),
         other => pixels.into_owned().apply(other),
     }
@@ -136,11 +135,4 @@ fn encode(plan: &Plan, pixels: &Pixels, output: &Path) -> Result<Rendered, Failu
     }
     let bytes = codec::encode(&plan.encode, pixels, output)?;
     Ok(Rendered { width, height, bytes, warnings: plan.warnings.clone() })
-}
-
-fn convert(plan: &Plan, pixels: Pixels) -> Result<Pixels, Failure> {
-    match &plan.decode.profile {
-        Some(profile) => Conversion::new(profile)?.apply(pixels),
-        None => Ok(pixels),
-    }
 }

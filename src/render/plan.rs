@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::colour::{self, Profile};
+use super::colour::{Colors, Profile, ProfileBytes};
 use super::failure::{Failure, Warning};
 use super::header::{Header, SourceFormat};
 use super::limits::Limits;
@@ -10,7 +10,7 @@ use super::planner::Planner;
 use super::step::Step;
 use super::turn::Turn;
 use crate::code::Code;
-use crate::language::{Compression, OutputFormat, PixelType, Recipe};
+use crate::language::{Compression, Output, OutputFormat, PixelType, Recipe};
 
 /// What is done to one picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -56,9 +56,6 @@ pub struct Decode {
     pub premultiplied: bool,
     /// Whether its inks come the other way round.
     pub inverted: bool,
-    /// The profile that [`Step::Convert`] starts from.
-    #[serde(skip)]
-    pub profile: Option<Vec<u8>>,
 }
 
 /// How the result is written.
@@ -81,27 +78,30 @@ pub struct Encode {
     pub full_chroma: bool,
     /// Dots per inch.
     pub dpi: f64,
-    /// Whether the output profile is embedded.
-    pub embed_profile: bool,
+    /// The profile that is embedded.
+    pub profile: Option<Profile>,
+    /// The XMP that is embedded: the source's own, or a small one that keeps the rights.
+    #[serde(skip)]
+    pub xmp: Option<Vec<u8>>,
 }
 
 impl Plan {
     /// Plans a picture.
     ///
     /// # Errors
-    /// `source-too-large`, `output-too-large` with limit and actual size; `unsupported-color` for CMYK sources;
-    /// `invalid-modifier` when a command leaves nothing of this picture.
-    pub fn of(recipe: &Recipe, header: &Header, limits: &Limits) -> Result<Self, Failure> {
+    /// `source-too-large`, `output-too-large` with limit and actual size; `invalid-modifier` when a command leaves nothing
+    /// of this picture; `profile-missing` when a profile that the recipe names is not among the bytes.
+    pub fn of(recipe: &Recipe, header: &Header, limits: &Limits, profiles: &ProfileBytes) -> Result<Self, Failure> {
         limits.check_source(header)?;
-        let profile = Profile::of(header, limits);
-        let mut planner = Planner::new(header, recipe, limits, profile.needs_conversion());
+        let mut colors = Colors::of(recipe, header, limits, profiles)?;
+        let mut warnings = std::mem::take(&mut colors.warnings);
+        let mut planner = Planner::new(header, recipe, limits, &colors);
         planner.layer(&recipe.layer)?;
         planner.composite(&recipe.composite);
         planner.view(&recipe.view, recipe.output.alpha)?;
         planner.output();
         let size = planner.size;
         limits.check_output(size)?;
-        let mut warnings = profile.warning().into_iter().collect::<Vec<_>>();
         if header.alpha && !recipe.output.alpha {
             let detail = "Transparency was laid on the background, because the output format keeps none.";
             warnings.push(Warning::new(Code::AlphaFlattened, detail));
@@ -110,7 +110,7 @@ impl Plan {
         let (decode, steps) = planner.shrunk(header);
         Ok(Self {
             peak_bytes: peak_bytes(header, &decode, &steps, size),
-            decode: Decode { profile: profile.needs_conversion().then(|| header.profile.clone()).flatten(), ..decode },
+            decode,
             steps,
             encode: Encode {
                 format: output.format,
@@ -121,7 +121,8 @@ impl Plan {
                 quality: output.quality,
                 full_chroma: output.full_chroma,
                 dpi: output.print_res.or(header.dpi).unwrap_or(output.default_print_res),
-                embed_profile: output.icc_embed && profile.is_known() && colour::can_embed(output.format),
+                xmp: xmp(output, header, &mut warnings),
+                profile: colors.output.filter(|_| output.icc_embed && output.format.carries_profile()),
             },
             width: size.0,
             height: size.1,
@@ -130,12 +131,30 @@ impl Plan {
     }
 }
 
+/// What is known of a picture's rights is kept, unless the job does not want it; everything else that a source says of
+/// itself is dropped, GPS above all, unless its XMP is asked for. Documentation page: r-xmpembed.
+fn xmp(output: &Output, header: &Header, warnings: &mut Vec<Warning>) -> Option<Vec<u8>> {
+    let whole = header.xmp.as_ref().filter(|_| output.xmp_embed && output.format.carries_xmp());
+    let rights = || header.rights.xmp().filter(|_| output.keep_rights);
+    match whole {
+        // A JPEG's segment has no room for more.
+        Some(xmp) if output.format == OutputFormat::Jpeg && xmp.len() > 65_000 => {
+            let detail = format!("The XMP has {} bytes and does not fit into a JPEG; it was left away.", xmp.len());
+            warnings.push(Warning::new(Code::MetadataDropped, detail));
+            rights()
+        }
+        Some(xmp) => Some(xmp.clone()),
+        None => rights(),
+    }
+}
+
 /// The decoder holds the picture at its own depth beside ours, or all passes of a progressive JPEG. Every step holds
 /// what it reads and what it makes; the encoder holds the result and about as much again.
 fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)) -> u64 {
     // The most components that it has on its way: those of inks and alpha are one more than those of RGB.
     let channels = if decode.color == PixelType::Cmyk { 5 } else { 4 };
-    let sample = u64::from(decode.bits) / 8;
+    let deep = steps.iter().any(|step| matches!(step, Step::Reduce { .. }));
+    let sample = if deep { 2 } else { 1 };
     let bytes = |(w, h): (u32, u32)| u64::from(w) * u64::from(h) * channels * sample;
     let mut current = bytes((decode.width, decode.height));
     let decoding = match header.format {
@@ -181,6 +200,9 @@ mod tests {
             progressive: false,
             dpi: None,
             profile: None,
+            xmp: None,
+            rights: Default::default(),
+            profile_name: None,
         }
     }
 
@@ -195,7 +217,7 @@ mod tests {
             object: "",
             attributes: &attributes,
         };
-        Plan::of(&recipe(&order).unwrap().recipe, header, &Limits::default())
+        Plan::of(&recipe(&order).unwrap().recipe, header, &Limits::default(), &ProfileBytes::default())
     }
 
     fn jpeg(modifier: &str) -> Plan {

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
+use super::colour::Conversion;
 use super::pixels::Sample;
 use super::turn::Turn;
 use crate::language::{PixelType, Tone};
 
 /// One operation on pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "step")]
 pub enum Step {
     /// A rectangle of the picture; where it reaches outside, the fill shows.
@@ -73,8 +74,8 @@ pub enum Step {
         /// Only brightness is sharpened.
         mono: bool,
     },
-    /// The source's profile to sRGB.
-    Convert,
+    /// From one profile to another.
+    Convert(Conversion),
     /// Transparency laid on a background and dropped.
     Flatten {
         /// The background, opaque.
@@ -86,7 +87,10 @@ pub enum Step {
         to: PixelType,
     },
     /// Sixteen bits to eight.
-    Reduce,
+    Reduce {
+        /// What rounding takes from a pixel is given to its neighbours.
+        dither: bool,
+    },
 }
 
 /// A colour in the components that the picture has at that step, eight bits each, with unassociated alpha.

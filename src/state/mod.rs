@@ -17,7 +17,8 @@ use crate::digest::Digest;
 use crate::id::{CompanyId, WorkerId};
 use crate::notify::Mailer;
 use crate::render::pool::{Budget, Fence, Setup, default_memory};
-use crate::render::{Limits, Pool};
+use crate::language::Attributes;
+use crate::render::{Library, Limits, Pool};
 use crate::settings::Settings;
 use crate::storage::{self, Staged, Storage};
 
@@ -40,6 +41,10 @@ pub struct State {
     pub news: Bell,
     /// Tells those who work on a job of orders to it.
     pub orders: Orders,
+    /// The colour profiles of the operator's folder.
+    pub profiles: Library,
+    /// What holds where a modifier is silent.
+    pub attributes: Arc<Attributes>,
     /// Renders pictures.
     pub renders: Renders,
     /// Sends mail.
@@ -64,7 +69,7 @@ impl Renders {
     ///
     /// # Errors
     /// When their folder cannot be made.
-    pub fn open(settings: &Settings, program: PathBuf, fault: Option<String>) -> io::Result<Self> {
+    pub fn open(settings: &Settings, library: Library, program: PathBuf, fault: Option<String>) -> io::Result<Self> {
         /// How many previews are rendered at once.
         const PREVIEWS: usize = 2;
         let limits = limits(settings);
@@ -78,7 +83,7 @@ impl Renders {
         };
         let scratch = settings.data_dir.join("render");
         let setup =
-            Setup { program, scratch, places: slots(settings), limits, fence, budget: Budget::of(memory), fault };
+            Setup { program, scratch, places: slots(settings), library, limits, fence, budget: Budget::of(memory), fault };
         let previews = Pool::open(Setup { places: PREVIEWS, ..setup.clone() })?;
         Ok(Self { items: Pool::open(setup)?, previews })
     }

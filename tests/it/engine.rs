@@ -3,7 +3,7 @@
 
 use image::{ImageFormat, Rgb, RgbImage};
 use offprint::language::{self, Attributes, Macros, Order};
-use offprint::render::{ENGINE_VERSION, Limits, Plan, probe, render};
+use offprint::render::{ENGINE_VERSION, Limits, Plan, ProfileBytes, probe, render};
 
 /// What every engine version makes of the drawn source: a modifier, and the CRC-32 of the pixels it gives. When one
 /// differs, raise `ENGINE_VERSION` and write the new numbers here.
@@ -35,7 +35,7 @@ fn pixels(modifier: &str) -> u32 {
         attributes: &Attributes::default(),
     };
     let recipe = language::recipe(&order).unwrap().recipe;
-    let plan = Plan::of(&recipe, &probe(&source).unwrap(), &Limits::default()).unwrap();
+    let plan = Plan::of(&recipe, &probe(&source).unwrap(), &Limits::default(), &ProfileBytes::default()).unwrap();
     render(&plan, &source, &output).unwrap();
     let made = image::load_from_memory_with_format(&std::fs::read(&output).unwrap(), ImageFormat::Png).unwrap();
     crc32fast::hash(made.to_rgb8().as_raw())

@@ -170,9 +170,9 @@ fn scale(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
 
 fn res(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     let asked = value::real(text, f64::MIN_POSITIVE.., "above 0")?;
-    let factor = asked / draft.resolution;
+    let factor = asked / draft.attributes.resolution;
     if !FACTOR.contains(&factor) {
-        return Err(Fault::invalid(format!("{asked} is too far from the resolution {}.", draft.resolution)));
+        return Err(Fault::invalid(format!("{asked} is too far from the resolution {}.", draft.attributes.resolution)));
     }
     draft.res = Some(LayerScale::Factor(factor));
     Ok(())
@@ -208,12 +208,12 @@ fn extend_n(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
 }
 
 fn color(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.color = Some(colour::read(text)?).filter(|colour| colour.a > 0);
+    draft.recipe.layer.color = Some(colour::read(text)?).filter(|colour| colour.alpha > 0);
     Ok(())
 }
 
 fn bg_color(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.bg_color = Some(colour::read(text)?).filter(|colour| colour.a > 0);
+    draft.recipe.layer.bg_color = Some(colour::read(text)?).filter(|colour| colour.alpha > 0);
     Ok(())
 }
 

@@ -11,8 +11,11 @@ mod view;
 
 use serde::Serialize;
 
+use super::attribute::Attributes;
 use super::complaint::Fault;
-use super::recipe::{LayerScale, Recipe};
+use super::format;
+use super::profile::ProfileName;
+use super::recipe::{LayerScale, PixelType, Recipe};
 
 /// The commands, grouped as in the documentation.
 pub static COMMANDS: [&[Command]; 6] =
@@ -96,19 +99,50 @@ pub enum Place {
 
 /// A recipe while commands set it.
 #[derive(Clone, Debug)]
-pub(super) struct Draft {
+pub(super) struct Draft<'a> {
     pub recipe: Recipe,
-    /// The attribute Resolution.
-    pub resolution: f64,
+    pub attributes: &'a Attributes,
     pub size: Option<LayerScale>,
     pub scale: Option<LayerScale>,
     pub res: Option<LayerScale>,
+    /// `icc=`.
+    pub profile: Option<ProfileName>,
+    /// The components that the format can have.
+    pub pixel_types: &'static [PixelType],
 }
 
-impl Draft {
-    /// The finished recipe: `size` beats `scale`, `scale` beats `res`.
+impl<'a> Draft<'a> {
+    /// What holds without any command.
+    pub fn new(attributes: &'a Attributes) -> Self {
+        Self {
+            recipe: attributes.recipe(),
+            attributes,
+            size: None,
+            scale: None,
+            res: None,
+            profile: None,
+            pixel_types: format::DEFAULT_TYPES,
+        }
+    }
+
+    /// A profile sets the components, and the format must be able to have them. Documentation page: r-icc.
+    pub fn profile_mismatch(&self) -> Option<Fault> {
+        let profile = self.profile.as_ref().filter(|it| !self.pixel_types.contains(&it.pixel_type))?;
+        let (name, pixel_type) = (&profile.name, profile.pixel_type.name());
+        let known: Vec<_> = self.pixel_types.iter().map(|it| it.name()).collect();
+        let remedy = format!("Use a profile of {}, or another format.", known.join(" or "));
+        Some(Fault { remedy, ..Fault::invalid(format!("The profile {name} is one of {pixel_type}, which the format cannot have.")) })
+    }
+
+    /// The finished recipe: `size` beats `scale`, `scale` beats `res`; `icc=` beats the attribute of the pixel type, and
+    /// the pixel type itself.
     pub fn finish(mut self) -> Recipe {
         self.recipe.layer.scale = self.size.or(self.scale).or(self.res);
+        if let Some(profile) = &self.profile {
+            self.recipe.output.pixel_type = profile.pixel_type;
+        }
+        let default = self.attributes.icc_profile.of(self.recipe.output.pixel_type);
+        self.recipe.colors.output = self.profile.or_else(|| default.clone());
         self.recipe
     }
 }

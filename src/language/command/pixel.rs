@@ -99,7 +99,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
 ];
 
-fn tone(draft: &mut Draft, place: Place) -> &mut Tone {
+fn tone<'d>(draft: &'d mut Draft<'_>, place: Place) -> &'d mut Tone {
     match place {
         Place::Composite => &mut draft.recipe.composite.tone,
         Place::LayerZero => &mut draft.recipe.layer.tone,
@@ -146,7 +146,7 @@ fn blur(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn sharpening(draft: &mut Draft, place: Place) -> &mut Sharpening {
+fn sharpening<'d>(draft: &'d mut Draft<'_>, place: Place) -> &'d mut Sharpening {
     match place {
         Place::Composite => &mut draft.recipe.view.sharpening,
         Place::LayerZero => &mut draft.recipe.layer.sharpening,

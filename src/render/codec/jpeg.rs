@@ -5,13 +5,14 @@ use std::cell::Cell;
 use std::io::{BufRead, Seek, SeekFrom, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mozjpeg::{ColorSpace, Compress, Decompress, PixelDensity, PixelDensityUnit};
+use mozjpeg::{ColorSpace, Compress, Decompress, Marker, PixelDensity, PixelDensityUnit};
 use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr};
 
 use super::failed;
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
+use crate::render::header::JPEG_XMP;
 use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
@@ -182,6 +183,9 @@ fn write(encode: &Encode, pixels: &Raster<u8>, profile: Option<&[u8]>, out: &mut
     let dpi = encode.dpi.round().clamp(1.0, 65_535.0) as u16;
     jpeg.set_pixel_density(PixelDensity { unit: PixelDensityUnit::Inches, x: dpi, y: dpi });
     let mut started = jpeg.start_compress(out)?;
+    if let Some(xmp) = &encode.xmp {
+        started.write_marker(Marker::APP(1), &[JPEG_XMP, xmp].concat());
+    }
     if let Some(profile) = profile {
         started.write_icc_profile(profile);
     }

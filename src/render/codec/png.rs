@@ -6,7 +6,7 @@ use std::io::{BufRead, Seek, Write};
 use super::failed;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
-use crate::render::header::png_failure;
+use crate::render::header::{PNG_XMP, png_failure};
 use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
@@ -54,6 +54,9 @@ pub(super) fn encode(
     let per_metre = (encode.dpi / 0.0254).round().clamp(1.0, f64::from(u32::MAX)) as u32;
     info.pixel_dims = Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter });
     info.icc_profile = profile.map(|profile| Cow::Owned(profile.to_vec()));
+    if let Some(xmp) = encode.xmp.as_ref().and_then(|xmp| String::from_utf8(xmp.clone()).ok()) {
+        info.utf8_text.push(png::text_metadata::ITXtChunk::new(PNG_XMP, xmp));
+    }
     let mut encoder = png::Encoder::with_info(out, info).map_err(|error| failed("PNG", error))?;
     encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header().map_err(|error| failed("PNG", error))?;

@@ -14,7 +14,7 @@ use crate::code::Code;
 use crate::language;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
-use crate::render::header::{image_failure, tiff_failure};
+use crate::render::header::{TIFF_XMP, image_failure, tiff_failure};
 use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
@@ -84,6 +84,9 @@ where
     }
     if let Some(profile) = profile {
         image.encoder().write_tag(Tag::IccProfile, profile)?;
+    }
+    if let Some(xmp) = &encode.xmp {
+        image.encoder().write_tag(Tag::Unknown(TIFF_XMP), xmp.as_slice())?;
     }
     image.write_data(pixels.data())
 }

@@ -5,7 +5,8 @@ mod gif;
 mod jpeg;
 mod others;
 
-pub(super) use others::{image_failure, png_failure, tiff_failure};
+pub(super) use jpeg::XMP as JPEG_XMP;
+pub(super) use others::{PNG_XMP, TIFF_XMP, image_failure, png_failure, tiff_failure};
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -15,12 +16,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::rights::Rights;
 use super::turn::Turn;
 use crate::code::Code;
 use crate::language::PixelType;
 
 /// Largest colour profile that is read, in bytes. How large one may be to be used is a limit of the plan's.
 const MAX_PROFILE: usize = 32 << 20;
+
+/// Largest XMP that is kept, in bytes.
+const MAX_XMP: usize = 1 << 20;
 
 /// How far into a file frames are counted, in bytes.
 const COUNTED: u64 = 64 << 20;
@@ -94,6 +99,15 @@ pub struct Header {
     /// The colour profile, as it is embedded.
     #[serde(skip)]
     pub profile: Option<Vec<u8>>,
+    /// The XMP, as it is embedded.
+    #[serde(skip)]
+    pub xmp: Option<Vec<u8>>,
+    /// Whose picture it is.
+    #[serde(skip)]
+    pub rights: Rights,
+    /// What the profile calls itself, in a header that was kept without its bytes.
+    #[serde(default, skip_serializing)]
+    pub profile_name: Option<String>,
 }
 
 impl Header {
@@ -112,7 +126,17 @@ impl Header {
             progressive: false,
             dpi: None,
             profile: None,
+            xmp: None,
+            rights: Rights::default(),
+            profile_name: None,
         }
+    }
+
+    /// Keeps XMP and what it says of rights, which goes before what was found already.
+    fn take_xmp(&mut self, xmp: Option<Vec<u8>>) {
+        let Some(xmp) = xmp.filter(|xmp| xmp.len() <= MAX_XMP) else { return };
+        self.rights = Rights::of_xmp(&xmp).or(std::mem::take(&mut self.rights));
+        self.xmp = Some(xmp);
     }
 
     /// Width and height of the upright picture.

@@ -13,6 +13,7 @@ use super::{COUNTED, Header, MAX_PROFILE, SourceFormat, corrupt, exif};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
+use crate::render::rights::{Rights, words};
 
 type Input = BufReader<File>;
 
@@ -37,11 +38,16 @@ pub(super) fn png(input: Input) -> Result<Header, Failure> {
         .pixel_dims
         .filter(|dims| matches!(dims.unit, png::Unit::Meter))
         .and_then(|dims| exif::dots_per_inch(f64::from(dims.xppu) * 0.0254, 2));
+    let xmp = info.utf8_text.iter().find(|chunk| chunk.keyword == PNG_XMP).and_then(|chunk| chunk.get_text().ok());
+    header.take_xmp(xmp.map(String::into_bytes));
     if let Some(raw) = info.exif_metadata.as_ref() {
         exif::apply(&mut header, raw.to_vec());
     }
     Ok(header)
 }
+
+/// The keyword of XMP in a PNG.
+pub(in crate::render) const PNG_XMP: &str = "XML:com.adobe.xmp";
 
 /// What a failure of the PNG decoder means for us.
 pub(in crate::render) fn png_failure(error: png::DecodingError) -> Failure {
@@ -88,8 +94,16 @@ pub(super) fn tiff(input: Input) -> Result<Header, Failure> {
         _ => None,
     };
     header.profile = decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|it| it.len() <= MAX_PROFILE);
+    let mut text = |tag| decoder.get_tag_ascii_string(tag).ok().and_then(|text| words(text.as_bytes()));
+    let tags = Rights { creators: text(Tag::Artist).into_iter().collect(), copyright: text(Tag::Copyright), credit: None };
+    let iptc = decoder.get_tag_u8_vec(Tag::Unknown(33_723)).map(|data| Rights::of_iptc(&data));
+    header.rights = iptc.unwrap_or_default().or(tags);
+    header.take_xmp(decoder.get_tag_u8_vec(Tag::Unknown(TIFF_XMP)).ok());
     Ok(header)
 }
+
+/// The tag of XMP in a TIFF.
+pub(in crate::render) const TIFF_XMP: u16 = 700;
 
 /// What a failure of the TIFF decoder means for us.
 pub(in crate::render) fn tiff_failure(error: tiff::TiffError) -> Failure {
@@ -111,6 +125,7 @@ pub(super) fn webp(mut input: Input) -> Result<Header, Failure> {
     header.alpha = decoder.color_type().has_alpha();
     header.frames = frames;
     header.profile = decoder.icc_profile().map_err(image_failure)?.filter(|it| it.len() <= MAX_PROFILE);
+    header.take_xmp(decoder.xmp_metadata().ok().flatten());
     if let Some(raw) = decoder.exif_metadata().map_err(image_failure)? {
         let plain = raw.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec);
         exif::apply(&mut header, plain.unwrap_or(raw));

@@ -95,7 +95,8 @@ impl<S: Sample> Raster<S> {
             Step::Sharpen { amount, sigma, threshold, mono } => Ok(self.sharpen(amount, sigma, threshold, mono)),
             Step::Flatten { color } => Ok(self.fill(color).without_alpha()),
             Step::Recolor { to } => Ok(self.recolor(to)),
-            Step::Convert | Step::Reduce => Ok(self),
+            // Those of depths and profiles are done elsewhere.
+            Step::Convert(_) | Step::Reduce { .. } => Ok(self),
         }
     }
 

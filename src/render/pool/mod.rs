@@ -26,11 +26,13 @@ pub use child::serve;
 use self::process::Process;
 use self::protocol::Job;
 use self::scratch::Scratch;
+use super::colour::Library;
 use super::confine::Confinement;
 use super::develop::Rendered;
 use super::failure::Failure;
 use super::limits::Limits;
 use crate::code::Code;
+use crate::language::Recipe;
 
 /// What a warm process holds beside its picture, in bytes.
 const WARM: u64 = 16 << 20;
@@ -57,6 +59,8 @@ pub struct Setup {
     pub scratch: PathBuf,
     /// How many pictures are rendered at once.
     pub places: usize,
+    /// The colour profiles that recipes may name.
+    pub library: Library,
     /// How large pictures may be.
     pub limits: Limits,
     /// What each process may use.
@@ -147,7 +151,10 @@ impl Pool {
         let setup = &self.0.setup;
         let cpu = setup.fence.cpu.as_secs() * pictures.len().max(1) as u64;
         let (recipes, outputs) = pictures.into_iter().map(|picture| (picture.recipe, picture.output)).unzip();
-        let job = Job { recipes, limits: setup.limits, cpu };
+        let recipes: Vec<String> = recipes;
+        let parsed: Vec<Recipe> = recipes.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+        let profiles = setup.library.fetch(&parsed).map_err(Ended::Refused)?;
+        let job = Job { recipes, profiles, limits: setup.limits, cpu };
         let source = source.to_owned();
         self.run(|inside| async move { inside.render(job, source, outputs).await }).await
     }

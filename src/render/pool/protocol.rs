@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::render::colour::ProfileBytes;
 use crate::render::confine::Confinement;
 use crate::render::develop::Rendered;
 use crate::render::failure::Failure;
@@ -33,6 +34,8 @@ pub(super) const NO: &str = "no\n";
 pub(super) struct Job {
     /// The recipes' canonical texts, one for each picture.
     pub recipes: Vec<String>,
+    /// The bytes of profiles that they name.
+    pub profiles: ProfileBytes,
     /// How large pictures may be.
     pub limits: Limits,
     /// Processor seconds it may take.
