@@ -1,4 +1,4 @@
-//! WebP through libwebp, which alone writes it with loss and reads it six times as fast.
+//! WebP through libwebp, which alone writes it with loss and reads it three times as fast.
 
 use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 
