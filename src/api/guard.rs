@@ -66,7 +66,11 @@ pub async fn deadline(
         return next.call(request).await;
     }
     let asked = request.query_string().split('&').find_map(|said| said.strip_prefix("wait=")?.parse().ok());
-    let patience = PATIENCE + Duration::from_secs(asked.unwrap_or(0).min(60));
+    let mut patience = PATIENCE + Duration::from_secs(asked.unwrap_or(0).min(60));
+    // A preview is rendered before it is answered, and its render has a limit of its own.
+    if let Some(state) = request.app_data::<Data<State>>().filter(|_| request.path().ends_with("/preview")) {
+        patience += state.settings.max_render_time;
+    }
     let late = |_| Problem::unavailable(format!("no answer within {} s", patience.as_secs())).into();
     timeout(patience, next.call(request)).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
 }
