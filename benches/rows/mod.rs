@@ -102,6 +102,7 @@ pub async fn job(pool: &PgPool, company: Company, fmt: Fmt, items: usize) -> Job
         expires_in: 604_800,
         warnings: &[],
         recipes: &recipe.map(|id| (id, "{}".to_owned())).into_iter().collect::<BTreeMap<_, _>>(),
+        objects: Vec::new(),
         items: paths.iter().map(|path| item(path.as_str())).collect(),
     };
     let mut transaction = pool.begin().await.unwrap();

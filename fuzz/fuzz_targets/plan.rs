@@ -5,8 +5,8 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use offprint::language::{Attributes, Macros, Order, PixelType, commands, recipe};
-use offprint::render::{Header, Limits, Plan, SourceFormat, Step, Turn};
+use offprint::language::{Attributes, Macros, Object, Order, PixelType, commands, recipe};
+use offprint::render::{Header, Headers, Limits, Plan, SourceFormat, Step, Turn};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -123,9 +123,12 @@ fuzz_target!(|input: Input<'_>| {
         object: "shoe",
         attributes: &attributes,
     };
-    let Ok(understood) = recipe(&order) else { return };
+    let Ok(mut understood) = recipe(&order) else { return };
     let (header, limits) = (input.header.header(), Limits::default());
-    if let Ok(plan) = Plan::of(&understood.recipe, &header, &limits) {
+    // Other pictures are as large as this one.
+    understood.recipe.objects_mut().for_each(|object| *object = Object::Pinned("other".into()));
+    let others = Headers::from([("other".to_owned(), header.clone())]);
+    if let Ok(plan) = Plan::of(&understood.recipe, &header, &others, &limits) {
         follow(&plan, &header, &limits, &modifier);
     }
 });

@@ -15,6 +15,7 @@ use crate::api::problem::{Mistake, Problem};
 use crate::api::responses::{BadBody, BadQuery, Missing};
 use crate::code::Code;
 use crate::db::{self, image_preset};
+use crate::export::catalog;
 use crate::language::{self, Macros};
 use crate::state::State;
 
@@ -145,7 +146,9 @@ pub async fn save_image_preset(
     name: Path<String>,
     Body(wish, _): Body<SaveImagePreset>,
 ) -> Result<HttpResponse, Problem> {
-    let mut mistakes = check_name(&name).err().into_iter().collect::<Vec<_>>();
+    let wrong = catalog::name(&name).err();
+    let mut mistakes: Vec<Mistake> =
+        wrong.map(|detail| Mistake::new("name", Code::InvalidValue, detail)).into_iter().collect();
     let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
     image_preset::lock(&mut transaction, caller.company).await?;
     let mut macros = image_preset::all(&mut transaction, caller.company).await?;
@@ -174,16 +177,6 @@ impl SaveImagePreset {
         }
         check_modifier("/urlModifier", &self.url_modifier, macros).err().unwrap_or_default()
     }
-}
-
-/// What may stand between dollar signs.
-fn check_name(name: &str) -> Result<(), Mistake> {
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if plain && (1..=64).contains(&name.len()) {
-        return Ok(());
-    }
-    let detail = format!("{name:?} is no name for a preset: 1 to 64 letters, digits, dots, dashes and underscores.");
-    Err(Mistake::new("name", Code::InvalidValue, detail))
 }
 
 /// Delete an image preset.

@@ -8,11 +8,14 @@ use utoipa::ToSchema;
 use crate::api::body::Body;
 use crate::api::caller::Caller;
 use crate::api::problem::Problem;
-use crate::api::responses::BadBody;
-use crate::code::{Mistake, Note};
+use crate::api::responses::{BadBody, Missing};
 use crate::db::{self, image_preset};
-use crate::export::modifier::{code, mistake};
-use crate::language::{self, Attributes, Command, Macros, Order, Origin, Scope, Support};
+use crate::export::explain::{Explanation, plan};
+use crate::export::modifier::{mistake, understand};
+use crate::export::objects::pin;
+use crate::id::AssetId;
+use crate::language::{self, Command, Macros, Origin, Scope, Support};
+use crate::render::Header;
 use crate::state::State;
 
 /// One command of the language.
@@ -84,43 +87,29 @@ pub async fn commands() -> HttpResponse {
 
 /// A modifier and a macro, as an order has them.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct CheckModifier {
     /// The modifier.
+    #[serde(rename = "is_modifier")]
     #[schema(max_length = 8192)]
     is_modifier: Option<String>,
     /// An image preset, as `$name$`.
     #[schema(max_length = 66)]
     r#macro: Option<String>,
-}
-
-/// What a modifier means.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ModifierMeaning {
-    /// Every macro in its place; the last writer of each command wins.
-    #[schema(example = "fmt=png&wid=640&fmt=tif,,lzw")]
-    effective_modifier: String,
-    /// The format that comes out.
-    #[schema(example = "tiff")]
-    format: &'static str,
-    /// Its media type.
-    #[schema(example = "image/tiff")]
-    mime: &'static str,
-    /// The extension that files get.
-    #[schema(example = ".tiff")]
-    extension: &'static str,
-    /// What is ignored and why.
-    warnings: Vec<Note>,
+    /// The asset that it is meant for: brings its own modifiers, and the picture's size and name into the answer.
+    #[schema(value_type = Option<AssetId>)]
+    asset_handle: Option<AssetId>,
 }
 
 /// Check a modifier.
 ///
-/// Says what it means, without any picture, or everything that is wrong with it.
+/// Says what it means, command by command, or everything that is wrong with it. With an asset also how large the
+/// picture would be and what its file would be called. No pixels are read.
 #[utoipa::path(
     tag = "modifiers",
     operation_id = "checkModifier",
     request_body(content = CheckModifier, example = json!({"is_modifier": "&fmt=png", "macro": "$test$"})),
-    responses((status = 200, description = "What it means.", body = ModifierMeaning), BadBody),
+    responses((status = 200, description = "What it means.", body = Explanation), BadBody, Missing),
 )]
 #[post("/modifier-check")]
 pub async fn check(
@@ -130,33 +119,30 @@ pub async fn check(
 ) -> Result<HttpResponse, Problem> {
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let macros = Macros::any_order(image_preset::all(&mut connection, caller.company).await?);
-    let meaning = understand(&wish, &macros).map_err(Problem::refused)?;
-    Ok(HttpResponse::Ok().json(meaning))
+    let asset = match wish.asset_handle {
+        Some(handle) => Some(db::asset::fetch(&mut connection, caller.company, handle).await?),
+        None => None,
+    };
+    let mut understood = understand(wish.is_modifier.as_deref(), wish.r#macro.as_deref(), asset.as_ref(), &macros)
+        .map_err(|all| Problem::refused(all.iter().map(|it| mistake(it, pointer(&it.origin))).collect()))?;
+    let pinned = pin(&mut connection, caller.company, &mut understood, asset.as_ref()).await?;
+    drop(connection);
+    let others =
+        pinned.map_err(|all| Problem::refused(all.iter().map(|it| mistake(it, pointer(&it.origin))).collect()))?;
+    let mut explanation = Explanation::of(&understood);
+    if let Some(asset) = asset {
+        let header = asset.header.and_then(|header| serde_json::from_value::<Header>(header).ok());
+        let name = asset.file_name.as_deref().unwrap_or(&asset.name);
+        explanation =
+            explanation.with_picture(name, plan(&understood.recipe, header.as_ref(), &others, &state.limits()));
+    }
+    Ok(HttpResponse::Ok().json(explanation))
 }
 
-fn understand(wish: &CheckModifier, macros: &Macros) -> Result<ModifierMeaning, Vec<Mistake>> {
-    let order = Order {
-        before: "",
-        modifier: wish.is_modifier.as_deref().unwrap_or_default(),
-        export_macro: wish.r#macro.as_deref(),
-        after: "",
-        macros,
-        object: "",
-        attributes: &Attributes::default(),
-    };
-    let place = |origin: &Origin| if *origin == Origin::Modifier { "/is_modifier" } else { "/macro" };
-    let understood = language::recipe(&order)
-        .map_err(|all| all.iter().map(|complaint| mistake(complaint, place(&complaint.origin))).collect::<Vec<_>>())?;
-    let format = understood.recipe.format();
-    Ok(ModifierMeaning {
-        effective_modifier: understood.effective,
-        format: format.name(),
-        mime: format.mime(),
-        extension: format.extension(),
-        warnings: understood
-            .warnings
-            .iter()
-            .map(|warning| Note::new(code(warning.kind), warning.to_string()))
-            .collect(),
-    })
+fn pointer(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Modifier => "/is_modifier",
+        Origin::ExportMacro | Origin::Macro(_) => "/macro",
+        Origin::AssetBefore | Origin::AssetAfter => "/assetHandle",
+    }
 }

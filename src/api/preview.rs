@@ -1,5 +1,7 @@
 //! One rendered picture, to see a modifier before ordering with it.
 
+use std::collections::BTreeMap;
+
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get};
@@ -13,12 +15,15 @@ use crate::api::responses::{BadModifier, Missing};
 use crate::code::{Code, Mistake};
 use crate::db::asset::Asset;
 use crate::db::{self, image_preset};
-use crate::export::modifier::mistake;
+use crate::digest::Digest;
+use crate::export::modifier::{mistake, understand};
+use crate::export::objects::pin;
 use crate::id::AssetId;
-use crate::language::{self, Attributes, Macros, Origin, Recipe};
+use crate::language::{Complaint, Macros, Origin, Recipe, Understood};
+use crate::render::Files;
 use crate::render::pool::{Ended, Picture};
 use crate::state::State;
-use crate::storage;
+use crate::storage::{self, Local};
 
 /// What the picture shall become.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -52,8 +57,12 @@ pub async fn preview(
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let asset = db::asset::fetch(&mut connection, caller.company, *handle).await?;
     let macros = Macros::any_order(image_preset::all(&mut connection, caller.company).await?);
+    let mut understood = understood(&asset, &modifier, &macros).map_err(Problem::refused)?;
+    pin(&mut connection, caller.company, &mut understood, Some(&asset))
+        .await?
+        .map_err(|all| Problem::refused(mistakes(&all)))?;
     drop(connection);
-    let recipe = understand(&asset, &modifier, &macros).map_err(Problem::refused)?;
+    let recipe = understood.recipe;
     let mime = recipe.format().mime();
     let picture = render(&state, &asset, recipe).await?;
     Ok(HttpResponse::Ok()
@@ -64,24 +73,18 @@ pub async fn preview(
         .body(picture))
 }
 
-fn understand(asset: &Asset, modifier: &Modifier, macros: &Macros) -> Result<Recipe, Vec<Mistake>> {
-    let order = language::Order {
-        before: &asset.url_modifier,
-        modifier: modifier.is_modifier.as_deref().unwrap_or_default(),
-        export_macro: modifier.r#macro.as_deref(),
-        after: &asset.url_post_apply_modifier,
-        macros,
-        object: &asset.name,
-        attributes: &Attributes::default(),
-    };
+fn understood(asset: &Asset, modifier: &Modifier, macros: &Macros) -> Result<Understood, Vec<Mistake>> {
+    understand(modifier.is_modifier.as_deref(), modifier.r#macro.as_deref(), Some(asset), macros)
+        .map_err(|complaints| mistakes(&complaints))
+}
+
+fn mistakes(complaints: &[Complaint]) -> Vec<Mistake> {
     let place = |origin: &Origin| match origin {
         Origin::Modifier => "is_modifier",
         Origin::ExportMacro | Origin::Macro(_) => "macro",
         Origin::AssetBefore | Origin::AssetAfter => "assetHandle",
     };
-    language::recipe(&order)
-        .map(|understood| understood.recipe)
-        .map_err(|complaints| complaints.iter().map(|complaint| mistake(complaint, place(&complaint.origin))).collect())
+    complaints.iter().map(|complaint| mistake(complaint, place(&complaint.origin))).collect()
 }
 
 /// Renders into a temporary file, in the processes that are there for previews.
@@ -90,17 +93,18 @@ async fn render(state: &State, asset: &Asset, recipe: Recipe) -> Result<Vec<u8>,
     let Some(original) = asset.sha256 else {
         return Err(refused(Code::UnsupportedAssetType, "A set has no picture of its own.".into()));
     };
-    let blob = db::blob::fetch(&state.db, &original).await?;
-    let source = match state.storage.sound(&original, blob.size as u64, blob.crc32 as u32).await {
-        Err(storage::Error::Short(_) | storage::Error::Damaged(_)) => {
-            state.found_damaged(&original).await;
-            return Err(corrupt());
+    let source = sound(state, &original).await?;
+    let mut others = BTreeMap::new();
+    for pin in recipe.pins() {
+        if let Ok(digest) = pin.parse() {
+            others.insert(pin.to_owned(), sound(state, &digest).await?);
         }
-        source => source?,
-    };
+    }
+    let objects = others.iter().map(|(pin, file)| (pin.clone(), file.to_path_buf())).collect();
+    let files = Files { source: source.to_path_buf(), objects };
     let output = state.storage.scratch().await?;
     let picture = Picture { recipe: recipe.canonical(), output: output.to_path_buf() };
-    let rendered = state.renders.previews.render(&source, vec![picture]).await.map_err(Ended::into_failure);
+    let rendered = state.renders.previews.render(files, vec![picture]).await.map_err(Ended::into_failure);
     match rendered.and_then(|answers| answers.into_iter().collect::<Result<Vec<_>, _>>()) {
         Ok(_) => Ok(tokio::fs::read(&output).await.map_err(Problem::internal)?),
         Err(failure) => Err(match failure.code {
@@ -108,5 +112,17 @@ async fn render(state: &State, asset: &Asset, recipe: Recipe) -> Result<Vec<u8>,
             Code::Unavailable => Problem::unavailable(failure),
             code => refused(code, failure.detail),
         }),
+    }
+}
+
+/// A blob as a local file, after a look at its checksum.
+async fn sound(state: &State, digest: &Digest) -> Result<Local, Problem> {
+    let blob = db::blob::fetch(&state.db, digest).await?;
+    match state.storage.sound(digest, blob.size as u64, blob.crc32 as u32).await {
+        Err(storage::Error::Short(_) | storage::Error::Damaged(_)) => {
+            state.found_damaged(digest).await;
+            Err(corrupt())
+        }
+        found => Ok(found?),
     }
 }

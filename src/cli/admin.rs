@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use chrono::{TimeZone, Utc};
 use clap::Subcommand;
 
-use super::{Refusal, client, samples};
+use super::{Refusal, client, import_presets, samples};
 use crate::code::Code;
 use crate::db::asset::{self, AssetType, NewAsset, Original};
 use crate::db::{self, Connection, PgPool, company, image_preset};
@@ -43,6 +43,8 @@ enum Command {
     },
     /// Copies all blobs to another storage. What is there already is skipped, so it can be stopped and started again.
     CopyStorage(copy::Arguments),
+    /// Takes macros of an Image Serving catalog as image presets, and says what each would lose.
+    ImportPresets(import_presets::Arguments),
     /// Draws the sample pictures into a folder.
     DrawSamples {
         /// The folder; made when it is not there.
@@ -58,6 +60,7 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
         Command::Seed { settings } => client::run(seed(*settings)),
         Command::Verify { deep, settings } => client::run(verify::run(*settings, deep)),
         Command::CopyStorage(arguments) => client::run(copy::run(arguments)),
+        Command::ImportPresets(arguments) => client::run(import_presets::run(arguments)),
         Command::DrawSamples { folder, names } => {
             let drawn = samples::draw(&folder, &names).map_err(|error| {
                 Refusal::new(

@@ -3,9 +3,11 @@
 //! Exit codes: 0, done; 2, a problem, told as one JSON object on stderr; 64, wrong use.
 
 pub mod admin;
+mod check;
 mod client;
 mod demo;
 mod export;
+mod import_presets;
 mod migrate;
 mod openapi;
 mod push;
@@ -14,6 +16,7 @@ mod render_worker;
 pub mod samples;
 mod serve;
 mod test_postgres;
+mod wish;
 
 use std::process::ExitCode;
 
@@ -40,6 +43,8 @@ enum Command {
     Openapi,
     /// Renders one picture, without database or service.
     Render(render::Arguments),
+    /// Says what a modifier means, command by command, without rendering.
+    Check(check::Arguments),
     /// Uploads folders of files to a running service; what is already there is skipped.
     Push(push::Arguments),
     /// Orders an export of a folder from a running service and downloads its zip.
@@ -76,6 +81,13 @@ impl Refusal {
     }
 }
 
+/// Prints one line of JSON.
+fn print_json(value: &impl Serialize) -> Result<(), Refusal> {
+    let line = serde_json::to_string(value).map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
+    println!("{line}");
+    Ok(())
+}
+
 /// Reads the arguments, runs the subcommand, says how it ended.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -91,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(arguments) => migrate::run(arguments),
         Command::Openapi => openapi::run(),
         Command::Render(arguments) => render::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
         Command::RenderWorker(arguments) => render_worker::run(arguments),
         Command::Push(arguments) => push::run(arguments),
         Command::Export(arguments) => export::run(arguments),

@@ -1,13 +1,14 @@
 //! `offprint render`: one picture, with the code and the defaults of the service, without database or service.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Refusal;
-use crate::code::Code;
-use crate::language::{self, Attributes, Complaint, ComplaintKind, Macros, Order, Understood};
-use crate::render::{self, Header, Limits, Plan, Warning};
+use super::wish::Wish;
+use super::{Refusal, print_json};
+use crate::export::modifier::code;
+use crate::language::Complaint;
+use crate::render::{self, Files, Header, Limits, Plan, Warning};
 
 /// Arguments of `offprint render`.
 #[derive(clap::Args)]
@@ -16,33 +17,8 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     source: PathBuf,
 
-    /// Another picture that the modifier may name.
-    #[arg(long = "asset", value_name = "NAME=FILE", value_parser = pair)]
-    assets: Vec<(String, String)>,
-
-    /// A macro; one may call those given before it.
-    #[arg(long = "macro", value_name = "NAME=MODIFIER", value_parser = pair)]
-    macros: Vec<(String, String)>,
-
-    /// A default where the modifier is silent, such as DefaultPix=800,800.
-    #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = pair)]
-    attributes: Vec<(String, String)>,
-
-    /// The source's own modifier that stands before the other.
-    #[arg(long, value_name = "MODIFIER", default_value = "", allow_hyphen_values = true)]
-    source_modifier: String,
-
-    /// The source's own modifier that stands after the other.
-    #[arg(long, value_name = "MODIFIER", default_value = "", allow_hyphen_values = true)]
-    source_post_modifier: String,
-
-    /// What the picture is to become.
-    #[arg(long, value_name = "MODIFIER", allow_hyphen_values = true)]
-    modifier: String,
-
-    /// The macro that stands after the modifier, as an export's `macro`.
-    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
-    export_macro: Option<String>,
+    #[command(flatten)]
+    wish: Wish,
 
     /// The file to write.
     #[arg(long, value_name = "FILE")]
@@ -51,11 +27,6 @@ pub struct Arguments {
     /// Prints the plan as JSON first: decoder shrink, steps, estimated memory.
     #[arg(long)]
     explain: bool,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// What `offprint render` says of its picture.
@@ -73,18 +44,16 @@ struct Said {
 
 /// Renders and prints one JSON line.
 pub fn run(arguments: Arguments) -> Result<(), Refusal> {
-    if let Some((name, _)) = arguments.assets.iter().find(|(_, file)| !Path::new(file).is_file()) {
-        return Err(Refusal::new(Code::SourceMissing, format!("The asset {name} is not there.")));
-    }
     let name = arguments.source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let understood = understand(&arguments, &name)?;
+    let understood = arguments.wish.understand(&name)?;
     let recipe = &understood.recipe;
     let header: Header = render::probe(&arguments.source).map_err(refused)?;
-    let plan = Plan::of(recipe, &header, &Limits::default()).map_err(refused)?;
+    let files = Files { source: arguments.source, objects: arguments.wish.files(&understood) };
+    let plan = Plan::of(recipe, &header, &files.headers(), &Limits::default()).map_err(refused)?;
     if arguments.explain {
         print_json(&plan)?;
     }
-    let rendered = render::render(&plan, &arguments.source, &arguments.output).map_err(refused)?;
+    let rendered = render::render(&plan, &files, &arguments.output).map_err(refused)?;
     let mut warnings: Vec<Warning> = understood.warnings.iter().map(remark).collect();
     warnings.extend(rendered.warnings);
     let format = recipe.format();
@@ -99,58 +68,10 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     })
 }
 
-fn understand(arguments: &Arguments, object: &str) -> Result<Understood, Refusal> {
-    let mut attributes = Attributes::default();
-    let mut errors = Vec::new();
-    for (name, value) in &arguments.attributes {
-        if let Err(fault) = attributes.set(name, value) {
-            errors.push(serde_json::json!({ "code": fault.kind, "attribute": name, "detail": fault.detail }));
-        }
-    }
-    let order = Order {
-        before: &arguments.source_modifier,
-        modifier: &arguments.modifier,
-        export_macro: arguments.export_macro.as_deref(),
-        after: &arguments.source_post_modifier,
-        macros: &Macros::in_definition_order(arguments.macros.clone()),
-        object,
-        attributes: &attributes,
-    };
-    let understood = language::recipe(&order);
-    let complaints = understood.as_ref().err().map(Vec::as_slice).unwrap_or_default();
-    let first = complaints.first().map_or(Code::InvalidModifier, |complaint| code(complaint.kind));
-    let detail = complaints.first().map(ToString::to_string);
-    errors.extend(complaints.iter().filter_map(|complaint| serde_json::to_value(complaint).ok()));
-    match understood {
-        Ok(understood) if errors.is_empty() => Ok(understood),
-        _ => {
-            let detail = detail.unwrap_or_else(|| "An attribute has a value that cannot be used.".into());
-            Err(Refusal { code: first, detail, errors })
-        }
-    }
-}
-
-/// What the one list of codes calls a complaint.
-fn code(kind: ComplaintKind) -> Code {
-    match kind {
-        ComplaintKind::InvalidModifier => Code::InvalidModifier,
-        ComplaintKind::UnknownCommand => Code::UnknownCommand,
-        ComplaintKind::IgnoredCommand => Code::IgnoredCommand,
-        ComplaintKind::UnknownMacro => Code::UnknownMacro,
-        ComplaintKind::NotSupportedYet => Code::NotSupportedYet,
-    }
-}
-
 fn remark(complaint: &Complaint) -> Warning {
     Warning::new(code(complaint.kind), complaint.to_string())
 }
 
 fn refused(failure: render::Failure) -> Refusal {
     Refusal::new(failure.code, failure.detail)
-}
-
-fn print_json(value: &impl Serialize) -> Result<(), Refusal> {
-    let line = serde_json::to_string(value).map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
-    println!("{line}");
-    Ok(())
 }

@@ -224,6 +224,58 @@ pub async fn fetch(connection: &mut Connection, company: CompanyId, handle: Asse
     pick(connection, company, &[handle]).await?.pop().ok_or(Error::Missing("asset"))
 }
 
+/// An asset that was looked for by a name.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Named {
+    /// The name that was looked for.
+    pub wanted: String,
+    /// How well it fits: 0 best.
+    pub rank: i32,
+    /// The asset.
+    #[sqlx(flatten)]
+    pub asset: Asset,
+}
+
+/// The live assets that names mean, best first: by handle, by folder and name, by folder and file name, by name, by file
+/// name. The company's own name and a slash may stand before all of them, as in references of Image Serving.
+pub async fn find_named(
+    connection: &mut Connection,
+    company: CompanyId,
+    names: &[String],
+) -> Result<Vec<Named>, Error> {
+    // One plain comparison each, so that many names and many assets meet in hash joins.
+    let named = sqlx::query_as(
+        "with wanted as (
+             select given.name as wanted,
+                    case when starts_with(given.name, company.name || '/')
+                         then substr(given.name, length(company.name) + 2) else given.name end as name
+               from unnest($2::text[]) as given (name), company where company.company_id = $1
+         ), live as (
+             select *, case when folder = '' then '' else folder || '/' end as place
+               from asset where company_id = $1 and deleted_at is null and sha256 is not null
+         ), found as (
+             select wanted, 0 as rank, asset_id from wanted join live on live.asset_id::text = wanted.name
+              union all
+             select wanted, 1, asset_id from wanted join live on live.place || live.name = wanted.name
+              union all
+             select wanted, 2, asset_id from wanted join live on live.place || live.file_name = wanted.name
+              union all
+             select wanted, 3, asset_id from wanted join live on live.name = wanted.name
+              union all
+             select wanted, 4, asset_id from wanted join live on live.file_name = wanted.name
+         )
+         select found.wanted, found.rank, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, url_modifier,
+                url_post_apply_modifier, member_array, entry_time, created_at, updated_at
+           from found join live using (asset_id)
+          order by found.wanted, found.rank, live.asset_id",
+    )
+    .bind(company)
+    .bind(names)
+    .fetch_all(connection)
+    .await?;
+    Ok(named)
+}
+
 /// At most `limit` assets that a filter means, in the order of folder, name, handle.
 pub async fn filter_all(
     connection: &mut Connection,

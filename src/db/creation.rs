@@ -39,6 +39,8 @@ pub struct NewJob<'a> {
     pub expires_in: i64,
     pub warnings: &'a [Note],
     pub recipes: &'a BTreeMap<Digest, String>,
+    /// Bytes of other assets that recipes read.
+    pub objects: Vec<Digest>,
     pub items: Vec<NewItem<'a>>,
 }
 
@@ -79,6 +81,7 @@ pub struct NewFile<'a> {
 /// Writes the job down.
 pub async fn create(connection: &mut Connection, company: CompanyId, job: &NewJob<'_>) -> Result<(), Error> {
     insert_recipes(connection, company, job.recipes).await?;
+    hold_objects(connection, &job.objects).await?;
     insert_job(connection, company, job).await?;
     insert_items(connection, company, job.job_id, &job.items).await?;
     insert_files(connection, company, job.job_id, &job.items).await?;
@@ -103,6 +106,17 @@ async fn insert_recipes(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Keeps the bytes of other assets until this transaction ends; from then on the recipes do.
+async fn hold_objects(connection: &mut Connection, objects: &[Digest]) -> Result<(), Error> {
+    let held =
+        sqlx::query("select from blob where sha256 = any($1) for key share").bind(objects).execute(connection).await?;
+    if held.rows_affected() == objects.len() as u64 {
+        Ok(())
+    } else {
+        Err(Error::Missing("asset that the modifier names"))
+    }
 }
 
 async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJob<'_>) -> Result<(), Error> {

@@ -75,6 +75,11 @@ pub async fn shrink_cache(pool: &PgPool, bytes: u64) -> Result<u64, Error> {
 const UNUSED: &str = "not exists (select from asset where asset.sha256 = blob.sha256)
     and not exists (select from export_item item where item.sha256 = blob.sha256)
     and not exists (select from export_file file where file.sha256 = blob.sha256)
+    and not exists (select from recipe where strpos(recipe.text, '\"pinned\":\"' || encode(blob.sha256, 'hex')) > 0
+                     and (exists (select from export_file file
+                                   where file.company_id = recipe.company_id and file.recipe_id = recipe.recipe_id)
+                       or exists (select from rendition
+                                   where rendition.company_id = recipe.company_id and rendition.recipe_id = recipe.recipe_id)))
     and not exists (select from rendition where rendition.sha256 = blob.sha256)
     and not exists (select from rendition where rendition.source_sha256 = blob.sha256)
     and not exists (select from archive where archive.index_sha256 = blob.sha256)

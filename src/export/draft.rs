@@ -1,6 +1,6 @@
 //! A draft: the job that an order would make, or everything that is wrong with the order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::{Code, Mistake, Note};
 use crate::db::asset::Asset;
@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::export::check::check;
 use crate::export::modifier::{Meaning, Modifier};
 use crate::export::names::{self, Names};
+use crate::export::objects::Objects;
 use crate::export::order::{NewRendition, Order};
 use crate::export::rendition::ways;
 use crate::export::selection::{Selection, select};
@@ -31,6 +32,15 @@ pub struct Draft {
     pub recipes: BTreeMap<Digest, String>,
     /// What there is to know.
     pub warnings: Vec<Note>,
+}
+
+impl Draft {
+    /// Bytes of the other assets that its recipes read.
+    pub fn objects(&self) -> Vec<Digest> {
+        let meanings = self.items.iter().flat_map(|item| &item.files).filter_map(|file| file.meaning.as_ref());
+        let pins: BTreeSet<&str> = meanings.flat_map(|meaning| meaning.recipe.pins()).collect();
+        pins.into_iter().filter_map(|pin| pin.parse().ok()).collect()
+    }
 }
 
 /// One asset of a draft.
@@ -96,9 +106,14 @@ pub async fn draft(
     mistakes.extend(refused);
     warnings.extend(noted);
 
+    let pictures = assets.iter().filter(|(_, asset)| asset.kind.is_picture());
+    let pictures = pictures.map(|(pointer, asset)| (pointer.as_str(), asset));
+    modifiers.iter_mut().for_each(|modifier| modifier.read(pictures.clone()));
+    let mentioned = modifiers.iter().flat_map(Modifier::mentions).collect();
+    let objects = Objects::find(connection, company, mentioned).await?;
     let mut items: Vec<DraftItem> = Vec::with_capacity(assets.len());
     for (pointer, asset) in assets {
-        items.push(item(&order, &mut modifiers, &pointer, asset));
+        items.push(item(&order, &mut modifiers, &objects, &pointer, asset));
     }
     if !items.is_empty() && items.iter().all(|item| item.state == ItemState::Skipped) {
         let detail = "Every asset would be skipped, so there is nothing to export.";
@@ -134,7 +149,7 @@ fn frozen(said: &NewRendition, effective_modifier: String) -> Rendition {
 }
 
 /// Decides what becomes of one asset.
-fn item(order: &Order, modifiers: &mut [Modifier<'_>], pointer: &str, asset: Asset) -> DraftItem {
+fn item(order: &Order, modifiers: &mut [Modifier<'_>], objects: &Objects, pointer: &str, asset: Asset) -> DraftItem {
     let mut item =
         DraftItem { asset, state: ItemState::Waiting, failure: None, files: Vec::new(), warnings: Vec::new() };
     let kind = item.asset.kind;
@@ -148,8 +163,10 @@ fn item(order: &Order, modifiers: &mut [Modifier<'_>], pointer: &str, asset: Ass
         // A picture whose format we cannot read fails when its turn comes, unless the order says otherwise.
         Fmt::Convert if kind.is_picture() && (readable || order.on_unconvertible.is_none()) => {
             for modifier in modifiers {
-                let meaning = modifier.meaning(pointer, &item.asset);
-                item.hand_out(meaning);
+                match modifier.meaning(pointer, &item.asset, objects) {
+                    Ok(meaning) => item.hand_out(meaning),
+                    Err(why) => return item.fail(why),
+                }
             }
         }
         Fmt::Convert => item.unconvertible(order.on_unconvertible.unwrap_or(OnUnconvertible::Original)),
@@ -161,6 +178,13 @@ impl DraftItem {
     /// Adds a file; it gets its path when all files are known.
     fn hand_out(&mut self, meaning: Option<Meaning>) {
         self.files.push(DraftFile { meaning, path: String::new() });
+    }
+
+    /// Gives up on all of its files.
+    fn fail(mut self, why: Note) -> Self {
+        self.files.clear();
+        (self.state, self.failure) = (ItemState::Failed, Some(why));
+        self
     }
 
     fn skip(&mut self, why: Note) {

@@ -1,9 +1,12 @@
 //! What an export is: order -> draft job, names, refusals, outcome, mail rule, state machine. No SQL, no HTTP.
 
+pub mod catalog;
 pub mod check;
 pub mod draft;
+pub mod explain;
 pub mod modifier;
 pub mod names;
+pub mod objects;
 pub mod order;
 pub mod orders;
 pub mod outcome;

@@ -1,13 +1,18 @@
 //! A modifier of an order: understood once for all assets that say the same.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use crate::code::{Code, Mistake, Note};
 use crate::db::asset::Asset;
 use crate::digest::Digest;
+use crate::export::objects::{self, Objects};
 use crate::export::order::{OnCorrupt, Order};
 use crate::export::rendition::Way;
-use crate::language::{self, Attributes, Complaint, ComplaintKind, Macros, Origin, OutputFormat, Reading, Recipe};
+use crate::language::{
+    self, Attributes, Complaint, ComplaintKind, Macros, Origin, OutputFormat, Reading, Recipe, Understood,
+};
+use crate::render::Headers;
 
 /// What a picture of the job becomes.
 #[derive(Clone, Debug)]
@@ -16,9 +21,14 @@ pub struct Meaning {
     pub recipe_id: Digest,
     /// The recipe.
     pub recipe: Recipe,
+    /// Headers of the other assets that it reads.
+    pub others: Arc<Headers>,
     /// The format of the output.
     pub format: OutputFormat,
 }
+
+/// What decides what a way means for an asset: its own modifiers, and its name where that is used.
+type Question = (String, String, Option<String>);
 
 /// Understands one way of an order for one asset after the other, each different question once.
 pub struct Modifier<'a> {
@@ -27,8 +37,8 @@ pub struct Modifier<'a> {
     strict: bool,
     reading: Reading,
     macros: &'a Macros,
-    attributes: Attributes,
-    known: HashMap<(String, String, Option<String>), Option<Meaning>>,
+    read: HashMap<Question, Option<Understood>>,
+    known: HashMap<Question, Result<Option<Meaning>, Note>>,
     uses_object: bool,
     /// Canonical texts of all recipes so far.
     pub recipes: BTreeMap<Digest, String>,
@@ -36,6 +46,28 @@ pub struct Modifier<'a> {
     pub mistakes: Vec<Mistake>,
     /// What there is to know.
     pub warnings: Vec<Note>,
+}
+
+/// Reads a modifier and a macro for an asset, or for none in particular, with this service's own attributes.
+///
+/// # Errors
+/// Everything that is wrong with them, and with the asset's own modifiers.
+pub fn understand(
+    modifier: Option<&str>,
+    export_macro: Option<&str>,
+    asset: Option<&Asset>,
+    macros: &Macros,
+) -> Result<Understood, Vec<Complaint>> {
+    let attributes = Attributes::default();
+    let own = |text: fn(&Asset) -> &String| asset.map_or("", |asset| text(asset).as_str());
+    let object = asset.map_or("asset", |asset| asset.name.as_str());
+    language::recipe(&language::Order {
+        before: own(|asset| &asset.url_modifier),
+        export_macro,
+        after: own(|asset| &asset.url_post_apply_modifier),
+        object,
+        ..language::Order::new(modifier.unwrap_or_default(), macros, &attributes)
+    })
 }
 
 impl<'a> Modifier<'a> {
@@ -47,7 +79,7 @@ impl<'a> Modifier<'a> {
             strict: order.strict.unwrap_or(false),
             reading: Reading { accepts_damage },
             macros,
-            attributes: Attributes::default(),
+            read: HashMap::new(),
             known: HashMap::new(),
             uses_object: false,
             recipes: BTreeMap::new(),
@@ -67,44 +99,90 @@ impl<'a> Modifier<'a> {
         }
     }
 
-    /// Understands the way as it stands, without any asset's own modifiers, so that its mistakes are told even when
-    /// no asset is a picture.
+    /// Reads the way as it stands, without any asset's own modifiers, so that its mistakes are told even when no asset
+    /// is a picture.
     pub fn check(&mut self) {
-        let meaning = self.understand("/assetHandleArray", "", "", "");
-        self.known.insert((String::new(), String::new(), None), meaning);
+        let understood = self.understand("/assetHandleArray", None);
+        self.read.insert(Question::default(), understood);
     }
 
-    /// What the asset becomes. `None` when the way cannot be understood for it; the mistakes say why.
-    pub fn meaning(&mut self, pointer: &str, asset: &Asset) -> Option<Meaning> {
-        let object = self.uses_object.then(|| asset.name.clone());
-        let question = (asset.url_modifier.clone(), asset.url_post_apply_modifier.clone(), object);
+    /// Reads the way for pictures, so that all names of other assets are known before any of them is looked for.
+    pub fn read<'p>(&mut self, pictures: impl Iterator<Item = (&'p str, &'p Asset)> + Clone) {
+        let uses_object = self.uses_object;
+        for (pointer, asset) in pictures.clone() {
+            let question = self.question(asset);
+            if !self.read.contains_key(&question) {
+                let understood = self.understand(pointer, Some(asset));
+                self.read.insert(self.question(asset), understood);
+            }
+        }
+        // Since one of them uses the asset's name, each is a question of its own.
+        if self.uses_object != uses_object {
+            self.read(pictures);
+        }
+    }
+
+    /// The names of other assets in everything that was read.
+    pub fn mentions(&self) -> impl Iterator<Item = String> {
+        self.read
+            .values()
+            .flatten()
+            .flat_map(|understood| understood.mentions().map(|(_, name)| name).collect::<Vec<_>>())
+    }
+
+    /// What an asset becomes that was read. `None` when the way cannot be understood for it; the mistakes say why.
+    ///
+    /// # Errors
+    /// Why this asset alone fails: with its name the way names another asset that is not there.
+    pub fn meaning(&mut self, pointer: &str, asset: &Asset, objects: &Objects) -> Result<Option<Meaning>, Note> {
+        let question = self.question(asset);
         if let Some(known) = self.known.get(&question) {
             return known.clone();
         }
-        let meaning = self.understand(pointer, &asset.url_modifier, &asset.url_post_apply_modifier, &asset.name);
+        let understood = match self.read.get(&question) {
+            Some(understood) => understood.clone(),
+            None => self.understand(pointer, Some(asset)),
+        };
+        let meaning = understood.map_or(Ok(None), |understood| self.pinned(pointer, asset, understood, objects));
         self.known.insert(question, meaning.clone());
         meaning
     }
 
-    fn understand(&mut self, pointer: &str, before: &str, after: &str, object: &str) -> Option<Meaning> {
-        let understood = language::recipe(&language::Order {
-            before,
-            modifier: self.way.modifier.unwrap_or_default(),
-            export_macro: self.way.r#macro,
-            after,
-            macros: self.macros,
-            object,
-            attributes: &self.attributes,
-        });
-        match understood {
-            Ok(mut understood) => {
-                understood.recipe.reading = self.reading;
-                self.uses_object |= understood.uses_object;
-                self.warn(understood.warnings, pointer);
+    fn pinned(
+        &mut self,
+        pointer: &str,
+        asset: &Asset,
+        mut understood: Understood,
+        objects: &Objects,
+    ) -> Result<Option<Meaning>, Note> {
+        match objects.pin(&mut understood, Some(asset)) {
+            Ok(others) => {
                 let text = understood.recipe.canonical();
                 let recipe_id = Digest::of(text.as_bytes());
                 self.recipes.insert(recipe_id, text);
-                Some(Meaning { recipe_id, format: understood.recipe.format(), recipe: understood.recipe })
+                let (format, recipe, others) = (understood.recipe.format(), understood.recipe, Arc::new(others));
+                Ok(Some(Meaning { recipe_id, format, recipe, others }))
+            }
+            Err(complaints) if understood.uses_object => Err(objects::failure(&complaints)),
+            Err(complaints) => {
+                self.complain(complaints, pointer);
+                Ok(None)
+            }
+        }
+    }
+
+    fn question(&self, asset: &Asset) -> Question {
+        let object = self.uses_object.then(|| asset.name.clone());
+        (asset.url_modifier.clone(), asset.url_post_apply_modifier.clone(), object)
+    }
+
+    fn understand(&mut self, pointer: &str, asset: Option<&Asset>) -> Option<Understood> {
+        match understand(self.way.modifier, self.way.r#macro, asset, self.macros) {
+            Ok(mut understood) => {
+                understood.recipe.reading = self.reading;
+                self.uses_object |= understood.uses_object;
+                self.warn(std::mem::take(&mut understood.warnings), pointer);
+                Some(understood)
             }
             Err(complaints) => {
                 self.complain(complaints, pointer);
@@ -179,6 +257,7 @@ pub fn code(kind: ComplaintKind) -> Code {
         ComplaintKind::UnknownCommand => Code::UnknownCommand,
         ComplaintKind::IgnoredCommand => Code::IgnoredCommand,
         ComplaintKind::UnknownMacro => Code::UnknownMacro,
+        ComplaintKind::SourceMissing => Code::SourceMissing,
         ComplaintKind::NotSupportedYet => Code::NotSupportedYet,
     }
 }

@@ -4,7 +4,8 @@ use super::OutputFormat;
 use super::colour::{self, Colour};
 use super::complaint::Fault;
 use super::recipe::{
-    Composite, Compression, Fit, FitMode, Layer, Output, PixelType, Reading, Recipe, ResMode, Sharpening, View,
+    Composite, Compression, Fit, FitMode, Layer, Output, PixelType, Reading, Recipe, Request, ResMode, Sharpening,
+    ThumbType, Thumbnail, View,
 };
 use super::value;
 
@@ -25,6 +26,10 @@ pub struct Attributes {
     pub resolution: f64,
     /// `PrintResolution`: dots per inch where neither modifier nor source says them.
     pub print_resolution: f64,
+    /// `DefaultThumbPix`, `ThumbType`, `ThumbHorizAlign` and `ThumbVertAlign`: how `req=tmb` makes thumbnails.
+    pub thumbnail: Thumbnail,
+    /// `ThumbBkgColor`: background of thumbnails; BkgColor where there is none.
+    pub thumb_bkg_color: Option<Colour>,
 }
 
 impl Default for Attributes {
@@ -37,6 +42,8 @@ impl Default for Attributes {
             res_mode: ResMode::Sharp2,
             resolution: 1.0,
             print_resolution: 72.0,
+            thumbnail: Thumbnail { pix: (100, 100), kind: ThumbType::Fit, align: (0.0, 0.0) },
+            thumb_bkg_color: None,
         }
     }
 }
@@ -56,11 +63,6 @@ const MEANINGLESS: &[&str] = &[
     "defaultimagemode",
     "errorimage",
     "errordetail",
-    "defaultthumbpix",
-    "thumbtype",
-    "thumbbkgcolor",
-    "thumbhorizalign",
-    "thumbvertalign",
     "watermark",
     "bfc",
     "applyeffectmask",
@@ -81,6 +83,11 @@ impl Attributes {
             "resmode" => self.res_mode = res_mode(text)?,
             "resolution" => self.resolution = value::real(text, f64::MIN_POSITIVE.., "above 0")?,
             "printresolution" => self.print_resolution = value::real(text, f64::MIN_POSITIVE.., "above 0")?,
+            "defaultthumbpix" => self.thumbnail.pix = pair(text)?,
+            "thumbtype" => self.thumbnail.kind = value::word(text, &THUMB_TYPES)?,
+            "thumbbkgcolor" => self.thumb_bkg_color = Some(colour::read(text)?.opaque()),
+            "thumbhorizalign" => self.thumbnail.align.0 = value::word(text, &SIDES)?,
+            "thumbvertalign" => self.thumbnail.align.1 = value::word(text, &SIDES)?,
             known if MEANINGLESS.contains(&known) => {}
             _ => return Err(Fault::invalid(format!("There is no attribute {name}."))),
         }
@@ -100,6 +107,9 @@ impl Attributes {
                 fit: Fit { mode: FitMode::Fit, upscale: false },
                 scale: None,
                 rgn: None,
+                rect: None,
+                dpr: None,
+                request: Request::Picture,
                 align: (0.0, 0.0),
                 default_pix: self.default_pix,
                 max_pix: self.max_pix,
@@ -125,6 +135,19 @@ impl Attributes {
         }
     }
 }
+
+/// Numbers of the attribute file, and what they stand for.
+const THUMB_TYPES: [(&str, ThumbType); 6] = [
+    ("1", ThumbType::Crop),
+    ("2", ThumbType::Fit),
+    ("3", ThumbType::Texture),
+    ("crop", ThumbType::Crop),
+    ("fit", ThumbType::Fit),
+    ("texture", ThumbType::Texture),
+];
+
+/// Left or top, centre, right or bottom.
+const SIDES: [(&str, f64); 3] = [("1", -1.0), ("2", 0.0), ("3", 1.0)];
 
 fn pair(text: &str) -> Result<(u32, u32), Fault> {
     let [w, h] = value::exactly(text, "width,height")?;

@@ -65,6 +65,20 @@ pub(super) fn read(text: &str) -> Result<Colour, Fault> {
     })
 }
 
+/// Reads a colour that must be RGB.
+pub(super) fn read_rgb(text: &str) -> Result<Colour, Fault> {
+    let colour = read(text)?;
+    let lower = text.trim().to_ascii_lowercase();
+    let body = lower.strip_suffix('s').unwrap_or(&lower);
+    let parts = body.split(',').count();
+    let digits = body.strip_prefix("0x").unwrap_or(body).trim_end_matches('r').len();
+    let short = if parts > 1 { parts < 3 } else { digits < 6 };
+    if short || body.ends_with(['g', 'k']) {
+        return Err(Fault::invalid(format!("`{}` is not a colour of red, green and blue.", text.trim())));
+    }
+    Ok(colour)
+}
+
 /// Hexadecimal digits without commas. Without `0x` one and two components would look like decimal gray.
 fn packed(digits: &str, space: Option<Space>, marked: bool) -> Option<Colour> {
     if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) || digits.len() % 2 == 1 {
@@ -142,6 +156,16 @@ mod tests {
             ("0x00ffff0080ks", [255, 0, 0, 128]),
         ] {
             assert_eq!(read(text).map(Colour::rgba), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn gray_and_inks_are_not_rgb() {
+        for text in ["50", "0,50", "0x7080", "50g", "0,0,0,0k", "00000000k", "50gs"] {
+            assert!(read(text).is_ok() && read_rgb(text).is_err(), "{text}");
+        }
+        for text in ["ff0000", "0xff0000", "ff000080r", "1,2,3", "1,2,3,4rs", "ff0000s"] {
+            assert!(read_rgb(text).is_ok(), "{text}");
         }
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::grammar::Piece;
+
 /// What sort of mistake, or remark, a [`Complaint`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -16,6 +18,8 @@ pub enum ComplaintKind {
     IgnoredCommand,
     /// A macro that is not defined, or not where it is called.
     UnknownMacro,
+    /// Another asset that is named and cannot be had.
+    SourceMissing,
     /// A documented command or value that this version does not offer yet.
     NotSupportedYet,
 }
@@ -92,6 +96,18 @@ impl Fault {
     /// A value that cannot be used.
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self { kind: ComplaintKind::InvalidModifier, detail: detail.into(), remedy: String::new() }
+    }
+
+    /// The complaint of a command that stands at this place.
+    pub(super) fn at(self, command: &str, piece: Piece<'_>, origin: &Origin) -> Complaint {
+        Complaint {
+            kind: self.kind,
+            origin: origin.clone(),
+            command: command.to_owned(),
+            offset: piece.offset,
+            detail: self.detail,
+            remedy: self.remedy,
+        }
     }
 
     /// A documented value that this version does not offer yet.

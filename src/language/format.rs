@@ -105,6 +105,12 @@ const WORDS: &[Word] = &[
     word("eps", OutputFormat::Eps, ALL_TYPES),
 ];
 
+/// Whether what is written has a pixel type of one component.
+pub(super) fn has_gray(output: &Output) -> bool {
+    let same = |word: &&Word| word.format == output.format && word.palette == output.quantize.is_some();
+    WORDS.iter().filter(same).any(|word| word.types.contains(&"gray"))
+}
+
 /// The words that `fmt=` takes.
 pub fn output_words() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|word| word.name)

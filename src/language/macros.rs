@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::complaint::{Complaint, ComplaintKind, Origin};
+use super::complaint::{Complaint, ComplaintKind, Fault, Origin};
 use super::grammar::{self, Piece, Token};
 
 /// How deep macros may call each other.
@@ -128,14 +128,7 @@ impl<'a> Expansion<'a> {
     }
 
     fn complain(&mut self, kind: ComplaintKind, piece: Piece<'a>, origin: &Origin, detail: String, remedy: &str) {
-        self.complaints.push(Complaint {
-            kind,
-            origin: origin.clone(),
-            command: piece.text.to_owned(),
-            offset: piece.offset,
-            detail,
-            remedy: remedy.to_owned(),
-        });
+        self.complaints.push(Fault { kind, detail, remedy: remedy.to_owned() }.at(piece.text, piece, origin));
     }
 
     /// The text as one string, tokens joined by `&`. Read again it says the same.

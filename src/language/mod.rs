@@ -1,8 +1,8 @@
 //! The Image Serving modifier language: text to commands to a [`Recipe`]. Knows no pixels and nothing else of ours.
 //!
 //! A text is split into tokens ([`grammar`]), macros are put in their place ([`macros`]), variables are filled in
-//! ([`variables`]), and the last writer of each slot sets the recipe ([`understand`]). What a command is called, may
-//! say and means stands in one table, [`command::COMMANDS`].
+//! ([`variables`]), commands go to their segments ([`scope`]), and the last writer of each slot ([`slots`]) sets the
+//! recipe ([`understand`]). What a command is called, may say and means stands in one table, [`command::COMMANDS`].
 
 mod attribute;
 mod colour;
@@ -11,20 +11,30 @@ mod complaint;
 mod format;
 mod grammar;
 mod macros;
+mod object;
+mod path;
 mod recipe;
+mod scope;
+mod silence;
+mod slots;
 mod understand;
 mod value;
 mod variables;
 
 pub use attribute::Attributes;
 pub use colour::Colour;
-pub use command::{COMMANDS, Command, Place, Scope, Support, commands};
+pub use command::{COMMANDS, Command, Scope, Support, commands};
 pub use complaint::{Complaint, ComplaintKind, Fault, Origin};
 pub use format::{OutputFormat, output_words};
 pub use grammar::is_blank;
 pub use macros::{Macros, effective};
+pub use object::Object;
+pub use path::{Outline, Stroke};
 pub use recipe::{
-    Composite, Compression, Crop, Extend, Fit, FitMode, Flip, Layer, LayerScale, Output, Palette, PixelType, Quantize,
-    Reading, Recipe, Region, ResMode, Sharpening, Tone, Usm, View,
+    Clip, Colorize, Composite, Compression, Crop, Extend, Fit, FitMode, Flip, Layer, LayerScale, Mask, MaskUse, Noise,
+    Output, Palette, Perspective, PixelType, Quantize, Reading, Recipe, Region, Request, ResMode, Sampling, Sharpening,
+    ThumbType, Thumbnail, Tile, Tone, Usm, View,
 };
+pub use scope::Segment;
+pub use slots::{Fate, Spoken};
 pub use understand::{Order, Understood, recipe};

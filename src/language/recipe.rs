@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::colour::Colour;
 use super::format::OutputFormat;
+use super::object::Object;
+use super::path::Outline;
 
 /// A modifier understood: what a picture is to become. Two texts that mean the same give the same recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +43,24 @@ impl Recipe {
         self.output.format
     }
 
+    /// The other assets that it reads.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.layer.source.iter().chain(&self.layer.mask.object)
+    }
+
+    /// The other assets that it reads, by what they are pinned to.
+    pub fn pins(&self) -> impl Iterator<Item = &str> {
+        self.objects().filter_map(|object| match object {
+            Object::Pinned(pin) => Some(pin.as_str()),
+            Object::Named(_) => None,
+        })
+    }
+
+    /// The other assets that it reads, to pin them.
+    pub fn objects_mut(&mut self) -> impl Iterator<Item = &mut Object> {
+        self.layer.source.iter_mut().chain(&mut self.layer.mask.object)
+    }
+
     /// One text for all modifiers that mean the same: what a recipe is known by.
     pub fn canonical(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -49,11 +69,20 @@ impl Recipe {
 
 /// Layer 0: from the source picture to the composite. In the order of the documentation page r-layer-transforms.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Layer {
+    /// Another asset in the place of the picture itself.
+    pub source: Option<Object>,
+    /// Where the picture is opaque.
+    pub mask: Mask,
     /// Part of the source; outside it is transparent.
     pub crop: Option<Crop>,
+    /// Names of embedded paths to whose bounds the source is cut.
+    pub crop_paths: Vec<String>,
     /// Size of the layer.
     pub scale: Option<LayerScale>,
+    /// Cuts of the segment `layer=0`.
+    pub clip: Clip,
     /// `flip` of the segment `layer=0`.
     pub flip: Option<Flip>,
     /// Pixel operations of the segment `layer=0`.
@@ -66,10 +95,78 @@ pub struct Layer {
     pub color: Option<Colour>,
     /// Degrees clockwise, from 0 to below 360.
     pub rotate: f64,
+    /// Where the corners go.
+    pub perspective: Option<Perspective>,
     /// Rectangle grown or cut after rotation.
     pub extend: Option<Extend>,
     /// Fill under the layer after everything else.
     pub bg_color: Option<Colour>,
+    /// It is there and takes its room, but nobody sees it.
+    pub hidden: bool,
+}
+
+/// Where a picture is opaque. Documentation pages: r-mask, r-maskuse, r-op-growmask.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Mask {
+    /// Another asset whose alpha, or brightness, it is; else the source's own alpha.
+    pub object: Option<Object>,
+    /// How it is used.
+    pub usage: MaskUse,
+    /// Pixels of the source by which it grows; below 0 it shrinks.
+    pub grow: i32,
+    /// Pixels of the layer by which it grows.
+    pub grow_layer: i32,
+}
+
+/// `maskUse=`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MaskUse {
+    /// As it is.
+    #[default]
+    Norm,
+    /// Turned round.
+    Invert,
+    /// Not at all.
+    Off,
+}
+
+/// Cuts along outlines. Documentation pages: r-clippath, r-clipxpath.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Clip {
+    /// Outside of it is transparent.
+    pub inside: Option<Outline>,
+    /// Outside of each of these embedded paths is transparent.
+    pub inside_names: Vec<String>,
+    /// Inside of it is transparent.
+    pub outside: Option<Outline>,
+    /// Inside of these embedded paths is transparent.
+    pub outside_names: Vec<String>,
+}
+
+/// Where the corners of a layer go. Documentation page: r-perspective.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Perspective {
+    /// Top left, top right, bottom right, bottom left.
+    pub corners: [[f64; 2]; 4],
+    /// Whether they are fractions of the layer; else pixels.
+    pub fractions: bool,
+    /// How colours are found.
+    pub sampling: Sampling,
+}
+
+/// How colours are found when a picture is bent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Sampling {
+    /// The nearest pixel: `R1`.
+    Nearest,
+    /// Between four pixels: `R2`.
+    Linear,
+    /// Several points of each pixel: `R3`; moved about by this many percent of their distance: `R3T`.
+    Many(u8),
 }
 
 /// Which part of the source is used.
@@ -129,7 +226,12 @@ pub enum Extend {
 
 /// What happens to the composite as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Composite {
+    /// Names of embedded paths to whose bounds it is cut.
+    pub crop_paths: Vec<String>,
+    /// Cuts along outlines.
+    pub clip: Clip,
     /// Mirroring, after everything that layer 0 does.
     pub flip: Option<Flip>,
     /// Pixel operations.
@@ -140,6 +242,7 @@ pub struct Composite {
 
 /// Operations on pixels, in the order in which they are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tone {
     /// -100 to 100.
     pub brightness: i32,
@@ -151,10 +254,38 @@ pub struct Tone {
     pub hue: i32,
     /// -100 to 100.
     pub saturation: i32,
+    /// All in one colour.
+    pub colorize: Option<Colorize>,
     /// Each component turned round.
     pub invert: bool,
+    /// Pixels by which bright areas grow; below 0 dark ones do.
+    pub grow: i32,
     /// Radius in pixels, 0 to 100.
     pub blur: f64,
+    /// Random differences.
+    pub noise: Option<Noise>,
+}
+
+/// All in one colour; light and shadow stay. Documentation page: r-op-colorize.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Colorize {
+    /// The colour of medium brightness.
+    pub color: Colour,
+    /// Whether brightness moves until half of the pixels are darker than medium.
+    pub norm: bool,
+    /// 0 to 100; 0 keeps the range of brightness.
+    pub contrast: f64,
+}
+
+/// Random differences, the same each time. Documentation page: r-op-noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noise {
+    /// Strength, 1 to 100.
+    pub percent: i32,
+    /// Small differences are more frequent than large ones.
+    pub gaussian: bool,
+    /// All components differ alike.
+    pub mono: bool,
 }
 
 /// How the composite is shown: size, place and background. Documentation page: r-view-transform-for-images.
@@ -170,6 +301,15 @@ pub struct View {
     pub scale: Option<f64>,
     /// Region of interest, in pixels of the composite.
     pub rgn: Option<Region>,
+    /// Part of the finished view.
+    #[serde(default)]
+    pub rect: Option<Tile>,
+    /// By how much width and height are multiplied, for dense screens.
+    #[serde(default)]
+    pub dpr: Option<f64>,
+    /// What of the composite is shown.
+    #[serde(default)]
+    pub request: Request,
     /// Where the picture lies in the view, -1 to 1 from left and top to right and bottom.
     pub align: (f64, f64),
     /// Caps of the size when none is asked for; 0 is no cap.
@@ -182,6 +322,51 @@ pub struct View {
     pub res_mode: ResMode,
     /// Sharpening after all scaling.
     pub sharpening: Sharpening,
+}
+
+/// `req=`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Request {
+    /// The picture.
+    #[default]
+    Picture,
+    /// Its alpha, as brightness.
+    Mask,
+    /// A small picture of one size for all. Documentation page: r-view-transform-for-thumbnails.
+    Thumbnail(Thumbnail),
+}
+
+/// How thumbnails are made.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Thumbnail {
+    /// Width and height where the modifier says none.
+    pub pix: (u32, u32),
+    /// How the picture meets them.
+    pub kind: ThumbType,
+    /// Where it lies, -1 to 1 from left and top to right and bottom.
+    pub align: (f64, f64),
+}
+
+/// The attribute ThumbType.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ThumbType {
+    /// The thumbnail is filled, the rest cut away.
+    Crop,
+    /// All of the picture, on background.
+    Fit,
+    /// The picture is not scaled.
+    Texture,
+}
+
+/// A tile of the finished view. Documentation page: r-rect.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tile {
+    /// The tile, in pixels of the scaled view.
+    pub region: Region,
+    /// What the view is scaled by before.
+    pub scale: f64,
 }
 
 /// `fit=mode,upscale`.

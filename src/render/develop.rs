@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::codec;
 use super::colour::Conversion;
 use super::failure::{Failure, Warning};
+use super::files::Files;
 use super::pixels::Pixels;
-use super::plan::Plan;
+use super::plan::{Decode, Plan};
 use super::step::Step;
 use super::tray::Tray;
+use super::turn::Turn;
 use crate::code::Code;
 
 /// Raised whenever the same recipe and source may give other bytes than before, so that nothing stale is reused.
@@ -36,8 +38,8 @@ pub struct Rendered {
 /// # Errors
 /// `truncated`, `corrupt` and the like for the source, `encode-failed` for the output; `render-crashed` when a
 /// codec or we ourselves panicked. The output file may then exist and must not be used.
-pub fn render(plan: &Plan, source: &Path, output: &Path) -> Result<Rendered, Failure> {
-    let mut made = render_all(&[(plan, output)], source);
+pub fn render(plan: &Plan, files: &Files, output: &Path) -> Result<Rendered, Failure> {
+    let mut made = render_all(&[(plan, output)], files);
     made.pop().unwrap_or_else(|| Err(crashed()))
 }
 
@@ -46,12 +48,12 @@ pub fn render(plan: &Plan, source: &Path, output: &Path) -> Result<Rendered, Fai
 /// What plans have in common is done once: they share a decode when it is the same for all of them, and then every step
 /// until they part. So each file has the bytes that its plan gives alone, whatever it is rendered beside, and may be
 /// reused for its recipe.
-pub fn render_all(pictures: &[(&Plan, &Path)], source: &Path) -> Vec<Result<Rendered, Failure>> {
-    let mut sheet = Sheet { pictures, damage: None, made: vec![None; pictures.len()] };
+pub fn render_all(pictures: &[(&Plan, &Path)], files: &Files) -> Vec<Result<Rendered, Failure>> {
+    let mut sheet = Sheet { pictures, files, damage: None, made: vec![None; pictures.len()] };
     let all: Vec<usize> = (0..pictures.len()).collect();
     for branch in forks(&all, |index| &pictures[index].0.decode) {
         // What a panic leaves without an answer has crashed.
-        let _ = catch_unwind(AssertUnwindSafe(|| sheet.decode(source, &branch)));
+        let _ = catch_unwind(AssertUnwindSafe(|| sheet.decode(&branch)));
     }
     sheet.made.into_iter().map(|made| made.unwrap_or_else(|| Err(crashed()))).collect()
 }
@@ -63,6 +65,7 @@ fn crashed() -> Failure {
 /// Pictures that are made together, and what became of them. A branch is those that have all been the same so far.
 struct Sheet<'a> {
     pictures: &'a [(&'a Plan, &'a Path)],
+    files: &'a Files,
     /// What is wrong with a source that is rendered all the same.
     damage: Option<Warning>,
     made: Vec<Option<Result<Rendered, Failure>>>,
@@ -83,8 +86,12 @@ fn forks<Way: PartialEq>(branch: &[usize], way: impl Fn(usize) -> Way) -> Vec<Ve
 impl Sheet<'_> {
     /// Decodes once. Where the first step cuts or resamples, rows go into it as they come, and the whole picture is held
     /// only for those that need it.
-    fn decode(&mut self, source: &Path, branch: &[usize]) {
+    fn decode(&mut self, branch: &[usize]) {
         let decode = &self.pictures[branch[0]].0.decode;
+        let source = match self.files.path(decode.object.as_deref()) {
+            Ok(source) => source,
+            Err(failure) => return self.fail(branch, &failure),
+        };
         let mut trays = Vec::new();
         for fork in forks(branch, |index| Tray::begins(self.pictures[index].0)) {
             trays.push((Tray::of(self.pictures[fork[0]].0), fork));
@@ -116,7 +123,7 @@ impl Sheet<'_> {
     fn fork(&mut self, pixels: Cow<'_, Pixels>, branch: &[usize], number: usize) {
         let plan = self.pictures[branch[0]].0;
         let Some(step) = plan.steps.get(number) else { return self.finish(&pixels, branch) };
-        match apply(plan, step, pixels) {
+        match apply(plan, step, pixels, self.files) {
             Ok(pixels) => self.go_on(pixels, branch, number + 1),
             Err(failure) => self.fail(branch, &failure),
         }
@@ -141,8 +148,16 @@ impl Sheet<'_> {
     }
 }
 
-fn apply(plan: &Plan, step: &Step, pixels: Cow<'_, Pixels>) -> Result<Pixels, Failure> {
+/// Decodes a whole picture that becomes a mask.
+fn mask(plan: &Decode, turn: Turn, files: &Files) -> Result<Pixels, Failure> {
+    let mut tray = Tray::whole(plan);
+    codec::decode(plan, files.path(plan.object.as_deref())?, &mut |rows| tray.take(&rows))?;
+    tray.finish()?.apply(&Step::Turn(turn))
+}
+
+fn apply(plan: &Plan, step: &Step, pixels: Cow<'_, Pixels>, files: &Files) -> Result<Pixels, Failure> {
     match step {
+        Step::Mask { decode, turn, kernel } => pixels.into_owned().masked_by(mask(decode, *turn, files)?, *kernel),
         Step::Convert => convert(plan, pixels.into_owned()),
         Step::Resize { from, width, height, kernel } => pixels.resize(*from, (*width, *height), *kernel),
         other => pixels.into_owned().apply(other),

@@ -4,12 +4,13 @@ use serde::Serialize;
 
 use super::colour::{self, Profile};
 use super::failure::{Failure, Warning};
+use super::files::{self, Headers};
 use super::header::{Header, SourceFormat};
 use super::limits::Limits;
 use super::planner::Planner;
 use super::step::Step;
 use crate::code::Code;
-use crate::language::{Compression, OutputFormat, PixelType, Quantize, Recipe};
+use crate::language::{Compression, MaskUse, OutputFormat, PixelType, Quantize, Reading, Recipe, Request};
 
 /// What is done to one picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,6 +36,9 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decode {
+    /// Another asset whose file it is, by its pin; else the source's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
     /// The kind of file.
     pub format: SourceFormat,
     /// The decoder makes sides this many times smaller: 1, 2, 4 or 8.
@@ -61,6 +65,25 @@ pub struct Decode {
 }
 
 impl Decode {
+    /// How a picture of this header is decoded, its sides so many times smaller.
+    pub(super) fn of(header: &Header, shrink: u8, object: Option<&str>, reading: Reading) -> Self {
+        let by = u32::from(shrink);
+        Self {
+            object: object.map(str::to_owned),
+            format: header.format,
+            shrink,
+            width: header.width.div_ceil(by),
+            height: header.height.div_ceil(by),
+            color: header.color,
+            bits: depth(header),
+            alpha: header.alpha,
+            premultiplied: header.premultiplied,
+            inverted: header.inverted,
+            accepts_damage: reading.accepts_damage,
+            profile: None,
+        }
+    }
+
     /// Components of a pixel, alpha among them.
     pub(super) fn channels(&self) -> usize {
         self.color.components() + usize::from(self.alpha)
@@ -97,29 +120,40 @@ pub struct Encode {
     pub embed_profile: bool,
 }
 
+/// Bits of a component once decoded.
+pub(super) fn depth(header: &Header) -> u8 {
+    if header.bits > 8 { 16 } else { 8 }
+}
+
 impl Plan {
     /// Plans a picture.
     ///
     /// # Errors
     /// `source-too-large`, `output-too-large` with limit and actual size; `unsupported-color` for CMYK sources;
-    /// `invalid-modifier` when a command leaves nothing of this picture.
-    pub fn of(recipe: &Recipe, header: &Header, limits: &Limits) -> Result<Self, Failure> {
+    /// `invalid-modifier` when a command leaves nothing of this picture; `source-missing` when `others` lacks one that the
+    /// recipe names.
+    pub fn of(recipe: &Recipe, own: &Header, others: &Headers, limits: &Limits) -> Result<Self, Failure> {
+        let (object, header) = match &recipe.layer.source {
+            Some(object) => files::find(object, others).map(|(pin, header)| (Some(pin), header))?,
+            None => (None, own),
+        };
         limits.check_source(header)?;
         let profile = Profile::of(header, limits);
         let mut planner = Planner::new(header, recipe, limits, profile.needs_conversion());
-        planner.layer(&recipe.layer)?;
+        planner.layer(&recipe.layer, header, others)?;
         planner.composite(&recipe.composite);
         planner.view(&recipe.view, recipe.output.alpha)?;
         planner.output();
         let size = planner.size;
         limits.check_output(size)?;
         let mut warnings = profile.warning().into_iter().collect::<Vec<_>>();
-        if header.alpha && !recipe.output.alpha {
+        let keeps_alpha = recipe.output.alpha || recipe.view.request == Request::Mask;
+        if header.alpha && recipe.layer.mask.usage != MaskUse::Off && !keeps_alpha {
             let detail = "Transparency was laid on the background, because the output format keeps none.";
             warnings.push(Warning::new(Code::AlphaFlattened, detail));
         }
         let output = &recipe.output;
-        let (decode, steps) = planner.decoded(header, recipe.reading);
+        let (decode, steps) = planner.decoded(header, object, recipe.reading);
         Ok(Self {
             peak_bytes: peak_bytes(header, &decode, &steps, size),
             decode: Decode { profile: profile.needs_conversion().then(|| header.profile.clone()).flatten(), ..decode },
@@ -171,6 +205,11 @@ fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)
     let mut peak = current + decoding;
     for step in steps {
         let next = match step {
+            Step::Mask { decode: mask, .. } => {
+                let mask = u64::from(mask.width) * u64::from(mask.height) * 5 * u64::from(mask.bits / 8);
+                peak = peak.max(2 * current + 2 * mask);
+                current
+            }
             Step::Window { width, height, .. }
             | Step::Resize { width, height, .. }
             | Step::Rotate { width, height, .. } => bytes((*width, *height)),
@@ -182,6 +221,7 @@ fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)
                 let rows = (4.0 * sigma + 8.0).min(f64::from(u16::MAX)) as u32;
                 bytes((decode.width.max(size.0), 6 * rows)).min(6 * current)
             }
+            Step::Grow { .. } => current,
             _ => 0,
         };
         peak = peak.max(current + next + aside);
@@ -217,20 +257,12 @@ mod tests {
 
     fn understood(modifier: &str) -> Recipe {
         let (macros, attributes) = (Macros::default(), Attributes::default());
-        let order = Order {
-            before: "",
-            modifier,
-            export_macro: None,
-            after: "",
-            macros: &macros,
-            object: "",
-            attributes: &attributes,
-        };
+        let order = Order::new(modifier, &macros, &attributes);
         recipe(&order).unwrap().recipe
     }
 
     fn planned(header: &Header, modifier: &str) -> Result<Plan, Failure> {
-        Plan::of(&understood(modifier), header, &Limits::default())
+        Plan::of(&understood(modifier), header, &Headers::new(), &Limits::default())
     }
 
     fn jpeg(modifier: &str) -> Plan {

@@ -1,17 +1,20 @@
 //! Builds the list of steps: follows the picture's size from command to command. Numbers only.
 
+mod shape;
+
 use super::failure::Failure;
+use super::files::Headers;
 use super::header::{Header, SourceFormat};
 use super::limits::Limits;
 use super::pixels::recolored;
-use super::plan::Decode;
+use super::plan::{Decode, depth};
 use super::step::{Kernel, Paint, Step};
 use super::turn::Turn;
 use super::view::{self, Placement, round};
 use crate::code::Code;
 use crate::language::{
-    Colour, Composite, Crop, Extend, Flip, Layer, LayerScale, PixelType, Reading, Recipe, ResMode, Sharpening, Tone,
-    View,
+    Colour, Composite, Crop, Extend, Flip, Layer, LayerScale, PixelType, Reading, Recipe, Request, ResMode, Sharpening,
+    Tile, Tone, View,
 };
 
 /// How much larger than wanted a decoder's shrunk picture must be at least, so that the kernel still decides quality.
@@ -59,27 +62,35 @@ impl<'a> Planner<'a> {
     }
 
     /// Layer 0, in the order of the documentation page r-layer-transforms.
-    pub fn layer(&mut self, layer: &Layer) -> Result<(), Failure> {
+    pub fn layer(&mut self, layer: &Layer, header: &Header, others: &Headers) -> Result<(), Failure> {
+        self.mask(&layer.mask, header.premultiplied, others)?;
         if let Some(crop) = layer.crop {
             self.crop(crop)?;
         }
         if let Some(scale) = layer.scale {
             self.layer_scale(scale)?;
         }
+        self.grow_mask(layer.mask.grow_layer);
+        self.clip(&layer.clip);
         self.flip(layer.flip);
         self.tone(layer.tone);
         self.sharpen(&layer.sharpening);
         self.fade(layer.opacity);
         self.fill(layer.color);
         self.rotate(layer.rotate)?;
+        self.bend(layer.perspective);
         if let Some(extend) = layer.extend {
             self.extend(extend)?;
         }
         self.fill(layer.bg_color);
+        if layer.hidden {
+            self.fade(Some(0.0));
+        }
         Ok(())
     }
 
     pub fn composite(&mut self, composite: &Composite) {
+        self.clip(&composite.clip);
         self.flip(composite.flip);
         self.tone(composite.tone);
         self.fade(composite.opacity);
@@ -207,16 +218,22 @@ impl<'a> Planner<'a> {
     }
 
     fn tone(&mut self, tone: Tone) {
-        if (Tone { blur: 0.0, ..tone }) != Tone::default() {
-            // All but the blur are operations on RGB.
+        if (Tone { grow: 0, blur: 0.0, noise: None, ..tone }) != Tone::default() {
+            // These are operations on RGB.
             if self.color != PixelType::Rgb {
                 self.convert_now();
                 self.recolor(PixelType::Rgb);
             }
             self.steps.push(Step::Tone(tone));
         }
+        if tone.grow != 0 {
+            self.steps.push(Step::Grow { pixels: tone.grow });
+        }
         if tone.blur > 0.0 {
             self.steps.push(Step::Blur { sigma: tone.blur / 2.0 });
+        }
+        if let Some(noise) = tone.noise {
+            self.steps.push(Step::Noise(noise));
         }
     }
 
@@ -262,7 +279,7 @@ impl<'a> Planner<'a> {
         }
         let down = f64::from(size.0) <= w && f64::from(size.1) <= h;
         self.shrunk *= (f64::from(size.0) / w).min(f64::from(size.1) / h);
-        let from = match self.steps.last().copied() {
+        let from = match self.steps.last().cloned() {
             Some(Step::Window { x: left, y: top, .. }) if self.cut => {
                 self.steps.pop();
                 [x + left as f64, y + top as f64, w, h]
@@ -280,7 +297,13 @@ impl<'a> Planner<'a> {
     }
 
     pub fn view(&mut self, view: &View, keeps_alpha: bool) -> Result<(), Failure> {
-        let placement = view::place(self.size, view)?;
+        let keeps_alpha = keeps_alpha || view.request == Request::Mask;
+        // A tile of a sharpened view is cut out of it afterwards, so that tiles meet without a seam.
+        let (tile, later) = match view.sharpening == Sharpening::default() {
+            true => (view.rect, None),
+            false => (None, view.rect),
+        };
+        let placement = view::place(self.size, view, tile)?;
         self.limits.check_output(placement.view)?;
         let background = view.background;
         let fill = (!keeps_alpha).then_some(background);
@@ -295,6 +318,16 @@ impl<'a> Planner<'a> {
                 let far = i64::from(self.size.0);
                 self.window(far, 0, placement.view, fill)?;
             }
+        }
+        if let Some(Tile { region, scale }) = later {
+            let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
+            self.resize([0.0, 0.0, w, h], (round(w * scale), round(h * scale)))?;
+            self.window(i64::from(region.x), i64::from(region.y), (region.w, region.h), fill)?;
+        }
+        if view.request == Request::Mask {
+            self.steps.push(Step::ShowMask);
+            (self.alpha, self.convert, self.color) = (false, false, PixelType::Gray);
+            return Ok(());
         }
         if self.alpha && !keeps_alpha {
             self.convert_now();
@@ -316,7 +349,7 @@ impl<'a> Planner<'a> {
     /// How the source is decoded, and the steps from there. A cut or a resize that comes first, but for turns, is done
     /// on the picture as it is stored and turned afterwards: then there is less to turn, and it can be done while the
     /// picture is decoded, by the decoder itself where it can shrink.
-    pub fn decoded(mut self, header: &Header, reading: Reading) -> (Decode, Vec<Step>) {
+    pub fn decoded(mut self, header: &Header, object: Option<&str>, reading: Reading) -> (Decode, Vec<Step>) {
         let turns = self.steps.iter().take_while(|step| matches!(step, Step::Turn(_))).count();
         let turn = self.steps.drain(..turns).fold(header.orientation, |turn, step| match step {
             Step::Turn(next) => turn.then(next),
@@ -347,27 +380,8 @@ impl<'a> Planner<'a> {
         if turn != Turn::NONE {
             self.steps.insert(place, Step::Turn(turn));
         }
-        let by = u32::from(shrink);
-        let decode = Decode {
-            format: header.format,
-            shrink,
-            width: stored.0.div_ceil(by),
-            height: stored.1.div_ceil(by),
-            color: header.color,
-            bits: depth(header),
-            alpha: header.alpha,
-            premultiplied: header.premultiplied,
-            inverted: header.inverted,
-            accepts_damage: reading.accepts_damage,
-            profile: None,
-        };
-        (decode, self.steps)
+        (Decode::of(header, shrink, object, reading), self.steps)
     }
-}
-
-/// Bits of a component once decoded.
-fn depth(header: &Header) -> u8 {
-    if header.bits > 8 { 16 } else { 8 }
 }
 
 /// The part of a view that shows the picture.
@@ -386,9 +400,9 @@ struct Visible {
 fn visible(placement: &Placement, composite: (u32, u32)) -> Option<Visible> {
     let [rx, ry, rw, rh] = placement.region;
     let (left, width, x, w) =
-        visible_axis(placement.offset.0, placement.scaled.0, rx, rw, placement.view.0, composite.0)?;
+        visible_axis(placement.offset.0, placement.scaled.0, rx, rw, placement.frame[0], composite.0)?;
     let (top, height, y, h) =
-        visible_axis(placement.offset.1, placement.scaled.1, ry, rh, placement.view.1, composite.1)?;
+        visible_axis(placement.offset.1, placement.scaled.1, ry, rh, placement.frame[1], composite.1)?;
     Some(Visible { left, top, size: (width, height), from: [x, y, w, h] })
 }
 
@@ -397,14 +411,14 @@ fn visible_axis(
     scaled: u32,
     start: f64,
     length: f64,
-    view: u32,
+    frame: [i64; 2],
     side: u32,
 ) -> Option<(i64, u32, f64, f64)> {
     let scale = f64::from(scaled) / length;
     let near = offset as f64 - start * scale;
     let far = near + f64::from(side) * scale;
-    let first = (near + 0.5).floor().max(0.0);
-    let last = (far + 0.5).floor().min(f64::from(view));
+    let first = (near + 0.5).floor().max(frame[0] as f64);
+    let last = (far + 0.5).floor().min(frame[1] as f64);
     if last <= first {
         return None;
     }

@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::pixels::Sample;
+use super::plan::Decode;
 use super::turn::Turn;
-use crate::language::{PixelType, Tone};
+use crate::language::{Noise, Outline, PixelType, Sampling, Tone};
 
 /// One operation on pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "step")]
 pub enum Step {
     /// A rectangle of the picture; where it reaches outside, the fill shows.
@@ -87,6 +88,52 @@ pub enum Step {
     },
     /// Sixteen bits to eight.
     Reduce,
+    /// Another picture becomes the mask, stretched to this one's size.
+    Mask {
+        /// How that is decoded.
+        decode: Box<Decode>,
+        /// What makes it upright.
+        turn: Turn,
+        /// How it is stretched.
+        kernel: Kernel,
+    },
+    /// Alpha dropped; colours stay.
+    Unmask,
+    /// Alpha turned round.
+    InvertMask {
+        /// Whether colours become black.
+        black: bool,
+    },
+    /// Alpha grown, or shrunk where it is below 0.
+    GrowMask {
+        /// By so many pixels.
+        pixels: i32,
+    },
+    /// The mask alone, as a gray picture.
+    ShowMask,
+    /// Cut along outlines.
+    Clip {
+        /// What lies outside of any of these becomes transparent.
+        inside: Vec<Outline>,
+        /// What lies inside one of these becomes transparent.
+        outside: Vec<Outline>,
+    },
+    /// Bent by a perspective, within its rectangle.
+    Warp {
+        /// The way from a point of the result to one of the picture, as a matrix of homogeneous coordinates.
+        back: [f64; 9],
+        /// How colours are found.
+        sampling: Sampling,
+        /// How many points of a pixel are looked at in each direction.
+        each_way: u8,
+    },
+    /// Bright areas grown, or dark ones where it is below 0.
+    Grow {
+        /// By so many pixels.
+        pixels: i32,
+    },
+    /// Random differences.
+    Noise(Noise),
 }
 
 /// A colour in the components that the picture has at that step, eight bits each, with unassociated alpha.
@@ -101,6 +148,12 @@ pub struct Paint {
 impl Paint {
     /// Nothing.
     pub const NONE: Self = Self { color: [0; 4], alpha: 0 };
+
+    /// Black and opaque.
+    pub fn black(pixel_type: PixelType) -> Self {
+        let ink = if pixel_type == PixelType::Cmyk { 255 } else { 0 };
+        Self { color: [0, 0, 0, ink], alpha: 255 }
+    }
 
     /// Whether nothing shines through.
     pub fn is_opaque(self) -> bool {

@@ -1,8 +1,8 @@
 //! Brightness, contrast and colours. The documentation names effects and ranges but no formulas; these are ours, and
 //! a change of them raises the engine version.
 
-use super::pixels::Sample;
-use crate::language::Tone;
+use super::pixels::{Sample, luma};
+use crate::language::{Colorize, Tone};
 
 /// Brightness, contrast and balance of each component, as tables.
 pub(super) fn curves<S: Sample>(tone: &Tone) -> [Vec<S>; 3] {
@@ -22,7 +22,7 @@ fn contrasted(value: f64, contrast: f64, top: f64) -> f64 {
     (top / 2.0 + (value - top / 2.0) * away).clamp(0.0, top)
 }
 
-/// Hue, saturation and inversion of a pixel whose first three components are red, green and blue.
+/// Hue and saturation of a pixel whose first three components are red, green and blue.
 pub(super) fn recolor<S: Sample>(pixel: &mut [S], tone: &Tone) {
     if tone.hue != 0 || tone.saturation > 0 {
         let [hue, saturation, lightness] = to_hsl([pixel[0], pixel[1], pixel[2]]);
@@ -37,9 +37,48 @@ pub(super) fn recolor<S: Sample>(pixel: &mut [S], tone: &Tone) {
         let saturate = |value: &mut S| *value = S::narrow((luma + (value.wide() as f64 - luma) * kept).round() as u64);
         pixel[..3].iter_mut().for_each(saturate);
     }
-    if tone.invert {
-        pixel[..3].iter_mut().for_each(|value| *value = S::narrow(S::TOP - value.wide()));
+}
+
+/// The brightness of a picture: darkest, median and brightest of what is seen, from 0 to 1.
+pub(super) fn brightness<'a, S: Sample>(pixels: impl Iterator<Item = &'a [S]>, alpha: bool) -> [f64; 3] {
+    const LEVELS: usize = 256;
+    let mut counts = [0u64; LEVELS];
+    let seen = |pixel: &[S]| !alpha || pixel.last().is_some_and(|alpha| alpha.wide() > 0);
+    for pixel in pixels.filter(|pixel| seen(pixel)) {
+        counts[(luma(&pixel[..3]).wide() * (LEVELS as u64 - 1) / S::TOP) as usize] += 1;
     }
+    let total: u64 = counts.iter().sum();
+    let level = |found: Option<usize>| found.map_or(0.5, |level| level as f64 / (LEVELS - 1) as f64);
+    let mut below = 0;
+    let median = counts.iter().position(|count| {
+        below += count;
+        below * 2 >= total.max(1)
+    });
+    let used = |count: &u64| *count > 0;
+    [level(counts.iter().position(used)), level(median), level(counts.iter().rposition(used))]
+}
+
+/// The colour of each brightness: from black over the colour to white. `norm` moves the median to the middle, contrast
+/// says how much of the whole range is used then.
+pub(super) fn colorized<S: Sample>(colorize: &Colorize, [least, median, most]: [f64; 3]) -> Vec<[S; 3]> {
+    let color = [colorize.color.r, colorize.color.g, colorize.color.b].map(|part| f64::from(part) / 255.0);
+    let spread = (most - least).max(1.0 / 255.0);
+    let stretch = if colorize.contrast > 0.0 { colorize.contrast / 100.0 / spread } else { 1.0 };
+    let table = (0..=S::TOP).map(|value| {
+        let plain = value as f64 / S::TOP as f64;
+        let light = if colorize.norm { (0.5 + (plain - median) * stretch).clamp(0.0, 1.0) } else { plain };
+        color.map(|part| {
+            let mixed = if light < 0.5 { part * 2.0 * light } else { part + (1.0 - part) * (2.0 * light - 1.0) };
+            S::narrow((mixed * S::TOP as f64).round() as u64)
+        })
+    });
+    table.collect()
+}
+
+/// Gives a pixel the colour of its brightness.
+pub(super) fn look_up<S: Sample>(pixel: &mut [S], table: &[[S; 3]]) {
+    let colour = table[luma(&pixel[..3]).wide() as usize];
+    pixel[..3].copy_from_slice(&colour);
 }
 
 /// Hue in degrees, saturation and lightness from 0 to 1.
@@ -72,6 +111,7 @@ fn from_hsl<S: Sample>(hue: f64, saturation: f64, lightness: f64) -> [S; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::Colour;
 
     fn toned(rgb: [u8; 3], tone: Tone) -> [u8; 3] {
         let mut pixel = rgb;
@@ -85,7 +125,6 @@ mod tests {
     fn each_operation_does_what_it_says() {
         let none = Tone::default();
         assert_eq!(toned([10, 20, 30], none), [10, 20, 30]);
-        assert_eq!(toned([10, 20, 30], Tone { invert: true, ..none }), [245, 235, 225]);
         assert_eq!(toned([100; 3], Tone { brightness: 40, ..none }), [202; 3]);
         assert_eq!(toned([10, 200, 128], Tone { contrast: 100, ..none }), [0, 255, 178]);
         assert_eq!(toned([10, 200, 128], Tone { contrast: -100, ..none }), [128; 3]);
@@ -94,6 +133,20 @@ mod tests {
         assert_eq!(toned([255, 0, 0], Tone { hue: -180, ..none }), [0, 255, 255]);
         assert_eq!(toned([200, 100, 50], Tone { saturation: -100, ..none }), [118; 3]);
         assert_eq!(toned([150, 100, 100], Tone { saturation: 100, ..none })[1], 75);
+    }
+
+    #[test]
+    fn colorizing_goes_from_black_over_the_colour_to_white() {
+        let colorize = |norm, contrast| Colorize { color: Colour { r: 0, g: 255, b: 0, a: 255 }, norm, contrast };
+        let plain = colorized::<u8>(&colorize(false, 0.0), [0.1, 0.2, 0.3]);
+        assert_eq!((plain[0], plain[64], plain[255]), ([0; 3], [0, 128, 0], [255; 3]));
+        let pixels = [[51u8, 51, 51], [51, 51, 51], [102, 102, 102]];
+        let range = brightness(pixels.iter().map(<[u8; 3]>::as_slice), false);
+        assert_eq!(range, [0.2, 0.2, 0.4]);
+        let moved = colorized::<u8>(&colorize(true, 0.0), range);
+        assert_eq!((moved[51], moved[0]), ([0, 255, 0], [0, 153, 0]));
+        let stretched = colorized::<u8>(&colorize(true, 100.0), range);
+        assert_eq!((stretched[51], stretched[102]), ([0, 255, 0], [255; 3]));
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl Tray {
         if plan.decode.bits > 8 { Self::Sixteen(Work::of(plan)) } else { Self::Eight(Work::of(plan)) }
     }
 
+    /// The tray that keeps all rows.
+    pub fn whole(decode: &Decode) -> Self {
+        if decode.bits > 8 { Self::Sixteen(Work::keep(decode, None)) } else { Self::Eight(Work::keep(decode, None)) }
+    }
+
     pub fn take(&mut self, rows: &Pixels) -> Result<(), Failure> {
         match (self, rows) {
             (Self::Eight(work), Pixels::Eight(rows)) => work.take(rows.data()),
@@ -74,13 +79,14 @@ impl<S: Sample> Work<S> {
                 let components = (decode.color, decode.alpha);
                 Self::Resize(Box::new(Resize::new(*from, (*width, *height), *kernel, size, components)))
             }
-            step => {
-                let all = [0, 0, size.0 as usize, size.1 as usize];
-                let window = step.and_then(|step| inside(decode, step)).unwrap_or(all);
-                let data = Vec::with_capacity(window[2] * window[3] * decode.channels());
-                Self::Keep(Keep { decode: decode.clone(), window, came: 0, data })
-            }
+            step => Self::keep(decode, step.and_then(|step| inside(decode, step))),
         }
+    }
+
+    fn keep(decode: &Decode, window: Option<[usize; 4]>) -> Self {
+        let window = window.unwrap_or([0, 0, decode.width as usize, decode.height as usize]);
+        let data = Vec::with_capacity(window[2] * window[3] * decode.channels());
+        Self::Keep(Keep { decode: decode.clone(), window, came: 0, data })
     }
 
     fn take(&mut self, rows: &[S]) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 
 use super::failure::Failure;
 use crate::code::Code;
-use crate::language::{FitMode, Region, View};
+use crate::language::{FitMode, Region, Request, ThumbType, Thumbnail, Tile, View};
 
 /// Where the picture lies in its view.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Placement {
     pub offset: (i64, i64),
     /// The region of interest in the composite: left, top, width, height.
     pub region: [f64; 4],
+    /// From where to where the composite may show in the view, across and down: a tile reaches beyond what it is cut of.
+    pub frame: [[i64; 2]; 2],
 }
 
 /// Half goes up. The small addition keeps products like 201 * (100 / 201) from falling below their true value.
@@ -23,25 +25,96 @@ pub(super) fn round(value: f64) -> u32 {
     (value + 0.5 + 1e-9).floor().clamp(1.0, f64::from(u32::MAX)) as u32
 }
 
-/// Computes sizes and places. `composite` is the size of the picture that is shown.
+/// Computes sizes and places. `composite` is the size of the picture that is shown; of the view a tile may be cut.
 ///
 /// # Errors
-/// `output-too-large` when the view exceeds MaxPix.
-pub fn place(composite: (u32, u32), view: &View) -> Result<Placement, Failure> {
+/// `output-too-large` when the view, or its tile, exceeds MaxPix.
+pub fn place(composite: (u32, u32), view: &View, tile: Option<Tile>) -> Result<Placement, Failure> {
+    let mut asked = asked(view);
+    let mut placement = arranged(composite, view, asked);
+    if view.dpr.is_some() {
+        let fit = share(placement.view, view.max_pix);
+        if fit < 1.0 {
+            asked = times(asked, fit);
+            placement = arranged(composite, view, asked);
+        }
+    }
+    let placement = tile.map_or(placement, |tile| placement.tile(tile));
+    let shown = view.rect.map_or(placement.view, |tile| (tile.region.w, tile.region.h));
+    check_max_pix(shown, view.max_pix)?;
+    Ok(placement)
+}
+
+fn arranged(composite: (u32, u32), view: &View, asked: Asked) -> Placement {
+    if let Request::Thumbnail(thumbnail) = view.request {
+        return thumb(composite, thumbnail, asked);
+    }
     let rgn = view.rgn.unwrap_or(Region { x: 0, y: 0, w: composite.0, h: composite.1 });
     let region = (f64::from(rgn.w), f64::from(rgn.h));
-    let (scale, asked) = scale(region, view);
+    let (scale, asked) = scale(region, view, asked);
     let scaled = (round(region.0 * scale.0), round(region.1 * scale.1));
     let size = (asked.0.unwrap_or(scaled.0), asked.1.unwrap_or(scaled.1));
-    check_max_pix(size, view.max_pix)?;
     let stretched = view.scale.is_none() && view.fit.mode == FitMode::Stretch;
     let align = if stretched { (0.0, 0.0) } else { view.align };
-    Ok(Placement {
-        view: size,
-        scaled,
-        offset: (offset(size.0, scaled.0, align.0), offset(size.1, scaled.1, align.1)),
-        region: [f64::from(rgn.x), f64::from(rgn.y), region.0, region.1],
-    })
+    Placement::new(size, scaled, align, [f64::from(rgn.x), f64::from(rgn.y), region.0, region.1])
+}
+
+/// Documentation page: r-view-transform-for-thumbnails.
+fn thumb((w, h): (u32, u32), thumbnail: Thumbnail, asked: Asked) -> Placement {
+    let side = |asked: Option<u32>, default: u32, own: u32| asked.unwrap_or(if default > 0 { default } else { own });
+    let size = (side(asked.0, thumbnail.pix.0, w), side(asked.1, thumbnail.pix.1, h));
+    let (x, y) = (f64::from(size.0) / f64::from(w), f64::from(size.1) / f64::from(h));
+    let scale = match thumbnail.kind {
+        ThumbType::Crop => x.max(y),
+        ThumbType::Fit => x.min(y),
+        ThumbType::Texture => 1.0,
+    };
+    let (w, h) = (f64::from(w), f64::from(h));
+    Placement::new(size, (round(w * scale), round(h * scale)), thumbnail.align, [0.0, 0.0, w, h])
+}
+
+impl Placement {
+    fn new(view: (u32, u32), scaled: (u32, u32), align: (f64, f64), region: [f64; 4]) -> Self {
+        let offset = (offset(view.0, scaled.0, align.0), offset(view.1, scaled.1, align.1));
+        Self { view, scaled, offset, region, frame: [[0, i64::from(view.0)], [0, i64::from(view.1)]] }
+    }
+
+    /// A tile of the view, once that is scaled: one resampling does both.
+    fn tile(self, tile: Tile) -> Self {
+        let side = |side: u32| round(f64::from(side) * tile.scale);
+        let place = |place: i64, start: i32| (place as f64 * tile.scale + 0.5).floor() as i64 - i64::from(start);
+        let frame = |view: u32, start: i32, length: u32| {
+            let start = i64::from(start);
+            [(-start).max(0), (i64::from(side(view)) - start).min(i64::from(length))]
+        };
+        let Region { x, y, w, h } = tile.region;
+        Self {
+            view: (w, h),
+            scaled: (side(self.scaled.0), side(self.scaled.1)),
+            offset: (place(self.offset.0, x), place(self.offset.1, y)),
+            frame: [frame(self.view.0, x, w), frame(self.view.1, y, h)],
+            ..self
+        }
+    }
+}
+
+/// Width and height as they are asked for; multiplied for dense screens, though not beyond MaxPix. Documentation page:
+/// r-dpr.
+fn asked(view: &View) -> Asked {
+    let Some(factor) = view.dpr else { return (view.wid, view.hei) };
+    let (wid, hei) = times((view.wid, view.hei), factor);
+    times((wid, hei), share((wid.unwrap_or(0), hei.unwrap_or(0)), view.max_pix))
+}
+
+fn times((wid, hei): Asked, factor: f64) -> Asked {
+    let times = |side: Option<u32>| side.map(|side| round(f64::from(side) * factor));
+    (times(wid), times(hei))
+}
+
+/// The factor, at most 1, that brings a size within limits.
+fn share((w, h): (u32, u32), (most_w, most_h): (u32, u32)) -> f64 {
+    let side = |side: u32, most: u32| if most > 0 { f64::from(most) / f64::from(side.max(1)) } else { 1.0 };
+    side(w, most_w).min(side(h, most_h)).min(1.0)
 }
 
 /// Pads where the picture is smaller than the view, cuts where it is larger.
@@ -52,12 +125,12 @@ fn offset(view: u32, scaled: u32, align: f64) -> i64 {
 type Asked = (Option<u32>, Option<u32>);
 
 /// The scale of both axes, and the view's size where it does not follow from the scaled picture.
-fn scale((rw, rh): (f64, f64), view: &View) -> ((f64, f64), Asked) {
+fn scale((rw, rh): (f64, f64), view: &View, asked: Asked) -> ((f64, f64), Asked) {
     if let Some(scale) = view.scale {
-        return ((scale, scale), (view.wid, view.hei));
+        return ((scale, scale), asked);
     }
     let cap = |scale: f64| if view.fit.upscale { scale } else { scale.min(1.0) };
-    match (view.wid, view.hei) {
+    match asked {
         (Some(wid), Some(hei)) => {
             let (x, y) = (cap(f64::from(wid) / rw), cap(f64::from(hei) / rh));
             fitted((rw, rh), (wid, hei), (x, y), view.fit.mode)
@@ -109,9 +182,9 @@ mod tests {
 
     fn placed(composite: (u32, u32), modifier: &str, attributes: &Attributes) -> Result<Placement, Failure> {
         let macros = Macros::default();
-        let order =
-            Order { before: "", modifier, export_macro: None, after: "", macros: &macros, object: "", attributes };
-        place(composite, &recipe(&order).unwrap().recipe.view)
+        let order = Order::new(modifier, &macros, attributes);
+        let view = recipe(&order).unwrap().recipe.view;
+        place(composite, &view, view.rect)
     }
 
     /// Scaled size, offset and view.
@@ -185,6 +258,43 @@ mod tests {
         assert_eq!(numbers((200, 100), "rgn=100,0,100,100&wid=50"), [(50, 50), (0, 0), (50, 50)]);
         assert_eq!(numbers((10_000, 1), "wid=100")[2], (100, 1));
         assert_eq!(numbers((400, 201), "wid=200")[2], (200, 101));
+    }
+
+    #[test]
+    fn tiles_are_cut_of_the_finished_view() {
+        assert_eq!(numbers((200, 100), "wid=100&rect=50,0,100,50"), [(100, 50), (-50, 0), (100, 50)]);
+        assert_eq!(numbers((200, 100), "wid=100&rect=0,0,50,25,0.5"), [(50, 25), (0, 0), (50, 25)]);
+        let frame = |modifier| placed((200, 100), modifier, &Attributes::default()).unwrap().frame;
+        // Beyond the view there is background, though the picture would go on.
+        assert_eq!(frame("wid=50&hei=50&fit=crop&rect=-10,0,100,20"), [[10, 60], [0, 20]]);
+        let small = Attributes { max_pix: (50, 50), ..Attributes::default() };
+        assert!(placed((200, 100), "wid=100&rect=60,0,40,20", &small).is_ok());
+        assert!(placed((200, 100), "wid=40&rect=0,0,60,20", &small).is_err());
+    }
+
+    #[test]
+    fn dense_screens_get_more_and_never_too_much() {
+        let attributes = |max_pix| Attributes { max_pix, ..Attributes::default() };
+        let view = |modifier, most| placed((4000, 3000), modifier, &attributes(most)).unwrap().view;
+        assert_eq!(view("dpr=on,2&wid=816&hei=500", (0, 0)), (1632, 1000));
+        assert_eq!(view("dpr=on,2&wid=816&hei=500", (816, 0)), (816, 500));
+        assert_eq!(view("dpr=on,2&wid=400", (0, 300)), (400, 300));
+        assert_eq!(view("dpr=on,2&scl=4", (0, 0)), (1000, 750));
+    }
+
+    #[test]
+    fn thumbnails_have_one_size() {
+        let attributes = |kind| {
+            let thumbnail = Thumbnail { pix: (80, 80), kind, align: (0.0, -1.0) };
+            Attributes { thumbnail, ..Attributes::default() }
+        };
+        let made = |modifier, kind| {
+            let placement = placed((400, 200), modifier, &attributes(kind)).unwrap();
+            (placement.scaled, placement.offset, placement.view)
+        };
+        assert_eq!(made("req=tmb", ThumbType::Fit), ((80, 40), (0, 0), (80, 80)));
+        assert_eq!(made("req=tmb&wid=100", ThumbType::Crop), ((160, 80), (-30, 0), (100, 80)));
+        assert_eq!(made("req=tmb&hei=300&align=1,1", ThumbType::Texture), ((400, 200), (-160, 0), (80, 300)));
     }
 
     #[test]

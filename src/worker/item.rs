@@ -1,5 +1,6 @@
 //! One item: claimed, worked on under a heartbeat, settled.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tempfile::TempPath;
@@ -14,7 +15,7 @@ use crate::db::settle::{Ending, Made, Try, settle};
 use crate::digest::Digest;
 use crate::language::Recipe;
 use crate::render::pool::{Ended, Picture};
-use crate::render::{Failure, Rendered};
+use crate::render::{Failure, Files, Rendered};
 use crate::state::{KeepError, State, Told};
 use crate::storage::{self, Local};
 use crate::worker::{ENGINE, grace_is_over};
@@ -143,7 +144,7 @@ async fn rendered(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut 
 /// `made`, also when others did not.
 async fn make(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<Made>) -> Ending {
     let begun = std::time::Instant::now();
-    let mut wanted = Vec::new();
+    let (mut wanted, mut pins) = (Vec::new(), BTreeSet::new());
     for file in missing {
         let text = file.recipe.as_deref().unwrap_or_default();
         let Ok(recipe) = serde_json::from_str::<Recipe>(text) else {
@@ -152,6 +153,7 @@ async fn make(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<
                 "The recipe of this item does not read; a newer version wrote it.",
             ));
         };
+        pins.extend(recipe.pins().filter_map(|pin| pin.parse::<Digest>().ok()));
         match state.storage.scratch().await {
             Ok(output) => wanted.push((
                 recipe.format().mime(),
@@ -166,7 +168,16 @@ async fn make(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<
         Err(ending) => return ending,
     };
     let pictures = wanted.iter().map(|(_, picture, _)| picture.clone()).collect();
-    let rendered = state.renders.items.render(&source, pictures).await;
+    let mut others = Vec::new();
+    for pin in &pins {
+        match original(state, pin).await {
+            Ok(other) => others.push(other),
+            Err(ending) => return ending,
+        }
+    }
+    let objects = pins.iter().zip(&others).map(|(pin, file)| (pin.to_string(), file.to_path_buf())).collect();
+    let files = Files { source: source.to_path_buf(), objects };
+    let rendered = state.renders.items.render(files, pictures).await;
     metrics::histogram!("offprint_render_seconds").record(begun.elapsed().as_secs_f64());
     let rendered = match rendered {
         Ok(rendered) => rendered,

@@ -3,7 +3,7 @@
 
 use image::{ImageFormat, Rgb, RgbImage};
 use offprint::language::{self, Attributes, Macros, Order};
-use offprint::render::{ENGINE_VERSION, Limits, Plan, probe, render};
+use offprint::render::{ENGINE_VERSION, Files, Headers, Limits, Plan, probe, render};
 
 /// What every engine version makes of the drawn source: a modifier, and the CRC-32 of the pixels it gives. When one
 /// differs, raise `ENGINE_VERSION` and write the new numbers here.
@@ -25,18 +25,11 @@ fn pixels(modifier: &str) -> u32 {
     let drawn =
         RgbImage::from_fn(300, 200, |x, y| Rgb([(x * 7 % 256) as u8, (y * 5 % 256) as u8, (x * y % 251) as u8]));
     drawn.save_with_format(&source, ImageFormat::Png).unwrap();
-    let order = Order {
-        before: "",
-        modifier: &format!("{modifier}&fmt=png"),
-        export_macro: None,
-        after: "",
-        macros: &Macros::default(),
-        object: "",
-        attributes: &Attributes::default(),
-    };
+    let (modifier, macros, attributes) = (format!("{modifier}&fmt=png"), Macros::default(), Attributes::default());
+    let order = Order::new(&modifier, &macros, &attributes);
     let recipe = language::recipe(&order).unwrap().recipe;
-    let plan = Plan::of(&recipe, &probe(&source).unwrap(), &Limits::default()).unwrap();
-    render(&plan, &source, &output).unwrap();
+    let plan = Plan::of(&recipe, &probe(&source).unwrap(), &Headers::new(), &Limits::default()).unwrap();
+    render(&plan, &Files::only(&source), &output).unwrap();
     let made = image::load_from_memory_with_format(&std::fs::read(&output).unwrap(), ImageFormat::Png).unwrap();
     crc32fast::hash(made.to_rgb8().as_raw())
 }

@@ -1,7 +1,7 @@
 //! Image presets: saved, listed, refused.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{ConnectOptions, PgPool};
 
 use crate::house::House;
 
@@ -74,4 +74,38 @@ async fn presets_call_each_other_but_not_in_a_circle(pool: PgPool) {
     let problem = house.put("/image-presets/Small", json!({"urlModifier": "$web$"})).await.is(422);
     assert_eq!(problem["errors"][0]["code"], "unknown-macro");
     assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("circle"));
+}
+
+#[sqlx::test]
+async fn macro_files_are_imported_and_say_what_is_lost(pool: PgPool) {
+    let house = House::open(pool.clone()).await;
+    house.put("/image-presets/thumb", json!({"urlModifier": "wid=1"})).await.is(201);
+    let (macros, attributes) = (house.folder.path().join("presets.mac"), house.folder.path().join("default.ini"));
+    std::fs::write(&macros, "Name\tDefinition\nthumb\twid=90&cache=off\nbig\t$thumb$&wid=900\nbad\twid=0\n").unwrap();
+    std::fs::write(&attributes, "JpegQuality=95,1\n").unwrap();
+    let url = pool.connect_options().to_url_lossy().to_string();
+    let import = |more: &'static [&'static str]| {
+        let (url, macros, attributes) = (url.clone(), macros.clone(), attributes.clone());
+        tokio::task::spawn_blocking(move || {
+            std::process::Command::new(env!("CARGO_BIN_EXE_offprint"))
+                .args(["admin", "import-presets"])
+                .args([macros, attributes])
+                .args(more)
+                .env("DATABASE_URL", url)
+                .output()
+                .unwrap()
+        })
+    };
+    let dry = import(&["--dry-run"]).await.unwrap();
+    assert_eq!(dry.status.code(), Some(2), "{dry:?}");
+    assert_eq!(house.get("/image-presets/thumb").await.is(200)["urlModifier"], "wid=1");
+    let done = import(&[]).await.unwrap();
+    let lines: Vec<Value> =
+        done.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    assert_eq!(lines.len(), 3, "{done:?}");
+    assert_eq!((&lines[0]["preset"], lines[0]["loses"].as_array().unwrap().len()), (&json!("thumb"), 2));
+    assert_eq!((&lines[2]["line"], &lines[2]["mistakes"][0]["code"]), (&json!(4), &json!("invalid-modifier")));
+    assert_eq!(house.get("/image-presets/thumb").await.is(200)["urlModifier"], "wid=90&cache=off");
+    assert_eq!(house.get("/image-presets/big").await.is(200)["urlModifier"], "$thumb$&wid=900");
+    house.get("/image-presets/bad").await.is(404);
 }

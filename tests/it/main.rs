@@ -21,6 +21,7 @@ mod image_presets;
 mod modifier_language;
 mod notify;
 mod object_store;
+mod objects;
 mod openapi;
 mod orders;
 mod processes;

@@ -8,6 +8,11 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::house::House;
+use crate::render::file_of;
+
+fn png(width: u32, height: u32) -> Vec<u8> {
+    file_of(image::RgbImage::new(width, height), image::ImageFormat::Png)
+}
 
 #[sqlx::test]
 async fn every_documented_command_is_listed(pool: PgPool) {
@@ -17,7 +22,7 @@ async fn every_documented_command_is_listed(pool: PgPool) {
     assert_eq!(listed.len(), commands().count());
     let find = |name: &str| listed.iter().find(|command| command["name"] == name).unwrap();
     assert_eq!((&find("wid")["support"], &find("cache")["support"]), (&json!("now"), &json!("ignored")));
-    assert_eq!(find("perspective")["support"], "notYet");
+    assert_eq!(find("text")["support"], "notYet");
 }
 
 #[sqlx::test]
@@ -37,6 +42,82 @@ async fn a_check_says_what_a_modifier_means_or_all_that_is_wrong(pool: PgPool) {
     assert!(codes.contains(&"unknown-macro") && codes.contains(&"unknown-command"), "{codes:?}");
     let hei = wrong["errors"].as_array().unwrap().iter().find(|error| error["offset"] == 6).unwrap();
     assert_eq!((&hei["pointer"], &hei["code"]), (&json!("/is_modifier"), &json!("invalid-modifier")));
+}
+
+#[sqlx::test]
+async fn every_command_is_tried_at_the_front_desk(pool: PgPool) {
+    let house = House::open(pool).await;
+    house.upload_to("shoes", &[("red.png", &png(9, 9))]).await.is(201);
+    house.upload_to("masks", &[("red.png", &png(9, 9))]).await.is(201);
+    for command in commands() {
+        let answer = house.post("/modifier-check", json!({"is_modifier": command.accepts})).await;
+        let wanted = if command.support == Support::NotYet { 422 } else { 200 };
+        let told = answer.is(wanted);
+        if command.support == Support::Ignored {
+            assert_eq!(told["warnings"][0]["code"], "ignored-command", "{}", command.name);
+        }
+        if command.refuses.is_empty() {
+            assert_eq!(command.support, Support::Ignored, "{} refuses nothing", command.name);
+            continue;
+        }
+        let refused = house.post("/modifier-check", json!({"is_modifier": command.refuses})).await.is(422);
+        let errors = refused["errors"].as_array().unwrap();
+        let named = format!("`{}` at byte ", command.name);
+        let error = errors.iter().find(|error| error["detail"].as_str().unwrap().starts_with(&named));
+        let error = error.unwrap_or_else(|| panic!("{}: {refused}", command.name));
+        let offset = error["offset"].as_u64().unwrap() as usize;
+        assert!(command.refuses[offset..].starts_with(command.name), "{error}");
+    }
+}
+
+#[sqlx::test]
+async fn a_check_tells_who_said_what_and_what_becomes_of_it(pool: PgPool) {
+    let house = House::open(pool).await;
+    house.put("/image-presets/test", json!({"urlModifier": "wid=64&fit=crop&qlt=75,0"})).await.is(201);
+    let asset = house.asset("shoe.red.png", &png(200, 100)).await;
+    let own = json!({"urlModifier": "scale=.5&$ink=ff0000", "urlPostApplyModifier": "hei=20"});
+    house.patch(format!("/assets/{asset}"), own).await.is(200);
+    let order = json!({
+        "is_modifier": "wid=1&bgc=$ink$&size=100,0&fmt=png-alpha&.note&layer=0&flip=lr", "macro": "$TEST$", "assetHandle": asset,
+    });
+    let told = house.post("/modifier-check", order).await.is(200);
+    let rows: Vec<String> = told["commands"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let text = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
+            format!(
+                "{}={} {} {}@{} {} {}",
+                text("name"),
+                text("value"),
+                text("scope"),
+                text("from"),
+                row["offset"],
+                text("fate"),
+                text("why")
+            )
+        })
+        .collect();
+    let expected = [
+        "scale=.5 layer 0 urlModifier@0 ignored size beats scale.",
+        "wid=1 view is_modifier@0 replaced -",
+        "bgc=ff0000 view is_modifier@6 ignored The format keeps transparency, so no background shows.",
+        "size=100,0 layer 0 is_modifier@16 holds -",
+        "fmt=png-alpha view is_modifier@27 holds -",
+        "flip=lr layer 0 is_modifier@55 holds -",
+        "wid=64 view macro test@0 holds -",
+        "fit=crop view macro test@7 holds -",
+        "qlt=75,0 view macro test@16 ignored The format, or its compression, has no quality.",
+        "hei=20 view urlPostApplyModifier@0 holds -",
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(told["picture"], json!({"fileName": "shoe.red.png", "width": 64, "height": 20, "failure": null}));
+    let large =
+        house.post("/modifier-check", json!({"is_modifier": "extend=99999,0,0,0", "assetHandle": asset})).await.is(200);
+    assert_eq!(large["picture"]["failure"]["code"], "output-too-large", "{large}");
+    let foreign = json!({"is_modifier": "wid=9", "assetHandle": "00000000-0000-7000-8000-00000000ffff"});
+    house.post("/modifier-check", foreign).await.is(404);
 }
 
 /// `docs/MODIFIERS.md`, as the table of commands says it.

@@ -3,7 +3,7 @@
 use image::{DynamicImage, GenericImageView, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use offprint::code::Code;
 use offprint::language::{Attributes, Macros, Order, Reading, Recipe, recipe};
-use offprint::render::{Failure, Limits, Plan, Rendered, probe, render};
+use offprint::render::{Failure, Files, Headers, Limits, Plan, Rendered, probe, render};
 
 /// A source in a folder of its own, and what modifiers make of it.
 pub struct Studio {
@@ -31,19 +31,11 @@ impl Studio {
     /// The same of a source that is read this way.
     pub fn read(&self, modifier: &str, reading: Reading) -> Result<(Vec<u8>, Rendered), Failure> {
         let (macros, attributes) = (Macros::default(), Attributes::default());
-        let order = Order {
-            before: "",
-            modifier,
-            export_macro: None,
-            after: "",
-            macros: &macros,
-            object: "",
-            attributes: &attributes,
-        };
+        let order = Order::new(modifier, &macros, &attributes);
         let recipe = Recipe { reading, ..recipe(&order).unwrap().recipe };
-        let plan = Plan::of(&recipe, &probe(&self.source())?, &Limits::default())?;
+        let plan = Plan::of(&recipe, &probe(&self.source())?, &Headers::new(), &Limits::default())?;
         let output = self.folder.path().join("output");
-        let rendered = render(&plan, &self.source(), &output)?;
+        let rendered = render(&plan, &Files::only(self.source()), &output)?;
         let file = std::fs::read(output).unwrap();
         assert_eq!(rendered.bytes, file.len() as u64);
         Ok((file, rendered))
@@ -254,4 +246,108 @@ fn resolution_is_carried_or_replaced() {
         let second = Studio::with(&Studio::with(&first).file("fmt=tif").unwrap().0);
         assert!((probe(&second.source()).unwrap().dpi.unwrap() - 240.0).abs() < 0.1, "{format}");
     }
+}
+
+/// A red square of 20 in the middle of a transparent picture of 60, whose hidden colour is blue.
+fn badge() -> Vec<u8> {
+    let inside = |x: u32, y: u32| (20..40).contains(&x) && (20..40).contains(&y);
+    let picture = RgbaImage::from_fn(60, 60, |x, y| if inside(x, y) { RED } else { Rgba([0, 0, 255, 0]) });
+    file_of(picture, ImageFormat::Png)
+}
+
+#[test]
+fn masks_are_used_grown_and_shown() {
+    let studio = Studio::with(&badge());
+    let alpha = |modifier: &str, x, y| studio.picture(&format!("{modifier}&fmt=png-alpha")).get_pixel(x, y)[3];
+    assert_eq!((alpha("", 30, 30), alpha("", 5, 5)), (255, 0));
+    assert_eq!((alpha("maskUse=invert", 30, 30), alpha("maskUse=invert", 5, 5)), (0, 255));
+    assert_eq!(studio.picture("maskUse=off&fmt=png").get_pixel(5, 5), BLUE);
+    assert_eq!((alpha("op_growMask=5", 43, 30), alpha("op_growMask=5", 47, 30)), (255, 0));
+    assert_eq!((alpha("op_growMask=-5", 23, 30), alpha("op_growMask=-5", 27, 30)), (0, 255));
+    // Pixels of the source shrink with the layer, pixels of the layer do not.
+    assert!(alpha("scale=.5&op_growMask=6", 25, 15) < 50 && alpha("scale=.5&op_growMaskR=6", 25, 15) > 200);
+    let shown = studio.picture("req=mask&wid=60&hei=80&bgc=ffffff&fmt=png");
+    assert_eq!(shown.color(), image::ColorType::L8);
+    assert_eq!((shown.get_pixel(30, 40)[0], shown.get_pixel(30, 5)[0]), (255, 0));
+    let opaque = Studio::with(&file_of(quarters(8, 8), ImageFormat::Png));
+    assert_eq!(opaque.picture("maskUse=invert&fmt=png-alpha").get_pixel(2, 2)[3], 0);
+    assert_eq!(opaque.picture("hide=1&bgColor=ffffff&bgc=00ff00&fmt=png").get_pixel(2, 2), GREEN);
+}
+
+#[test]
+fn outlines_cut_where_the_composite_is() {
+    let studio = studio();
+    let square = "clipPath=M0,0L40,0,40,40,0,40Z";
+    let cut = studio.picture(&format!("{square}&fmt=png-alpha"));
+    assert_eq!((cut.get_pixel(20, 10), cut.get_pixel(60, 10)[3]), (RED, 0));
+    // Cuts come before flips, also within the layer; those that only cut out need one to cut out of.
+    let flipped = studio.picture(&format!("flip=lr&{square}&fmt=png-alpha"));
+    assert_eq!((flipped.get_pixel(20, 10)[3], flipped.get_pixel(60, 10)), (0, RED));
+    let out = "clipXPath=m0,0l20,0,0,40,-20,0z";
+    assert_eq!(studio.picture(&format!("{out}&fmt=png-alpha")).get_pixel(10, 10), RED);
+    let both = studio.picture(&format!("{out}&{square}&fmt=png-alpha"));
+    assert_eq!((both.get_pixel(10, 10)[3], both.get_pixel(30, 10)), (0, RED));
+    // In the layer, places count from the layer's corner, before it is turned.
+    let turned = studio.picture(&format!("layer=0&{square}&rotate=90&fmt=png-alpha"));
+    assert_eq!((turned.dimensions(), turned.get_pixel(20, 10)[3]), ((40, 80), 255));
+    assert_eq!(turned.get_pixel(20, 60)[3], 0);
+}
+
+#[test]
+fn perspectives_bring_corners_where_they_are_sent() {
+    let studio = studio();
+    let same = studio.picture("perspective=0,0,80,0,80,40,0,40&fmt=png-alpha");
+    assert_eq!(corners(&same), corners(&studio.picture("fmt=png-alpha")));
+    let mirrored = studio.picture("perspectiveN=1,0,0,0,0,1,1,1,R1&fmt=png");
+    assert_eq!(corners(&mirrored), corners(&studio.picture("flip=lr&fmt=png")));
+    for sampling in ["R1", "R2", "R3", "R3T100"] {
+        let bent = studio.picture(&format!("perspective=20,0,60,0,80,40,0,40,{sampling}&size=9,9&fmt=png-alpha"));
+        assert_eq!(bent.dimensions(), (80, 40));
+        assert_eq!(
+            (bent.get_pixel(5, 5)[3], bent.get_pixel(30, 5), bent.get_pixel(10, 37)),
+            (0, RED, BLUE),
+            "{sampling}"
+        );
+    }
+}
+
+#[test]
+fn tiles_are_parts_of_the_whole_view() {
+    let studio = studio();
+    for view in ["wid=64&hei=64&bgc=123456", "wid=64&op_sharpen=1", "wid=50&hei=20&fit=crop&op_usm=2,3"] {
+        let whole = studio.picture(&format!("{view}&fmt=png"));
+        let (w, h) = whole.dimensions();
+        for (x, y) in [(0, 0), (w / 2, 0), (0, h / 2), (w / 2, h / 2)] {
+            let tile = studio.picture(&format!("{view}&rect={x},{y},{},{}&fmt=png", w / 2, h / 2));
+            assert_eq!(tile, whole.crop_imm(x, y, w / 2, h / 2), "{view} {x},{y}");
+        }
+    }
+    let outside = studio.picture("wid=40&rect=-10,-10,60,40&bgc=00ff00&fmt=png");
+    assert_eq!((outside.get_pixel(5, 5), outside.get_pixel(12, 12), outside.get_pixel(55, 15)), (GREEN, RED, GREEN));
+    let scaled = studio.picture("wid=40&rect=0,0,20,10,0.5&op_sharpen=1&fmt=png");
+    assert_eq!((scaled.dimensions(), scaled.get_pixel(3, 2)), ((20, 10), RED));
+}
+
+#[test]
+fn thumbnails_lie_on_their_background() {
+    let thumb = studio().picture("req=tmb&wid=40&hei=40&bgc=00ffff&fmt=png");
+    assert_eq!(thumb.dimensions(), (40, 40));
+    assert_eq!((thumb.get_pixel(20, 3), thumb.get_pixel(4, 14)), (Rgba([0, 255, 255, 255]), RED));
+    assert_eq!(studio().picture("req=tmb").dimensions(), (100, 100));
+}
+
+#[test]
+fn colours_grow_tint_and_rustle() {
+    let studio = studio();
+    let grown = studio.picture("op_grow=4&fmt=png");
+    assert_eq!((grown.get_pixel(38, 4), grown.get_pixel(4, 4)), (Rgba([255, 255, 0, 255]), RED));
+    assert_eq!(studio.picture("op_grow=-4&fmt=png").get_pixel(38, 4), Rgba([0, 0, 0, 255]));
+    let gray = Studio::with(&file_of(RgbImage::from_pixel(40, 40, Rgb([128; 3])), ImageFormat::Png));
+    assert_eq!(gray.picture("op_colorize=00ff00&fmt=png").get_pixel(9, 9), GREEN);
+    let noisy = gray.picture("op_noise=20,gaussian,1&fmt=png").to_rgb8();
+    assert!(noisy.pixels().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]));
+    assert!(noisy.pixels().any(|pixel| pixel[0] < 110) && noisy.pixels().any(|pixel| pixel[0] > 146));
+    assert_eq!(noisy, gray.picture("op_noise=20,gaussian,1&fmt=png").to_rgb8());
+    let colourful = gray.picture("op_noise=20&fmt=png").to_rgb8();
+    assert!(colourful.pixels().any(|pixel| pixel[0] != pixel[1]));
 }

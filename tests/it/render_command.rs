@@ -58,3 +58,42 @@ fn a_plan_can_be_seen() {
     let first: Value = serde_json::from_slice(explained.stdout.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
     assert_eq!((&first["width"], &first["steps"][0]["step"]), (&50.into(), &"resize".into()));
 }
+
+#[test]
+fn other_pictures_can_be_given_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let mask = folder.path().join("mask.png");
+    std::fs::write(
+        &mask,
+        file_of(image::GrayImage::from_fn(4, 2, |x, _| image::Luma([(x > 1) as u8 * 255])), ImageFormat::Png),
+    )
+    .unwrap();
+    let asset = format!("m/red={}", mask.display());
+    let done = offprint(folder.path(), &["--modifier", "mask=/m/red&fmt=png-alpha", "--asset", &asset]);
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let made = image::open(folder.path().join("out"))
+        .or_else(|_| image::load_from_memory(&std::fs::read(folder.path().join("out")).unwrap()));
+    let made = made.unwrap().to_rgba8();
+    assert_eq!((made.dimensions(), made.get_pixel(20, 50)[3], made.get_pixel(180, 50)[3]), ((200, 100), 0, 255));
+    let missing = offprint(folder.path(), &["--modifier", "src=nobody"]);
+    let said: Value = serde_json::from_slice(&missing.stderr).unwrap();
+    assert_eq!((missing.status.code(), &said["code"]), (Some(2), &"source-missing".into()));
+}
+
+#[test]
+fn a_modifier_can_be_checked_without_rendering() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("shoe.png");
+    std::fs::write(&source, file_of(quarters(200, 100), ImageFormat::Png)).unwrap();
+    let check = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_offprint")).arg("check").args(arguments).output().unwrap()
+    };
+    let told = check(&["--source", source.to_str().unwrap(), "--modifier", "wid=50&wid=64&fmt=tif,,lzw"]);
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let picture = serde_json::json!({"fileName": "shoe.tiff", "width": 64, "height": 32, "failure": null});
+    assert_eq!((&told["picture"], &told["commands"][0]["fate"]), (&picture, &"replaced".into()));
+    let wrong = check(&["--modifier", "wid=x"]);
+    let said: Value = serde_json::from_slice(&wrong.stderr).unwrap();
+    assert_eq!((wrong.status.code(), &said["errors"][0]["offset"]), (Some(2), &0.into()));
+}

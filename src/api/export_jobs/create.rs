@@ -146,6 +146,7 @@ async fn write(
     draft: Draft,
 ) -> Result<(), Problem> {
     let order = &draft.order;
+    let objects = draft.objects();
     let mut warnings = draft.warnings;
     warnings.extend(no_recipient(state, order));
     let generated = format!("export {}", Utc::now().format("%Y-%m-%d %H:%M:%S"));
@@ -172,6 +173,7 @@ async fn write(
         expires_in: order.expires_in.unwrap_or(KEPT),
         warnings: &warnings,
         recipes: &draft.recipes,
+        objects,
         items: draft.items.iter().map(new_item).collect(),
     };
     creation::create(connection, caller.company, &job).await.map_err(Problem::from)

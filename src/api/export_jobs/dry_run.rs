@@ -154,7 +154,8 @@ fn planned(file: DraftFile, name: Option<String>, header: Option<&Header>, limit
     let Some(meaning) = file.meaning else { return shown };
     let note = |code, detail| Note::new(code, detail);
     let plan = match header {
-        Some(header) => Plan::of(&meaning.recipe, header, limits).map_err(|failure| note(failure.code, failure.detail)),
+        Some(header) => Plan::of(&meaning.recipe, header, &meaning.others, limits)
+            .map_err(|failure| note(failure.code, failure.detail)),
         None => Err(note(Code::UnsupportedFormat, "The format of this picture cannot be read.".into())),
     };
     match plan {

@@ -1,6 +1,8 @@
 //! Documented commands that do not work yet, and those that have no meaning in an export.
 
-use super::{Command, Scope, Support};
+use super::super::complaint::Fault;
+use super::super::value;
+use super::{Command, Draft, Meaning, Place, Scope, Support};
 
 /// A row of a command that is not supported yet.
 const fn row(
@@ -28,16 +30,6 @@ const fn layer(
     Command { help, ..row(name, syntax, Scope::Layer, page, example) }
 }
 
-const fn composite(
-    name: &'static str,
-    syntax: &'static str,
-    page: &'static str,
-    example: &'static str,
-    help: &'static str,
-) -> Command {
-    Command { help, ..row(name, syntax, Scope::Composite, page, example) }
-}
-
 const fn global(
     name: &'static str,
     syntax: &'static str,
@@ -56,24 +48,6 @@ const fn idle(idle: &'static [&'static str], row: Command) -> Command {
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Command] = &[
     Command { scope: Scope::Segment, ..layer("effect", "effect=number", "r-effect", "effect=-1", "Opens the segment of a layer effect.") },
-    idle(&["off", "on,1"], global("dpr", "dpr=off|on,factor", "r-dpr", "dpr=on,2", "Multiplies width and height for dense screens.")),
-    global("rect", "rect=x,y,width,height[,scale]", "r-rect", "rect=0,0,100,100", "A tile of the finished view.")    ,
-    layer("src", "src=object", "r-src", "src=other", "Takes another picture as the layer's source."),
-    layer("mask", "mask=object", "r-mask", "mask=other", "Takes another picture as the layer's mask."),
-    idle(&["norm"], layer("maskUse", "maskUse=norm|invert|off", "r-maskuse", "maskUse=invert", "How the mask is used.")),
-    idle(&["0"], layer("hide", "hide=0|1", "r-hide", "hide=1", "Leaves the layer out.")),
-    layer("perspective", "perspective=x0,y0,…[,mode]", "r-perspective", "perspective=0,0,9,0,9,9,0,9", "Maps the layer onto a quadrangle."),
-    Command { slot: "perspective", ..layer("perspectiveN", "perspectiveN=x0,y0,…[,mode]", "r-perspective", "perspectiveN=0,0,1,0,1,1,0,1", "Maps the layer onto a quadrangle, in fractions.") },
-    composite("cropPathE", "cropPathE=name[,name]", "r-croppath", "cropPathE=a", "Crops to the bounds of embedded paths."),
-    composite("clipPath", "clipPath=path", "r-clippath", "clipPath=M0,0L9,0,9,9Z", "Makes what lies outside a path transparent."),
-    composite("clipPathE", "clipPathE=name[,name]", "r-clippath", "clipPathE=a", "Clips with embedded paths."),
-    composite("clipXPath", "clipXPath=path", "r-clipxpath", "clipXPath=M0,0L9,0,9,9Z", "Makes what lies inside a path transparent."),
-    composite("clipXPathE", "clipXPathE=name[,name]", "r-clipxpath", "clipXPathE=a", "Punches embedded paths out."),
-    composite("op_colorize", "op_colorize=colour[,mode[,contrast]]", "r-op-colorize", "op_colorize=00ff00", "Recolours the picture."),
-    idle(&["0"], composite("op_grow", "op_grow=pixels", "r-op-grow", "op_grow=3", "Grows bright or dark areas.")),
-    idle(&["0"], layer("op_growMask", "op_growMask=pixels", "r-op-growmask", "op_growMask=3", "Grows the mask, in source pixels.")),
-    Command { slot: "op_growMask", ..idle(&["0"], layer("op_growMaskR", "op_growMaskR=pixels", "r-op-growmaskr", "op_growMaskR=3", "Grows the mask.")) },
-    idle(&["0"], composite("op_noise", "op_noise=percent[,kind[,mono]]", "r-op-noise", "op_noise=10", "Adds noise.")),
     global("icc", "icc=profile[,intent[,bpc[,dither]]]", "r-icc", "icc=sRGB", "The output colour profile."),
     idle(&["0"], global("xmpEmbed", "xmpEmbed=0|1", "r-xmpembed", "xmpEmbed=1", "Keeps XMP metadata.")),
     idle(&["0"], global("pathEmbed", "pathEmbed=0|1", "r-pathembed", "pathEmbed=1", "Keeps embedded paths.")),
@@ -100,6 +74,32 @@ const fn ignored(
     Command { support: Support::Ignored, refuses: "", range: "anything", ..global(name, syntax, page, example, help) }
 }
 
+/// A row of a command that places layers: its value is looked at, though a single picture has no place.
+const fn placed(refuses: &'static str, meaning: Meaning, slot: &'static str, row: Command) -> Command {
+    Command {
+        refuses,
+        slot,
+        range: "two numbers up to 2,147,483,648",
+        scope: Scope::Layer,
+        meaning: Some(meaning),
+        ..row
+    }
+}
+
+fn pixels(_: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    let parts: [&str; 2] = value::exactly(text, "x,y")?;
+    parts.into_iter().try_for_each(|part| value::whole(part, -FAR..=FAR, "within 2,147,483,648 of 0").map(drop))
+}
+
+fn fractions(_: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    let parts: [&str; 2] = value::exactly(text, "x,y")?;
+    let far = FAR as f64;
+    parts.into_iter().try_for_each(|part| value::real(part, -far..=far, "within 2,147,483,648 of 0").map(drop))
+}
+
+/// The largest place that is documented.
+const FAR: i64 = 2_147_483_648;
+
 /// Accepted with a warning, so that texts copied from delivery addresses work.
 #[rustfmt::skip]
 pub(super) const MEANINGLESS: &[Command] = &[
@@ -115,11 +115,11 @@ pub(super) const MEANINGLESS: &[Command] = &[
     ignored("type", "type=…", "r-type", "type=x", "The kind of a set's metadata."),
     ignored("name", "name=…", "r-savetofile", "name=x", "The file name of req=saveToFile."),
     ignored("timeout", "timeout=…", "r-savetofile", "timeout=1000", "The time limit of req=saveToFile."),
-    ignored("pos", "pos=x,y", "r-pos", "pos=10,10", "Places a layer; layer 0 is the canvas and has no place."),
-    Command { slot: "pos", ..ignored("posN", "posN=x,y", "r-pos", "posN=0.1,0.1", "Places a layer; layer 0 is the canvas and has no place.") },
-    ignored("anchor", "anchor=x,y", "r-anchor", "anchor=10,10", "Centre of rotation; the rectangle of layer 0 is the same for any."),
-    Command { slot: "anchor", ..ignored("anchorN", "anchorN=x,y", "r-anchor", "anchorN=0,0", "Centre of rotation; the rectangle of layer 0 is the same for any.") },
-    ignored("origin", "origin=x,y", "r-origin", "origin=10,10", "The point that places a layer; layer 0 is the canvas."),
-    Command { slot: "origin", ..ignored("originN", "originN=x,y", "r-origin", "originN=0,0", "The point that places a layer; layer 0 is the canvas.") },
     ignored("blendMode", "blendMode=…", "r-blendmode", "blendMode=mult", "How a layer mixes with those below; there are none below layer 0."),
+    placed("pos=1.5,0", pixels, "pos", ignored("pos", "pos=x,y", "r-pos", "pos=10,10", "Places a layer; layer 0 is the canvas and has no place.")),
+    placed("posN=a,b", fractions, "pos", ignored("posN", "posN=x,y", "r-pos", "posN=0.1,0.1", "Places a layer; layer 0 is the canvas and has no place.")),
+    placed("anchor=10", pixels, "anchor", ignored("anchor", "anchor=x,y", "r-anchor", "anchor=10,10", "Centre of rotation; the rectangle of layer 0 is the same for any.")),
+    placed("anchorN=0", fractions, "anchor", ignored("anchorN", "anchorN=x,y", "r-anchor", "anchorN=0,0", "Centre of rotation; the rectangle of layer 0 is the same for any.")),
+    placed("origin=x,y", fractions, "origin", ignored("origin", "origin=x,y", "r-origin", "origin=10,10", "The point that places a layer; layer 0 is the canvas.")),
+    placed("originN=0,9999999999", fractions, "origin", ignored("originN", "originN=x,y", "r-origin", "originN=0,0", "The point that places a layer; layer 0 is the canvas.")),
 ];

@@ -1,9 +1,9 @@
 //! Commands of a layer: its part of the source, its size, its turn, its fills.
 
 use super::super::complaint::Fault;
-use super::super::recipe::{Crop, Extend, Flip, LayerScale};
+use super::super::recipe::{Crop, Extend, Flip, LayerScale, Perspective, Sampling};
 use super::super::{colour, value};
-use super::view::region;
+use super::view::{FACTOR, region};
 use super::{Command, Draft, Place, Scope, Support};
 
 const fn row(name: &'static str, syntax: &'static str, page: &'static str) -> Command {
@@ -49,12 +49,13 @@ pub(super) const COMMANDS: &[Command] = &[
         ..row("size", "size=width,height", "r-size-reference")
     },
     Command {
-        range: "not for layer 0",
+        range: "numbers from 0 to 1; not for layer 0",
         slot: "size",
         help: "Size of a layer in fractions of layer 0; layer 0 itself cannot have it.",
         support: Support::NotYet,
-        accepts: "sizeN=0.5,0.5",
+        accepts: "layer=1&sizeN=0.5,0.5",
         refuses: "sizeN=0.5,0.5",
+        meaning: Some(size_n),
         ..row("sizeN", "sizeN=width,height", "r-size-reference")
     },
     Command {
@@ -91,6 +92,23 @@ pub(super) const COMMANDS: &[Command] = &[
         refuses: "rotate=left",
         meaning: Some(rotate),
         ..row("rotate", "rotate=degrees", "r-rotate")
+    },
+    Command {
+        range: "eight numbers: top left, top right, bottom right, bottom left; R1, R2, R3 or R3T0 to R3T200",
+        help: "Bends the layer until its corners are there. size and res have no effect then.",
+        accepts: "perspective=20,0,180,0,200,100,0,100",
+        refuses: "perspective=0,0,9,9,9,0,0,9",
+        meaning: Some(perspective),
+        ..row("perspective", "perspective=x0,y0,x1,y1,x2,y2,x3,y3[,sampling]", "r-perspective")
+    },
+    Command {
+        range: "as perspective, in fractions of layer 0",
+        slot: "perspective",
+        help: "Bends the layer until its corners are there. size and res have no effect then.",
+        accepts: "perspectiveN=0.1,0,0.9,0,1,1,0,1,R2",
+        refuses: "perspectiveN=0,0,1,0,1,1",
+        meaning: Some(perspective_n),
+        ..row("perspectiveN", "perspectiveN=x0,y0,x1,y1,x2,y2,x3,y3[,sampling]", "r-perspective")
     },
     Command {
         range: "whole numbers; negative ones cut",
@@ -161,7 +179,14 @@ fn size(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-const FACTOR: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
+fn size_n(_: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
+    let sides: [&str; 2] = value::exactly(text, "width,height")?;
+    sides.into_iter().try_for_each(|side| value::real(side, 0.0..=1.0, "between 0 and 1").map(drop))?;
+    match place {
+        Place::Layer => Ok(()),
+        _ => Err(Fault { remedy: "Use size, in pixels.".into(), ..Fault::invalid("Layer 0 cannot have sizeN.") }),
+    }
+}
 
 fn scale(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     draft.scale = Some(LayerScale::Factor(value::real(text, FACTOR, "above 0 (0.000001 to 1,000,000)")?));
@@ -170,9 +195,9 @@ fn scale(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
 
 fn res(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     let asked = value::real(text, f64::MIN_POSITIVE.., "above 0")?;
-    let factor = asked / draft.resolution;
+    let factor = asked / draft.attributes.resolution;
     if !FACTOR.contains(&factor) {
-        return Err(Fault::invalid(format!("{asked} is too far from the resolution {}.", draft.resolution)));
+        return Err(Fault::invalid(format!("{asked} is too far from the resolution {}.", draft.attributes.resolution)));
     }
     draft.res = Some(LayerScale::Factor(factor));
     Ok(())
@@ -182,7 +207,7 @@ fn flip(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
     let flip = Some(value::word(text, &[("lr", Flip::Lr), ("ud", Flip::Ud), ("lrud", Flip::Lrud)])?);
     match place {
         Place::Composite => draft.recipe.composite.flip = flip,
-        Place::LayerZero => draft.recipe.layer.flip = flip,
+        _ => draft.recipe.layer.flip = flip,
     }
     Ok(())
 }
@@ -190,6 +215,51 @@ fn flip(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
 fn rotate(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     draft.recipe.layer.rotate = value::real(text, -1e6..=1e6, "between -1,000,000 and 1,000,000")?.rem_euclid(360.0);
     Ok(())
+}
+
+fn perspective(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    draft.recipe.layer.perspective = Some(bent(text, false)?);
+    Ok(())
+}
+
+fn perspective_n(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    draft.recipe.layer.perspective = Some(bent(text, true)?);
+    Ok(())
+}
+
+/// What corners that cross each other would mean is documented as undefined, so they are refused.
+fn bent(text: &str, fractions: bool) -> Result<Perspective, Fault> {
+    let (numbers, sampling) = match value::parts(text).len() {
+        9 => text.rsplit_once(',').unwrap_or((text, "R3")),
+        _ => (text, "R3"),
+    };
+    let numbers: [&str; 8] = value::exactly(numbers, "x0,y0,x1,y1,x2,y2,x3,y3")?;
+    let mut corners = [[0.0; 2]; 4];
+    for (at, number) in numbers.into_iter().enumerate() {
+        corners[at / 2][at % 2] = value::real(number, -1e6..=1e6, "between -1,000,000 and 1,000,000")?;
+    }
+    let turn = |at: usize| {
+        let ([ax, ay], [bx, by], [cx, cy]) = (corners[at], corners[(at + 1) % 4], corners[(at + 2) % 4]);
+        (bx - ax) * (cy - by) - (by - ay) * (cx - bx)
+    };
+    let turns = [turn(0), turn(1), turn(2), turn(3)];
+    if !turns.iter().all(|turn| *turn > 1e-9) && !turns.iter().all(|turn| *turn < -1e-9) {
+        return Err(Fault::invalid("The four corners make no quadrangle whose corners all point outwards."));
+    }
+    Ok(Perspective { corners, fractions, sampling: sampling_of(sampling.trim())? })
+}
+
+/// The words of a perspective mind their case.
+fn sampling_of(word: &str) -> Result<Sampling, Fault> {
+    match word {
+        "R1" => Ok(Sampling::Nearest),
+        "R2" => Ok(Sampling::Linear),
+        "R3" => Ok(Sampling::Many(0)),
+        other => match other.strip_prefix("R3T") {
+            Some(percent) => Ok(Sampling::Many(value::whole(percent, 0..=200, "between 0 and 200")? as u8)),
+            None => Err(Fault::invalid(format!("`{other}` is none of R1, R2, R3 and R3T0 to R3T200."))),
+        },
+    }
 }
 
 fn extend(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
@@ -227,7 +297,7 @@ fn opac(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
     let opacity = Some((opacity * fill) as f64 / 10_000.0).filter(|opacity| *opacity < 1.0);
     match place {
         Place::Composite => draft.recipe.composite.opacity = opacity,
-        Place::LayerZero => draft.recipe.layer.opacity = opacity,
+        _ => draft.recipe.layer.opacity = opacity,
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Commands that say how the picture is written.
 
 use super::super::complaint::Fault;
-use super::super::recipe::{Palette, Quantize};
+use super::super::recipe::{Palette, Quantize, Request};
 use super::super::{attribute, format, value};
 use super::{Command, Draft, Place, Scope, Support};
 
@@ -79,17 +79,18 @@ pub(super) const COMMANDS: &[Command] = &[
         ..row("printRes", "printRes=dpi", "r-printres")
     },
     Command {
-        range: "img; mask and tmb are not supported yet, other requests give no picture",
+        range: "img, mask or tmb; other requests give no picture",
         default: "img",
-        help: "The kind of answer. An export is a picture.",
+        help: "The picture, its mask in gray, or a thumbnail of one size for all. An export is a picture.",
         accepts: "req=img",
         refuses: "req=props",
         meaning: Some(req),
-        ..row("req", "req=img", "r-req")
+        ..row("req", "req=img|mask|tmb", "r-req")
     },
 ];
 
 fn fmt(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    draft.typed = value::parts(text).get(1).is_some_and(|pixel_type| !pixel_type.is_empty());
     format::read(&mut draft.recipe.output, text)
 }
 
@@ -151,12 +152,15 @@ fn print_res(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn req(_: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "img" => Ok(()),
-        "mask" | "tmb" => {
-            Err(Fault::later(format!("req={text} is not supported yet."), "Leave it away for a picture."))
+fn req(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    draft.recipe.view.request = match text.trim().to_ascii_lowercase().as_str() {
+        "img" => Request::Picture,
+        "mask" => Request::Mask,
+        "tmb" => Request::Thumbnail(draft.attributes.thumbnail),
+        other => {
+            let detail = format!("An export writes a picture, and req={other} asks for something else.");
+            return Err(Fault::invalid(detail));
         }
-        other => Err(Fault::invalid(format!("An export writes a picture, and req={other} asks for something else."))),
-    }
+    };
+    Ok(())
 }

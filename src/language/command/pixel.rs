@@ -1,8 +1,8 @@
 //! Commands that change pixels.
 
 use super::super::complaint::Fault;
-use super::super::recipe::{Sharpening, Tone, Usm};
-use super::super::value;
+use super::super::recipe::{Colorize, Noise, Sharpening, Tone, Usm};
+use super::super::{colour, value};
 use super::{Command, Draft, Place, Scope, Support};
 
 const fn row(name: &'static str, syntax: &'static str, page: &'static str) -> Command {
@@ -56,12 +56,39 @@ pub(super) const COMMANDS: &[Command] = &[
         ..row("op_saturation", "op_saturation=percent", "r-op-saturation")
     },
     Command {
+        range: "an RGB colour; norm or off; contrast 0 to 100",
+        default: "none,norm,0",
+        help: "All in one colour; light and shadow stay. norm makes half of the pixels darker than medium; contrast \
+               sets the range of brightness, 0 keeps it.",
+        accepts: "op_colorize=00ff00,norm,20",
+        refuses: "op_colorize=0,0,0,0k",
+        meaning: Some(colorize),
+        ..row("op_colorize", "op_colorize=colour[,off|norm[,contrast]]", "r-op-colorize")
+    },
+    Command {
         range: "0 or 1",
         help: "Turns each component round.",
         accepts: "op_invert=1",
         refuses: "op_invert=yes",
         meaning: Some(invert),
         ..row("op_invert", "op_invert=0|1", "r-op-invert")
+    },
+    Command {
+        range: PERCENT,
+        help: "Grows bright areas by pixels of the composite; below 0 dark ones.",
+        accepts: "op_grow=3",
+        refuses: "op_grow=2.5",
+        meaning: Some(grow),
+        ..row("op_grow", "op_grow=pixels", "r-op-grow")
+    },
+    Command {
+        range: "strength 0 to 100; uniform or gaussian; mono 0 or 1",
+        default: "0,uniform,0",
+        help: "Adds noise, the same each time; with 1 all components differ alike.",
+        accepts: "op_noise=10,gaussian,1",
+        refuses: "op_noise=10,pink",
+        meaning: Some(noise),
+        ..row("op_noise", "op_noise=percent[,uniform|gaussian[,mono]]", "r-op-noise")
     },
     Command {
         range: "number from 0 to 100",
@@ -102,7 +129,7 @@ pub(super) const COMMANDS: &[Command] = &[
 fn tone(draft: &mut Draft, place: Place) -> &mut Tone {
     match place {
         Place::Composite => &mut draft.recipe.composite.tone,
-        Place::LayerZero => &mut draft.recipe.layer.tone,
+        _ => &mut draft.recipe.layer.tone,
     }
 }
 
@@ -141,6 +168,44 @@ fn invert(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The colour may have commas of its own, so the word behind it is looked for.
+fn colorize(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
+    let parts = value::parts(text);
+    let is_word = |part: &&str| ["off", "norm"].iter().any(|word| word.eq_ignore_ascii_case(part));
+    let colours = parts.iter().position(is_word).unwrap_or(parts.len());
+    let (color, rest) = parts.split_at(colours);
+    let (norm, contrast) = match rest[..] {
+        [] => (true, 0.0),
+        [word] => (word.eq_ignore_ascii_case("norm"), 0.0),
+        [word, contrast] => {
+            (word.eq_ignore_ascii_case("norm"), value::real(contrast, 0.0..=100.0, "between 0 and 100")?)
+        }
+        _ => return Err(Fault::invalid("There are too many parts.")),
+    };
+    let color = colour::read_rgb(&color.join(","))?.opaque();
+    tone(draft, place).colorize = Some(Colorize { color, norm, contrast: if norm { contrast } else { 0.0 } });
+    Ok(())
+}
+
+fn grow(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
+    tone(draft, place).grow = percent(text)?;
+    Ok(())
+}
+
+fn noise(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
+    let kinds = [("uniform", false), ("gaussian", true)];
+    let (strength, kind, mono) = match value::parts(text)[..] {
+        [strength] => (strength, "uniform", "0"),
+        [strength, kind] => (strength, kind, "0"),
+        [strength, kind, mono] => (strength, kind, mono),
+        _ => return Err(Fault::invalid("There are more than three parts.")),
+    };
+    let percent = value::whole(strength, 0..=100, "between 0 and 100")? as i32;
+    let noise = Noise { percent, gaussian: value::word(kind, &kinds)?, mono: value::flag(mono)? };
+    tone(draft, place).noise = (percent > 0).then_some(noise);
+    Ok(())
+}
+
 fn blur(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
     tone(draft, place).blur = value::real(text, 0.0..=100.0, "between 0 and 100")?;
     Ok(())
@@ -149,7 +214,7 @@ fn blur(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
 fn sharpening(draft: &mut Draft, place: Place) -> &mut Sharpening {
     match place {
         Place::Composite => &mut draft.recipe.view.sharpening,
-        Place::LayerZero => &mut draft.recipe.layer.sharpening,
+        _ => &mut draft.recipe.layer.sharpening,
     }
 }
 

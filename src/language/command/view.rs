@@ -2,7 +2,7 @@
 
 use super::super::attribute::RES_MODES;
 use super::super::complaint::Fault;
-use super::super::recipe::{Fit, FitMode, Region};
+use super::super::recipe::{Fit, FitMode, Region, Tile};
 use super::super::{colour, value};
 use super::{Command, Draft, Place, Scope, Support};
 
@@ -54,6 +54,23 @@ pub(super) const COMMANDS: &[Command] = &[
         ..row("rgn", "rgn=x,y,width,height", "r-rgn")
     },
     Command {
+        range: "whole numbers; width and height above 0; scale above 0",
+        help: "A tile of the finished view, for pictures that are fetched in parts. Its place counts after scale.",
+        accepts: "wid=200&rect=0,0,100,50",
+        refuses: "rect=0,0,100",
+        meaning: Some(rect),
+        ..row("rect", "rect=x,y,width,height[,scale]", "r-rect")
+    },
+    Command {
+        range: "off, or on and a number above 0",
+        default: "off",
+        help: "Multiplies width and height, for dense screens. With it MaxPix makes the picture smaller, not a mistake.",
+        accepts: "wid=100&dpr=on,2",
+        refuses: "dpr=on,0",
+        meaning: Some(dpr),
+        ..row("dpr", "dpr=off|on,factor", "r-dpr")
+    },
+    Command {
         range: "numbers from -1 to 1",
         default: "0,0",
         help: "Where the picture lies in the view, or which part is kept: -1 left and top, 1 right and bottom.",
@@ -81,6 +98,9 @@ pub(super) const COMMANDS: &[Command] = &[
         ..row("resMode", "resMode=mode", "r-is-http-resmode")
     },
 ];
+
+/// Factors that can be meant.
+pub(super) const FACTOR: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 
 fn wid(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     draft.recipe.view.wid = Some(value::pixels(text)?);
@@ -112,7 +132,7 @@ fn fit(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
 }
 
 fn scl(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    let inverse = value::real(text, 1e-6..=1e6, "above 0 (0.000001 to 1,000,000)")?;
+    let inverse = value::real(text, FACTOR, "above 0 (0.000001 to 1,000,000)")?;
     draft.recipe.view.scale = Some(1.0 / inverse);
     Ok(())
 }
@@ -128,6 +148,27 @@ pub(super) fn region(text: &str) -> Result<Region, Fault> {
     Ok(Region { x: value::place(x)?, y: value::place(y)?, w: value::pixels(w)?, h: value::pixels(h)? })
 }
 
+fn rect(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    let (tile, scale) = match value::parts(text).len() {
+        5 => text.rsplit_once(',').unwrap_or((text, "1")),
+        _ => (text, "1"),
+    };
+    let scale = value::real(scale, FACTOR, "above 0 (0.000001 to 1,000,000)")?;
+    draft.recipe.view.rect = Some(Tile { region: region(tile)?, scale });
+    Ok(())
+}
+
+fn dpr(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    let lower = text.to_ascii_lowercase();
+    draft.recipe.view.dpr = match value::parts(&lower)[..] {
+        ["off"] => None,
+        ["on", factor] => Some(value::real(factor, FACTOR, "above 0 (0.000001 to 1,000,000)")?),
+        _ => return Err(Fault::invalid(format!("`{text}` is neither off nor on and a factor."))),
+    }
+    .filter(|factor| *factor != 1.0);
+    Ok(())
+}
+
 fn align(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     let [h, v] = value::exactly(text, "horizontal,vertical")?;
     let side = |part| value::real(part, -1.0..=1.0, "between -1 and 1");
@@ -136,7 +177,7 @@ fn align(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
 }
 
 fn bgc(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.view.background = colour::read(text)?.opaque();
+    draft.background = Some(colour::read(text)?.opaque());
     Ok(())
 }
 

@@ -83,7 +83,7 @@ pub(in crate::render) fn recolored<S: Sample>(color: &[S], to: PixelType) -> [S;
 }
 
 /// Brightness of red, green and blue, with the weights of sRGB's own definition of luma.
-fn luma<S: Sample>(pixel: &[S]) -> S {
+pub(in crate::render) fn luma<S: Sample>(pixel: &[S]) -> S {
     S::narrow((pixel[0].wide() * 2126 + pixel[1].wide() * 7152 + pixel[2].wide() * 722 + 5000) / 10_000)
 }
 

@@ -4,11 +4,15 @@
 //! [`Raster`] of any [`Sample`]; [`Pixels`] is the choice between the two depths.
 
 mod blur;
+mod grow;
+mod matte;
 mod mix;
+mod noise;
 mod place;
 mod raster;
 mod resample;
 mod sample;
+mod warp;
 
 use image::DynamicImage;
 
@@ -16,7 +20,7 @@ use super::failure::Failure;
 use super::step::{Kernel, Step};
 use crate::language::PixelType;
 
-pub(super) use mix::recolored;
+pub(super) use mix::{luma, recolored};
 pub use raster::Raster;
 pub use resample::Resize;
 pub use sample::Sample;
@@ -68,6 +72,20 @@ impl Pixels {
         }
     }
 
+    /// Takes another picture as its mask: that one's alpha, else its brightness, stretched to this one's size.
+    pub fn masked_by(self, mask: Self, kernel: Kernel) -> Result<Self, Failure> {
+        fn stretched<S: Sample>(mask: Raster<S>, size: (u32, u32), kernel: Kernel) -> Result<Raster<S>, Failure> {
+            let matte = mask.matte();
+            let ((w, h), same) = (matte.size(), matte.size() == size);
+            if same { Ok(matte) } else { matte.resize([0.0, 0.0, f64::from(w), f64::from(h)], size, kernel) }
+        }
+        let size = self.size();
+        Ok(match self {
+            Self::Eight(raster) => raster.masked(stretched(mask.into_eight(), size, kernel)?.data()).into(),
+            Self::Sixteen(raster) => raster.masked(stretched(mask.into_sixteen(), size, kernel)?.data()).into(),
+        })
+    }
+
     /// With these components, at this depth, converted without profiles where they are others.
     pub fn shaped(self, pixel_type: PixelType, alpha: bool, bits: u8) -> Self {
         match (bits > 8, self) {
@@ -117,7 +135,7 @@ impl Pixels {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::language::Tone;
+    use crate::language::{Noise, Sampling, Tone};
     use crate::render::step::Paint;
     use crate::render::turn::Turn;
 
@@ -162,6 +180,16 @@ mod tests {
             Step::Blur { sigma: 1.3 },
             Step::Sharpen { amount: 1.0, sigma: 1.0, threshold: 0.0, mono: false },
             Step::Flatten { color: Paint { alpha: 255, ..paint } },
+            Step::InvertMask { black: true },
+            Step::GrowMask { pixels: -2 },
+            Step::Grow { pixels: 2 },
+            Step::ShowMask,
+            Step::Warp {
+                back: [1.1, 0.1, -1.0, 0.0, 0.9, 0.5, 0.01, 0.0, 1.0],
+                sampling: Sampling::Many(0),
+                each_way: 2,
+            },
+            Step::Noise(Noise { percent: 10, gaussian: true, mono: false }),
         ];
         for picture in each_shape() {
             for step in &steps {

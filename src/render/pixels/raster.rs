@@ -3,6 +3,7 @@
 use super::Sample;
 use crate::language::{PixelType, Tone};
 use crate::render::failure::Failure;
+use crate::render::outline;
 use crate::render::step::Step;
 use crate::render::tone;
 
@@ -90,7 +91,18 @@ impl<S: Sample> Raster<S> {
             Step::Sharpen { amount, sigma, threshold, mono } => Ok(self.sharpen(amount, sigma, threshold, mono)),
             Step::Flatten { color } => Ok(self.fill(color).without_alpha()),
             Step::Recolor { to } => Ok(self.recolor(to)),
-            Step::Convert | Step::Reduce => Ok(self),
+            Step::Unmask => Ok(self.without_alpha()),
+            Step::InvertMask { black } => Ok(self.inverted_mask(black)),
+            Step::GrowMask { pixels } => Ok(self.grown_mask(pixels)),
+            Step::ShowMask => Ok(self.shown_mask()),
+            Step::Clip { ref inside, ref outside } => {
+                let kept = outline::kept(inside, outside, self.size());
+                Ok(self.kept(&kept))
+            }
+            Step::Warp { ref back, sampling, each_way } => Ok(self.warp(back, sampling, each_way)),
+            Step::Grow { pixels } => Ok(self.grow(pixels)),
+            Step::Noise(noise) => Ok(self.noise(noise)),
+            Step::Convert | Step::Reduce | Step::Mask { .. } => Ok(self),
         }
     }
 
@@ -147,6 +159,11 @@ impl<S: Sample> Raster<S> {
             }
             tone::recolor(pixel, tone);
         }
-        picture
+        if let Some(colorize) = &tone.colorize {
+            let range = tone::brightness(picture.pixels(), picture.alpha);
+            let table = tone::colorized::<S>(colorize, range);
+            picture.pixels_mut().for_each(|pixel| tone::look_up(pixel, &table));
+        }
+        if tone.invert { picture.invert() } else { picture }
     }
 }

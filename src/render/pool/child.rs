@@ -4,13 +4,14 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::protocol::{GO, Job, SOURCE, Said, output};
+use super::protocol::{GO, Job, SOURCE, Said, object, output};
 use crate::code::Code;
 use crate::language::Recipe;
 use crate::render::confine::{Confinement, grant_cpu};
 use crate::render::develop::{Rendered, render_all};
 use crate::render::failure::Failure;
 use crate::render::fault::Fault;
+use crate::render::files::Files;
 use crate::render::header::probe;
 use crate::render::plan::Plan;
 
@@ -44,6 +45,7 @@ pub fn serve(scratch: &Path, memory: u64, file: u64, fault: Option<Fault>) -> io
 /// The pictures of one source, planned.
 struct Work {
     plans: Vec<Result<Plan, Failure>>,
+    files: Files,
     /// The source's width as it is stored.
     width: u32,
 }
@@ -53,14 +55,16 @@ impl Work {
         let job: Job = serde_json::from_str(line)
             .map_err(|error| Failure::new(Code::Internal, format!("The render's order does not read: {error}.")))?;
         grant_cpu(Duration::from_secs(job.cpu));
-        let header = probe(&scratch.join(SOURCE))?;
+        let objects = job.objects.iter().map(|pin| (pin.clone(), scratch.join(object(pin)))).collect();
+        let files = Files { source: scratch.join(SOURCE), objects };
+        let (header, others) = (probe(&files.source)?, files.headers());
         let plan = |text: &String| {
             let recipe: Recipe = serde_json::from_str(text).map_err(|_| {
                 Failure::new(Code::Internal, "The recipe of this item does not read; a newer version wrote it.")
             })?;
-            Plan::of(&recipe, &header, &job.limits)
+            Plan::of(&recipe, &header, &others, &job.limits)
         };
-        Ok(Self { plans: job.recipes.iter().map(plan).collect(), width: header.width })
+        Ok(Self { plans: job.recipes.iter().map(plan).collect(), files, width: header.width })
     }
 
     /// What it will need: the most that one picture needs, and as much again for pixels that wait at a fork.
@@ -77,7 +81,7 @@ impl Work {
         let planned = self.plans.iter().enumerate().filter_map(|(number, plan)| Some((number, plan.as_ref().ok()?)));
         let outputs: Vec<_> = planned.map(|(number, plan)| (plan, scratch.join(output(number)))).collect();
         let pictures: Vec<_> = outputs.iter().map(|(plan, output)| (*plan, output.as_path())).collect();
-        let mut rendered = render_all(&pictures, &scratch.join(SOURCE)).into_iter();
+        let mut rendered = render_all(&pictures, &self.files).into_iter();
         let missing = || Err(Failure::new(Code::Internal, "A picture was planned and not rendered."));
         let answer = |plan: &Result<Plan, Failure>| match plan {
             Ok(_) => rendered.next().unwrap_or_else(missing),

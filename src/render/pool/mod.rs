@@ -12,7 +12,7 @@ mod scratch;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use self::scratch::Scratch;
 use super::confine::Confinement;
 use super::develop::Rendered;
 use super::failure::Failure;
+use super::files::Files;
 use super::limits::Limits;
 use crate::code::Code;
 
@@ -143,13 +144,13 @@ impl Pool {
     /// # Errors
     /// When there is no picture at all: what [`probe`](super::probe) refuses; `render-memory` when the plans need more
     /// than a process may have. A process that dies: `render-crashed`, `render-timeout` or `render-memory`.
-    pub async fn render(&self, source: &Path, pictures: Vec<Picture>) -> Result<Vec<Result<Rendered, Failure>>, Ended> {
+    pub async fn render(&self, files: Files, pictures: Vec<Picture>) -> Result<Vec<Result<Rendered, Failure>>, Ended> {
         let setup = &self.0.setup;
         let cpu = setup.fence.cpu.as_secs() * pictures.len().max(1) as u64;
         let (recipes, outputs) = pictures.into_iter().map(|picture| (picture.recipe, picture.output)).unzip();
-        let job = Job { recipes, limits: setup.limits, cpu };
-        let source = source.to_owned();
-        self.run(|inside| async move { inside.render(job, source, outputs).await }).await
+        let objects = files.objects.keys().cloned().collect();
+        let job = Job { recipes, objects, limits: setup.limits, cpu };
+        self.run(|inside| async move { inside.render(job, files, outputs).await }).await
     }
 
     /// Runs work on the pool's runtime, and no longer than somebody waits for it.
@@ -168,13 +169,13 @@ impl Inside {
     async fn render(
         &self,
         job: Job,
-        source: PathBuf,
+        files: Files,
         outputs: Vec<PathBuf>,
     ) -> Result<Vec<Result<Rendered, Failure>>, Ended> {
         // Never closed.
         let _place = self.places.acquire().await;
         let mut process = self.process().await.map_err(Ended::Refused)?;
-        process.desk.lay(&source).map_err(|error| Ended::Refused(error.into()))?;
+        process.desk.lay(&files).map_err(|error| Ended::Refused(error.into()))?;
         let rendered = self.developed(&mut process, &job).await;
         let rendered = rendered.map(|rendered| {
             let places = outputs.iter().enumerate().map(|(number, output)| (process.desk.output(number), output));

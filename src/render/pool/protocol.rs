@@ -14,6 +14,11 @@ use crate::render::limits::Limits;
 /// Where the source lies in the scratch folder; the process may only read it.
 pub(super) const SOURCE: &str = "in/source";
 
+/// Where another asset lies in the scratch folder, by its pin.
+pub(super) fn object(pin: &str) -> String {
+    format!("in/{pin}")
+}
+
 /// Where results go in the scratch folder, by their numbers.
 pub(super) fn output(number: usize) -> String {
     format!("out/{number}")
@@ -33,6 +38,8 @@ pub(super) const NO: &str = "no\n";
 pub(super) struct Job {
     /// The recipes' canonical texts, one for each picture.
     pub recipes: Vec<String>,
+    /// Pins of the other assets that lie beside the source.
+    pub objects: Vec<String>,
     /// How large pictures may be.
     pub limits: Limits,
     /// Processor seconds it may take.

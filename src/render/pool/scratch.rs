@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use super::protocol::{SOURCE, output};
+use super::protocol::{SOURCE, object, output};
+use crate::render::files::Files;
 
 /// The pool's own folder. The lock on it says that its service lives, so that the next one can tidy up what a killed
 /// service left.
@@ -63,10 +64,15 @@ impl Desk {
         self.path().join(output(number))
     }
 
-    /// Lays a source on the desk: a second name for its bytes, or, from another file system, a copy.
-    pub fn lay(&self, source: &Path) -> io::Result<()> {
-        let place = self.path().join(SOURCE);
-        fs::hard_link(source, &place).or_else(|_| fs::copy(source, &place).map(drop))
+    /// Lays a source on the desk, and what pictures need beside it: second names for their bytes, or, from another file
+    /// system, copies.
+    pub fn lay(&self, files: &Files) -> io::Result<()> {
+        let objects = files.objects.iter().map(|(pin, file)| (object(pin), file.as_path()));
+        for (place, file) in objects.chain([(SOURCE.to_owned(), files.source.as_path())]) {
+            let place = self.path().join(place);
+            fs::hard_link(file, &place).or_else(|_| fs::copy(file, &place).map(drop))?;
+        }
+        Ok(())
     }
 
     /// Takes everything away.

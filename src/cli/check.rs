@@ -1,0 +1,35 @@
+//! `offprint check`: what a modifier means, without rendering: the answer of `POST /modifier-check`.
+
+use std::path::PathBuf;
+
+use super::wish::Wish;
+use super::{Refusal, print_json};
+use crate::export::explain::{Explanation, plan};
+use crate::render::{self, Files, Limits};
+
+/// Arguments of `offprint check`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A picture that it is meant for; only its header is read.
+    #[arg(long, value_name = "FILE")]
+    source: Option<PathBuf>,
+
+    #[command(flatten)]
+    wish: Wish,
+}
+
+/// Prints one JSON line.
+pub fn run(arguments: Arguments) -> Result<(), Refusal> {
+    let Arguments { source, wish } = arguments;
+    let part =
+        |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default();
+    let understood = wish.understand(&part(source.as_ref().and_then(|source| source.file_stem())))?;
+    let mut explanation = Explanation::of(&understood);
+    if let Some(source) = source {
+        let header = render::probe(&source).map_err(|failure| Refusal::new(failure.code, failure.detail))?;
+        let files = Files { objects: wish.files(&understood), ..Files::only(source.clone()) };
+        let plan = plan(&understood.recipe, Some(&header), &files.headers(), &Limits::default());
+        explanation = explanation.with_picture(&part(source.file_name()), plan);
+    }
+    print_json(&explanation)
+}

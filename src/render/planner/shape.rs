@@ -1,0 +1,119 @@
+//! What of a layer is seen: masks, cuts along outlines, perspectives.
+
+use super::Planner;
+use crate::language::{Clip, Mask, MaskUse, Perspective, Reading, Sampling};
+use crate::render::failure::Failure;
+use crate::render::files::{self, Headers};
+use crate::render::plan::Decode;
+use crate::render::step::{Paint, Step};
+
+impl Planner<'_> {
+    /// The mask, how it is used, and its growth in pixels of the source. `premultiplied` says that colours of
+    /// transparent pixels are black. Documentation page: r-maskuse.
+    pub(super) fn mask(&mut self, mask: &Mask, premultiplied: bool, others: &Headers) -> Result<(), Failure> {
+        let premultiplied = premultiplied && mask.object.is_none();
+        if let Some(object) = &mask.object {
+            let (pin, header) = files::find(object, others)?;
+            self.limits.check_source(header)?;
+            // A mask that is only half there would hide or show what it should not, so none is accepted damaged.
+            let decode = Box::new(Decode::of(header, 1, Some(pin), Reading::default()));
+            self.steps.push(Step::Mask { decode, turn: header.orientation, kernel: self.kernel });
+            self.alpha = true;
+        }
+        match mask.usage {
+            MaskUse::Norm => {}
+            MaskUse::Off if !self.alpha => {}
+            MaskUse::Off => {
+                self.steps.push(if premultiplied {
+                    Step::Fill { color: Paint::black(self.color) }
+                } else {
+                    Step::Unmask
+                });
+                self.alpha = false;
+            }
+            MaskUse::Invert if self.alpha => self.steps.push(Step::InvertMask { black: premultiplied }),
+            MaskUse::Invert => self.fade(Some(0.0)),
+        }
+        self.grow_mask(mask.grow);
+        Ok(())
+    }
+
+    pub(super) fn grow_mask(&mut self, pixels: i32) {
+        if pixels != 0 && self.alpha {
+            self.steps.push(Step::GrowMask { pixels });
+        }
+    }
+
+    /// Cuts along outlines; those that only cut out need one to cut out of.
+    pub(super) fn clip(&mut self, clip: &Clip) {
+        let Some(inside) = &clip.inside else { return };
+        self.steps.push(Step::Clip { inside: vec![inside.clone()], outside: clip.outside.iter().cloned().collect() });
+        self.alpha = true;
+    }
+
+    /// Bends the layer within its own rectangle.
+    pub(super) fn bend(&mut self, perspective: Option<Perspective>) {
+        let Some(Perspective { corners, fractions, sampling }) = perspective else { return };
+        let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
+        let corners = if fractions { corners.map(|[x, y]| [x * w, y * h]) } else { corners };
+        let each_way = match sampling {
+            Sampling::Many(_) => points(corners, (w, h)),
+            _ => 1,
+        };
+        self.steps.push(Step::Warp { back: back(corners, (w, h)), sampling, each_way });
+        self.alpha = true;
+    }
+}
+
+/// How many points of a pixel are looked at each way: as many as source pixels meet in it, from 2 to 4.
+fn points(corners: [[f64; 2]; 4], (w, h): (f64, f64)) -> u8 {
+    let side = |a: usize, b: usize| (corners[a][0] - corners[b][0]).hypot(corners[a][1] - corners[b][1]).max(1e-6);
+    let shrunk = [w / side(0, 1), h / side(1, 2), w / side(2, 3), h / side(3, 0)].into_iter().fold(0.0, f64::max);
+    shrunk.ceil().clamp(2.0, 4.0) as u8
+}
+
+/// The way back from the quadrangle to a rectangle of this size: the inverse of the way there.
+fn back([[x0, y0], [x1, y1], [x2, y2], [x3, y3]]: [[f64; 2]; 4], (w, h): (f64, f64)) -> [f64; 9] {
+    // From the unit square to the quadrangle, after Heckbert.
+    let (dx1, dx2, sx) = (x1 - x2, x3 - x2, x0 - x1 + x2 - x3);
+    let (dy1, dy2, sy) = (y1 - y2, y3 - y2, y0 - y1 + y2 - y3);
+    let area = dx1 * dy2 - dx2 * dy1;
+    let (g, i) = ((sx * dy2 - dx2 * sy) / area, (dx1 * sy - sx * dy1) / area);
+    let (a, b, c) = (x1 - x0 + g * x1, x3 - x0 + i * x3, x0);
+    let (d, e, f) = (y1 - y0 + g * y1, y3 - y0 + i * y3, y0);
+    // Its adjugate, whose sign makes the depth positive in front of the eye, and then the size of the rectangle.
+    let sign = (a * (e - f * i) - b * (d - f * g) + c * (d * i - e * g)).signum();
+    let unit = [
+        e - f * i,
+        c * i - b,
+        b * f - c * e,
+        f * g - d,
+        a - c * g,
+        c * d - a * f,
+        d * i - e * g,
+        b * g - a * i,
+        a * e - b * d,
+    ];
+    let scale = [w, w, w, h, h, h, 1.0, 1.0, 1.0];
+    std::array::from_fn(|at| unit[at] * scale[at] * sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corners_come_from_corners() {
+        let corners = [[20.0, 5.0], [180.0, -10.0], [200.0, 100.0], [3.0, 90.0]];
+        let mirrored = [corners[1], corners[0], corners[3], corners[2]];
+        for corners in [corners, mirrored] {
+            let way = back(corners, (200.0, 100.0));
+            for (corner, source) in corners.into_iter().zip([[0.0, 0.0], [200.0, 0.0], [200.0, 100.0], [0.0, 100.0]]) {
+                let row = |at: usize| way[at] * corner[0] + way[at + 1] * corner[1] + way[at + 2];
+                assert!(row(6) > 0.0);
+                let found = [row(0) / row(6), row(3) / row(6)];
+                assert!((found[0] - source[0]).abs() < 1e-6 && (found[1] - source[1]).abs() < 1e-6, "{found:?}");
+            }
+        }
+    }
+}
