@@ -157,7 +157,7 @@ fn mask(plan: &Decode, turn: Turn, files: &Files) -> Result<Pixels, Failure> {
 
 fn apply(plan: &Plan, step: &Step, pixels: Cow<'_, Pixels>, files: &Files) -> Result<Pixels, Failure> {
     match step {
-        Step::Mask { decode, turn, kernel } => pixels.into_owned().masked_by(mask(decode, *turn, files)?, *kernel),
+        Step::Mask { decode, turn } => pixels.into_owned().masked_by(mask(decode, *turn, files)?),
         Step::Convert => convert(plan, pixels.into_owned()),
         Step::Resize { from, width, height, kernel } => pixels.resize(*from, (*width, *height), *kernel),
         other => pixels.into_owned().apply(other),

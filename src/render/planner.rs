@@ -298,13 +298,11 @@ impl<'a> Planner<'a> {
 
     pub fn view(&mut self, view: &View, keeps_alpha: bool) -> Result<(), Failure> {
         let keeps_alpha = keeps_alpha || view.request == Request::Mask;
-        // A tile of a sharpened view is cut out of it afterwards, so that tiles meet without a seam.
-        let (tile, later) = match view.sharpening == Sharpening::default() {
-            true => (view.rect, None),
-            false => (None, view.rect),
-        };
-        let placement = view::place(self.size, view, tile)?;
-        self.limits.check_output(placement.view)?;
+        let placement = view::place(self.size, view)?;
+        match view.rect {
+            Some(_) => self.limits.check_between(placement.view)?,
+            None => self.limits.check_output(placement.view)?,
+        }
         let background = view.background;
         let fill = (!keeps_alpha).then_some(background);
         match visible(&placement, self.size) {
@@ -319,7 +317,8 @@ impl<'a> Planner<'a> {
                 self.window(far, 0, placement.view, fill)?;
             }
         }
-        if let Some(Tile { region, scale }) = later {
+        // Cut out of the whole view, so that tiles meet without a seam.
+        if let Some(Tile { region, scale }) = view.rect {
             let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
             self.resize([0.0, 0.0, w, h], (round(w * scale), round(h * scale)))?;
             self.window(i64::from(region.x), i64::from(region.y), (region.w, region.h), fill)?;
@@ -400,9 +399,9 @@ struct Visible {
 fn visible(placement: &Placement, composite: (u32, u32)) -> Option<Visible> {
     let [rx, ry, rw, rh] = placement.region;
     let (left, width, x, w) =
-        visible_axis(placement.offset.0, placement.scaled.0, rx, rw, placement.frame[0], composite.0)?;
+        visible_axis(placement.offset.0, placement.scaled.0, rx, rw, placement.view.0, composite.0)?;
     let (top, height, y, h) =
-        visible_axis(placement.offset.1, placement.scaled.1, ry, rh, placement.frame[1], composite.1)?;
+        visible_axis(placement.offset.1, placement.scaled.1, ry, rh, placement.view.1, composite.1)?;
     Some(Visible { left, top, size: (width, height), from: [x, y, w, h] })
 }
 
@@ -411,14 +410,14 @@ fn visible_axis(
     scaled: u32,
     start: f64,
     length: f64,
-    frame: [i64; 2],
+    view: u32,
     side: u32,
 ) -> Option<(i64, u32, f64, f64)> {
     let scale = f64::from(scaled) / length;
     let near = offset as f64 - start * scale;
     let far = near + f64::from(side) * scale;
-    let first = (near + 0.5).floor().max(frame[0] as f64);
-    let last = (far + 0.5).floor().min(frame[1] as f64);
+    let first = (near + 0.5).floor().max(0.0);
+    let last = (far + 0.5).floor().min(f64::from(view));
     if last <= first {
         return None;
     }

@@ -94,8 +94,6 @@ pub enum Step {
         decode: Box<Decode>,
         /// What makes it upright.
         turn: Turn,
-        /// How it is stretched.
-        kernel: Kernel,
     },
     /// Alpha dropped; colours stay.
     Unmask,

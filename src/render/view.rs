@@ -3,7 +3,7 @@
 
 use super::failure::Failure;
 use crate::code::Code;
-use crate::language::{FitMode, Region, Request, ThumbType, Thumbnail, Tile, View};
+use crate::language::{FitMode, Region, Request, ThumbType, Thumbnail, View};
 
 /// Where the picture lies in its view.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,8 +16,6 @@ pub struct Placement {
     pub offset: (i64, i64),
     /// The region of interest in the composite: left, top, width, height.
     pub region: [f64; 4],
-    /// From where to where the composite may show in the view, across and down: a tile reaches beyond what it is cut of.
-    pub frame: [[i64; 2]; 2],
 }
 
 /// Half goes up. The small addition keeps products like 201 * (100 / 201) from falling below their true value.
@@ -25,11 +23,11 @@ pub(super) fn round(value: f64) -> u32 {
     (value + 0.5 + 1e-9).floor().clamp(1.0, f64::from(u32::MAX)) as u32
 }
 
-/// Computes sizes and places. `composite` is the size of the picture that is shown; of the view a tile may be cut.
+/// Computes sizes and places of the whole view. `composite` is the size of the picture that is shown.
 ///
 /// # Errors
 /// `output-too-large` when the view, or its tile, exceeds MaxPix.
-pub fn place(composite: (u32, u32), view: &View, tile: Option<Tile>) -> Result<Placement, Failure> {
+pub fn place(composite: (u32, u32), view: &View) -> Result<Placement, Failure> {
     let mut asked = asked(view);
     let mut placement = arranged(composite, view, asked);
     if view.dpr.is_some() {
@@ -39,7 +37,6 @@ pub fn place(composite: (u32, u32), view: &View, tile: Option<Tile>) -> Result<P
             placement = arranged(composite, view, asked);
         }
     }
-    let placement = tile.map_or(placement, |tile| placement.tile(tile));
     let shown = view.rect.map_or(placement.view, |tile| (tile.region.w, tile.region.h));
     check_max_pix(shown, view.max_pix)?;
     Ok(placement)
@@ -76,25 +73,7 @@ fn thumb((w, h): (u32, u32), thumbnail: Thumbnail, asked: Asked) -> Placement {
 impl Placement {
     fn new(view: (u32, u32), scaled: (u32, u32), align: (f64, f64), region: [f64; 4]) -> Self {
         let offset = (offset(view.0, scaled.0, align.0), offset(view.1, scaled.1, align.1));
-        Self { view, scaled, offset, region, frame: [[0, i64::from(view.0)], [0, i64::from(view.1)]] }
-    }
-
-    /// A tile of the view, once that is scaled: one resampling does both.
-    fn tile(self, tile: Tile) -> Self {
-        let side = |side: u32| round(f64::from(side) * tile.scale);
-        let place = |place: i64, start: i32| (place as f64 * tile.scale + 0.5).floor() as i64 - i64::from(start);
-        let frame = |view: u32, start: i32, length: u32| {
-            let start = i64::from(start);
-            [(-start).max(0), (i64::from(side(view)) - start).min(i64::from(length))]
-        };
-        let Region { x, y, w, h } = tile.region;
-        Self {
-            view: (w, h),
-            scaled: (side(self.scaled.0), side(self.scaled.1)),
-            offset: (place(self.offset.0, x), place(self.offset.1, y)),
-            frame: [frame(self.view.0, x, w), frame(self.view.1, y, h)],
-            ..self
-        }
+        Self { view, scaled, offset, region }
     }
 }
 
@@ -184,7 +163,7 @@ mod tests {
         let macros = Macros::default();
         let order = Order::new(modifier, &macros, attributes);
         let view = recipe(&order).unwrap().recipe.view;
-        place(composite, &view, view.rect)
+        place(composite, &view)
     }
 
     /// Scaled size, offset and view.
@@ -261,12 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn tiles_are_cut_of_the_finished_view() {
-        assert_eq!(numbers((200, 100), "wid=100&rect=50,0,100,50"), [(100, 50), (-50, 0), (100, 50)]);
-        assert_eq!(numbers((200, 100), "wid=100&rect=0,0,50,25,0.5"), [(50, 25), (0, 0), (50, 25)]);
-        let frame = |modifier| placed((200, 100), modifier, &Attributes::default()).unwrap().frame;
-        // Beyond the view there is background, though the picture would go on.
-        assert_eq!(frame("wid=50&hei=50&fit=crop&rect=-10,0,100,20"), [[10, 60], [0, 20]]);
+    fn only_the_tile_of_a_view_is_held_against_max_pix() {
         let small = Attributes { max_pix: (50, 50), ..Attributes::default() };
         assert!(placed((200, 100), "wid=100&rect=60,0,40,20", &small).is_ok());
         assert!(placed((200, 100), "wid=40&rect=0,0,60,20", &small).is_err());

@@ -73,16 +73,18 @@ impl Pixels {
     }
 
     /// Takes another picture as its mask: that one's alpha, else its brightness, stretched to this one's size.
-    pub fn masked_by(self, mask: Self, kernel: Kernel) -> Result<Self, Failure> {
-        fn stretched<S: Sample>(mask: Raster<S>, size: (u32, u32), kernel: Kernel) -> Result<Raster<S>, Failure> {
+    pub fn masked_by(self, mask: Self) -> Result<Self, Failure> {
+        fn stretched<S: Sample>(mask: Raster<S>, size: (u32, u32)) -> Result<Raster<S>, Failure> {
             let matte = mask.matte();
             let ((w, h), same) = (matte.size(), matte.size() == size);
+            // Sharper kernels overshoot, and leave a breath of what the mask hides.
+            let kernel = Kernel::Triangle;
             if same { Ok(matte) } else { matte.resize([0.0, 0.0, f64::from(w), f64::from(h)], size, kernel) }
         }
         let size = self.size();
         Ok(match self {
-            Self::Eight(raster) => raster.masked(stretched(mask.into_eight(), size, kernel)?.data()).into(),
-            Self::Sixteen(raster) => raster.masked(stretched(mask.into_sixteen(), size, kernel)?.data()).into(),
+            Self::Eight(raster) => raster.masked(stretched(mask.into_eight(), size)?.data()).into(),
+            Self::Sixteen(raster) => raster.masked(stretched(mask.into_sixteen(), size)?.data()).into(),
         })
     }
 

@@ -17,7 +17,7 @@ impl Planner<'_> {
             self.limits.check_source(header)?;
             // A mask that is only half there would hide or show what it should not, so none is accepted damaged.
             let decode = Box::new(Decode::of(header, 1, Some(pin), Reading::default()));
-            self.steps.push(Step::Mask { decode, turn: header.orientation, kernel: self.kernel });
+            self.steps.push(Step::Mask { decode, turn: header.orientation });
             self.alpha = true;
         }
         match mask.usage {
