@@ -20,6 +20,8 @@ pub enum OutputFormat {
     Gif,
     /// WebP.
     Webp,
+    /// JPEG 2000.
+    Jp2,
     /// PDF, a page that is the picture.
     Pdf,
     /// Encapsulated PostScript.
@@ -35,6 +37,7 @@ impl OutputFormat {
             Self::Tiff => ".tiff",
             Self::Gif => ".gif",
             Self::Webp => ".webp",
+            Self::Jp2 => ".jp2",
             Self::Pdf => ".pdf",
             Self::Eps => ".eps",
         }
@@ -48,6 +51,7 @@ impl OutputFormat {
             Self::Tiff => "image/tiff",
             Self::Gif => "image/gif",
             Self::Webp => "image/webp",
+            Self::Jp2 => "image/jp2",
             Self::Pdf => "application/pdf",
             Self::Eps => "image/eps",
         }
@@ -61,6 +65,7 @@ impl OutputFormat {
             Self::Tiff => "tiff",
             Self::Gif => "gif",
             Self::Webp => "webp",
+            Self::Jp2 => "jp2",
             Self::Pdf => "pdf",
             Self::Eps => "eps",
         }
@@ -101,6 +106,8 @@ const WORDS: &[Word] = &[
     Word { packings: &["lzw", "zip"], alpha: true, ..word("tif-alpha", OutputFormat::Tiff, ALL_TYPES) },
     Word { packings: LOSSY, ..word("webp", OutputFormat::Webp, RGB) },
     Word { packings: LOSSY, alpha: true, ..word("webp-alpha", OutputFormat::Webp, RGB) },
+    Word { packings: LOSSY, ..word("jpeg2000", OutputFormat::Jp2, RGB_GRAY) },
+    Word { packings: LOSSY, alpha: true, ..word("jpeg2000-alpha", OutputFormat::Jp2, RGB_GRAY) },
     Word { packings: &["zip", "jpeg"], ..word("pdf", OutputFormat::Pdf, ALL_TYPES) },
     word("eps", OutputFormat::Eps, ALL_TYPES),
 ];
@@ -117,7 +124,7 @@ pub fn output_words() -> impl Iterator<Item = &'static str> {
 }
 
 /// Documented formats that are not written yet.
-const LATER: &[&str] = &["avif", "avif-alpha", "jpeg2000", "jpeg2000-alpha"];
+const LATER: &[&str] = &["avif", "avif-alpha"];
 
 /// Documented formats that are not written, and why.
 const NEVER: &[(&[&str], &str)] = &[

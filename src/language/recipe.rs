@@ -502,7 +502,7 @@ pub enum Compression {
     Zip,
     /// TIFF and PDF with JPEG inside.
     Jpeg,
-    /// WebP without loss.
+    /// WebP and JPEG 2000 without loss.
     Lossless,
 }
 

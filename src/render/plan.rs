@@ -191,6 +191,8 @@ fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)
         SourceFormat::Jpeg if header.progressive => 2 * header.decoded_bytes(),
         SourceFormat::Png if header.progressive => header.decoded_bytes(),
         SourceFormat::Jpeg | SourceFormat::Png => 0,
+        // The file, and for each component its waves and its values in floating point.
+        SourceFormat::Jp2 => 12 * header.decoded_bytes(),
         _ => header.decoded_bytes(),
     };
     let (mut current, steps) = match steps {

@@ -243,3 +243,173 @@ fn sharp_edges_survive_a_palette() {
     let picture = studio(quarters(80, 40)).picture("fmt=gif&quantize=adaptive,diffuse,4");
     assert_eq!(picture.to_rgb8(), quarters(80, 40));
 }
+
+#[test]
+fn jpeg_2000_goes_out_and_comes_back() {
+    let fade = RgbaImage::from_fn(61, 47, |x, y| Rgba([(x * 4) as u8, (y * 5) as u8, 90, (x * 4) as u8]));
+    let (opaque, clear) = (studio(soft()), studio(fade.clone()));
+    let back = |studio: &Studio, modifier: &str| Studio::with(&studio.file(modifier).unwrap().0);
+    assert_eq!(back(&opaque, "fmt=jpeg2000,,lossless").picture("fmt=png").to_rgb8(), soft());
+    assert_eq!(back(&clear, "fmt=jpeg2000-alpha,,lossless").picture("fmt=png-alpha").to_rgba8(), fade);
+    let gray = back(&opaque, "fmt=jpeg2000,gray,lossless");
+    assert_eq!(gray.picture("fmt=png,gray"), opaque.picture("fmt=png,gray"));
+    let (mut bytes, mut difference) = (0, f64::INFINITY);
+    for quality in [10, 50, 90] {
+        let file = opaque.file(&format!("fmt=jpeg2000&qlt={quality}")).unwrap().0;
+        let now = mean_difference(&Studio::with(&file).picture("fmt=png").to_rgb8(), &soft());
+        assert!(file.len() > bytes && now < difference, "{quality}: {} bytes, {now}", file.len());
+        (bytes, difference) = (file.len(), now);
+    }
+    assert!(difference < 2.0, "{difference}");
+    for (side, modifier) in [(1, "fmt=jpeg2000"), (3, "fmt=jpeg2000,,lossless"), (33, "fmt=jpeg2000-alpha")] {
+        let tiny = studio(noise(side, 1));
+        assert_eq!(back(&tiny, modifier).picture("fmt=png").width(), side);
+    }
+}
+
+/// A Photoshop document of these planes.
+pub struct Document<'a> {
+    /// Mode, bits, width, height.
+    pub head: (u16, u16, u32, u32),
+    pub planes: &'a [Vec<u8>],
+    pub packed: bool,
+    /// Whether the plane behind the colours is transparency.
+    pub transparent: bool,
+    pub palette: &'a [u8],
+    pub resources: &'a [(u16, &'a [u8])],
+}
+
+impl Document<'_> {
+    pub fn file(&self) -> Vec<u8> {
+        let (mode, bits, width, height) = self.head;
+        let mut file = b"8BPS\0\x01\0\0\0\0\0\0".to_vec();
+        file.extend((self.planes.len() as u16).to_be_bytes());
+        file.extend([height.to_be_bytes(), width.to_be_bytes()].concat());
+        file.extend([bits.to_be_bytes(), mode.to_be_bytes()].concat());
+        file.extend((self.palette.len() as u32).to_be_bytes());
+        file.extend(self.palette);
+        let mut resources = Vec::new();
+        for (id, data) in self.resources {
+            resources.extend(b"8BIM");
+            resources.extend(id.to_be_bytes());
+            resources.extend([0, 0]);
+            resources.extend((data.len() as u32).to_be_bytes());
+            resources.extend(*data);
+            resources.extend(std::iter::repeat_n(0, data.len() % 2));
+        }
+        file.extend((resources.len() as u32).to_be_bytes());
+        file.extend(resources);
+        if self.transparent {
+            file.extend([0, 0, 0, 8, 0, 0, 0, 2, 0xFF, 0xFF, 0, 0]);
+        } else {
+            file.extend([0; 4]);
+        }
+        file.extend([0, u8::from(self.packed)]);
+        let stride = (width as usize * usize::from(bits)).div_ceil(8);
+        let rows: Vec<Vec<u8>> =
+            self.planes.iter().flat_map(|plane| plane.chunks(stride)).map(<[u8]>::to_vec).collect();
+        if self.packed {
+            let packed: Vec<Vec<u8>> = rows.iter().map(|row| pack(row)).collect();
+            packed.iter().for_each(|row| file.extend((row.len() as u16).to_be_bytes()));
+            file.extend(packed.concat());
+        } else {
+            file.extend(rows.concat());
+        }
+        file
+    }
+}
+
+/// PackBits: runs of three and more, the rest as it is.
+fn pack(row: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let mut plain: Vec<u8> = Vec::new();
+    let flush = |plain: &mut Vec<u8>, packed: &mut Vec<u8>| {
+        for part in plain.chunks(128) {
+            packed.push(part.len() as u8 - 1);
+            packed.extend(part);
+        }
+        plain.clear();
+    };
+    let mut at = 0;
+    while at < row.len() {
+        let run = row[at..].iter().take(128).take_while(|byte| **byte == row[at]).count();
+        if run > 2 {
+            flush(&mut plain, &mut packed);
+            packed.extend([(257 - run) as u8, row[at]]);
+        } else {
+            plain.extend(&row[at..at + run]);
+        }
+        at += run;
+    }
+    flush(&mut plain, &mut packed);
+    packed
+}
+
+/// Each component of a picture as a plane.
+fn planes(picture: &RgbaImage, channels: usize) -> Vec<Vec<u8>> {
+    (0..channels).map(|channel| picture.pixels().map(|pixel| pixel.0[channel]).collect()).collect()
+}
+
+#[test]
+fn photoshop_documents_show_their_merged_picture() {
+    let rgba = DynamicImage::from(soft()).to_rgba8();
+    for packed in [false, true] {
+        let planes = planes(&rgba, 3);
+        let resources: [(u16, &[u8]); 2] = [(1005, &[0, 240, 0, 0, 0, 1, 0, 1]), (1057, &[0, 0, 0, 1, 1, 0])];
+        let mut document = Document {
+            head: (3, 8, 120, 80),
+            planes: &planes,
+            packed,
+            transparent: false,
+            palette: &[],
+            resources: &resources,
+        };
+        let studio = Studio::with(&document.file());
+        assert_eq!(studio.picture("fmt=png").to_rgb8(), soft());
+        assert_eq!(offprint::render::probe(&studio.source()).unwrap().dpi, Some(240.0));
+        let deep: Vec<Vec<u8>> =
+            planes.iter().map(|plane| plane.iter().flat_map(|value| [*value, *value]).collect()).collect();
+        document = Document { head: (3, 16, 120, 80), planes: &deep, ..document };
+        assert_eq!(Studio::with(&document.file()).picture("fmt=png").to_rgb8(), soft());
+        document = Document { head: (1, 8, 120, 80), planes: &planes[..1], ..document };
+        let gray = Studio::with(&document.file()).picture("fmt=png,gray").to_luma8();
+        assert_eq!(gray.as_raw(), &planes[0]);
+        // A plane more without a word on it is a mask that somebody saved.
+        let masked: Vec<Vec<u8>> = planes.iter().cloned().chain([vec![0; 120 * 80]]).collect();
+        document = Document { head: (3, 8, 120, 80), planes: &masked, ..document };
+        assert_eq!(Studio::with(&document.file()).picture("fmt=png-alpha").to_rgb8(), soft());
+    }
+}
+
+#[test]
+fn photoshop_documents_come_in_their_other_modes() {
+    let plain =
+        Document { head: (0, 0, 0, 0), planes: &[], packed: false, transparent: false, palette: &[], resources: &[] };
+    // No ink is the largest number.
+    let inks = [vec![0, 255], vec![255, 255], vec![255, 255], vec![255, 255]];
+    let picture = Studio::with(&Document { head: (4, 8, 2, 1), planes: &inks, ..plain }.file()).picture("fmt=png");
+    assert_eq!(picture.to_rgb8().into_raw(), [0, 255, 255, 255, 255, 255]);
+    let mut palette = vec![0; 768];
+    (palette[7], palette[256 + 7], palette[512 + 7]) = (10, 20, 30);
+    let places = [vec![7, 0]];
+    let indexed = Document { head: (2, 8, 2, 1), planes: &places, palette: &palette, ..plain };
+    assert_eq!(Studio::with(&indexed.file()).picture("fmt=png").to_rgb8().into_raw(), [10, 20, 30, 0, 0, 0]);
+    let bits = [vec![0b0101_0000]];
+    let bitmap = Studio::with(&Document { head: (0, 1, 4, 1), planes: &bits, ..plain }.file());
+    assert_eq!(bitmap.picture("fmt=png,gray").to_luma8().into_raw(), [255, 0, 255, 0]);
+    // Half red, laid on white by Photoshop.
+    let soft = [vec![255], vec![127], vec![127], vec![128]];
+    let clear = Studio::with(&Document { head: (3, 8, 1, 1), planes: &soft, transparent: true, ..plain }.file());
+    assert_eq!(clear.picture("fmt=png-alpha").to_rgba8().into_raw(), [255, 0, 0, 128]);
+    for (document, code) in [
+        (Document { head: (9, 8, 1, 1), planes: &soft, ..plain }, Code::UnsupportedColor),
+        (Document { head: (3, 32, 1, 1), planes: &soft, ..plain }, Code::UnsupportedFormat),
+        (Document { head: (4, 8, 1, 1), planes: &soft[..3], ..plain }, Code::Corrupt),
+        (
+            Document { head: (3, 8, 1, 1), planes: &soft, resources: &[(1057, &[0, 0, 0, 1, 0])], ..plain },
+            Code::UnsupportedFormat,
+        ),
+    ] {
+        assert_eq!(Studio::with(&document.file()).file("fmt=png").unwrap_err().code, code);
+    }
+}

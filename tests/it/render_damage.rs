@@ -4,6 +4,7 @@ use image::ImageFormat;
 use offprint::code::Code;
 use offprint::language::Reading;
 
+use crate::formats::Document;
 use crate::render::{Studio, file_of, quarters};
 
 /// One whole file of each format that can be read, and the ways of writing it that decode differently.
@@ -25,8 +26,18 @@ fn whole_files() -> Vec<(&'static str, Vec<u8>)> {
         ("gif", made("fmt=gif")),
         ("webp", made("fmt=webp")),
         ("webp lossless", made("fmt=webp,,lossless")),
-        ("bmp", file_of(noise, ImageFormat::Bmp)),
+        ("bmp", file_of(noise.clone(), ImageFormat::Bmp)),
+        ("jpeg 2000", made("fmt=jpeg2000")),
+        ("jpeg 2000 lossless", made("fmt=jpeg2000,,lossless")),
+        ("psd", document(&noise, false)),
+        ("psd packed", document(&noise, true)),
     ]
+}
+
+fn document(picture: &image::RgbImage, packed: bool) -> Vec<u8> {
+    let planes: Vec<Vec<u8>> = (0..3).map(|channel| picture.pixels().map(|pixel| pixel.0[channel]).collect()).collect();
+    let head = (3, 8, picture.width(), picture.height());
+    Document { head, planes: &planes, packed, transparent: false, palette: &[], resources: &[] }.file()
 }
 
 #[test]

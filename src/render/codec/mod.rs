@@ -4,10 +4,12 @@ mod decode;
 mod eps;
 mod gif;
 mod in_order;
+mod jp2;
 mod jpeg;
 mod lzw;
 mod pdf;
 mod png;
+mod psd;
 mod strips;
 mod tiff;
 mod webp;
@@ -47,6 +49,7 @@ pub(super) fn encode(encode: &Encode, pixels: &Pixels, path: &Path) -> Result<u6
         OutputFormat::Gif => gif::encode(encode, &pixels, &mut out)?,
         OutputFormat::Webp => webp::encode(encode, &pixels, &mut out)?,
         OutputFormat::Pdf => pdf::encode(encode, &pixels, profile, &mut out)?,
+        OutputFormat::Jp2 => jp2::encode(encode, &pixels, path)?,
         OutputFormat::Eps => eps::encode(encode, &pixels, profile, &mut out)?,
     }
     out.flush()?;

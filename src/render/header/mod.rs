@@ -2,8 +2,10 @@
 
 mod exif;
 mod gif;
+pub(super) mod jp2;
 mod jpeg;
 mod others;
+pub(super) mod psd;
 
 pub(super) use others::{image_failure, png_failure, tiff_failure};
 
@@ -41,11 +43,16 @@ pub enum SourceFormat {
     Gif,
     /// BMP.
     Bmp,
+    /// JPEG 2000.
+    Jp2,
+    /// A Photoshop document.
+    Psd,
 }
 
 impl SourceFormat {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Jpeg, Self::Png, Self::Tiff, Self::Webp, Self::Gif, Self::Bmp];
+    pub const ALL: [Self; 8] =
+        [Self::Jpeg, Self::Png, Self::Tiff, Self::Webp, Self::Gif, Self::Bmp, Self::Jp2, Self::Psd];
 
     /// Its media type.
     pub fn mime(self) -> &'static str {
@@ -56,6 +63,8 @@ impl SourceFormat {
             Self::Webp => "image/webp",
             Self::Gif => "image/gif",
             Self::Bmp => "image/bmp",
+            Self::Jp2 => "image/jp2",
+            Self::Psd => "image/vnd.adobe.photoshop",
         }
     }
 }
@@ -152,7 +161,8 @@ fn read(path: &Path) -> Result<Header, Failure> {
     let mut reader = BufReader::new(File::open(path)?);
     let start = peek(&mut reader)?;
     let Some(format) = sniff(&start) else {
-        return Err(Failure::new(Code::UnsupportedFormat, "The file is no JPEG, PNG, TIFF, WebP, GIF or BMP picture."));
+        let detail = "The file is no JPEG, PNG, TIFF, WebP, GIF, BMP, JPEG 2000 or Photoshop picture.";
+        return Err(Failure::new(Code::UnsupportedFormat, detail));
     };
     let header = match format {
         SourceFormat::Jpeg => jpeg::read(&mut reader)?,
@@ -161,6 +171,8 @@ fn read(path: &Path) -> Result<Header, Failure> {
         SourceFormat::Tiff => others::tiff(reader)?,
         SourceFormat::Webp => others::webp(reader)?,
         SourceFormat::Bmp => others::bmp(reader)?,
+        SourceFormat::Jp2 => jp2::read(&mut reader)?,
+        SourceFormat::Psd => psd::read(&mut reader)?.0,
     };
     if header.width == 0 || header.height == 0 {
         return Err(Failure::new(Code::Corrupt, "The picture has no size."));
@@ -183,6 +195,8 @@ fn sniff(start: &[u8]) -> Option<SourceFormat> {
         [b'G', b'I', b'F', b'8', ..] => Some(SourceFormat::Gif),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(SourceFormat::Webp),
         [b'B', b'M', ..] => Some(SourceFormat::Bmp),
+        [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xFF, 0x4F, 0xFF, 0x51, ..] => Some(SourceFormat::Jp2),
+        [b'8', b'B', b'P', b'S', ..] => Some(SourceFormat::Psd),
         _ => None,
     }
 }
