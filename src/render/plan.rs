@@ -155,7 +155,7 @@ impl Plan {
         let output = &recipe.output;
         let (decode, steps) = planner.decoded(header, object, recipe.reading);
         Ok(Self {
-            peak_bytes: peak_bytes(header, &decode, &steps, size),
+            peak_bytes: peak_bytes(header, &decode, &steps, size).max(encoding_bytes(output.format, size)),
             decode: Decode { profile: profile.needs_conversion().then(|| header.profile.clone()).flatten(), ..decode },
             steps,
             encode: Encode {
@@ -230,6 +230,15 @@ fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)
         current = next;
     }
     peak.max(2 * bytes(size))
+}
+
+/// What an encoder holds that needs more than the result and as much again.
+fn encoding_bytes(format: OutputFormat, (width, height): (u32, u32)) -> u64 {
+    match format {
+        // For each of up to four components the value, its wave and the code of it.
+        OutputFormat::Jp2 => 32 * u64::from(width) * u64::from(height),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,13 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use offprint::code::Code;
+use serde_json::json;
+use sqlx::PgPool;
 use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 
+use crate::exportjob::{file, finished, items};
+use crate::house::House;
 use crate::render::{RED, Studio, file_of, quarters};
 
 /// A picture with as many colours as pixels, soft enough that JPEG can hold it.
@@ -412,4 +416,45 @@ fn photoshop_documents_come_in_their_other_modes() {
     ] {
         assert_eq!(Studio::with(&document.file()).file("fmt=png").unwrap_err().code, code);
     }
+}
+
+/// Uploaded, rendered in a confined process, and fetched.
+#[sqlx::test]
+async fn a_job_reads_and_writes_jpeg_2000_and_photoshop_documents(pool: PgPool) {
+    let house = House::open(pool).await;
+    let planes = planes(&DynamicImage::from(soft()).to_rgba8(), 3);
+    let head = (3, 8, 120, 80);
+    let document =
+        Document { head, planes: &planes, packed: true, transparent: false, palette: &[], resources: &[] }.file();
+    let wave = studio(soft()).file("fmt=jpeg2000,,lossless").unwrap().0;
+    let cut = &wave[..wave.len() / 2];
+    // Both say their size in their first bytes.
+    let (mut large_document, mut large_wave) = (document.clone(), wave.clone());
+    large_document[14..18].copy_from_slice(&30_001_u32.to_be_bytes());
+    let size = wave.windows(4).position(|bytes| bytes == b"\xFF\x4F\xFF\x51").unwrap() + 8;
+    large_wave[size..size + 8].fill(0x7F);
+    for (name, bytes) in [
+        ("1.psd", &document[..]),
+        ("2.jp2", &wave),
+        ("3.jp2", cut),
+        ("4.psd", &document[..document.len() - 9]),
+        ("5.psd", &large_document),
+        ("6.jp2", &large_wave),
+    ] {
+        house.asset(name, bytes).await;
+    }
+    let order = |modifier: &str| json!({"assetFilter": {}, "fmt": "convert", "is_modifier": modifier});
+    let job = finished(&house, order("fmt=jpeg2000,,lossless")).await;
+    let codes: Vec<_> = items(&house, &job).await.iter().map(|item| item["failure"]["code"].clone()).collect();
+    let too_large = "source-too-large";
+    assert_eq!(json!(codes), json!([null, null, "corrupt", "truncated", too_large, too_large]), "{job}");
+    for name in ["1.jp2", "2.jp2"] {
+        assert_eq!(file(&house, &job, name).await, wave, "{name}");
+    }
+    let job = finished(&house, order("fmt=png")).await;
+    for name in ["1.png", "2.png"] {
+        let picture = image::load_from_memory(&file(&house, &job, name).await).unwrap();
+        assert_eq!(picture.to_rgb8(), soft(), "{name}");
+    }
+    house.check().await;
 }

@@ -59,7 +59,8 @@ fn what_is_cut_off_is_rendered_as_far_as_it_decodes_on_request() {
         assert_eq!(rendered.warnings, [], "{name}");
         let Ok((made, rendered)) = Studio::with(&whole[..whole.len() * 9 / 10]).read("fmt=png", lenient) else {
             // Of these nothing can be had, or the directory stands at the end.
-            assert!(["gif", "webp", "webp lossless", "bmp", "tiff", "tiff lzw", "tiff zip"].contains(&name), "{name}");
+            let nothing = ["gif", "webp", "bmp", "tiff", "jpeg 2000", "psd"];
+            assert!(nothing.iter().any(|kind| name.starts_with(kind)), "{name}");
             continue;
         };
         assert_eq!(rendered.warnings.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::CorruptSource], "{name}");

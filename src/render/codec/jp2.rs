@@ -1,5 +1,5 @@
 //! JPEG 2000. In through hayro-jpeg2000, which has no unsafe code; out through openjp2, OpenJPEG in Rust, which sees our
-//! own pixels only. docs/decisions/0032-jpeg-2000.md has the reason.
+//! own pixels only. docs/decisions/0032-jpeg-2000-and-photoshop.md has the reason.
 
 use std::io::{BufRead, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
