@@ -39,6 +39,7 @@ struct Said {
     mime: &'static str,
     bytes: u64,
     file_name: String,
+    plan: String,
     warnings: Vec<Warning>,
 }
 
@@ -64,6 +65,7 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
         mime: format.mime(),
         bytes: rendered.bytes,
         file_name: name + format.extension(),
+        plan: rendered.plan,
         warnings,
     })
 }

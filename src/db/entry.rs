@@ -48,6 +48,8 @@ pub struct EntryFile {
     pub height: Option<i32>,
     pub reused: bool,
     pub warnings: Vec<Note>,
+    /// How it was made; none for originals, and once its rendition is no longer kept for reuse.
+    pub plan: Option<String>,
 }
 
 /// At most `limit` items with their files from the given position on, in request order, in this state or in any.
@@ -70,8 +72,10 @@ pub async fn list(
                            'rendition', case when file.recipe_id is not null then job.renditions -> file.rendition::int ->> 'name' end,
                            'path', file.path, 'state', file.state, 'sha256', encode(file.sha256, 'hex'), 'size', file.size,
                            'crc32', file.crc32, 'mime', file.mime, 'width', file.width, 'height', file.height,
-                           'reused', file.reused, 'warnings', file.warnings) order by file.rendition), '[]') as files
+                           'reused', file.reused, 'warnings', file.warnings, 'plan', rendition.plan) order by file.rendition), '[]') as files
                   from export_file file
+                  left join rendition on rendition.company_id = file.company_id and rendition.source_sha256 = item.sha256
+                       and rendition.recipe_id = file.recipe_id and rendition.sha256 = file.sha256
                  where file.company_id = item.company_id and file.job_id = item.job_id and file.position = item.position) files
           where job.company_id = $1 and job.job_id = $2 and item.position >= $3 and ($5::text is null or item.state = $5)
           order by item.position limit $4",

@@ -20,12 +20,25 @@ pub struct Made {
     pub rendition: i16,
     /// Its bytes.
     pub sha256: Digest,
-    /// Pixels across and down, and media type, of a rendered picture. An original has its own.
-    pub picture: Option<(i32, i32, String)>,
+    /// What is known of a rendered picture. An original has its own.
+    pub picture: Option<Picture>,
     /// What there is to know.
     pub warnings: Vec<Note>,
     /// Whether it was known before.
     pub reused: bool,
+}
+
+/// What a rendered picture is.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// Pixels across.
+    pub width: i32,
+    /// Pixels down.
+    pub height: i32,
+    /// Media type.
+    pub mime: String,
+    /// How it was made, if it was made now.
+    pub plan: Option<String>,
 }
 
 /// How a try ended.
@@ -216,8 +229,8 @@ async fn write(
                 and item.worker_id is not distinct from $5 and item.lease_until is not null -- runs; said so, the primary key finds it
              returning item.asset_name, item.sha256, item.started_at, to_state, fmt
          ), made as (
-             select * from unnest($13::smallint[], $14::bytea[], $15::int[], $16::int[], $17::text[], $18::jsonb[], $19::bool[])
-                 as made (rendition, sha256, width, height, mime, warnings, reused)
+             select * from unnest($13::smallint[], $14::bytea[], $15::int[], $16::int[], $17::text[], $18::jsonb[], $19::bool[], $23::text[])
+                 as made (rendition, sha256, width, height, mime, warnings, reused, plan)
          ), files as (
              update export_file file
                 set state = 'ready', sha256 = blob.sha256, size = blob.size, crc32 = blob.crc32,
@@ -228,8 +241,8 @@ async fn write(
                 and file.state <> 'ready'
              returning file.rendition, file.recipe_id, file.size
          ), remembered as (
-             insert into rendition (company_id, source_sha256, recipe_id, engine_version, sha256, width, height, mime, warnings)
-             select distinct on (files.recipe_id) $1, item.sha256, files.recipe_id, $20, made.sha256, made.width, made.height, made.mime, made.warnings
+             insert into rendition (company_id, source_sha256, recipe_id, engine_version, sha256, width, height, mime, warnings, plan)
+             select distinct on (files.recipe_id) $1, item.sha256, files.recipe_id, $20, made.sha256, made.width, made.height, made.mime, made.warnings, made.plan
                from item, files join made on made.rendition = files.rendition
               where files.recipe_id is not null and item.sha256 is not null and made.width is not null and not made.reused
              on conflict (company_id, source_sha256, recipe_id, engine_version) do update set used_at = now()
@@ -280,14 +293,15 @@ async fn write(
     .bind(Json(&verdict.warnings))
     .bind(made.iter().map(|made| made.rendition).collect::<Vec<_>>())
     .bind(made.iter().map(|made| made.sha256).collect::<Vec<_>>())
-    .bind(pictures().map(|picture| Some(picture?.0)).collect::<Vec<_>>())
-    .bind(pictures().map(|picture| Some(picture?.1)).collect::<Vec<_>>())
-    .bind(pictures().map(|picture| Some(picture?.2.as_str())).collect::<Vec<_>>())
+    .bind(pictures().map(|picture| Some(picture?.width)).collect::<Vec<_>>())
+    .bind(pictures().map(|picture| Some(picture?.height)).collect::<Vec<_>>())
+    .bind(pictures().map(|picture| Some(picture?.mime.as_str())).collect::<Vec<_>>())
     .bind(made.iter().map(|made| Json(&made.warnings)).collect::<Vec<_>>())
     .bind(made.iter().map(|made| made.reused).collect::<Vec<_>>())
     .bind(engine_version)
     .bind(verdict.ending)
     .bind(verdict.said.as_ref().map(Json))
+    .bind(pictures().map(|picture| picture?.plan.as_deref()).collect::<Vec<_>>())
     .fetch_optional(pool)
     .await?;
     Ok(over)

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
+
 use crate::code::{Code, Mistake, Note};
 use crate::db::asset::Asset;
 use crate::db::job::Rendition;
@@ -15,8 +17,10 @@ use crate::export::objects::Objects;
 use crate::export::order::{NewRendition, Order};
 use crate::export::rendition::ways;
 use crate::export::selection::{Selection, select};
+use crate::export::sharing::share;
 use crate::id::CompanyId;
 use crate::language::Macros;
+use crate::render::{Header, Limits};
 
 /// A job that can be written down.
 pub struct Draft {
@@ -80,7 +84,7 @@ impl From<db::Error> for Refusal {
     }
 }
 
-/// Makes the job that an order asks for, of at most `most` items. Writes nothing.
+/// Makes the job that an order asks for, of at most `most` items whose pictures keep to the limits. Writes nothing.
 ///
 /// # Errors
 /// Every mistake of the order at once.
@@ -89,6 +93,7 @@ pub async fn draft(
     company: CompanyId,
     order: Order,
     most: usize,
+    limits: &Limits,
 ) -> Result<Draft, Refusal> {
     let (mut mistakes, mut warnings) = check(&order);
     let selection = select(connection, company, &order, most).await?;
@@ -113,7 +118,7 @@ pub async fn draft(
     let objects = Objects::find(connection, company, mentioned).await?;
     let mut items: Vec<DraftItem> = Vec::with_capacity(assets.len());
     for (pointer, asset) in assets {
-        items.push(item(&order, &mut modifiers, &objects, &pointer, asset));
+        items.push(item(&order, &mut modifiers, &objects, limits, &pointer, asset));
     }
     if !items.is_empty() && items.iter().all(|item| item.state == ItemState::Skipped) {
         let detail = "Every asset would be skipped, so there is nothing to export.";
@@ -149,7 +154,14 @@ fn frozen(said: &NewRendition, effective_modifier: String) -> Rendition {
 }
 
 /// Decides what becomes of one asset.
-fn item(order: &Order, modifiers: &mut [Modifier<'_>], objects: &Objects, pointer: &str, asset: Asset) -> DraftItem {
+fn item(
+    order: &Order,
+    modifiers: &mut [Modifier<'_>],
+    objects: &Objects,
+    limits: &Limits,
+    pointer: &str,
+    asset: Asset,
+) -> DraftItem {
     let mut item =
         DraftItem { asset, state: ItemState::Waiting, failure: None, files: Vec::new(), warnings: Vec::new() };
     let kind = item.asset.kind;
@@ -162,12 +174,16 @@ fn item(order: &Order, modifiers: &mut [Modifier<'_>], objects: &Objects, pointe
         Fmt::Orig => item.hand_out(None),
         // A picture whose format we cannot read fails when its turn comes, unless the order says otherwise.
         Fmt::Convert if kind.is_picture() && (readable || order.on_unconvertible.is_none()) => {
-            for modifier in modifiers {
-                match modifier.meaning(pointer, &item.asset, objects) {
-                    Ok(meaning) => item.hand_out(meaning),
-                    Err(why) => return item.fail(why),
-                }
+            let meant: Result<Vec<_>, Note> =
+                modifiers.iter_mut().map(|modifier| modifier.meaning(pointer, &item.asset, objects)).collect();
+            let mut meanings = match meant {
+                Ok(meanings) => meanings,
+                Err(why) => return item.fail(why),
+            };
+            if let Some(header) = item.asset.header.as_ref().and_then(|header| Header::deserialize(header).ok()) {
+                share(&mut meanings, modifiers, &header, limits);
             }
+            meanings.into_iter().for_each(|meaning| item.hand_out(meaning));
         }
         Fmt::Convert => item.unconvertible(order.on_unconvertible.unwrap_or(OnUnconvertible::Original)),
     }

@@ -12,6 +12,7 @@ pub mod orders;
 pub mod outcome;
 pub mod rendition;
 pub mod selection;
+mod sharing;
 
 pub use draft::{Draft, DraftFile, DraftItem, Refusal, draft};
 pub use order::{AssetFilter, Order};

@@ -77,10 +77,11 @@ impl<'a> Modifier<'a> {
         Self {
             way,
             strict: order.strict.unwrap_or(false),
-            reading: Reading { accepts_damage },
+            reading: Reading { accepts_damage, most_shrink: None },
             macros,
             read: HashMap::new(),
             known: HashMap::new(),
+            shrunk: HashMap::new(),
             uses_object: false,
             recipes: BTreeMap::new(),
             mistakes: Vec::new(),
@@ -156,13 +157,7 @@ impl<'a> Modifier<'a> {
         objects: &Objects,
     ) -> Result<Option<Meaning>, Note> {
         match objects.pin(&mut understood, Some(asset)) {
-            Ok(others) => {
-                let text = understood.recipe.canonical();
-                let recipe_id = Digest::of(text.as_bytes());
-                self.recipes.insert(recipe_id, text);
-                let (format, recipe, others) = (understood.recipe.format(), understood.recipe, Arc::new(others));
-                Ok(Some(Meaning { recipe_id, format, recipe, others }))
-            }
+            Ok(others) => Ok(Some(self.keep(understood.recipe, Arc::new(others)))),
             Err(complaints) if understood.uses_object => Err(objects::failure(&complaints)),
             Err(complaints) => {
                 self.complain(complaints, pointer);
@@ -189,6 +184,24 @@ impl<'a> Modifier<'a> {
                 None
             }
         }
+    }
+
+    /// The same picture, of a source that its decoder makes at most so many times smaller.
+    pub fn shrunk(&mut self, meaning: &Meaning, most: u8) -> Meaning {
+        if let Some(known) = self.shrunk.get(&(meaning.recipe_id, most)) {
+            return known.clone();
+        }
+        let reading = Reading { most_shrink: Some(most), ..meaning.recipe.reading };
+        let shrunk = self.keep(Recipe { reading, ..meaning.recipe.clone() }, meaning.others.clone());
+        self.shrunk.insert((meaning.recipe_id, most), shrunk.clone());
+        shrunk
+    }
+
+    fn keep(&mut self, recipe: Recipe, others: Arc<Headers>) -> Meaning {
+        let text = recipe.canonical();
+        let recipe_id = Digest::of(text.as_bytes());
+        self.recipes.insert(recipe_id, text);
+        Meaning { recipe_id, format: recipe.format(), recipe, others }
     }
 
     fn complain(&mut self, complaints: Vec<Complaint>, pointer: &str) {

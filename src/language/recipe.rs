@@ -28,6 +28,10 @@ pub struct Recipe {
 pub struct Reading {
     /// A damaged source is rendered as far as it decodes.
     pub accepts_damage: bool,
+    /// The decoder makes sides at most so many times smaller, because the pictures made beside this one need more of
+    /// the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_shrink: Option<u8>,
 }
 
 impl Reading {

@@ -31,6 +31,8 @@ pub struct Rendered {
     pub bytes: u64,
     /// What to know about it.
     pub warnings: Vec<Warning>,
+    /// How it was made, in one line: the decoder's shrink, the steps, the estimate.
+    pub plan: String,
 }
 
 /// Renders one picture into a file. The same plan and source give the same bytes each time.
@@ -171,7 +173,7 @@ fn encode(plan: &Plan, pixels: &Pixels, output: &Path) -> Result<Rendered, Failu
         return Err(Failure::new(Code::Internal, detail));
     }
     let bytes = codec::encode(&plan.encode, pixels, output)?;
-    Ok(Rendered { width, height, bytes, warnings: plan.warnings.clone() })
+    Ok(Rendered { width, height, bytes, warnings: plan.warnings.clone(), plan: plan.to_string() })
 }
 
 fn convert(plan: &Plan, pixels: Pixels) -> Result<Pixels, Failure> {

@@ -23,6 +23,7 @@ mod planner;
 pub mod pool;
 mod rotate;
 mod step;
+mod summary;
 mod tone;
 mod tray;
 mod turn;

@@ -362,7 +362,11 @@ impl<'a> Planner<'a> {
                 (*width, *height) = turn.size((*width, *height));
                 if header.format == SourceFormat::Jpeg {
                     let ratio = (from[2] / f64::from(*width)).min(from[3] / f64::from(*height));
-                    shrink = [8, 4, 2].into_iter().find(|by| ratio / f64::from(*by) >= SHRINK_GAP).unwrap_or(1);
+                    shrink = [8, 4, 2]
+                        .into_iter()
+                        .filter(|by| reading.most_shrink.is_none_or(|most| *by <= most))
+                        .find(|by| ratio / f64::from(*by) >= SHRINK_GAP)
+                        .unwrap_or(1);
                     *from = from.map(|value| value / f64::from(shrink));
                 }
                 1

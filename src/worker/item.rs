@@ -11,7 +11,7 @@ use crate::code::{Code, Note};
 use crate::db;
 use crate::db::item::{self, Beat, Claim, Terms, Wanted};
 use crate::db::ready::settle_ready;
-use crate::db::settle::{Ending, Made, Try, settle};
+use crate::db::settle::{self, Ending, Made, Try, settle};
 use crate::digest::Digest;
 use crate::language::Recipe;
 use crate::render::pool::{Ended, Picture};
@@ -105,7 +105,7 @@ fn ready(claim: &Claim, file: &Wanted) -> Made {
         Some(known) => Made {
             rendition,
             sha256: known.sha256,
-            picture: Some((known.width, known.height, known.mime)),
+            picture: Some(settle::Picture { width: known.width, height: known.height, mime: known.mime, plan: None }),
             warnings: known.warnings,
             reused: true,
         },
@@ -242,7 +242,12 @@ async fn keep(state: &State, rendition: i16, mime: &str, rendered: Rendered, out
         Ok(sha256) => Ok(Made {
             rendition,
             sha256,
-            picture: Some((rendered.width as i32, rendered.height as i32, mime.to_owned())),
+            picture: Some(settle::Picture {
+                width: rendered.width as i32,
+                height: rendered.height as i32,
+                mime: mime.to_owned(),
+                plan: Some(rendered.plan),
+            }),
             warnings: rendered.warnings.into_iter().map(|warning| Note::new(warning.code, warning.detail)).collect(),
             reused: false,
         }),

@@ -59,18 +59,45 @@ async fn an_item_makes_a_file_for_each_rendition(pool: PgPool) {
     house.check().await;
 }
 
+/// The file that a modifier makes alone.
+async fn alone(house: &House, asset: &str, name: &str, modifier: &str) -> Vec<u8> {
+    let order = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": modifier});
+    file(house, &finished(house, order).await, name).await
+}
+
 #[sqlx::test]
-async fn a_rendition_has_the_bytes_that_it_has_alone(pool: PgPool) {
+async fn renditions_come_of_one_decode_and_are_always_the_same(pool: PgPool) {
     let house = House::open(pool).await;
     let asset = house.asset("a.jpg", &picture(ImageFormat::Jpeg, 900, 600, 1)).await;
+    let order = json!({"assetHandleArray": [asset], "fmt": "convert", "renditions": [
+        {"name": "large", "is_modifier": "wid=300"}, {"name": "tiny", "is_modifier": "wid=60"},
+    ]});
+    let job = finished(&house, order.clone()).await;
+    let items = items(&house, &job).await;
+    // By itself the smaller one would be decoded at an eighth.
+    assert_eq!(
+        column(items[0]["files"].as_array().unwrap(), "plan"),
+        [
+            "jpeg 450x300 at 1/2, resize 300x200 lanczos3, jpeg, about 2 MiB",
+            "jpeg 450x300 at 1/2, resize 60x40 lanczos3, jpeg, about 1 MiB"
+        ]
+    );
+    let (large, tiny) = (file(&house, &job, "a-large.jpg").await, file(&house, &job, "a-tiny.jpg").await);
+    assert_eq!(alone(&house, &asset, "a.jpg", "wid=300").await, large);
+    assert_ne!(alone(&house, &asset, "a.jpg", "wid=60").await, tiny);
+    sqlx::query("delete from rendition").execute(&house.state.db).await.unwrap();
+    let again = finished(&house, order).await;
+    assert_eq!(file(&house, &again, "a-tiny.jpg").await, tiny);
+}
+
+#[sqlx::test]
+async fn what_has_only_one_decode_has_the_bytes_that_it_has_alone(pool: PgPool) {
+    let house = House::open(pool).await;
+    let asset = house.asset("a.png", &picture(ImageFormat::Png, 900, 600, 1)).await;
     let job = finished(&house, three(&[&asset])).await;
     let beside = file(&house, &job, "a-tiny.jpg").await;
-    let elsewhere = House::open(house.state.db.clone()).await;
     sqlx::query("delete from rendition").execute(&house.state.db).await.unwrap();
-    let asset = elsewhere.asset("a.jpg", &picture(ImageFormat::Jpeg, 900, 600, 1)).await;
-    let order = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=10"});
-    let alone = finished(&elsewhere, order).await;
-    assert_eq!(file(&elsewhere, &alone, "a.jpg").await, beside);
+    assert_eq!(alone(&house, &asset, "a.jpg", "wid=10").await, beside);
 }
 
 #[sqlx::test]
@@ -116,7 +143,7 @@ async fn mistakes_of_renditions_say_which(pool: PgPool) {
 #[sqlx::test]
 async fn known_renditions_are_not_made_again(pool: PgPool) {
     let house = House::open(pool).await;
-    let asset = house.asset("a.jpg", &jpg(1)).await;
+    let asset = house.asset("a.png", &picture(ImageFormat::Png, 60, 40, 1)).await;
     let single = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=10"});
     finished(&house, single).await;
     let partly = items(&house, &finished(&house, three(&[&asset])).await).await;

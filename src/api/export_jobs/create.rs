@@ -101,7 +101,8 @@ async fn ordered(
     if let Some(given) = key.given(connection, caller, digest).await? {
         return Ok(accepted(&given.location).insert_header(("idempotent-replayed", "true")).json(given.answer.0));
     }
-    let draft = draft(connection, caller.company, order, state.settings.max_items).await.map_err(refused)?;
+    let draft =
+        draft(connection, caller.company, order, state.settings.max_items, &state.limits()).await.map_err(refused)?;
     let job_id = JobId::new();
     write(state, connection, caller, job_id, draft).await?;
     let found = db::job::find(&mut *connection, caller.company, job_id).await?;

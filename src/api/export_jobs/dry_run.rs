@@ -93,8 +93,9 @@ pub struct DryRunFile {
 #[post("/export-jobs/validate")]
 pub async fn validate(state: Data<State>, caller: Caller, order: Body<Order>) -> Result<HttpResponse, Problem> {
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
-    let draft = draft(&mut connection, caller.company, order.0, state.settings.max_items).await.map_err(refused)?;
     let limits = state.limits();
+    let draft =
+        draft(&mut connection, caller.company, order.0, state.settings.max_items, &limits).await.map_err(refused)?;
     let source_bytes =
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;

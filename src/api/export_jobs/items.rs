@@ -122,6 +122,9 @@ pub struct ItemFile {
     reused: bool,
     /// What there is to know about it.
     warnings: Vec<Note>,
+    /// How its picture was made, for people: what was decoded and how much the decoder shrank it, the steps with their
+    /// sizes and kernels, the estimated memory. Null for originals, and once its rendition is no longer kept for reuse.
+    plan: Option<String>,
 }
 
 impl From<EntryFile> for ItemFile {
@@ -137,6 +140,7 @@ impl From<EntryFile> for ItemFile {
             sha256: file.sha256.map(|digest| digest.to_string()),
             reused: file.reused,
             warnings: file.warnings,
+            plan: file.plan,
         }
     }
 }
