@@ -56,7 +56,7 @@ class Service:
     def __init__(self, binary, work, port=8192):
         self.binary, self.url, data = binary, f"http://127.0.0.1:{port}", f"{work}/data"
         shutil.rmtree(data, ignore_errors=True)
-        env = dict(os.environ, OFFPRINT_DATA_DIR=data, OFFPRINT_BIND=f"127.0.0.1:{port}", OFFPRINT_SLOTS=str(SLOTS), OFFPRINT_MAX_ITEMS="100000", RUST_LOG="warn")
+        env = dict(os.environ, OFFPRINT_DATA_DIR=data, OFFPRINT_BIND=f"127.0.0.1:{port}", OFFPRINT_SLOTS=str(SLOTS), OFFPRINT_MAX_ITEMS="100000", OFFPRINT_MAX_UPLOAD=str(2 << 30), RUST_LOG="warn")
         env.pop("DATABASE_URL", None)
         self.process = subprocess.Popen([binary, "serve"], env=env, stderr=open(f"{work}/serve.log", "w"))
         while True:
@@ -161,6 +161,80 @@ def quality(folder, ours, theirs):
     return numpy.mean(found, 0)
 
 
+WIDTHS = [1600, 800, 200]
+
+
+def three(service, work, folder, count):
+    """Three sizes of each picture in one job, beside sharp's three passes."""
+    for turn in range(2):
+        peers = [sharp(work, folder, width) for width in WIDTHS]
+        renditions = [dict(name=f"w{width}", is_modifier=f"wid={width}&fmt=jpeg&qlt={QUALITY}&printRes={80 + turn}") for width in WIDTHS]
+        taken, _ = service.export(assetFilter={"folder": "set"}, fmt="convert", renditions=renditions)
+        label = f"{count} photographs to {', '.join(map(str, WIDTHS))} px JPEG, one job, turn {turn + 1}"
+        peer = None if None in peers else sum(peers)
+        row(label, f"{count / taken:.1f}/s", f"sharp, three passes {count / peer:.1f}/s" if peer else "sharp: not there", f"{peer / taken:.2f}" if peer else "")
+
+
+def archived(service, work, folder, job):
+    """The archive over HTTP beside `cat`, three turns; both read from the page cache and write nowhere or to a file."""
+    url, rates = f"{service.url}/export-jobs/{job['jobHandle']}/archive", []
+    for _ in range(3):
+        begun = time.perf_counter()
+        subprocess.run(["curl", "-sf", "-o", "/dev/null", url], check=True)
+        fetched = time.perf_counter() - begun
+        begun = time.perf_counter()
+        subprocess.run(f"cat {folder}/*.jpg > {work}/cat", shell=True, check=True)
+        rates.append((job["bytes"] / 1e6 / fetched, job["bytes"] / 1e6 / (time.perf_counter() - begun)))
+    ours, cat = numpy.median(rates, 0)
+    row("archive of the originals over HTTP, median of three", f"{ours:.0f} MB/s", f"cat {cat:.0f} MB/s", f"{ours / cat:.2f}")
+
+
+def originals(service, work):
+    """Jobs of 1,000 and 10,000 originals, from POST to archive ready, and the first byte of the larger archive."""
+    folder, times = f"{work}/small", []
+    os.makedirs(folder, exist_ok=True)
+    for number in range(10_000):
+        with open(f"{folder}/{number:05}.txt", "w") as out:
+            out.write(f"small original number {number}")
+    service.push(folder, "many")
+    handles = []
+    page = service.ask("/assets?folder=many&limit=1000")
+    while True:
+        handles += [asset["assetHandle"] for asset in page["items"]]
+        if not page["nextCursor"]:
+            break
+        page = service.ask(f"/assets?folder=many&limit=1000&cursor={page['nextCursor']}")
+    for items in (1_000, 10_000):
+        turns = [service.export(assetHandleArray=handles[:items], fmt="orig") for _ in range(3)]
+        times.append(float(numpy.median([taken for taken, _ in turns])))
+        row(f"{items:,} originals, from POST to archive ready", f"{times[-1] * 1000:.0f} ms", "", "")
+    row("ten times the items", f"{times[1] / times[0]:.1f} times the time", "", "")
+    begun = time.perf_counter()
+    answer = urllib.request.urlopen(f"{service.url}/export-jobs/{turns[0][1]['jobHandle']}/archive")
+    answer.read(1)
+    row("first byte of that archive", f"{(time.perf_counter() - begun) * 1000:.1f} ms", "", "")
+    answer.close()
+
+
+def upload(service, work):
+    """One file of 1 GiB, beside hashing it and writing it durably."""
+    file, size, rates = f"{work}/large.bin", 1 << 30, []
+    for turn in range(3):
+        with open(file, "wb") as out:
+            block = os.urandom(1 << 20)
+            for number in range(size >> 20):
+                out.write(struct.pack(">QQ", turn, number) + block[16:])
+        seconds = []
+        for words in (["curl", "-sf", "-o", "/dev/null", "-F", f"file=@{file}", f"{service.url}/assets"], ["sha256sum", file], ["dd", f"if={file}", f"of={file}.copy", "bs=1M", "conv=fsync"]):
+            begun = time.perf_counter()
+            subprocess.run(words, check=True, capture_output=True)
+            seconds.append(time.perf_counter() - begun)
+        rates.append([size / 1e6 / it for it in seconds])
+    ours, hashed, written = numpy.median(rates, 0)
+    slower = min(hashed, written)
+    row("upload of 1 GiB, median of three", f"{ours:.0f} MB/s", f"sha256sum {hashed:.0f}, dd with fsync {written:.0f} MB/s", f"{ours / slower:.2f}")
+
+
 def row(name, ours, peer, ratio, note=""):
     print(f"| {name} | {ours} | {peer} | {ratio} | {note} |", flush=True)
 
@@ -193,20 +267,17 @@ def main():
         if peer:
             mine, theirs = quality(folder, f"{work}/ours", f"{work}/sharp")
             row("SSIM against a full decode with Lanczos", f"{mine:.4f}", f"sharp {theirs:.4f}", "")
+        three(service, work, folder, count)
         again, _ = service.export(**{**order, "is_modifier": order["is_modifier"] + "&printRes=72"})
         row("the same job again", f"{again * 1000:.0f} ms", "the first time", f"{first / again:.0f} times faster")
         taken, job = service.export(assetFilter={"folder": "set"}, fmt="orig")
-        row(f"originals of {count}, from POST to archive ready", f"{taken * 1000:.0f} ms", "", "")
-        begun = time.perf_counter()
-        subprocess.run(["curl", "-sf", "-o", "/dev/null", f"{service.url}/export-jobs/{job['jobHandle']}/archive"], check=True)
-        fetched = time.perf_counter() - begun
-        begun = time.perf_counter()
-        subprocess.run(f"cat {folder}/*.jpg > {work}/cat", shell=True, check=True)
-        copied = time.perf_counter() - begun
-        rate = job["bytes"] / 1e6
-        row("archive of the originals over HTTP", f"{rate / fetched:.0f} MB/s", f"cat {rate / copied:.0f} MB/s", f"{copied / fetched:.2f}")
+        archived(service, work, folder, job)
+        originals(service, work)
+        upload(service, work)
+        row("peak memory, all our processes, after everything", f"{service.peak():.0f} MiB", "", "")
     finally:
         service.stop()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -102,6 +102,39 @@ async fn polled(pool: &PgPool, company: Company, job: JobId) -> (Duration, Durat
     (percentile(&mut times, 0.5), percentile(&mut times, 0.99))
 }
 
+/// Looks at a job a second, by so many clients at once, beside reading one row by its primary key the same way.
+async fn looks(pool: &PgPool, company: Company, job: JobId) -> (f64, f64) {
+    const CLIENTS: u64 = 8;
+    let looked = per_second(CLIENTS, || {
+        let pool = pool.clone();
+        async move { drop(db::job::find(&pool, company.id, job).await.unwrap()) }
+    });
+    let looked = looked.await;
+    let bare = per_second(CLIENTS, || {
+        let pool = pool.clone();
+        async move {
+            let row =
+                sqlx::query_scalar::<_, String>("select name from company where company_id = $1").bind(company.id);
+            drop(row.fetch_one(&pool).await.unwrap());
+        }
+    });
+    (looked, bare.await)
+}
+
+async fn per_second<Work: Future<Output = ()> + Send>(clients: u64, work: impl Fn() -> Work) -> f64 {
+    let begun = Instant::now();
+    let one = async || {
+        let mut done = 0_u64;
+        while begun.elapsed() < Duration::from_secs(5) {
+            work().await;
+            done += 1;
+        }
+        done
+    };
+    let done: u64 = futures_util::future::join_all((0..clients).map(|_| one())).await.into_iter().sum();
+    done as f64 / begun.elapsed().as_secs_f64()
+}
+
 #[tokio::main]
 async fn main() {
     let folder =
@@ -142,6 +175,14 @@ async fn main() {
         median.as_secs_f64() * 1e3,
         late.as_secs_f64() * 1e3
     );
+    let small = job(&pool, companies[1], Fmt::Convert, 10).await;
+    for (items, job, company) in [("100,000", large, companies[0]), ("10", small, companies[1])] {
+        let (looked, bare) = looks(&pool, company, job).await;
+        println!(
+            "| looking at a job of {items} items by 8 clients, beside one row by its key | {looked:.0}/s and {bare:.0}/s: {:.2} |",
+            looked / bare
+        );
+    }
     forget_jobs(&pool).await;
 
     soil(&pool, companies[0], 1_000_000).await;

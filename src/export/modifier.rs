@@ -39,6 +39,7 @@ pub struct Modifier<'a> {
     macros: &'a Macros,
     read: HashMap<Question, Option<Understood>>,
     known: HashMap<Question, Result<Option<Meaning>, Note>>,
+    shrunk: HashMap<(Digest, u8), Meaning>,
     uses_object: bool,
     /// Canonical texts of all recipes so far.
     pub recipes: BTreeMap<Digest, String>,

@@ -16,14 +16,24 @@ const YOUNG: Duration = Duration::from_secs(3600);
 
 /// Lets go of what is no longer kept, and removes the bytes of what nobody refers to.
 pub async fn retain(state: &State) -> Result<(), db::Error> {
-    let released = retention::release_expired(&state.db).await?;
-    if released > 0 {
+    loop {
+        let released = retention::release_expired(&state.db).await?;
+        if released == 0 {
+            break;
+        }
         info!("The files of {released} expired jobs are no longer kept");
     }
     retention::delete_old_jobs(&state.db, JOBS).await?;
     retention::remove_deleted_assets(&state.db).await?;
     worker::forget(&state.db, JOBS).await?;
     retention::shrink_cache(&state.db, state.settings.max_cache).await?;
+    while remove_some(state).await? {}
+    Ok(())
+}
+
+/// Removes some of the blobs that nobody refers to. Whether it is worth coming again at once.
+async fn remove_some(state: &State) -> Result<bool, db::Error> {
+    let mut removed = false;
     for digest in retention::unused_blobs(&state.db, YOUNG).await? {
         let mut transaction = state.db.begin().await?;
         // The file goes while the row is locked: whoever puts the same bytes waits, and then puts them anew.
@@ -33,12 +43,13 @@ pub async fn retain(state: &State) -> Result<(), db::Error> {
                 // Nor will the others be: what is away now is asked again next time.
                 Err(error) => {
                     warn!(error = %error, "Blob {digest} could not be removed: {error}");
-                    return Ok(());
+                    return Ok(false);
                 }
             }
+            removed = true;
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// Counts what is stored, for `/metrics`.

@@ -34,7 +34,7 @@ fn one_line_says_what_was_made() {
     let bytes = std::fs::metadata(folder.path().join("out")).unwrap().len();
     let expected = serde_json::json!({
         "width": 64, "height": 32, "format": "tiff", "mime": "image/tiff", "bytes": bytes,
-        "fileName": "shoe.tiff", "warnings": [],
+        "fileName": "shoe.tiff", "plan": "png 200x100, resize 64x32 lanczos3, tiff, about 1 MiB", "warnings": [],
     });
     assert_eq!(said, expected);
 }

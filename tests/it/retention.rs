@@ -150,3 +150,16 @@ async fn files_are_kept_as_long_as_the_order_says_within_limits(pool: PgPool) {
     }
     house.get(format!("{place}/manifest")).await.is(200);
 }
+
+#[sqlx::test]
+async fn more_unused_bytes_than_fit_one_batch_go_in_one_sweep(pool: PgPool) {
+    let house = House::open(pool).await;
+    for number in 0..120 {
+        let asset = house.asset(&format!("{number}.txt"), number.to_string().as_bytes()).await;
+        house.delete(format!("/assets/{asset}")).await.is(204);
+    }
+    house.later("2 hours").await;
+    retain(&house.state).await.unwrap();
+    assert_eq!(house.blobs().await, 0);
+    house.check().await;
+}
