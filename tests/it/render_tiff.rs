@@ -1,6 +1,7 @@
 //! TIFF as other programs write it: what is read of strips, tiles and ways of packing, and what others read of ours.
 
 use image::{DynamicImage, GenericImageView, ImageFormat, RgbImage};
+use offprint::code::Code;
 use tiff::encoder::colortype::{Gray8, RGB8, RGBA8};
 use tiff::encoder::{Compression, DeflateLevel, Predictor, TiffEncoder};
 use tiff::tags::Tag;
@@ -112,5 +113,178 @@ fn others_read_what_is_written() {
         let gray = image::load_from_memory(&gray).unwrap();
         assert!(matches!(gray, DynamicImage::ImageLuma8(_)), "{way}");
         assert_eq!(gray.dimensions(), picture.dimensions());
+    }
+}
+
+/// A file whose directory has these numbers, and pieces of these bytes; the rest is what the pieces say.
+fn laid(size: (u32, u32), tags: &[(Tag, &[u16])], pieces: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = std::io::Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut file).unwrap();
+    let mut directory = encoder.image_directory().unwrap();
+    let offsets: Vec<u32> = pieces.iter().map(|piece| directory.write_data(&piece[..]).unwrap() as u32).collect();
+    let lengths: Vec<u32> = pieces.iter().map(|piece| piece.len() as u32).collect();
+    let tiled = tags.iter().any(|(tag, _)| *tag == Tag::TileWidth);
+    let places = match tiled {
+        true => [Tag::TileOffsets, Tag::TileByteCounts],
+        false => [Tag::StripOffsets, Tag::StripByteCounts],
+    };
+    directory.write_tag(Tag::ImageWidth, size.0).unwrap();
+    directory.write_tag(Tag::ImageLength, size.1).unwrap();
+    directory.write_tag(places[0], &offsets[..]).unwrap();
+    directory.write_tag(places[1], &lengths[..]).unwrap();
+    for (tag, value) in tags {
+        directory.write_tag(*tag, *value).unwrap();
+    }
+    directory.finish().unwrap();
+    file.into_inner()
+}
+
+const BITS: Tag = Tag::BitsPerSample;
+const SAMPLES: Tag = Tag::SamplesPerPixel;
+const KIND: Tag = Tag::PhotometricInterpretation;
+
+/// The first numbers of a picture, gray or RGB, with alpha or without.
+fn pixels(file: &[u8], modifier: &str) -> Vec<u8> {
+    let picture = Studio::with(file).picture(modifier);
+    match picture {
+        DynamicImage::ImageLuma8(picture) => picture.into_raw(),
+        other => other.into_bytes(),
+    }
+}
+
+#[test]
+fn numbers_of_any_few_bits_are_brought_to_the_whole_range() {
+    // Rows begin with a byte: 3 pixels of 4 bits are 2 bytes.
+    let gray = |kind: u16, bits: u16, rows: &[u8]| laid((3, 2), &[(BITS, &[bits]), (KIND, &[kind])], &[rows.to_vec()]);
+    assert_eq!(pixels(&gray(1, 4, &[0x0F, 0x80, 0x12, 0xF0]), "fmt=png,gray"), [0, 255, 136, 17, 34, 255]);
+    assert_eq!(pixels(&gray(0, 1, &[0b0100_0000, 0b1010_0000]), "fmt=png,gray"), [255, 0, 255, 0, 255, 0]);
+    assert_eq!(pixels(&gray(1, 2, &[0b0001_1000, 0b1100_0100]), "fmt=png,gray"), [0, 85, 170, 255, 0, 85]);
+    let twelve = [0x00, 0x0F, 0xFF, 0x80, 0x00, 0xFF, 0xF0, 0x00, 0x80, 0x00];
+    assert_eq!(pixels(&gray(1, 12, &twelve), "fmt=png,gray"), [0, 255, 128, 255, 0, 128]);
+}
+
+#[test]
+fn palettes_become_their_colours() {
+    let wide = |values: [u16; 12]| values.map(|value| value * 257);
+    let map = wide([0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110]);
+    let file = |map: &[u16]| {
+        let tags: [(Tag, &[u16]); 3] = [(BITS, &[2]), (KIND, &[3]), (Tag::ColorMap, map)];
+        laid((4, 1), &tags, &[vec![0b0001_1011]])
+    };
+    let colours = [0, 40, 80, 10, 50, 90, 20, 60, 100, 30, 70, 110];
+    assert_eq!(pixels(&file(&map), "fmt=png"), colours);
+    // Some programs write eight bits.
+    assert_eq!(pixels(&file(&map.map(|value| value / 257)), "fmt=png"), colours);
+}
+
+#[test]
+fn components_may_lie_apart_in_strips_and_tiles_at_both_depths() {
+    let deep = |values: &[u8]| values.iter().flat_map(|value| (u16::from(*value) * 257).to_ne_bytes()).collect();
+    let picture: Vec<u8> = (0..5 * 4 * 4).map(|value| value * 3).collect();
+    for (bits, tile) in [(8, None), (16, None), (8, Some((3, 2))), (16, Some((3, 2)))] {
+        let (w, h) = tile.unwrap_or((5, 2));
+        let mut pieces = Vec::new();
+        for plane in 0..4 {
+            for (top, left) in (0..4).step_by(h).flat_map(|top| (0..5).step_by(w).map(move |left| (top, left))) {
+                let value =
+                    |y: usize, x: usize| picture.get((y * 5 + x) * 4 + plane).filter(|_| x < 5).map_or(9, |it| *it);
+                let piece: Vec<u8> = (0..h * w).map(|at| value(top + at / w, left + at % w)).collect();
+                pieces.push(if bits == 8 { piece } else { deep(&piece) });
+            }
+        }
+        let sides = [(w as u16, Tag::TileWidth), (h as u16, Tag::TileLength)];
+        let mut tags: Vec<(Tag, &[u16])> = vec![(SAMPLES, &[4]), (KIND, &[2]), (Tag::PlanarConfiguration, &[2])];
+        let depth = [bits; 4];
+        tags.extend([(BITS, &depth[..]), (Tag::ExtraSamples, &[2])]);
+        match tile {
+            Some(_) => tags.extend(sides.iter().map(|(side, tag)| (*tag, std::slice::from_ref(side)))),
+            None => tags.push((Tag::RowsPerStrip, &[2])),
+        }
+        assert_eq!(pixels(&laid((5, 4), &tags, &pieces), "fmt=png-alpha"), picture, "{bits} {tile:?}");
+    }
+}
+
+#[test]
+fn only_what_is_called_alpha_is_alpha() {
+    let gray = |extra: &[u16]| {
+        let tags: [(Tag, &[u16]); 4] = [(BITS, &[8, 8]), (SAMPLES, &[2]), (KIND, &[1]), (Tag::ExtraSamples, extra)];
+        laid((2, 1), &tags, &[vec![100, 255, 60, 128]])
+    };
+    assert_eq!(pixels(&gray(&[2]), "fmt=png-alpha,gray"), [100, 255, 60, 128]);
+    assert_eq!(pixels(&gray(&[1]), "fmt=png-alpha,gray"), [100, 255, 120, 128]);
+    assert_eq!(pixels(&gray(&[0]), "fmt=png-alpha,gray"), [100, 255, 60, 255]);
+    // Spot colours behind the inks are passed over.
+    let tags: [(Tag, &[u16]); 4] = [(BITS, &[8; 6]), (SAMPLES, &[6]), (KIND, &[5]), (Tag::ExtraSamples, &[0, 0])];
+    let inks = laid((1, 1), &tags, &[vec![0, 255, 255, 0, 77, 88]]);
+    assert_eq!(pixels(&inks, "fmt=png"), [255, 0, 0]);
+}
+
+#[test]
+fn what_is_written_with_jpeg_inside_is_read_again() {
+    let drawn = RgbImage::from_fn(200, 90, |x, y| image::Rgb([(x + 20) as u8, (y * 2) as u8, (x / 2 + y) as u8]));
+    let studio = Studio::with(&file_of(drawn.clone(), ImageFormat::Png));
+    for way in ["rgb", "gray", "cmyk"] {
+        let original = studio.picture(&format!("fmt=png{}", if way == "gray" { ",gray" } else { "" })).into_rgb8();
+        let file = studio.file(&format!("fmt=tif,{way},jpeg&qlt=98,1")).unwrap().0;
+        let back = Studio::with(&file).picture("fmt=png").into_rgb8();
+        let apart = back.iter().zip(original.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
+        assert!(apart < back.len() as u64 * 2, "{way}: {apart} of {}", back.len());
+    }
+}
+
+#[test]
+fn tables_of_the_jpegs_inside_may_stand_in_the_directory() {
+    let drawn = image::GrayImage::from_fn(16, 16, |x, y| image::Luma([(x * 9 + y * 4) as u8]));
+    let whole = file_of(drawn.clone(), ImageFormat::Jpeg);
+    // Every segment but frame and scan is a table, or says nothing.
+    let (mut tables, mut own, mut at) = (vec![0xFF, 0xD8], vec![0xFF, 0xD8], 2);
+    while whole[at + 1] != 0xDA {
+        let end = at + 2 + usize::from(u16::from_be_bytes([whole[at + 2], whole[at + 3]]));
+        let to = if matches!(whole[at + 1], 0xDB | 0xC4) { &mut tables } else { &mut own };
+        to.extend_from_slice(&whole[at..end]);
+        at = end;
+    }
+    tables.extend([0xFF, 0xD9]);
+    own.extend_from_slice(&whole[at..]);
+    let mut file = std::io::Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut file).unwrap();
+    let mut directory = encoder.image_directory().unwrap();
+    let offset = directory.write_data(&own[..]).unwrap() as u32;
+    for (tag, value) in [(Tag::ImageWidth, 16), (Tag::ImageLength, 16), (Tag::StripOffsets, offset)] {
+        directory.write_tag(tag, value).unwrap();
+    }
+    directory.write_tag(Tag::StripByteCounts, own.len() as u32).unwrap();
+    for (tag, value) in [(BITS, 8_u16), (KIND, 1), (Tag::Compression, 7)] {
+        directory.write_tag(tag, value).unwrap();
+    }
+    directory.write_tag(Tag::JPEGTables, &tables[..]).unwrap();
+    directory.finish().unwrap();
+    let back = pixels(&file.into_inner(), "fmt=png,gray");
+    let straight = image::load_from_memory(&whole).unwrap().into_luma8().into_raw();
+    assert!(back.iter().zip(&straight).all(|(a, b)| a.abs_diff(*b) <= 2));
+}
+
+#[test]
+fn brightness_and_differences_that_four_pixels_share_become_colours() {
+    let block = |y: [u8; 4], blue: u8, red: u8| [&y[..], &[blue, red]].concat();
+    // Three pixels wide: the second block reaches outside.
+    let stored = [block([76, 76, 128, 0], 85, 255), block([255, 1, 0, 1], 128, 128)].concat();
+    let tags: [(Tag, &[u16]); 4] = [(BITS, &[8; 3]), (SAMPLES, &[3]), (KIND, &[6]), (Tag::ChromaSubsampling, &[2, 2])];
+    let found = pixels(&laid((3, 2), &tags, &[stored]), "fmt=png");
+    assert_eq!(found[..9], [254, 0, 0, 254, 0, 0, 255, 255, 255]);
+    assert_eq!(found[9..], [255, 52, 52, 178, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn kinds_that_nobody_reads_are_refused_by_their_header() {
+    let kinds: [&[(Tag, &[u16])]; 3] = [
+        &[(BITS, &[8]), (KIND, &[1]), (Tag::Compression, &[6])],
+        &[(BITS, &[8, 8]), (SAMPLES, &[2]), (KIND, &[1]), (Tag::Compression, &[7])],
+        &[(BITS, &[8; 3]), (SAMPLES, &[3]), (KIND, &[8])],
+    ];
+    for tags in kinds {
+        let found = offprint::render::probe(&Studio::with(&laid((2, 2), tags, &[vec![0; 12]])).source());
+        let code = found.unwrap_err().code;
+        assert!(matches!(code, Code::UnsupportedColor | Code::UnsupportedFormat), "{tags:?}: {code}");
     }
 }

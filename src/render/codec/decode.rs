@@ -117,7 +117,7 @@ fn decode_file(mut file: File, rows: &mut Rows<'_>) -> Result<(), Failure> {
         SourceFormat::Png => png::decode(input, rows),
         SourceFormat::Tiff => match strips {
             Some(strips) => strips.decode(rows),
-            None => rows.take(tiff::decode(input, rows.plan.color, rows.plan.alpha)?),
+            None => rows.take(tiff::decode(input)?),
         },
         SourceFormat::Webp => webp::decode(input, rows),
         SourceFormat::Gif => gif::decode(input, rows),

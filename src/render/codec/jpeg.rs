@@ -93,6 +93,41 @@ fn read(input: impl BufRead, rows: &mut Rows<'_>) -> Result<u32, Broken> {
     Ok(warnings)
 }
 
+/// Decodes the first rows of a JPEG that is a piece of another file, which says itself what the components mean: only
+/// brightness and differences become RGB. `width` and `samples` must be the piece's own, and it has at most `most` rows.
+pub(super) fn piece(
+    file: &[u8],
+    (width, rows, most): (usize, usize, usize),
+    samples: usize,
+    ycbcr: bool,
+) -> Result<Vec<u8>, Failure> {
+    let damaged = |detail: &str| Failure::new(Code::Corrupt, format!("A JPEG inside is damaged: {detail}."));
+    let decoded = catch_unwind(AssertUnwindSafe(|| -> std::io::Result<_> {
+        let jpeg = Decompress::with_err(counting_errors()).from_mem(file)?;
+        let fits = jpeg.width() == width && (rows..=most.max(rows)).contains(&jpeg.height());
+        if !fits || jpeg.components().len() != samples {
+            return Ok(None);
+        }
+        let space = match jpeg.color_space() {
+            ColorSpace::JCS_YCbCr if ycbcr => ColorSpace::JCS_RGB,
+            ColorSpace::JCS_YCCK => ColorSpace::JCS_CMYK,
+            as_stored => as_stored,
+        };
+        WARNINGS.set(0);
+        let mut lines = jpeg.to_colorspace(space)?;
+        let mut data = vec![0_u8; rows * width * samples];
+        lines.read_scanlines_into(&mut data)?;
+        Ok((WARNINGS.get() == 0).then_some(data))
+    }));
+    match decoded {
+        Ok(Ok(Some(piece))) => Ok(piece),
+        Ok(Ok(None)) => Err(damaged("its size or its data do not fit")),
+        Ok(Err(error)) => Err(damaged(&error.to_string())),
+        Err(unwound) if unwound.is::<Damage>() => Err(damaged("its structure does not hold together")),
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
 /// Counts warnings, unwinds on errors, says nothing.
 fn counting_errors() -> jpeg_error_mgr {
     extern "C-unwind" fn give_up(_: &mut jpeg_common_struct) {

@@ -3,17 +3,15 @@
 use std::io::{BufRead, Seek, Write};
 
 use image::codecs::tiff::TiffDecoder;
-use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::encoder::{Rational, TiffEncoder};
 use tiff::tags::{CompressionMethod, ExtraSamples, PhotometricInterpretation, Predictor, ResolutionUnit, Tag};
 
 use super::decode::through_image;
 use super::in_order::in_order;
 use super::{failed, jpeg, lzw};
-use crate::code::Code;
 use crate::language::{Compression, PixelType};
 use crate::render::failure::Failure;
-use crate::render::header::{image_failure, tiff_failure};
+use crate::render::header::image_failure;
 use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
@@ -21,28 +19,8 @@ use crate::render::plan::Encode;
 const STRIP: usize = 128 << 10;
 
 /// Decodes what [`strips`](super::strips) does not.
-pub(super) fn decode(input: impl BufRead + Seek, color: PixelType, alpha: bool) -> Result<Pixels, Failure> {
-    match color {
-        PixelType::Cmyk => inks(input, alpha).map_err(tiff_failure)?,
-        _ => through_image(TiffDecoder::new(input).map_err(image_failure)?),
-    }
-}
-
-/// The image crate knows no inks: it would turn them into RGB without a profile.
-fn inks(input: impl BufRead + Seek, alpha: bool) -> tiff::TiffResult<Result<Pixels, Failure>> {
-    let mut decoder = Decoder::new(input)?.with_limits(Limits::unlimited());
-    let (width, height) = decoder.dimensions()?;
-    let channels = 4 + usize::from(alpha);
-    let whole = |length: usize| length == width as usize * height as usize * channels;
-    Ok(match decoder.read_image()? {
-        DecodingResult::U8(data) if whole(data.len()) => {
-            Ok(Raster::new(width, height, PixelType::Cmyk, alpha, data).into())
-        }
-        DecodingResult::U16(data) if whole(data.len()) => {
-            Ok(Raster::new(width, height, PixelType::Cmyk, alpha, data).into())
-        }
-        _ => Err(Failure::new(Code::UnsupportedColor, "TIFF pictures with inks of this depth cannot be read.")),
-    })
+pub(super) fn decode(input: impl BufRead + Seek) -> Result<Pixels, Failure> {
+    through_image(TiffDecoder::new(input).map_err(image_failure)?)
 }
 
 pub(super) fn encode(

@@ -6,8 +6,10 @@ pub(super) mod jp2;
 mod jpeg;
 mod others;
 pub(super) mod psd;
+mod tiff;
 
-pub(super) use others::{image_failure, png_failure, tiff_failure};
+pub(super) use others::{image_failure, png_failure};
+pub(super) use tiff::Layout;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -168,7 +170,7 @@ fn read(path: &Path) -> Result<Header, Failure> {
         SourceFormat::Jpeg => jpeg::read(&mut reader)?,
         SourceFormat::Gif => gif::read(&mut reader)?,
         SourceFormat::Png => others::png(reader)?,
-        SourceFormat::Tiff => others::tiff(reader)?,
+        SourceFormat::Tiff => tiff::read(reader)?,
         SourceFormat::Webp => others::webp(reader)?,
         SourceFormat::Bmp => others::bmp(reader)?,
         SourceFormat::Jp2 => jp2::read(&mut reader)?,

@@ -6,18 +6,16 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use image::codecs::bmp::BmpDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
-use tiff::decoder::ifd::Value;
-use tiff::tags::{ExtraSamples, PhotometricInterpretation, Tag};
 
 use super::{COUNTED, Header, MAX_PROFILE, SourceFormat, corrupt, exif};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
 
-type Input = BufReader<File>;
+pub(super) type Input = BufReader<File>;
 
 /// How much of a TIFF's or WebP's header may be held at once, in bytes.
-const MOST: usize = 32 << 20;
+pub(super) const MOST: usize = 32 << 20;
 
 pub(super) fn png(input: Input) -> Result<Header, Failure> {
     let decoder = png::Decoder::new_with_limits(input, png::Limits { bytes: MOST });
@@ -53,47 +51,8 @@ pub(in crate::render) fn png_failure(error: png::DecodingError) -> Failure {
     }
 }
 
-pub(super) fn tiff(input: Input) -> Result<Header, Failure> {
-    let mut limits = tiff::decoder::Limits::default();
-    limits.ifd_value_size = MOST;
-    let mut decoder = tiff::decoder::Decoder::new(input).map_err(tiff_failure)?.with_limits(limits);
-    let size = decoder.dimensions().map_err(tiff_failure)?;
-    let kind = decoder.colortype().map_err(tiff_failure)?;
-    let (color, bits, alpha) = match kind {
-        tiff::ColorType::Gray(bits) => (PixelType::Gray, bits, false),
-        tiff::ColorType::GrayA(bits) => (PixelType::Gray, bits, true),
-        tiff::ColorType::RGB(bits) | tiff::ColorType::YCbCr(bits) | tiff::ColorType::Palette(bits) => {
-            (PixelType::Rgb, bits, false)
-        }
-        tiff::ColorType::RGBA(bits) => (PixelType::Rgb, bits, true),
-        tiff::ColorType::CMYK(bits) => (PixelType::Cmyk, bits, false),
-        tiff::ColorType::CMYKA(bits) => (PixelType::Cmyk, bits, true),
-        other => {
-            let detail = format!("TIFF pictures of the kind {other:?} cannot be read.");
-            return Err(Failure::new(Code::UnsupportedColor, detail));
-        }
-    };
-    let mut header = Header::new(SourceFormat::Tiff, size, color, bits);
-    header.alpha = alpha;
-    let mut number = |tag| decoder.find_tag_unsigned::<u32>(tag).ok().flatten();
-    header.orientation = crate::render::turn::Turn::from_exif(number(Tag::Orientation).unwrap_or(1));
-    header.premultiplied =
-        alpha && number(Tag::ExtraSamples) == Some(u32::from(ExtraSamples::AssociatedAlpha.to_u16()));
-    let unit = number(Tag::ResolutionUnit).unwrap_or(2);
-    let photometric = number(Tag::PhotometricInterpretation);
-    if photometric == Some(u32::from(PhotometricInterpretation::CIELab.to_u16())) {
-        return Err(Failure::new(Code::UnsupportedColor, "TIFF pictures in Lab cannot be read."));
-    }
-    header.dpi = match decoder.find_tag(Tag::XResolution) {
-        Ok(Some(Value::Rational(n, d))) => exif::dots_per_inch(f64::from(n) / f64::from(d), unit),
-        _ => None,
-    };
-    header.profile = decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|it| it.len() <= MAX_PROFILE);
-    Ok(header)
-}
-
 /// What a failure of the TIFF decoder means for us.
-pub(in crate::render) fn tiff_failure(error: tiff::TiffError) -> Failure {
+pub(super) fn tiff_failure(error: tiff::TiffError) -> Failure {
     match error {
         tiff::TiffError::IoError(error) => error.into(),
         tiff::TiffError::UnsupportedError(what) => {
