@@ -141,7 +141,7 @@ impl Plan {
         let profile = Profile::of(header, limits);
         let mut planner = Planner::new(header, recipe, limits, profile.needs_conversion());
         planner.layer(&recipe.layer, header, others)?;
-        planner.composite(&recipe.composite);
+        planner.composite(&recipe.composite, header)?;
         planner.view(&recipe.view, recipe.output.alpha)?;
         planner.output();
         let size = planner.size;
@@ -262,6 +262,7 @@ mod tests {
             frames: 1,
             progressive: false,
             dpi: None,
+            paths: Vec::new(),
             profile: None,
         }
     }

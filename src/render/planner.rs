@@ -1,7 +1,9 @@
 //! Builds the list of steps: follows the picture's size from command to command. Numbers only.
 
+mod place;
 mod shape;
 
+use self::place::Place;
 use super::failure::Failure;
 use super::files::Headers;
 use super::header::{Header, SourceFormat};
@@ -33,6 +35,8 @@ pub(super) struct Planner<'a> {
     kernel: Kernel,
     /// How much smaller than the source the picture has become, at most 1; radii in source pixels shrink with it.
     shrunk: f64,
+    /// Where the source lies in the picture.
+    place: Place,
     /// Whether the last window showed nothing but the picture.
     cut: bool,
     limits: &'a Limits,
@@ -56,6 +60,7 @@ impl<'a> Planner<'a> {
             bits: depth(header),
             kernel,
             shrunk: 1.0,
+            place: Place::of(header.upright(), header.orientation),
             cut: false,
             limits,
         }
@@ -67,11 +72,12 @@ impl<'a> Planner<'a> {
         if let Some(crop) = layer.crop {
             self.crop(crop)?;
         }
+        self.crop_paths(&layer.crop_paths, header)?;
         if let Some(scale) = layer.scale {
             self.layer_scale(scale)?;
         }
         self.grow_mask(layer.mask.grow_layer);
-        self.clip(&layer.clip);
+        self.clip(&layer.clip, header);
         self.flip(layer.flip);
         self.tone(layer.tone);
         self.sharpen(&layer.sharpening);
@@ -89,11 +95,13 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    pub fn composite(&mut self, composite: &Composite) {
-        self.clip(&composite.clip);
+    pub fn composite(&mut self, composite: &Composite, header: &Header) -> Result<(), Failure> {
+        self.crop_paths(&composite.crop_paths, header)?;
+        self.clip(&composite.clip, header);
         self.flip(composite.flip);
         self.tone(composite.tone);
         self.fade(composite.opacity);
+        Ok(())
     }
 
     fn crop(&mut self, crop: Crop) -> Result<(), Failure> {
@@ -128,6 +136,7 @@ impl<'a> Planner<'a> {
 
     fn turn(&mut self, turn: Turn) {
         self.size = turn.size(self.size);
+        self.place = self.place.turned(turn, (f64::from(self.size.0), f64::from(self.size.1)));
         let turn = match self.steps.last() {
             Some(Step::Turn(before)) => {
                 let before = *before;
@@ -153,6 +162,7 @@ impl<'a> Planner<'a> {
         let size = (bound(w * cos.abs() + h * sin.abs()), bound(w * sin.abs() + h * cos.abs()));
         self.limits.check_between(size)?;
         self.steps.push(Step::Rotate { degrees, width: size.0, height: size.1 });
+        self.place = self.place.rotated(degrees, self.size, size);
         self.size = size;
         self.alpha = true;
         Ok(())
@@ -262,6 +272,8 @@ impl<'a> Planner<'a> {
         }
         let fill = fill.map_or(Paint::NONE, |color| self.paint(color));
         self.steps.push(Step::Window { x, y, width: size.0, height: size.1, fill });
+        let (width, height) = (f64::from(size.0), f64::from(size.1));
+        self.place = self.place.scaled([x as f64, y as f64, width, height], (width, height));
         self.size = size;
         self.cut = inside;
         self.alpha |= !inside && !fill.is_opaque();
@@ -278,6 +290,7 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         let down = f64::from(size.0) <= w && f64::from(size.1) <= h;
+        self.place = self.place.scaled(from, (f64::from(size.0), f64::from(size.1)));
         self.shrunk *= (f64::from(size.0) / w).min(f64::from(size.1) / h);
         let from = match self.steps.last().cloned() {
             Some(Step::Window { x: left, y: top, .. }) if self.cut => {

@@ -29,6 +29,7 @@ mod queue;
 mod render;
 mod render_command;
 mod render_damage;
+mod render_paths;
 mod render_tiff;
 mod renditions;
 mod retention;

@@ -17,7 +17,6 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         range: NAMES,
         help: "Cuts to the bounds of embedded paths, one after the other.",
-        support: Support::NotYet,
         accepts: "cropPathE=Path 1",
         refuses: "cropPathE=",
         meaning: Some(crop_path),
@@ -34,7 +33,6 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         range: NAMES,
         help: "Makes what lies outside of embedded paths transparent; of several, outside of any.",
-        support: Support::NotYet,
         accepts: "clipPathE=Path 1",
         refuses: "clipPathE=a,,b",
         meaning: Some(clip_names),
@@ -51,7 +49,6 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         range: NAMES,
         help: "Makes what lies inside of embedded paths transparent. Ignored without clipPath.",
-        support: Support::NotYet,
         accepts: "clipPath=M0,0L99,0,99,99Z&clipXPathE=Path 1",
         refuses: "clipXPathE=,",
         meaning: Some(clip_out_names),

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read};
 
-use super::{Header, MAX_PROFILE, SourceFormat, corrupt, exif};
+use super::{Header, MAX_PROFILE, SourceFormat, corrupt, exif, photoshop};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
@@ -16,6 +16,8 @@ struct Found {
     jfif_dpi: Option<f64>,
     adobe: bool,
     exif: Option<Vec<u8>>,
+    /// Photoshop's image resources, of all segments.
+    resources: Vec<u8>,
     profile: Vec<(u8, Vec<u8>)>,
 }
 
@@ -82,6 +84,9 @@ impl Found {
             0xE1 if self.exif.is_none() => {
                 self.exif = data.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec);
             }
+            0xED => {
+                self.resources.extend_from_slice(data.strip_prefix(b"Photoshop 3.0\0").unwrap_or_default());
+            }
             0xEE => self.adobe |= data.starts_with(b"Adobe"),
             0xE2 => {
                 if let Some([number, _, part @ ..]) = data.strip_prefix(b"ICC_PROFILE\0") {
@@ -109,6 +114,7 @@ impl Found {
         header.progressive = frame.progressive;
         header.inverted = self.adobe && color == PixelType::Cmyk;
         header.dpi = self.jfif_dpi;
+        header.paths = photoshop::paths(&self.resources);
         self.profile.sort_by_key(|(number, _)| *number);
         let profile: Vec<u8> = self.profile.into_iter().flat_map(|(_, part)| part).take(MAX_PROFILE).collect();
         header.profile = Some(profile).filter(|profile| !profile.is_empty());

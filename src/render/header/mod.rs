@@ -5,10 +5,12 @@ mod gif;
 pub(super) mod jp2;
 mod jpeg;
 mod others;
+mod photoshop;
 pub(super) mod psd;
 mod tiff;
 
 pub(super) use others::{image_failure, png_failure};
+pub use photoshop::EmbeddedPath;
 pub(super) use tiff::Layout;
 
 use std::fs::File;
@@ -102,6 +104,9 @@ pub struct Header {
     pub progressive: bool,
     /// Dots per inch.
     pub dpi: Option<f64>,
+    /// Photoshop's paths in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<EmbeddedPath>,
     /// The colour profile, as it is embedded.
     #[serde(skip)]
     pub profile: Option<Vec<u8>>,
@@ -122,6 +127,7 @@ impl Header {
             frames: 1,
             progressive: false,
             dpi: None,
+            paths: Vec::new(),
             profile: None,
         }
     }

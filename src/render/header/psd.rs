@@ -3,7 +3,7 @@
 
 use std::io::{Read, Seek};
 
-use super::{Header, MAX_PROFILE, SourceFormat, corrupt, exif};
+use super::{Header, MAX_PROFILE, SourceFormat, corrupt, exif, photoshop};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
@@ -87,14 +87,15 @@ fn resources(input: &mut (impl Read + Seek), header: &mut Header) -> Result<(), 
             return Err(corrupt("The image resources of the Photoshop document are damaged."));
         }
         // A name with its length before it, together even.
-        let name = u64::from(start[6] | 1);
-        input.seek_relative(signed(name)?)?;
+        let mut name = vec![0; usize::from(start[6] | 1)];
+        input.read_exact(&mut name)?;
         let length = section(input, false)?;
         let whole = length + length % 2;
         left = left
-            .checked_sub(7 + name + 4 + whole)
+            .checked_sub(7 + name.len() as u64 + 4 + whole)
             .ok_or_else(|| corrupt("An image resource of the Photoshop document is longer than all of them."))?;
-        let read = resource(input, u16::from_be_bytes([start[4], start[5]]), length, header)?;
+        name.truncate(usize::from(start[6]));
+        let read = resource(input, u16::from_be_bytes([start[4], start[5]]), &name, length, header)?;
         input.seek_relative(signed(whole - read)?)?;
     }
     input.seek_relative(signed(left)?)?;
@@ -102,12 +103,13 @@ fn resources(input: &mut (impl Read + Seek), header: &mut Header) -> Result<(), 
 }
 
 /// Reads one resource, if it is one of use; returns how many of its bytes were read.
-fn resource(input: &mut impl Read, id: u16, length: u64, header: &mut Header) -> Result<u64, Failure> {
+fn resource(input: &mut impl Read, id: u16, name: &[u8], length: u64, header: &mut Header) -> Result<u64, Failure> {
     let wanted = match id {
         // Resolution, version, profile.
         1005 => length.min(4),
         1057 => length.min(5),
         1039 if length <= MAX_PROFILE as u64 => length,
+        id if photoshop::is_path(id) && length <= photoshop::LONGEST => length,
         _ => return Ok(0),
     };
     let mut data = vec![0; wanted as usize];
@@ -123,6 +125,9 @@ fn resource(input: &mut impl Read, id: u16, length: u64, header: &mut Header) ->
             return Err(Failure::new(Code::UnsupportedFormat, detail));
         }
         (1039, _) if !data.is_empty() => header.profile = Some(data),
+        (id, data) if photoshop::is_path(id) && header.paths.len() < photoshop::MOST => {
+            header.paths.extend(photoshop::path(name, data));
+        }
         _ => {}
     }
     Ok(wanted)

@@ -8,11 +8,14 @@ use tiff::decoder::ifd::Value;
 use tiff::tags::{ByteOrder, CompressionMethod, ExtraSamples, PhotometricInterpretation, Tag};
 
 use super::others::{Input, MOST, tiff_failure};
-use super::{Header, MAX_PROFILE, SourceFormat, exif};
+use super::{Header, MAX_PROFILE, SourceFormat, exif, photoshop};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
 use crate::render::turn::Turn;
+
+/// The tag of Photoshop's image resources.
+const PHOTOSHOP: Tag = Tag::Unknown(34_377);
 
 /// How a picture is stored whose pieces we read ourselves.
 #[derive(Clone, Debug)]
@@ -184,6 +187,9 @@ pub(super) fn read(input: Input) -> Result<Header, Failure> {
         Ok(Some(Value::Rational(n, d))) => exif::dots_per_inch(f64::from(n) / f64::from(d), unit),
         _ => None,
     };
+    if let Ok(Some(resources)) = decoder.find_tag(PHOTOSHOP) {
+        header.paths = photoshop::paths(&resources.into_u8_vec().unwrap_or_default());
+    }
     header.profile = decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|it| it.len() <= MAX_PROFILE);
     Ok(header)
 }

@@ -1,9 +1,11 @@
 //! What of a layer is seen: masks, cuts along outlines, perspectives.
 
 use super::Planner;
-use crate::language::{Clip, Mask, MaskUse, Perspective, Reading, Sampling};
+use crate::code::Code;
+use crate::language::{Clip, Mask, MaskUse, Outline, Perspective, Reading, Sampling};
 use crate::render::failure::Failure;
 use crate::render::files::{self, Headers};
+use crate::render::header::{EmbeddedPath, Header};
 use crate::render::plan::Decode;
 use crate::render::step::{Paint, Step};
 
@@ -44,10 +46,38 @@ impl Planner<'_> {
         }
     }
 
-    /// Cuts along outlines; those that only cut out need one to cut out of.
-    pub(super) fn clip(&mut self, clip: &Clip) {
-        let Some(inside) = &clip.inside else { return };
-        self.steps.push(Step::Clip { inside: vec![inside.clone()], outside: clip.outside.iter().cloned().collect() });
+    /// Cuts to the bounds of embedded paths, one after the other. Names that are not there are passed over.
+    /// Documentation page: r-croppath.
+    pub(super) fn crop_paths(&mut self, names: &[String], header: &Header) -> Result<(), Failure> {
+        for path in named(names, header) {
+            // Points are written with more digits than they mean.
+            let [left, top, right, bottom] = self.place.bounds(path.bounds);
+            let within = |value: f64, side: u32| value.clamp(0.0, f64::from(side)) as i64;
+            let (x, y) = (within((left + 0.01).floor(), self.size.0), within((top + 0.01).floor(), self.size.1));
+            let (to_x, to_y) =
+                (within((right - 0.01).ceil(), self.size.0), within((bottom - 0.01).ceil(), self.size.1));
+            if to_x <= x || to_y <= y {
+                let detail = format!("cropPathE leaves nothing: the path {} does not lie in the picture.", path.name);
+                return Err(Failure::new(Code::InvalidModifier, detail));
+            }
+            self.window(x, y, ((to_x - x) as u32, (to_y - y) as u32), None)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts along outlines and embedded paths; those that only cut out need one to cut out of. Names that are not there
+    /// are passed over. Documentation pages: r-clippath, r-clipxpath.
+    pub(super) fn clip(&mut self, clip: &Clip, header: &Header) {
+        let outlines = |own: &Option<Outline>, names: &[String]| -> Vec<Outline> {
+            let embedded = named(names, header).map(|path| self.place.outline(&path.outline));
+            own.iter().cloned().chain(embedded).collect()
+        };
+        let inside = outlines(&clip.inside, &clip.inside_names);
+        if inside.is_empty() {
+            return;
+        }
+        let outside = outlines(&clip.outside, &clip.outside_names);
+        self.steps.push(Step::Clip { inside, outside });
         self.alpha = true;
     }
 
@@ -60,9 +90,16 @@ impl Planner<'_> {
             Sampling::Many(_) => points(corners, (w, h)),
             _ => 1,
         };
-        self.steps.push(Step::Warp { back: back(corners, (w, h)), sampling, each_way });
+        let back = back(corners, (w, h));
+        self.place = self.place.bent(back);
+        self.steps.push(Step::Warp { back, sampling, each_way });
         self.alpha = true;
     }
+}
+
+/// The embedded paths of these names that there are.
+fn named<'a>(names: &'a [String], header: &'a Header) -> impl Iterator<Item = &'a EmbeddedPath> {
+    names.iter().filter_map(|name| header.paths.iter().find(|path| path.name == *name))
 }
 
 /// How many points of a pixel are looked at each way: as many as source pixels meet in it, from 2 to 4.

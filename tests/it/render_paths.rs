@@ -1,0 +1,78 @@
+//! Paths that Photoshop embeds: cuts that know them by name.
+
+use image::{GenericImageView, ImageFormat};
+use offprint::code::Code;
+use offprint::render::probe;
+use tiff::encoder::TiffEncoder;
+use tiff::encoder::colortype::RGB8;
+use tiff::tags::Tag;
+
+use crate::render::{RED, Studio, file_of, quarters};
+
+/// Image resources with a rectangle of this name, in fractions of the picture.
+fn resources(name: &str, [left, top, right, bottom]: [f64; 4]) -> Vec<u8> {
+    let fixed = |value: f64| ((value * f64::from(1 << 24)) as i32).to_be_bytes();
+    let mut records = [&[0, 0, 0, 4][..], &[0; 22]].concat();
+    for (x, y) in [(left, top), (right, top), (right, bottom), (left, bottom)] {
+        records.extend([0, 2]);
+        (0..3).for_each(|_| records.extend([fixed(y), fixed(x)].concat()));
+    }
+    let mut resources = b"8BIM\x07\xD0".to_vec();
+    resources.push(name.len() as u8);
+    resources.extend_from_slice(name.as_bytes());
+    resources.resize(resources.len() + (name.len() + 1) % 2, 0);
+    resources.extend((records.len() as u32).to_be_bytes());
+    resources.extend(records);
+    resources
+}
+
+/// The middle of a picture of 200 by 100 pixels, as Photoshop writes it into JPEGs.
+fn studio() -> Studio {
+    let jpeg = file_of(quarters(200, 100), ImageFormat::Jpeg);
+    let resources = resources("Path 1", [0.25, 0.25, 0.75, 0.75]);
+    let segment = [&b"Photoshop 3.0\0"[..], &resources].concat();
+    let length = (segment.len() as u16 + 2).to_be_bytes();
+    Studio::with(&[&jpeg[..2], &[0xFF, 0xED], &length, &segment, &jpeg[2..]].concat())
+}
+
+#[test]
+fn a_picture_is_cut_to_the_bounds_of_its_paths() {
+    let studio = studio();
+    let size = |modifier: &str| studio.picture(&format!("{modifier}&fmt=png")).dimensions();
+    assert_eq!(size("cropPathE=Path+1"), (100, 50));
+    assert_eq!(size("rotate=90&cropPathE=Path 1"), (50, 100));
+    assert_eq!(size("crop=0,0,100,100&cropPathE=Path 1,nobody,Path 1"), (50, 50));
+    assert_eq!(size("layer=0&cropPathE=Path 1&size=50,0&extend=0,0,10,0"), (60, 25));
+    assert_eq!(size("cropPathE=path 1"), (200, 100));
+    let lost = studio.file("crop=0,0,50,20&cropPathE=Path 1").unwrap_err();
+    assert_eq!(lost.code, Code::InvalidModifier);
+}
+
+#[test]
+fn paths_go_where_the_picture_goes() {
+    let studio = studio();
+    let alpha = |modifier: &str, x, y| studio.picture(&format!("{modifier}&fmt=png-alpha")).get_pixel(x, y)[3];
+    let clip = "clipPathE=Path 1";
+    assert_eq!((alpha(clip, 40, 50), alpha(clip, 60, 30), alpha(clip, 60, 20)), (0, 255, 0));
+    let moved = "scale=0.5&extend=10,0,0,0&rotate=180&clipPathE=Path 1";
+    assert_eq!((alpha(moved, 30, 25), alpha(moved, 40, 25), alpha(moved, 90, 25)), (0, 255, 0));
+    let hole = "clipPath=M0,0L200,0,200,100,0,100Z&clipXPathE=Path 1";
+    assert_eq!((alpha(hole, 40, 50), alpha(hole, 60, 50)), (255, 0));
+    for nothing in ["clipPathE=nobody", "clipXPathE=Path 1", "clipPathE=nobody&clipXPathE=Path 1"] {
+        assert_eq!(alpha(nothing, 60, 50), 255, "{nothing}");
+        assert_eq!(alpha(nothing, 40, 50), 255, "{nothing}");
+    }
+}
+
+#[test]
+fn tiff_carries_paths_too() {
+    let mut file = std::io::Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut file).unwrap();
+    let mut image = encoder.new_image::<RGB8>(200, 100).unwrap();
+    image.encoder().write_tag(Tag::Unknown(34_377), &resources("outline", [0.0, 0.0, 0.25, 0.5])[..]).unwrap();
+    image.write_data(quarters(200, 100).as_raw()).unwrap();
+    let studio = Studio::with(&file.into_inner());
+    assert_eq!(probe(&studio.source()).unwrap().paths[0].name, "outline");
+    let cut = studio.picture("cropPathE=outline&fmt=png");
+    assert_eq!((cut.dimensions(), cut.get_pixel(49, 49)), ((50, 50), RED));
+}
