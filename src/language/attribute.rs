@@ -129,6 +129,7 @@ impl Attributes {
                 scans: None,
                 quantize: None,
                 icc_embed: false,
+                path_embed: false,
                 print_res: None,
                 default_print_res: self.print_resolution,
             },

@@ -57,6 +57,11 @@ impl OutputFormat {
         }
     }
 
+    /// Whether Photoshop's paths can be embedded. Documentation page: r-pathembed.
+    pub fn carries_paths(self) -> bool {
+        matches!(self, Self::Jpeg | Self::Tiff | Self::Eps)
+    }
+
     /// The short name.
     pub fn name(self) -> &'static str {
         match self {

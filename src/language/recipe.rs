@@ -465,6 +465,9 @@ pub struct Output {
     pub quantize: Option<Quantize>,
     /// The output profile is embedded.
     pub icc_embed: bool,
+    /// The source's paths are embedded, where they are in the result.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub path_embed: bool,
     /// Dots per inch; `None` takes the source's.
     pub print_res: Option<f64>,
     /// Dots per inch where neither says them.

@@ -32,6 +32,7 @@ pub(super) fn reason(said: &Said<'_>, slots: &Slots<'_>, draft: &Draft) -> Optio
         "iccEmbed" => {
             silent(matches!(output.format, OutputFormat::Gif | OutputFormat::Webp), "The format carries no profile.")
         }
+        "pathEmbed" => silent(!output.format.carries_paths(), "The format carries no paths."),
         "jpegSize" => silent(output.format != OutputFormat::Jpeg, "Only JPEG can be made to fit."),
         "pscan" => silent(!output.progressive, "Only a progressive JPEG has passes."),
         "quantize" => silent(output.quantize.is_none(), "The format has no palette."),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::colour::{self, Profile};
 use super::failure::{Failure, Warning};
 use super::files::{self, Headers};
-use super::header::{Header, SourceFormat};
+use super::header::{EmbeddedPath, Header, SourceFormat};
 use super::limits::Limits;
 use super::planner::Planner;
 use super::step::Step;
@@ -118,6 +118,9 @@ pub struct Encode {
     pub dpi: f64,
     /// Whether the output profile is embedded.
     pub embed_profile: bool,
+    /// Paths that are embedded, in fractions of the result.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<EmbeddedPath>,
 }
 
 /// Bits of a component once decoded.
@@ -153,6 +156,7 @@ impl Plan {
             warnings.push(Warning::new(Code::AlphaFlattened, detail));
         }
         let output = &recipe.output;
+        let paths = if output.path_embed { planner.paths(header) } else { Vec::new() };
         let (decode, steps) = planner.decoded(header, object, recipe.reading);
         Ok(Self {
             peak_bytes: peak_bytes(header, &decode, &steps, size).max(encoding_bytes(output.format, size)),
@@ -171,6 +175,7 @@ impl Plan {
                 quantize: output.quantize.clone(),
                 dpi: output.print_res.or(header.dpi).unwrap_or(output.default_print_res),
                 embed_profile: output.icc_embed && profile.is_known() && colour::can_embed(output.format),
+                paths,
             },
             width: size.0,
             height: size.1,

@@ -76,3 +76,27 @@ fn tiff_carries_paths_too() {
     let cut = studio.picture("cropPathE=outline&fmt=png");
     assert_eq!((cut.dimensions(), cut.get_pixel(49, 49)), ((50, 50), RED));
 }
+
+#[test]
+fn paths_are_embedded_where_they_are_in_the_result() {
+    let studio = studio();
+    let bounds = |modifier: &str| {
+        let made = Studio::with(&studio.file(modifier).unwrap().0);
+        let paths = probe(&made.source()).unwrap().paths;
+        paths.into_iter().map(|path| (path.name, path.bounds.map(|side| (side * 100.0).round()))).collect::<Vec<_>>()
+    };
+    let named = |bounds| vec![("Path 1".to_owned(), bounds)];
+    for format in ["jpeg", "pjpeg", "pjpeg&pscan=4", "tif", "tif,,jpeg", "tif-alpha,,lzw"] {
+        assert_eq!(bounds(&format!("fmt={format}&pathEmbed=1")), named([25.0, 25.0, 75.0, 75.0]), "{format}");
+    }
+    assert_eq!(bounds("fmt=tif&pathEmbed=1&crop=50,0,100,100&rotate=90&wid=40"), named([25.0, 0.0, 75.0, 100.0]));
+    assert_eq!(bounds("fmt=tif&pathEmbed=1&wid=100&hei=100"), named([25.0, 38.0, 75.0, 63.0]));
+    assert_eq!(bounds("fmt=tif"), []);
+    assert_eq!(bounds("fmt=png&pathEmbed=1"), []);
+    let eps = String::from_utf8_lossy(&studio.file("fmt=eps&pathEmbed=1").unwrap().0).into_owned();
+    let comment = eps.split("%BeginPhotoshop: ").nth(1).unwrap().split("%EndPhotoshop").next().unwrap();
+    let (length, lines) = comment.split_once('\n').unwrap();
+    let digits: String = lines.lines().flat_map(|line| line.trim_start_matches("% ").chars()).collect();
+    assert!(digits.starts_with("3842494D07D0"), "{digits}");
+    assert_eq!(digits.len(), 2 * length.parse::<usize>().unwrap());
+}

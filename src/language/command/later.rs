@@ -50,7 +50,6 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { scope: Scope::Segment, ..layer("effect", "effect=number", "r-effect", "effect=-1", "Opens the segment of a layer effect.") },
     global("icc", "icc=profile[,intent[,bpc[,dither]]]", "r-icc", "icc=sRGB", "The output colour profile."),
     idle(&["0"], global("xmpEmbed", "xmpEmbed=0|1", "r-xmpembed", "xmpEmbed=1", "Keeps XMP metadata.")),
-    idle(&["0"], global("pathEmbed", "pathEmbed=0|1", "r-pathembed", "pathEmbed=1", "Keeps embedded paths.")),
     global("template", "template=object", "r-template", "template=card", "Lays the picture into a template."),
     global("effectMask", "effectMask=0|1", "r-effectmask", "effectMask=0", "Whether effects are cut where the layer is."),
     layer("text", "text=rtf", "r-text", "text=hello", "A layer of text."),

@@ -162,6 +162,7 @@ impl Draft {
         }
         output.scans = output.scans.filter(|_| output.progressive);
         output.jpeg_size = output.jpeg_size.filter(|_| output.format == OutputFormat::Jpeg);
+        output.path_embed &= output.format.carries_paths();
         recipe
     }
 }

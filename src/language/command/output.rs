@@ -70,6 +70,16 @@ pub(super) const COMMANDS: &[Command] = &[
         ..row("iccEmbed", "iccEmbed=0|1", "r-iccembed")
     },
     Command {
+        range: "0 or 1",
+        default: "0",
+        help: "Keeps the paths that are embedded in the source, where they are in the result: JPEG, TIFF and EPS. Open \
+               paths are left out. Other formats pass it over.",
+        accepts: "fmt=tif&pathEmbed=1",
+        refuses: "pathEmbed=yes",
+        meaning: Some(path_embed),
+        ..row("pathEmbed", "pathEmbed=0|1", "r-pathembed")
+    },
+    Command {
         range: "number from 1 to 65,535",
         default: "the source's own, else attribute PrintResolution",
         help: "Dots per inch written into the file; pixels do not change.",
@@ -144,6 +154,11 @@ fn six_digits(text: &str) -> Result<[u8; 3], Fault> {
 
 fn icc_embed(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     draft.recipe.output.icc_embed = value::flag(text)?;
+    Ok(())
+}
+
+fn path_embed(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    draft.recipe.output.path_embed = value::flag(text)?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use super::photoshop;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
 use crate::render::pixels::Raster;
@@ -30,6 +31,7 @@ pub(super) fn encode(
         w.ceil(),
         h.ceil()
     )?;
+    photoshop::comment(&encode.paths, out)?;
     if let Some(profile) = profile {
         write_profile(profile, out)?;
     }

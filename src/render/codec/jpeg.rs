@@ -7,11 +7,11 @@ use std::io::{BufRead, Seek, SeekFrom, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
-use mozjpeg::{ColorSpace, Compress, Decompress, PixelDensity, PixelDensityUnit};
+use mozjpeg::{ColorSpace, Compress, Decompress, Marker, PixelDensity, PixelDensityUnit};
 use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr};
 
 use super::decode::Rows;
-use super::failed;
+use super::{failed, photoshop};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
@@ -235,7 +235,8 @@ pub(super) fn encode(
 /// A JPEG inside another file, which says itself what the components mean.
 pub(super) fn inside(encode: &Encode, pixels: &Raster<u8>) -> Result<Vec<u8>, Failure> {
     let mut file = Vec::new();
-    compress(encode, pixels, None, &mut file).map(|()| file)
+    let bare = Encode { paths: Vec::new(), ..encode.clone() };
+    compress(&bare, pixels, None, &mut file).map(|()| file)
 }
 
 /// The best quality, at most the one asked for, with which the file fits. Sizes grow with quality, so it is searched by
@@ -303,6 +304,9 @@ fn in_passes(
     if let Some(profile) = profile {
         jpeg.add_icc_profile(profile)?;
     }
+    for segment in photoshop::segments(&encode.paths) {
+        jpeg.add_app_segment(13, segment)?;
+    }
     let (width, height) = (pixels.size().0 as u16, pixels.size().1 as u16);
     match pixels.pixel_type() {
         PixelType::Gray => jpeg.encode(pixels.data(), width, height, ColorType::Luma),
@@ -338,6 +342,9 @@ fn write(encode: &Encode, pixels: &Raster<u8>, profile: Option<&[u8]>, out: &mut
     let mut started = jpeg.start_compress(out)?;
     if let Some(profile) = profile {
         started.write_icc_profile(profile);
+    }
+    for segment in photoshop::segments(&encode.paths) {
+        started.write_marker(Marker::APP(13), &segment);
     }
     started.write_scanlines(pixels.data())?;
     started.finish()?;

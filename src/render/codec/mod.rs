@@ -8,6 +8,7 @@ mod jp2;
 mod jpeg;
 mod lzw;
 mod pdf;
+mod photoshop;
 mod png;
 mod psd;
 mod strips;

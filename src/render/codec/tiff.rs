@@ -8,10 +8,10 @@ use tiff::tags::{CompressionMethod, ExtraSamples, PhotometricInterpretation, Pre
 
 use super::decode::through_image;
 use super::in_order::in_order;
-use super::{failed, jpeg, lzw};
+use super::{failed, jpeg, lzw, photoshop};
 use crate::language::{Compression, PixelType};
 use crate::render::failure::Failure;
-use crate::render::header::image_failure;
+use crate::render::header::{TIFF_PHOTOSHOP, image_failure};
 use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
@@ -90,6 +90,10 @@ pub(super) fn encode(
         }
         if pixels.has_alpha() {
             directory.write_tag(Tag::ExtraSamples, &[ExtraSamples::UnassociatedAlpha.to_u16()][..])?;
+        }
+        let resources = photoshop::resources(&encode.paths);
+        if !resources.is_empty() {
+            directory.write_tag(Tag::Unknown(TIFF_PHOTOSHOP), &resources[..])?;
         }
         if let Some(profile) = profile {
             directory.write_tag(Tag::IccProfile, profile)?;

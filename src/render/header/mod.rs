@@ -11,7 +11,7 @@ mod tiff;
 
 pub(super) use others::{image_failure, png_failure};
 pub use photoshop::EmbeddedPath;
-pub(super) use tiff::Layout;
+pub(super) use tiff::{Layout, TIFF_PHOTOSHOP};
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};

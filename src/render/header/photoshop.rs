@@ -31,7 +31,7 @@ pub(super) fn is_path(id: u16) -> bool {
 /// The paths among image resources. What is damaged is passed over: a picture is a picture without it.
 pub(super) fn paths(mut resources: &[u8]) -> Vec<EmbeddedPath> {
     let mut found = Vec::new();
-    while let Some((id, name, data, rest)) = next(resources) {
+    while let Some((Resource { id, name, data }, rest)) = next(resources) {
         if is_path(id) && found.len() < MOST && data.len() as u64 <= LONGEST {
             found.extend(path(name, data));
         }
@@ -40,8 +40,14 @@ pub(super) fn paths(mut resources: &[u8]) -> Vec<EmbeddedPath> {
     found
 }
 
-/// Number, name and data of the resource that comes first, and what is behind it.
-fn next(resources: &[u8]) -> Option<(u16, &[u8], &[u8], &[u8])> {
+struct Resource<'a> {
+    id: u16,
+    name: &'a [u8],
+    data: &'a [u8],
+}
+
+/// The resource that comes first, and what is behind it.
+fn next(resources: &[u8]) -> Option<(Resource<'_>, &[u8])> {
     let rest = resources.strip_prefix(b"8BIM")?;
     let (id, rest) = rest.split_first_chunk::<2>()?;
     // A name with its length before it, together even.
@@ -50,7 +56,8 @@ fn next(resources: &[u8]) -> Option<(u16, &[u8], &[u8], &[u8])> {
     let (size, rest) = rest.get(1 + (length | 1)..)?.split_first_chunk::<4>()?;
     let size = u32::from_be_bytes(*size) as usize;
     let data = rest.get(..size)?;
-    Some((u16::from_be_bytes(*id), name, data, rest.get(size + size % 2..).unwrap_or_default()))
+    let resource = Resource { id: u16::from_be_bytes(*id), name, data };
+    Some((resource, rest.get(size + size % 2..).unwrap_or_default()))
 }
 
 /// A path of records: how many points a part has, then its points. `None` when it encloses nothing.

@@ -15,7 +15,7 @@ use crate::render::failure::Failure;
 use crate::render::turn::Turn;
 
 /// The tag of Photoshop's image resources.
-const PHOTOSHOP: Tag = Tag::Unknown(34_377);
+pub(in crate::render) const TIFF_PHOTOSHOP: u16 = 34_377;
 
 /// How a picture is stored whose pieces we read ourselves.
 #[derive(Clone, Debug)]
@@ -187,7 +187,7 @@ pub(super) fn read(input: Input) -> Result<Header, Failure> {
         Ok(Some(Value::Rational(n, d))) => exif::dots_per_inch(f64::from(n) / f64::from(d), unit),
         _ => None,
     };
-    if let Ok(Some(resources)) = decoder.find_tag(PHOTOSHOP) {
+    if let Ok(Some(resources)) = decoder.find_tag(Tag::Unknown(TIFF_PHOTOSHOP)) {
         header.paths = photoshop::paths(&resources.into_u8_vec().unwrap_or_default());
     }
     header.profile = decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|it| it.len() <= MAX_PROFILE);

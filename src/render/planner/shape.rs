@@ -65,6 +65,18 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// The embedded paths where they are now, in fractions of the picture. Documentation page: r-pathembed.
+    pub fn paths(&self, header: &Header) -> Vec<EmbeddedPath> {
+        let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
+        let place = self.place.scaled([0.0, 0.0, w, h], (1.0, 1.0));
+        let moved = |path: &EmbeddedPath| EmbeddedPath {
+            name: path.name.clone(),
+            bounds: place.bounds(path.bounds),
+            outline: place.outline(&path.outline),
+        };
+        header.paths.iter().map(moved).collect()
+    }
+
     /// Cuts along outlines and embedded paths; those that only cut out need one to cut out of. Names that are not there
     /// are passed over. Documentation pages: r-clippath, r-clipxpath.
     pub(super) fn clip(&mut self, clip: &Clip, header: &Header) {
