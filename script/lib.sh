@@ -67,16 +67,25 @@ need_rust() {
     die "Rust $rust_version or later is needed; this gets it: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal"
 }
 
+has_compilers() { has cc && has c++ && has make && [ -e /usr/include/stdio.h ]; }
+
 need_compiler() {
-    PATH=$PATH:$root/target/tools/usr/bin
-    if has cc && has nasm && [ -e /usr/include/stdio.h ]; then return; fi
+    tools=$root/target/tools
+    PATH=$PATH:$tools/usr/bin
+    if has_compilers && has nasm && runs_cmake; then return; fi
     # shellcheck disable=SC2046 # a list of words
     if install $(packages_for build); then return; fi
-    # The assembler is one file, which needs no root.
-    if ! has nasm && has cc; then unpack "$root/target/tools" 'nasm' nasm || true; fi
-    if has cc && has nasm; then return; fi
-    die "A C compiler and nasm are needed. As root: apt-get install $(packages_for build | tr '\n' ' ')"
+    # Beside the compilers these two need no root.
+    if has_compilers; then
+        unpack "$tools" 'nasm|cmake*|lib*' nasm cmake || true
+        libraries=$(printf '%s:' "$tools"/usr/lib/*-linux-*)
+        if ! runs_cmake; then export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:-}"; fi
+        if has nasm && runs_cmake; then return; fi
+    fi
+    die "Compilers of C and C++, make, cmake and nasm are needed. As root: apt-get install $(packages_for build | tr '\n' ' ')"
 }
+
+runs_cmake() { cmake --version >/dev/null 2>&1; }
 
 # ---- Postgres ------------------------------------------------------------------------------------------------------
 

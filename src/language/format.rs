@@ -20,6 +20,8 @@ pub enum OutputFormat {
     Gif,
     /// WebP.
     Webp,
+    /// AVIF.
+    Avif,
     /// JPEG 2000.
     Jp2,
     /// PDF, a page that is the picture.
@@ -37,6 +39,7 @@ impl OutputFormat {
             Self::Tiff => ".tiff",
             Self::Gif => ".gif",
             Self::Webp => ".webp",
+            Self::Avif => ".avif",
             Self::Jp2 => ".jp2",
             Self::Pdf => ".pdf",
             Self::Eps => ".eps",
@@ -51,6 +54,7 @@ impl OutputFormat {
             Self::Tiff => "image/tiff",
             Self::Gif => "image/gif",
             Self::Webp => "image/webp",
+            Self::Avif => "image/avif",
             Self::Jp2 => "image/jp2",
             Self::Pdf => "application/pdf",
             Self::Eps => "image/eps",
@@ -70,6 +74,7 @@ impl OutputFormat {
             Self::Tiff => "tiff",
             Self::Gif => "gif",
             Self::Webp => "webp",
+            Self::Avif => "avif",
             Self::Jp2 => "jp2",
             Self::Pdf => "pdf",
             Self::Eps => "eps",
@@ -111,6 +116,8 @@ const WORDS: &[Word] = &[
     Word { packings: &["lzw", "zip"], alpha: true, ..word("tif-alpha", OutputFormat::Tiff, ALL_TYPES) },
     Word { packings: LOSSY, ..word("webp", OutputFormat::Webp, RGB) },
     Word { packings: LOSSY, alpha: true, ..word("webp-alpha", OutputFormat::Webp, RGB) },
+    Word { packings: LOSSY, ..word("avif", OutputFormat::Avif, RGB) },
+    Word { packings: LOSSY, alpha: true, ..word("avif-alpha", OutputFormat::Avif, RGB) },
     Word { packings: LOSSY, ..word("jpeg2000", OutputFormat::Jp2, RGB_GRAY) },
     Word { packings: LOSSY, alpha: true, ..word("jpeg2000-alpha", OutputFormat::Jp2, RGB_GRAY) },
     Word { packings: &["zip", "jpeg"], ..word("pdf", OutputFormat::Pdf, ALL_TYPES) },
@@ -127,9 +134,6 @@ pub(super) fn has_gray(output: &Output) -> bool {
 pub fn output_words() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|word| word.name)
 }
-
-/// Documented formats that are not written yet.
-const LATER: &[&str] = &["avif", "avif-alpha"];
 
 /// Documented formats that are not written, and why.
 const NEVER: &[(&[&str], &str)] = &[
@@ -162,9 +166,6 @@ pub(super) fn read(output: &mut Output, text: &str) -> Result<(), Fault> {
 fn unknown(name: &str) -> Fault {
     let known: Vec<_> = output_words().collect();
     let remedy = format!("Use one of {}.", known.join(", "));
-    if LATER.contains(&name) {
-        return Fault::later(format!("The format {name} is not written yet."), remedy);
-    }
     let detail = match NEVER.iter().find(|(names, _)| names.contains(&name)) {
         Some((_, reason)) => format!("The format {name} is not written: {reason}."),
         None => format!("`{name}` is not a format."),

@@ -509,7 +509,7 @@ pub enum Compression {
     Zip,
     /// TIFF and PDF with JPEG inside.
     Jpeg,
-    /// WebP and JPEG 2000 without loss.
+    /// WebP, AVIF and JPEG 2000 without loss.
     Lossless,
 }
 

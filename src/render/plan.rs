@@ -10,7 +10,7 @@ use super::limits::Limits;
 use super::planner::Planner;
 use super::step::Step;
 use crate::code::Code;
-use crate::language::{Compression, MaskUse, OutputFormat, PixelType, Quantize, Reading, Recipe, Request};
+use crate::language::{Compression, MaskUse, Output, OutputFormat, PixelType, Quantize, Reading, Recipe, Request};
 
 /// What is done to one picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -159,7 +159,7 @@ impl Plan {
         let paths = if output.path_embed { planner.paths(header) } else { Vec::new() };
         let (decode, steps) = planner.decoded(header, object, recipe.reading);
         Ok(Self {
-            peak_bytes: peak_bytes(header, &decode, &steps, size).max(encoding_bytes(output.format, size)),
+            peak_bytes: peak_bytes(header, &decode, &steps, size).max(encoding_bytes(output, size)),
             decode: Decode { profile: profile.needs_conversion().then(|| header.profile.clone()).flatten(), ..decode },
             steps,
             encode: Encode {
@@ -238,12 +238,17 @@ fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)
 }
 
 /// What an encoder holds that needs more than the result and as much again.
-fn encoding_bytes(format: OutputFormat, (width, height): (u32, u32)) -> u64 {
-    match format {
+fn encoding_bytes(output: &Output, (width, height): (u32, u32)) -> u64 {
+    // Measured, for a pixel.
+    let each = match (output.format, output.compression) {
         // For each of up to four components the value, its wave and the code of it.
-        OutputFormat::Jp2 => 32 * u64::from(width) * u64::from(height),
+        (OutputFormat::Jp2, _) => 32,
+        (OutputFormat::Avif, Compression::Lossless) => 40,
+        // Colour at half resolution.
+        (OutputFormat::Avif, _) => 24,
         _ => 0,
-    }
+    };
+    each * u64::from(width) * u64::from(height)
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ const fn row(name: &'static str, syntax: &'static str, page: &'static str) -> Co
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         range: "jpeg, pjpeg, png, png-alpha, png8, png8-alpha, gif, gif-alpha, tif (none, lzw, zip, jpeg), tif-alpha \
-                (none, lzw, zip), webp, webp-alpha, jpeg2000, jpeg2000-alpha (lossy, lossless), pdf (none, zip, \
-                jpeg), eps; rgb; gray where the format has it; cmyk for jpeg, pjpeg, tif, pdf and eps",
+                (none, lzw, zip), webp, webp-alpha, avif, avif-alpha, jpeg2000, jpeg2000-alpha (lossy, lossless), \
+                pdf (none, zip, jpeg), eps; rgb; gray where the format has it; cmyk for jpeg, pjpeg, tif, pdf and eps",
         default: "jpeg,rgb,none",
         help: "The file's format, its pixel type and how it is compressed.",
         accepts: "fmt=tif,gray,lzw",
@@ -24,7 +24,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         range: "quality 1 to 100; chroma 0 or 1",
         default: "attribute JpegQuality",
-        help: "Quality where something is lost: JPEG, also inside TIFF and PDF, WebP and JPEG 2000; with 1 JPEG \
+        help: "Quality where something is lost: JPEG, also inside TIFF and PDF, WebP, AVIF and JPEG 2000; with 1 JPEG \
                keeps colour at full resolution.",
         accepts: "qlt=85,1",
         refuses: "qlt=750",

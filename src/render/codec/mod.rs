@@ -1,7 +1,9 @@
 //! Files to pixels and back, one codec a format.
 
+mod avif;
 mod decode;
 mod eps;
+mod ffi;
 mod gif;
 mod in_order;
 mod jp2;
@@ -50,6 +52,7 @@ pub(super) fn encode(encode: &Encode, pixels: &Pixels, path: &Path) -> Result<u6
         OutputFormat::Gif => gif::encode(encode, &pixels, &mut out)?,
         OutputFormat::Webp => webp::encode(encode, &pixels, &mut out)?,
         OutputFormat::Pdf => pdf::encode(encode, &pixels, profile, &mut out)?,
+        OutputFormat::Avif => avif::encode(encode, &pixels, &mut out)?,
         OutputFormat::Jp2 => jp2::encode(encode, &pixels, path)?,
         OutputFormat::Eps => eps::encode(encode, &pixels, profile, &mut out)?,
     }

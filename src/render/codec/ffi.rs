@@ -1,0 +1,162 @@
+//! The one place with unsafe code of ours: calls of libaom, for which nobody keeps a safe wrapper that encodes. It sees
+//! our own pixels only, never a file from outside. docs/decisions/0031-avif.md has the reason and the measurement.
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_uint};
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use libaom_sys as aom;
+
+/// One component of a picture, without gaps.
+pub(super) struct Plane {
+    pub width: usize,
+    pub height: usize,
+    pub data: Vec<u8>,
+}
+
+/// How planes become a frame.
+pub(super) struct Settings {
+    /// 0 loses nothing, 63 most.
+    pub quantizer: u32,
+    /// The number of the matrix between RGB and the planes, as AV1 has it.
+    pub matrix: u32,
+    /// Whether nothing may be lost.
+    pub lossless: bool,
+}
+
+/// Speed from 0 to 9, where 9 is the fastest for single pictures.
+const SPEED: c_int = 9;
+
+/// Encodes one plane, or three of which the last two are as large as the first or half as large, as one AV1 frame.
+/// `None` when the library refuses.
+pub(super) fn av1(planes: &[Plane], settings: &Settings) -> Option<Vec<u8>> {
+    let image = Image::new(planes)?;
+    Encoder::new(planes, settings)?.frame(&image)
+}
+
+/// An image that the library allocated and that is freed at the end.
+struct Image(*mut aom::aom_image_t);
+
+impl Image {
+    fn new(planes: &[Plane]) -> Option<Self> {
+        let format = if is_full(planes) { aom::AOM_IMG_FMT_I444 } else { aom::AOM_IMG_FMT_I420 };
+        // Sizes are checked against AV1's limit of 65,536 by the library, which then answers with null.
+        let (width, height) = (u32::try_from(planes[0].width).ok()?, u32::try_from(planes[0].height).ok()?);
+        // SAFETY: with a null image the library allocates one itself; any format and size may be asked for.
+        let raw = unsafe { aom::aom_img_alloc(ptr::null_mut(), format, width, height, 16) };
+        // SAFETY: what is not null is an image that only we have.
+        let header = unsafe { raw.as_mut() }?;
+        let image = Self(raw);
+        header.range = aom::AOM_CR_FULL_RANGE;
+        header.monochrome = c_int::from(planes.len() == 1);
+        for (number, plane) in planes.iter().enumerate() {
+            let (to, stride) = (header.planes[number], usize::try_from(header.stride[number]).ok()?);
+            if to.is_null() || stride < plane.width {
+                return None;
+            }
+            for (row, line) in plane.data.chunks_exact(plane.width).take(plane.height).enumerate() {
+                // SAFETY: the library's planes have at least these rows (half of them, rounded up, for the small ones)
+                // of `stride` bytes, a row of ours is no longer than that, and the two do not overlap.
+                unsafe { ptr::copy_nonoverlapping(line.as_ptr(), to.add(row * stride), line.len()) };
+            }
+        }
+        Some(image)
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        // SAFETY: it came from `aom_img_alloc` and is freed once.
+        unsafe { aom::aom_img_free(self.0) };
+    }
+}
+
+fn is_full(planes: &[Plane]) -> bool {
+    planes.get(1).is_some_and(|chroma| chroma.width == planes[0].width && chroma.height == planes[0].height)
+}
+
+/// A codec that is destroyed at the end. It stays where it was initialised, for the library may point into it.
+struct Encoder(Box<aom::aom_codec_ctx_t>);
+
+impl Encoder {
+    fn new(planes: &[Plane], settings: &Settings) -> Option<Self> {
+        let mut config = MaybeUninit::<aom::aom_codec_enc_cfg>::zeroed();
+        // SAFETY: the interface is the library's own, and the configuration is large enough to be filled.
+        let config = unsafe {
+            let done = aom::aom_codec_enc_config_default(
+                aom::aom_codec_av1_cx(),
+                config.as_mut_ptr(),
+                aom::AOM_USAGE_ALL_INTRA,
+            );
+            (done == aom::AOM_CODEC_OK).then(|| config.assume_init())
+        };
+        let mut config = config?;
+        (config.g_w, config.g_h) = (planes[0].width as c_uint, planes[0].height as c_uint);
+        config.g_threads = 1;
+        config.g_limit = 1;
+        config.g_lag_in_frames = 0;
+        config.g_profile = c_uint::from(is_full(planes));
+        config.monochrome = c_uint::from(planes.len() == 1);
+        config.rc_end_usage = aom::AOM_Q;
+        let about = if settings.lossless { 0 } else { 4 };
+        config.rc_min_quantizer = settings.quantizer.saturating_sub(about);
+        config.rc_max_quantizer = (settings.quantizer + about).min(63);
+        let mut context = Box::new(MaybeUninit::<aom::aom_codec_ctx_t>::zeroed());
+        // SAFETY: the context is zeroed; the version is that of the bindings.
+        let done = unsafe {
+            let version = aom::AOM_ENCODER_ABI_VERSION as c_int;
+            aom::aom_codec_enc_init_ver(context.as_mut_ptr(), aom::aom_codec_av1_cx(), &config, 0, version)
+        };
+        if done != aom::AOM_CODEC_OK {
+            return None;
+        }
+        // SAFETY: the library has filled it.
+        let mut encoder = Self(unsafe { context.assume_init() });
+        for (control, value) in [
+            (aom::AOME_SET_CPUUSED, SPEED),
+            (aom::AOME_SET_CQ_LEVEL, settings.quantizer as c_int),
+            (aom::AV1E_SET_LOSSLESS, c_int::from(settings.lossless)),
+            // BT.709's primaries and sRGB's curve.
+            (aom::AV1E_SET_COLOR_PRIMARIES, 1),
+            (aom::AV1E_SET_TRANSFER_CHARACTERISTICS, 13),
+            (aom::AV1E_SET_MATRIX_COEFFICIENTS, settings.matrix as c_int),
+            (aom::AV1E_SET_COLOR_RANGE, 1),
+        ] {
+            // SAFETY: each of these controls takes one int.
+            let done = unsafe { aom::aom_codec_control(&mut *encoder.0, control as c_int, value) };
+            if done != aom::AOM_CODEC_OK {
+                return None;
+            }
+        }
+        Some(encoder)
+    }
+
+    fn frame(mut self, image: &Image) -> Option<Vec<u8>> {
+        let mut frame = Vec::new();
+        for picture in [image.0.cast_const(), ptr::null()] {
+            // SAFETY: the codec is initialised; the image is whole and lives, and null says that there are no more.
+            if unsafe { aom::aom_codec_encode(&mut *self.0, picture, 0, 1, 0) } != aom::AOM_CODEC_OK {
+                return None;
+            }
+            let mut at: aom::aom_codec_iter_t = ptr::null();
+            // SAFETY: packets live until the next call with the codec; nothing else is called before they are copied.
+            while let Some(packet) = unsafe { aom::aom_codec_get_cx_data(&mut *self.0, &mut at).as_ref() } {
+                if packet.kind == aom::AOM_CODEC_CX_FRAME_PKT {
+                    // SAFETY: a packet of this kind has a frame of that many bytes.
+                    let bytes =
+                        unsafe { std::slice::from_raw_parts(packet.data.frame.buf.cast::<u8>(), packet.data.frame.sz) };
+                    frame.extend_from_slice(bytes);
+                }
+            }
+        }
+        (!frame.is_empty()).then_some(frame)
+    }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        // SAFETY: it was initialised and is destroyed once.
+        unsafe { aom::aom_codec_destroy(&mut *self.0) };
+    }
+}
