@@ -102,6 +102,8 @@ pub enum Code {
     Corrupt,
     /// The file's type cannot be rendered.
     UnsupportedFormat,
+    /// A colour profile that the picture's recipe names is not there any more.
+    ProfileMissing,
     /// The picture's colour space cannot be rendered yet.
     UnsupportedColor,
     /// The source picture is larger than the limits allow.
@@ -146,6 +148,12 @@ pub enum Code {
     ProfileIgnored,
     /// The picture is damaged, and what of it decodes was rendered, as the job asked for.
     CorruptSource,
+    /// The picture has no colour profile and was taken for one of sRGB, because the output is in another.
+    ProfileAssumed,
+    /// Metadata that was asked for does not fit into the output's format.
+    MetadataDropped,
+    /// Inks were converted without a profile, by a rough rule.
+    NaiveColors,
 }
 
 impl Code {

@@ -156,6 +156,15 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_RENDER_MEMORY", default_value_t = 0)]
     pub render_memory: u64,
 
+    /// Folder of colour profiles that modifiers may name, besides the built-in ones; read when the service starts.
+    #[arg(long, env = "OFFPRINT_ICC_DIR", default_value = "/usr/share/color/icc")]
+    pub icc_dir: PathBuf,
+
+    /// What holds where modifiers are silent: attributes of the documentation, as
+    /// `IccProfileCmyk=WebCoated;JpegQuality=85,1`.
+    #[arg(long, env = "OFFPRINT_ATTRIBUTES", default_value = "", hide_default_value = true)]
+    pub attributes: String,
+
     /// Write the log as JSON, one object a line.
     #[arg(long, env = "OFFPRINT_LOG_JSON")]
     pub log_json: bool,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use offprint::language::{self, Attributes, Macros, Order, Recipe};
-use offprint::render::{Header, Headers, Limits, Plan, probe};
+use offprint::render::{Header, Headers, Limits, Plan, ProfileBytes, probe};
 
 pub fn recipe(modifier: &str) -> Recipe {
     let (macros, attributes) = (Macros::default(), Attributes::default());
@@ -12,7 +12,7 @@ pub fn recipe(modifier: &str) -> Recipe {
 }
 
 pub fn plan(recipe: &Recipe, header: &Header) -> Plan {
-    Plan::of(recipe, header, &Headers::new(), &Limits::default()).unwrap()
+    Plan::of(recipe, header, &Headers::new(), &Limits::default(), &ProfileBytes::default()).unwrap()
 }
 
 pub fn plan_file(modifier: &str, source: &Path) -> Plan {

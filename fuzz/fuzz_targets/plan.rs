@@ -6,7 +6,7 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use offprint::language::{Attributes, Macros, Object, Order, PixelType, commands, recipe};
-use offprint::render::{Header, Headers, Limits, Plan, SourceFormat, Step, Turn};
+use offprint::render::{Header, Headers, Limits, Plan, ProfileBytes, Rights, SourceFormat, Step, Turn};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -76,7 +76,11 @@ impl Picture<'_> {
             frames: u32::from(self.frames).max(1),
             progressive: self.progressive,
             dpi: self.dpi.map(f64::from),
+            paths: Vec::new(),
             profile: self.profile.map(<[u8]>::to_vec),
+            xmp: None,
+            rights: Rights::default(),
+            profile_name: None,
         }
     }
 }
@@ -128,7 +132,7 @@ fuzz_target!(|input: Input<'_>| {
     // Other pictures are as large as this one.
     understood.recipe.objects_mut().for_each(|object| *object = Object::Pinned("other".into()));
     let others = Headers::from([("other".to_owned(), header.clone())]);
-    if let Ok(plan) = Plan::of(&understood.recipe, &header, &others, &limits) {
+    if let Ok(plan) = Plan::of(&understood.recipe, &header, &others, &limits, &ProfileBytes::default()) {
         follow(&plan, &header, &limits, &modifier);
     }
 });

@@ -15,7 +15,7 @@ use crate::code::Code;
 use crate::db::asset::{AssetType, Change};
 use crate::db::{self, image_preset};
 use crate::id::AssetId;
-use crate::language::Macros;
+use crate::language::{Attributes, Macros};
 use crate::name::{FileName, Folder};
 use crate::state::State;
 
@@ -71,7 +71,7 @@ pub async fn change_asset(
     let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
     let asset = db::asset::fetch(&mut transaction, caller.company, *handle).await?;
     let macros = Macros::any_order(image_preset::all(&mut transaction, caller.company).await?);
-    let change = wish.check(asset.kind, &macros)?;
+    let change = wish.check(asset.kind, &macros, &state.attributes)?;
     db::asset::change(&mut transaction, caller.company, *handle, &change).await?;
     let asset = db::asset::fetch(&mut transaction, caller.company, *handle).await?;
     transaction.commit().await.map_err(db::Error::from)?;
@@ -79,7 +79,7 @@ pub async fn change_asset(
 }
 
 impl ChangeAsset {
-    fn check(self, kind: AssetType, macros: &Macros) -> Result<Change, Problem> {
+    fn check(self, kind: AssetType, macros: &Macros, attributes: &Attributes) -> Result<Change, Problem> {
         let mut mistakes = Vec::new();
         if self.file_name.is_some() && kind.is_set() {
             let detail = "A set has no file of its own. Change its `name`.";
@@ -89,7 +89,7 @@ impl ChangeAsset {
             [("/urlModifier", &self.url_modifier), ("/urlPostApplyModifier", &self.url_post_apply_modifier)];
         for (pointer, modifier) in modifiers {
             if let Some(Some(text)) = modifier {
-                mistakes.extend(check_modifier(pointer, text, macros).err().into_iter().flatten());
+                mistakes.extend(check_modifier(pointer, text, macros, attributes).err().into_iter().flatten());
             }
         }
         let change = Change {

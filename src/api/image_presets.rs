@@ -16,7 +16,7 @@ use crate::api::responses::{BadBody, BadQuery, Missing};
 use crate::code::Code;
 use crate::db::{self, image_preset};
 use crate::export::catalog;
-use crate::language::{self, Macros};
+use crate::language::{self, Attributes, Macros};
 use crate::state::State;
 
 /// A stored, named modifier.
@@ -154,7 +154,7 @@ pub async fn save_image_preset(
     let mut macros = image_preset::all(&mut transaction, caller.company).await?;
     macros.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
     macros.push((name.to_string(), wish.url_modifier.clone()));
-    mistakes.extend(wish.check(&Macros::any_order(macros)));
+    mistakes.extend(wish.check(&Macros::any_order(macros), &state.attributes));
     if !mistakes.is_empty() {
         return Err(Problem::refused(mistakes));
     }
@@ -170,12 +170,12 @@ pub async fn save_image_preset(
 }
 
 impl SaveImagePreset {
-    fn check(&self, macros: &Macros) -> Vec<Mistake> {
+    fn check(&self, macros: &Macros, attributes: &Attributes) -> Vec<Mistake> {
         if language::is_blank(&self.url_modifier) {
             let detail = "The modifier says nothing. Write commands, such as `wid=640&fmt=png`.";
             return vec![Mistake::new("/urlModifier", Code::InvalidValue, detail)];
         }
-        check_modifier("/urlModifier", &self.url_modifier, macros).err().unwrap_or_default()
+        check_modifier("/urlModifier", &self.url_modifier, macros, attributes).err().unwrap_or_default()
     }
 }
 

@@ -123,8 +123,9 @@ pub async fn check(
         Some(handle) => Some(db::asset::fetch(&mut connection, caller.company, handle).await?),
         None => None,
     };
-    let mut understood = understand(wish.is_modifier.as_deref(), wish.r#macro.as_deref(), asset.as_ref(), &macros)
-        .map_err(|all| Problem::refused(all.iter().map(|it| mistake(it, pointer(&it.origin))).collect()))?;
+    let mut understood =
+        understand(wish.is_modifier.as_deref(), wish.r#macro.as_deref(), asset.as_ref(), &macros, &state.attributes)
+            .map_err(|all| Problem::refused(all.iter().map(|it| mistake(it, pointer(&it.origin))).collect()))?;
     let pinned = pin(&mut connection, caller.company, &mut understood, asset.as_ref()).await?;
     drop(connection);
     let others =
@@ -133,8 +134,7 @@ pub async fn check(
     if let Some(asset) = asset {
         let header = asset.header.and_then(|header| serde_json::from_value::<Header>(header).ok());
         let name = asset.file_name.as_deref().unwrap_or(&asset.name);
-        explanation =
-            explanation.with_picture(name, plan(&understood.recipe, header.as_ref(), &others, &state.limits()));
+        explanation = explanation.with_picture(name, plan(&understood.recipe, header.as_ref(), &others, &state.desk()));
     }
     Ok(HttpResponse::Ok().json(explanation))
 }

@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::export::modifier::{mistake, understand};
 use crate::export::objects::pin;
 use crate::id::AssetId;
-use crate::language::{Complaint, Macros, Origin, Recipe, Understood};
+use crate::language::{Attributes, Complaint, Macros, Origin, Recipe, Understood};
 use crate::render::Files;
 use crate::render::pool::{Ended, Picture};
 use crate::state::State;
@@ -57,7 +57,7 @@ pub async fn preview(
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let asset = db::asset::fetch(&mut connection, caller.company, *handle).await?;
     let macros = Macros::any_order(image_preset::all(&mut connection, caller.company).await?);
-    let mut understood = understood(&asset, &modifier, &macros).map_err(Problem::refused)?;
+    let mut understood = understood(&asset, &modifier, &macros, &state.attributes).map_err(Problem::refused)?;
     pin(&mut connection, caller.company, &mut understood, Some(&asset))
         .await?
         .map_err(|all| Problem::refused(mistakes(&all)))?;
@@ -73,8 +73,13 @@ pub async fn preview(
         .body(picture))
 }
 
-fn understood(asset: &Asset, modifier: &Modifier, macros: &Macros) -> Result<Understood, Vec<Mistake>> {
-    understand(modifier.is_modifier.as_deref(), modifier.r#macro.as_deref(), Some(asset), macros)
+fn understood(
+    asset: &Asset,
+    modifier: &Modifier,
+    macros: &Macros,
+    attributes: &Attributes,
+) -> Result<Understood, Vec<Mistake>> {
+    understand(modifier.is_modifier.as_deref(), modifier.r#macro.as_deref(), Some(asset), macros, attributes)
         .map_err(|complaints| mistakes(&complaints))
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use super::wish::Wish;
 use super::{Refusal, print_json};
+use crate::export::Desk;
 use crate::export::explain::{Explanation, plan};
+use crate::language::Attributes;
 use crate::render::{self, Files, Limits};
 
 /// Arguments of `offprint check`.
@@ -23,12 +25,14 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     let Arguments { source, wish } = arguments;
     let part =
         |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default();
-    let understood = wish.understand(&part(source.as_ref().and_then(|source| source.file_stem())))?;
+    let profiles = wish.profiles();
+    let understood = wish.understand(&part(source.as_ref().and_then(|source| source.file_stem())), &profiles)?;
     let mut explanation = Explanation::of(&understood);
     if let Some(source) = source {
         let header = render::probe(&source).map_err(|failure| Refusal::new(failure.code, failure.detail))?;
         let files = Files { objects: wish.files(&understood), ..Files::only(source.clone()) };
-        let plan = plan(&understood.recipe, Some(&header), &files.headers(), &Limits::default());
+        let desk = Desk { attributes: &Attributes::default(), limits: Limits::default(), profiles: &profiles };
+        let plan = plan(&understood.recipe, Some(&header), &files.headers(), &desk);
         explanation = explanation.with_picture(&part(source.file_name()), plan);
     }
     print_json(&explanation)

@@ -6,6 +6,7 @@ use super::{Refusal, print_json};
 use crate::code::Code;
 use crate::db::{self, company, image_preset};
 use crate::export::catalog::{self, Definition, Setting};
+use crate::render::Library;
 use crate::settings::Settings;
 
 /// Arguments of `offprint admin import-presets`.
@@ -34,7 +35,8 @@ pub async fn run(arguments: Arguments) -> Result<(), Refusal> {
     let mut transaction = pool.begin().await.map_err(unavailable)?;
     image_preset::lock(&mut transaction, company).await.map_err(unavailable)?;
     let present = image_preset::all(&mut transaction, company).await.map_err(unavailable)?;
-    let looks = catalog::look(&definitions, &present, &attributes);
+    let here = super::serve::attributes(&settings, &Library::read(&settings.icc_dir))?;
+    let looks = catalog::look(&definitions, &present, &attributes, &here);
     let refused = looks.iter().filter(|look| !look.mistakes.is_empty()).count();
     for (look, definition) in looks.iter().zip(&definitions) {
         print_json(look)?;

@@ -46,11 +46,13 @@ struct Said {
 /// Renders and prints one JSON line.
 pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     let name = arguments.source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let understood = arguments.wish.understand(&name)?;
+    let library = arguments.wish.profiles();
+    let understood = arguments.wish.understand(&name, &library)?;
     let recipe = &understood.recipe;
     let header: Header = render::probe(&arguments.source).map_err(refused)?;
     let files = Files { source: arguments.source, objects: arguments.wish.files(&understood) };
-    let plan = Plan::of(recipe, &header, &files.headers(), &Limits::default()).map_err(refused)?;
+    let profiles = library.fetch([recipe]).map_err(refused)?;
+    let plan = Plan::of(recipe, &header, &files.headers(), &Limits::default(), &profiles).map_err(refused)?;
     if arguments.explain {
         print_json(&plan)?;
     }

@@ -17,7 +17,9 @@ use crate::code::Code;
 use crate::db::cluster::{self, Cluster};
 use crate::db::{self, PgPool};
 use crate::id::WorkerId;
+use crate::language::Attributes;
 use crate::notify::Mailer;
+use crate::render::Library;
 use crate::settings::{Auth, Role, Settings};
 use crate::state::{self, Renders, State, post};
 use crate::storage::{self, Environment, Storage};
@@ -161,7 +163,9 @@ async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> R
     let mailer = Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, settings.data_dir.join("mail"))
         .map_err(|error| Refusal::new(Code::InvalidValue, error.to_string()))?;
     let storage = storage(&settings).await?;
-    let renders = renders(&settings).await?;
+    let profiles = Library::read(&settings.icc_dir);
+    let attributes = attributes(&settings, &profiles)?;
+    let renders = renders(&settings, &profiles).await?;
     let company =
         db::company::default(&pool).await.map_err(|error| unavailable("The company could not be read", &error))?;
     Ok(State {
@@ -173,6 +177,8 @@ async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> R
         work: Default::default(),
         news: Default::default(),
         orders: Default::default(),
+        profiles,
+        attributes: Arc::new(attributes),
         renders,
         mailer: Arc::new(mailer),
         metrics,
@@ -215,10 +221,19 @@ pub fn environment() -> Environment {
         .collect()
 }
 
+/// What holds where modifiers are silent.
+pub fn attributes(settings: &Settings, profiles: &Library) -> Result<Attributes, Refusal> {
+    let mut attributes = Attributes { profiles: profiles.names().clone(), ..Attributes::default() };
+    attributes.set_all(&settings.attributes).map_err(|fault| {
+        Refusal::new(Code::InvalidValue, format!("OFFPRINT_ATTRIBUTES: {} {}", fault.detail, fault.remedy))
+    })?;
+    Ok(attributes)
+}
+
 /// The render processes: one is started now, because a service that cannot render shall say so at once.
-async fn renders(settings: &Settings) -> Result<Renders, Refusal> {
+async fn renders(settings: &Settings, profiles: &Library) -> Result<Renders, Refusal> {
     // Not by its name: that may be another version's by the time the next process is started.
-    let renders = Renders::open(settings, "/proc/self/exe".into(), None)
+    let renders = Renders::open(settings, profiles.clone(), "/proc/self/exe".into(), None)
         .map_err(|error| unavailable("The folder for renders could not be made", &error))?;
     let confinement =
         renders.items.confinement().await.map_err(|failure| Refusal::new(failure.code, failure.detail))?;

@@ -7,6 +7,7 @@ use super::Refusal;
 use crate::code::Code;
 use crate::export::modifier::code;
 use crate::language::{self, Attributes, Macros, Object, Order, Understood};
+use crate::render::Library;
 
 /// Arguments that say what a picture is to become.
 #[derive(clap::Args)]
@@ -22,6 +23,10 @@ pub struct Wish {
     /// A default where the modifier is silent, such as DefaultPix=800,800.
     #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = pair)]
     attributes: Vec<(String, String)>,
+
+    /// Folder of colour profiles that the modifier may name, besides the built-in ones.
+    #[arg(long, value_name = "FOLDER", env = "OFFPRINT_ICC_DIR", default_value = "/usr/share/color/icc")]
+    icc_dir: PathBuf,
 
     /// The source's own modifier that stands before the other.
     #[arg(long, value_name = "MODIFIER", default_value = "", allow_hyphen_values = true)]
@@ -46,12 +51,17 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Wish {
-    /// Reads it, for a source of this name.
-    pub fn understand(&self, object: &str) -> Result<Understood, Refusal> {
+    /// The colour profiles that there are.
+    pub fn profiles(&self) -> Library {
+        Library::read(&self.icc_dir)
+    }
+
+    /// Reads it, for a source of this name, with these profiles.
+    pub fn understand(&self, object: &str, profiles: &Library) -> Result<Understood, Refusal> {
         if let Some((name, _)) = self.assets.iter().find(|(_, file)| !Path::new(file).is_file()) {
             return Err(Refusal::new(Code::SourceMissing, format!("The asset {name} is not there.")));
         }
-        let mut attributes = Attributes::default();
+        let mut attributes = Attributes { profiles: profiles.names().clone(), ..Attributes::default() };
         let mut errors = Vec::new();
         for (name, value) in &self.attributes {
             if let Err(fault) = attributes.set(name, value) {

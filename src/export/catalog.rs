@@ -96,8 +96,13 @@ pub fn attributes(text: &str) -> Vec<Setting> {
 }
 
 /// Looks at macros as presets, each with those that are there already and those before it in the file. Gives the looks in
-/// the order of the file.
-pub fn look(definitions: &[Definition], present: &[(String, String)], settings: &[Setting]) -> Vec<Import> {
+/// the order of the file. `attributes` are those of this service.
+pub fn look(
+    definitions: &[Definition],
+    present: &[(String, String)],
+    settings: &[Setting],
+    attributes: &Attributes,
+) -> Vec<Import> {
     let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
     let mut known: Vec<(String, String)> = present.to_vec();
     known.retain(|(name, _)| !definitions.iter().any(|definition| same(&definition.name, name)));
@@ -115,8 +120,8 @@ pub fn look(definitions: &[Definition], present: &[(String, String)], settings: 
         .map(|detail| Note::new(Code::InvalidValue, detail))
         .collect();
         let macros = Macros::in_definition_order(known.clone());
-        let loses = match understood(&definition.text, &macros, &Attributes::default()) {
-            Ok(understood) => losses(definition, &understood, &macros, settings),
+        let loses = match understood(&definition.text, &macros, attributes) {
+            Ok(understood) => losses(definition, &understood, &macros, settings, attributes),
             Err(complaints) => {
                 mistakes.extend(complaints.iter().map(note));
                 Vec::new()
@@ -151,7 +156,13 @@ fn note(complaint: &Complaint) -> Note {
 }
 
 /// What is ignored, and which attributes would have made another picture.
-fn losses(definition: &Definition, here: &Understood, macros: &Macros, settings: &[Setting]) -> Vec<Note> {
+fn losses(
+    definition: &Definition,
+    here: &Understood,
+    macros: &Macros,
+    settings: &[Setting],
+    attributes: &Attributes,
+) -> Vec<Note> {
     let mut losses: Vec<Note> = here.warnings.iter().map(note).collect();
     let silent = here.commands.iter().filter_map(|spoken| match &spoken.fate {
         Fate::Ignored(why)
@@ -164,7 +175,7 @@ fn losses(definition: &Definition, here: &Understood, macros: &Macros, settings:
     });
     losses.extend(silent);
     for Setting { name, value } in settings {
-        let mut there = Attributes::default();
+        let mut there = attributes.clone();
         let detail = match there.set(name, value) {
             Err(fault) => format!("The attribute {name}={value} cannot be read: {}", fault.detail),
             Ok(()) => match understood(&definition.text, macros, &there) {
@@ -210,7 +221,7 @@ mod tests {
         ];
         let definitions = macros(&format!("Name\tDefinition\n{}", lines.join("\n"))).unwrap();
         let settings = attributes("JpegQuality=60\nBkgColor=ff0000\nResMode=4");
-        let looks = look(&definitions, &[("old".into(), "wid=3".into())], &settings);
+        let looks = look(&definitions, &[("old".into(), "wid=3".into())], &settings, &Attributes::default());
         let told = |at: usize| -> (Vec<&str>, usize) {
             (looks[at].loses.iter().map(|note| note.detail.as_str()).collect(), looks[at].mistakes.len())
         };

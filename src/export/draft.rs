@@ -10,6 +10,7 @@ use crate::db::job::Rendition;
 use crate::db::vocabulary::{Fmt, ItemState, OnUnconvertible};
 use crate::db::{self, Connection, image_preset};
 use crate::digest::Digest;
+use crate::export::Desk;
 use crate::export::check::check;
 use crate::export::modifier::{Meaning, Modifier};
 use crate::export::names::{self, Names};
@@ -19,8 +20,8 @@ use crate::export::rendition::ways;
 use crate::export::selection::{Selection, select};
 use crate::export::sharing::share;
 use crate::id::CompanyId;
-use crate::language::Macros;
-use crate::render::{Header, Limits};
+use crate::language::{Attributes, Macros};
+use crate::render::Header;
 
 /// A job that can be written down.
 pub struct Draft {
@@ -84,7 +85,7 @@ impl From<db::Error> for Refusal {
     }
 }
 
-/// Makes the job that an order asks for, of at most `most` items whose pictures keep to the limits. Writes nothing.
+/// Makes the job that an order asks for, of at most `most` items. Writes nothing.
 ///
 /// # Errors
 /// Every mistake of the order at once.
@@ -93,7 +94,7 @@ pub async fn draft(
     company: CompanyId,
     order: Order,
     most: usize,
-    limits: &Limits,
+    desk: &Desk<'_>,
 ) -> Result<Draft, Refusal> {
     let (mut mistakes, mut warnings) = check(&order);
     let selection = select(connection, company, &order, most).await?;
@@ -101,8 +102,9 @@ pub async fn draft(
         Fmt::Convert => Macros::any_order(image_preset::all(connection, company).await?),
         Fmt::Orig => Macros::default(),
     };
+    let attributes = Attributes { keep_rights: order.keep_rights.unwrap_or(true), ..desk.attributes.clone() };
     let mut modifiers: Vec<Modifier<'_>> = match order.fmt {
-        Fmt::Convert => ways(&order).into_iter().map(|way| Modifier::new(way, &order, &macros)).collect(),
+        Fmt::Convert => ways(&order).into_iter().map(|way| Modifier::new(way, &order, &macros, &attributes)).collect(),
         Fmt::Orig => Vec::new(),
     };
     let effective: Vec<Option<String>> = modifiers.iter_mut().map(Modifier::effective).collect();
@@ -118,7 +120,7 @@ pub async fn draft(
     let objects = Objects::find(connection, company, mentioned).await?;
     let mut items: Vec<DraftItem> = Vec::with_capacity(assets.len());
     for (pointer, asset) in assets {
-        items.push(item(&order, &mut modifiers, &objects, limits, &pointer, asset));
+        items.push(item(&order, &mut modifiers, &objects, desk, &pointer, asset));
     }
     if !items.is_empty() && items.iter().all(|item| item.state == ItemState::Skipped) {
         let detail = "Every asset would be skipped, so there is nothing to export.";
@@ -158,7 +160,7 @@ fn item(
     order: &Order,
     modifiers: &mut [Modifier<'_>],
     objects: &Objects,
-    limits: &Limits,
+    desk: &Desk<'_>,
     pointer: &str,
     asset: Asset,
 ) -> DraftItem {
@@ -181,7 +183,7 @@ fn item(
                 Err(why) => return item.fail(why),
             };
             if let Some(header) = item.asset.header.as_ref().and_then(|header| Header::deserialize(header).ok()) {
-                share(&mut meanings, modifiers, &header, limits);
+                share(&mut meanings, modifiers, &header, desk);
             }
             meanings.into_iter().for_each(|meaning| item.hand_out(meaning));
         }

@@ -4,10 +4,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::code::{Code, Note};
+use crate::export::Desk;
 use crate::export::modifier::code;
 use crate::export::names;
 use crate::language::{Complaint, Fate, Recipe, Segment, Spoken, Understood};
-use crate::render::{Header, Headers, Limits, Plan};
+use crate::render::{Header, Headers, Plan};
 
 /// What a modifier means.
 #[derive(Debug, Serialize, ToSchema)]
@@ -109,11 +110,11 @@ impl Explanation {
 }
 
 /// Plans a picture from its header, if that could be read.
-pub fn plan(recipe: &Recipe, header: Option<&Header>, others: &Headers, limits: &Limits) -> Result<Plan, Note> {
+pub fn plan(recipe: &Recipe, header: Option<&Header>, others: &Headers, desk: &Desk<'_>) -> Result<Plan, Note> {
     let Some(header) = header else {
         return Err(Note::new(Code::UnsupportedFormat, "The format of this picture cannot be read."));
     };
-    Plan::of(recipe, header, others, limits).map_err(|failure| Note::new(failure.code, failure.detail))
+    desk.plan(recipe, header, others).map_err(|failure| Note::new(failure.code, failure.detail))
 }
 
 fn remark(complaint: &Complaint) -> Note {

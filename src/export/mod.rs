@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod check;
+pub mod desk;
 pub mod draft;
 pub mod explain;
 pub mod modifier;
@@ -14,6 +15,7 @@ pub mod rendition;
 pub mod selection;
 mod sharing;
 
+pub use desk::Desk;
 pub use draft::{Draft, DraftFile, DraftItem, Refusal, draft};
 pub use order::{AssetFilter, Order};
 pub use orders::JobOrder;

@@ -37,6 +37,7 @@ pub struct Modifier<'a> {
     strict: bool,
     reading: Reading,
     macros: &'a Macros,
+    attributes: &'a Attributes,
     read: HashMap<Question, Option<Understood>>,
     known: HashMap<Question, Result<Option<Meaning>, Note>>,
     shrunk: HashMap<(Digest, u8), Meaning>,
@@ -49,7 +50,7 @@ pub struct Modifier<'a> {
     pub warnings: Vec<Note>,
 }
 
-/// Reads a modifier and a macro for an asset, or for none in particular, with this service's own attributes.
+/// Reads a modifier and a macro for an asset, or for none in particular.
 ///
 /// # Errors
 /// Everything that is wrong with them, and with the asset's own modifiers.
@@ -58,8 +59,8 @@ pub fn understand(
     export_macro: Option<&str>,
     asset: Option<&Asset>,
     macros: &Macros,
+    attributes: &Attributes,
 ) -> Result<Understood, Vec<Complaint>> {
-    let attributes = Attributes::default();
     let own = |text: fn(&Asset) -> &String| asset.map_or("", |asset| text(asset).as_str());
     let object = asset.map_or("asset", |asset| asset.name.as_str());
     language::recipe(&language::Order {
@@ -67,19 +68,20 @@ pub fn understand(
         export_macro,
         after: own(|asset| &asset.url_post_apply_modifier),
         object,
-        ..language::Order::new(modifier.unwrap_or_default(), macros, &attributes)
+        ..language::Order::new(modifier.unwrap_or_default(), macros, attributes)
     })
 }
 
 impl<'a> Modifier<'a> {
     /// A way of an order, with the company's presets.
-    pub fn new(way: Way<'a>, order: &Order, macros: &'a Macros) -> Self {
+    pub fn new(way: Way<'a>, order: &Order, macros: &'a Macros, attributes: &'a Attributes) -> Self {
         let accepts_damage = order.on_corrupt.unwrap_or_default() == OnCorrupt::Warn;
         Self {
             way,
             strict: order.strict.unwrap_or(false),
             reading: Reading { accepts_damage, most_shrink: None },
             macros,
+            attributes,
             read: HashMap::new(),
             known: HashMap::new(),
             shrunk: HashMap::new(),
@@ -173,7 +175,7 @@ impl<'a> Modifier<'a> {
     }
 
     fn understand(&mut self, pointer: &str, asset: Option<&Asset>) -> Option<Understood> {
-        match understand(self.way.modifier, self.way.r#macro, asset, self.macros) {
+        match understand(self.way.modifier, self.way.r#macro, asset, self.macros, self.attributes) {
             Ok(mut understood) => {
                 understood.recipe.reading = self.reading;
                 self.uses_object |= understood.uses_object;

@@ -54,6 +54,9 @@ pub struct Order {
     /// What becomes of damaged pictures in a convert job: `fail` when absent.
     #[schema(inline)]
     pub on_corrupt: Option<OnCorrupt>,
+    /// Whether copyright, creator and credit stay in converted pictures, as a small XMP: true when absent. All other
+    /// metadata is dropped anyhow.
+    pub keep_rights: Option<bool>,
     /// A webhook at the end: not offered yet.
     pub callback_url: Option<Value>,
     /// What becomes of sets, which cannot be exported: `refuse` when absent.

@@ -1,18 +1,19 @@
 //! What the renditions of one picture share: the decode.
 
+use crate::export::Desk;
 use crate::export::modifier::{Meaning, Modifier};
-use crate::render::{Header, Limits, Plan};
+use crate::render::Header;
 
 /// Lets all pictures of one source come of one decode. A decoder that shrinks serves each size best by a shrink of its
 /// own, but reading the file once for each costs more than the sizes themselves: so all take the shrink of the largest.
 /// It becomes part of their recipes, for it shows in their bytes; whoever has that shrink anyway keeps the recipe that it
 /// has alone. docs/decisions/0016-renditions-of-a-jpeg.md has the figures.
-pub fn share(meanings: &mut [Option<Meaning>], modifiers: &mut [Modifier<'_>], header: &Header, limits: &Limits) {
+pub fn share(meanings: &mut [Option<Meaning>], modifiers: &mut [Modifier<'_>], header: &Header, desk: &Desk<'_>) {
     if meanings.len() < 2 {
         return;
     }
     let shrink = |meaning: &Meaning| {
-        let plan = Plan::of(&meaning.recipe, header, &meaning.others, limits).ok()?;
+        let plan = desk.plan(&meaning.recipe, header, &meaning.others).ok()?;
         // Another asset in its place is decoded for itself.
         plan.decode.object.is_none().then_some(plan.decode.shrink)
     };

@@ -3,9 +3,10 @@
 use super::OutputFormat;
 use super::colour::{self, Colour};
 use super::complaint::Fault;
+use super::profile::{ProfileName, ProfileNames};
 use super::recipe::{
-    Composite, Compression, Fit, FitMode, Layer, Output, PixelType, Reading, Recipe, Request, ResMode, Sharpening,
-    ThumbType, Thumbnail, View,
+    ByType, Colors, Composite, Compression, Fit, FitMode, Intent, Layer, Output, PixelType, Reading, Recipe, Request,
+    ResMode, Sharpening, ThumbType, Thumbnail, View,
 };
 use super::value;
 
@@ -30,6 +31,21 @@ pub struct Attributes {
     pub thumbnail: Thumbnail,
     /// `ThumbBkgColor`: background of thumbnails; BkgColor where there is none.
     pub thumb_bkg_color: Option<Colour>,
+    /// The profiles that there are.
+    pub profiles: ProfileNames,
+    /// `IccProfileGray`, `IccProfileRgb`, `IccProfileCmyk`: output profiles where `icc=` names none.
+    pub icc_profile: ByType<Option<ProfileName>>,
+    /// `IccProfileSrcGray`, `IccProfileSrcRgb`, `IccProfileSrcCmyk`: what pictures without a profile are taken for;
+    /// without them the output profiles.
+    pub icc_profile_src: ByType<Option<ProfileName>>,
+    /// `IccRenderIntent`.
+    pub icc_render_intent: Intent,
+    /// `IccBlackPointCompensation`.
+    pub icc_black_point_compensation: bool,
+    /// `IccDither`.
+    pub icc_dither: bool,
+    /// Ours: copyright, creator and credit are kept.
+    pub keep_rights: bool,
 }
 
 impl Default for Attributes {
@@ -44,29 +60,20 @@ impl Default for Attributes {
             print_resolution: 72.0,
             thumbnail: Thumbnail { pix: (100, 100), kind: ThumbType::Fit, align: (0.0, 0.0) },
             thumb_bkg_color: None,
+            profiles: ProfileNames::default(),
+            icc_profile: ByType::default(),
+            icc_profile_src: ByType::default(),
+            icc_render_intent: Intent::Relative,
+            icc_black_point_compensation: true,
+            icc_dither: false,
+            keep_rights: true,
         }
     }
 }
 
 /// Names of the documented attributes that mean nothing to an export.
-const MEANINGLESS: &[&str] = &[
-    "iccprofilergb",
-    "iccprofilegray",
-    "iccprofilecmyk",
-    "iccprofilesrcrgb",
-    "iccprofilesrcgray",
-    "iccprofilesrccmyk",
-    "iccrenderintent",
-    "iccblackpointcompensation",
-    "iccdither",
-    "defaultimage",
-    "defaultimagemode",
-    "errorimage",
-    "errordetail",
-    "watermark",
-    "bfc",
-    "applyeffectmask",
-];
+const MEANINGLESS: &[&str] =
+    &["defaultimage", "defaultimagemode", "errorimage", "errordetail", "watermark", "bfc", "applyeffectmask"];
 
 impl Attributes {
     /// Sets one attribute from its name, in any case, and its text. Documented attributes without meaning here are
@@ -88,10 +95,54 @@ impl Attributes {
             "thumbbkgcolor" => self.thumb_bkg_color = Some(colour::read(text)?.opaque()),
             "thumbhorizalign" => self.thumbnail.align.0 = value::word(text, &SIDES)?,
             "thumbvertalign" => self.thumbnail.align.1 = value::word(text, &SIDES)?,
+            "iccprofilegray" => self.icc_profile.gray = self.profile(text, PixelType::Gray)?,
+            "iccprofilergb" => self.icc_profile.rgb = self.profile(text, PixelType::Rgb)?,
+            "iccprofilecmyk" => self.icc_profile.cmyk = self.profile(text, PixelType::Cmyk)?,
+            "iccprofilesrcgray" => self.icc_profile_src.gray = self.profile(text, PixelType::Gray)?,
+            "iccprofilesrcrgb" => self.icc_profile_src.rgb = self.profile(text, PixelType::Rgb)?,
+            "iccprofilesrccmyk" => self.icc_profile_src.cmyk = self.profile(text, PixelType::Cmyk)?,
+            "iccrenderintent" => self.icc_render_intent = intent(text)?,
+            "iccblackpointcompensation" => self.icc_black_point_compensation = value::flag(text)?,
+            "iccdither" => self.icc_dither = value::flag(text)?,
             known if MEANINGLESS.contains(&known) => {}
             _ => return Err(Fault::invalid(format!("There is no attribute {name}."))),
         }
         Ok(())
+    }
+
+    /// Sets attributes from `Name=value;Name=value`.
+    ///
+    /// # Errors
+    /// The first that cannot be used, by name.
+    pub fn set_all(&mut self, text: &str) -> Result<(), Fault> {
+        for part in text.split(';').filter(|part| !part.trim().is_empty()) {
+            let (name, value) =
+                part.split_once('=').ok_or_else(|| Fault::invalid(format!("`{}` is not Name=value.", part.trim())))?;
+            let named = |fault: Fault| Fault { detail: format!("{}: {}", name.trim(), fault.detail), ..fault };
+            self.set(name.trim(), value).map_err(named)?;
+        }
+        Ok(())
+    }
+
+    /// A profile of these components; an empty name is none.
+    fn profile(&self, name: &str, pixel_type: PixelType) -> Result<Option<ProfileName>, Fault> {
+        if name.trim().is_empty() {
+            return Ok(None);
+        }
+        let profile = self.profiles.find(name)?;
+        if profile.pixel_type != pixel_type {
+            return Err(Fault::invalid(format!(
+                "The profile {} is one of {}.",
+                profile.name,
+                profile.pixel_type.name()
+            )));
+        }
+        Ok(Some(profile))
+    }
+
+    /// What a picture of these components is taken for when it has no profile.
+    fn source(&self, pixel_type: PixelType) -> Option<ProfileName> {
+        self.icc_profile_src.of(pixel_type).as_ref().or(self.icc_profile.of(pixel_type).as_ref()).cloned()
     }
 
     /// The recipe of an empty modifier.
@@ -117,6 +168,17 @@ impl Attributes {
                 res_mode: self.res_mode,
                 sharpening: Sharpening::default(),
             },
+            colors: Colors {
+                output: None,
+                source: ByType {
+                    gray: self.source(PixelType::Gray),
+                    rgb: self.source(PixelType::Rgb),
+                    cmyk: self.source(PixelType::Cmyk),
+                },
+                intent: self.icc_render_intent,
+                black_point: self.icc_black_point_compensation,
+                dither: self.icc_dither,
+            },
             output: Output {
                 format: OutputFormat::Jpeg,
                 alpha: false,
@@ -130,6 +192,8 @@ impl Attributes {
                 quantize: None,
                 icc_embed: false,
                 path_embed: false,
+                xmp_embed: false,
+                keep_rights: self.keep_rights,
                 print_res: None,
                 default_print_res: self.print_resolution,
             },
@@ -173,6 +237,25 @@ pub(super) const RES_MODES: [(&str, ResMode); 5] = [
     ("bisharp", ResMode::Bisharp),
     ("sharp", ResMode::Sharp2),
 ];
+
+/// The words of intents.
+pub(super) const INTENTS: [(&str, Intent); 4] = [
+    ("perceptual", Intent::Perceptual),
+    ("relative", Intent::Relative),
+    ("saturation", Intent::Saturation),
+    ("absolute", Intent::Absolute),
+];
+
+/// The attribute may also be one of the numbers of the attribute file.
+fn intent(text: &str) -> Result<Intent, Fault> {
+    match text.trim() {
+        "0" => Ok(Intent::Perceptual),
+        "1" => Ok(Intent::Relative),
+        "2" => Ok(Intent::Saturation),
+        "3" => Ok(Intent::Absolute),
+        word => value::word(word, &INTENTS),
+    }
+}
 
 /// The attribute may also be one of the numbers of the attribute file.
 fn res_mode(text: &str) -> Result<ResMode, Fault> {

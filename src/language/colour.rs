@@ -3,62 +3,69 @@
 use serde::{Deserialize, Serialize};
 
 use super::complaint::Fault;
+use super::recipe::PixelType;
 
-/// A colour with unassociated alpha, eight bits a component.
+/// A colour as it is written, with unassociated alpha, eight bits a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Colour {
-    /// Red.
-    pub r: u8,
-    /// Green.
-    pub g: u8,
-    /// Blue.
-    pub b: u8,
+    /// The components it has.
+    pub pixel_type: PixelType,
+    /// As many of them; the rest is 0. Inks count from no ink.
+    pub components: [u8; 4],
     /// Opacity; 255 is opaque.
-    pub a: u8,
+    pub alpha: u8,
+    /// It lies in the source's colour space instead of the output's.
+    pub source: bool,
 }
 
 impl Colour {
     /// White and opaque.
-    pub const WHITE: Self = Self { r: 255, g: 255, b: 255, a: 255 };
+    pub const WHITE: Self = Self::rgb(255, 255, 255);
 
-    /// The same colour, opaque.
+    /// An opaque colour of red, green and blue.
+    pub const fn rgb(r: u8, g: u8, b: u8) -> Self {
+        Self { pixel_type: PixelType::Rgb, components: [r, g, b, 0], alpha: 255, source: false }
+    }
+
+    /// The same colour, opaque and in the output's colour space.
     pub fn opaque(self) -> Self {
-        Self { a: 255, ..self }
+        Self { alpha: 255, source: false, ..self }
     }
 
-    /// The four components.
+    /// Red, green, blue and alpha; from other components by the naive rule.
     pub fn rgba(self) -> [u8; 4] {
-        [self.r, self.g, self.b, self.a]
+        let [a, b, c, k] = self.components;
+        let [r, g, b] = match self.pixel_type {
+            PixelType::Gray => [a; 3],
+            PixelType::Rgb => [a, b, c],
+            PixelType::Cmyk => [a, b, c].map(|ink| {
+                let light = u32::from(255 - ink) * u32::from(255 - k);
+                ((light + 127) / 255) as u8
+            }),
+        };
+        [r, g, b, self.alpha]
     }
 }
 
-/// How the components are to be read; said by a letter at the end.
-#[derive(Clone, Copy, PartialEq)]
-enum Space {
-    Gray,
-    Rgb,
-    Cmyk,
-}
-
-/// Reads any form of a colour: gray, RGB or CMYK; decimal or hexadecimal; with or without alpha. The suffix `s`
-/// (source colour space) is accepted.
+/// Reads any form of a colour: gray, RGB or CMYK; decimal or hexadecimal; with or without alpha. The letter at the end
+/// says which components; an `s` after it says that they lie in the source's colour space.
 pub(super) fn read(text: &str) -> Result<Colour, Fault> {
     let lower = text.trim().to_ascii_lowercase();
-    let body = lower.strip_suffix('s').unwrap_or(&lower);
-    let (body, space) = match body.char_indices().next_back() {
-        Some((at, 'g')) => (&body[..at], Some(Space::Gray)),
-        Some((at, 'r')) => (&body[..at], Some(Space::Rgb)),
-        Some((at, 'k')) => (&body[..at], Some(Space::Cmyk)),
+    let (body, source) = lower.strip_suffix('s').map_or((lower.as_str(), false), |body| (body, true));
+    let (body, said) = match body.char_indices().next_back() {
+        Some((at, 'g')) => (&body[..at], Some(PixelType::Gray)),
+        Some((at, 'r')) => (&body[..at], Some(PixelType::Rgb)),
+        Some((at, 'k')) => (&body[..at], Some(PixelType::Cmyk)),
         _ => (body, None),
     };
     let read = if let Some(digits) = body.strip_prefix("0x") {
-        packed(digits, space, true)
+        packed(digits, said, true)
     } else if body.contains(',') {
-        listed(body, space)
+        listed(body, said)
     } else {
-        packed(body, space, false).or_else(|| listed(body, space))
+        packed(body, said, false).or_else(|| listed(body, said))
     };
-    read.ok_or_else(|| Fault {
+    read.map(|colour| Colour { source, ..colour }).ok_or_else(|| Fault {
         remedy: "Write rrggbb, 0xrrggbb, r,g,b (0 to 255), one gray value (0 to 100) or c,m,y,k with the suffix k."
             .into(),
         ..Fault::invalid(format!("`{}` is not a colour.", text.trim()))
@@ -68,69 +75,47 @@ pub(super) fn read(text: &str) -> Result<Colour, Fault> {
 /// Reads a colour that must be RGB.
 pub(super) fn read_rgb(text: &str) -> Result<Colour, Fault> {
     let colour = read(text)?;
-    let lower = text.trim().to_ascii_lowercase();
-    let body = lower.strip_suffix('s').unwrap_or(&lower);
-    let parts = body.split(',').count();
-    let digits = body.strip_prefix("0x").unwrap_or(body).trim_end_matches('r').len();
-    let short = if parts > 1 { parts < 3 } else { digits < 6 };
-    if short || body.ends_with(['g', 'k']) {
+    if colour.pixel_type != PixelType::Rgb {
         return Err(Fault::invalid(format!("`{}` is not a colour of red, green and blue.", text.trim())));
     }
     Ok(colour)
 }
 
 /// Hexadecimal digits without commas. Without `0x` one and two components would look like decimal gray.
-fn packed(digits: &str, space: Option<Space>, marked: bool) -> Option<Colour> {
+fn packed(digits: &str, said: Option<PixelType>, marked: bool) -> Option<Colour> {
     if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) || digits.len() % 2 == 1 {
         return None;
     }
     let bytes = hex::decode(digits).ok()?;
-    match (space, bytes.as_slice()) {
-        (None | Some(Space::Gray), &[v]) if marked => Some(Colour { r: v, g: v, b: v, a: 255 }),
-        (None | Some(Space::Gray), &[v, a]) if marked => Some(Colour { r: v, g: v, b: v, a }),
-        (None | Some(Space::Rgb), &[r, g, b]) => Some(Colour { r, g, b, a: 255 }),
-        (None | Some(Space::Rgb), &[r, g, b, a]) => Some(Colour { r, g, b, a }),
-        (Some(Space::Cmyk), &[c, m, y, k]) => Some(from_cmyk([c, m, y, k].map(|v| f64::from(v) / 255.0), 1.0)),
-        (Some(Space::Cmyk), &[c, m, y, k, a]) => {
-            Some(from_cmyk([c, m, y, k].map(|v| f64::from(v) / 255.0), f64::from(a) / 255.0))
-        }
-        _ => None,
+    let pixel_type = said.unwrap_or(if bytes.len() <= 2 { PixelType::Gray } else { PixelType::Rgb });
+    if pixel_type == PixelType::Gray && !marked {
+        return None;
     }
+    colour(pixel_type, &bytes)
 }
 
 /// Decimal components with commas.
-fn listed(body: &str, space: Option<Space>) -> Option<Colour> {
+fn listed(body: &str, said: Option<PixelType>) -> Option<Colour> {
     let parts: Vec<f64> = body.split(',').map(super::value::decimal).collect::<Option<_>>()?;
-    let within = |top: f64| parts.iter().all(|part| (0.0..=top).contains(part));
-    let space = space.unwrap_or(if parts.len() <= 2 { Space::Gray } else { Space::Rgb });
-    match (space, parts.as_slice()) {
-        (Space::Gray, &[v]) if within(100.0) => Some(gray(v, 100.0)),
-        (Space::Gray, &[v, a]) if within(100.0) => Some(gray(v, a)),
-        (Space::Rgb, &[r, g, b]) if within(255.0) => Some(rgb(r, g, b, 255.0)),
-        (Space::Rgb, &[r, g, b, a]) if within(255.0) => Some(rgb(r, g, b, a)),
-        (Space::Cmyk, &[c, m, y, k]) if within(100.0) => Some(from_cmyk([c, m, y, k].map(|v| v / 100.0), 1.0)),
-        (Space::Cmyk, &[c, m, y, k, a]) if within(100.0) => Some(from_cmyk([c, m, y, k].map(|v| v / 100.0), a / 100.0)),
-        _ => None,
+    let pixel_type = said.unwrap_or(if parts.len() <= 2 { PixelType::Gray } else { PixelType::Rgb });
+    let top = if pixel_type == PixelType::Rgb { 255.0 } else { 100.0 };
+    if !parts.iter().all(|part| (0.0..=top).contains(part)) {
+        return None;
     }
+    let bytes: Vec<u8> = parts.iter().map(|part| (part * 255.0 / top + 0.5).floor() as u8).collect();
+    colour(pixel_type, &bytes)
 }
 
-fn byte(value: f64) -> u8 {
-    (value + 0.5).floor().clamp(0.0, 255.0) as u8
-}
-
-fn rgb(r: f64, g: f64, b: f64, a: f64) -> Colour {
-    Colour { r: byte(r), g: byte(g), b: byte(b), a: byte(a) }
-}
-
-fn gray(percent: f64, alpha: f64) -> Colour {
-    let v = percent * 255.0 / 100.0;
-    rgb(v, v, v, alpha * 255.0 / 100.0)
-}
-
-/// The naive conversion, for want of a profile.
-fn from_cmyk([c, m, y, k]: [f64; 4], alpha: f64) -> Colour {
-    let part = |ink: f64| 255.0 * (1.0 - ink) * (1.0 - k);
-    rgb(part(c), part(m), part(y), 255.0 * alpha)
+/// As many components as there must be, with alpha or without.
+fn colour(pixel_type: PixelType, bytes: &[u8]) -> Option<Colour> {
+    let count = pixel_type.components();
+    let alpha = match bytes.len().checked_sub(count)? {
+        0 => 255,
+        1 => bytes[count],
+        _ => return None,
+    };
+    let components = std::array::from_fn(|at| if at < count { bytes[at] } else { 0 });
+    Some(Colour { pixel_type, components, alpha, source: false })
 }
 
 #[cfg(test)]
@@ -167,6 +152,15 @@ mod tests {
         for text in ["ff0000", "0xff0000", "ff000080r", "1,2,3", "1,2,3,4rs", "ff0000s"] {
             assert!(read_rgb(text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn components_stay_as_they_are_written() {
+        let read = |text| read(text).map(|it| (it.pixel_type, it.components, it.alpha, it.source));
+        assert_eq!(read("10,20,30,40k"), Ok((PixelType::Cmyk, [26, 51, 77, 102], 255, false)));
+        assert_eq!(read("0a141e28ks"), Ok((PixelType::Cmyk, [10, 20, 30, 40], 255, true)));
+        assert_eq!(read("40gs"), Ok((PixelType::Gray, [102, 0, 0, 0], 255, true)));
+        assert_eq!(read("1,2,3,4"), Ok((PixelType::Rgb, [1, 2, 3, 0], 4, false)));
     }
 
     #[test]

@@ -66,6 +66,16 @@ impl OutputFormat {
         matches!(self, Self::Jpeg | Self::Tiff | Self::Eps)
     }
 
+    /// Whether it can carry a colour profile.
+    pub fn carries_profile(self) -> bool {
+        matches!(self, Self::Jpeg | Self::Png | Self::Tiff | Self::Pdf | Self::Eps)
+    }
+
+    /// Whether it can carry XMP.
+    pub fn carries_xmp(self) -> bool {
+        matches!(self, Self::Jpeg | Self::Tiff)
+    }
+
     /// The short name.
     pub fn name(self) -> &'static str {
         match self {
@@ -89,16 +99,18 @@ struct Word {
     alpha: bool,
     progressive: bool,
     palette: bool,
-    types: &'static [&'static str],
+    types: &'static [PixelType],
     packings: &'static [&'static str],
 }
 
-const RGB: &[&str] = &["rgb"];
-const RGB_GRAY: &[&str] = &["rgb", "gray"];
-const ALL_TYPES: &[&str] = &["rgb", "gray", "cmyk"];
+const RGB: &[PixelType] = &[PixelType::Rgb];
+const RGB_GRAY: &[PixelType] = &[PixelType::Rgb, PixelType::Gray];
+const ALL_TYPES: &[PixelType] = &[PixelType::Rgb, PixelType::Gray, PixelType::Cmyk];
+/// Components that the default format can have.
+pub(super) const DEFAULT_TYPES: &[PixelType] = ALL_TYPES;
 const LOSSY: &[&str] = &["lossy", "lossless"];
 
-const fn word(name: &'static str, format: OutputFormat, types: &'static [&'static str]) -> Word {
+const fn word(name: &'static str, format: OutputFormat, types: &'static [PixelType]) -> Word {
     Word { name, format, alpha: false, progressive: false, palette: false, types, packings: &[] }
 }
 
@@ -127,7 +139,7 @@ const WORDS: &[Word] = &[
 /// Whether what is written has a pixel type of one component.
 pub(super) fn has_gray(output: &Output) -> bool {
     let same = |word: &&Word| word.format == output.format && word.palette == output.quantize.is_some();
-    WORDS.iter().filter(same).any(|word| word.types.contains(&"gray"))
+    WORDS.iter().filter(same).any(|word| word.types.contains(&PixelType::Gray))
 }
 
 /// The words that `fmt=` takes.
@@ -143,8 +155,8 @@ const NEVER: &[(&[&str], &str)] = &[
     (&["f4m", "m3u8"], "it is a list of videos, and an export writes a picture"),
 ];
 
-/// Reads `format[,[pixelType][,compression]]` into the output.
-pub(super) fn read(output: &mut Output, text: &str) -> Result<(), Fault> {
+/// Reads `format[,[pixelType][,compression]]` into the output; says which components the format can have.
+pub(super) fn read(output: &mut Output, text: &str) -> Result<&'static [PixelType], Fault> {
     let parts = value::parts(text);
     if parts.len() > 3 {
         return Err(Fault::invalid("There are more than three parts."));
@@ -160,7 +172,7 @@ pub(super) fn read(output: &mut Output, text: &str) -> Result<(), Fault> {
     output.alpha = word.alpha;
     output.progressive = word.progressive;
     output.quantize = word.palette.then(Quantize::default);
-    Ok(())
+    Ok(word.types)
 }
 
 fn unknown(name: &str) -> Fault {
@@ -173,16 +185,14 @@ fn unknown(name: &str) -> Fault {
     Fault { remedy, ..Fault::invalid(detail) }
 }
 
-fn read_type(word: &Word, pixel_type: &str) -> Result<PixelType, Fault> {
-    match pixel_type {
-        "" => Ok(PixelType::Rgb),
-        said if !word.types.contains(&said) => {
-            Err(Fault::invalid(format!("{} has the pixel types {}, not `{said}`.", word.name, word.types.join(", "))))
-        }
-        "gray" => Ok(PixelType::Gray),
-        "cmyk" => Ok(PixelType::Cmyk),
-        _ => Ok(PixelType::Rgb),
+fn read_type(word: &Word, said: &str) -> Result<PixelType, Fault> {
+    if said.is_empty() {
+        return Ok(PixelType::Rgb);
     }
+    word.types.iter().copied().find(|pixel_type| pixel_type.name() == said).ok_or_else(|| {
+        let types: Vec<_> = word.types.iter().map(|pixel_type| pixel_type.name()).collect();
+        Fault::invalid(format!("{} has the pixel types {}, not `{said}`.", word.name, types.join(", ")))
+    })
 }
 
 /// `none` is accepted with every format, because the documented default is `jpeg,…,none`.

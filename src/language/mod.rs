@@ -13,6 +13,7 @@ mod grammar;
 mod macros;
 mod object;
 mod path;
+mod profile;
 mod recipe;
 mod scope;
 mod silence;
@@ -30,10 +31,11 @@ pub use grammar::is_blank;
 pub use macros::{Macros, effective};
 pub use object::Object;
 pub use path::{Outline, Stroke};
+pub use profile::{ProfileName, ProfileNames};
 pub use recipe::{
-    Clip, Colorize, Composite, Compression, Crop, Extend, Fit, FitMode, Flip, Layer, LayerScale, Mask, MaskUse, Noise,
-    Output, Palette, Perspective, PixelType, Quantize, Reading, Recipe, Region, Request, ResMode, Sampling, Sharpening,
-    ThumbType, Thumbnail, Tile, Tone, Usm, View,
+    ByType, Clip, Colorize, Colors, Composite, Compression, Crop, Extend, Fit, FitMode, Flip, Intent, Layer,
+    LayerScale, Mask, MaskUse, Noise, Output, Palette, Perspective, PixelType, Quantize, Reading, Recipe, Region,
+    Request, ResMode, Sampling, Sharpening, ThumbType, Thumbnail, Tile, Tone, Usm, View,
 };
 pub use scope::Segment;
 pub use slots::{Fate, Spoken};

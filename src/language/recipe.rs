@@ -6,6 +6,7 @@ use super::colour::Colour;
 use super::format::OutputFormat;
 use super::object::Object;
 use super::path::Outline;
+use super::profile::ProfileName;
 
 /// A modifier understood: what a picture is to become. Two texts that mean the same give the same recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,8 @@ pub struct Recipe {
     pub composite: Composite,
     /// How the composite is shown.
     pub view: View,
+    /// How colours are converted.
+    pub colors: Colors,
     /// How the view is written.
     pub output: Output,
     /// What the order, not the modifier, says of reading the source.
@@ -63,6 +66,12 @@ impl Recipe {
     /// The other assets that it reads, to pin them.
     pub fn objects_mut(&mut self) -> impl Iterator<Item = &mut Object> {
         self.layer.source.iter_mut().chain(&mut self.layer.mask.object)
+    }
+
+    /// The profiles that it needs the bytes of.
+    pub fn profiles(&self) -> impl Iterator<Item = &ProfileName> {
+        let ByType { gray, rgb, cmyk } = &self.colors.source;
+        [&self.colors.output, gray, rgb, cmyk].into_iter().flatten()
     }
 
     /// One text for all modifiers that mean the same: what a recipe is known by.
@@ -440,6 +449,57 @@ pub struct Usm {
     pub scaled: bool,
 }
 
+/// How colours are converted. Documentation page: r-color-management.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Colors {
+    /// The output profile that the modifier or an attribute names.
+    pub output: Option<ProfileName>,
+    /// What a picture without a profile is taken to be in, by its components.
+    pub source: ByType<Option<ProfileName>>,
+    /// How colours that the output cannot have are brought into it.
+    pub intent: Intent,
+    /// The source's black becomes the output's.
+    pub black_point: bool,
+    /// Rounding to eight bits is spread over neighbours.
+    pub dither: bool,
+}
+
+/// One thing for each kind of components.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ByType<T> {
+    /// Of gray pictures.
+    pub gray: T,
+    /// Of RGB pictures.
+    pub rgb: T,
+    /// Of CMYK pictures.
+    pub cmyk: T,
+}
+
+impl<T> ByType<T> {
+    /// The one of these components.
+    pub fn of(&self, pixel_type: PixelType) -> &T {
+        match pixel_type {
+            PixelType::Gray => &self.gray,
+            PixelType::Rgb => &self.rgb,
+            PixelType::Cmyk => &self.cmyk,
+        }
+    }
+}
+
+/// The rendering intents. Documentation page: r-icc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Intent {
+    /// What looks alike.
+    Perceptual,
+    /// The same colours, beside white.
+    Relative,
+    /// Colours that stay strong.
+    Saturation,
+    /// The same colours, white among them.
+    Absolute,
+}
+
 /// How the picture is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {
@@ -468,6 +528,10 @@ pub struct Output {
     /// The source's paths are embedded, where they are in the result.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub path_embed: bool,
+    /// The source's XMP is embedded, where the format can carry it.
+    pub xmp_embed: bool,
+    /// Copyright, creator and credit are kept.
+    pub keep_rights: bool,
     /// Dots per inch; `None` takes the source's.
     pub print_res: Option<f64>,
     /// Dots per inch where neither says them.
@@ -487,6 +551,15 @@ pub enum PixelType {
 }
 
 impl PixelType {
+    /// Its name in `fmt=`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gray => "gray",
+            Self::Rgb => "rgb",
+            Self::Cmyk => "cmyk",
+        }
+    }
+
     /// How many there are, without alpha.
     pub fn components(self) -> usize {
         match self {

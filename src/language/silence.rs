@@ -29,9 +29,8 @@ pub(super) fn reason(said: &Said<'_>, slots: &Slots<'_>, draft: &Draft) -> Optio
             "The format keeps transparency, so no background shows.",
         ),
         "qlt" => silent(!has_quality(output), "The format, or its compression, has no quality."),
-        "iccEmbed" => {
-            silent(matches!(output.format, OutputFormat::Gif | OutputFormat::Webp), "The format carries no profile.")
-        }
+        "iccEmbed" => silent(!output.format.carries_profile(), "The format carries no profile."),
+        "xmpEmbed" => silent(!output.format.carries_xmp(), "The format carries no XMP."),
         "pathEmbed" => silent(!output.format.carries_paths(), "The format carries no paths."),
         "jpegSize" => silent(output.format != OutputFormat::Jpeg, "Only JPEG can be made to fit."),
         "pscan" => silent(!output.progressive, "Only a progressive JPEG has passes."),
@@ -44,6 +43,7 @@ pub(super) fn reason(said: &Said<'_>, slots: &Slots<'_>, draft: &Draft) -> Optio
 /// Documentation page: r-is-http-qlt.
 fn has_quality(output: &Output) -> bool {
     let lossy_always = output.format == OutputFormat::Jpeg || output.compression == Compression::Jpeg;
-    let lossy_unless_said = matches!(output.format, OutputFormat::Webp) && output.compression != Compression::Lossless;
+    let lossy_unless_said = matches!(output.format, OutputFormat::Webp | OutputFormat::Avif | OutputFormat::Jp2)
+        && output.compression != Compression::Lossless;
     lossy_always || lossy_unless_said
 }

@@ -225,6 +225,9 @@ impl<'a> Reader<'a> {
     fn check_together(&mut self, draft: &Draft) {
         self.check_fit(draft);
         self.check_palette(draft);
+        if let (Some(fault), Some(said)) = (draft.profile_mismatch(), self.slots.holder("icc", Segment::Composite)) {
+            self.errors.push(said.complaint(fault));
+        }
     }
 
     /// The palette mac has no colour to spare. Documentation page: r-is-http-quantize.
@@ -318,7 +321,7 @@ mod tests {
         };
         let understood = recipe(&order).unwrap();
         let view = &understood.recipe.view;
-        assert_eq!((view.wid, view.hei, view.background), (Some(2), Some(7), Colour { r: 255, g: 0, b: 0, a: 255 }));
+        assert_eq!((view.wid, view.hei, view.background), (Some(2), Some(7), Colour::rgb(255, 0, 0)));
         assert_eq!(understood.effective, "wid=1&$h=5&bgc=ff0000&wid=2&hei=$h$&$h=7");
         assert!(!understood.uses_object);
     }

@@ -7,7 +7,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::codec;
-use super::colour::Conversion;
 use super::failure::{Failure, Warning};
 use super::files::Files;
 use super::pixels::Pixels;
@@ -18,7 +17,7 @@ use super::turn::Turn;
 use crate::code::Code;
 
 /// Raised whenever the same recipe and source may give other bytes than before, so that nothing stale is reused.
-pub const ENGINE_VERSION: i32 = 6;
+pub const ENGINE_VERSION: i32 = 7;
 
 /// A rendered picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +124,7 @@ impl Sheet<'_> {
     fn fork(&mut self, pixels: Cow<'_, Pixels>, branch: &[usize], number: usize) {
         let plan = self.pictures[branch[0]].0;
         let Some(step) = plan.steps.get(number) else { return self.finish(&pixels, branch) };
-        match apply(plan, step, pixels, self.files) {
+        match apply(step, pixels, self.files) {
             Ok(pixels) => self.go_on(pixels, branch, number + 1),
             Err(failure) => self.fail(branch, &failure),
         }
@@ -157,10 +156,10 @@ fn mask(plan: &Decode, turn: Turn, files: &Files) -> Result<Pixels, Failure> {
     tray.finish()?.apply(&Step::Turn(turn))
 }
 
-fn apply(plan: &Plan, step: &Step, pixels: Cow<'_, Pixels>, files: &Files) -> Result<Pixels, Failure> {
+fn apply(step: &Step, pixels: Cow<'_, Pixels>, files: &Files) -> Result<Pixels, Failure> {
     match step {
         Step::Mask { decode, turn } => pixels.into_owned().masked_by(mask(decode, *turn, files)?),
-        Step::Convert => convert(plan, pixels.into_owned()),
+        Step::Convert(conversion) => conversion.apply(pixels.into_owned()),
         Step::Resize { from, width, height, kernel } => pixels.resize(*from, (*width, *height), *kernel),
         other => pixels.into_owned().apply(other),
     }
@@ -174,11 +173,4 @@ fn encode(plan: &Plan, pixels: &Pixels, output: &Path) -> Result<Rendered, Failu
     }
     let bytes = codec::encode(&plan.encode, pixels, output)?;
     Ok(Rendered { width, height, bytes, warnings: plan.warnings.clone(), plan: plan.to_string() })
-}
-
-fn convert(plan: &Plan, pixels: Pixels) -> Result<Pixels, Failure> {
-    match &plan.decode.profile {
-        Some(profile) => Conversion::new(profile)?.apply(pixels),
-        None => Ok(pixels),
-    }
 }

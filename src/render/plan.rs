@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::colour::{self, Profile};
+use super::colour::{Colors, Profile, ProfileBytes};
 use super::failure::{Failure, Warning};
 use super::files::{self, Headers};
 use super::header::{EmbeddedPath, Header, SourceFormat};
@@ -59,9 +59,6 @@ pub struct Decode {
     pub inverted: bool,
     /// Whether a damaged picture is rendered as far as it decodes.
     pub accepts_damage: bool,
-    /// The profile that [`Step::Convert`] starts from.
-    #[serde(skip)]
-    pub profile: Option<Vec<u8>>,
 }
 
 impl Decode {
@@ -80,7 +77,6 @@ impl Decode {
             premultiplied: header.premultiplied,
             inverted: header.inverted,
             accepts_damage: reading.accepts_damage,
-            profile: None,
         }
     }
 
@@ -116,8 +112,11 @@ pub struct Encode {
     pub quantize: Option<Quantize>,
     /// Dots per inch.
     pub dpi: f64,
-    /// Whether the output profile is embedded.
-    pub embed_profile: bool,
+    /// The profile that is embedded.
+    pub profile: Option<Profile>,
+    /// The XMP that is embedded: the source's own, or a small one that keeps the rights.
+    #[serde(skip)]
+    pub xmp: Option<Vec<u8>>,
     /// Paths that are embedded, in fractions of the result.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<EmbeddedPath>,
@@ -132,24 +131,30 @@ impl Plan {
     /// Plans a picture.
     ///
     /// # Errors
-    /// `source-too-large`, `output-too-large` with limit and actual size; `unsupported-color` for CMYK sources;
-    /// `invalid-modifier` when a command leaves nothing of this picture; `source-missing` when `others` lacks one that the
-    /// recipe names.
-    pub fn of(recipe: &Recipe, own: &Header, others: &Headers, limits: &Limits) -> Result<Self, Failure> {
+    /// `source-too-large`, `output-too-large` with limit and actual size; `invalid-modifier` when a command leaves nothing
+    /// of this picture; `source-missing` when `others` lacks one that the recipe names, `profile-missing` when the
+    /// profiles do.
+    pub fn of(
+        recipe: &Recipe,
+        own: &Header,
+        others: &Headers,
+        limits: &Limits,
+        profiles: &ProfileBytes,
+    ) -> Result<Self, Failure> {
         let (object, header) = match &recipe.layer.source {
             Some(object) => files::find(object, others).map(|(pin, header)| (Some(pin), header))?,
             None => (None, own),
         };
         limits.check_source(header)?;
-        let profile = Profile::of(header, limits);
-        let mut planner = Planner::new(header, recipe, limits, profile.needs_conversion());
+        let mut colors = Colors::of(recipe, header, limits, profiles)?;
+        let mut warnings = std::mem::take(&mut colors.warnings);
+        let mut planner = Planner::new(header, recipe, limits, &colors);
         planner.layer(&recipe.layer, header, others)?;
         planner.composite(&recipe.composite, header)?;
         planner.view(&recipe.view, recipe.output.alpha)?;
         planner.output();
         let size = planner.size;
         limits.check_output(size)?;
-        let mut warnings = profile.warning().into_iter().collect::<Vec<_>>();
         let keeps_alpha = recipe.output.alpha || recipe.view.request == Request::Mask;
         if header.alpha && recipe.layer.mask.usage != MaskUse::Off && !keeps_alpha {
             let detail = "Transparency was laid on the background, because the output format keeps none.";
@@ -160,7 +165,7 @@ impl Plan {
         let (decode, steps) = planner.decoded(header, object, recipe.reading);
         Ok(Self {
             peak_bytes: peak_bytes(header, &decode, &steps, size).max(encoding_bytes(output, size)),
-            decode: Decode { profile: profile.needs_conversion().then(|| header.profile.clone()).flatten(), ..decode },
+            decode,
             steps,
             encode: Encode {
                 format: output.format,
@@ -174,8 +179,9 @@ impl Plan {
                 scans: output.scans,
                 quantize: output.quantize.clone(),
                 dpi: output.print_res.or(header.dpi).unwrap_or(output.default_print_res),
-                embed_profile: output.icc_embed && profile.is_known() && colour::can_embed(output.format),
                 paths,
+                xmp: xmp(output, header, &mut warnings),
+                profile: colors.output.filter(|_| output.icc_embed && output.format.carries_profile()),
             },
             width: size.0,
             height: size.1,
@@ -184,12 +190,30 @@ impl Plan {
     }
 }
 
+/// What is known of a picture's rights is kept, unless the job does not want it; everything else that a source says of
+/// itself is dropped, GPS above all, unless its XMP is asked for. Documentation page: r-xmpembed.
+fn xmp(output: &Output, header: &Header, warnings: &mut Vec<Warning>) -> Option<Vec<u8>> {
+    let whole = header.xmp.as_ref().filter(|_| output.xmp_embed && output.format.carries_xmp());
+    let rights = || header.rights.xmp().filter(|_| output.keep_rights);
+    match whole {
+        // A JPEG's segment has no room for more.
+        Some(xmp) if output.format == OutputFormat::Jpeg && xmp.len() > 65_000 => {
+            let detail = format!("The XMP has {} bytes and does not fit into a JPEG; it was left away.", xmp.len());
+            warnings.push(Warning::new(Code::MetadataDropped, detail));
+            rights()
+        }
+        Some(xmp) => Some(xmp.clone()),
+        None => rights(),
+    }
+}
+
 /// The decoder holds the picture at its own depth beside ours, or all passes of a progressive JPEG. Every step holds
 /// what it reads and what it makes; the encoder holds the result and about as much again.
 fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)) -> u64 {
     // The most components that it has on its way: those of inks and alpha are one more than those of RGB.
     let channels = if decode.color == PixelType::Cmyk { 5 } else { 4 };
-    let sample = u64::from(decode.bits) / 8;
+    let deep = steps.iter().any(|step| matches!(step, Step::Reduce { .. }));
+    let sample = if deep { 2 } else { 1 };
     let bytes = |(w, h): (u32, u32)| u64::from(w) * u64::from(h) * channels * sample;
     let decoding = match header.format {
         // Two bytes for each coefficient.
@@ -274,6 +298,9 @@ mod tests {
             dpi: None,
             paths: Vec::new(),
             profile: None,
+            xmp: None,
+            rights: Default::default(),
+            profile_name: None,
         }
     }
 
@@ -284,7 +311,7 @@ mod tests {
     }
 
     fn planned(header: &Header, modifier: &str) -> Result<Plan, Failure> {
-        Plan::of(&understood(modifier), header, &Headers::new(), &Limits::default())
+        Plan::of(&understood(modifier), header, &Headers::new(), &Limits::default(), &ProfileBytes::default())
     }
 
     fn jpeg(modifier: &str) -> Plan {

@@ -4,11 +4,11 @@ mod place;
 mod shape;
 
 use self::place::Place;
+use super::colour::{Colors, Profile};
 use super::failure::Failure;
 use super::files::Headers;
 use super::header::{Header, SourceFormat};
 use super::limits::Limits;
-use super::pixels::recolored;
 use super::plan::{Decode, depth};
 use super::step::{Kernel, Paint, Step};
 use super::turn::Turn;
@@ -28,10 +28,11 @@ pub(super) struct Planner<'a> {
     /// The size of the picture now.
     pub size: (u32, u32),
     alpha: bool,
-    convert: bool,
-    color: PixelType,
-    output: PixelType,
+    pixel_type: PixelType,
+    /// What its numbers mean, where that is known.
+    profile: Option<Profile>,
     bits: u8,
+    colors: &'a Colors,
     kernel: Kernel,
     /// How much smaller than the source the picture has become, at most 1; radii in source pixels shrink with it.
     shrunk: f64,
@@ -43,7 +44,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub fn new(header: &Header, recipe: &Recipe, limits: &'a Limits, convert: bool) -> Self {
+    pub fn new(header: &Header, recipe: &Recipe, limits: &'a Limits, colors: &'a Colors) -> Self {
         let kernel = match recipe.view.res_mode {
             ResMode::Bilin => Kernel::Triangle,
             ResMode::Bicub => Kernel::CatmullRom,
@@ -54,10 +55,10 @@ impl<'a> Planner<'a> {
             steps: Vec::new(),
             size: header.upright(),
             alpha: header.alpha,
-            convert,
-            color: header.color,
-            output: recipe.output.pixel_type,
+            pixel_type: header.color,
+            profile: colors.source.clone(),
             bits: depth(header),
+            colors,
             kernel,
             shrunk: 1.0,
             place: Place::of(header.upright(), header.orientation),
@@ -193,47 +194,75 @@ impl<'a> Planner<'a> {
     /// Fills lie in the output's colours, so the picture must be in them before.
     fn fill(&mut self, color: Option<Colour>) {
         let Some(color) = color.filter(|_| self.alpha) else { return };
-        self.convert_now();
+        self.convert_to_output();
         self.steps.push(Step::Fill { color: self.paint(color) });
-        self.alpha = color.a < 255;
+        self.alpha = color.alpha < 255;
     }
 
     /// A colour in the output's components.
     fn paint(&self, color: Colour) -> Paint {
-        Paint { color: recolored(&[color.r, color.g, color.b], self.output), alpha: color.a }
+        Paint { color: self.colors.paint(color), alpha: color.alpha }
     }
 
     /// Makes the picture one of the output's colours.
-    fn convert_now(&mut self) {
-        if std::mem::take(&mut self.convert) {
-            self.steps.push(Step::Convert);
-            self.color = PixelType::Rgb;
+    fn convert_to_output(&mut self) {
+        let (pixel_type, output) = (self.colors.pixel_type, self.colors.output.clone());
+        if self.pixel_type != pixel_type && self.profile.is_some() != output.is_some() {
+            // One side knows nothing of its inks: the naive rules lead from and to sRGB.
+            self.convert_to_rgb();
+            self.profile = output.is_some().then(|| self.colors.srgb.clone());
         }
-        self.recolor(self.output);
+        self.convert(pixel_type, output);
+    }
+
+    /// Makes the picture one of RGB, for steps that only know that.
+    fn convert_to_rgb(&mut self) {
+        if self.pixel_type == PixelType::Rgb {
+            return;
+        }
+        if self.colors.pixel_type == PixelType::Rgb && self.profile.is_some() {
+            self.convert_to_output();
+        }
+        let rgb = self.profile.is_some().then(|| self.colors.srgb.clone());
+        self.convert(PixelType::Rgb, rgb);
+    }
+
+    /// Goes to these components and this profile; naively where one of the profiles is not known.
+    fn convert(&mut self, pixel_type: PixelType, to: Option<Profile>) {
+        if let (Some(from), Some(to)) = (self.profile.take(), &to)
+            && from != *to
+            && !self.colors.is_same_curve(&from, to)
+        {
+            // A gray picture may have a profile of RGB.
+            self.recolor(from.pixel_type);
+            let conversion = self.colors.conversion(from, to.clone());
+            self.bits = if conversion.deep { 16 } else { self.bits };
+            self.pixel_type = to.pixel_type;
+            self.steps.push(Step::Convert(conversion));
+        }
+        self.recolor(pixel_type);
+        self.profile = to;
     }
 
     fn recolor(&mut self, to: PixelType) {
-        if self.color != to {
+        if self.pixel_type != to {
             self.steps.push(Step::Recolor { to });
-            self.color = to;
+            self.pixel_type = to;
         }
     }
 
     /// What every encoder takes: the output's components, eight bits each.
     pub fn output(&mut self) {
-        self.convert_now();
+        self.convert_to_output();
         if self.bits > 8 {
-            self.steps.push(Step::Reduce);
+            self.steps.push(Step::Reduce { dither: self.colors.dither });
         }
     }
 
     fn tone(&mut self, tone: Tone) {
         if (Tone { grow: 0, blur: 0.0, noise: None, ..tone }) != Tone::default() {
             // These are operations on RGB.
-            if self.color != PixelType::Rgb {
-                self.convert_now();
-                self.recolor(PixelType::Rgb);
-            }
+            self.convert_to_rgb();
             self.steps.push(Step::Tone(tone));
         }
         if tone.grow != 0 {
@@ -268,7 +297,7 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         if !inside && fill.is_some() {
-            self.convert_now();
+            self.convert_to_output();
         }
         let fill = fill.map_or(Paint::NONE, |color| self.paint(color));
         self.steps.push(Step::Window { x, y, width: size.0, height: size.1, fill });
@@ -322,7 +351,7 @@ impl<'a> Planner<'a> {
             Some(visible) => {
                 self.show(&visible)?;
                 self.sharpen(&view.sharpening);
-                self.convert_now();
+                self.convert_to_output();
                 self.window(-visible.left, -visible.top, placement.view, fill)?;
             }
             None => {
@@ -338,11 +367,14 @@ impl<'a> Planner<'a> {
         }
         if view.request == Request::Mask {
             self.steps.push(Step::ShowMask);
-            (self.alpha, self.convert, self.color) = (false, false, PixelType::Gray);
+            (self.alpha, self.pixel_type) = (false, PixelType::Gray);
+            // A mask has no colours that could be converted.
+            self.recolor(self.colors.pixel_type);
+            self.profile = self.colors.output.clone();
             return Ok(());
         }
         if self.alpha && !keeps_alpha {
-            self.convert_now();
+            self.convert_to_output();
             self.steps.push(Step::Flatten { color: self.paint(background) });
         }
         Ok(())

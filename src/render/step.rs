@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::colour::Conversion;
 use super::pixels::Sample;
 use super::plan::Decode;
 use super::turn::Turn;
@@ -74,8 +75,8 @@ pub enum Step {
         /// Only brightness is sharpened.
         mono: bool,
     },
-    /// The source's profile to sRGB.
-    Convert,
+    /// From one profile to another.
+    Convert(Conversion),
     /// Transparency laid on a background and dropped.
     Flatten {
         /// The background, opaque.
@@ -87,7 +88,10 @@ pub enum Step {
         to: PixelType,
     },
     /// Sixteen bits to eight.
-    Reduce,
+    Reduce {
+        /// What rounding takes from a pixel is given to its neighbours.
+        dither: bool,
+    },
     /// Another picture becomes the mask, stretched to this one's size.
     Mask {
         /// How that is decoded.

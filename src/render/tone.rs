@@ -61,7 +61,8 @@ pub(super) fn brightness<'a, S: Sample>(pixels: impl Iterator<Item = &'a [S]>, a
 /// The colour of each brightness: from black over the colour to white. `norm` moves the median to the middle, contrast
 /// says how much of the whole range is used then.
 pub(super) fn colorized<S: Sample>(colorize: &Colorize, [least, median, most]: [f64; 3]) -> Vec<[S; 3]> {
-    let color = [colorize.color.r, colorize.color.g, colorize.color.b].map(|part| f64::from(part) / 255.0);
+    let [r, g, b, _] = colorize.color.rgba();
+    let color = [r, g, b].map(|part| f64::from(part) / 255.0);
     let spread = (most - least).max(1.0 / 255.0);
     let stretch = if colorize.contrast > 0.0 { colorize.contrast / 100.0 / spread } else { 1.0 };
     let table = (0..=S::TOP).map(|value| {
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn colorizing_goes_from_black_over_the_colour_to_white() {
-        let colorize = |norm, contrast| Colorize { color: Colour { r: 0, g: 255, b: 0, a: 255 }, norm, contrast };
+        let colorize = |norm, contrast| Colorize { color: Colour::rgb(0, 255, 0), norm, contrast };
         let plain = colorized::<u8>(&colorize(false, 0.0), [0.1, 0.2, 0.3]);
         assert_eq!((plain[0], plain[64], plain[255]), ([0; 3], [0, 128, 0], [255; 3]));
         let pixels = [[51u8, 51, 51], [51, 51, 51], [102, 102, 102]];

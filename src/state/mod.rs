@@ -15,10 +15,12 @@ pub use bell::{Bell, Orders, Told};
 
 use crate::db::{self, PgPool, blob};
 use crate::digest::Digest;
+use crate::export::Desk;
 use crate::id::{CompanyId, WorkerId};
+use crate::language::Attributes;
 use crate::notify::Mailer;
 use crate::render::pool::{Budget, Fence, Setup, default_memory};
-use crate::render::{Limits, Pool};
+use crate::render::{Library, Limits, Pool};
 use crate::settings::Settings;
 use crate::storage::{self, Staged, Storage};
 
@@ -41,6 +43,10 @@ pub struct State {
     pub news: Bell,
     /// Tells those who work on a job of orders to it.
     pub orders: Orders,
+    /// The colour profiles of the operator's folder.
+    pub profiles: Library,
+    /// What holds where a modifier is silent.
+    pub attributes: Arc<Attributes>,
     /// Renders pictures.
     pub renders: Renders,
     /// Sends mail.
@@ -65,7 +71,7 @@ impl Renders {
     ///
     /// # Errors
     /// When their folder cannot be made.
-    pub fn open(settings: &Settings, program: PathBuf, fault: Option<String>) -> io::Result<Self> {
+    pub fn open(settings: &Settings, library: Library, program: PathBuf, fault: Option<String>) -> io::Result<Self> {
         /// How many previews are rendered at once.
         const PREVIEWS: usize = 2;
         let limits = limits(settings);
@@ -78,8 +84,16 @@ impl Renders {
             file: limits.output_pixels * 4 + (64 << 20),
         };
         let scratch = settings.data_dir.join("render");
-        let setup =
-            Setup { program, scratch, places: slots(settings), limits, fence, budget: Budget::of(memory), fault };
+        let setup = Setup {
+            program,
+            scratch,
+            places: slots(settings),
+            library,
+            limits,
+            fence,
+            budget: Budget::of(memory),
+            fault,
+        };
         let previews = Pool::open(Setup { places: PREVIEWS, ..setup.clone() })?;
         Ok(Self { items: Pool::open(setup)?, previews })
     }
@@ -156,6 +170,11 @@ impl State {
     /// How large pictures may be.
     pub fn limits(&self) -> Limits {
         limits(&self.settings)
+    }
+
+    /// What orders are drafted with.
+    pub fn desk(&self) -> Desk<'_> {
+        Desk { attributes: &self.attributes, limits: self.limits(), profiles: &self.profiles }
     }
 
     /// How many pictures are rendered at once.

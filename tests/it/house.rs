@@ -13,7 +13,9 @@ use clap::Parser;
 use offprint::db;
 use offprint::digest::Digest;
 use offprint::id::WorkerId;
+use offprint::language::Attributes;
 use offprint::notify::Mailer;
+use offprint::render::Library;
 use offprint::settings::Settings;
 use offprint::state::{Renders, State};
 use offprint::storage::Storage;
@@ -85,6 +87,8 @@ impl House {
         let folder = TempDir::new().unwrap();
         let mut settings = Knobs::parse_from(["offprint"]).settings;
         settings.data_dir = folder.path().to_owned();
+        // Not what this machine happens to have.
+        settings.icc_dir = folder.path().join("icc");
         change(&mut settings);
         let mailer =
             Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, folder.path().join("mail")).unwrap();
@@ -92,6 +96,9 @@ impl House {
             Some(s3) => s3.storage(folder.path()),
             None => Storage::open(folder.path()).unwrap(),
         };
+        let profiles = Library::read(&settings.icc_dir);
+        let mut attributes = Attributes { profiles: profiles.names().clone(), ..Attributes::default() };
+        attributes.set_all(&settings.attributes).unwrap();
         let state = State {
             storage,
             company: db::company::default(&pool).await.unwrap(),
@@ -100,7 +107,15 @@ impl House {
             work: Default::default(),
             news: Default::default(),
             orders: Default::default(),
-            renders: Renders::open(&settings, env!("CARGO_BIN_EXE_offprint").into(), fault.map(str::to_owned)).unwrap(),
+            renders: Renders::open(
+                &settings,
+                profiles.clone(),
+                env!("CARGO_BIN_EXE_offprint").into(),
+                fault.map(str::to_owned),
+            )
+            .unwrap(),
+            profiles,
+            attributes: Arc::new(attributes),
             mailer: Arc::new(mailer),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             closing: Default::default(),

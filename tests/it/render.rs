@@ -3,11 +3,13 @@
 use image::{DynamicImage, GenericImageView, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use offprint::code::Code;
 use offprint::language::{Attributes, Macros, Order, Reading, Recipe, recipe};
-use offprint::render::{Failure, Files, Headers, Limits, Plan, Rendered, probe, render};
+use offprint::render::{Failure, Files, Headers, Library, Limits, Plan, Rendered, probe, render};
 
 /// A source in a folder of its own, and what modifiers make of it.
 pub struct Studio {
     folder: tempfile::TempDir,
+    library: Library,
+    attributes: String,
 }
 
 impl Studio {
@@ -15,7 +17,15 @@ impl Studio {
     pub fn with(source: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("source"), source).unwrap();
-        Self { folder }
+        Self { folder, library: Library::default(), attributes: String::new() }
+    }
+
+    /// The same with these attributes, and a profile among those of the operator.
+    pub fn told(self, attributes: &str, name: &str, profile: &[u8]) -> Self {
+        let folder = self.folder.path().join("icc");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join(name), profile).unwrap();
+        Self { library: Library::read(&folder), attributes: attributes.into(), ..self }
     }
 
     /// Where the source lies.
@@ -30,10 +40,13 @@ impl Studio {
 
     /// The same of a source that is read this way.
     pub fn read(&self, modifier: &str, reading: Reading) -> Result<(Vec<u8>, Rendered), Failure> {
-        let (macros, attributes) = (Macros::default(), Attributes::default());
+        let mut attributes = Attributes { profiles: self.library.names().clone(), ..Attributes::default() };
+        attributes.set_all(&self.attributes).unwrap();
+        let macros = Macros::default();
         let order = Order::new(modifier, &macros, &attributes);
         let recipe = Recipe { reading, ..recipe(&order).unwrap().recipe };
-        let plan = Plan::of(&recipe, &probe(&self.source())?, &Headers::new(), &Limits::default())?;
+        let (limits, profiles) = (Limits::default(), self.library.fetch([&recipe])?);
+        let plan = Plan::of(&recipe, &probe(&self.source())?, &Headers::new(), &limits, &profiles)?;
         let output = self.folder.path().join("output");
         let rendered = render(&plan, &Files::only(self.source()), &output)?;
         let file = std::fs::read(output).unwrap();

@@ -170,7 +170,8 @@ async fn retry_makes_only_what_is_missing(pool: PgPool) {
     house.check().await;
     let mut settings = (*house.state.settings).clone();
     settings.max_output_side = 16_384;
-    house.state.renders = Renders::open(&settings, env!("CARGO_BIN_EXE_offprint").into(), None).unwrap();
+    house.state.renders =
+        Renders::open(&settings, house.state.profiles.clone(), env!("CARGO_BIN_EXE_offprint").into(), None).unwrap();
     house.state.settings = settings.into();
     // What is there is not looked for again.
     sqlx::query("delete from rendition").execute(&house.state.db).await.unwrap();

@@ -102,7 +102,7 @@ async fn ordered(
         return Ok(accepted(&given.location).insert_header(("idempotent-replayed", "true")).json(given.answer.0));
     }
     let draft =
-        draft(connection, caller.company, order, state.settings.max_items, &state.limits()).await.map_err(refused)?;
+        draft(connection, caller.company, order, state.settings.max_items, &state.desk()).await.map_err(refused)?;
     let job_id = JobId::new();
     write(state, connection, caller, job_id, draft).await?;
     let found = db::job::find(&mut *connection, caller.company, job_id).await?;

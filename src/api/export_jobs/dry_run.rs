@@ -14,9 +14,9 @@ use crate::code::{Code, Note};
 use crate::db;
 use crate::db::job::Rendition;
 use crate::db::vocabulary::ItemState;
-use crate::export::{DraftFile, DraftItem, Order, draft};
+use crate::export::{Desk, DraftFile, DraftItem, Order, draft};
 use crate::id::AssetId;
-use crate::render::{Header, Limits, Plan};
+use crate::render::Header;
 use crate::state::State;
 
 /// An order that was tried out.
@@ -93,15 +93,15 @@ pub struct DryRunFile {
 #[post("/export-jobs/validate")]
 pub async fn validate(state: Data<State>, caller: Caller, order: Body<Order>) -> Result<HttpResponse, Problem> {
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
-    let limits = state.limits();
+    let desk = state.desk();
     let draft =
-        draft(&mut connection, caller.company, order.0, state.settings.max_items, &limits).await.map_err(refused)?;
+        draft(&mut connection, caller.company, order.0, state.settings.max_items, &desk).await.map_err(refused)?;
     let source_bytes =
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;
     warnings.extend(no_recipient(&state, &draft.order));
     Ok(HttpResponse::Ok().json(DryRun {
-        items: draft.items.into_iter().map(|item| tried(item, draft.renditions.as_deref(), &limits)).collect(),
+        items: draft.items.into_iter().map(|item| tried(item, draft.renditions.as_deref(), &desk)).collect(),
         effective_modifier: draft.effective_modifier,
         renditions: draft.renditions,
         source_bytes,
@@ -110,12 +110,12 @@ pub async fn validate(state: Data<State>, caller: Caller, order: Body<Order>) ->
 }
 
 /// What would become of an item: plans its pictures from the header that was read at upload.
-fn tried(item: DraftItem, renditions: Option<&[Rendition]>, limits: &Limits) -> DryRunItem {
+fn tried(item: DraftItem, renditions: Option<&[Rendition]>, desk: &Desk<'_>) -> DryRunItem {
     let header = item.asset.header.and_then(|header| serde_json::from_value::<Header>(header).ok());
     let converts = item.files.iter().any(|file| file.meaning.is_some());
     let names = renditions.unwrap_or_default().iter().map(|rendition| Some(rendition.name.clone()));
     let files: Vec<DryRunFile> = (item.files.into_iter().zip(names.chain(std::iter::repeat(None))))
-        .map(|(file, name)| planned(file, name, header.as_ref(), limits))
+        .map(|(file, name)| planned(file, name, header.as_ref(), desk))
         .collect();
     let failure = item.failure.or_else(|| files.iter().find_map(|file| file.failure.clone()));
     let mut warnings = item.warnings;
@@ -143,7 +143,7 @@ fn tried(item: DraftItem, renditions: Option<&[Rendition]>, limits: &Limits) -> 
     }
 }
 
-fn planned(file: DraftFile, name: Option<String>, header: Option<&Header>, limits: &Limits) -> DryRunFile {
+fn planned(file: DraftFile, name: Option<String>, header: Option<&Header>, desk: &Desk<'_>) -> DryRunFile {
     let mut shown = DryRunFile {
         rendition: name.filter(|_| file.meaning.is_some()),
         path: file.path,
@@ -155,8 +155,9 @@ fn planned(file: DraftFile, name: Option<String>, header: Option<&Header>, limit
     let Some(meaning) = file.meaning else { return shown };
     let note = |code, detail| Note::new(code, detail);
     let plan = match header {
-        Some(header) => Plan::of(&meaning.recipe, header, &meaning.others, limits)
-            .map_err(|failure| note(failure.code, failure.detail)),
+        Some(header) => {
+            desk.plan(&meaning.recipe, header, &meaning.others).map_err(|failure| note(failure.code, failure.detail))
+        }
         None => Err(note(Code::UnsupportedFormat, "The format of this picture cannot be read.".into())),
     };
     match plan {

@@ -40,16 +40,10 @@ const fn global(
     Command { help, ..row(name, syntax, Scope::Global, page, example) }
 }
 
-const fn idle(idle: &'static [&'static str], row: Command) -> Command {
-    Command { idle, ..row }
-}
-
 /// Refused with `not-supported-yet`, unless the value is one that does nothing.
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Command] = &[
     Command { scope: Scope::Segment, ..layer("effect", "effect=number", "r-effect", "effect=-1", "Opens the segment of a layer effect.") },
-    global("icc", "icc=profile[,intent[,bpc[,dither]]]", "r-icc", "icc=sRGB", "The output colour profile."),
-    idle(&["0"], global("xmpEmbed", "xmpEmbed=0|1", "r-xmpembed", "xmpEmbed=1", "Keeps XMP metadata.")),
     global("template", "template=object", "r-template", "template=card", "Lays the picture into a template."),
     global("effectMask", "effectMask=0|1", "r-effectmask", "effectMask=0", "Whether effects are cut where the layer is."),
     layer("text", "text=rtf", "r-text", "text=hello", "A layer of text."),

@@ -278,12 +278,12 @@ fn extend_n(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
 }
 
 fn color(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.color = Some(colour::read(text)?).filter(|colour| colour.a > 0);
+    draft.recipe.layer.color = Some(colour::read(text)?).filter(|colour| colour.alpha > 0);
     Ok(())
 }
 
 fn bg_color(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.bg_color = Some(colour::read(text)?).filter(|colour| colour.a > 0);
+    draft.recipe.layer.bg_color = Some(colour::read(text)?).filter(|colour| colour.alpha > 0);
     Ok(())
 }
 

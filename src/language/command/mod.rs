@@ -16,7 +16,8 @@ use serde::Serialize;
 use super::attribute::Attributes;
 use super::colour::Colour;
 use super::complaint::Fault;
-use super::format::{OutputFormat, has_gray};
+use super::format::{self, OutputFormat, has_gray};
+use super::profile::ProfileName;
 use super::recipe::{LayerScale, PixelType, Quantize, Recipe, Request};
 
 /// The commands, grouped as in the documentation.
@@ -124,6 +125,10 @@ pub(super) struct Draft {
     pub res: Option<LayerScale>,
     /// Of use only where the format has a palette.
     pub quantize: Option<Quantize>,
+    /// `icc=`.
+    pub profile: Option<ProfileName>,
+    /// The components that the format can have.
+    pub pixel_types: &'static [PixelType],
 }
 
 impl Draft {
@@ -138,11 +143,24 @@ impl Draft {
             scale: None,
             res: None,
             quantize: None,
+            profile: None,
+            pixel_types: format::DEFAULT_TYPES,
         }
     }
 
+    /// A profile sets the components, and the format must be able to have them. Documentation page: r-icc.
+    pub fn profile_mismatch(&self) -> Option<Fault> {
+        let profile = self.profile.as_ref().filter(|it| !self.pixel_types.contains(&it.pixel_type))?;
+        let (name, pixel_type) = (&profile.name, profile.pixel_type.name());
+        let known: Vec<_> = self.pixel_types.iter().map(|it| it.name()).collect();
+        let remedy = format!("Use a profile of {}, or another format.", known.join(" or "));
+        let detail = format!("The profile {name} is one of {pixel_type}, which the format cannot have.");
+        Some(Fault { remedy, ..Fault::invalid(detail) })
+    }
+
     /// The finished recipe: `size` beats `scale`, `scale` beats `res`; a bent layer has only `scale`. What a request
-    /// is decides the background and the pixel type that are not said. What the format has no use for is dropped, so
+    /// is decides the background and the pixel type that are not said; `icc=` beats the attribute of the pixel type,
+    /// and the pixel type itself. What the format has no use for is dropped, so
     /// that it makes no other recipe.
     pub fn finish(self) -> Recipe {
         let Self { mut recipe, attributes, .. } = self;
@@ -157,6 +175,11 @@ impl Draft {
         if recipe.view.request == Request::Mask && !self.typed && has_gray(output) {
             output.pixel_type = PixelType::Gray;
         }
+        if let Some(profile) = &self.profile {
+            output.pixel_type = profile.pixel_type;
+        }
+        let default = attributes.icc_profile.of(output.pixel_type);
+        recipe.colors.output = self.profile.or_else(|| default.clone());
         if output.quantize.is_some() {
             output.quantize = Some(self.quantize.unwrap_or_default());
         }

@@ -61,6 +61,17 @@ pub(super) const COMMANDS: &[Command] = &[
         ..row("quantize", "quantize=palette[,dither[,colours[,colour…]]]", "r-is-http-quantize")
     },
     Command {
+        range: "a profile by its short or its Photoshop name; perceptual, relative, saturation or absolute; 0 or 1; 0 or 1",
+        default: "attributes IccProfileRgb, IccProfileGray, IccProfileCmyk; IccRenderIntent; \
+                  IccBlackPointCompensation; IccDither",
+        help: "The output profile, which also sets the pixel type; how colours are brought into it, whether black becomes \
+               black, whether rounding is spread over neighbours.",
+        accepts: "icc=sRGB,perceptual,1,0",
+        refuses: "icc=NoSuchProfile",
+        meaning: Some(icc),
+        ..row("icc", "icc=profile[,intent[,bpc[,dither]]]", "r-icc")
+    },
+    Command {
         range: "0 or 1",
         default: "0",
         help: "Embeds the output profile, where there is one and the format can carry it.",
@@ -78,6 +89,15 @@ pub(super) const COMMANDS: &[Command] = &[
         refuses: "pathEmbed=yes",
         meaning: Some(path_embed),
         ..row("pathEmbed", "pathEmbed=0|1", "r-pathembed")
+    },
+    Command {
+        range: "0 or 1",
+        default: "0",
+        help: "Copies the source's XMP unchanged, where there is some and the format is JPEG or TIFF.",
+        accepts: "xmpEmbed=1",
+        refuses: "xmpEmbed=yes",
+        meaning: Some(xmp_embed),
+        ..row("xmpEmbed", "xmpEmbed=0|1", "r-xmpembed")
     },
     Command {
         range: "number from 1 to 65,535",
@@ -101,7 +121,8 @@ pub(super) const COMMANDS: &[Command] = &[
 
 fn fmt(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     draft.typed = value::parts(text).get(1).is_some_and(|pixel_type| !pixel_type.is_empty());
-    format::read(&mut draft.recipe.output, text)
+    draft.pixel_types = format::read(&mut draft.recipe.output, text)?;
+    Ok(())
 }
 
 fn qlt(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
@@ -152,6 +173,26 @@ fn six_digits(text: &str) -> Result<[u8; 3], Fault> {
     Ok([r, g, b])
 }
 
+fn icc(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    let parts = value::parts(text);
+    if parts.len() > 4 {
+        return Err(Fault::invalid("There are more than four parts."));
+    }
+    let part = |at: usize| parts.get(at).copied().filter(|part| !part.is_empty());
+    draft.profile = Some(draft.attributes.profiles.find(parts[0])?);
+    let colors = &mut draft.recipe.colors;
+    if let Some(intent) = part(1) {
+        colors.intent = value::word(intent, &attribute::INTENTS)?;
+    }
+    if let Some(flag) = part(2) {
+        colors.black_point = value::flag(flag)?;
+    }
+    if let Some(flag) = part(3) {
+        colors.dither = value::flag(flag)?;
+    }
+    Ok(())
+}
+
 fn icc_embed(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     draft.recipe.output.icc_embed = value::flag(text)?;
     Ok(())
@@ -159,6 +200,11 @@ fn icc_embed(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
 
 fn path_embed(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     draft.recipe.output.path_embed = value::flag(text)?;
+    Ok(())
+}
+
+fn xmp_embed(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+    draft.recipe.output.xmp_embed = value::flag(text)?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use super::{failed, photoshop};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
+use crate::render::header::JPEG_XMP;
 use crate::render::pixels::Raster;
 use crate::render::plan::Encode;
 
@@ -304,6 +305,9 @@ fn in_passes(
     if let Some(profile) = profile {
         jpeg.add_icc_profile(profile)?;
     }
+    if let Some(xmp) = &encode.xmp {
+        jpeg.add_app_segment(1, [JPEG_XMP, xmp].concat())?;
+    }
     for segment in photoshop::segments(&encode.paths) {
         jpeg.add_app_segment(13, segment)?;
     }
@@ -340,6 +344,9 @@ fn write(encode: &Encode, pixels: &Raster<u8>, profile: Option<&[u8]>, out: &mut
     let dpi = density(encode);
     jpeg.set_pixel_density(PixelDensity { unit: PixelDensityUnit::Inches, x: dpi, y: dpi });
     let mut started = jpeg.start_compress(out)?;
+    if let Some(xmp) = &encode.xmp {
+        started.write_marker(Marker::APP(1), &[JPEG_XMP, xmp].concat());
+    }
     if let Some(profile) = profile {
         started.write_icc_profile(profile);
     }

@@ -22,7 +22,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use super::colour;
 use super::failure::Failure;
 use super::palette::{self, Indexed};
 use super::pixels::{Pixels, Raster};
@@ -37,14 +36,13 @@ pub(super) use decode::decode;
 /// # Errors
 /// `encode-failed` when the format cannot hold the picture, `storage-full` when there is no room.
 pub(super) fn encode(encode: &Encode, pixels: &Pixels, path: &Path) -> Result<u64, Failure> {
-    let profile = encode.embed_profile.then(|| colour::output_profile(encode.pixel_type)).transpose()?;
     let pixels = match pixels {
         Pixels::Eight(raster) if is_shaped(encode, raster) => Cow::Borrowed(raster),
         other => Cow::Owned(shaped(encode, other.clone())?),
     };
     let mut file = File::create(path)?;
     let mut out = BufWriter::with_capacity(256 << 10, &mut file);
-    let profile = profile.as_deref();
+    let profile = encode.profile.as_ref().map(|profile| &*profile.bytes);
     match encode.format {
         OutputFormat::Jpeg => jpeg::encode(encode, &pixels, profile, &mut out)?,
         OutputFormat::Png => png::encode(encode, &pixels, profile, &mut out)?,

@@ -7,7 +7,7 @@ use super::decode::Rows;
 use super::{colors, failed, indexed};
 use crate::language::PixelType;
 use crate::render::failure::Failure;
-use crate::render::header::png_failure;
+use crate::render::header::{PNG_XMP, png_failure};
 use crate::render::palette::Indexed;
 use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
@@ -77,6 +77,9 @@ pub(super) fn encode(
     info.bit_depth = png::BitDepth::Eight;
     let per_metre = (encode.dpi / 0.0254).round().clamp(1.0, f64::from(u32::MAX)) as u32;
     info.pixel_dims = Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter });
+    if let Some(xmp) = encode.xmp.as_ref().and_then(|xmp| String::from_utf8(xmp.clone()).ok()) {
+        info.utf8_text.push(png::text_metadata::ITXtChunk::new(PNG_XMP, xmp));
+    }
     info.icc_profile = profile.map(|profile| Cow::Owned(profile.to_vec()));
     if encode.quantize.is_some() {
         return write_indexed(indexed(encode, &colors(pixels), width), info, out);

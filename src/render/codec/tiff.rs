@@ -11,7 +11,7 @@ use super::in_order::in_order;
 use super::{failed, jpeg, lzw, photoshop};
 use crate::language::{Compression, PixelType};
 use crate::render::failure::Failure;
-use crate::render::header::{TIFF_PHOTOSHOP, image_failure};
+use crate::render::header::{TIFF_PHOTOSHOP, TIFF_XMP, image_failure};
 use crate::render::pixels::{Pixels, Raster};
 use crate::render::plan::Encode;
 
@@ -97,6 +97,9 @@ pub(super) fn encode(
         }
         if let Some(profile) = profile {
             directory.write_tag(Tag::IccProfile, profile)?;
+        }
+        if let Some(xmp) = &encode.xmp {
+            directory.write_tag(Tag::Unknown(TIFF_XMP), &xmp[..])?;
         }
         Ok(())
     };

@@ -1,11 +1,12 @@
-//! Orientation and resolution from EXIF.
+//! Orientation, resolution and rights from EXIF.
 
 use exif::{In, Reader, Tag, Value};
 
 use super::Header;
+use crate::render::rights::{Rights, words};
 use crate::render::turn::Turn;
 
-/// Takes orientation and resolution over. Damaged EXIF is no reason to refuse a picture: it is passed over.
+/// Takes orientation, resolution and rights over. Damaged EXIF is no reason to refuse a picture: it is passed over.
 pub(super) fn apply(header: &mut Header, raw: Vec<u8>) {
     let Ok(exif) = Reader::new().read_raw(raw) else { return };
     let field = |tag| exif.get_field(tag, In::PRIMARY).map(|field| &field.value);
@@ -16,6 +17,13 @@ pub(super) fn apply(header: &mut Header, raw: Vec<u8>) {
         Some(Value::Rational(parts)) => parts.first().map(exif::Rational::to_f64),
         _ => None,
     };
+    let text = |tag| match field(tag) {
+        Some(Value::Ascii(parts)) => words(&parts.join(&b"; "[..])),
+        _ => None,
+    };
+    let exif =
+        Rights { creators: text(Tag::Artist).into_iter().collect(), copyright: text(Tag::Copyright), credit: None };
+    header.rights = std::mem::take(&mut header.rights).or(exif);
     let unit = field(Tag::ResolutionUnit).and_then(|value| value.get_uint(0)).unwrap_or(2);
     header.dpi = header.dpi.or(resolution.and_then(|value| dots_per_inch(value, unit)));
 }

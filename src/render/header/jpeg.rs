@@ -6,15 +6,20 @@ use super::{Header, MAX_PROFILE, SourceFormat, corrupt, exif, photoshop};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
+use crate::render::rights::Rights;
 
 /// Most bytes of headers before the first scan.
 const MOST: u64 = 32 << 20;
+
+/// What an XMP segment begins with.
+pub(in crate::render) const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
 #[derive(Default)]
 struct Found {
     frame: Option<Frame>,
     jfif_dpi: Option<f64>,
     adobe: bool,
+    xmp: Option<Vec<u8>>,
     exif: Option<Vec<u8>>,
     /// Photoshop's image resources, of all segments.
     resources: Vec<u8>,
@@ -81,8 +86,10 @@ impl Found {
                 ));
             }
             0xE0 if data.starts_with(b"JFIF\0") => self.jfif_dpi = jfif_dpi(&data),
-            0xE1 if self.exif.is_none() => {
-                self.exif = data.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec);
+            0xE1 => {
+                let part = |name: &[u8]| data.strip_prefix(name).map(<[u8]>::to_vec);
+                self.exif = self.exif.take().or_else(|| part(b"Exif\0\0"));
+                self.xmp = self.xmp.take().or_else(|| part(XMP));
             }
             0xED => {
                 self.resources.extend_from_slice(data.strip_prefix(b"Photoshop 3.0\0").unwrap_or_default());
@@ -118,6 +125,8 @@ impl Found {
         self.profile.sort_by_key(|(number, _)| *number);
         let profile: Vec<u8> = self.profile.into_iter().flat_map(|(_, part)| part).take(MAX_PROFILE).collect();
         header.profile = Some(profile).filter(|profile| !profile.is_empty());
+        header.rights = Rights::of_iptc(photoshop::iptc(&self.resources));
+        header.take_xmp(self.xmp);
         if let Some(raw) = self.exif {
             exif::apply(&mut header, raw);
         }

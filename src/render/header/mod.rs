@@ -9,9 +9,10 @@ mod photoshop;
 pub(super) mod psd;
 mod tiff;
 
-pub(super) use others::{image_failure, png_failure};
+pub(super) use jpeg::XMP as JPEG_XMP;
+pub(super) use others::{PNG_XMP, image_failure, png_failure};
 pub use photoshop::EmbeddedPath;
-pub(super) use tiff::{Layout, TIFF_PHOTOSHOP};
+pub(super) use tiff::{Layout, TIFF_PHOTOSHOP, TIFF_XMP};
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -21,12 +22,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::rights::Rights;
 use super::turn::Turn;
 use crate::code::Code;
 use crate::language::PixelType;
 
 /// Largest colour profile that is read, in bytes. How large one may be to be used is a limit of the plan's.
 const MAX_PROFILE: usize = 32 << 20;
+
+/// Largest XMP that is kept, in bytes.
+const MAX_XMP: usize = 1 << 20;
 
 /// How far into a file frames are counted, in bytes.
 const COUNTED: u64 = 64 << 20;
@@ -110,6 +115,15 @@ pub struct Header {
     /// The colour profile, as it is embedded.
     #[serde(skip)]
     pub profile: Option<Vec<u8>>,
+    /// The XMP, as it is embedded.
+    #[serde(skip)]
+    pub xmp: Option<Vec<u8>>,
+    /// Whose picture it is.
+    #[serde(skip)]
+    pub rights: Rights,
+    /// What the profile calls itself, in a header that was kept without its bytes.
+    #[serde(default, skip_serializing)]
+    pub profile_name: Option<String>,
 }
 
 impl Header {
@@ -129,7 +143,22 @@ impl Header {
             dpi: None,
             paths: Vec::new(),
             profile: None,
+            xmp: None,
+            rights: Rights::default(),
+            profile_name: None,
         }
+    }
+
+    /// Keeps rights, which go before what was found already.
+    fn take_rights(&mut self, rights: Rights) {
+        self.rights = rights.or(std::mem::take(&mut self.rights));
+    }
+
+    /// Keeps XMP and what it says of rights, which goes before what was found already.
+    fn take_xmp(&mut self, xmp: Option<Vec<u8>>) {
+        let Some(xmp) = xmp.filter(|xmp| xmp.len() <= MAX_XMP) else { return };
+        self.take_rights(Rights::of_xmp(&xmp));
+        self.xmp = Some(xmp);
     }
 
     /// Width and height of the upright picture.

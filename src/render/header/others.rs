@@ -36,11 +36,16 @@ pub(super) fn png(input: Input) -> Result<Header, Failure> {
         .pixel_dims
         .filter(|dims| matches!(dims.unit, png::Unit::Meter))
         .and_then(|dims| exif::dots_per_inch(f64::from(dims.xppu) * 0.0254, 2));
+    let xmp = info.utf8_text.iter().find(|chunk| chunk.keyword == PNG_XMP).and_then(|chunk| chunk.get_text().ok());
+    header.take_xmp(xmp.map(String::into_bytes));
     if let Some(raw) = info.exif_metadata.as_ref() {
         exif::apply(&mut header, raw.to_vec());
     }
     Ok(header)
 }
+
+/// The keyword of XMP in a PNG.
+pub(in crate::render) const PNG_XMP: &str = "XML:com.adobe.xmp";
 
 /// What a failure of the PNG decoder means for us.
 pub(in crate::render) fn png_failure(error: png::DecodingError) -> Failure {
@@ -71,6 +76,7 @@ pub(super) fn webp(mut input: Input) -> Result<Header, Failure> {
     header.alpha = decoder.color_type().has_alpha();
     header.frames = frames;
     header.profile = decoder.icc_profile().map_err(image_failure)?.filter(|it| it.len() <= MAX_PROFILE);
+    header.take_xmp(decoder.xmp_metadata().ok().flatten());
     if let Some(raw) = decoder.exif_metadata().map_err(image_failure)? {
         let plain = raw.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec);
         exif::apply(&mut header, plain.unwrap_or(raw));

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::language::{Outline, Stroke};
 
+/// The number of the resource that holds IPTC.
+const IPTC: u16 = 0x0404;
+
 /// How many paths of a picture are known.
 pub(super) const MOST: usize = 200;
 
@@ -38,6 +41,17 @@ pub(super) fn paths(mut resources: &[u8]) -> Vec<EmbeddedPath> {
         resources = rest;
     }
     found
+}
+
+/// The IPTC record among image resources, or nothing.
+pub(super) fn iptc(mut resources: &[u8]) -> &[u8] {
+    while let Some((Resource { id, data, .. }, rest)) = next(resources) {
+        if id == IPTC {
+            return data;
+        }
+        resources = rest;
+    }
+    &[]
 }
 
 struct Resource<'a> {

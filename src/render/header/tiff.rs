@@ -12,10 +12,17 @@ use super::{Header, MAX_PROFILE, SourceFormat, exif, photoshop};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
+use crate::render::rights::{Rights, words};
 use crate::render::turn::Turn;
 
 /// The tag of Photoshop's image resources.
 pub(in crate::render) const TIFF_PHOTOSHOP: u16 = 34_377;
+
+/// The tag of XMP.
+pub(in crate::render) const TIFF_XMP: u16 = 700;
+
+/// The tag of IPTC.
+const IPTC: u16 = 33_723;
 
 /// How a picture is stored whose pieces we read ourselves.
 #[derive(Clone, Debug)]
@@ -187,9 +194,18 @@ pub(super) fn read(input: Input) -> Result<Header, Failure> {
         Ok(Some(Value::Rational(n, d))) => exif::dots_per_inch(f64::from(n) / f64::from(d), unit),
         _ => None,
     };
-    if let Ok(Some(resources)) = decoder.find_tag(Tag::Unknown(TIFF_PHOTOSHOP)) {
-        header.paths = photoshop::paths(&resources.into_u8_vec().unwrap_or_default());
+    let mut text = |tag| decoder.get_tag_ascii_string(tag).ok().and_then(|text| words(text.as_bytes()));
+    let (artist, copyright) = (text(Tag::Artist), text(Tag::Copyright));
+    header.rights = Rights { creators: artist.into_iter().collect(), copyright, credit: None };
+    if let Ok(iptc) = decoder.get_tag_u8_vec(Tag::Unknown(IPTC)) {
+        header.take_rights(Rights::of_iptc(&iptc));
     }
+    if let Ok(Some(resources)) = decoder.find_tag(Tag::Unknown(TIFF_PHOTOSHOP)) {
+        let resources = resources.into_u8_vec().unwrap_or_default();
+        header.paths = photoshop::paths(&resources);
+        header.take_rights(Rights::of_iptc(photoshop::iptc(&resources)));
+    }
+    header.take_xmp(decoder.get_tag_u8_vec(Tag::Unknown(TIFF_XMP)).ok());
     header.profile = decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|it| it.len() <= MAX_PROFILE);
     Ok(header)
 }

@@ -4,6 +4,7 @@
 //! [`Raster`] of any [`Sample`]; [`Pixels`] is the choice between the two depths.
 
 mod blur;
+mod dither;
 mod grow;
 mod matte;
 mod mix;
@@ -58,7 +59,8 @@ impl Pixels {
     /// Does one step. [`Step::Convert`] needs profiles and is done elsewhere.
     pub fn apply(self, step: &Step) -> Result<Self, Failure> {
         match (self, step) {
-            (picture, Step::Reduce) => Ok(picture.into_eight().into()),
+            (Self::Sixteen(raster), Step::Reduce { dither: true }) => Ok(raster.dithered().into()),
+            (picture, Step::Reduce { .. }) => Ok(picture.into_eight().into()),
             (Self::Eight(raster), step) => raster.apply(step).map(Self::Eight),
             (Self::Sixteen(raster), step) => raster.apply(step).map(Self::Sixteen),
         }

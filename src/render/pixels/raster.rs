@@ -102,7 +102,8 @@ impl<S: Sample> Raster<S> {
             Step::Warp { ref back, sampling, each_way } => Ok(self.warp(back, sampling, each_way)),
             Step::Grow { pixels } => Ok(self.grow(pixels)),
             Step::Noise(noise) => Ok(self.noise(noise)),
-            Step::Convert | Step::Reduce | Step::Mask { .. } => Ok(self),
+            // Those of depths, profiles and other pictures are done elsewhere.
+            Step::Convert(_) | Step::Reduce { .. } | Step::Mask { .. } => Ok(self),
         }
     }
 

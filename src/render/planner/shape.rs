@@ -27,7 +27,7 @@ impl Planner<'_> {
             MaskUse::Off if !self.alpha => {}
             MaskUse::Off => {
                 self.steps.push(if premultiplied {
-                    Step::Fill { color: Paint::black(self.color) }
+                    Step::Fill { color: Paint::black(self.pixel_type) }
                 } else {
                     Step::Unmask
                 });

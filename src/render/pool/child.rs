@@ -62,7 +62,7 @@ impl Work {
             let recipe: Recipe = serde_json::from_str(text).map_err(|_| {
                 Failure::new(Code::Internal, "The recipe of this item does not read; a newer version wrote it.")
             })?;
-            Plan::of(&recipe, &header, &others, &job.limits)
+            Plan::of(&recipe, &header, &others, &job.limits, &job.profiles)
         };
         Ok(Self { plans: job.recipes.iter().map(plan).collect(), files, width: header.width })
     }

@@ -26,12 +26,14 @@ pub use child::serve;
 use self::process::Process;
 use self::protocol::Job;
 use self::scratch::Scratch;
+use super::colour::Library;
 use super::confine::Confinement;
 use super::develop::Rendered;
 use super::failure::Failure;
 use super::files::Files;
 use super::limits::Limits;
 use crate::code::Code;
+use crate::language::Recipe;
 
 /// What a warm process holds beside its picture, in bytes.
 const WARM: u64 = 16 << 20;
@@ -58,6 +60,8 @@ pub struct Setup {
     pub scratch: PathBuf,
     /// How many pictures are rendered at once.
     pub places: usize,
+    /// The colour profiles that recipes may name.
+    pub library: Library,
     /// How large pictures may be.
     pub limits: Limits,
     /// What each process may use.
@@ -147,9 +151,12 @@ impl Pool {
     pub async fn render(&self, files: Files, pictures: Vec<Picture>) -> Result<Vec<Result<Rendered, Failure>>, Ended> {
         let setup = &self.0.setup;
         let cpu = setup.fence.cpu.as_secs() * pictures.len().max(1) as u64;
-        let (recipes, outputs) = pictures.into_iter().map(|picture| (picture.recipe, picture.output)).unzip();
+        let (recipes, outputs): (Vec<String>, Vec<_>) =
+            pictures.into_iter().map(|picture| (picture.recipe, picture.output)).unzip();
         let objects = files.objects.keys().cloned().collect();
-        let job = Job { recipes, objects, limits: setup.limits, cpu };
+        let parsed: Vec<Recipe> = recipes.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+        let profiles = setup.library.fetch(&parsed).map_err(Ended::Refused)?;
+        let job = Job { recipes, objects, profiles, limits: setup.limits, cpu };
         self.run(|inside| async move { inside.render(job, files, outputs).await }).await
     }
 

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::render::colour::ProfileBytes;
 use crate::render::confine::Confinement;
 use crate::render::develop::Rendered;
 use crate::render::failure::Failure;
@@ -40,6 +41,8 @@ pub(super) struct Job {
     pub recipes: Vec<String>,
     /// Pins of the other assets that lie beside the source.
     pub objects: Vec<String>,
+    /// The bytes of profiles that they name.
+    pub profiles: ProfileBytes,
     /// How large pictures may be.
     pub limits: Limits,
     /// Processor seconds it may take.

@@ -1,0 +1,25 @@
+//! What every order is drafted with.
+
+use crate::language::{Attributes, Recipe};
+use crate::render::{Failure, Header, Headers, Library, Limits, Plan};
+
+/// What holds for all orders: attributes, limits and profiles.
+#[derive(Clone, Copy)]
+pub struct Desk<'a> {
+    /// What holds where a modifier is silent.
+    pub attributes: &'a Attributes,
+    /// How large pictures may be.
+    pub limits: Limits,
+    /// The colour profiles that modifiers may name.
+    pub profiles: &'a Library,
+}
+
+impl Desk<'_> {
+    /// Plans a picture from headers.
+    ///
+    /// # Errors
+    /// As [`Plan::of`]; `profile-missing` when a profile that the recipe names is gone.
+    pub fn plan(&self, recipe: &Recipe, header: &Header, others: &Headers) -> Result<Plan, Failure> {
+        Plan::of(recipe, header, others, &self.limits, &self.profiles.fetch([recipe])?)
+    }
+}

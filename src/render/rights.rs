@@ -1,0 +1,230 @@
+//! Whose picture it is: creator, copyright and credit, which are kept when all other metadata is dropped.
+
+use quick_xml::Reader;
+use quick_xml::escape::{escape, resolve_predefined_entity};
+use quick_xml::events::{BytesStart, Event};
+
+/// Longest text that is kept, in bytes. With all its letters written as entities, what is kept fits into one segment of
+/// a JPEG.
+const LONG: usize = 1000;
+/// Most creators that are kept.
+const MANY: usize = 8;
+
+/// Who made a picture, whose it is, and whom to name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// Those who made it.
+    pub creators: Vec<String>,
+    /// The copyright notice.
+    pub copyright: Option<String>,
+    /// Whom to name beside the picture.
+    pub credit: Option<String>,
+}
+
+impl Rights {
+    /// Takes from another source what is not known yet.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            creators: if self.creators.is_empty() { other.creators } else { self.creators },
+            copyright: self.copyright.or(other.copyright),
+            credit: self.credit.or(other.credit),
+        }
+    }
+
+    /// What IPTC says: the data sets By-line, Credit and Copyright Notice of record 2. Damage ends it.
+    pub fn of_iptc(mut data: &[u8]) -> Self {
+        let mut rights = Self::default();
+        while let [0x1C, record, set, high, low, rest @ ..] = data {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            let Some((value, after)) = rest.split_at_checked(length) else { break };
+            match (record, set) {
+                (2, 80) if rights.creators.len() < MANY => rights.creators.extend(words(value)),
+                (2, 110) => rights.credit = words(value).or(rights.credit),
+                (2, 116) => rights.copyright = words(value).or(rights.copyright),
+                _ => {}
+            }
+            data = after;
+        }
+        rights
+    }
+
+    /// What XMP says: `dc:creator`, `dc:rights` and `photoshop:Credit`. What cannot be read is passed over.
+    pub fn of_xmp(xmp: &[u8]) -> Self {
+        let mut rights = Self::default();
+        let mut reader = Reader::from_reader(xmp);
+        let (mut inside, mut text) = (None, String::new());
+        while let Ok(event) = reader.read_event() {
+            match event {
+                Event::Start(tag) => {
+                    inside = field(tag.name().as_ref()).or(inside);
+                    text.clear();
+                    rights.take_attributes(&tag);
+                }
+                Event::Empty(tag) => rights.take_attributes(&tag),
+                Event::Text(part) => text.push_str(&String::from_utf8_lossy(&part)),
+                Event::CData(part) => text.push_str(&String::from_utf8_lossy(&part)),
+                Event::GeneralRef(name) => text.push_str(&reference(&name)),
+                Event::End(tag) => {
+                    if let Some(field) = inside {
+                        rights.set(field, &std::mem::take(&mut text));
+                    }
+                    if field(tag.name().as_ref()).is_some() {
+                        inside = None;
+                    }
+                }
+                Event::Eof => break,
+                _ => {}
+            }
+        }
+        rights
+    }
+
+    fn take_attributes(&mut self, tag: &BytesStart<'_>) {
+        for attribute in tag.attributes().flatten() {
+            if let (Some(field), Ok(value)) = (field(attribute.key.as_ref()), std::str::from_utf8(&attribute.value)) {
+                let value = quick_xml::escape::unescape(value).unwrap_or_default();
+                self.set(field, &value);
+            }
+        }
+    }
+
+    /// The first text of a field holds; of creators all do.
+    fn set(&mut self, field: Field, text: &str) {
+        let Some(text) = words(text.as_bytes()) else { return };
+        match field {
+            Field::Creator if self.creators.len() < MANY => self.creators.push(text),
+            Field::Creator => {}
+            Field::Copyright => self.copyright = self.copyright.take().or(Some(text)),
+            Field::Credit => self.credit = self.credit.take().or(Some(text)),
+        }
+    }
+
+    /// A small XMP packet; none when there is nothing to keep.
+    pub fn xmp(&self) -> Option<Vec<u8>> {
+        if *self == Self::default() {
+            return None;
+        }
+        let mut inner = String::new();
+        if !self.creators.is_empty() {
+            let all: String =
+                self.creators.iter().map(|it| format!("<rdf:li>{}</rdf:li>", escape(it.as_str()))).collect();
+            inner += &format!("<dc:creator><rdf:Seq>{all}</rdf:Seq></dc:creator>");
+        }
+        if let Some(copyright) = &self.copyright {
+            let text = escape(copyright.as_str());
+            inner +=
+                &format!("<dc:rights><rdf:Alt><rdf:li xml:lang=\"x-default\">{text}</rdf:li></rdf:Alt></dc:rights>");
+        }
+        if let Some(credit) = &self.credit {
+            inner += &format!("<photoshop:Credit>{}</photoshop:Credit>", escape(credit.as_str()));
+        }
+        let packet = format!(
+            "<?xpacket begin=\"\u{feff}\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\
+             <x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\
+             <rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\
+             <rdf:Description rdf:about=\"\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\" \
+             xmlns:photoshop=\"http://ns.adobe.com/photoshop/1.0/\">{inner}</rdf:Description>\
+             </rdf:RDF></x:xmpmeta><?xpacket end=\"r\"?>"
+        );
+        Some(packet.into_bytes())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Field {
+    Creator,
+    Copyright,
+    Credit,
+}
+
+fn field(name: &[u8]) -> Option<Field> {
+    match name {
+        b"dc:creator" => Some(Field::Creator),
+        b"dc:rights" => Some(Field::Copyright),
+        b"photoshop:Credit" => Some(Field::Credit),
+        _ => None,
+    }
+}
+
+/// `&amp;` and its like, and characters by number.
+fn reference(name: &[u8]) -> String {
+    let Ok(name) = std::str::from_utf8(name) else { return String::new() };
+    let number = name.strip_prefix('#').and_then(|number| match number.strip_prefix(['x', 'X']) {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => number.parse().ok(),
+    });
+    match number.and_then(char::from_u32) {
+        Some(letter) => letter.to_string(),
+        None => resolve_predefined_entity(name).unwrap_or_default().to_owned(),
+    }
+}
+
+/// A text as people wrote it: UTF-8, else Latin-1, without control characters. None when nothing is left.
+pub(super) fn words(bytes: &[u8]) -> Option<String> {
+    let bytes = &bytes[..bytes.len().min(LONG)];
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        // Cut inside a letter.
+        Err(error) if error.error_len().is_none() => {
+            String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned()
+        }
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+    };
+    let text = text.replace(|letter: char| letter.is_control(), " ").trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rights(creators: &[&str], copyright: Option<&str>, credit: Option<&str>) -> Rights {
+        Rights {
+            creators: creators.iter().map(|it| (*it).to_owned()).collect(),
+            copyright: copyright.map(str::to_owned),
+            credit: credit.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let kept = rights(&["Ada & <Bo>", "Ché"], Some("© 2026 \"Us\""), Some("Us/Them"));
+        assert_eq!(Rights::of_xmp(&kept.xmp().unwrap_or_default()), kept);
+        assert_eq!(Rights::default().xmp(), None);
+    }
+
+    #[test]
+    fn xmp_may_say_it_in_elements_or_attributes() {
+        let xmp = br#"<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description photoshop:Credit="A &amp; B">
+            <dc:subject><rdf:Bag><rdf:li>cat</rdf:li></rdf:Bag></dc:subject>
+            <dc:creator><rdf:Seq><rdf:li>Ada</rdf:li><rdf:li> Bo &#233; </rdf:li></rdf:Seq></dc:creator>
+            <dc:rights><rdf:Alt><rdf:li xml:lang="x-default">mine</rdf:li><rdf:li xml:lang="de">meins</rdf:li></rdf:Alt></dc:rights>
+            <exif:GPSLatitude>1</exif:GPSLatitude></rdf:Description></rdf:RDF></x:xmpmeta>"#;
+        assert_eq!(Rights::of_xmp(xmp), rights(&["Ada", "Bo \u{e9}"], Some("mine"), Some("A & B")));
+        assert_eq!(Rights::of_xmp(b"<dc:creator><unclosed"), Rights::default());
+    }
+
+    #[test]
+    fn iptc_is_a_list_of_data_sets() {
+        let mut iptc = Vec::new();
+        for (set, value) in [(80, "Ada"), (25, "cat"), (80, "Bo"), (110, "Us"), (116, "mine")] {
+            iptc.extend([0x1C, 2, set, 0, value.len() as u8]);
+            iptc.extend(value.as_bytes());
+        }
+        assert_eq!(Rights::of_iptc(&iptc), rights(&["Ada", "Bo"], Some("mine"), Some("Us")));
+        assert_eq!(Rights::of_iptc(&iptc[..iptc.len() - 1]), rights(&["Ada", "Bo"], None, Some("Us")));
+    }
+
+    #[test]
+    fn what_is_kept_fits_into_a_segment() {
+        let long = words(&b"\"".repeat(5000)).unwrap_or_default();
+        let all = vec![long.as_str(); MANY];
+        assert!(rights(&all, Some(&long), Some(&long)).xmp().unwrap_or_default().len() < 65_000);
+    }
+
+    #[test]
+    fn old_texts_are_latin() {
+        assert_eq!(words(b"\xA9 Ch\xE9\0"), Some("© Ché".into()));
+        assert_eq!(words(b" \0 "), None);
+    }
+}
