@@ -265,6 +265,10 @@ fn jpeg_2000_goes_out_and_comes_back() {
         (bytes, difference) = (file.len(), now);
     }
     assert!(difference < 2.0, "{difference}");
+    for dpi in [2.0, 72.0, 300.0, 2540.0, 65_000.0] {
+        let found = offprint::render::probe(&back(&opaque, &format!("fmt=jpeg2000&printRes={dpi}")).source()).unwrap();
+        assert!((found.dpi.unwrap() / dpi - 1.0).abs() < 1e-4, "{:?} {dpi}", found.dpi);
+    }
     for (side, modifier) in [(1, "fmt=jpeg2000"), (3, "fmt=jpeg2000,,lossless"), (33, "fmt=jpeg2000-alpha")] {
         let tiny = studio(noise(side, 1));
         assert_eq!(back(&tiny, modifier).picture("fmt=png").width(), side);
@@ -409,6 +413,7 @@ fn photoshop_documents_come_in_their_other_modes() {
         (Document { head: (9, 8, 1, 1), planes: &soft, ..plain }, Code::UnsupportedColor),
         (Document { head: (3, 32, 1, 1), planes: &soft, ..plain }, Code::UnsupportedFormat),
         (Document { head: (4, 8, 1, 1), planes: &soft[..3], ..plain }, Code::Corrupt),
+        (Document { head: (2, 8, 1, 1), planes: &soft, ..plain }, Code::Corrupt),
         (
             Document { head: (3, 8, 1, 1), planes: &soft, resources: &[(1057, &[0, 0, 0, 1, 0])], ..plain },
             Code::UnsupportedFormat,

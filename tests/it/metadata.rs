@@ -3,11 +3,13 @@
 use std::io::Cursor;
 
 use image::{ImageFormat, Rgb, RgbImage};
+use offprint::code::Code;
 use offprint::render::{Rights, Turn, probe};
 use serde_json::json;
 use sqlx::PgPool;
 
 use crate::colours::made;
+use crate::formats::Document;
 use crate::house::House;
 use crate::render::{Studio, file_of};
 
@@ -76,6 +78,34 @@ fn rights_are_kept_and_places_are_dropped() {
         assert_eq!(after.rights, rights(), "{format}");
         assert!(!tells(&file, b"SECR"), "{format}");
     }
+}
+
+#[test]
+fn photoshop_documents_and_jpeg_2000_say_whose_they_are() {
+    let iptc = b"\x1C\x02\x50\x00\x03Ada\x1C\x02\x74\x00\x04mine";
+    let resources: [(u16, &[u8]); 2] = [(1028, iptc), (1060, XMP.as_bytes())];
+    let planes = [vec![9; 32]];
+    let head = (1, 8, 8, 4);
+    let document =
+        Document { head, planes: &planes, packed: false, transparent: false, palette: &[], resources: &resources };
+    let studio = Studio::with(&document.file());
+    let before = probe(&studio.source()).unwrap();
+    assert_eq!((before.rights, before.xmp.as_deref()), (rights(), Some(XMP.as_bytes())));
+    let file = studio.file("fmt=jpeg&xmpEmbed=1").unwrap().0;
+    assert!(tells(&file, XMP.as_bytes()));
+    let mut wave = studio.file("fmt=jpeg2000,gray").unwrap().0;
+    let uuid = b"\xBE\x7A\xCF\xCB\x97\xA9\x42\xE8\x9C\x71\x99\x94\x91\xE3\xAF\xAC";
+    let length = (8 + uuid.len() + XMP.len()) as u32;
+    let inside = [&length.to_be_bytes()[..], b"uuid", uuid, XMP.as_bytes()].concat();
+    // Behind the signature and the type.
+    wave.splice(32..32, inside);
+    let found = probe(&Studio::with(&wave).source()).unwrap();
+    assert_eq!((found.rights.credit.as_deref(), found.xmp.as_deref()), (Some("Us"), Some(XMP.as_bytes())));
+    assert!(Studio::with(&wave).file("fmt=png").is_ok());
+    // Longer than any file.
+    wave.splice(32..36, [0, 0, 0, 1]);
+    wave.splice(40..48, [0x7F; 8]);
+    assert_eq!(Studio::with(&wave).file("fmt=png").unwrap_err().code, Code::Corrupt);
 }
 
 #[test]

@@ -67,7 +67,37 @@ fn read(file: &[u8], plan: &Decode) -> Result<Pixels, Failure> {
 /// Writes the file itself: the library takes a path, or pointers that would be unsafe.
 pub(super) fn encode(encode: &Encode, pixels: &Raster<u8>, path: &Path) -> Result<(), Failure> {
     let stream = Stream::new_file(path, 1 << 20, false)?;
-    write(encode, pixels, stream).ok_or_else(|| failed("JPEG 2000", "the encoder gave up"))
+    write(encode, pixels, stream).ok_or_else(|| failed("JPEG 2000", "the encoder gave up"))?;
+    let file = with_resolution(std::fs::read(path)?, encode.dpi);
+    let file = file.ok_or_else(|| failed("JPEG 2000", "its boxes do not hold together"))?;
+    Ok(std::fs::write(path, file)?)
+}
+
+/// Puts the resolution, which the library cannot write, at the end of the header's boxes.
+fn with_resolution(mut file: Vec<u8>, dpi: f64) -> Option<Vec<u8>> {
+    let mut at = 0;
+    loop {
+        let length = u32::from_be_bytes(*file.get(at..)?.first_chunk()?);
+        if file.get(at + 4..at + 8)? == b"jp2h" {
+            let resolution = resolution(dpi);
+            file[at..at + 4].copy_from_slice(&(length + resolution.len() as u32).to_be_bytes());
+            let end = at + length as usize;
+            file.splice(end..end, resolution);
+            return Some(file);
+        }
+        at += (length as usize).max(8);
+    }
+}
+
+/// A box in a box: points per metre down and across, each a fraction, then an exponent of ten for each.
+fn resolution(dpi: f64) -> Vec<u8> {
+    let per_metre = dpi / 0.0254;
+    let exponent = (per_metre / f64::from(u16::MAX)).log10().ceil().clamp(-4.0, 4.0);
+    let number = ((per_metre / 10_f64.powf(exponent)).round() as u16).to_be_bytes();
+    let fraction = [number[0], number[1], 0, 1];
+    let exponent = exponent as i8 as u8;
+    let inner = [&[0, 0, 0, 18][..], b"resc", &fraction, &fraction, &[exponent, exponent]].concat();
+    [&[0, 0, 0, 26][..], b"res ", &inner].concat()
 }
 
 /// `None` is all that the library says of a failure.

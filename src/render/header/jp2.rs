@@ -1,14 +1,17 @@
 //! The boxes of a JPEG 2000 file, or the head of its bare codestream. Source: ISO/IEC 15444-1, annexes A and I.
 
-use std::io::{BufRead, Read, Seek, SeekFrom};
+use std::io::{BufRead, Read, Seek};
 
-use super::{Header, MAX_PROFILE, SourceFormat, corrupt, exif};
+use super::{Header, MAX_PROFILE, MAX_XMP, SourceFormat, corrupt, exif, skip};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
 
 /// Most bytes of the boxes that say what the picture is.
 const MOST: u64 = MAX_PROFILE as u64 + (1 << 20);
+
+/// What a box with XMP begins with.
+const XMP: [u8; 16] = *b"\xBE\x7A\xCF\xCB\x97\xA9\x42\xE8\x9C\x71\x99\x94\x91\xE3\xAF\xAC";
 
 /// What the boxes say.
 #[derive(Default)]
@@ -20,6 +23,7 @@ struct Found {
     palette: Option<(usize, u8)>,
     alpha: bool,
     dpi: Option<f64>,
+    xmp: Option<Vec<u8>>,
 }
 
 pub(super) fn read(input: &mut (impl BufRead + Seek)) -> Result<Header, Failure> {
@@ -35,12 +39,13 @@ pub(super) fn read(input: &mut (impl BufRead + Seek)) -> Result<Header, Failure>
                 input.read_exact(&mut boxes)?;
                 found.look_into(&boxes)?;
             }
-            (b"jp2c", _) => return found.header(size(input)?),
-            (_, Some(length)) => {
-                input.seek_relative(
-                    i64::try_from(length).map_err(|_| corrupt("A box of the JPEG 2000 is too long."))?,
-                )?;
+            (b"uuid", Some(length)) if (16..=MAX_XMP as u64).contains(&length) => {
+                let mut data = vec![0; length as usize];
+                input.read_exact(&mut data)?;
+                found.xmp = data.strip_prefix(&XMP).map(<[u8]>::to_vec).or(found.xmp);
             }
+            (b"jp2c", _) => return found.header(size(input)?),
+            (_, Some(length)) => skip(input, length)?,
             (_, None) => return Err(corrupt("The JPEG 2000 has no picture.")),
         }
     }
@@ -54,11 +59,10 @@ pub(in crate::render) fn end(input: &mut (impl BufRead + Seek)) -> Result<u64, F
     loop {
         let (kind, length) = open(input)?;
         let Some(length) = length else { return Ok(u64::MAX) };
-        let end = input.stream_position()?.saturating_add(length);
         if &kind == b"jp2c" {
-            return Ok(end);
+            return Ok(input.stream_position()?.saturating_add(length));
         }
-        input.seek(SeekFrom::Start(end))?;
+        skip(input, length)?;
     }
 }
 
@@ -162,6 +166,7 @@ impl Found {
         header.alpha = alpha;
         header.dpi = self.dpi;
         header.profile = self.profile;
+        header.take_xmp(self.xmp);
         Ok(header)
     }
 }

@@ -238,6 +238,14 @@ fn sniff(start: &[u8]) -> Option<SourceFormat> {
     }
 }
 
+/// Passes bytes by. How many is said by the file, and may be more than any file has.
+fn skip(input: &mut impl Seek, length: u64) -> Result<(), Failure> {
+    match i64::try_from(length) {
+        Ok(length) if length < i64::MAX / 2 => Ok(input.seek_relative(length)?),
+        _ => Err(corrupt("A part of the file says that it is longer than any file.")),
+    }
+}
+
 fn corrupt(detail: impl Into<String>) -> Failure {
     Failure::new(Code::Corrupt, detail)
 }

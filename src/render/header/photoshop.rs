@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::language::{Outline, Stroke};
 
 /// The number of the resource that holds IPTC.
-const IPTC: u16 = 0x0404;
+pub(super) const IPTC: u16 = 0x0404;
 
 /// How many paths of a picture are known.
 pub(super) const MOST: usize = 200;

@@ -3,10 +3,14 @@
 
 use std::io::{Read, Seek};
 
-use super::{Header, MAX_PROFILE, SourceFormat, corrupt, exif, photoshop};
+use super::{Header, MAX_PROFILE, MAX_XMP, SourceFormat, corrupt, exif, photoshop, skip};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
+use crate::render::rights::Rights;
+
+/// The number of the resource that holds XMP.
+const XMP: u16 = 0x0424;
 
 /// What the decoder needs to know beside the header.
 pub(in crate::render) struct Layout {
@@ -50,12 +54,13 @@ pub(in crate::render) fn read(input: &mut (impl Read + Seek)) -> Result<(Header,
     let mut layout = Layout { large: version == 2, planes, bits, palette: None };
     let palette = section(input, false)?;
     if mode == 2 {
+        let rest = palette.checked_sub(768).ok_or_else(|| corrupt("The Photoshop document has too few colours."))?;
         let mut colors = vec![0; 768];
         input.read_exact(&mut colors)?;
-        input.seek_relative(signed(palette)? - 768)?;
         layout.palette = Some(colors);
+        skip(input, rest)?;
     } else {
-        input.seek_relative(signed(palette)?)?;
+        skip(input, palette)?;
     }
     resources(input, &mut header)?;
     let colors = if mode == 2 { 1 } else { color.components() as u16 };
@@ -64,10 +69,6 @@ pub(in crate::render) fn read(input: &mut (impl Read + Seek)) -> Result<(Header,
     }
     header.alpha = layers(input, layout.large)? && planes > colors;
     Ok((header, layout))
-}
-
-fn signed(length: u64) -> Result<i64, Failure> {
-    i64::try_from(length).map_err(|_| corrupt("A section of the Photoshop document is too long."))
 }
 
 /// The length of the section that begins here.
@@ -96,19 +97,20 @@ fn resources(input: &mut (impl Read + Seek), header: &mut Header) -> Result<(), 
             .ok_or_else(|| corrupt("An image resource of the Photoshop document is longer than all of them."))?;
         name.truncate(usize::from(start[6]));
         let read = resource(input, u16::from_be_bytes([start[4], start[5]]), &name, length, header)?;
-        input.seek_relative(signed(whole - read)?)?;
+        skip(input, whole - read)?;
     }
-    input.seek_relative(signed(left)?)?;
+    skip(input, left)?;
     Ok(())
 }
 
 /// Reads one resource, if it is one of use; returns how many of its bytes were read.
 fn resource(input: &mut impl Read, id: u16, name: &[u8], length: u64, header: &mut Header) -> Result<u64, Failure> {
     let wanted = match id {
-        // Resolution, version, profile.
+        // Resolution, version, profile, rights.
         1005 => length.min(4),
         1057 => length.min(5),
         1039 if length <= MAX_PROFILE as u64 => length,
+        photoshop::IPTC | XMP if length <= MAX_XMP as u64 => length,
         id if photoshop::is_path(id) && length <= photoshop::LONGEST => length,
         _ => return Ok(0),
     };
@@ -125,6 +127,8 @@ fn resource(input: &mut impl Read, id: u16, name: &[u8], length: u64, header: &m
             return Err(Failure::new(Code::UnsupportedFormat, detail));
         }
         (1039, _) if !data.is_empty() => header.profile = Some(data),
+        (photoshop::IPTC, iptc) => header.take_rights(Rights::of_iptc(iptc)),
+        (XMP, _) => header.take_xmp(Some(data)),
         (id, data) if photoshop::is_path(id) && header.paths.len() < photoshop::MOST => {
             header.paths.extend(photoshop::path(name, data));
         }
@@ -146,6 +150,6 @@ fn layers(input: &mut (impl Read + Seek), large: bool) -> Result<bool, Failure> 
     } else if length >= head {
         read = head - 2;
     }
-    input.seek_relative(signed(length - read)?)?;
+    skip(input, length - read)?;
     Ok(transparent)
 }
