@@ -123,7 +123,7 @@ impl Wish {
     pub fn files(&self, understood: &Understood) -> BTreeMap<String, PathBuf> {
         let pins = understood.recipe.objects().filter_map(|object| match object {
             Object::Pinned(name) => Some((name.clone(), self.file(name)?.into())),
-            Object::Named(_) => None,
+            _ => None,
         });
         pins.collect()
     }

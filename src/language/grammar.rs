@@ -138,7 +138,7 @@ pub(super) fn is_ident(name: &str) -> bool {
 }
 
 /// Percent escapes and `+`, once. UTF-8 where it is, else Latin-1, as the documentation's escapes are code points.
-fn decode(value: &str) -> String {
+pub(super) fn decode(value: &str) -> String {
     let spaced = value.replace('+', " ");
     let bytes: Vec<u8> = percent_decode_str(&spaced).collect();
     String::from_utf8(bytes).unwrap_or_else(|wrong| wrong.into_bytes().into_iter().map(char::from).collect())

@@ -63,7 +63,13 @@ impl<'a> Expansion<'a> {
 
     /// Adds a text's tokens, with macros expanded.
     pub fn add(&mut self, text: &'a str, origin: &Origin) {
+        self.add_part(text, origin, 0);
+    }
+
+    /// Adds the tokens of a part of a text that begins so many bytes from its start.
+    pub fn add_part(&mut self, text: &'a str, origin: &Origin, start: usize) {
         for piece in grammar::split(text) {
+            let piece = Piece { offset: piece.offset + start, ..piece };
             match grammar::read(&piece) {
                 Token::Call(name) => self.call(name, piece, origin),
                 _ => self.placed.push(Placed { piece, origin: origin.clone() }),

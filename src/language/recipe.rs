@@ -52,20 +52,34 @@ impl Recipe {
 
     /// The other assets that it reads.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        let mut found = Vec::new();
+        self.named().for_each(|object| object.assets(&mut found));
+        found.into_iter()
+    }
+
+    /// What it names itself.
+    pub(super) fn named(&self) -> impl Iterator<Item = &Object> {
         self.layer.source.iter().chain(&self.layer.mask.object)
+    }
+
+    /// The same, to change it.
+    pub(super) fn named_mut(&mut self) -> impl Iterator<Item = &mut Object> {
+        self.layer.source.iter_mut().chain(&mut self.layer.mask.object)
     }
 
     /// The other assets that it reads, by what they are pinned to.
     pub fn pins(&self) -> impl Iterator<Item = &str> {
         self.objects().filter_map(|object| match object {
             Object::Pinned(pin) => Some(pin.as_str()),
-            Object::Named(_) => None,
+            _ => None,
         })
     }
 
     /// The other assets that it reads, to pin them.
     pub fn objects_mut(&mut self) -> impl Iterator<Item = &mut Object> {
-        self.layer.source.iter_mut().chain(&mut self.layer.mask.object)
+        let mut found = Vec::new();
+        self.named_mut().for_each(|object| object.assets_mut(&mut found));
+        found.into_iter()
     }
 
     /// The profiles that it needs the bytes of.

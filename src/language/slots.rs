@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::command::{Command, Draft};
 use super::complaint::{Complaint, ComplaintKind, Fault, Origin};
 use super::grammar::Piece;
+use super::object::{self, Object};
+use super::recipe::Recipe;
 use super::scope::Segment;
 use super::{Scope, Support};
 
@@ -14,6 +16,8 @@ pub(super) struct Said<'a> {
     pub command: &'static Command,
     pub segment: Segment,
     pub value: String,
+    /// What the request inside of the value makes.
+    pub request: Option<Box<Recipe>>,
     pub piece: Piece<'a>,
     pub origin: Origin,
 }
@@ -49,6 +53,8 @@ pub struct Spoken {
     pub origin: Origin,
     /// Where it stands: bytes from the start of that text.
     pub offset: usize,
+    /// The assets that it names.
+    pub assets: Vec<String>,
     /// What becomes of it.
     pub fate: Fate,
 }
@@ -80,6 +86,7 @@ impl Said<'_> {
     /// Sets the draft. `Some` is a remark.
     pub fn apply(&self, draft: &mut Draft) -> Result<Option<Fault>, Fault> {
         if let Some(meaning) = self.command.meaning {
+            draft.request.clone_from(&self.request);
             meaning(draft, self.segment.place(), &self.value)?;
         }
         match (self.command.support, self.command.meaning) {
@@ -106,7 +113,20 @@ impl Said<'_> {
             segment: (self.command.scope != Scope::Global).then_some(self.segment),
             origin: self.origin.clone(),
             offset: self.piece.offset,
+            assets: self.assets(),
             fate,
         }
+    }
+
+    fn assets(&self) -> Vec<String> {
+        let own = match self.command.name {
+            name @ ("src" | "mask") if self.request.is_none() => object::read(name, &self.value).ok(),
+            _ => None,
+        };
+        let named = |object: &Object| match object {
+            Object::Named(name) => Some(name.clone()),
+            _ => None,
+        };
+        self.request.iter().flat_map(|recipe| recipe.objects()).chain(&own).filter_map(named).collect()
     }
 }

@@ -5,7 +5,7 @@ use super::command::{self, Command, Draft, Scope, Support};
 use super::complaint::{Complaint, ComplaintKind, Fault, Origin};
 use super::grammar::{self, Token};
 use super::macros::{Expansion, Macros, Placed};
-use super::object::{self, Object};
+use super::object;
 use super::recipe::{Palette, Recipe, Request};
 use super::scope::{Scopes, Segment};
 use super::silence;
@@ -58,11 +58,8 @@ impl Understood {
     pub fn mentions(&self) -> impl Iterator<Item = (&Spoken, String)> {
         self.commands
             .iter()
-            .filter(|spoken| spoken.fate == Fate::Holds && ["src", "mask"].contains(&spoken.name))
-            .filter_map(|spoken| match object::read(spoken.name, &spoken.value) {
-                Ok(Object::Named(name)) => Some((spoken, name)),
-                _ => None,
-            })
+            .filter(|spoken| spoken.fate == Fate::Holds)
+            .flat_map(|spoken| spoken.assets.iter().map(move |name| (spoken, name.clone())))
     }
 }
 
@@ -79,13 +76,8 @@ pub fn recipe(order: &Order<'_>) -> Result<Understood, Vec<Complaint>> {
     }
     expansion.add(order.after, &Origin::AssetAfter);
 
-    let mut reader = Reader::new(order.object);
-    reader.errors.append(&mut expansion.complaints);
-    reader.collect_variables(&expansion.placed);
-    for placed in &expansion.placed {
-        reader.read(placed);
-    }
-    let (draft, commands) = reader.set(order.attributes);
+    let mut reader = Reader::new(order.macros, order.attributes, Variables::with_object(order.object));
+    let (draft, commands) = reader.read_all(&mut expansion);
     if !reader.errors.is_empty() {
         return Err(reader.errors);
     }
@@ -94,7 +86,23 @@ pub fn recipe(order: &Order<'_>) -> Result<Understood, Vec<Complaint>> {
     Ok(Understood { recipe: draft.finish(), effective, commands, warnings, uses_object })
 }
 
+/// How deep requests may stand in each other.
+const DEPTH: usize = 4;
+
+/// How many requests may stand inside of one, in all.
+const REQUESTS: usize = 32;
+
+/// Commands without effect in a request inside of another: that one writes no file. Documentation page:
+/// r-request-nesting-and-embedding.
+const OF_FILES: [&str; 7] = ["fmt", "qlt", "iccEmbed", "printRes", "quantize", "req", "bgc"];
+
 struct Reader<'a> {
+    macros: &'a Macros,
+    attributes: &'a Attributes,
+    /// In how many others this request stands.
+    depth: usize,
+    /// How many more requests may stand inside.
+    left: usize,
     variables: Variables,
     scopes: Scopes,
     slots: Slots<'a>,
@@ -104,15 +112,29 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(object: &str) -> Self {
+    fn new(macros: &'a Macros, attributes: &'a Attributes, variables: Variables) -> Self {
         Self {
-            variables: Variables::with_object(object),
+            macros,
+            attributes,
+            depth: 0,
+            left: REQUESTS,
+            variables,
             scopes: Scopes::new(),
             slots: Slots::default(),
             errors: Vec::new(),
             warnings: Vec::new(),
             uses_object: false,
         }
+    }
+
+    /// Reads what was expanded, and sets a recipe.
+    fn read_all(&mut self, expansion: &mut Expansion<'a>) -> (Draft, Vec<Spoken>) {
+        self.errors.append(&mut expansion.complaints);
+        self.collect_variables(&expansion.placed);
+        for placed in &expansion.placed {
+            self.read(placed);
+        }
+        self.set()
     }
 
     /// All definitions come first, so that a request can reach the references of a text before it.
@@ -142,13 +164,74 @@ impl<'a> Reader<'a> {
         if command.scope == Scope::Segment {
             return self.open_segment(command, &value, placed);
         }
-        let mut uses_object = false;
-        let Some(value) = self.variables.fill(&value, |name| uses_object |= name.eq_ignore_ascii_case("object")) else {
-            return self.wrong(command, Fault::invalid("With its variables the value grows beyond 8 KiB."), placed);
+        if self.depth > 0 && OF_FILES.contains(&command.name) {
+            return;
+        }
+        let read = match command.name {
+            "src" | "mask" if grammar::is_nested(command.name, &value) => match self.request(&value, placed) {
+                Ok(None) => return,
+                request => request.map(|request| (value, request)),
+            },
+            _ => self.fill(&value).map(|value| (value, None)),
         };
-        self.uses_object |= uses_object;
-        let segment = self.scopes.now.holds(command.scope);
-        self.slots.put(Said { command, segment, value, piece: placed.piece, origin: placed.origin.clone() });
+        match read {
+            Ok((value, request)) => {
+                let segment = self.scopes.now.holds(command.scope);
+                self.slots.put(Said {
+                    command,
+                    segment,
+                    value,
+                    request,
+                    piece: placed.piece,
+                    origin: placed.origin.clone(),
+                });
+            }
+            Err(fault) => self.wrong(command, fault, placed),
+        }
+    }
+
+    /// Puts variables in their places.
+    fn fill(&mut self, value: &str) -> Result<String, Fault> {
+        let uses_object = &mut self.uses_object;
+        let filled = self.variables.fill(value, |name| *uses_object |= name.eq_ignore_ascii_case("object"));
+        filled.ok_or_else(|| Fault::invalid("With its variables the value grows beyond 8 KiB."))
+    }
+
+    /// Understands a request that stands in brackets, as the piece's value. It has variables of its own beside those of
+    /// this one. `None` when something in it is wrong, which is told then.
+    fn request(&mut self, value: &str, placed: &Placed<'a>) -> Result<Option<Box<Recipe>>, Fault> {
+        if self.depth == DEPTH || self.left == 0 {
+            let detail = format!("Requests stand in each other more than {DEPTH} deep, or are more than {REQUESTS}.");
+            return Err(Fault { remedy: "Use fewer.".into(), ..Fault::invalid(detail) });
+        }
+        let start = placed.piece.text.len() - value.len();
+        let inside = object::inside(&placed.piece.text[start..])?;
+        let name = self.fill(&grammar::decode(inside.name))?;
+        let named = if name.trim().is_empty() { None } else { Some(object::read("src", &name)?) };
+
+        let mut expansion = Expansion::new(self.macros);
+        expansion.add_part(inside.modifier, &placed.origin, placed.piece.offset + start + inside.offset);
+        let mut variables = self.variables.clone();
+        variables.define("object", name);
+        let mut inner = Reader::new(self.macros, self.attributes, variables);
+        (inner.depth, inner.left) = (self.depth + 1, self.left - 1);
+        let (draft, _) = inner.read_all(&mut expansion);
+        self.left = inner.left;
+        self.warnings.append(&mut inner.warnings);
+        if !inner.errors.is_empty() {
+            self.errors.append(&mut inner.errors);
+            return Ok(None);
+        }
+        let mut recipe = draft.finish();
+        let silent = self.attributes.recipe();
+        (recipe.output, recipe.colors, recipe.view.background) = (silent.output, silent.colors, silent.view.background);
+        (recipe.view.default_pix, recipe.view.max_pix) = ((0, 0), (0, 0));
+        recipe.layer.source = recipe.layer.source.or(named);
+        if recipe.layer.source.is_none() {
+            let remedy = "Write is(name?modifier).".into();
+            return Err(Fault { remedy, ..Fault::invalid("The request inside names no asset.") });
+        }
+        Ok(Some(Box::new(recipe)))
     }
 
     fn wrong(&mut self, command: &Command, fault: Fault, placed: &Placed<'_>) {
@@ -184,7 +267,8 @@ impl<'a> Reader<'a> {
 
     /// Lets the last writers set the recipe. A value that a later one replaced has no effect, so it only warns. What
     /// is said to a layer that is not drawn is looked at, so that all its mistakes are told.
-    fn set(&mut self, attributes: &Attributes) -> (Draft, Vec<Spoken>) {
+    fn set(&mut self) -> (Draft, Vec<Spoken>) {
+        let attributes = self.attributes;
         let mut draft = Draft::new(attributes);
         let mut spoken = Vec::new();
         for (said, holds) in self.slots.all() {

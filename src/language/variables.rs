@@ -9,7 +9,7 @@ use super::grammar::is_ident;
 const LENGTH: usize = 8 << 10;
 
 /// The variables of one request. All are collected first, so a reference may stand before its definition.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Variables {
     by_name: HashMap<String, String>,
 }

@@ -89,16 +89,12 @@ impl Sheet<'_> {
     /// only for those that need it.
     fn decode(&mut self, branch: &[usize]) {
         let decode = &self.pictures[branch[0]].0.decode;
-        let source = match self.files.path(decode.object.as_deref()) {
-            Ok(source) => source,
-            Err(failure) => return self.fail(branch, &failure),
-        };
         let mut trays = Vec::new();
         for fork in forks(branch, |index| Tray::begins(self.pictures[index].0)) {
             trays.push((Tray::of(self.pictures[fork[0]].0), fork));
         }
         let mut take = |rows: Pixels| trays.iter_mut().try_for_each(|(tray, _)| tray.take(&rows));
-        self.damage = match codec::decode(decode, source, &mut take) {
+        self.damage = match read(decode, self.files, &mut take) {
             Ok(damage) => damage.map(|damage| Warning::new(Code::CorruptSource, damage.detail)),
             Err(failure) => return self.fail(branch, &failure),
         };
@@ -149,10 +145,30 @@ impl Sheet<'_> {
     }
 }
 
+/// Rows of a source: those of a file, or what a request inside of the request makes of one. Says what is wrong with a
+/// damaged file that is accepted.
+fn read(
+    decode: &Decode,
+    files: &Files,
+    take: &mut dyn FnMut(Pixels) -> Result<(), Failure>,
+) -> Result<Option<Failure>, Failure> {
+    let Some(inner) = &decode.inner else {
+        return codec::decode(decode, files.path(decode.object.as_deref())?, take);
+    };
+    let mut tray = Tray::whole(&inner.decode);
+    let damage = read(&inner.decode, files, &mut |rows| tray.take(&rows))?;
+    let mut pixels = tray.finish()?;
+    for step in &inner.steps {
+        pixels = apply(step, Cow::Owned(pixels), files)?;
+    }
+    take(pixels.shaped(decode.color, decode.alpha, decode.bits))?;
+    Ok(damage)
+}
+
 /// Decodes a whole picture that becomes a mask.
 fn mask(plan: &Decode, turn: Turn, files: &Files) -> Result<Pixels, Failure> {
     let mut tray = Tray::whole(plan);
-    codec::decode(plan, files.path(plan.object.as_deref())?, &mut |rows| tray.take(&rows))?;
+    read(plan, files, &mut |rows| tray.take(&rows))?;
     tray.finish()?.apply(&Step::Turn(turn))
 }
 

@@ -45,6 +45,7 @@ pub(super) fn find<'a>(object: &'a Object, headers: &'a Headers) -> Result<(&'a 
             headers.get_key_value(pin).map(|(pin, header)| (pin.as_str(), header)).ok_or_else(missing)
         }
         Object::Named(name) => Err(Failure::new(Code::SourceMissing, format!("There is no asset {name}."))),
+        Object::Request(_) => Err(Failure::new(Code::Internal, "A request inside of the request is no file.")),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::colour::{Colors, Profile, ProfileBytes};
+use super::colour::{Profile, ProfileBytes};
 use super::failure::{Failure, Warning};
-use super::files::{self, Headers};
+use super::files::Headers;
 use super::header::{EmbeddedPath, Header, SourceFormat};
 use super::limits::Limits;
-use super::planner::Planner;
+use super::planner::{Desk, Planner, Source};
 use super::step::Step;
 use crate::code::Code;
 use crate::language::{Compression, MaskUse, Output, OutputFormat, PixelType, Quantize, Reading, Recipe, Request};
@@ -59,6 +59,21 @@ pub struct Decode {
     pub inverted: bool,
     /// Whether a damaged picture is rendered as far as it decodes.
     pub accepts_damage: bool,
+    /// No file, but what is made of one first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inner: Option<Box<Inner>>,
+}
+
+/// What a request inside of the request makes of a file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inner {
+    /// How the file is decoded.
+    pub decode: Decode,
+    /// What is done to its pixels, in order.
+    pub steps: Vec<Step>,
+    /// Most bytes held at once meanwhile, about.
+    pub peak_bytes: u64,
 }
 
 impl Decode {
@@ -77,6 +92,7 @@ impl Decode {
             premultiplied: header.premultiplied,
             inverted: header.inverted,
             accepts_damage: reading.accepts_damage,
+            inner: None,
         }
     }
 
@@ -141,17 +157,12 @@ impl Plan {
         limits: &Limits,
         profiles: &ProfileBytes,
     ) -> Result<Self, Failure> {
-        let (object, header) = match &recipe.layer.source {
-            Some(object) => files::find(object, others).map(|(pin, header)| (Some(pin), header))?,
-            None => (None, own),
-        };
-        limits.check_source(header)?;
-        let mut colors = Colors::of(recipe, header, limits, profiles)?;
-        let mut warnings = std::mem::take(&mut colors.warnings);
-        let mut planner = Planner::new(header, recipe, limits, &colors);
-        planner.layer(&recipe.layer, header, others)?;
-        planner.composite(&recipe.composite, header)?;
-        planner.view(&recipe.view, recipe.output.alpha)?;
+        let desk = Desk { others, limits, profiles };
+        let source = Source::of(recipe.layer.source.as_ref(), own, recipe, desk)?;
+        let (header, colors) = (source.header.as_ref(), &source.colors);
+        let mut warnings = colors.warnings.clone();
+        let mut planner = Planner::new(header, recipe, limits, colors);
+        planner.follow(recipe, header, desk)?;
         planner.output();
         let size = planner.size;
         limits.check_output(size)?;
@@ -162,7 +173,7 @@ impl Plan {
         }
         let output = &recipe.output;
         let paths = if output.path_embed { planner.paths(header) } else { Vec::new() };
-        let (decode, steps) = planner.decoded(header, object, recipe.reading);
+        let (decode, steps) = planner.decoded(&source, recipe.reading);
         Ok(Self {
             peak_bytes: peak_bytes(header, &decode, &steps, size).max(encoding_bytes(output, size)),
             decode,
@@ -181,7 +192,7 @@ impl Plan {
                 dpi: output.print_res.or(header.dpi).unwrap_or(output.default_print_res),
                 paths,
                 xmp: xmp(output, header, &mut warnings),
-                profile: colors.output.filter(|_| output.icc_embed && output.format.carries_profile()),
+                profile: colors.output.clone().filter(|_| output.icc_embed && output.format.carries_profile()),
             },
             width: size.0,
             height: size.1,
@@ -209,7 +220,7 @@ fn xmp(output: &Output, header: &Header, warnings: &mut Vec<Warning>) -> Option<
 
 /// The decoder holds the picture at its own depth beside ours, or all passes of a progressive JPEG. Every step holds
 /// what it reads and what it makes; the encoder holds the result and about as much again.
-fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)) -> u64 {
+pub(super) fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)) -> u64 {
     // The most components that it has on its way: those of inks and alpha are one more than those of RGB.
     let channels = if decode.color == PixelType::Cmyk { 5 } else { 4 };
     let deep = steps.iter().any(|step| matches!(step, Step::Reduce { .. }));
@@ -237,8 +248,9 @@ fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)
     for step in steps {
         let next = match step {
             Step::Mask { decode: mask, .. } => {
+                let inner = mask.inner.as_ref().map_or(0, |inner| inner.peak_bytes);
                 let mask = u64::from(mask.width) * u64::from(mask.height) * 5 * u64::from(mask.bits / 8);
-                peak = peak.max(2 * current + 2 * mask);
+                peak = peak.max(2 * current + 2 * mask).max(current + inner);
                 current
             }
             Step::Window { width, height, .. }
@@ -258,7 +270,8 @@ fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)
         peak = peak.max(current + next + aside);
         current = next;
     }
-    peak.max(2 * bytes(size))
+    let inner = decode.inner.as_ref().map_or(0, |inner| inner.peak_bytes);
+    peak.max(2 * bytes(size)).max(inner)
 }
 
 /// What an encoder holds that needs more than the result and as much again.

@@ -2,11 +2,12 @@
 
 mod place;
 mod shape;
+mod source;
 
 use self::place::Place;
+pub(super) use self::source::{Desk, Source};
 use super::colour::{Colors, Profile};
 use super::failure::Failure;
-use super::files::Headers;
 use super::header::{Header, SourceFormat};
 use super::limits::Limits;
 use super::plan::{Decode, depth};
@@ -15,8 +16,8 @@ use super::turn::Turn;
 use super::view::{self, Placement, round};
 use crate::code::Code;
 use crate::language::{
-    Colour, Composite, Crop, Extend, Flip, Layer, LayerScale, PixelType, Reading, Recipe, Request, ResMode, Sharpening,
-    Tile, Tone, View,
+    Colour, Composite, Crop, Extend, Flip, LayerScale, PixelType, Reading, Recipe, Request, ResMode, Sharpening, Tile,
+    Tone, View,
 };
 
 /// How much larger than wanted a decoder's shrunk picture must be at least, so that the kernel still decides quality.
@@ -67,9 +68,17 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Follows a recipe from its source to its view.
+    pub fn follow(&mut self, recipe: &Recipe, header: &Header, desk: Desk<'_>) -> Result<(), Failure> {
+        self.layer(recipe, header, desk)?;
+        self.composite(&recipe.composite, header)?;
+        self.view(&recipe.view, recipe.output.alpha)
+    }
+
     /// Layer 0, in the order of the documentation page r-layer-transforms.
-    pub fn layer(&mut self, layer: &Layer, header: &Header, others: &Headers) -> Result<(), Failure> {
-        self.mask(&layer.mask, header.premultiplied, others)?;
+    fn layer(&mut self, recipe: &Recipe, header: &Header, desk: Desk<'_>) -> Result<(), Failure> {
+        self.mask(recipe, header, desk)?;
+        let layer = &recipe.layer;
         if let Some(crop) = layer.crop {
             self.crop(crop)?;
         }
@@ -96,7 +105,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    pub fn composite(&mut self, composite: &Composite, header: &Header) -> Result<(), Failure> {
+    fn composite(&mut self, composite: &Composite, header: &Header) -> Result<(), Failure> {
         self.crop_paths(&composite.crop_paths, header)?;
         self.clip(&composite.clip, header);
         self.flip(composite.flip);
@@ -338,7 +347,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    pub fn view(&mut self, view: &View, keeps_alpha: bool) -> Result<(), Failure> {
+    fn view(&mut self, view: &View, keeps_alpha: bool) -> Result<(), Failure> {
         let keeps_alpha = keeps_alpha || view.request == Request::Mask;
         let placement = view::place(self.size, view)?;
         match view.rect {
@@ -393,7 +402,8 @@ impl<'a> Planner<'a> {
     /// How the source is decoded, and the steps from there. A cut or a resize that comes first, but for turns, is done
     /// on the picture as it is stored and turned afterwards: then there is less to turn, and it can be done while the
     /// picture is decoded, by the decoder itself where it can shrink.
-    pub fn decoded(mut self, header: &Header, object: Option<&str>, reading: Reading) -> (Decode, Vec<Step>) {
+    pub fn decoded(mut self, source: &Source<'_>, reading: Reading) -> (Decode, Vec<Step>) {
+        let header = source.header.as_ref();
         let turns = self.steps.iter().take_while(|step| matches!(step, Step::Turn(_))).count();
         let turn = self.steps.drain(..turns).fold(header.orientation, |turn, step| match step {
             Step::Turn(next) => turn.then(next),
@@ -428,7 +438,7 @@ impl<'a> Planner<'a> {
         if turn != Turn::NONE {
             self.steps.insert(place, Step::Turn(turn));
         }
-        (Decode::of(header, shrink, object, reading), self.steps)
+        (source.decode(shrink, reading), self.steps)
     }
 }
 

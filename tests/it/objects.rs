@@ -57,7 +57,7 @@ async fn another_picture_takes_the_place_and_keeps_the_name(pool: PgPool) {
     let house = House::open(pool).await;
     let shoe = house.asset("shoe.jpg", &plain([255, 0, 0])).await;
     let other = house.asset("blue.png", &plain([0, 0, 255])).await;
-    for name in ["blue", "blue.png", &other] {
+    for name in ["blue", "blue.png", &other, "is(blue?flip=lr)"] {
         let job = finished(&house, order(&[&shoe], &format!("src={name}&wid=20&fmt=png"))).await;
         let shown = picture(&house, &job, "shoe.png").await;
         assert_eq!((shown.dimensions(), shown.to_rgb8().get_pixel(9, 9).0), ((20, 10), [0, 0, 255]), "{name}");
@@ -78,6 +78,7 @@ async fn names_that_mean_nothing_or_too_much_are_refused_with_their_place(pool: 
     for (modifier, offset, detail) in [
         ("wid=9&mask=nobody", 6, "There is no asset nobody."),
         ("mask=twin", 0, "2 assets are called twin."),
+        ("src=is(shoe?mask=is(nobody?wid=9))", 0, "There is no asset nobody."),
         ("src=note", 0, "no picture that can be read"),
         ("src=http://example.com/a.png", 0, "never fetched from addresses"),
         ("mask=a/../b", 0, "leads out of the company's assets"),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use image::ImageFormat;
+use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::Value;
 
 use crate::render::{file_of, quarters};
@@ -78,6 +78,55 @@ fn other_pictures_can_be_given_by_name() {
     let missing = offprint(folder.path(), &["--modifier", "src=nobody"]);
     let said: Value = serde_json::from_slice(&missing.stderr).unwrap();
     assert_eq!((missing.status.code(), &said["code"]), (Some(2), &"source-missing".into()));
+}
+
+#[test]
+fn a_request_inside_of_the_request_makes_the_picture_or_its_mask() {
+    let folder = tempfile::tempdir().unwrap();
+    let red = folder.path().join("red.png");
+    let drawn = RgbImage::from_fn(100, 50, |x, _| Rgb(if x < 50 { [255, 0, 0] } else { [255, 255, 255] }));
+    std::fs::write(&red, file_of(drawn, ImageFormat::Png)).unwrap();
+    let asset = format!("m/red={}", red.display());
+    let made = |modifier: &str| {
+        let call = ["--modifier", modifier, "--asset", &asset, "--macro", "half=wid=50"];
+        let done = offprint(folder.path(), &call);
+        assert_eq!(done.status.code(), Some(0), "{modifier}: {done:?}");
+        image::load_from_memory(&std::fs::read(folder.path().join("out")).unwrap()).unwrap().to_rgba8()
+    };
+    let pixel = |modifier: &str, x, y| made(modifier).get_pixel(x, y).0;
+    let cut = "src=is(m/red?crop=0,0,60,50&flip=lr&fmt=gif&req=mask&bgc=0)&fmt=png";
+    assert_eq!(made(cut).dimensions(), (60, 50));
+    assert_eq!((pixel(cut, 3, 9), pixel(cut, 20, 9)), ([255; 4], [255, 0, 0, 255]));
+    // Macros, variables of outside and of inside, requests in requests.
+    assert_eq!(made("src={m/red?$half$}&fmt=png").dimensions(), (50, 25));
+    assert_eq!(made("$w=20&$a=m/red&src=($a$?wid=$w$&hei=$h$&$h=40)&fmt=png").dimensions(), (20, 40));
+    assert_eq!(made("src=is(?src=is(m/red?wid=40)&scale=0.5)&wid=10&fmt=png").dimensions(), (10, 5));
+    // What a request leaves transparent is transparent, and a mask is as large as the picture.
+    let round = "src=is(m/red?extend=0,0,100,0)&fmt=png-alpha";
+    assert_eq!((pixel(round, 20, 9)[3], pixel(round, 150, 9)[3]), (255, 0));
+    let masked = "mask=is(m/red?op_invert=1&op_saturation=-100)&fmt=png-alpha";
+    assert_eq!(made(masked).dimensions(), (200, 100));
+    assert!(pixel(masked, 20, 50)[3] > 100 && pixel(masked, 180, 50)[3] == 0);
+}
+
+#[test]
+fn mistakes_in_a_request_inside_are_told_with_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    for (modifier, code, offset) in [
+        ("fmt=png&src=is(red?wid=9&hei=x)", "invalid-modifier", 25),
+        ("src=is(?wid=9)", "invalid-modifier", 0),
+        ("mask=ir(red)", "invalid-modifier", 0),
+        ("src=is(a?src=is(b?src=is(c?src=is(d?src=is(e)))))", "invalid-modifier", 36),
+        ("$v=is(red)&src=$v$", "invalid-modifier", 11),
+    ] {
+        let refused = offprint(folder.path(), &["--modifier", modifier]);
+        let said: Value = serde_json::from_slice(&refused.stderr).unwrap();
+        let first = &said["errors"][0];
+        assert_eq!((&said["code"], &first["offset"]), (&code.into(), &offset.into()), "{modifier}: {said}");
+    }
+    let missing = offprint(folder.path(), &["--modifier", "src=is(nobody?wid=9)"]);
+    let said: Value = serde_json::from_slice(&missing.stderr).unwrap();
+    assert_eq!(said["code"], "source-missing");
 }
 
 #[test]

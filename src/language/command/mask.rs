@@ -1,28 +1,31 @@
 //! Commands of a layer: where its pixels come from, and where it is opaque.
 
 use super::super::complaint::Fault;
+use super::super::object::{self, Object};
 use super::super::recipe::MaskUse;
-use super::super::{object, value};
+use super::super::value;
 use super::{Command, Draft, Place, Scope, Support};
 
 const fn row(name: &'static str, syntax: &'static str, page: &'static str) -> Command {
     Command { support: Support::Now, ..Command::row(name, syntax, Scope::Layer, page) }
 }
 
+const OBJECT: &str = "name, folder/name or handle of an asset of the company, or is(name?modifier)";
+
 const GROWTH: &str = "whole number from -100 to 100";
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
-        range: "name, folder/name or handle of an asset of the company",
+        range: OBJECT,
         default: "the picture itself",
         help: "Takes another picture in the place of the picture itself.",
-        accepts: "src=shoes/red",
+        accepts: "src=is(shoes/red?crop=0,0,50,50&flip=lr)",
         refuses: "src=http://example.com/a.jpg",
         meaning: Some(src),
         ..row("src", "src=object", "r-src")
     },
     Command {
-        range: "name, folder/name or handle of an asset of the company",
+        range: OBJECT,
         default: "the picture's own alpha",
         help: "Takes another picture as the mask: its alpha where it has some, else its brightness. It is stretched to \
                the size of the picture.",
@@ -70,13 +73,21 @@ pub(super) const COMMANDS: &[Command] = &[
     },
 ];
 
+/// An asset, or what the request that the value holds makes of one.
+fn object(draft: &mut Draft, command: &str, text: &str) -> Result<Object, Fault> {
+    match draft.request.take() {
+        Some(recipe) => Ok(Object::Request(recipe)),
+        None => object::read(command, text),
+    }
+}
+
 fn src(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.source = Some(object::read("src", text)?);
+    draft.recipe.layer.source = Some(object(draft, "src", text)?);
     Ok(())
 }
 
 fn mask(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.mask.object = Some(object::read("mask", text)?);
+    draft.recipe.layer.mask.object = Some(object(draft, "mask", text)?);
     Ok(())
 }
 

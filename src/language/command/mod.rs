@@ -120,6 +120,8 @@ pub(super) struct Draft {
     pub background: Option<Colour>,
     /// Whether `fmt=` named the pixel type.
     pub typed: bool,
+    /// What a request inside of the value that is read makes.
+    pub request: Option<Box<Recipe>>,
     pub size: Option<LayerScale>,
     pub scale: Option<LayerScale>,
     pub res: Option<LayerScale>,
@@ -139,6 +141,7 @@ impl Draft {
             attributes: attributes.clone(),
             background: None,
             typed: false,
+            request: None,
             size: None,
             scale: None,
             res: None,

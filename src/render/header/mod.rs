@@ -127,7 +127,7 @@ pub struct Header {
 }
 
 impl Header {
-    fn new(format: SourceFormat, (width, height): (u32, u32), color: PixelType, bits: u8) -> Self {
+    pub(super) fn new(format: SourceFormat, (width, height): (u32, u32), color: PixelType, bits: u8) -> Self {
         Self {
             format,
             width,

@@ -1,25 +1,24 @@
 //! What of a layer is seen: masks, cuts along outlines, perspectives.
 
-use super::Planner;
+use super::{Desk, Planner, Source};
 use crate::code::Code;
-use crate::language::{Clip, Mask, MaskUse, Outline, Perspective, Reading, Sampling};
+use crate::language::{Clip, MaskUse, Outline, Perspective, Reading, Recipe, Sampling};
 use crate::render::failure::Failure;
-use crate::render::files::{self, Headers};
 use crate::render::header::{EmbeddedPath, Header};
-use crate::render::plan::Decode;
 use crate::render::step::{Paint, Step};
 
 impl Planner<'_> {
-    /// The mask, how it is used, and its growth in pixels of the source. `premultiplied` says that colours of
+    /// The mask, how it is used, and its growth in pixels of the source. Where colours are stored multiplied, those of
     /// transparent pixels are black. Documentation page: r-maskuse.
-    pub(super) fn mask(&mut self, mask: &Mask, premultiplied: bool, others: &Headers) -> Result<(), Failure> {
-        let premultiplied = premultiplied && mask.object.is_none();
+    pub(super) fn mask(&mut self, recipe: &Recipe, header: &Header, desk: Desk<'_>) -> Result<(), Failure> {
+        let mask = &recipe.layer.mask;
+        let premultiplied = header.premultiplied && mask.object.is_none();
         if let Some(object) = &mask.object {
-            let (pin, header) = files::find(object, others)?;
-            self.limits.check_source(header)?;
             // A mask that is only half there would hide or show what it should not, so none is accepted damaged.
-            let decode = Box::new(Decode::of(header, 1, Some(pin), Reading::default()));
-            self.steps.push(Step::Mask { decode, turn: header.orientation });
+            let strict = Recipe { reading: Reading::default(), ..recipe.clone() };
+            let source = Source::of(Some(object), header, &strict, desk)?;
+            let decode = Box::new(source.decode(1, strict.reading));
+            self.steps.push(Step::Mask { decode, turn: source.header.orientation });
             self.alpha = true;
         }
         match mask.usage {
