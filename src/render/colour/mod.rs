@@ -10,7 +10,6 @@ pub use conversion::Conversion;
 pub use library::{Library, ProfileBytes};
 pub use profile::Profile;
 
-use self::profile::{GRAY, RGB};
 use super::failure::{Failure, Warning};
 use super::header::Header;
 use super::limits::Limits;
@@ -80,7 +79,7 @@ impl Colors {
     /// enough: gray and RGB count as the web counts them.
     fn default_source(&mut self, pixel_type: PixelType) -> Result<Option<Profile>, Failure> {
         let said = self.written.of(pixel_type).clone();
-        let enough = |output: &Profile| output.is(RGB) || pixel_type == PixelType::Gray && output.is(GRAY);
+        let enough = |output: &Profile| output.is_default_of(PixelType::Rgb) || output.is_default_of(pixel_type);
         let asked = self.output.as_ref().is_some_and(|output| !enough(output));
         if said.is_some() || !asked || pixel_type == PixelType::Cmyk {
             return Ok(said);
@@ -123,7 +122,7 @@ impl Colors {
 
     /// Whether gray with the curve of sRGB goes to sRGB: three times the same number, that is.
     pub fn is_same_curve(&self, from: &Profile, to: &Profile) -> bool {
-        *to == self.srgb && from.is(GRAY)
+        *to == self.srgb && from.is_default_of(PixelType::Gray)
     }
 
     /// A written colour in the output's components. What is in them already stays as it is; with the suffix `s` it comes

@@ -1,7 +1,7 @@
 //! Profiles: their bytes, and what kind they are. Read in Rust alone, because plans are made in the service too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use moxcms::{
     Chromaticity, ColorPrimaries, ColorProfile, DataColorSpace, ProfileClass, ProfileText, ToneReprCurve, XyY,
@@ -83,21 +83,18 @@ impl Profile {
         Ok(Self { name: name.into(), pixel_type: plain, is_plain: true, writes: true, bytes: bytes.into() })
     }
 
-    /// Where colours without another destination go: sRGB, or gray with its curve.
+    /// Where colours without another destination go: sRGB, or gray with its curve. Made once, for every plan needs them.
     pub fn default_of(pixel_type: PixelType) -> Result<Self, Failure> {
-        Self::built_in(if pixel_type == PixelType::Gray { GRAY } else { RGB })
+        static MADE: LazyLock<[Result<Profile, Failure>; 2]> =
+            LazyLock::new(|| ["sGray", "sRGB"].map(Profile::built_in));
+        MADE[usize::from(pixel_type != PixelType::Gray)].clone()
     }
 
-    /// Whether this is the one that the engine makes under this name.
-    pub fn is(&self, name: &str) -> bool {
-        self.name == name && Self::built_in(name).is_ok_and(|made| made.bytes == self.bytes)
+    /// Whether this is the default of these components.
+    pub fn is_default_of(&self, pixel_type: PixelType) -> bool {
+        Self::default_of(pixel_type).is_ok_and(|made| made == *self)
     }
 }
-
-/// The default of RGB.
-pub const RGB: &str = "sRGB";
-/// The default of gray: the curve of sRGB.
-pub const GRAY: &str = "sGray";
 
 pub(super) fn missing(name: &str) -> Failure {
     Failure::new(Code::ProfileMissing, format!("The colour profile {name} is not there any more."))
