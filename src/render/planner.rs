@@ -410,19 +410,17 @@ impl<'a> Planner<'a> {
             _ => turn,
         });
         let stored = (header.width, header.height);
-        let mut shrink = 1;
+        let (mut shrink, mut halved) = (1, None);
         let place = match self.steps.first_mut() {
             Some(Step::Resize { from, width, height, .. }) => {
                 *from = turn.undo(*from, (f64::from(stored.0), f64::from(stored.1)));
                 (*width, *height) = turn.size((*width, *height));
                 if header.format == SourceFormat::Jpeg {
                     let ratio = (from[2] / f64::from(*width)).min(from[3] / f64::from(*height));
-                    shrink = [8, 4, 2]
-                        .into_iter()
-                        .filter(|by| reading.most_shrink.is_none_or(|most| *by <= most))
-                        .find(|by| ratio / f64::from(*by) >= SHRINK_GAP)
-                        .unwrap_or(1);
+                    let alone = [8, 4, 2].into_iter().find(|by| ratio / f64::from(*by) >= SHRINK_GAP).unwrap_or(1);
+                    shrink = alone.min(reading.most_shrink.unwrap_or(alone));
                     *from = from.map(|value| value / f64::from(shrink));
+                    halved = halve(from, stored, shrink, alone);
                 }
                 1
             }
@@ -438,8 +436,26 @@ impl<'a> Planner<'a> {
         if turn != Turn::NONE {
             self.steps.insert(place, Step::Turn(turn));
         }
+        if let Some(halved) = halved {
+            self.steps.insert(0, halved);
+        }
         (source.decode(shrink, reading), self.steps)
     }
+}
+
+/// What the decoder would have shrunk further, had it this picture alone to make: averages of pixels, which cost less than
+/// the kernel does, until it has as many left as it would have had. The rectangle is then one of those.
+fn halve(from: &mut [f64; 4], stored: (u32, u32), shrink: u8, alone: u8) -> Option<Step> {
+    if shrink == alone {
+        return None;
+    }
+    let decoded = |side: u32, by: u8| side.div_ceil(u32::from(by));
+    let (wide, high) = (decoded(stored.0, shrink), decoded(stored.1, shrink));
+    let (width, height) = (decoded(stored.0, alone), decoded(stored.1, alone));
+    let (across, down) = (f64::from(width) / f64::from(wide), f64::from(height) / f64::from(high));
+    *from = [from[0] * across, from[1] * down, from[2] * across, from[3] * down];
+    let whole = [0.0, 0.0, f64::from(wide), f64::from(high)];
+    Some(Step::Resize { from: whole, width, height, kernel: Kernel::Box })
 }
 
 /// The part of a view that shows the picture.

@@ -177,6 +177,8 @@ impl Paint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kernel {
+    /// The average of the pixels below: in place of a decoder's shrink.
+    Box,
     /// A triangle: `bilin`.
     Triangle,
     /// The cubic through its points: `bicub`.

@@ -256,6 +256,7 @@ fn wrong(error: impl std::fmt::Display) -> Failure {
 /// How far a kernel reaches, in pixels of the smaller picture.
 fn support(kernel: Kernel) -> f64 {
     match kernel {
+        Kernel::Box => 0.5,
         Kernel::Triangle => 1.0,
         Kernel::CatmullRom | Kernel::SharpCubic => 2.0,
         Kernel::Lanczos3 => 3.0,
@@ -264,6 +265,7 @@ fn support(kernel: Kernel) -> f64 {
 
 fn filter(kernel: Kernel) -> Result<fir::FilterType, Failure> {
     Ok(match kernel {
+        Kernel::Box => fir::FilterType::Box,
         Kernel::Triangle => fir::FilterType::Bilinear,
         Kernel::CatmullRom => fir::FilterType::CatmullRom,
         Kernel::Lanczos3 => fir::FilterType::Lanczos3,
