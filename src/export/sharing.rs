@@ -14,8 +14,9 @@ pub fn share(meanings: &mut [Option<Meaning>], modifiers: &mut [Modifier<'_>], h
     }
     let shrink = |meaning: &Meaning| {
         let plan = desk.plan(&meaning.recipe, header, &meaning.others).ok()?;
-        // Another asset in its place is decoded for itself.
-        plan.decode.object.is_none().then_some(plan.decode.shrink)
+        // Another picture in its place is decoded for itself.
+        let own = plan.decode.object.is_none() && plan.decode.inner.is_none();
+        own.then_some(plan.decode.shrink)
     };
     let shrinks: Vec<Option<u8>> = meanings.iter().map(|meaning| meaning.as_ref().and_then(shrink)).collect();
     let Some(least) = shrinks.iter().flatten().min().copied() else { return };
