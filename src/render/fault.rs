@@ -78,7 +78,8 @@ fn escape() {
     assert!(denied(File::create("elsewhere").map(drop)), "it writes files");
     assert!(denied(File::options().write(true).open("in/source").map(drop)), "it changes its source");
     assert!(denied(TcpStream::connect("127.0.0.1:9").map(drop)), "it reaches the network");
-    assert!(std::env::vars().all(|(name, _)| ["PATH", "LANG"].contains(&name.as_str())), "it has secrets");
+    let harmless = |name: &str| ["PATH", "LANG"].contains(&name) || name.starts_with("MALLOC_");
+    assert!(std::env::vars().all(|(name, _)| harmless(&name)), "it has secrets");
 }
 
 /// Has no end but the stack's.

@@ -48,6 +48,7 @@ async fn rings_are_heard_in_other_processes_also_after_the_line_was_cut(pool: Pg
     let worker = beside(&api, None, |_| {}).await;
     let posts = [post_of(&api), post_of(&worker)];
     reaches(&api, &worker).await;
+    reaches(&worker, &api).await;
     let cut: Vec<bool> = sqlx::query_scalar(
         "select pg_terminate_backend(pid) from pg_stat_activity
           where datname = current_database() and query like 'LISTEN%' and pid <> pg_backend_pid()",
