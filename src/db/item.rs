@@ -127,12 +127,12 @@ async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim
                   select count(*) as running from export_item item
                    where item.company_id = company.company_id and item.state = 'running') busy
               where ($4 = 0 or busy.running < $4)
-                and exists (
+                and exists (                                  -- `offset 0`: looked up, never joined with all that waits
                   select from export_job job
                    where job.company_id = company.company_id and job.state = 'active' and job.deleted_at is null
                      and exists (select from export_item item
                                   where item.company_id = job.company_id and item.job_id = job.job_id
-                                    and item.state = 'waiting' and item.run_at <= now()))
+                                    and item.state = 'waiting' and item.run_at <= now() offset 0) offset 0)
               order by busy.running, company.served_at
               limit 1 for no key update of company          -- wait here: it is a matter of a millisecond
          ), served as (

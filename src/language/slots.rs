@@ -95,7 +95,7 @@ impl Said<'_> {
                 detail: format!("`{}` has no meaning in an export.", self.command.name),
                 remedy: "It was ignored.".into(),
             })),
-            (Support::NotYet, _) if !self.command.is_idle(&self.value) => {
+            (Support::NotYet, _) => {
                 Err(Fault::later(format!("`{}` is not supported yet.", self.command.name), "Leave it away for now."))
             }
             _ => Ok(None),

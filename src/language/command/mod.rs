@@ -63,8 +63,6 @@ pub struct Command {
     pub accepts: &'static str,
     /// A modifier that is refused because of it; empty when nothing is.
     pub refuses: &'static str,
-    /// Values with which it does nothing; they are accepted also when the command is not supported yet.
-    pub idle: &'static [&'static str],
     /// How it sets the recipe; `None` when there is nothing to set.
     #[serde(skip)]
     pub(super) meaning: Option<Meaning>,
@@ -208,14 +206,8 @@ impl Command {
             page,
             accepts: "",
             refuses: "",
-            idle: &[],
             meaning: None,
         }
-    }
-
-    /// Whether the value is one with which the command does nothing.
-    pub(super) fn is_idle(&self, value: &str) -> bool {
-        self.idle.iter().any(|idle| idle.eq_ignore_ascii_case(value.trim()))
     }
 }
 
