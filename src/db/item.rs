@@ -127,12 +127,12 @@ async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim
                   select count(*) as running from export_item item
                    where item.company_id = company.company_id and item.state = 'running') busy
               where ($4 = 0 or busy.running < $4)
-                and exists (                                  -- `offset 0`: looked up, never joined with all that waits
+                and exists (
                   select from export_job job
                    where job.company_id = company.company_id and job.state = 'active' and job.deleted_at is null
-                     and exists (select from export_item item
-                                  where item.company_id = job.company_id and item.job_id = job.job_id
-                                    and item.state = 'waiting' and item.run_at <= now() offset 0) offset 0)
+                     -- The first that waits, by the index: `exists` would be joined, or read past all that is done.
+                     and (select position from export_item item
+                           where item.waits_in = job.job_id and item.run_at <= now() order by position limit 1) is not null)
               order by busy.running, company.served_at
               limit 1 for no key update of company          -- wait here: it is a matter of a millisecond
          ), served as (
@@ -145,8 +145,7 @@ async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim
                       order by priority desc, job_id) job
               cross join lateral (
                   select candidate.company_id, candidate.job_id, candidate.position from export_item candidate
-                   where candidate.company_id = job.company_id and candidate.job_id = job.job_id
-                     and candidate.state = 'waiting' and candidate.run_at <= now()
+                   where candidate.waits_in = job.job_id and candidate.run_at <= now()
                    order by candidate.position limit 1 for update skip locked) item
               order by job.priority desc, job.job_id limit 1
          ), taken as (

@@ -21,7 +21,7 @@ pub async fn settle_ready(
              -- By position, and no further than needed: `offset 0` keeps the planner from joining whole jobs.
              select item.position, item.claim + 1 as claim, item.asset_name, item.warnings
                from export_item item
-              where item.company_id = $1 and item.job_id = $2 and item.state = 'waiting' and item.run_at <= now()
+              where item.company_id = $1 and item.waits_in = $2 and item.run_at <= now()
                 and exists (select from job offset 0)
                 -- An original that is known to be damaged is looked at one by one.
                 and not exists (select from blob where blob.sha256 = item.sha256 and blob.damaged_at is not null offset 0)
