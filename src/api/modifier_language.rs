@@ -11,11 +11,11 @@ use crate::api::problem::Problem;
 use crate::api::responses::{BadBody, Missing};
 use crate::db::{self, image_preset};
 use crate::export::explain::{Explanation, plan};
+use crate::export::header;
 use crate::export::modifier::{mistake, understand};
 use crate::export::objects::pin;
 use crate::id::AssetId;
 use crate::language::{self, Command, Macros, Origin, Scope, Support};
-use crate::render::Header;
 use crate::state::State;
 
 /// One command of the language.
@@ -132,7 +132,7 @@ pub async fn check(
         pinned.map_err(|all| Problem::refused(all.iter().map(|it| mistake(it, pointer(&it.origin))).collect()))?;
     let mut explanation = Explanation::of(&understood);
     if let Some(asset) = asset {
-        let header = asset.header.and_then(|header| serde_json::from_value::<Header>(header).ok());
+        let header = header(&asset);
         let name = asset.file_name.as_deref().unwrap_or(&asset.name);
         explanation = explanation.with_picture(name, plan(&understood.recipe, header.as_ref(), &others, &state.desk()));
     }

@@ -1,7 +1,15 @@
 //! What every order is drafted with.
 
+use serde::Deserialize;
+
+use crate::db::asset::Asset;
 use crate::language::{Attributes, Recipe};
 use crate::render::{Failure, Header, Headers, Library, Limits, Plan};
+
+/// What was read of an asset's picture at upload; none when it is no picture, or not one that we can read.
+pub fn header(asset: &Asset) -> Option<Header> {
+    asset.header.as_ref().and_then(|header| Header::deserialize(header).ok())
+}
 
 /// What holds for all orders: attributes, limits and profiles.
 #[derive(Clone, Copy)]

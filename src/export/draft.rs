@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
 use crate::code::{Code, Mistake, Note};
 use crate::db::asset::Asset;
 use crate::db::job::Rendition;
@@ -21,7 +19,6 @@ use crate::export::selection::{Selection, select};
 use crate::export::sharing::share;
 use crate::id::CompanyId;
 use crate::language::{Attributes, Macros};
-use crate::render::Header;
 
 /// A job that can be written down.
 pub struct Draft {
@@ -182,9 +179,7 @@ fn item(
                 Ok(meanings) => meanings,
                 Err(why) => return item.fail(why),
             };
-            if let Some(header) = item.asset.header.as_ref().and_then(|header| Header::deserialize(header).ok()) {
-                share(&mut meanings, modifiers, &header, desk);
-            }
+            share(&mut meanings, modifiers, &item.asset, desk);
             meanings.into_iter().for_each(|meaning| item.hand_out(meaning));
         }
         Fmt::Convert => item.unconvertible(order.on_unconvertible.unwrap_or(OnUnconvertible::Original)),

@@ -15,7 +15,7 @@ pub mod rendition;
 pub mod selection;
 mod sharing;
 
-pub use desk::Desk;
+pub use desk::{Desk, header};
 pub use draft::{Draft, DraftFile, DraftItem, Refusal, draft};
 pub use order::{AssetFilter, Order};
 pub use orders::JobOrder;

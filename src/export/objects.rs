@@ -6,6 +6,7 @@ use crate::code::Note;
 use crate::db::asset::{self, Asset};
 use crate::db::{self, Connection};
 use crate::digest::Digest;
+use crate::export::header;
 use crate::export::modifier::code;
 use crate::id::CompanyId;
 use crate::language::{Complaint, ComplaintKind, Object, Understood};
@@ -92,8 +93,7 @@ impl Objects {
 impl Found {
     fn of(assets: &[Asset]) -> Self {
         let [asset] = assets else { return Self::Several(assets.len()) };
-        let header = asset.header.clone().and_then(|header| serde_json::from_value(header).ok());
-        match asset.sha256.zip(header) {
+        match asset.sha256.zip(header(asset)) {
             Some((sha256, header)) => Self::One(Box::new(Picture { sha256, header })),
             None => Self::Unreadable,
         }

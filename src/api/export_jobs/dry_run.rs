@@ -10,11 +10,12 @@ use crate::api::caller::Caller;
 use crate::api::export_jobs::create::{no_recipient, refused};
 use crate::api::problem::Problem;
 use crate::api::responses::BadBody;
-use crate::code::{Code, Note};
+use crate::code::Note;
 use crate::db;
 use crate::db::job::Rendition;
 use crate::db::vocabulary::ItemState;
-use crate::export::{Desk, DraftFile, DraftItem, Order, draft};
+use crate::export::explain::plan;
+use crate::export::{Desk, DraftFile, DraftItem, Order, draft, header};
 use crate::id::AssetId;
 use crate::render::Header;
 use crate::state::State;
@@ -111,7 +112,7 @@ pub async fn validate(state: Data<State>, caller: Caller, order: Body<Order>) ->
 
 /// What would become of an item: plans its pictures from the header that was read at upload.
 fn tried(item: DraftItem, renditions: Option<&[Rendition]>, desk: &Desk<'_>) -> DryRunItem {
-    let header = item.asset.header.and_then(|header| serde_json::from_value::<Header>(header).ok());
+    let header = header(&item.asset);
     let converts = item.files.iter().any(|file| file.meaning.is_some());
     let names = renditions.unwrap_or_default().iter().map(|rendition| Some(rendition.name.clone()));
     let files: Vec<DryRunFile> = (item.files.into_iter().zip(names.chain(std::iter::repeat(None))))
@@ -153,17 +154,10 @@ fn planned(file: DraftFile, name: Option<String>, header: Option<&Header>, desk:
         warnings: Vec::new(),
     };
     let Some(meaning) = file.meaning else { return shown };
-    let note = |code, detail| Note::new(code, detail);
-    let plan = match header {
-        Some(header) => {
-            desk.plan(&meaning.recipe, header, &meaning.others).map_err(|failure| note(failure.code, failure.detail))
-        }
-        None => Err(note(Code::UnsupportedFormat, "The format of this picture cannot be read.".into())),
-    };
-    match plan {
+    match plan(&meaning.recipe, header, &meaning.others, desk) {
         Ok(plan) => {
             (shown.width, shown.height) = (Some(plan.width), Some(plan.height));
-            shown.warnings = plan.warnings.into_iter().map(|warning| note(warning.code, warning.detail)).collect();
+            shown.warnings = plan.warnings.into_iter().map(|warning| Note::new(warning.code, warning.detail)).collect();
         }
         Err(failure) => shown.failure = Some(failure),
     }

@@ -9,6 +9,7 @@ mod in_order;
 mod jp2;
 mod jpeg;
 mod lzw;
+mod packbits;
 mod pdf;
 mod photoshop;
 mod png;

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, Read, Seek};
 
+use super::packbits;
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
@@ -139,27 +140,12 @@ fn lengths(input: &mut impl Read, rows: usize, large: bool) -> Result<Vec<u32>, 
     Ok(bytes.chunks_exact(size).map(|number| number.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte))).collect())
 }
 
-/// PackBits: a count and that many bytes, or a count and a byte that stands for many.
-fn unpack(mut packed: &[u8], mut row: &mut [u8]) -> Option<()> {
-    while let Some((&count, rest)) = packed.split_first() {
-        let (length, used) = match count {
-            0..=127 => (usize::from(count) + 1, usize::from(count) + 1),
-            128 => (0, 0),
-            129..=255 => (257 - usize::from(count), 1),
-        };
-        let source = rest.get(..used)?;
-        if length > row.len() {
-            return None;
-        }
-        let (here, left) = std::mem::take(&mut row).split_at_mut(length);
-        if used == length {
-            here.copy_from_slice(source);
-        } else {
-            here.fill(source[0]);
-        }
-        (packed, row) = (&rest[used..], left);
-    }
-    row.is_empty().then_some(())
+/// A packed row, which must be exactly as long as a row.
+fn unpack(packed: &[u8], row: &mut [u8]) -> Option<()> {
+    let mut data = Vec::with_capacity(row.len() + 128);
+    let rest = packbits::unpack(packed, &mut data, row.len()).ok()?;
+    let fits = data.len() == row.len() && packbits::is_nothing(rest);
+    fits.then(|| row.copy_from_slice(&data))
 }
 
 #[cfg(test)]

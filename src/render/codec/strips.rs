@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::os::unix::fs::FileExt;
 
 use flate2::read::ZlibDecoder;
@@ -13,7 +13,7 @@ use tiff::tags::{ByteOrder, CompressionMethod, Tag};
 
 use super::decode::Rows;
 use super::in_order::in_order;
-use super::{jpeg, lzw};
+use super::{jpeg, lzw, packbits};
 use crate::code::Code;
 use crate::render::failure::Failure;
 use crate::render::header::Layout;
@@ -210,7 +210,13 @@ impl Strips {
                 Ok(packed)
             }
             CompressionMethod::LZW => lzw::decode(&packed, needed),
-            CompressionMethod::PackBits => unpack_bits(&packed, needed),
+            CompressionMethod::PackBits => {
+                let mut data = Vec::with_capacity(needed + 128);
+                packbits::unpack(&packed, &mut data, needed).map(|_| {
+                    data.truncate(needed);
+                    data
+                })
+            }
             _ => {
                 let mut data = vec![0; needed];
                 ZlibDecoder::new(&packed[..]).read_exact(&mut data).map(|()| data)
@@ -317,28 +323,4 @@ fn spread<S: Sample>(bytes: &[u8], packing: &Packing) -> Vec<S> {
         }
     }
     numbers
-}
-
-/// Runs of bytes and repeated bytes (TIFF 6.0, section 9).
-fn unpack_bits(packed: &[u8], needed: usize) -> io::Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(needed + 128);
-    let mut rest = packed;
-    while out.len() < needed {
-        let (head, after) = rest.split_first().ok_or(io::ErrorKind::UnexpectedEof)?;
-        rest = match *head as i8 {
-            -128 => after,
-            count @ 0.. => {
-                let (run, after) = after.split_at_checked(count as usize + 1).ok_or(io::ErrorKind::UnexpectedEof)?;
-                out.extend_from_slice(run);
-                after
-            }
-            count => {
-                let (byte, after) = after.split_first().ok_or(io::ErrorKind::UnexpectedEof)?;
-                out.resize(out.len() + 1 + usize::from(count.unsigned_abs()), *byte);
-                after
-            }
-        };
-    }
-    out.truncate(needed);
-    Ok(out)
 }
