@@ -20,7 +20,8 @@ COPY --from=build /offprint/target/release/offprint /usr/local/bin/offprint
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/offprint/
 # A number, so that a cluster can see that it is not root.
 USER 10001:10001
-ENV OFFPRINT_DATA_DIR=/data OFFPRINT_BIND=0.0.0.0:8080
+# Reachable from outside its container, it asks for keys: `offprint admin create-key` makes the first.
+ENV OFFPRINT_DATA_DIR=/data OFFPRINT_BIND=0.0.0.0:8080 OFFPRINT_AUTH=keys
 VOLUME /data
 EXPOSE 8080
 # Bash opens the connection: the image needs no HTTP client.

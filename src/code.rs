@@ -80,8 +80,20 @@ pub enum Code {
     IdempotencyInFlight,
 
     // Access.
-    /// No key, or not the right one.
+    /// The service asks for keys, and the request has none.
     Unauthenticated,
+    /// What was sent is not a key, or not one of this service.
+    InvalidCredentials,
+    /// The key was revoked, or its time is over.
+    KeyDisabled,
+    /// The key may not do this.
+    OperationForbidden,
+    /// The key may do this, but not with these values.
+    ValueForbidden,
+    /// The key may not act for somebody else.
+    ImpersonationForbidden,
+    /// None of the company's users has this handle.
+    UserNotFound,
     /// The `Origin` of a write is not this service's.
     ForeignOrigin,
     /// The `Host` asked for is not this service's.

@@ -54,3 +54,7 @@ handle!(/// A worker process, for the log and the attempt history.
     WorkerId);
 handle!(/// A notice that is to be sent.
     NoticeId);
+handle!(/// An API key, `keyHandle` on the wire.
+    KeyId);
+handle!(/// Somebody of a company, `userHandle` on the wire.
+    UserId);

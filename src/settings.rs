@@ -17,7 +17,7 @@ pub struct Settings {
     #[arg(long, env = "DATABASE_URL_FILE", conflicts_with = "database_url")]
     pub database_url_file: Option<PathBuf>,
 
-    /// Address and port to listen on. Beyond loopback a key is needed, see OFFPRINT_API_KEY.
+    /// Address and port to listen on. Beyond loopback keys are needed, see OFFPRINT_AUTH.
     #[arg(long, env = "OFFPRINT_BIND", default_value = "127.0.0.1:8080")]
     pub bind: SocketAddr,
 
@@ -68,15 +68,16 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_RUNNING", default_value_t = 0)]
     pub max_running: u32,
 
-    /// Who may call: `open` (only through loopback, unless a key is set) or `open-on-network`.
+    /// Who may call: `keys` (who has one, see `offprint admin create-key`), `open` (only through loopback) or
+    /// `open-on-network`.
     #[arg(long, env = "OFFPRINT_AUTH", default_value = "open")]
     pub auth: Auth,
 
-    /// The key that callers must send as `Authorization: Bearer …`.
+    /// A key that may do everything in the company `default`, beside those in the database. Setting it means `keys`.
     #[arg(long, env = "OFFPRINT_API_KEY", hide_env_values = true)]
     pub api_key: Option<String>,
 
-    /// File that holds the key.
+    /// File that holds that key.
     #[arg(long, env = "OFFPRINT_API_KEY_FILE", conflicts_with = "api_key")]
     pub api_key_file: Option<PathBuf>,
 
@@ -200,13 +201,20 @@ pub enum Migrate {
 /// Who may call the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Auth {
-    /// Anyone who reaches it, and only loopback reaches it unless a key is set.
+    /// Anyone who reaches it, and only loopback reaches it.
     Open,
+    /// Who sends a key: see `offprint admin create-key`.
+    Keys,
     /// Anyone who reaches it, also over the network.
     OpenOnNetwork,
 }
 
 impl Settings {
+    /// Whether callers must send a key.
+    pub fn asks_for_keys(&self) -> bool {
+        self.auth == Auth::Keys || self.api_key.is_some()
+    }
+
     /// The same settings with the secrets read from their files, where files are named.
     ///
     /// # Errors

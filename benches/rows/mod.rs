@@ -80,6 +80,7 @@ pub async fn job(pool: &PgPool, company: Company, fmt: Fmt, items: usize) -> Job
         }],
     };
     let new = NewJob {
+        user_id: None,
         job_id,
         job_name: "bench",
         description: None,

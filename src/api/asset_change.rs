@@ -68,6 +68,11 @@ pub async fn change_asset(
     handle: Path<AssetId>,
     Body(wish, _): Body<ChangeAsset>,
 ) -> Result<HttpResponse, Problem> {
+    for (pointer, said) in
+        [("/urlModifier", &wish.url_modifier), ("/urlPostApplyModifier", &wish.url_post_apply_modifier)]
+    {
+        caller.writes_modifier(pointer, said.as_ref().and_then(Option::as_deref))?;
+    }
     let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
     let asset = db::asset::fetch(&mut transaction, caller.company, *handle).await?;
     let macros = Macros::any_order(image_preset::all(&mut transaction, caller.company).await?);

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use actix_web::web::Data;
 use actix_web::{App, HttpResponse};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -13,8 +14,10 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::AppExt;
 
+use crate::api::access::{self, Needs};
 use crate::api::problem::ProblemBody;
 use crate::api::routes;
+use crate::state::State;
 
 const ABOUT: &str = "Exports many stored pictures at once: upload assets, send one export job (these assets, as originals \
 or converted this way, tell me when it is done), watch it, and fetch single files or one resumable zip.\n\n\
@@ -25,6 +28,14 @@ that never changes and, where a body has several mistakes, all of them in `error
 
 static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(make);
 static JSON: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_pretty_json().unwrap_or_default() + "\n");
+/// The same where no keys are asked for: a key is one way to call, and none is another.
+static OPEN: LazyLock<String> = LazyLock::new(|| {
+    let mut document = DOCUMENT.clone();
+    for security in operations(&mut document).filter_map(|(_, _, operation)| operation.security.as_mut()) {
+        security.push(SecurityRequirement::default());
+    }
+    document.to_pretty_json().unwrap_or_default() + "\n"
+});
 
 /// The document as an object.
 pub fn document() -> &'static OpenApi {
@@ -37,8 +48,25 @@ pub fn text() -> &'static str {
 }
 
 /// `GET /openapi.json`.
-pub async fn show() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(text())
+pub async fn show(state: Data<State>) -> HttpResponse {
+    let text = if state.settings.asks_for_keys() { text() } else { OPEN.as_str() };
+    HttpResponse::Ok().content_type("application/json").body(text)
+}
+
+/// Every operation of a document, with its method and its address.
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = (&'static str, &str, &mut Operation)> {
+    document.paths.paths.iter_mut().flat_map(|(path, item)| {
+        [
+            ("GET", &mut item.get),
+            ("HEAD", &mut item.head),
+            ("POST", &mut item.post),
+            ("PUT", &mut item.put),
+            ("PATCH", &mut item.patch),
+            ("DELETE", &mut item.delete),
+        ]
+        .into_iter()
+        .filter_map(|(method, operation)| Some((method, path.as_str(), operation.as_mut()?)))
+    })
 }
 
 fn make() -> OpenApi {
@@ -57,55 +85,59 @@ fn make() -> OpenApi {
             ("assets", "Uploaded files and the sets that were made of them."),
             ("image presets", "Stored, named modifiers; between dollar signs a preset's name is a macro."),
             ("modifiers", "The modifier language."),
+            ("keys", "Who may call, and what each caller may do."),
             ("service", "For machines and operators."),
         ]
         .map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build())
         .to_vec(),
     );
     secure(&mut document);
-    for item in document.paths.paths.values_mut() {
+    for (method, path, operation) in operations(&mut document) {
         // One handler may answer GET and HEAD; in the document each operation needs a name of its own.
-        if let Some(id) = item.head.as_mut().and_then(|head| head.operation_id.as_mut()) {
+        if method == "HEAD"
+            && let Some(id) = operation.operation_id.as_mut()
+        {
             id.push_str("_head");
         }
-        for operation in
-            [&mut item.get, &mut item.head, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
-                .into_iter()
-                .flatten()
-        {
-            add_common_answers(operation);
-        }
+        let alternatives = access::needs(method, path).map(Needs::alternatives).unwrap_or_default();
+        add_common_answers(operation, !alternatives.is_empty());
+        let requirement = |names: Vec<String>| SecurityRequirement::new("key", names);
+        operation.security = Some(alternatives.into_iter().map(requirement).collect());
     }
     document
 }
 
-/// Shows the key, so that Swagger UI's Authorize works. It is optional: open mode has none.
+/// Shows the key, so that Swagger UI's Authorize works.
 fn secure(document: &mut OpenApi) {
-    let components = document.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
-    let scheme =
-        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The key in OFFPRINT_API_KEY.")).build();
-    let mut components = components;
+    let mut components = document.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
+    let about = "An API key, as `offprint admin create-key` prints it. The words beside it in an operation's `security` are \
+        what the key must be allowed. A service in open mode asks for none.";
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
     // Schemas of derived responses are not registered by the routes that use them.
     let mut parts = vec![(ProblemBody::name().into_owned(), ProblemBody::schema())];
     ProblemBody::schemas(&mut parts);
     components.schemas.extend(parts);
     components.add_security_scheme("key", SecurityScheme::Http(scheme));
     document.components = Some(components);
-    document.security =
-        Some(vec![SecurityRequirement::default(), SecurityRequirement::new::<_, [&str; 0], &str>("key", [])]);
 }
 
 /// Answers that every operation can give, whatever it does.
-fn add_common_answers(operation: &mut Operation) {
+fn add_common_answers(operation: &mut Operation, needs_key: bool) {
     let common = [
         ("400", "`invalid-parameter`: the address, a query parameter or a header has a value that cannot be used."),
-        ("401", "`unauthenticated`: the service has a key and the request does not."),
-        ("403", "`foreign-origin`: a page of another site sent a write."),
+        (
+            "401",
+            "`unauthenticated`, `invalid-credentials`, `key-disabled`: there is no key, it is wrong, or it was revoked or has expired.",
+        ),
+        (
+            "403",
+            "`operation-forbidden`, `value-forbidden`: the key may not do this. `foreign-origin`: a page of another site sent a write.",
+        ),
         ("421", "`misdirected-request`: the `Host` is not one of this service's names."),
         ("500", "`internal`: a mistake of ours; the log has the reason under `requestId`."),
         ("503", "`unavailable`: the service cannot answer now; `Retry-After` says when to try again."),
     ];
-    for (status, about) in common {
+    for (status, about) in common.into_iter().filter(|(status, _)| needs_key || *status != "401") {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let response = ResponseBuilder::new().description(about).content("application/problem+json", content).build();
         operation.responses.responses.entry(status.to_owned()).or_insert(response.into());

@@ -1,5 +1,5 @@
-//! What stands before every address: the request's id, the log line, the key, and the checks that keep web pages of
-//! strangers from using a service that trusts its network.
+//! What stands before every address: the request's id, the log line, the key and what it may do, and the checks that
+//! keep web pages of strangers from using a service that trusts its network.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,17 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, http::header::HeaderMap};
+use actix_web::{Error, HttpMessage, http::header::HeaderMap};
 use subtle::ConstantTimeEq;
 use tokio::time::timeout;
 use tracing::{Instrument, info, info_span};
 use uuid::Uuid;
 
+use crate::api::access::{self, Needs};
+use crate::api::caller::Caller;
 use crate::api::problem::{Problem, REQUEST_ID};
 use crate::code::Code;
+use crate::db::api_key::RawKey;
 use crate::state::State;
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -75,54 +78,90 @@ pub async fn deadline(
     timeout(patience, next.call(request)).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
 }
 
-/// Lets a request through, or says why not: 421 for a foreign `Host` in open mode, 401 without the key, 403 for a
-/// write that another site's page sends.
+/// Lets a request through, or says why not: 421 for a foreign `Host` in open mode, 401 without a key where keys are
+/// asked for, 403 for what the key may not do, and for a write that another site's page sends.
 pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let Some(state) = request.app_data::<Data<State>>() else {
+    let Some(state) = request.app_data::<Data<State>>().cloned() else {
         return Err(Problem::internal("the application has no state").into());
     };
-    check(state, &request)?;
+    // No name or value of ours holds it, and the database takes no text with it.
+    if request.uri().to_string().contains("%00") {
+        return Err(Problem::parameter("address", "It holds a NUL character (%00). Take it out.").into());
+    }
+    if !state.settings.asks_for_keys() {
+        check_host(&state, &request)?;
+        check_origin(&state, &request)?;
+    }
+    let path = request.match_info().unprocessed().to_owned();
+    match access::of_request(request.method().as_str(), &path) {
+        Some(Needs::Nothing) => {}
+        None if is_documentation(&path) => {}
+        needs => {
+            let caller = caller(&state, request.headers()).await?;
+            if let Some(needs) = needs {
+                needs.check(&caller)?;
+                request.extensions_mut().insert(caller);
+            }
+        }
+    }
     next.call(request).await
 }
 
-fn check(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
-    // No name or value of ours holds it, and the database takes no text with it.
-    if request.uri().to_string().contains("%00") {
-        return Err(Problem::parameter("address", "It holds a NUL character (%00). Take it out."));
+/// Addresses beside the operations that need no key: people read the documentation.
+fn is_documentation(path: &str) -> bool {
+    path == "/openapi.json" || path == "/swagger-ui" || path.starts_with("/swagger-ui/")
+}
+
+/// Who sends this. In open mode everybody is the one company's.
+async fn caller(state: &State, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if !state.settings.asks_for_keys() {
+        return Ok(Caller::trusted(state.company));
     }
-    let open_to_all = is_public(request.path());
-    match &state.settings.api_key {
-        Some(key) if !open_to_all && !has_key(request.headers(), key) => return Err(unauthenticated()),
-        Some(_) => {}
-        None => check_host(state, request)?,
+    let said = headers.get(header::AUTHORIZATION).ok_or_else(|| {
+        refused(Code::Unauthenticated, "The service asks for a key. Send it as `Authorization: Bearer …`.")
+    })?;
+    let said = said.to_str().ok().and_then(|value| value.split_once(' '));
+    let said = said.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
+    let said = said.ok_or_else(|| {
+        refused(Code::InvalidCredentials, "`Authorization` is not `Bearer`, a blank and the key. Send it like that.")
+    })?;
+    if state.settings.api_key.as_ref().is_some_and(|key| bool::from(said.as_bytes().ct_eq(key.as_bytes()))) {
+        return Ok(Caller::trusted(state.company));
     }
+    let wrong =
+        || refused(Code::InvalidCredentials, "This is no key of this service. Look whether all of it was sent.");
+    let raw: RawKey = said.parse().map_err(|_| wrong())?;
+    let found = state.keys.find(&state.db, raw.id).await?;
+    let key = found.filter(|key| raw.fits(&key.secret_sha256)).ok_or_else(wrong)?;
+    if let Some(at) = key.revoked_at {
+        return Err(refused(
+            Code::KeyDisabled,
+            format!("The key was revoked at {}. Ask for a new one.", at.to_rfc3339()),
+        ));
+    }
+    if let Some(at) = key.expires_at.filter(|_| key.expired) {
+        return Err(refused(Code::KeyDisabled, format!("The key expired at {}. Ask for a new one.", at.to_rfc3339())));
+    }
+    Ok(Caller::holding(&key))
+}
+
+fn refused(code: Code, detail: impl Into<String>) -> Problem {
+    Problem::new(code, detail).header(header::WWW_AUTHENTICATE, "Bearer realm=\"offprint\"")
+}
+
+/// In open mode a write that a page of another site makes a browser send would be done in its user's name.
+fn check_origin(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
     let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    match request.headers().get(header::ORIGIN).filter(|_| writes && state.settings.api_key.is_none()) {
+    match request.headers().get(header::ORIGIN).filter(|_| writes) {
         Some(origin) if !is_own(state, origin.to_str().unwrap_or_default(), request) => Err(Problem::new(
             Code::ForeignOrigin,
             "A page of another site sent this. Writes are taken from the service's own pages and from programs.",
         )),
         _ => Ok(()),
     }
-}
-
-/// Addresses that need no key: machines ask whether the service lives, people read its documentation.
-fn is_public(path: &str) -> bool {
-    path.starts_with("/health/") || path == "/openapi.json" || path == "/swagger-ui" || path.starts_with("/swagger-ui/")
-}
-
-fn has_key(headers: &HeaderMap, key: &str) -> bool {
-    let said = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let said = said.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    bool::from(said.trim().as_bytes().ct_eq(key.as_bytes()))
-}
-
-fn unauthenticated() -> Problem {
-    Problem::new(Code::Unauthenticated, "Send the key as `Authorization: Bearer …`.")
-        .header(header::WWW_AUTHENTICATE, "Bearer realm=\"offprint\"")
 }
 
 /// A name that an attacker's page made point at this machine (DNS rebinding) is not ours.
@@ -136,7 +175,7 @@ fn check_host(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
     }
     Err(Problem::new(
         Code::MisdirectedRequest,
-        "The service answers to localhost and to OFFPRINT_PUBLIC_URL only. Set that, or set OFFPRINT_API_KEY.",
+        "The service answers to localhost and to OFFPRINT_PUBLIC_URL only. Set that, or OFFPRINT_AUTH=keys.",
     ))
 }
 

@@ -35,6 +35,13 @@ impl FromRequest for IdempotencyKey {
 }
 
 impl IdempotencyKey {
+    /// The key among those of this caller: nobody gets the answer to somebody else's request.
+    fn of(&self, caller: &Caller) -> Option<String> {
+        let key = self.0.as_ref()?;
+        // A blank cannot stand in a key.
+        Some(caller.user.map_or_else(|| key.clone(), |user| format!("{user} {key}")))
+    }
+
     /// The answer that was given to the same request before. Without one the key is held until the transaction ends.
     pub async fn given(
         &self,
@@ -42,8 +49,8 @@ impl IdempotencyKey {
         caller: &Caller,
         body: Digest,
     ) -> Result<Option<Given>, Problem> {
-        let Some(key) = &self.0 else { return Ok(None) };
-        match idempotency::take(connection, caller.company, key).await? {
+        let Some(key) = self.of(caller) else { return Ok(None) };
+        match idempotency::take(connection, caller.company, &key).await? {
             Key::New => Ok(None),
             Key::Used(given) if given.request_hash == body => Ok(Some(given)),
             Key::Used(_) => Err(Problem::new(
@@ -66,9 +73,9 @@ impl IdempotencyKey {
         body: Digest,
         (location, answer): (&str, &impl Serialize),
     ) -> Result<(), Problem> {
-        let Some(key) = &self.0 else { return Ok(()) };
+        let Some(key) = self.of(caller) else { return Ok(()) };
         let answer = serde_json::to_value(answer).map_err(Problem::internal)?;
         let given = Given { request_hash: body, answer: Json(answer), location: location.to_owned() };
-        Ok(idempotency::keep(connection, caller.company, key, &given).await?)
+        Ok(idempotency::keep(connection, caller.company, &key, &given).await?)
     }
 }

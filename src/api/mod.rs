@@ -3,6 +3,8 @@
 //! A handler takes what it needs as typed parameters, asks one question of another room and answers. [`routes`] is the
 //! one list of them; the OpenAPI document is made from it, so the two cannot drift apart.
 
+pub mod access;
+pub mod api_keys;
 pub mod asset_change;
 pub mod asset_content;
 pub mod asset_sets;
@@ -80,6 +82,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(image_presets::delete_image_preset)
         .service(modifier_language::commands)
         .service(modifier_language::check)
+        .service(api_keys::create_key)
+        .service(api_keys::list_keys)
+        .service(api_keys::show_key)
+        .service(api_keys::revoke_key)
         .service(system::page)
         .service(system::info)
         .service(workers::list_workers)
@@ -119,8 +125,8 @@ pub fn app(
         }
     })
     .default_service(route().to(system::nothing_here))
-    .wrap(from_fn(guard::deadline))
     .wrap(from_fn(guard::guard))
+    .wrap(from_fn(guard::deadline))
     .wrap(from_fn(guard::trace))
 }
 

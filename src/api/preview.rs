@@ -54,6 +54,7 @@ pub async fn preview(
     handle: Path<AssetId>,
     modifier: Query<Modifier>,
 ) -> Result<HttpResponse, Problem> {
+    caller.writes_modifier("is_modifier", modifier.is_modifier.as_deref())?;
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let asset = db::asset::fetch(&mut connection, caller.company, *handle).await?;
     let macros = Macros::any_order(image_preset::all(&mut connection, caller.company).await?);

@@ -194,8 +194,10 @@ impl From<storage::Error> for Problem {
 fn status(code: Code) -> StatusCode {
     match code {
         Code::MalformedJson | Code::InvalidParameter | Code::InvalidCursor => StatusCode::BAD_REQUEST,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::ForeignOrigin => StatusCode::FORBIDDEN,
+        Code::Unauthenticated | Code::InvalidCredentials | Code::KeyDisabled => StatusCode::UNAUTHORIZED,
+        Code::ForeignOrigin | Code::OperationForbidden | Code::ValueForbidden | Code::ImpersonationForbidden => {
+            StatusCode::FORBIDDEN
+        }
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::WrongState | Code::NotFinished | Code::IdempotencyInFlight => StatusCode::CONFLICT,
@@ -221,6 +223,12 @@ fn title(code: Code) -> String {
 fn ips(code: Code) -> Option<IpsFault> {
     let (fault, code) = match code {
         Code::Unauthenticated => ("authenticationFault", 10000),
+        Code::InvalidCredentials => ("authenticationFault", 10001),
+        Code::KeyDisabled => ("authenticationFault", 10002),
+        Code::UserNotFound => ("authorizationFault", 20002),
+        Code::OperationForbidden => ("authorizationFault", 20003),
+        Code::ImpersonationForbidden => ("authorizationFault", 20004),
+        Code::ValueForbidden => ("authorizationFault", 20005),
         Code::MalformedJson => ("ipsApiFault", 30003),
         Code::MissingParameter => ("ipsApiFault", 30002),
         Code::WrongState | Code::Internal => ("ipsApiFault", 30000),

@@ -1,6 +1,7 @@
 //! `offprint admin`: looks after an installation.
 
 mod copy;
+mod keys;
 mod verify;
 
 use std::path::PathBuf;
@@ -45,6 +46,12 @@ enum Command {
     CopyStorage(copy::Arguments),
     /// Takes macros of an Image Serving catalog as image presets, and says what each would lose.
     ImportPresets(import_presets::Arguments),
+    /// Makes a key and prints it, and nothing else, on stdout. It cannot be shown again.
+    CreateKey(keys::Create),
+    /// Lists a company's keys: handle, name, user, state, last use, capabilities.
+    ListKeys(keys::List),
+    /// Ends a key for ever; it is refused within a second.
+    RevokeKey(keys::Revoke),
     /// Draws the sample pictures into a folder.
     DrawSamples {
         /// The folder; made when it is not there.
@@ -61,6 +68,9 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
         Command::Verify { deep, settings } => client::run(verify::run(*settings, deep)),
         Command::CopyStorage(arguments) => client::run(copy::run(arguments)),
         Command::ImportPresets(arguments) => client::run(import_presets::run(arguments)),
+        Command::CreateKey(arguments) => client::run(keys::create(arguments)),
+        Command::ListKeys(arguments) => client::run(keys::list(arguments)),
+        Command::RevokeKey(arguments) => client::run(keys::revoke(arguments)),
         Command::DrawSamples { folder, names } => {
             let drawn = samples::draw(&folder, &names).map_err(|error| {
                 Refusal::new(
@@ -74,6 +84,14 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     }
 }
 
+/// The installation's database, with this version's tables.
+async fn open(settings: &Settings) -> Result<PgPool, Refusal> {
+    let settings = settings.clone().with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
+    let pool = db::pool(super::serve::options(&settings)?, 2);
+    db::migrate(&pool).await.map_err(super::migrate::refused)?;
+    Ok(pool)
+}
+
 /// The handle of the nth sample, from 1: written into the documentation's examples.
 fn handle(number: usize) -> AssetId {
     AssetId(uuid::Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000 + number as u128))
@@ -81,7 +99,7 @@ fn handle(number: usize) -> AssetId {
 
 async fn seed(settings: Settings) -> Result<(), Refusal> {
     let settings = settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
-    let pool = db::pool(super::serve::options(&settings)?, 2);
+    let pool = open(&settings).await?;
     let storage = super::serve::open_storage(&settings)?;
     let company = company::default(&pool).await.map_err(unavailable)?;
     register(&pool, &storage, company).await?;

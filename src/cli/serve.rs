@@ -43,15 +43,15 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     runtime.block_on(serve(settings))
 }
 
-/// Beyond loopback a key is needed, or a word that nobody says by accident.
+/// Beyond loopback keys are needed, or a word that nobody says by accident.
 fn guard(settings: &Settings) -> Result<(), Refusal> {
-    let open = settings.bind.ip().is_loopback() || settings.api_key.is_some() || settings.auth == Auth::OpenOnNetwork;
+    let open = settings.bind.ip().is_loopback() || settings.asks_for_keys() || settings.auth == Auth::OpenOnNetwork;
     if open {
         return Ok(());
     }
     let detail = format!(
-        "{} can be reached from other machines, and anyone could use the service. Set OFFPRINT_API_KEY, or listen on 127.0.0.1, \
-         or set OFFPRINT_AUTH=open-on-network if everyone on that network may do everything.",
+        "{} can be reached from other machines, and anyone could use the service. Set OFFPRINT_AUTH=keys (and make a key \
+         with `offprint admin create-key`) or OFFPRINT_API_KEY, or listen on 127.0.0.1, or set OFFPRINT_AUTH=open-on-network if everyone on that network may do everything.",
         settings.bind
     );
     Err(Refusal::new(Code::Unauthenticated, detail))
@@ -173,6 +173,7 @@ async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> R
         db: pool,
         storage,
         company,
+        keys: Default::default(),
         worker: WorkerId::new(),
         work: Default::default(),
         news: Default::default(),

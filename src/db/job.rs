@@ -13,7 +13,7 @@ use crate::db::vocabulary::{
     EmailSetting, Fmt, JobState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Outcome, ShownState,
 };
 use crate::db::{Error, PgPool};
-use crate::id::{CompanyId, JobId};
+use crate::id::{CompanyId, JobId, UserId};
 
 /// One of the ways in which a job converts every picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -37,6 +37,7 @@ pub struct Rendition {
 #[allow(missing_docs, reason = "columns; migrations/0001_foundation.sql says what they mean")]
 pub struct Job {
     pub job_id: JobId,
+    pub user_id: Option<UserId>,
     pub job_name: String,
     pub description: Option<String>,
     pub client_id: Option<String>,
@@ -164,6 +165,8 @@ pub struct Wanted<'a> {
     pub outcome: Option<Outcome>,
     /// Whose name begins with this.
     pub name: Option<&'a str>,
+    /// That this user ordered.
+    pub owner: Option<UserId>,
     /// What they are sorted by.
     pub sort: Sort,
     /// Whether the last comes first.
@@ -220,6 +223,7 @@ pub async fn list(
            and ($3::text is null or job.outcome = $3)
            and ($4::text is null or starts_with(job.job_name, $4))
            and ($5::text is null or ({key}, job.job_id) {than} ($5::{kind}, $6))
+           and ($8::uuid is null or job.user_id = $8)
          order by {key} {way}, job.job_id {way} limit $7",
         SHOWN.replacen("select job.*", &format!("select job.*, {key}::text as sort_key"), 1)
     );
@@ -231,6 +235,7 @@ pub async fn list(
         .bind(after.map(|(key, _)| key))
         .bind(after.map(|(_, job)| job))
         .bind(limit)
+        .bind(wanted.owner)
         .fetch_all(pool)
         .await?;
     Ok(found)

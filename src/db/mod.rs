@@ -2,10 +2,12 @@
 //!
 //! Locks are taken in the order company, job, item. Time that decides anything is the database's.
 
+pub mod api_key;
 pub mod archive;
 pub mod asset;
 pub mod attempt;
 pub mod blob;
+pub mod capability;
 pub mod company;
 pub mod creation;
 pub mod entry;
@@ -14,6 +16,7 @@ pub mod idempotency;
 pub mod image_preset;
 pub mod item;
 pub mod job;
+pub mod key_ring;
 pub mod notice;
 pub mod orders;
 pub mod ready;

@@ -23,11 +23,6 @@ fn not_offered(order: &Order) -> Vec<Mistake> {
     let later = [
         ("execSchedule", &order.exec_schedule, "Schedules come with version 0.6; use `execTime` for one later run."),
         (
-            "userHandle",
-            &order.user_handle,
-            "Ordering for others comes with access control in version 0.5; leave it out.",
-        ),
-        (
             "callbackUrl",
             &order.callback_url,
             "Webhooks come with version 0.6; poll the job with `?wait=60` until then.",

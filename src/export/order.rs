@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::db::asset::AssetType;
 pub use crate::db::vocabulary::{EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported};
+use crate::id::UserId;
 
 /// An order to export assets. The names are those of ExportJob; what it does not have is camelCase.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -46,8 +47,8 @@ pub struct Order {
     pub exec_time: Option<DateTime<Utc>>,
     /// Recurring exports: not offered yet.
     pub exec_schedule: Option<Value>,
-    /// Ordering for somebody else: not offered yet.
-    pub user_handle: Option<Value>,
+    /// Whose job it shall be: somebody of the company. Needs `exports:manage-all`; whoever sends it when absent.
+    pub user_handle: Option<UserId>,
     /// Several pictures of each asset, in the place of `is_modifier` and `macro`. They share what they can of the work.
     #[schema(min_items = 1, max_items = 10)]
     pub renditions: Option<Vec<NewRendition>>,

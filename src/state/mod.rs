@@ -13,6 +13,7 @@ use tracing::{error, warn};
 
 pub use bell::{Bell, Orders, Told};
 
+use crate::db::key_ring::KeyRing;
 use crate::db::{self, PgPool, blob};
 use crate::digest::Digest;
 use crate::export::Desk;
@@ -33,8 +34,10 @@ pub struct State {
     pub db: PgPool,
     /// The bytes.
     pub storage: Storage,
-    /// The one company of open mode.
+    /// The company of callers without a key of their own: of everybody in open mode, and of OFFPRINT_API_KEY.
     pub company: CompanyId,
+    /// Keys that were seen a moment ago.
+    pub keys: KeyRing,
     /// This process, as the attempt history names it.
     pub worker: WorkerId,
     /// Rings when there may be work.

@@ -45,7 +45,7 @@ async fn seal(state: &State, job: &Sealing) -> Result<bool, KeepError> {
     };
     let outcome = Outcome::of(ends);
     let sealed = write(state, job, outcome).await?;
-    let recipients = if tells(job.email_setting, outcome) { recipients(state, job) } else { Vec::new() };
+    let recipients = if tells(job.email_setting, outcome) { recipients(state, job).await? } else { Vec::new() };
     let finished = db::patiently(seal::finish(&state.db, job, &sealed, outcome, &recipients)).await?;
     if finished {
         let (id, name) = (job.job_id, &job.job_name);
@@ -58,12 +58,13 @@ async fn seal(state: &State, job: &Sealing) -> Result<bool, KeepError> {
     Ok(finished)
 }
 
-fn recipients(state: &State, job: &Sealing) -> Vec<String> {
-    if job.notify_emails.is_empty() {
-        state.settings.mail_to.iter().cloned().collect()
-    } else {
-        job.notify_emails.0.clone()
+/// Whom the order names, or who ordered, or whom the settings name.
+async fn recipients(state: &State, job: &Sealing) -> Result<Vec<String>, db::Error> {
+    if !job.notify_emails.is_empty() {
+        return Ok(job.notify_emails.0.clone());
     }
+    let requester = db::company::address_of(&state.db, job.company_id, job.job_id).await?;
+    Ok(requester.or_else(|| state.settings.mail_to.clone()).into_iter().collect())
 }
 
 /// Reads the files once, in order, and writes the manifests and the index.

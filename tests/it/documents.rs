@@ -177,10 +177,10 @@ fn the_readme_lists_every_setting_as_help_does() {
     assert_eq!(table, wanted, "run the tests once with UPDATE=1");
 }
 
-/// Names of tests in docs/EXPORTJOB.md: what stands between backticks in the last column of its tables.
-fn named_tests() -> BTreeSet<String> {
-    let text = read("docs/EXPORTJOB.md");
-    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| the documentation"));
+/// Names of tests in a document: what stands between backticks in the last column of its tables.
+fn named_tests(document: &str) -> BTreeSet<String> {
+    let text = read(document);
+    let rows = text.lines().filter(|line| line.starts_with("| "));
     rows.filter_map(|row| row.trim_end_matches([' ', '|']).rsplit('|').next())
         .flat_map(quoted)
         .map(str::to_owned)
@@ -188,13 +188,15 @@ fn named_tests() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_test_that_exportjob_names_exists() {
+fn every_test_that_a_document_names_exists() {
     let tests = sources("tests/it");
-    let names = named_tests();
-    assert!(names.len() > 20, "{names:?}");
-    let missing: Vec<_> =
-        names.iter().filter(|name| !tests.iter().any(|(_, text)| text.contains(&format!("fn {name}(")))).collect();
-    assert!(missing.is_empty(), "docs/EXPORTJOB.md names tests that do not exist: {missing:#?}");
+    for (document, at_least) in [("docs/EXPORTJOB.md", 20), ("docs/SECURITY.md", 10)] {
+        let names = named_tests(document);
+        assert!(names.len() >= at_least, "{names:?}");
+        let missing: Vec<_> =
+            names.iter().filter(|name| !tests.iter().any(|(_, text)| text.contains(&format!("fn {name}(")))).collect();
+        assert!(missing.is_empty(), "{document} names tests that do not exist: {missing:#?}");
+    }
 }
 
 #[test]
@@ -234,6 +236,7 @@ fn links_between_the_documents_lead_somewhere() {
         "docs/API.md",
         "docs/EXPORTJOB.md",
         "docs/OPERATIONS.md",
+        "docs/SECURITY.md",
     ];
     for document in documents {
         let text = read(document);

@@ -52,6 +52,12 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
+    /// Any answer that says it worked.
+    #[track_caller]
+    pub fn worked(self) {
+        assert!(self.status.is_success(), "{} {}", self.status, String::from_utf8_lossy(&self.body));
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -103,6 +109,7 @@ impl House {
             storage,
             company: db::company::default(&pool).await.unwrap(),
             db: pool,
+            keys: Default::default(),
             worker: WorkerId::new(),
             work: Default::default(),
             news: Default::default(),

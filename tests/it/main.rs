@@ -20,6 +20,7 @@ mod house;
 mod idempotency;
 mod image_presets;
 mod inks;
+mod keys;
 mod metadata;
 mod modifier_language;
 mod notify;

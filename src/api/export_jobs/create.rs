@@ -7,18 +7,20 @@ use chrono::Utc;
 
 use crate::api::body::Body;
 use crate::api::caller::Caller;
+use crate::api::export_jobs::allowed::allowed;
 use crate::api::export_jobs::job::{self, Job};
 use crate::api::idempotency::IdempotencyKey;
 use crate::api::problem::Problem;
 use crate::api::responses::{BadBody, BadQuery, KeyInUse};
 use crate::code::{Code, Note};
 use crate::db::asset::Asset;
+use crate::db::company::User;
 use crate::db::creation::{NewFile, NewItem, NewJob};
 use crate::db::vocabulary::{EmailSetting, OnUnconvertible};
 use crate::db::{self, creation};
 use crate::digest::Digest;
 use crate::export::{Draft, DraftFile, DraftItem, Order, Refusal, draft, names};
-use crate::id::JobId;
+use crate::id::{CompanyId, JobId};
 use crate::state::State;
 
 /// Seconds that files are kept when the order does not say.
@@ -101,10 +103,12 @@ async fn ordered(
     if let Some(given) = key.given(connection, caller, digest).await? {
         return Ok(accepted(&given.location).insert_header(("idempotent-replayed", "true")).json(given.answer.0));
     }
+    let mut order = order;
+    let user = allowed(connection, caller, &mut order).await?;
     let draft =
         draft(connection, caller.company, order, state.settings.max_items, &state.desk()).await.map_err(refused)?;
     let job_id = JobId::new();
-    write(state, connection, caller, job_id, draft).await?;
+    write(state, connection, caller.company, (job_id, user), draft).await?;
     let found = db::job::find(&mut *connection, caller.company, job_id).await?;
     let (etag, shown) = (job::etag(&found), Job::from(found));
     let location = shown.links.own.clone();
@@ -128,9 +132,11 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
 }
 
 /// A warning when a mail is asked for and nobody is known who could get it.
-pub(super) fn no_recipient(state: &State, order: &Order) -> Option<Note> {
+pub(super) fn no_recipient(state: &State, order: &Order, user: Option<&User>) -> Option<Note> {
     let wanted = order.email_setting.unwrap_or_default() != EmailSetting::None;
-    let nobody = order.notify_emails.iter().flatten().next().is_none() && state.settings.mail_to.is_none();
+    let nobody = order.notify_emails.iter().flatten().next().is_none()
+        && user.is_none_or(|user| user.email.is_none())
+        && state.settings.mail_to.is_none();
     (wanted && nobody).then(|| {
         Note::new(
             Code::NoRecipient,
@@ -142,21 +148,22 @@ pub(super) fn no_recipient(state: &State, order: &Order) -> Option<Note> {
 async fn write(
     state: &State,
     connection: &mut db::Connection,
-    caller: &Caller,
-    job_id: JobId,
+    company: CompanyId,
+    (job_id, user): (JobId, Option<User>),
     draft: Draft,
 ) -> Result<(), Problem> {
     let order = &draft.order;
     let objects = draft.objects();
     let mut warnings = draft.warnings;
-    warnings.extend(no_recipient(state, order));
+    warnings.extend(no_recipient(state, order, user.as_ref()));
     let generated = format!("export {}", Utc::now().format("%Y-%m-%d %H:%M:%S"));
     let job = NewJob {
         job_id,
+        user_id: user.as_ref().map(|user| user.user_id),
         job_name: order.job_name.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or(&generated),
         description: order.description.as_deref(),
         client_id: order.client_id.as_deref(),
-        locale: order.locale.as_deref(),
+        locale: order.locale.as_deref().or(user.as_ref().and_then(|user| user.locale.as_deref())),
         fmt: order.fmt,
         is_modifier: order.is_modifier.as_deref(),
         r#macro: order.r#macro.as_deref(),
@@ -177,7 +184,7 @@ async fn write(
         objects,
         items: draft.items.iter().map(new_item).collect(),
     };
-    creation::create(connection, caller.company, &job).await.map_err(Problem::from)
+    creation::create(connection, company, &job).await.map_err(Problem::from)
 }
 
 fn new_item(item: &DraftItem) -> NewItem<'_> {

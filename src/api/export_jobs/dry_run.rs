@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::api::body::Body;
 use crate::api::caller::Caller;
+use crate::api::export_jobs::allowed::allowed;
 use crate::api::export_jobs::create::{no_recipient, refused};
 use crate::api::problem::Problem;
 use crate::api::responses::BadBody;
@@ -94,13 +95,14 @@ pub struct DryRunFile {
 #[post("/export-jobs/validate")]
 pub async fn validate(state: Data<State>, caller: Caller, order: Body<Order>) -> Result<HttpResponse, Problem> {
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
+    let Body(mut order, _) = order;
+    let user = allowed(&mut connection, &caller, &mut order).await?;
     let desk = state.desk();
-    let draft =
-        draft(&mut connection, caller.company, order.0, state.settings.max_items, &desk).await.map_err(refused)?;
+    let draft = draft(&mut connection, caller.company, order, state.settings.max_items, &desk).await.map_err(refused)?;
     let source_bytes =
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;
-    warnings.extend(no_recipient(&state, &draft.order));
+    warnings.extend(no_recipient(&state, &draft.order, user.as_ref()));
     Ok(HttpResponse::Ok().json(DryRun {
         items: draft.items.into_iter().map(|item| tried(item, draft.renditions.as_deref(), &desk)).collect(),
         effective_modifier: draft.effective_modifier,

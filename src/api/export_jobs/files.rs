@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::caller::Caller;
 use crate::api::download::{Download, Source};
-use crate::api::export_jobs::{JobPath, handle};
+use crate::api::export_jobs::{JobPath, seen};
 use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
 use crate::api::responses::{BadDownload, BadQuery, Missing};
@@ -100,7 +100,7 @@ pub async fn list_files(
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;
     let after = place(page::after(filters.cursor.as_deref(), &*filters)?)?;
-    let job = db::job::find(&state.db, caller.company, handle(&path)?).await?;
+    let job = seen(&state, &caller, &path).await?;
     let found = archive::files(&state.db, caller.company, job.job_id, filters.state, after, limit + 1).await?;
     let shown: Vec<ExportFile> = found.into_iter().map(|file| shown(&job, file)).collect();
     Ok(Page::new(shown, limit, &*filters, |file| vec![file.position.to_string(), file.number.to_string()])
@@ -173,7 +173,7 @@ pub async fn fetch_file(
 
 /// A job whose files are still kept.
 async fn kept(state: &State, caller: Caller, path: &str) -> Result<Job, Problem> {
-    let job = db::job::find(&state.db, caller.company, handle(path)?).await?;
+    let job = seen(state, &caller, path).await?;
     if job.expired { Err(expired(&job)) } else { Ok(job) }
 }
 
@@ -357,7 +357,7 @@ pub async fn fetch_manifest(
         Some(other) => return Err(Problem::parameter("format", format!("`{other}` is neither json nor csv."))),
         None => accepts_csv(),
     };
-    let job = db::job::find(&state.db, caller.company, handle(&path)?).await?;
+    let job = seen(&state, &caller, &path).await?;
     let sealed = sealed(&state, caller, &job).await?;
     let (digest, mime, name) = match csv {
         true => (sealed.manifest_csv_sha256, "text/csv; charset=utf-8", "manifest.csv"),

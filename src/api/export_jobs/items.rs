@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::caller::Caller;
-use crate::api::export_jobs::{JobPath, handle};
+use crate::api::export_jobs::{JobPath, seen};
 use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
 use crate::api::responses::{BadQuery, Missing};
 use crate::code::Note;
 use crate::db::asset::AssetType;
 use crate::db::attempt::{self, AttemptEnding};
+use crate::db::entry;
 use crate::db::entry::{Entry, EntryFile};
 use crate::db::vocabulary::{FileState, ItemState};
-use crate::db::{self, entry};
 use crate::id::{AssetId, JobId, WorkerId};
 use crate::state::State;
 
@@ -213,7 +213,7 @@ pub async fn list_items(
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;
     let after: i64 = number(page::after(filters.cursor.as_deref(), &*filters)?)?.unwrap_or(-1);
-    let job = db::job::find(&state.db, caller.company, handle(&path)?).await?;
+    let job = seen(&state, &caller, &path).await?;
     let found = entry::list(&state.db, caller.company, job.job_id, filters.state, after as i32 + 1, limit + 1).await?;
     let mut shown: Vec<Item> = found.into_iter().map(Item::from).collect();
     if filters.attempts == Some(true) {
@@ -255,7 +255,7 @@ pub async fn show_item(
     caller: Caller,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
-    let job = db::job::find(&state.db, caller.company, handle(&path.0)?).await?;
+    let job = seen(&state, &caller, &path.0).await?;
     let missing = || Problem::missing("item in this job");
     let position: i32 = path.1.parse().ok().filter(|position| *position >= 0).ok_or_else(missing)?;
     let found = entry::list(&state.db, caller.company, job.job_id, None, position, 1).await?;

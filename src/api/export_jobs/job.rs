@@ -10,7 +10,7 @@ use crate::db::job::Rendition;
 use crate::db::vocabulary::{
     EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Outcome, ShownState,
 };
-use crate::id::JobId;
+use crate::id::{JobId, UserId};
 
 /// An export job. Its assets are not in it: they are `…/items`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -18,6 +18,8 @@ use crate::id::JobId;
 pub struct Job {
     /// The job's handle: from creation to deletion, for everything.
     pub job_handle: JobId,
+    /// Whose it is; null where the service asks for no keys.
+    pub user_handle: Option<UserId>,
     /// Its name for people.
     pub job_name: String,
     /// As it was sent.
@@ -178,6 +180,7 @@ impl From<db::job::Job> for Job {
             notification: notification(&job),
             links: Links::of(job.job_id),
             run: job.run,
+            user_handle: job.user_id,
             job_name: job.job_name,
             description: job.description,
             fmt: job.fmt,

@@ -9,11 +9,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::caller::Caller;
 use crate::api::export_jobs::items::number;
-use crate::api::export_jobs::{JobPath, handle};
+use crate::api::export_jobs::{JobPath, seen};
 use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
 use crate::api::responses::{BadQuery, Missing};
-use crate::db::{self, event};
+use crate::db::event;
 use crate::state::State;
 
 /// One line of a job's log.
@@ -71,7 +71,7 @@ pub async fn events(
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;
     let after = number(page::after(filters.cursor.as_deref(), &*filters)?)?.unwrap_or(0);
-    let job = db::job::find(&state.db, caller.company, handle(&path)?).await?;
+    let job = seen(&state, &caller, &path).await?;
     let codes: Option<Vec<String>> =
         filters.code.as_ref().map(|codes| codes.split(',').map(|code| code.trim().to_owned()).collect());
     let found = event::list(&state.db, caller.company, job.job_id, codes.as_deref(), after, limit + 1).await?;

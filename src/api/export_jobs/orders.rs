@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, delete, post};
 
 use crate::api::caller::Caller;
 use crate::api::export_jobs::job::Job;
-use crate::api::export_jobs::{JobPath, handle};
+use crate::api::export_jobs::{JobPath, handle, managed};
 use crate::api::problem::Problem;
 use crate::api::responses::{Conflict, Missing};
 use crate::db;
@@ -23,7 +23,7 @@ async fn order(
     to: JobState,
     event: &str,
 ) -> Result<HttpResponse, Problem> {
-    let job = handle(path)?;
+    let job = managed(state, &caller, path).await?;
     db::orders::change(&state.db, caller.company, job, (order.from(), to), event, JobOrder::allowed).await?;
     tell(state, caller, path).await
 }
@@ -85,7 +85,8 @@ pub async fn run(state: Data<State>, caller: Caller, path: JobPath) -> Result<Ht
     responses((status = 200, description = "The job, running again.", body = Job), Missing, Conflict))]
 #[post("/export-jobs/{jobHandle}/retry")]
 pub async fn retry(state: Data<State>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
-    db::orders::retry(&state.db, caller.company, handle(&path)?, JobOrder::Retry.from(), JobOrder::allowed).await?;
+    let job = managed(&state, &caller, &path).await?;
+    db::orders::retry(&state.db, caller.company, job, JobOrder::Retry.from(), JobOrder::allowed).await?;
     tell(&state, caller, &path).await
 }
 
@@ -96,7 +97,7 @@ pub async fn retry(state: Data<State>, caller: Caller, path: JobPath) -> Result<
     responses((status = 204, description = "It is gone."), Missing))]
 #[delete("/export-jobs/{jobHandle}")]
 pub async fn delete(state: Data<State>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
-    let job = handle(&path)?;
+    let job = managed(&state, &caller, &path).await?;
     db::orders::delete(&state.db, caller.company, job).await?;
     rung(&state, job);
     Ok(HttpResponse::NoContent().finish())

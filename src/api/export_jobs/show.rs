@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use crate::api::caller::Caller;
 use crate::api::export_jobs::job::{self, Job};
-use crate::api::export_jobs::{JobPath, handle};
+use crate::api::export_jobs::{JobPath, seen};
 use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
 use crate::api::responses::{BadQuery, Missing};
@@ -66,7 +66,7 @@ pub async fn show(
         return Err(Problem::parameter("wait", format!("{wait} is more than 60 seconds.")));
     }
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let found = watch(&state, &caller, handle(&path)?, known, Duration::from_secs(wait)).await?;
+    let found = watch(&state, &caller, &path, known, Duration::from_secs(wait)).await?;
     let etag = job::etag(&found);
     let unchanged = known.is_some_and(|known| job::is_known(known, &etag));
     let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
@@ -81,14 +81,14 @@ pub async fn show(
 async fn watch(
     state: &State,
     caller: &Caller,
-    id: JobId,
+    path: &str,
     known: Option<&str>,
     wait: Duration,
 ) -> Result<db::job::Job, Problem> {
     let end = Instant::now() + wait;
     loop {
         let rung = state.news.listen();
-        let found = db::job::find(&state.db, caller.company, id).await?;
+        let found = seen(state, caller, path).await?;
         let news = known.is_some_and(|known| !job::is_known(known, &job::etag(&found)));
         if news || found.state == JobState::Finished || Instant::now() >= end || state.closing.is_cancelled() {
             return Ok(found);
@@ -146,6 +146,7 @@ pub async fn list(
         state: word.as_ref().and_then(|word| word.as_str()),
         outcome: filters.outcome,
         name: filters.name.as_deref(),
+        owner: if caller.sees_all() { None } else { Some(caller.user.unwrap_or_default()) },
         sort,
         descending,
     };
