@@ -81,6 +81,11 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_API_KEY_FILE", conflicts_with = "api_key")]
     pub api_key_file: Option<PathBuf>,
 
+    /// Address and port at which `/metrics` and health answer without a key, for those who look after the service, such
+    /// as 127.0.0.1:9090. Without it `/metrics` needs a key with `admin`, where keys are asked for.
+    #[arg(long, env = "OFFPRINT_METRICS_BIND")]
+    pub metrics_bind: Option<SocketAddr>,
+
     /// Mail server, as smtp://user:password@host:587 or smtps://…. Without it mails are written to the data folder.
     #[arg(long, env = "OFFPRINT_SMTP_URL", hide_env_values = true)]
     pub smtp_url: Option<String>,

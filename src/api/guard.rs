@@ -19,7 +19,7 @@ use crate::api::access::{self, Needs};
 use crate::api::caller::Caller;
 use crate::api::problem::{Problem, REQUEST_ID};
 use crate::code::Code;
-use crate::db::api_key::RawKey;
+use crate::db::api_key::{ApiKey, RawKey};
 use crate::state::State;
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -136,6 +136,23 @@ async fn caller(state: &State, headers: &HeaderMap) -> Result<Caller, Problem> {
     let raw: RawKey = said.parse().map_err(|_| wrong())?;
     let found = state.keys.find(&state.db, raw.id).await?;
     let key = found.filter(|key| raw.fits(&key.secret_sha256)).ok_or_else(wrong)?;
+    check_time(&key)?;
+    Ok(Caller::holding(&key))
+}
+
+/// Whether a key that was good when a request began still is, for those that wait long.
+///
+/// # Errors
+/// 401 when it was revoked or has expired meanwhile.
+pub async fn check_again(state: &State, caller: &Caller) -> Result<(), Problem> {
+    let Some(key) = caller.key else { return Ok(()) };
+    match state.keys.find(&state.db, key).await? {
+        Some(key) => check_time(&key),
+        None => Err(refused(Code::KeyDisabled, "The key is no longer there. Ask for a new one.")),
+    }
+}
+
+fn check_time(key: &ApiKey) -> Result<(), Problem> {
     if let Some(at) = key.revoked_at {
         return Err(refused(
             Code::KeyDisabled,
@@ -145,7 +162,7 @@ async fn caller(state: &State, headers: &HeaderMap) -> Result<Caller, Problem> {
     if let Some(at) = key.expires_at.filter(|_| key.expired) {
         return Err(refused(Code::KeyDisabled, format!("The key expired at {}. Ask for a new one.", at.to_rfc3339())));
     }
-    Ok(Caller::holding(&key))
+    Ok(())
 }
 
 fn refused(code: Code, detail: impl Into<String>) -> Problem {

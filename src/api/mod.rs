@@ -98,6 +98,29 @@ fn health(config: &mut ServiceConfig) {
     config.service(system::live).service(system::ready).service(system::metrics);
 }
 
+/// What answers at an address of its own to those who look after the service: its health and its numbers, without keys.
+pub fn numbers(
+    state: State,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    let (app, _) = App::new()
+        .app_data(system::Operators)
+        .app_data(Data::new(state))
+        .into_utoipa_app()
+        .configure(health)
+        .split_for_parts();
+    app.default_service(route().to(system::only_numbers_here))
+        .wrap(from_fn(guard::deadline))
+        .wrap(from_fn(guard::trace))
+}
+
 /// The application as it runs, in production and in tests.
 pub fn app(
     state: State,

@@ -148,6 +148,15 @@ pub async fn info(state: Data<State>) -> HttpResponse {
     })
 }
 
+/// Stands in the application at the address for those who look after the service.
+pub struct Operators;
+
+/// Whether the caller may learn how much is stored by all companies together. From that it could be told whether a file
+/// that one uploads was there already.
+fn sees_whole(state: &State, request: &HttpRequest) -> bool {
+    !state.settings.asks_for_keys() || request.app_data::<Operators>().is_some()
+}
+
 /// How the service is.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -155,10 +164,10 @@ pub struct Health {
     /// `ok`, or in a word what is wrong.
     #[schema(example = "ok")]
     status: &'static str,
-    /// Bytes that the storage has left.
+    /// Bytes that the storage has left. Not shown where keys are asked for, but at OFFPRINT_METRICS_BIND.
     #[serde(skip_serializing_if = "Option::is_none")]
     free_bytes: Option<u64>,
-    /// Stored files that are known to be damaged. They are not handed out, and all others are.
+    /// Stored files that are known to be damaged: they are not handed out, and all others are. Shown as `freeBytes` is.
     #[serde(skip_serializing_if = "Option::is_none")]
     damaged_blobs: Option<i64>,
 }
@@ -178,7 +187,7 @@ pub async fn live() -> HttpResponse {
     (status = 503, description = "It cannot; `status` says why in a word: `closing`, `database`, `storage-full`, `storage`.", body = Health),
 ))]
 #[get("/health/ready")]
-pub async fn ready(state: Data<State>) -> HttpResponse {
+pub async fn ready(state: Data<State>, request: HttpRequest) -> HttpResponse {
     const ROOM: u64 = 64 << 20;
     let free = state.storage.free_bytes().await.ok();
     let status = if state.closing.is_cancelled() {
@@ -193,6 +202,9 @@ pub async fn ready(state: Data<State>) -> HttpResponse {
         "ok"
     };
     let mut answer = if status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    if !sees_whole(&state, &request) {
+        return answer.json(Health { status, free_bytes: None, damaged_blobs: None });
+    }
     let damaged = db::blob::damaged(&state.db).await.ok().filter(|damaged| *damaged > 0);
     answer.json(Health { status, free_bytes: free, damaged_blobs: damaged })
 }
@@ -204,11 +216,17 @@ async fn lives(storage: &Storage) -> bool {
 }
 
 /// Show the service's numbers for Prometheus.
+///
+/// Where keys are asked for, how many files are stored and how many are damaged is told only at the address
+/// OFFPRINT_METRICS_BIND, which needs no key.
 #[utoipa::path(tag = "service", responses((status = 200, description = "Numbers in Prometheus' text format.", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
-pub async fn metrics(state: Data<State>) -> Result<HttpResponse, Problem> {
+pub async fn metrics(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let (backlog, workers) = (db::job::backlog(&state.db).await?, db::worker::live(&state.db).await?);
-    let text = state.metrics.render() + &gauges(&backlog, &workers, db::blob::damaged(&state.db).await?);
+    let mut text = state.metrics.render() + &gauges(&backlog, &workers, db::blob::damaged(&state.db).await?);
+    if !sees_whole(&state, &request) {
+        text = text.lines().filter(|line| !line.contains("blob")).flat_map(|line| [line, "\n"]).collect();
+    }
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }
 
@@ -246,6 +264,12 @@ fn gauges(backlog: &db::job::Backlog, workers: &[db::worker::Worker], damaged: i
 /// `/swagger-ui` without its slash.
 pub async fn to_swagger_ui() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/swagger-ui/")).finish()
+}
+
+/// What answers at the address for numbers where nothing else does.
+pub async fn only_numbers_here() -> Result<HttpResponse, Problem> {
+    let detail = "This address answers /health/live, /health/ready and /metrics; the API is at another.";
+    Err(Problem::new(Code::NotFound, detail))
 }
 
 /// What answers where no route does: 405 when the address exists with other methods, else 404.

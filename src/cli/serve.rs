@@ -112,7 +112,10 @@ async fn with_database(
     settings.bind = listener.local_addr().unwrap_or(settings.bind);
     let state = state(settings, pool, metrics).await?;
     let server = server(listener, &state)?;
+    let numbers = numbers(&state)?;
+    hint_at_keys(&state).await;
     let stopping = tokio::spawn(stop_on_signal(state.closing.clone(), server.handle()));
+    let numbers = numbers.map(|numbers| (numbers.handle(), tokio::spawn(numbers)));
     let beside = [tokio::spawn(post::run(state.clone())), tokio::spawn(keep_up(state.metrics.clone()))];
     let workers = state.settings.role.works().then(|| tokio::spawn(worker::run(state.clone())));
     info!("Offprint {} answers at {}", env!("CARGO_PKG_VERSION"), state.public_url());
@@ -124,6 +127,9 @@ async fn with_database(
         warn!(error = %error, "The workers ended with a panic: {error}");
     }
     stopping.abort();
+    if let Some((handle, _)) = numbers {
+        handle.stop(false).await;
+    }
     beside.iter().for_each(tokio::task::JoinHandle::abort);
     state.db.close().await;
     info!("Offprint has stopped");
@@ -265,6 +271,32 @@ fn server(listener: TcpListener, state: &State) -> Result<actix_web::dev::Server
         .listen(listener)
         .map_err(|error| unavailable("The address cannot be listened on", &error))?;
     Ok(server.run())
+}
+
+/// What answers at the address for those who look after the service, where there is one.
+fn numbers(state: &State) -> Result<Option<actix_web::dev::Server>, Refusal> {
+    let Some(bind) = state.settings.metrics_bind else { return Ok(None) };
+    let listener = TcpListener::bind(bind).map_err(|error| {
+        let remedy = "Set OFFPRINT_METRICS_BIND to an address and port that are free.";
+        Refusal::new(Code::Unavailable, format!("{bind} cannot be listened on: {error}. {remedy}"))
+    })?;
+    let at = listener.local_addr().unwrap_or(bind);
+    let state = state.clone();
+    let server = HttpServer::new(move || api::numbers(state.clone()))
+        .workers(1)
+        .disable_signals()
+        .listen(listener)
+        .map_err(|error| unavailable("The address for metrics cannot be listened on", &error))?;
+    info!("Metrics and health answer without a key at http://{at}");
+    Ok(Some(server.run()))
+}
+
+/// Where keys are asked for and nobody has one, says how to get the first.
+async fn hint_at_keys(state: &State) {
+    let needed = state.settings.asks_for_keys() && state.settings.api_key.is_none();
+    if needed && matches!(db::api_key::exists(&state.db).await, Ok(false)) {
+        info!("Callers need a key, and there is none yet: `offprint admin create-key` makes the first");
+    }
 }
 
 /// On the first signal: nothing new is begun, open requests end.

@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::db::capability::Capability;
+use crate::db::signal::{CHANNEL, Signal};
 use crate::db::{Connection, Error, PgPool};
 use crate::digest::Digest;
 use crate::id::{CompanyId, KeyId, UserId};
@@ -176,6 +177,11 @@ pub async fn fetch(connection: &mut Connection, company: CompanyId, key: KeyId) 
     found.ok_or(Error::Missing("key"))
 }
 
+/// Whether anybody has a key.
+pub async fn exists(pool: &PgPool) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar("select exists (select from api_key)").fetch_one(pool).await?)
+}
+
 /// At most `limit` keys of a company that were made after this one.
 pub async fn list(pool: &PgPool, company: CompanyId, after: Option<KeyId>, limit: i64) -> Result<Vec<ApiKey>, Error> {
     let found =
@@ -188,16 +194,21 @@ pub async fn list(pool: &PgPool, company: CompanyId, after: Option<KeyId>, limit
     Ok(found)
 }
 
-/// Ends a key for ever. Repeating it is harmless; the first time stays.
+/// Ends a key for ever, and tells every process. Repeating it is harmless; the first time stays.
 pub async fn revoke(pool: &PgPool, company: CompanyId, key: KeyId) -> Result<(), Error> {
-    let revoked = sqlx::query(
-        "update api_key set revoked_at = coalesce(revoked_at, now()) where company_id = $1 and key_id = $2",
+    let told = sqlx::query(
+        "with revoked as (
+             update api_key set revoked_at = coalesce(revoked_at, now()) where company_id = $1 and key_id = $2 returning 1
+         )
+         select pg_notify($3, $4) from revoked",
     )
     .bind(company)
     .bind(key)
-    .execute(pool)
+    .bind(CHANNEL)
+    .bind(Signal::Key(key).to_string())
+    .fetch_optional(pool)
     .await?;
-    if revoked.rows_affected() == 0 { Err(Error::Missing("key")) } else { Ok(()) }
+    told.map(drop).ok_or(Error::Missing("key"))
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 use sqlx::postgres::PgListener;
 
 use crate::db::{Error, PgPool};
-use crate::id::{JobId, WorkerId};
+use crate::id::{JobId, KeyId, WorkerId};
 
 /// The channel. Each database has its own.
-const CHANNEL: &str = "offprint";
+pub(super) const CHANNEL: &str = "offprint";
 
 /// What a process tells the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Signal {
     News,
     /// Somebody gave this job an order, or deleted it.
     Order(JobId),
+    /// This key was revoked. Sent with the statement that did it: it is rare, and must not be forgotten.
+    Key(KeyId),
     /// Nothing: the sender wants to hear itself.
     Test(WorkerId),
 }
@@ -38,6 +40,7 @@ impl Signal {
             None if said == "work" => Some(Self::Work),
             None if said == "news" => Some(Self::News),
             Some(("order", job)) => job.parse().ok().map(Self::Order),
+            Some(("key", key)) => key.parse().ok().map(Self::Key),
             Some(("test", worker)) => worker.parse().ok().map(Self::Test),
             _ => None,
         }
@@ -50,6 +53,7 @@ impl std::fmt::Display for Signal {
             Self::Work => out.write_str("work"),
             Self::News => out.write_str("news"),
             Self::Order(job) => write!(out, "order {job}"),
+            Self::Key(key) => write!(out, "key {key}"),
             Self::Test(worker) => write!(out, "test {worker}"),
         }
     }
@@ -90,7 +94,8 @@ mod tests {
 
     #[test]
     fn signals_read_as_they_were_sent_and_others_are_passed_over() {
-        for signal in [Signal::Work, Signal::News, Signal::Order(JobId::new()), Signal::Test(WorkerId::new())] {
+        let (order, key) = (Signal::Order(JobId::new()), Signal::Key(KeyId::new()));
+        for signal in [Signal::Work, Signal::News, order, key, Signal::Test(WorkerId::new())] {
             assert_eq!(Signal::read(&signal.to_string()), Some(signal));
         }
         for other in ["", "holiday", "order", "order 7", "work now"] {

@@ -74,6 +74,7 @@ async fn listen(state: &State) {
     loop {
         let Err(why) = hear(state, &mut heard).await;
         metrics::gauge!("offprint_listening").set(0.0);
+        state.keys.told(false);
         let pause = match &why {
             Deaf::Cut(_) => AFTER_CUT,
             Deaf::Silent => AFTER_SILENCE,
@@ -109,6 +110,7 @@ async fn hear(state: &State, heard: &mut bool) -> Result<Infallible, Deaf> {
                 Ok(Ok(signal)) if signal == own => {
                     echoed = true;
                     metrics::gauge!("offprint_listening").set(1.0);
+                    state.keys.told(true);
                     if !std::mem::replace(heard, true) {
                         info!("Signals of other processes are heard again");
                     }
@@ -128,6 +130,7 @@ fn pass_on(state: &State, signal: Signal) {
         Signal::Work => state.work.ring_here(),
         Signal::News => state.news.ring_here(),
         Signal::Order(job) => state.orders.tell_here(job),
+        Signal::Key(key) => state.keys.forget(key),
         Signal::Test(_) => {}
     }
 }

@@ -24,6 +24,7 @@ use sqlx::PgPool;
 use tempfile::TempDir;
 
 use crate::s3::S3;
+use crate::witness::Witness;
 
 #[derive(Parser)]
 struct Knobs {
@@ -66,6 +67,7 @@ impl Answer {
 pub struct House {
     pub state: State,
     pub folder: TempDir,
+    pub witness: Witness,
 }
 
 impl House {
@@ -90,6 +92,7 @@ impl House {
     }
 
     async fn build(pool: PgPool, fault: Option<&str>, store: Option<&S3>, change: impl FnOnce(&mut Settings)) -> Self {
+        let witness = Witness::of(&pool);
         let folder = TempDir::new().unwrap();
         let mut settings = Knobs::parse_from(["offprint"]).settings;
         settings.data_dir = folder.path().to_owned();
@@ -128,7 +131,7 @@ impl House {
             closing: Default::default(),
             settings: Arc::new(settings),
         };
-        Self { state, folder }
+        Self { state, folder, witness }
     }
 
     /// Sends one request through the whole application.
@@ -145,7 +148,11 @@ impl House {
         };
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body: BoxBody = answer.into_body();
-        Answer { status, headers, body: to_bytes(body).await.unwrap().to_vec() }
+        let body = to_bytes(body).await.unwrap().to_vec();
+        if body.starts_with(b"{") {
+            self.witness.read(&String::from_utf8_lossy(&body));
+        }
+        Answer { status, headers, body }
     }
 
     pub async fn get(&self, uri: impl AsRef<str>) -> Answer {

@@ -7,12 +7,14 @@ use offprint::api::document;
 use offprint::db::api_key::{self, NewKey, RawKey};
 use offprint::db::capability::Capability;
 use offprint::db::company;
+use offprint::db::signal::{Listener, Signal};
 use offprint::id::CompanyId;
 use offprint::settings::Auth;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::house::{Answer, House};
+use crate::witness;
 
 /// A house that asks for keys.
 pub async fn guarded(pool: PgPool) -> House {
@@ -50,7 +52,9 @@ impl<'a> Guest<'a> {
         let user = company::user(&mut connection, self.company, &self.user, None, None).await.unwrap();
         let new = NewKey { name: "of a test", user, capabilities, expires_at: None };
         api_key::insert(&mut connection, self.company, &raw, &new).await.unwrap();
-        raw.reveal()
+        let key = raw.reveal();
+        self.house.witness.read(&key);
+        key
     }
 
     pub async fn send(&self, request: TestRequest) -> Answer {
@@ -550,6 +554,7 @@ async fn the_command_line_makes_the_first_key(pool: PgPool) {
     let (code, key, _) =
         run(&["admin", "create-key", "--company", "new", "--user", "ann", "--capability", "assets:read"]);
     assert_eq!((code, key.lines().count()), (Some(0), 1), "{key}");
+    house.witness.read(&key);
     let bearer = format!("Bearer {}", key.trim());
     let ask = async |path: &str| send(&house, TestRequest::get().uri(path), Some(&bearer)).await.status.as_u16();
     assert_eq!((ask("/assets").await, ask("/export-jobs").await), (200, 403));
@@ -581,73 +586,94 @@ async fn a_key_of_another_process_is_refused_within_a_second_of_its_end(pool: Pg
     }
 }
 
-/// Where the log of a house goes that says everything it can.
-#[derive(Clone, Default)]
-struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, said: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(said);
-        Ok(said.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+#[sqlx::test]
+async fn revoking_a_key_tells_every_process(pool: PgPool) {
+    let house = guarded(pool.clone()).await;
+    let ann = Guest::of(&house, "ours", "ann").await;
+    let id = ann.key.parse::<RawKey>().unwrap().id;
+    let mut elsewhere = Listener::open(&pool).await.unwrap();
+    assert_eq!(ann.delete(&format!("/api-keys/{id}")).await.status.as_u16(), 204);
+    assert_eq!(elsewhere.hear().await.unwrap(), Signal::Key(id));
+    // Who hears it looks again, and who cannot hear any more believes nothing of what it knew.
+    let keys = offprint::db::key_ring::KeyRing::default();
+    let revoked = async || keys.find(&pool, id).await.unwrap().unwrap().revoked_at.is_some();
+    keys.told(true);
+    assert!(revoked().await);
+    sqlx::query("update api_key set revoked_at = null").execute(&pool).await.unwrap();
+    assert!(revoked().await, "it was asked a moment ago");
+    keys.forget(id);
+    assert!(!revoked().await);
+    sqlx::query("update api_key set revoked_at = now()").execute(&pool).await.unwrap();
+    keys.told(false);
+    assert!(revoked().await);
 }
 
-/// Every row of every table, as text.
-async fn dump(pool: &PgPool) -> String {
-    let names = "select tablename::text from pg_tables where schemaname = 'public'";
-    let tables: Vec<String> = sqlx::query_scalar(names).fetch_all(pool).await.unwrap();
-    let mut all = String::new();
-    for table in tables {
-        let sql = sqlx::AssertSqlSafe(format!("select row::text from \"{table}\" row"));
-        let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(pool).await.unwrap();
-        all.extend(rows);
-    }
-    all
+#[sqlx::test]
+async fn a_request_that_waits_ends_with_its_key(pool: PgPool) {
+    let house = guarded(pool).await;
+    let ann = Guest::of(&house, "ours", "ann").await;
+    let asset = ann.asset("a.txt", b"a").await;
+    let order = json!({"assetHandleArray": [asset], "fmt": "orig", "execTime": "2099-01-01T00:00:00Z"});
+    let job = ann.post("/export-jobs", order).await.is(202);
+    let path = format!("{}?wait=60", job["links"]["self"].as_str().unwrap());
+    let id = ann.key.parse::<RawKey>().unwrap().id;
+    assert_eq!(ann.get("/assets").await.status.as_u16(), 200);
+    let (answer, revoked) =
+        tokio::join!(ann.get(&path), async { api_key::revoke(&house.state.db, ann.company, id).await });
+    revoked.unwrap();
+    assert_eq!(answer.is(401)["code"], "key-disabled");
+}
+
+#[sqlx::test]
+async fn what_all_companies_store_is_for_operators(pool: PgPool) {
+    use actix_web::body::to_bytes;
+    use actix_web::test::{call_service, init_service};
+    let house = guarded(pool).await;
+    let ann = Guest::of(&house, "ours", "ann").await;
+    let ready = ann.get("/health/ready").await.is(200);
+    assert!(ready.get("freeBytes").is_none() && ready.get("damagedBlobs").is_none(), "{ready}");
+    let numbers = String::from_utf8(ann.get("/metrics").await.body).unwrap();
+    assert!(numbers.contains("\noffprint_slots ") && !numbers.contains("blob"), "{numbers}");
+    let app = init_service(offprint::api::numbers(house.state.clone())).await;
+    let ask = async |path: &str| {
+        let answer = call_service(&app, TestRequest::get().uri(path).to_request()).await;
+        (
+            answer.status().as_u16(),
+            String::from_utf8(to_bytes(answer.into_body()).await.ok().unwrap().to_vec()).unwrap(),
+        )
+    };
+    let (status, ready) = ask("/health/ready").await;
+    assert!(status == 200 && ready.contains("\"freeBytes\":"), "{status} {ready}");
+    let (status, numbers) = ask("/metrics").await;
+    assert!(status == 200 && numbers.contains("\noffprint_damaged_blobs 0"), "{status} {numbers}");
+    let (status, elsewhere) = ask("/assets").await;
+    assert!(status == 404 && elsewhere.contains("/metrics"), "{status} {elsewhere}");
 }
 
 #[sqlx::test]
 async fn a_raw_key_is_kept_nowhere(pool: PgPool) {
-    use tracing::instrument::WithSubscriber;
-    let log = Log::default();
-    let writer = log.clone();
-    let says_all = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
     let house = guarded(pool).await;
-    let work = async {
-        let ann = Guest::of(&house, "ours", "ann").await;
-        let objects = Objects::made_by(&ann).await;
-        let made = ann.post("/api-keys", json!({"name": "third"})).await.is(201);
-        let keys = [ann.key.clone(), made["key"].as_str().unwrap().to_owned()];
-        let mut said = Vec::new();
-        for key in &keys {
-            for operation in operations().iter().filter(|operation| operation.method != "DELETE") {
-                for how in [format!("Bearer {key}"), key.clone(), format!("Bearer {key}0"), format!("Basic {key}")] {
-                    said.extend(send(&house, operation.request(&objects), Some(&how)).await.body);
-                }
+    let ann = Guest::of(&house, "ours", "ann").await;
+    let objects = Objects::made_by(&ann).await;
+    let made = ann.post("/api-keys", json!({"name": "third"})).await.is(201);
+    let keys = [ann.key.clone(), made["key"].as_str().unwrap().to_owned()];
+    let mut said = String::new();
+    for key in &keys {
+        for operation in operations().iter().filter(|operation| operation.method != "DELETE") {
+            for how in [format!("Bearer {key}"), key.clone(), format!("Bearer {key}0"), format!("Basic {key}")] {
+                let answer = send(&house, operation.request(&objects), Some(&how)).await;
+                said += &String::from_utf8_lossy(&answer.body);
             }
         }
-        (keys, said)
-    };
-    let (keys, said) = work.with_subscriber(says_all.finish()).await;
-    let (log, rows) = (log.0.lock().unwrap().clone(), dump(&house.state.db).await);
-    let (log, said) = (String::from_utf8_lossy(&log).into_owned(), String::from_utf8_lossy(&said).into_owned());
+    }
+    let rows = witness::dump(&mut house.state.db.acquire().await.unwrap()).await;
+    let log = witness::log();
     assert!(log.contains("GET /assets -> 200") && rows.contains("of a test"), "the log and the dump are not empty");
-    for key in keys {
-        let secret = &key[36..];
-        let bytes = hex::decode(secret).unwrap();
+    for spelling in keys.iter().flat_map(|key| witness::spellings(&key[36..])) {
         for (place, text) in [("the database", &rows), ("the log", &log), ("an answer", &said)] {
-            assert!(!text.contains(secret), "{place} holds a key");
-            assert!(!text.contains(&base64_of(&bytes)), "{place} holds a key");
+            assert!(!text.contains(&spelling), "{place} holds a key");
         }
     }
-}
-
-fn base64_of(bytes: &[u8]) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes)
 }
 
 #[sqlx::test]

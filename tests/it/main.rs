@@ -41,3 +41,4 @@ mod s3;
 mod service;
 mod storage;
 mod system;
+mod witness;

@@ -98,7 +98,8 @@ pub async fn validate(state: Data<State>, caller: Caller, order: Body<Order>) ->
     let Body(mut order, _) = order;
     let user = allowed(&mut connection, &caller, &mut order).await?;
     let desk = state.desk();
-    let draft = draft(&mut connection, caller.company, order, state.settings.max_items, &desk).await.map_err(refused)?;
+    let draft =
+        draft(&mut connection, caller.company, order, state.settings.max_items, &desk).await.map_err(refused)?;
     let source_bytes =
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;

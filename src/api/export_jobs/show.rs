@@ -13,6 +13,7 @@ use utoipa::IntoParams;
 use crate::api::caller::Caller;
 use crate::api::export_jobs::job::{self, Job};
 use crate::api::export_jobs::{JobPath, seen};
+use crate::api::guard;
 use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
 use crate::api::responses::{BadQuery, Missing};
@@ -98,6 +99,7 @@ async fn watch(
             () = sleep_until(end.min(Instant::now() + LOOK)) => {}
             () = state.closing.cancelled() => {}
         }
+        guard::check_again(state, caller).await?;
     }
 }
 
