@@ -135,6 +135,7 @@ fn own_signature(bytes: &[u8]) -> Option<(AssetType, &'static str)> {
         // BigTIFF; and JPEG 2000 without its box.
         [b'I', b'I', 43, 0, ..] | [b'M', b'M', 0, 43, ..] => Some((Image, "image/tiff")),
         [0xff, 0x4f, 0xff, 0x51, ..] => Some((Image, "image/j2c")),
+        bytes if render::is_avif(bytes) => Some((Image, "image/avif")),
         [b't', b't', b'c', b'f', ..] => Some((Font, "font/collection")),
         // EPS with a preview for Windows.
         [0xc5, 0xd0, 0xd3, 0xc6, ..] => Some((PostScript, "application/postscript")),
@@ -235,6 +236,8 @@ mod tests {
         assert_eq!(told(b"\x00\x01\x00\x00\x00\x0f\x00\x80\x00\x03").1, "font/ttf");
         assert_eq!(told(b"OggS\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00").0, AssetType::Audio);
         assert_eq!(told(b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41").0, AssetType::Video);
+        assert_eq!(told(b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1avif").1, "image/avif");
+        assert_eq!(told(b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1heic").1, "image/heif");
         assert_eq!(told(b"RIFF\x24\x00\x00\x00WEBPVP8 ").1, "image/webp");
         let mut profile = [0; 128];
         profile[36..40].copy_from_slice(b"acsp");

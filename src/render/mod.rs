@@ -36,7 +36,7 @@ pub use develop::{ENGINE_VERSION, Rendered, render, render_all};
 pub use failure::{Failure, Warning};
 pub use fault::Fault;
 pub use files::{Files, Headers};
-pub use header::{Header, SourceFormat, probe};
+pub use header::{Header, SourceFormat, is_avif, probe};
 pub use limits::Limits;
 pub use plan::{Decode, Encode, Plan};
 pub use pool::Pool;

@@ -233,6 +233,8 @@ pub(super) fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size:
         SourceFormat::Jpeg | SourceFormat::Png => 0,
         // The file, and for each component its waves and its values in floating point.
         SourceFormat::Jp2 => 12 * header.decoded_bytes(),
+        // The frame as the library holds it, and as planes.
+        SourceFormat::Avif => 4 * header.decoded_bytes(),
         _ => header.decoded_bytes(),
     };
     let (mut current, steps) = match steps {

@@ -128,6 +128,36 @@ impl Rights {
         );
         Some(packet.into_bytes())
     }
+
+    /// A small EXIF with creators and copyright, which has no place for a credit; none when there is nothing to keep.
+    pub fn exif(&self) -> Option<Vec<u8>> {
+        let creators = (!self.creators.is_empty()).then(|| self.creators.join("; "));
+        let texts = [(0x013B, creators), (0x8298, self.copyright.clone())];
+        let texts: Vec<(u16, Vec<u8>)> =
+            texts.into_iter().filter_map(|(tag, text)| Some((tag, text?.into_bytes()))).collect();
+        let ended = texts.into_iter().map(|(tag, text)| (tag, [text, vec![0]].concat())).collect::<Vec<_>>();
+        (!ended.is_empty()).then(|| directory(&ended))
+    }
+}
+
+/// One directory of texts; a short one lies in the place of its own offset. Source: TIFF 6.0, section 2.
+fn directory(texts: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    let mut out = b"MM\0*\0\0\0\x08".to_vec();
+    out.extend((texts.len() as u16).to_be_bytes());
+    let (mut data, start) = (Vec::<u8>::new(), out.len() + 12 * texts.len() + 4);
+    for (tag, text) in texts {
+        out.extend([&tag.to_be_bytes()[..], &[0, 2], &(text.len() as u32).to_be_bytes()].concat());
+        if text.len() > 4 {
+            out.extend(((start + data.len()) as u32).to_be_bytes());
+            data.extend(text);
+        } else {
+            out.extend(text);
+            out.extend(&[0; 4][text.len()..]);
+        }
+    }
+    out.extend([0; 4]);
+    out.extend(data);
+    out
 }
 
 #[derive(Clone, Copy)]

@@ -15,18 +15,18 @@ use crate::house::House;
 use crate::render::{RED, Studio, file_of, quarters};
 
 /// A picture with as many colours as pixels, soft enough that JPEG can hold it.
-fn soft() -> RgbImage {
+pub fn soft() -> RgbImage {
     RgbImage::from_fn(120, 80, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x + y) as u8]))
 }
 
-fn noise(width: u32, height: u32) -> RgbImage {
+pub fn noise(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let mixed = x.wrapping_mul(2_654_435_761).rotate_left(y % 31) ^ y.wrapping_mul(2_246_822_519);
         Rgb([mixed as u8, (mixed >> 8) as u8, (mixed >> 16) as u8])
     })
 }
 
-fn studio(picture: impl Into<DynamicImage>) -> Studio {
+pub fn studio(picture: impl Into<DynamicImage>) -> Studio {
     Studio::with(&file_of(picture, ImageFormat::Png))
 }
 
@@ -34,7 +34,7 @@ fn colors(picture: &DynamicImage) -> HashSet<Rgba<u8>> {
     picture.to_rgba8().pixels().copied().collect()
 }
 
-fn mean_difference(a: &RgbImage, b: &RgbImage) -> f64 {
+pub fn mean_difference(a: &RgbImage, b: &RgbImage) -> f64 {
     let sum: u64 = a.iter().zip(b.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     sum as f64 / a.len() as f64
 }
@@ -462,33 +462,4 @@ async fn a_job_reads_and_writes_jpeg_2000_and_photoshop_documents(pool: PgPool) 
         assert_eq!(picture.to_rgb8(), soft(), "{name}");
     }
     house.check().await;
-}
-
-/// What an AVIF says in its boxes: width and height, and whether there is a second picture for alpha.
-fn avif_says(file: &[u8]) -> (u32, u32, bool) {
-    assert_eq!(&file[4..12], b"ftypavif");
-    let size = file.windows(4).position(|name| name == b"ispe").unwrap() + 8;
-    let number = |at: usize| u32::from_be_bytes(file[at..at + 4].try_into().unwrap());
-    (number(size), number(size + 4), file.windows(4).any(|name| name == b"auxC"))
-}
-
-#[test]
-fn avif_has_its_size_its_alpha_and_its_quality() {
-    let (opaque, clear) = (studio(soft()), studio(RgbaImage::from_pixel(33, 7, Rgba([9, 200, 90, 80]))));
-    let file = |studio: &Studio, modifier: &str| studio.file(modifier).unwrap().0;
-    assert_eq!(avif_says(&file(&opaque, "fmt=avif")), (120, 80, false));
-    assert_eq!(avif_says(&file(&clear, "fmt=avif-alpha,,lossless")), (33, 7, true));
-    assert_eq!(clear.file("fmt=avif").unwrap().1.warnings[0].code, Code::AlphaFlattened);
-    let noise = studio(noise(64, 64));
-    let sizes: Vec<usize> =
-        [1, 30, 60, 90, 100].map(|quality| file(&noise, &format!("fmt=avif&qlt={quality}")).len()).into();
-    assert!(sizes.is_sorted() && sizes[0] * 4 < sizes[4], "{sizes:?}");
-    assert!(file(&noise, "fmt=avif,,lossless").len() > sizes[4]);
-    assert_eq!(file(&noise, "fmt=avif&qlt=50"), file(&noise, "fmt=avif&qlt=50"));
-    for (width, height) in [(1, 1), (1, 9), (17, 1), (65, 64)] {
-        for modifier in ["fmt=avif", "fmt=avif-alpha,,lossless"] {
-            let tiny = studio(self::noise(width, height));
-            assert_eq!(avif_says(&file(&tiny, modifier)).0, width, "{modifier}");
-        }
-    }
 }

@@ -1,4 +1,8 @@
-//! AVIF out: planes of our own, AV1 from libaom, and the boxes around them from avif-serialize.
+//! AVIF out: planes of our own, AV1 from libaom, and the boxes around them from avif-serialize. What comes in is read by
+//! the files of the folder. docs/decisions/0031-avif.md has the reasons.
+
+mod frame;
+mod tiles;
 
 use std::io::Write;
 
@@ -11,6 +15,9 @@ use crate::language::Compression;
 use crate::render::failure::Failure;
 use crate::render::pixels::Raster;
 use crate::render::plan::Encode;
+use crate::render::rights::Rights;
+
+pub(super) use tiles::decode;
 
 pub(super) fn encode(encode: &Encode, pixels: &Raster<u8>, out: &mut impl Write) -> Result<(), Failure> {
     let (width, height) = pixels.size();
@@ -37,6 +44,10 @@ pub(super) fn encode(encode: &Encode, pixels: &Raster<u8>, out: &mut impl Write)
     file.set_color_primaries(ColorPrimaries::Bt709).set_transfer_characteristics(TransferCharacteristics::Srgb);
     file.set_matrix_coefficients(matrix).set_full_color_range(true);
     file.set_chroma_subsampling((!lossless, !lossless)).set_seq_profile(u8::from(lossless));
+    // The boxes have a place for EXIF, and none for XMP.
+    if let Some(exif) = encode.xmp.as_ref().and_then(|xmp| Rights::of_xmp(xmp).exif()) {
+        file.set_exif(exif);
+    }
     file.write_slice(&mut *out, &color, alpha.as_deref())?;
     Ok(())
 }

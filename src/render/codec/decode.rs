@@ -8,7 +8,7 @@ use image::codecs::bmp::BmpDecoder;
 use image::{DynamicImage, ImageDecoder};
 
 use super::strips::Strips;
-use super::{gif, jp2, jpeg, png, psd, tiff, webp};
+use super::{avif, gif, jp2, jpeg, png, psd, tiff, webp};
 use crate::code::Code;
 use crate::language::PixelType;
 use crate::render::failure::Failure;
@@ -122,8 +122,9 @@ fn decode_file(mut file: File, rows: &mut Rows<'_>) -> Result<(), Failure> {
         SourceFormat::Webp => webp::decode(input, rows),
         SourceFormat::Gif => gif::decode(input, rows),
         SourceFormat::Bmp => rows.take(through_image(BmpDecoder::new(input).map_err(image_failure)?)?),
-        SourceFormat::Jp2 => rows.take(jp2::decode(input, rows.plan())?),
-        SourceFormat::Psd => rows.take(psd::decode(input)?),
+        SourceFormat::Jp2 => jp2::decode(input, rows),
+        SourceFormat::Psd => psd::decode(input, rows),
+        SourceFormat::Avif => avif::decode(input, rows),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The one place with unsafe code of ours: calls of libaom, for which nobody keeps a safe wrapper that encodes. It sees
-//! our own pixels only, never a file from outside. docs/decisions/0031-avif.md has the reason and the measurement.
+//! The one place with unsafe code of ours: calls of libaom, for which nobody keeps a safe wrapper that encodes, or one that
+//! decodes and compiles. docs/decisions/0031-avif.md has the reason and the measurement.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_uint};
@@ -9,10 +9,10 @@ use std::ptr;
 use libaom_sys as aom;
 
 /// One component of a picture, without gaps.
-pub(super) struct Plane {
+pub(super) struct Plane<T = u8> {
     pub width: usize,
     pub height: usize,
-    pub data: Vec<u8>,
+    pub data: Vec<T>,
 }
 
 /// How planes become a frame.
@@ -25,6 +25,13 @@ pub(super) struct Settings {
     pub lossless: bool,
 }
 
+/// A decoded frame: brightness, and unless it is gray blue and red, which may be narrower and lower.
+pub(super) struct Frame {
+    /// Bits of a component: 8, 10 or 12.
+    pub bits: u8,
+    pub planes: Vec<Plane<u16>>,
+}
+
 /// Speed from 0 to 9, where 9 is the fastest for single pictures.
 const SPEED: c_int = 9;
 
@@ -33,6 +40,11 @@ const SPEED: c_int = 9;
 pub(super) fn av1(planes: &[Plane], settings: &Settings) -> Option<Vec<u8>> {
     let image = Image::new(planes)?;
     Encoder::new(planes, settings)?.frame(&image)
+}
+
+/// Decodes one AV1 frame, on at most so many threads. `None` when the library finds it damaged.
+pub(super) fn frame(data: &[u8], threads: c_uint) -> Option<Frame> {
+    Decoder::new(threads)?.frame(data)
 }
 
 /// An image that the library allocated and that is freed at the end.
@@ -159,4 +171,68 @@ impl Drop for Encoder {
         // SAFETY: it was initialised and is destroyed once.
         unsafe { aom::aom_codec_destroy(&mut *self.0) };
     }
+}
+
+/// A codec that is destroyed at the end, where it was initialised.
+struct Decoder(Box<aom::aom_codec_ctx_t>);
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        // SAFETY: it was initialised and is destroyed once.
+        unsafe { aom::aom_codec_destroy(&mut *self.0) };
+    }
+}
+
+impl Decoder {
+    fn new(threads: c_uint) -> Option<Self> {
+        let config = aom::aom_codec_dec_cfg { threads, w: 0, h: 0, allow_lowbitdepth: 1 };
+        let mut context = Box::new(MaybeUninit::<aom::aom_codec_ctx_t>::zeroed());
+        // SAFETY: the context is zeroed, the interface the library's own, and the version that of the bindings.
+        let done = unsafe {
+            let version = aom::AOM_DECODER_ABI_VERSION as c_int;
+            aom::aom_codec_dec_init_ver(context.as_mut_ptr(), aom::aom_codec_av1_dx(), &config, 0, version)
+        };
+        // SAFETY: the library has filled it.
+        (done == aom::AOM_CODEC_OK).then(|| Self(unsafe { context.assume_init() }))
+    }
+
+    fn frame(mut self, data: &[u8]) -> Option<Frame> {
+        // SAFETY: the codec is initialised, and the data lives as long as the call.
+        let done = unsafe { aom::aom_codec_decode(&mut *self.0, data.as_ptr(), data.len(), ptr::null_mut()) };
+        if done != aom::AOM_CODEC_OK {
+            return None;
+        }
+        let mut at: aom::aom_codec_iter_t = ptr::null();
+        // SAFETY: the image lives until the next call with the codec; nothing else is called before it is copied.
+        let image = unsafe { aom::aom_codec_get_frame(&mut *self.0, &mut at).as_ref() }?;
+        let bits = u8::try_from(image.bit_depth).ok().filter(|bits| matches!(bits, 8 | 10 | 12))?;
+        let numbers = if image.monochrome == 0 { 0..3 } else { 0..1 };
+        let planes = numbers.map(|number| copied(image, number)).collect::<Option<Vec<_>>>()?;
+        Some(Frame { bits, planes })
+    }
+}
+
+/// A plane of an image that the library decoded.
+fn copied(image: &aom::aom_image_t, number: usize) -> Option<Plane<u16>> {
+    let (across, down) = if number == 0 { (0, 0) } else { (image.x_chroma_shift, image.y_chroma_shift) };
+    let half = |side: c_uint, shift: c_uint| side.div_ceil(1_u32.checked_shl(shift)?).try_into().ok();
+    let (width, height): (usize, usize) = (half(image.d_w, across)?, half(image.d_h, down)?);
+    let wide = image.fmt & aom::AOM_IMG_FMT_HIGHBITDEPTH != 0;
+    let (from, stride) = (image.planes[number].cast_const(), usize::try_from(image.stride[number]).ok()?);
+    let length = width * if wide { 2 } else { 1 };
+    if from.is_null() || stride < length {
+        return None;
+    }
+    let mut data = Vec::with_capacity(width * height);
+    for row in 0..height {
+        // SAFETY: a plane has at least this many rows, each `stride` bytes from the last and no shorter than `length`; the
+        // image is not written to while it is borrowed.
+        let line = unsafe { std::slice::from_raw_parts(from.add(row * stride), length) };
+        if wide {
+            data.extend(line.chunks_exact(2).map(|pair| u16::from_ne_bytes([pair[0], pair[1]])));
+        } else {
+            data.extend(line.iter().map(|value| u16::from(*value)));
+        }
+    }
+    Some(Plane { width, height, data })
 }

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub use conversion::Conversion;
 pub use library::{Library, ProfileBytes};
 pub use profile::Profile;
+pub(in crate::render) use profile::coded;
 
 use super::failure::{Failure, Warning};
 use super::header::Header;

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use moxcms::{
-    Chromaticity, ColorPrimaries, ColorProfile, DataColorSpace, ProfileClass, ProfileText, ToneReprCurve, XyY,
-    white_point_d50, white_point_d65,
+    Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace, MatrixCoefficients,
+    ProfileClass, ProfileText, ToneReprCurve, TransferCharacteristics, XyY, white_point_d50, white_point_d65,
 };
 use serde::{Serialize, Serializer};
 
@@ -94,6 +94,45 @@ impl Profile {
     pub fn is_default_of(&self, pixel_type: PixelType) -> bool {
         Self::default_of(pixel_type).is_ok_and(|made| made == *self)
     }
+}
+
+/// The profile of colours that are named by the numbers of ITU-T H.273, as films name them; none where they say nothing.
+///
+/// # Errors
+/// `unsupported-color` for light beyond white, which nothing here can bring back into it.
+pub(in crate::render) fn coded(primaries: u16, transfer: u16) -> Result<Option<Vec<u8>>, Failure> {
+    const SRGB: u8 = 13;
+    let curve = match transfer {
+        16 | 18 => {
+            let detail =
+                "Pictures with a high dynamic range (PQ or HLG) cannot be read; save them with the range of sRGB.";
+            return Err(Failure::new(Code::UnsupportedColor, detail));
+        }
+        // Cameras' curves: still pictures that say them are made and shown with that of sRGB.
+        1 | 6 | 14 | 15 => SRGB,
+        other => other.min(255) as u8,
+    };
+    let encoded = |profile: ColorProfile| profile.encode().ok();
+    let cicp = match (CicpColorPrimaries::try_from(primaries.min(255) as u8), TransferCharacteristics::try_from(curve))
+    {
+        (Ok(CicpColorPrimaries::Bt709), Ok(TransferCharacteristics::Srgb)) => {
+            return Ok(encoded(ColorProfile::new_srgb()));
+        }
+        (Ok(CicpColorPrimaries::Smpte432), Ok(TransferCharacteristics::Srgb)) => {
+            return Ok(encoded(ColorProfile::new_display_p3()));
+        }
+        (Ok(primaries), Ok(transfer)) => CicpProfile {
+            color_primaries: primaries,
+            transfer_characteristics: transfer,
+            matrix_coefficients: MatrixCoefficients::Identity,
+            full_range: true,
+        },
+        _ => return Ok(None),
+    };
+    let mut profile = ColorProfile::new_from_cicp(cicp);
+    profile.cicp = None;
+    let known = profile.red_trc.is_some();
+    Ok(encoded(profile).filter(|_| known))
 }
 
 pub(super) fn missing(name: &str) -> Failure {

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, Read, Seek};
 
+use super::boxes::{Boxes, open};
 use super::{Header, MAX_PROFILE, MAX_XMP, SourceFormat, corrupt, exif, skip};
 use crate::code::Code;
 use crate::language::PixelType;
@@ -11,7 +12,7 @@ use crate::render::failure::Failure;
 const MOST: u64 = MAX_PROFILE as u64 + (1 << 20);
 
 /// What a box with XMP begins with.
-const XMP: [u8; 16] = *b"\xBE\x7A\xCF\xCB\x97\xA9\x42\xE8\x9C\x71\x99\x94\x91\xE3\xAF\xAC";
+pub(in crate::render) const XMP: [u8; 16] = *b"\xBE\x7A\xCF\xCB\x97\xA9\x42\xE8\x9C\x71\x99\x94\x91\xE3\xAF\xAC";
 
 /// What the boxes say.
 #[derive(Default)]
@@ -37,7 +38,7 @@ pub(super) fn read(input: &mut (impl BufRead + Seek)) -> Result<Header, Failure>
             (b"jp2h", Some(length)) if length <= MOST => {
                 let mut boxes = vec![0; length as usize];
                 input.read_exact(&mut boxes)?;
-                found.look_into(&boxes)?;
+                found.look_into(Boxes(&boxes))?;
             }
             (b"uuid", Some(length)) if (16..=MAX_XMP as u64).contains(&length) => {
                 let mut data = vec![0; length as usize];
@@ -66,24 +67,6 @@ pub(in crate::render) fn end(input: &mut (impl BufRead + Seek)) -> Result<u64, F
     }
 }
 
-/// The name of the box that begins here, and the length of what is in it; `None` is all that is left.
-fn open(input: &mut impl Read) -> Result<([u8; 4], Option<u64>), Failure> {
-    let mut start = [0; 8];
-    input.read_exact(&mut start)?;
-    let kind = [start[4], start[5], start[6], start[7]];
-    let (whole, head) = match u32::from_be_bytes([start[0], start[1], start[2], start[3]]) {
-        0 => return Ok((kind, None)),
-        1 => {
-            let mut long = [0; 8];
-            input.read_exact(&mut long)?;
-            (u64::from_be_bytes(long), 16)
-        }
-        short => (u64::from(short), 8),
-    };
-    let length = whole.checked_sub(head).ok_or_else(|| corrupt("A box of the JPEG 2000 is shorter than its head."))?;
-    Ok((kind, Some(length)))
-}
-
 /// What the codestream says of itself.
 struct Size {
     size: (u32, u32),
@@ -108,13 +91,9 @@ fn size(input: &mut impl Read) -> Result<Size, Failure> {
 
 impl Found {
     /// Reads boxes that lie in another.
-    fn look_into(&mut self, mut boxes: &[u8]) -> Result<(), Failure> {
-        while boxes.len() >= 8 {
-            let (kind, length) = open(&mut boxes)?;
-            let length = length.map_or(boxes.len(), |length| length as usize);
-            let data =
-                boxes.get(..length).ok_or_else(|| corrupt("A box of the JPEG 2000 is longer than its place."))?;
-            boxes = &boxes[length..];
+    fn look_into(&mut self, mut boxes: Boxes<'_>) -> Result<(), Failure> {
+        while let Some((kind, inside)) = boxes.next()? {
+            let data = inside.0;
             match &kind {
                 b"colr" if self.space.is_none() && self.profile.is_none() => self.color(data),
                 b"pclr" => self.palette = data.get(2..4).map(|it| (usize::from(it[0]), (it[1] & 0x7F) + 1)),
@@ -123,7 +102,7 @@ impl Found {
                     let kinds = data.get(2..).unwrap_or_default().chunks_exact(6);
                     self.alpha = kinds.last().is_some_and(|it| it[2] == 0 && matches!(it[3], 1 | 2));
                 }
-                b"res " => self.look_into(data)?,
+                b"res " => self.look_into(Boxes(data))?,
                 // What it is to be shown at only counts where nothing says how it was made.
                 b"resc" => self.dpi = resolution(data).or(self.dpi),
                 b"resd" => self.dpi = self.dpi.or(resolution(data)),

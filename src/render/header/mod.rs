@@ -1,7 +1,11 @@
 //! What a file says of its picture before any pixel is decoded. Reads a bounded amount and calls no C code.
 
+pub(super) mod av1;
+pub(super) mod avif;
+mod boxes;
 mod exif;
 mod gif;
+mod items;
 pub(super) mod jp2;
 mod jpeg;
 mod others;
@@ -9,6 +13,7 @@ mod photoshop;
 pub(super) mod psd;
 mod tiff;
 
+pub use avif::is_avif;
 pub(super) use jpeg::XMP as JPEG_XMP;
 pub(super) use others::{PNG_XMP, image_failure, png_failure};
 pub use photoshop::EmbeddedPath;
@@ -56,12 +61,14 @@ pub enum SourceFormat {
     Jp2,
     /// A Photoshop document.
     Psd,
+    /// AVIF.
+    Avif,
 }
 
 impl SourceFormat {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Jpeg, Self::Png, Self::Tiff, Self::Webp, Self::Gif, Self::Bmp, Self::Jp2, Self::Psd];
+    pub const ALL: [Self; 9] =
+        [Self::Jpeg, Self::Png, Self::Tiff, Self::Webp, Self::Gif, Self::Bmp, Self::Jp2, Self::Psd, Self::Avif];
 
     /// Its media type.
     pub fn mime(self) -> &'static str {
@@ -74,6 +81,7 @@ impl SourceFormat {
             Self::Bmp => "image/bmp",
             Self::Jp2 => "image/jp2",
             Self::Psd => "image/vnd.adobe.photoshop",
+            Self::Avif => "image/avif",
         }
     }
 }
@@ -198,7 +206,7 @@ fn read(path: &Path) -> Result<Header, Failure> {
     let mut reader = BufReader::new(File::open(path)?);
     let start = peek(&mut reader)?;
     let Some(format) = sniff(&start) else {
-        let detail = "The file is no JPEG, PNG, TIFF, WebP, GIF, BMP, JPEG 2000 or Photoshop picture.";
+        let detail = "The file is no JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, JPEG 2000 or Photoshop picture.";
         return Err(Failure::new(Code::UnsupportedFormat, detail));
     };
     let header = match format {
@@ -210,6 +218,7 @@ fn read(path: &Path) -> Result<Header, Failure> {
         SourceFormat::Bmp => others::bmp(reader)?,
         SourceFormat::Jp2 => jp2::read(&mut reader)?,
         SourceFormat::Psd => psd::read(&mut reader)?.0,
+        SourceFormat::Avif => avif::read(&mut reader)?.0,
     };
     if header.width == 0 || header.height == 0 {
         return Err(Failure::new(Code::Corrupt, "The picture has no size."));
@@ -218,8 +227,8 @@ fn read(path: &Path) -> Result<Header, Failure> {
 }
 
 fn peek(reader: &mut (impl BufRead + Seek)) -> Result<Vec<u8>, Failure> {
-    let mut start = Vec::with_capacity(16);
-    reader.by_ref().take(16).read_to_end(&mut start)?;
+    let mut start = Vec::with_capacity(64);
+    reader.by_ref().take(64).read_to_end(&mut start)?;
     reader.rewind()?;
     Ok(start)
 }
@@ -234,6 +243,7 @@ fn sniff(start: &[u8]) -> Option<SourceFormat> {
         [b'B', b'M', ..] => Some(SourceFormat::Bmp),
         [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xFF, 0x4F, 0xFF, 0x51, ..] => Some(SourceFormat::Jp2),
         [b'8', b'B', b'P', b'S', ..] => Some(SourceFormat::Psd),
+        start if avif::is_avif(start) => Some(SourceFormat::Avif),
         _ => None,
     }
 }

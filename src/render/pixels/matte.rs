@@ -6,7 +6,7 @@ use crate::language::PixelType;
 
 impl<S: Sample> Raster<S> {
     /// Takes brightness as alpha, row by row, in the place of what was there.
-    pub(super) fn masked(self, matte: &[S]) -> Self {
+    pub fn masked(self, matte: &[S]) -> Self {
         let mut picture = self.with_alpha();
         let colors = picture.pixel_type.components();
         picture.pixels_mut().zip(matte).for_each(|(pixel, alpha)| pixel[colors] = *alpha);
