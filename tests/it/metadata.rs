@@ -71,13 +71,45 @@ fn rights_are_kept_and_places_are_dropped() {
     let studio = Studio::with(&picture());
     let before = probe(&studio.source()).unwrap();
     assert_eq!((before.upright(), &before.rights), ((16, 32), &rights()));
-    for format in ["jpeg", "pjpeg", "png", "tif"] {
+    for format in ["jpeg", "pjpeg", "png", "tif", "webp", "webp-alpha,,lossless", "jpeg2000"] {
         let file = studio.file(&format!("fmt={format}")).unwrap().0;
         let after = probe(&Studio::with(&file).source()).unwrap();
         assert_eq!((after.width, after.height, after.orientation), (16, 32, Turn::NONE), "{format}");
         assert_eq!(after.rights, rights(), "{format}");
         assert!(!tells(&file, b"SECR"), "{format}");
     }
+    // EXIF has no place for a credit.
+    let file = studio.file("fmt=avif").unwrap().0;
+    assert_eq!(probe(&Studio::with(&file).source()).unwrap().rights, Rights { credit: None, ..rights() });
+    let packet = rights().xmp().unwrap();
+    for format in ["gif", "gif-alpha", "pdf", "pdf,,jpeg"] {
+        let file = studio.file(&format!("fmt={format}&iccEmbed=1")).unwrap().0;
+        assert!(tells(&file, &packet), "{format}");
+    }
+    assert_eq!(studio.picture("fmt=gif").into_rgb8().dimensions(), (16, 32));
+}
+
+#[test]
+fn a_webp_with_xmp_says_so_before_its_picture() {
+    let clear = image::RgbaImage::from_fn(9, 5, |x, y| image::Rgba([9, 200, 90, (x * 20 + y) as u8]));
+    let source = Studio::with(&file_of(clear.clone(), ImageFormat::Png)).file("fmt=png-alpha").unwrap().0;
+    // Behind the header of a PNG: XMP in a text chunk.
+    let mut text = [b"XML:com.adobe.xmp\0\0\0\0\0", XMP.as_bytes()].concat();
+    text.splice(..0, *b"iTXt");
+    let chunk = [&(text.len() as u32 - 4).to_be_bytes()[..], &text, &crc32fast::hash(&text).to_be_bytes()].concat();
+    let file = [&source[..33], &chunk, &source[33..]].concat();
+    let studio = Studio::with(&file);
+    for format in ["webp-alpha,,lossless", "webp-alpha", "webp", "webp,,lossless"] {
+        let webp = studio.file(&format!("fmt={format}")).unwrap().0;
+        assert_eq!((&webp[12..16], webp[20] & 4), (&b"VP8X"[..], 4), "{format}");
+        assert_eq!(webp.len(), 8 + u32::from_le_bytes(webp[4..8].try_into().unwrap()) as usize, "{format}");
+        let read = Studio::with(&webp);
+        let header = probe(&read.source()).unwrap();
+        assert_eq!((header.width, header.height, header.rights.credit.as_deref()), (9, 5, Some("Us")), "{format}");
+        assert_eq!(header.alpha, format.contains("alpha"), "{format}");
+    }
+    let lossless = studio.file("fmt=webp-alpha,,lossless").unwrap().0;
+    assert_eq!(Studio::with(&lossless).picture("fmt=png-alpha").to_rgba8(), clear);
 }
 
 #[test]
@@ -93,7 +125,8 @@ fn photoshop_documents_and_jpeg_2000_say_whose_they_are() {
     assert_eq!((before.rights, before.xmp.as_deref()), (rights(), Some(XMP.as_bytes())));
     let file = studio.file("fmt=jpeg&xmpEmbed=1").unwrap().0;
     assert!(tells(&file, XMP.as_bytes()));
-    let mut wave = studio.file("fmt=jpeg2000,gray").unwrap().0;
+    let nobodys = Studio::with(&file_of(RgbImage::new(8, 4), ImageFormat::Png));
+    let mut wave = nobodys.file("fmt=jpeg2000,gray").unwrap().0;
     let uuid = b"\xBE\x7A\xCF\xCB\x97\xA9\x42\xE8\x9C\x71\x99\x94\x91\xE3\xAF\xAC";
     let length = (8 + uuid.len() + XMP.len()) as u32;
     let inside = [&length.to_be_bytes()[..], b"uuid", uuid, XMP.as_bytes()].concat();

@@ -83,5 +83,15 @@ pub(super) fn encode(encode: &Encode, pixels: &Raster<u8>, out: &mut impl Write)
     let transparent = made.palette.first().filter(|color| color[3] == 0).map(|_| 0);
     let frame = Frame { width, height, transparent, buffer: Cow::Owned(made.indices), ..Frame::default() };
     let mut encoder = Encoder::new(out, width, height, &palette).map_err(|error| failed("GIF", error))?;
+    if let Some(xmp) = &encode.xmp {
+        encoder.get_mut().write_all(&extension(xmp))?;
+    }
     encoder.write_frame(&frame).map_err(|error| failed("GIF", error))
+}
+
+/// XMP as GIF has it: not cut into blocks, with a tail that leads those who read blocks out of it from every byte. Source:
+/// XMP Specification, part 3, section 1.1.2.
+fn extension(xmp: &[u8]) -> Vec<u8> {
+    let tail: Vec<u8> = [1].into_iter().chain((0..=255).rev()).chain([0]).collect();
+    [b"\x21\xFF\x0BXMP DataXMP", xmp, &tail].concat()
 }

@@ -9,6 +9,7 @@ use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 use openjp2::image::opj_image_comptparm;
 use openjp2::{Codec, OPJ_CLRSPC_GRAY, OPJ_CLRSPC_SRGB, OPJ_CODEC_JP2, Stream, opj_cparameters, opj_image};
 
+use super::decode::Rows;
 use super::failed;
 use crate::code::Code;
 use crate::language::{Compression, PixelType};
@@ -20,19 +21,29 @@ use crate::render::plan::{Decode, Encode};
 /// Most levels of halving; small pictures have fewer.
 const LEVELS: u32 = 5;
 
-/// Strict: a codestream without its end fails. What follows it is not looked at.
-pub(super) fn decode(mut input: impl BufRead + Seek, plan: &Decode) -> Result<Pixels, Failure> {
+/// Strict: a codestream without its end fails, but where damage is accepted: then its waves are taken as far as they
+/// come. What follows it is not looked at.
+pub(super) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Result<(), Failure> {
     let end = jp2::end(&mut input)?;
     input.rewind()?;
     let mut file = Vec::new();
     input.take(end).read_to_end(&mut file)?;
     // The decoder is Rust and safe; a panic of it is one more way to say that the file is damaged.
-    catch_unwind(AssertUnwindSafe(|| read(&file, plan)))
-        .unwrap_or_else(|_| Err(Failure::new(Code::Corrupt, "The JPEG 2000 does not hold together.")))
+    let decoded = |strict| {
+        catch_unwind(AssertUnwindSafe(|| read(&file, rows.plan(), strict)))
+            .unwrap_or_else(|_| Err(Failure::new(Code::Corrupt, "The JPEG 2000 does not hold together.")))
+    };
+    match decoded(true) {
+        Err(damage) if rows.accepts_damage() => {
+            rows.take(decoded(false)?)?;
+            Err(damage)
+        }
+        whole => rows.take(whole?),
+    }
 }
 
-fn read(file: &[u8], plan: &Decode) -> Result<Pixels, Failure> {
-    let settings = DecodeSettings { strict: true, ..DecodeSettings::default() };
+fn read(file: &[u8], plan: &Decode, strict: bool) -> Result<Pixels, Failure> {
+    let settings = DecodeSettings { strict, ..DecodeSettings::default() };
     let damaged = |error: hayro_jpeg2000::DecodeError| {
         Failure::new(Code::Corrupt, format!("The JPEG 2000 is damaged or ends early: {error}."))
     };
@@ -68,21 +79,25 @@ fn read(file: &[u8], plan: &Decode) -> Result<Pixels, Failure> {
 pub(super) fn encode(encode: &Encode, pixels: &Raster<u8>, path: &Path) -> Result<(), Failure> {
     let stream = Stream::new_file(path, 1 << 20, false)?;
     write(encode, pixels, stream).ok_or_else(|| failed("JPEG 2000", "the encoder gave up"))?;
-    let file = with_resolution(std::fs::read(path)?, encode.dpi);
+    let file = completed(std::fs::read(path)?, encode);
     let file = file.ok_or_else(|| failed("JPEG 2000", "its boxes do not hold together"))?;
     Ok(std::fs::write(path, file)?)
 }
 
-/// Puts the resolution, which the library cannot write, at the end of the header's boxes.
-fn with_resolution(mut file: Vec<u8>, dpi: f64) -> Option<Vec<u8>> {
+/// Puts what the library cannot write beside its boxes: the resolution at the end of the header's, XMP behind them.
+fn completed(mut file: Vec<u8>, encode: &Encode) -> Option<Vec<u8>> {
     let mut at = 0;
     loop {
         let length = u32::from_be_bytes(*file.get(at..)?.first_chunk()?);
         if file.get(at + 4..at + 8)? == b"jp2h" {
-            let resolution = resolution(dpi);
+            let resolution = resolution(encode.dpi);
             file[at..at + 4].copy_from_slice(&(length + resolution.len() as u32).to_be_bytes());
             let end = at + length as usize;
-            file.splice(end..end, resolution);
+            let xmp = encode.xmp.as_ref().map(|xmp| {
+                let length = (8 + jp2::XMP.len() + xmp.len()) as u32;
+                [&length.to_be_bytes()[..], b"uuid", &jp2::XMP, xmp].concat()
+            });
+            file.splice(end..end, [resolution, xmp.unwrap_or_default()].concat());
             return Some(file);
         }
         at += (length as usize).max(8);

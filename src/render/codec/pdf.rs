@@ -26,7 +26,8 @@ pub(super) fn encode(
     let points = |side: u32| f64::from(side) * 72.0 / encode.dpi;
     let (w, h) = (points(width), points(height));
     let mut file = File::new(out)?;
-    file.object("<< /Type /Catalog /Pages 2 0 R >>")?;
+    let metadata = encode.xmp.as_ref().map(|_| format!(" /Metadata {} 0 R", 6 + usize::from(profile.is_some())));
+    file.object(&format!("<< /Type /Catalog /Pages 2 0 R{} >>", metadata.unwrap_or_default()))?;
     file.object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>")?;
     file.object(&format!(
         "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {w:.4} {h:.4}] /Contents 4 0 R /Resources << /XObject << /Im 5 0 R >> >> >>"
@@ -36,6 +37,9 @@ pub(super) fn encode(
     file.stream(&format!("{image} /Width {width} /Height {height} /ColorSpace {space}{filter}"), &data)?;
     if let Some(profile) = profile {
         file.stream(&format!("/N {colors}"), profile)?;
+    }
+    if let Some(xmp) = &encode.xmp {
+        file.stream("/Type /Metadata /Subtype /XML", xmp)?;
     }
     Ok(file.finish()?)
 }

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, Read, Seek};
 
+use super::decode::Rows;
 use super::packbits;
 use crate::code::Code;
 use crate::language::PixelType;
@@ -11,41 +12,40 @@ use crate::render::header::Header;
 use crate::render::header::psd::{self, Layout};
 use crate::render::pixels::{Pixels, Raster, Sample};
 
-pub(super) fn decode(mut input: impl BufRead + Seek) -> Result<Pixels, Failure> {
+pub(super) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Result<(), Failure> {
     let (header, layout) = psd::read(&mut input)?;
     let mut planes = Planes::open(input, &header, &layout)?;
+    let channels = header.color.components() + usize::from(header.alpha);
+    let (width, color, alpha) = (header.width, header.color, header.alpha);
     if let Some(palette) = &layout.palette {
-        let alpha = header.alpha;
-        let places = planes.all(1 + usize::from(alpha), |row, at| row[at])?;
         let channels = 1 + usize::from(alpha);
         let color = |pixel: &[u8]| {
             let place = usize::from(pixel[0]);
             let rgb = [palette[place], palette[256 + place], palette[512 + place]];
             rgb.into_iter().chain(pixel.get(1).copied()).collect::<Vec<_>>()
         };
-        let data = places.chunks_exact(channels).flat_map(color).collect();
-        return Ok(raster(&header, PixelType::Rgb, alpha, data).into());
+        return planes.all(
+            channels,
+            |row, at| row[at],
+            rows,
+            |height, data| {
+                let data = data.chunks_exact(channels).flat_map(color).collect();
+                Raster::<u8>::new(width, height, PixelType::Rgb, alpha, data).into()
+            },
+        );
     }
-    let channels = header.color.components() + usize::from(header.alpha);
+    let eight = |height, data| without_white(Raster::<u8>::new(width, height, color, alpha, data)).into();
     match layout.bits {
-        1 => {
-            // A bit that is set is ink.
-            let data = planes.all(channels, |row, at| if row[at / 8] & 0x80 >> (at % 8) == 0 { 255_u8 } else { 0 })?;
-            Ok(raster(&header, header.color, header.alpha, data).into())
-        }
-        8 => {
-            let data = planes.all(channels, |row, at| row[at])?;
-            Ok(without_white(raster(&header, header.color, header.alpha, data)).into())
-        }
+        // A bit that is set is ink.
+        1 => planes.all(channels, |row, at| if row[at / 8] & 0x80 >> (at % 8) == 0 { 255_u8 } else { 0 }, rows, eight),
+        8 => planes.all(channels, |row, at| row[at], rows, eight),
         _ => {
-            let data = planes.all(channels, |row, at| u16::from_be_bytes([row[2 * at], row[2 * at + 1]]))?;
-            Ok(without_white(raster(&header, header.color, header.alpha, data)).into())
+            let value = |row: &[u8], at: usize| u16::from_be_bytes([row[2 * at], row[2 * at + 1]]);
+            planes.all(channels, value, rows, |height, data| {
+                without_white(Raster::<u16>::new(width, height, color, alpha, data)).into()
+            })
         }
     }
-}
-
-fn raster<S: Sample>(header: &Header, pixel_type: PixelType, alpha: bool, data: Vec<S>) -> Raster<S> {
-    Raster::new(header.width, header.height, pixel_type, alpha, data)
 }
 
 /// The merged picture lies on white where it is transparent; takes the white away again.
@@ -97,20 +97,33 @@ impl<R: Read> Planes<R> {
         Ok(Self { input, width, height, stride, packed })
     }
 
-    /// The first planes woven into pixels.
-    fn all<S: Sample>(&mut self, planes: usize, value: impl Fn(&[u8], usize) -> S) -> Result<Vec<S>, Failure> {
-        let mut data = vec![S::default(); self.width * self.height * planes];
+    /// Hands over the first planes woven into pixels. Of a damaged document those rows that all planes have.
+    fn all<S: Sample>(
+        &mut self,
+        planes: usize,
+        value: impl Fn(&[u8], usize) -> S,
+        rows: &mut Rows<'_>,
+        made: impl Fn(u32, Vec<S>) -> Pixels,
+    ) -> Result<(), Failure> {
+        let stride = self.width * planes;
+        let mut data = vec![S::default(); stride * self.height];
         let mut row = vec![0; self.stride];
-        for plane in 0..planes {
-            for y in 0..self.height {
-                self.row(plane * self.height + y, &mut row)?;
-                let line = &mut data[y * self.width * planes..(y + 1) * self.width * planes];
-                for (at, pixel) in line.chunks_exact_mut(planes).enumerate() {
-                    pixel[plane] = value(&row, at);
+        for number in 0..planes * self.height {
+            let (plane, y) = (number / self.height, number % self.height);
+            if let Err(damage) = self.row(number, &mut row) {
+                let whole = if plane + 1 == planes { y } else { 0 };
+                if whole > 0 && rows.accepts_damage() {
+                    data.truncate(whole * stride);
+                    rows.take(made(whole as u32, data))?;
                 }
+                return Err(damage);
+            }
+            let line = &mut data[y * stride..(y + 1) * stride];
+            for (at, pixel) in line.chunks_exact_mut(planes).enumerate() {
+                pixel[plane] = value(&row, at);
             }
         }
-        Ok(data)
+        rows.take(made(self.height as u32, data))
     }
 
     fn row(&mut self, number: usize, row: &mut [u8]) -> Result<(), Failure> {

@@ -73,5 +73,31 @@ pub(super) fn encode(encode: &Encode, pixels: &Raster<u8>, out: &mut impl Write)
         config.exact = 1;
     }
     let file = encoder.encode_advanced(&config).map_err(|error| failed("WebP", format!("{error:?}")))?;
-    Ok(out.write_all(&file)?)
+    match &encode.xmp {
+        Some(xmp) => Ok(out.write_all(&with_xmp(&file, xmp, (width, height), pixels.has_alpha()))?),
+        None => Ok(out.write_all(&file)?),
+    }
+}
+
+/// The file with XMP behind its picture. What else there is than a picture must be announced before it. Source: WebP
+/// Container Specification, section "Extended File Format".
+fn with_xmp(file: &[u8], xmp: &[u8], (width, height): (u32, u32), alpha: bool) -> Vec<u8> {
+    const ALPHA: u8 = 0x10;
+    const XMP: u8 = 0x04;
+    let mut chunks = file[12..].to_vec();
+    if chunks.starts_with(b"VP8X") {
+        chunks[8] |= XMP;
+    } else {
+        let flags = u32::from(if alpha { ALPHA | XMP } else { XMP });
+        let [wide, high] = [width - 1, height - 1].map(u32::to_le_bytes);
+        let head = [&b"VP8X\x0A\0\0\0"[..], &flags.to_le_bytes(), &wide[..3], &high[..3]].concat();
+        chunks.splice(..0, head);
+    }
+    chunks.extend(b"XMP ");
+    chunks.extend((xmp.len() as u32).to_le_bytes());
+    chunks.extend(xmp);
+    if xmp.len() % 2 == 1 {
+        chunks.push(0);
+    }
+    [b"RIFF", &(chunks.len() as u32 + 4).to_le_bytes()[..], b"WEBP", &chunks].concat()
 }
