@@ -12,8 +12,8 @@ use crate::api::responses::{BadBody, Missing};
 use crate::db::{self, image_preset};
 use crate::export::explain::{Explanation, plan};
 use crate::export::header;
-use crate::export::modifier::{mistake, understand};
-use crate::export::objects::pin;
+use crate::export::modifier::{Wish, mistake};
+use crate::export::objects::understand;
 use crate::id::AssetId;
 use crate::language::{self, Command, Macros, Origin, Scope, Support};
 use crate::state::State;
@@ -123,13 +123,17 @@ pub async fn check(
         Some(handle) => Some(db::asset::fetch(&mut connection, caller.company, handle).await?),
         None => None,
     };
-    let mut understood =
-        understand(wish.is_modifier.as_deref(), wish.r#macro.as_deref(), asset.as_ref(), &macros, &state.attributes)
-            .map_err(|all| Problem::refused(all.iter().map(|it| mistake(it, pointer(&it.origin))).collect()))?;
-    let pinned = pin(&mut connection, caller.company, &mut understood, asset.as_ref()).await?;
+    let said = Wish {
+        modifier: wish.is_modifier.as_deref(),
+        export_macro: wish.r#macro.as_deref(),
+        asset: asset.as_ref(),
+        macros: &macros,
+        attributes: &state.attributes,
+    };
+    let understood = understand(&mut connection, caller.company, said).await?;
     drop(connection);
-    let others =
-        pinned.map_err(|all| Problem::refused(all.iter().map(|it| mistake(it, pointer(&it.origin))).collect()))?;
+    let (understood, others) =
+        understood.map_err(|all| Problem::refused(all.iter().map(|it| mistake(it, pointer(&it.origin))).collect()))?;
     let mut explanation = Explanation::of(&understood);
     if let Some(asset) = asset {
         let header = header(&asset);
@@ -141,7 +145,7 @@ pub async fn check(
 
 fn pointer(origin: &Origin) -> &'static str {
     match origin {
-        Origin::Modifier => "/is_modifier",
+        Origin::Modifier | Origin::NamedBefore(_) | Origin::NamedAfter(_) => "/is_modifier",
         Origin::ExportMacro | Origin::Macro(_) => "/macro",
         Origin::AssetBefore | Origin::AssetAfter => "/assetHandle",
     }

@@ -16,10 +16,10 @@ use crate::code::{Code, Mistake};
 use crate::db::asset::Asset;
 use crate::db::{self, image_preset};
 use crate::digest::Digest;
-use crate::export::modifier::{mistake, understand};
-use crate::export::objects::pin;
+use crate::export::modifier::{Wish, mistake};
+use crate::export::objects::understand;
 use crate::id::AssetId;
-use crate::language::{Attributes, Complaint, Macros, Origin, Recipe, Understood};
+use crate::language::{Complaint, Macros, Origin, Recipe};
 use crate::render::Files;
 use crate::render::pool::{Ended, Picture};
 use crate::state::State;
@@ -58,10 +58,15 @@ pub async fn preview(
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let asset = db::asset::fetch(&mut connection, caller.company, *handle).await?;
     let macros = Macros::any_order(image_preset::all(&mut connection, caller.company).await?);
-    let mut understood = understood(&asset, &modifier, &macros, &state.attributes).map_err(Problem::refused)?;
-    pin(&mut connection, caller.company, &mut understood, Some(&asset))
-        .await?
-        .map_err(|all| Problem::refused(mistakes(&all)))?;
+    let wish = Wish {
+        modifier: modifier.is_modifier.as_deref(),
+        export_macro: modifier.r#macro.as_deref(),
+        asset: Some(&asset),
+        macros: &macros,
+        attributes: &state.attributes,
+    };
+    let understood = understand(&mut connection, caller.company, wish).await?;
+    let (understood, _) = understood.map_err(|all| Problem::refused(mistakes(&all)))?;
     drop(connection);
     let recipe = understood.recipe;
     let mime = recipe.format().mime();
@@ -74,19 +79,9 @@ pub async fn preview(
         .body(picture))
 }
 
-fn understood(
-    asset: &Asset,
-    modifier: &Modifier,
-    macros: &Macros,
-    attributes: &Attributes,
-) -> Result<Understood, Vec<Mistake>> {
-    understand(modifier.is_modifier.as_deref(), modifier.r#macro.as_deref(), Some(asset), macros, attributes)
-        .map_err(|complaints| mistakes(&complaints))
-}
-
 fn mistakes(complaints: &[Complaint]) -> Vec<Mistake> {
     let place = |origin: &Origin| match origin {
-        Origin::Modifier => "is_modifier",
+        Origin::Modifier | Origin::NamedBefore(_) | Origin::NamedAfter(_) => "is_modifier",
         Origin::ExportMacro | Origin::Macro(_) => "macro",
         Origin::AssetBefore | Origin::AssetAfter => "assetHandle",
     };

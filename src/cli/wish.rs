@@ -68,14 +68,13 @@ impl Wish {
                 errors.push(serde_json::json!({ "code": fault.kind, "attribute": name, "detail": fault.detail }));
             }
         }
+        let macros = Macros::in_definition_order(self.macros.clone());
         let order = Order {
             before: &self.source_modifier,
-            modifier: &self.modifier,
             export_macro: self.export_macro.as_deref(),
             after: &self.source_post_modifier,
-            macros: &Macros::in_definition_order(self.macros.clone()),
             object,
-            attributes: &attributes,
+            ..Order::new(&self.modifier, &macros, &attributes)
         };
         let mut understood = language::recipe(&order);
         if let Ok(understood) = &mut understood {

@@ -112,9 +112,17 @@ pub async fn draft(
 
     let pictures = assets.iter().filter(|(_, asset)| asset.kind.is_picture());
     let pictures = pictures.map(|(pointer, asset)| (pointer.as_str(), asset));
-    modifiers.iter_mut().for_each(|modifier| modifier.read(pictures.clone()));
-    let mentioned = modifiers.iter().flat_map(Modifier::mentions).collect();
-    let objects = Objects::find(connection, company, mentioned).await?;
+    let mut objects = Objects::default();
+    loop {
+        modifiers.iter_mut().for_each(|modifier| modifier.read(pictures.clone()));
+        let mentioned = modifiers.iter().flat_map(Modifier::mentions).collect();
+        // What is named may bring along names of its own.
+        if !objects.find(connection, company, mentioned).await? {
+            break;
+        }
+        let companions = objects.companions();
+        modifiers.iter_mut().for_each(|modifier| modifier.meet(companions.clone()));
+    }
     let mut items: Vec<DraftItem> = Vec::with_capacity(assets.len());
     for (pointer, asset) in assets {
         items.push(item(&order, &mut modifiers, &objects, desk, &pointer, asset));

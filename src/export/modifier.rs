@@ -10,7 +10,7 @@ use crate::export::objects::{self, Objects};
 use crate::export::order::{OnCorrupt, Order};
 use crate::export::rendition::Way;
 use crate::language::{
-    self, Attributes, Complaint, ComplaintKind, Macros, Origin, OutputFormat, Reading, Recipe, Understood,
+    self, Attributes, Companions, Complaint, ComplaintKind, Macros, Origin, OutputFormat, Reading, Recipe, Understood,
 };
 use crate::render::Headers;
 
@@ -38,6 +38,7 @@ pub struct Modifier<'a> {
     reading: Reading,
     macros: &'a Macros,
     attributes: &'a Attributes,
+    companions: Companions,
     read: HashMap<Question, Option<Understood>>,
     known: HashMap<Question, Result<Option<Meaning>, Note>>,
     shrunk: HashMap<(Digest, u8), Meaning>,
@@ -50,26 +51,37 @@ pub struct Modifier<'a> {
     pub warnings: Vec<Note>,
 }
 
-/// Reads a modifier and a macro for an asset, or for none in particular.
-///
-/// # Errors
-/// Everything that is wrong with them, and with the asset's own modifiers.
-pub fn understand(
-    modifier: Option<&str>,
-    export_macro: Option<&str>,
-    asset: Option<&Asset>,
-    macros: &Macros,
-    attributes: &Attributes,
-) -> Result<Understood, Vec<Complaint>> {
-    let own = |text: fn(&Asset) -> &String| asset.map_or("", |asset| text(asset).as_str());
-    let object = asset.map_or("asset", |asset| asset.name.as_str());
-    language::recipe(&language::Order {
-        before: own(|asset| &asset.url_modifier),
-        export_macro,
-        after: own(|asset| &asset.url_post_apply_modifier),
-        object,
-        ..language::Order::new(modifier.unwrap_or_default(), macros, attributes)
-    })
+/// A modifier and a macro, for an asset or for none in particular.
+#[derive(Clone, Copy)]
+pub struct Wish<'a> {
+    /// `is_modifier`.
+    pub modifier: Option<&'a str>,
+    /// `macro`.
+    pub export_macro: Option<&'a str>,
+    /// The asset, whose own modifiers stand around them.
+    pub asset: Option<&'a Asset>,
+    /// The company's presets.
+    pub macros: &'a Macros,
+    /// What holds where nothing is said.
+    pub attributes: &'a Attributes,
+}
+
+impl Wish<'_> {
+    /// What it means, beside assets that bring along their own modifiers when they are named.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, and with the asset's own modifiers.
+    pub fn understood(&self, companions: &Companions) -> Result<Understood, Vec<Complaint>> {
+        let own = |text: fn(&Asset) -> &String| self.asset.map_or("", |asset| text(asset).as_str());
+        language::recipe(&language::Order {
+            before: own(|asset| &asset.url_modifier),
+            export_macro: self.export_macro,
+            after: own(|asset| &asset.url_post_apply_modifier),
+            object: self.asset.map_or("asset", |asset| asset.name.as_str()),
+            companions,
+            ..language::Order::new(self.modifier.unwrap_or_default(), self.macros, self.attributes)
+        })
+    }
 }
 
 impl<'a> Modifier<'a> {
@@ -82,6 +94,7 @@ impl<'a> Modifier<'a> {
             reading: Reading { accepts_damage, most_shrink: None },
             macros,
             attributes,
+            companions: Companions::default(),
             read: HashMap::new(),
             known: HashMap::new(),
             shrunk: HashMap::new(),
@@ -123,6 +136,14 @@ impl<'a> Modifier<'a> {
         // Since one of them uses the asset's name, each is a question of its own.
         if self.uses_object != uses_object {
             self.read(pictures);
+        }
+    }
+
+    /// Takes note of what other assets bring along. What was read is to be read again when it is something new.
+    pub fn meet(&mut self, companions: Companions) {
+        if self.companions != companions {
+            self.companions = companions;
+            self.read.clear();
         }
     }
 
@@ -175,7 +196,9 @@ impl<'a> Modifier<'a> {
     }
 
     fn understand(&mut self, pointer: &str, asset: Option<&Asset>) -> Option<Understood> {
-        match understand(self.way.modifier, self.way.r#macro, asset, self.macros, self.attributes) {
+        let (modifier, export_macro) = (self.way.modifier, self.way.r#macro);
+        let wish = Wish { modifier, export_macro, asset, macros: self.macros, attributes: self.attributes };
+        match wish.understood(&self.companions) {
             Ok(mut understood) => {
                 understood.recipe.reading = self.reading;
                 self.uses_object |= understood.uses_object;
@@ -243,6 +266,8 @@ impl<'a> Modifier<'a> {
             Origin::Modifier => self.way.pointer("is_modifier"),
             Origin::ExportMacro | Origin::Macro(_) => self.way.pointer("macro"),
             Origin::AssetBefore | Origin::AssetAfter => asset.to_owned(),
+            // Where the other asset is named is not known any more; most often that is here.
+            Origin::NamedBefore(_) | Origin::NamedAfter(_) => self.way.pointer("is_modifier"),
         }
     }
 }
@@ -255,6 +280,7 @@ pub fn mistake(complaint: &Complaint, pointer: &str) -> Mistake {
         Origin::Macro(name) => (format!(" of image preset {name}"), false),
         Origin::AssetBefore => (" of the asset's urlModifier".to_owned(), false),
         Origin::AssetAfter => (" of the asset's urlPostApplyModifier".to_owned(), false),
+        Origin::NamedBefore(_) | Origin::NamedAfter(_) => (format!(" of the {}", complaint.origin), false),
     };
     let detail = format!(
         "`{}` at byte {}{place}: {} {}",

@@ -7,14 +7,14 @@ use crate::db::asset::{self, Asset};
 use crate::db::{self, Connection};
 use crate::digest::Digest;
 use crate::export::header;
-use crate::export::modifier::code;
+use crate::export::modifier::{Wish, code};
 use crate::id::CompanyId;
-use crate::language::{Complaint, ComplaintKind, Object, Understood};
+use crate::language::{Companions, Complaint, ComplaintKind, Object, Own, Understood};
 use crate::render::{Header, Headers};
 
-/// The assets behind names.
+/// The assets behind names. What was looked for and not found is there too, as none.
 #[derive(Default)]
-pub struct Objects(HashMap<String, Found>);
+pub struct Objects(HashMap<String, Option<Found>>);
 
 enum Found {
     One(Box<Picture>),
@@ -27,19 +27,22 @@ enum Found {
 struct Picture {
     sha256: Digest,
     header: Header,
+    own: Own,
 }
 
 impl Objects {
-    /// Looks for all names at once.
+    /// Looks at once for all names that were not looked for yet; says whether there were any.
     pub async fn find(
+        &mut self,
         connection: &mut Connection,
         company: CompanyId,
         mut names: Vec<String>,
-    ) -> Result<Self, db::Error> {
+    ) -> Result<bool, db::Error> {
+        names.retain(|name| !self.0.contains_key(name));
         names.sort_unstable();
         names.dedup();
         if names.is_empty() {
-            return Ok(Self::default());
+            return Ok(false);
         }
         let mut found: HashMap<String, (i32, Vec<Asset>)> = HashMap::new();
         for named in asset::find_named(connection, company, &names).await? {
@@ -49,7 +52,18 @@ impl Objects {
                 assets.push(named.asset);
             }
         }
-        Ok(Self(found.into_iter().map(|(name, (_, assets))| (name, Found::of(&assets))).collect()))
+        self.0.extend(names.into_iter().map(|name| (name, None)));
+        self.0.extend(found.into_iter().map(|(name, (_, assets))| (name, Some(Found::of(&assets)))));
+        Ok(true)
+    }
+
+    /// What the assets bring along.
+    pub fn companions(&self) -> Companions {
+        let own = |(name, found): (&String, &Option<Found>)| match found {
+            Some(Found::One(picture)) => Some((name.clone(), picture.own.clone())),
+            _ => None,
+        };
+        self.0.iter().filter_map(own).collect()
     }
 
     /// Pins the other assets of an order that was understood. `own` is the asset it is for: `$object$` means that one,
@@ -62,7 +76,7 @@ impl Objects {
             own.filter(|_| understood.uses_object).map(|own| (own.name.as_str(), Found::of(std::slice::from_ref(own))));
         let find = |name: &str| match &own {
             Some((own, found)) if *own == name => Some(found),
-            _ => self.0.get(name),
+            _ => self.0.get(name).and_then(Option::as_ref),
         };
         let wrong: Vec<Complaint> = understood
             .mentions()
@@ -94,7 +108,10 @@ impl Found {
     fn of(assets: &[Asset]) -> Self {
         let [asset] = assets else { return Self::Several(assets.len()) };
         match asset.sha256.zip(header(asset)) {
-            Some((sha256, header)) => Self::One(Box::new(Picture { sha256, header })),
+            Some((sha256, header)) => {
+                let (before, after) = (asset.url_modifier.clone(), asset.url_post_apply_modifier.clone());
+                Self::One(Box::new(Picture { sha256, header, own: Own { before, after } }))
+            }
             None => Self::Unreadable,
         }
     }
@@ -117,18 +134,28 @@ fn trouble(name: &str, found: Option<&Found>) -> Option<(String, &'static str)> 
     }
 }
 
-/// Finds and pins the other assets of one order.
+/// Understands a modifier and a macro, for an asset or for none in particular, and pins the other assets that they name.
 ///
 /// # Errors
-/// As [`Objects::pin`], inside of the answer of the database.
-pub async fn pin(
+/// Everything that is wrong with them, inside of the answer of the database.
+pub async fn understand(
     connection: &mut Connection,
     company: CompanyId,
-    understood: &mut Understood,
-    own: Option<&Asset>,
-) -> Result<Result<Headers, Vec<Complaint>>, db::Error> {
-    let names = understood.mentions().map(|(_, name)| name).collect();
-    Ok(Objects::find(connection, company, names).await?.pin(understood, own))
+    wish: Wish<'_>,
+) -> Result<Result<(Understood, Headers), Vec<Complaint>>, db::Error> {
+    let mut objects = Objects::default();
+    loop {
+        let mut understood = match wish.understood(&objects.companions()) {
+            Ok(understood) => understood,
+            Err(complaints) => return Ok(Err(complaints)),
+        };
+        let names = understood.mentions().map(|(_, name)| name).collect();
+        // What is named may bring along names of its own.
+        if !objects.find(connection, company, names).await? {
+            let pinned = objects.pin(&mut understood, wish.asset);
+            return Ok(pinned.map(|headers| (understood, headers)));
+        }
+    }
 }
 
 /// Complaints of one item, as why it fails.

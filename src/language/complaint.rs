@@ -37,6 +37,10 @@ pub enum Origin {
     AssetBefore,
     /// The modifier that the asset puts after the order's.
     AssetAfter,
+    /// The modifier that the asset of this name, which is named in the order, puts before what is asked for.
+    NamedBefore(String),
+    /// The one that it puts after it.
+    NamedAfter(String),
 }
 
 impl fmt::Display for Origin {
@@ -47,6 +51,8 @@ impl fmt::Display for Origin {
             Self::Macro(name) => write!(out, "macro {name}"),
             Self::AssetBefore => out.write_str("urlModifier"),
             Self::AssetAfter => out.write_str("urlPostApplyModifier"),
+            Self::NamedBefore(name) => write!(out, "urlModifier of {name}"),
+            Self::NamedAfter(name) => write!(out, "urlPostApplyModifier of {name}"),
         }
     }
 }

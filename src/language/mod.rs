@@ -2,11 +2,13 @@
 //!
 //! A text is split into tokens ([`grammar`]), macros are put in their place ([`macros`]), variables are filled in
 //! ([`variables`]), commands go to their segments ([`scope`]), and the last writer of each slot ([`slots`]) sets the
-//! recipe ([`understand`]). What a command is called, may say and means stands in one table, [`command::COMMANDS`].
+//! recipe ([`reader`]); [`understand`] says which texts stand around each other. What a command is called, may say and means stands in one table, [`command::COMMANDS`].
 
+mod agreement;
 mod attribute;
 mod colour;
 pub mod command;
+mod companion;
 mod complaint;
 mod format;
 mod grammar;
@@ -14,6 +16,7 @@ mod macros;
 mod object;
 mod path;
 mod profile;
+mod reader;
 mod recipe;
 mod scope;
 mod silence;
@@ -25,6 +28,7 @@ mod variables;
 pub use attribute::Attributes;
 pub use colour::Colour;
 pub use command::{COMMANDS, Command, Scope, Support, commands};
+pub use companion::{Companions, Own};
 pub use complaint::{Complaint, ComplaintKind, Fault, Origin};
 pub use format::{OutputFormat, output_words};
 pub use grammar::is_blank;

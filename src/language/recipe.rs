@@ -89,10 +89,21 @@ impl Recipe {
         found.into_iter()
     }
 
-    /// The profiles that it needs the bytes of.
+    /// The profiles that it needs the bytes of, with those of requests inside.
     pub fn profiles(&self) -> impl Iterator<Item = &ProfileName> {
+        let mut found = Vec::new();
+        self.collect_profiles(&mut found);
+        found.into_iter()
+    }
+
+    fn collect_profiles<'a>(&'a self, found: &mut Vec<&'a ProfileName>) {
         let ByType { gray, rgb, cmyk } = &self.colors.source;
-        [&self.colors.output, gray, rgb, cmyk].into_iter().flatten()
+        found.extend([&self.colors.output, gray, rgb, cmyk].into_iter().flatten());
+        for object in self.named() {
+            if let Object::Request(inner) = object {
+                inner.collect_profiles(found);
+            }
+        }
     }
 
     /// One text for all modifiers that mean the same: what a recipe is known by.

@@ -1,15 +1,14 @@
-//! Texts to a [`Recipe`]: expands, fills in, sorts commands into slots, lets the last writer of each slot set it.
+//! Orders to recipes: which texts stand around each other, and what they mean together.
 
 use super::attribute::Attributes;
-use super::command::{self, Command, Draft, Scope, Support};
-use super::complaint::{Complaint, ComplaintKind, Fault, Origin};
-use super::grammar::{self, Token};
-use super::macros::{Expansion, Macros, Placed};
-use super::object;
-use super::recipe::{Palette, Recipe, Request};
-use super::scope::{Scopes, Segment};
-use super::silence;
-use super::slots::{Fate, Said, Slots, Spoken};
+use super::companion::{self, Companion, Companions};
+use super::complaint::{Complaint, Fault, Origin};
+use super::grammar;
+use super::macros::{Expansion, Macros};
+use super::object::Object;
+use super::reader::Reader;
+use super::recipe::Recipe;
+use super::slots::{Fate, Spoken};
 use super::variables::Variables;
 
 /// Everything that decides what a picture becomes.
@@ -29,12 +28,15 @@ pub struct Order<'a> {
     pub object: &'a str,
     /// What holds where the texts are silent.
     pub attributes: &'a Attributes,
+    /// What other assets bring along when they are named.
+    pub companions: &'a Companions,
 }
 
 impl<'a> Order<'a> {
     /// An order of one text, for no asset in particular.
     pub fn new(modifier: &'a str, macros: &'a Macros, attributes: &'a Attributes) -> Self {
-        Self { before: "", modifier, export_macro: None, after: "", macros, object: "", attributes }
+        let companions = &companion::NONE;
+        Self { before: "", modifier, export_macro: None, after: "", macros, object: "", attributes, companions }
     }
 }
 
@@ -63,20 +65,58 @@ impl Understood {
     }
 }
 
-/// Understands an order.
+/// Understands an order. An asset that takes the place of the picture brings its own modifiers along: they stand around
+/// the order as those of the picture do. Documentation page: r-src.
 ///
 /// # Errors
 /// Everything that is wrong with it, all at once, each with its place in the text it was written in.
 pub fn recipe(order: &Order<'_>) -> Result<Understood, Vec<Complaint>> {
+    let understood = read(order, None)?;
+    let Some(companion) = taken(&understood.recipe, order.companions) else { return Ok(understood) };
+    if companion.names_others(order.macros) {
+        return Err(vec![refusal(&understood, companion.name)]);
+    }
+    read(order, Some(companion))
+}
+
+/// The asset that a recipe takes in the place of the picture, if it brings something along.
+pub(super) fn taken<'a>(recipe: &Recipe, companions: &'a Companions) -> Option<Companion<'a>> {
+    match &recipe.layer.source {
+        Some(Object::Named(name)) => companions.of(name),
+        _ => None,
+    }
+}
+
+/// Why an asset that names others itself cannot be named: nobody could say which of its commands mean which.
+pub(super) fn is_composed(name: &str) -> Fault {
+    Fault {
+        remedy: format!("Write src=is({name})."),
+        ..Fault::invalid(format!("By its own modifiers, {name} takes its picture or its mask from another asset."))
+    }
+}
+
+fn refusal(understood: &Understood, name: &str) -> Complaint {
+    let Fault { kind, detail, remedy } = is_composed(name);
+    let said = understood.mentions().find(|(spoken, named)| spoken.name == "src" && named == name);
+    let (origin, offset) = said.map_or((Origin::Modifier, 0), |(spoken, _)| (spoken.origin.clone(), spoken.offset));
+    Complaint { kind, origin, command: "src".into(), offset, detail, remedy }
+}
+
+fn read(order: &Order<'_>, companion: Option<Companion<'_>>) -> Result<Understood, Vec<Complaint>> {
     let mut expansion = Expansion::new(order.macros);
     expansion.add(order.before, &Origin::AssetBefore);
+    if let Some(companion) = companion {
+        companion.add_before(&mut expansion);
+    }
     expansion.add(order.modifier, &Origin::Modifier);
     if let Some(call) = order.export_macro.filter(|call| !grammar::is_blank(call)) {
         expansion.add_export_macro(call);
     }
     expansion.add(order.after, &Origin::AssetAfter);
-
-    let mut reader = Reader::new(order.macros, order.attributes, Variables::with_object(order.object));
+    if let Some(companion) = companion {
+        companion.add_after(&mut expansion);
+    }
+    let mut reader = Reader::new(order, Variables::with_object(order.object));
     let (draft, commands) = reader.read_all(&mut expansion);
     if !reader.errors.is_empty() {
         return Err(reader.errors);
@@ -86,290 +126,14 @@ pub fn recipe(order: &Order<'_>) -> Result<Understood, Vec<Complaint>> {
     Ok(Understood { recipe: draft.finish(), effective, commands, warnings, uses_object })
 }
 
-/// How deep requests may stand in each other.
-const DEPTH: usize = 4;
-
-/// How many requests may stand inside of one, in all.
-const REQUESTS: usize = 32;
-
-/// Commands without effect in a request inside of another: that one writes no file. Documentation page:
-/// r-request-nesting-and-embedding.
-const OF_FILES: [&str; 7] = ["fmt", "qlt", "iccEmbed", "printRes", "quantize", "req", "bgc"];
-
-struct Reader<'a> {
-    macros: &'a Macros,
-    attributes: &'a Attributes,
-    /// In how many others this request stands.
-    depth: usize,
-    /// How many more requests may stand inside.
-    left: usize,
-    variables: Variables,
-    scopes: Scopes,
-    slots: Slots<'a>,
-    errors: Vec<Complaint>,
-    warnings: Vec<Complaint>,
-    uses_object: bool,
-}
-
-impl<'a> Reader<'a> {
-    fn new(macros: &'a Macros, attributes: &'a Attributes, variables: Variables) -> Self {
-        Self {
-            macros,
-            attributes,
-            depth: 0,
-            left: REQUESTS,
-            variables,
-            scopes: Scopes::new(),
-            slots: Slots::default(),
-            errors: Vec::new(),
-            warnings: Vec::new(),
-            uses_object: false,
-        }
-    }
-
-    /// Reads what was expanded, and sets a recipe.
-    fn read_all(&mut self, expansion: &mut Expansion<'a>) -> (Draft, Vec<Spoken>) {
-        self.errors.append(&mut expansion.complaints);
-        self.collect_variables(&expansion.placed);
-        for placed in &expansion.placed {
-            self.read(placed);
-        }
-        self.set()
-    }
-
-    /// All definitions come first, so that a request can reach the references of a text before it.
-    fn collect_variables(&mut self, tokens: &[Placed<'a>]) {
-        for placed in tokens {
-            match grammar::read(&placed.piece) {
-                Token::Variable { name, value } => self.variables.define(name, value),
-                Token::Malformed(text) => {
-                    let fault = Fault {
-                        remedy: "Write name=value, $macro$ or $variable=value.".into(),
-                        ..Fault::invalid("This is neither a command nor a macro nor a variable.")
-                    };
-                    self.errors.push(fault.at(text, placed.piece, &placed.origin));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn read(&mut self, placed: &Placed<'a>) {
-        let Token::Command { name, value } = grammar::read(&placed.piece) else { return };
-        let Some(command) = command::find(name) else { return self.unknown(name, placed) };
-        let Some(value) = value.or_else(|| (command.support == Support::Ignored).then(String::new)) else {
-            let fault = Fault::invalid("The command has no value.");
-            return self.wrong(command, fault, placed);
-        };
-        if command.scope == Scope::Segment {
-            return self.open_segment(command, &value, placed);
-        }
-        if self.depth > 0 && OF_FILES.contains(&command.name) {
-            return;
-        }
-        let read = match command.name {
-            "src" | "mask" if grammar::is_nested(command.name, &value) => match self.request(&value, placed) {
-                Ok(None) => return,
-                request => request.map(|request| (value, request)),
-            },
-            _ => self.fill(&value).map(|value| (value, None)),
-        };
-        match read {
-            Ok((value, request)) => {
-                let segment = self.scopes.now.holds(command.scope);
-                self.slots.put(Said {
-                    command,
-                    segment,
-                    value,
-                    request,
-                    piece: placed.piece,
-                    origin: placed.origin.clone(),
-                });
-            }
-            Err(fault) => self.wrong(command, fault, placed),
-        }
-    }
-
-    /// Puts variables in their places.
-    fn fill(&mut self, value: &str) -> Result<String, Fault> {
-        let uses_object = &mut self.uses_object;
-        let filled = self.variables.fill(value, |name| *uses_object |= name.eq_ignore_ascii_case("object"));
-        filled.ok_or_else(|| Fault::invalid("With its variables the value grows beyond 8 KiB."))
-    }
-
-    /// Understands a request that stands in brackets, as the piece's value. It has variables of its own beside those of
-    /// this one. `None` when something in it is wrong, which is told then.
-    fn request(&mut self, value: &str, placed: &Placed<'a>) -> Result<Option<Box<Recipe>>, Fault> {
-        if self.depth == DEPTH || self.left == 0 {
-            let detail = format!("Requests stand in each other more than {DEPTH} deep, or are more than {REQUESTS}.");
-            return Err(Fault { remedy: "Use fewer.".into(), ..Fault::invalid(detail) });
-        }
-        let start = placed.piece.text.len() - value.len();
-        let inside = object::inside(&placed.piece.text[start..])?;
-        let name = self.fill(&grammar::decode(inside.name))?;
-        let named = if name.trim().is_empty() { None } else { Some(object::read("src", &name)?) };
-
-        let mut expansion = Expansion::new(self.macros);
-        expansion.add_part(inside.modifier, &placed.origin, placed.piece.offset + start + inside.offset);
-        let mut variables = self.variables.clone();
-        variables.define("object", name);
-        let mut inner = Reader::new(self.macros, self.attributes, variables);
-        (inner.depth, inner.left) = (self.depth + 1, self.left - 1);
-        let (draft, _) = inner.read_all(&mut expansion);
-        self.left = inner.left;
-        self.warnings.append(&mut inner.warnings);
-        if !inner.errors.is_empty() {
-            self.errors.append(&mut inner.errors);
-            return Ok(None);
-        }
-        let mut recipe = draft.finish();
-        let silent = self.attributes.recipe();
-        (recipe.output, recipe.colors, recipe.view.background) = (silent.output, silent.colors, silent.view.background);
-        (recipe.view.default_pix, recipe.view.max_pix) = ((0, 0), (0, 0));
-        recipe.layer.source = recipe.layer.source.or(named);
-        if recipe.layer.source.is_none() {
-            let remedy = "Write is(name?modifier).".into();
-            return Err(Fault { remedy, ..Fault::invalid("The request inside names no asset.") });
-        }
-        Ok(Some(Box::new(recipe)))
-    }
-
-    fn wrong(&mut self, command: &Command, fault: Fault, placed: &Placed<'_>) {
-        self.errors.push(with_syntax(fault, command).at(command.name, placed.piece, &placed.origin));
-    }
-
-    fn unknown(&mut self, name: &str, placed: &Placed<'_>) {
-        let fault = Fault {
-            kind: ComplaintKind::UnknownCommand,
-            detail: format!("There is no command `{name}`."),
-            remedy: "It was ignored.".into(),
-        };
-        match command::nearest(name) {
-            Some(near) => {
-                let fault = Fault { remedy: format!("Did you mean `{}`?", near.name), ..fault };
-                self.errors.push(fault.at(name, placed.piece, &placed.origin));
-            }
-            None => self.warnings.push(fault.at(name, placed.piece, &placed.origin)),
-        }
-    }
-
-    fn open_segment(&mut self, command: &'static Command, value: &str, placed: &Placed<'_>) {
-        match self.scopes.open(command.name, value) {
-            Ok(segment) if segment.is_drawn() => {}
-            Ok(_) => {
-                let detail = format!("{}={value} is not supported yet.", command.name);
-                let fault = Fault::later(detail, "Use only the picture itself: layer=comp or layer=0.");
-                self.wrong(command, fault, placed);
-            }
-            Err(fault) => self.wrong(command, fault, placed),
-        }
-    }
-
-    /// Lets the last writers set the recipe. A value that a later one replaced has no effect, so it only warns. What
-    /// is said to a layer that is not drawn is looked at, so that all its mistakes are told.
-    fn set(&mut self) -> (Draft, Vec<Spoken>) {
-        let attributes = self.attributes;
-        let mut draft = Draft::new(attributes);
-        let mut spoken = Vec::new();
-        for (said, holds) in self.slots.all() {
-            let mut aside = Draft::new(attributes);
-            let drawn = holds && said.segment.is_drawn();
-            let remark = match said.apply(if drawn { &mut draft } else { &mut aside }) {
-                Err(fault) if holds => {
-                    self.errors.push(said.complaint(with_syntax(fault, said.command)));
-                    None
-                }
-                Err(fault) => {
-                    let remedy = "It has no effect, because a later one replaces it.".into();
-                    Some(Fault { kind: ComplaintKind::IgnoredCommand, remedy, ..fault })
-                }
-                Ok(remark) => remark.filter(|_| holds),
-            };
-            let fate = match &remark {
-                _ if !holds => Fate::Replaced,
-                Some(remark) => Fate::Ignored(remark.detail.clone()),
-                None => Fate::Holds,
-            };
-            spoken.push(said.spoken(fate));
-            self.warnings.extend(remark.map(|remark| said.complaint(remark)));
-        }
-        for ((said, _), spoken) in self.slots.all().zip(&mut spoken).filter(|(_, spoken)| spoken.fate == Fate::Holds) {
-            if let Some(why) = silence::reason(said, &self.slots, &draft) {
-                spoken.fate = Fate::Ignored(why.to_owned());
-            }
-        }
-        self.check_together(&draft);
-        for complaints in [&mut self.errors, &mut self.warnings] {
-            complaints.sort_by(|a, b| (rank(&a.origin), a.offset).cmp(&(rank(&b.origin), b.offset)));
-        }
-        (draft, spoken)
-    }
-
-    /// Commands that do not go together.
-    fn check_together(&mut self, draft: &Draft) {
-        self.check_fit(draft);
-        self.check_palette(draft);
-        if let (Some(fault), Some(said)) = (draft.profile_mismatch(), self.slots.holder("icc", Segment::Composite)) {
-            self.errors.push(said.complaint(fault));
-        }
-    }
-
-    /// The palette mac has no colour to spare. Documentation page: r-is-http-quantize.
-    fn check_palette(&mut self, draft: &Draft) {
-        let mac = draft.quantize.as_ref().is_some_and(|it| it.palette == Palette::Mac);
-        let Some(said) = self.slots.holder("quantize", Segment::Composite).filter(|_| mac) else { return };
-        if draft.recipe.output.quantize.is_some() && draft.recipe.output.alpha {
-            let fault = Fault::invalid("The palette mac leaves no room for transparency.");
-            let remedy = "Use adaptive or web, or a format without alpha.".into();
-            self.errors.push(said.complaint(Fault { remedy, ..fault }));
-        }
-    }
-
-    /// `fit` says how width and height are met, so it is a mistake without either, and for thumbnails, which have a way
-    /// of their own. Documentation page: r-fit.
-    fn check_fit(&mut self, draft: &Draft) {
-        let global = |slot| self.slots.holder(slot, Segment::Composite);
-        let Some(fit) = global("fit") else { return };
-        let sides = [global("wid"), global("hei")];
-        let view = &draft.recipe.view;
-        if matches!(view.request, Request::Thumbnail(_)) {
-            let fault = Fault::invalid("A thumbnail has a way of fitting of its own.");
-            let fault = Fault { remedy: "Leave fit away, or req=tmb.".into(), ..fault };
-            return self.errors.push(fit.complaint(fault));
-        }
-        if sides.iter().all(Option::is_none) && view.wid.or(view.hei).is_none() {
-            let fault = Fault::invalid("fit needs wid or hei.");
-            let fault = Fault { remedy: "Add wid= or hei=, or leave fit away.".into(), ..fault };
-            self.errors.push(fit.complaint(fault));
-        }
-    }
-}
-
-fn with_syntax(fault: Fault, command: &Command) -> Fault {
-    if !fault.remedy.is_empty() {
-        return fault;
-    }
-    Fault { remedy: format!("Write {} ({}), as in {}.", command.syntax, command.range, command.accepts), ..fault }
-}
-
-/// The order in which people read the texts.
-fn rank(origin: &Origin) -> (u8, &str) {
-    match origin {
-        Origin::AssetBefore => (0, ""),
-        Origin::Modifier => (1, ""),
-        Origin::ExportMacro => (2, ""),
-        Origin::Macro(name) => (3, name),
-        Origin::AssetAfter => (4, ""),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::language::{Colour, FitMode, OutputFormat, PixelType, commands};
+    use crate::language::companion::Own;
+    use crate::language::{Colour, ComplaintKind, FitMode, OutputFormat, PixelType, Support, commands};
 
     fn order<'a>(modifier: &'a str, macros: &'a Macros, attributes: &'a Attributes) -> Order<'a> {
         Order { object: "shoe", ..Order::new(modifier, macros, attributes) }
@@ -489,6 +253,51 @@ mod tests {
         let named: Vec<_> = understood.mentions().map(|(spoken, name)| (spoken.offset, name)).collect();
         assert_eq!(named, [(7, "shoe".to_owned()), (20, "m/shoe".to_owned())]);
         assert!(understood.uses_object);
+    }
+
+    #[test]
+    fn named_assets_bring_their_own_modifiers() {
+        let (macros, attributes) = (Macros::any_order(vec![("m".into(), "mask=b".into())]), Attributes::default());
+        let own = |before: &str, after: &str| Own { before: before.into(), after: after.into() };
+        let companions: Companions = [
+            ("a".to_owned(), own("rotate=90&wid=9&fmt=gif", "flip=lr")),
+            ("b".to_owned(), own("crop=0,0,5,5", "")),
+            ("c".to_owned(), own("src=b&rotate=5", "")),
+            ("d".to_owned(), own("$m$", "")),
+            ("shoe".to_owned(), own("rotate=45", "")),
+        ]
+        .into_iter()
+        .collect();
+        let read = |modifier| recipe(&Order { companions: &companions, ..order(modifier, &macros, &attributes) });
+        let (with, without) =
+            (|modifier| read(modifier).unwrap().recipe, |modifier| understood(modifier).unwrap().recipe);
+        assert_eq!(with("src=a&wid=7&fmt=png"), without("rotate=90&wid=9&fmt=gif&src=a&wid=7&fmt=png&flip=lr"));
+        assert_eq!(with("src=is(a?wid=7)&hei=3"), without("src=is(a?rotate=90&wid=7&flip=lr)&hei=3"));
+        // What is only a mask brings its picture alone.
+        assert_eq!(with("mask=a"), without("mask=a"));
+        assert_eq!(with("mask=is(a)"), without("mask=is(a?rotate=90&wid=9&flip=lr)"));
+        assert_eq!(with("src=is(c?flip=ud)"), without("src=is(c?crop=0,0,5,5&src=b&rotate=5&flip=ud)"));
+        // The picture's own stand around the order already.
+        assert_eq!(with("src=is($object$?wid=9)"), without("src=is($object$?wid=9)"));
+        for named in ["wid=3&src=c", "wid=3&src=d"] {
+            let refused = read(named).unwrap_err();
+            assert_eq!((refused[0].command.as_str(), refused[0].offset, refused.len()), ("src", 6, 1), "{named}");
+        }
+        let wrong: Companions = [("a".to_owned(), own("wid=0", "&hei=tall"))].into_iter().collect();
+        let told = recipe(&Order { companions: &wrong, ..order("src=a", &macros, &attributes) }).unwrap_err();
+        let places: Vec<_> = told.iter().map(|it| (it.origin.to_string(), it.offset)).collect();
+        assert_eq!(places, [("urlModifier of a".to_owned(), 0), ("urlPostApplyModifier of a".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_request_inside_may_go_through_a_profile_of_its_own() {
+        let one = |modifier| understood(modifier).unwrap().recipe;
+        let colors = |modifier| match one(modifier).layer.source {
+            Some(Object::Request(recipe)) => recipe.colors.output.map(|profile| profile.name),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(colors("src=is(a?icc=AdobeRGB)").as_deref(), Some("AdobeRGB"));
+        assert_eq!(colors("src=is(a?iccEmbed=1)&icc=AdobeRGB"), None);
     }
 
     #[test]

@@ -210,15 +210,7 @@ fn dither_spreads_what_rounding_takes() {
 #[test]
 fn a_profile_must_be_known_and_fit_the_format() {
     let (macros, attributes) = (Macros::default(), Attributes::default());
-    let order = |modifier| Order {
-        before: "",
-        modifier,
-        export_macro: None,
-        after: "",
-        macros: &macros,
-        object: "",
-        attributes: &attributes,
-    };
+    let order = |modifier| Order::new(modifier, &macros, &attributes);
     let complaint = recipe(&order("icc=WebCoated&fmt=png")).unwrap_err().remove(0);
     assert!(complaint.remedy.contains("AdobeRGB") && complaint.remedy.contains("OFFPRINT_ICC_DIR"), "{complaint}");
     assert!(recipe(&order("icc=sGray&fmt=webp")).unwrap_err()[0].detail.contains("gray"));

@@ -68,6 +68,51 @@ async fn another_picture_takes_the_place_and_keeps_the_name(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn named_assets_bring_their_own_modifiers(pool: PgPool) {
+    let house = House::open(pool).await;
+    let shoe = house.asset("shoe.png", &plain([255, 0, 0])).await;
+    let halves = RgbImage::from_fn(40, 20, |x, _| if x < 20 { Rgb([0, 0, 255]) } else { Rgb([0, 255, 0]) });
+    let blue = house.asset("blue.png", &file_of(halves, ImageFormat::Png)).await;
+    let own = json!({"urlModifier": "crop=0,0,20,20&wid=5", "urlPostApplyModifier": "rotate=90"});
+    house.patch(format!("/assets/{blue}"), own).await.is(200);
+    let other = house.asset("other.png", &plain([9, 9, 9])).await;
+    house.patch(format!("/assets/{other}"), json!({"urlModifier": "src=is(blue)"})).await.is(200);
+    for (modifier, size, color) in [
+        // Around the order, as those of the picture itself stand.
+        ("src=blue&wid=10&fmt=png", (10, 10), [0, 0, 255]),
+        ("src=blue&fmt=png", (5, 5), [0, 0, 255]),
+        ("src=is(blue?wid=8)&fmt=png", (8, 8), [0, 0, 255]),
+        ("src=is(blue?crop=20,0,10,20&wid=8)&fmt=png", (8, 4), [0, 255, 0]),
+        // What a named asset names brings along its own.
+        ("src=is(other)&fmt=png", (5, 5), [0, 0, 255]),
+        // A mask that is named is its picture alone.
+        ("mask=blue&fmt=png", (40, 20), [0; 3]),
+    ] {
+        let job = finished(&house, order(&[&shoe], modifier)).await;
+        let shown = picture(&house, &job, "shoe.png").await;
+        assert_eq!(shown.dimensions(), size, "{modifier}");
+        if !modifier.contains("mask") {
+            assert_eq!(shown.to_rgb8().get_pixel(2, 2).0, color, "{modifier}");
+        }
+    }
+    let refused = house.post("/export-jobs", order(&[&shoe], "wid=9&src=other")).await.is(422);
+    let error = &refused["errors"][0];
+    assert_eq!((&error["pointer"], &error["offset"]), (&json!("/is_modifier"), &json!(6)), "{refused}");
+    assert!(error["detail"].as_str().unwrap().contains("src=is(other)"), "{error}");
+    let told = house.post("/modifier-check", json!({"is_modifier": "src=blue", "assetHandle": shoe})).await.is(200);
+    assert_eq!((&told["picture"]["width"], &told["picture"]["height"]), (&json!(5), &json!(5)), "{told}");
+    let preview = house.get(format!("/assets/{shoe}/preview?is_modifier=src%3Dblue%26fmt%3Dpng")).await;
+    assert_eq!(image::load_from_memory(&preview.body).unwrap().dimensions(), (5, 5));
+    // The own modifiers are part of the recipe, as they were when the job was made.
+    let before = ordered(&house, order(&[&shoe], "src=blue&fmt=png")).await;
+    house.patch(format!("/assets/{blue}"), json!({"urlModifier": "wid=33"})).await.is(200);
+    work(&house).await;
+    let before = shown(&house, &before).await;
+    assert_eq!(picture(&house, &before, "shoe.png").await.dimensions(), (5, 5));
+    house.check().await;
+}
+
+#[sqlx::test]
 async fn names_that_mean_nothing_or_too_much_are_refused_with_their_place(pool: PgPool) {
     let house = House::open(pool).await;
     let shoe = house.asset("shoe.png", &plain([255, 0, 0])).await;

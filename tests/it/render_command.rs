@@ -101,6 +101,9 @@ fn a_request_inside_of_the_request_makes_the_picture_or_its_mask() {
     assert_eq!(made("src={m/red?$half$}&fmt=png").dimensions(), (50, 25));
     assert_eq!(made("$w=20&$a=m/red&src=($a$?wid=$w$&hei=$h$&$h=40)&fmt=png").dimensions(), (20, 40));
     assert_eq!(made("src=is(?src=is(m/red?wid=40)&scale=0.5)&wid=10&fmt=png").dimensions(), (10, 5));
+    // Through a profile of its own, and then into the colours of the output.
+    let [r, g, b, _] = pixel("src=is(m/red?icc=sGray)&fmt=png", 20, 9);
+    assert!(r == g && g == b && (80..160).contains(&r), "{r} {g} {b}");
     // What a request leaves transparent is transparent, and a mask is as large as the picture.
     let round = "src=is(m/red?extend=0,0,100,0)&fmt=png-alpha";
     assert_eq!((pixel(round, 20, 9)[3], pixel(round, 150, 9)[3]), (255, 0));

@@ -69,7 +69,8 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         range: "number above 0",
-        help: "Scales the layer by this number over the attribute Resolution. Ignored with size or scale.",
+        help: "Scales the layer by this number over the picture's resolution, or over the attribute Resolution where it \
+               has none. Ignored with size or scale.",
         accepts: "res=1",
         refuses: "res=0",
         meaning: Some(res),
@@ -195,11 +196,11 @@ fn scale(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
 
 fn res(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
     let asked = value::real(text, f64::MIN_POSITIVE.., "above 0")?;
-    let factor = asked / draft.attributes.resolution;
-    if !FACTOR.contains(&factor) {
-        return Err(Fault::invalid(format!("{asked} is too far from the resolution {}.", draft.attributes.resolution)));
+    let usual = draft.attributes.resolution;
+    if !FACTOR.contains(&(asked / usual)) {
+        return Err(Fault::invalid(format!("{asked} is too far from the resolution {usual}.")));
     }
-    draft.res = Some(LayerScale::Factor(factor));
+    draft.res = Some(LayerScale::Resolution { asked, usual });
     Ok(())
 }
 

@@ -140,6 +140,13 @@ pub enum LayerScale {
     Box(u32, u32),
     /// A plain factor.
     Factor(f64),
+    /// A resolution, over the picture's own or what is usual where it has none.
+    Resolution {
+        /// The one that is asked for.
+        asked: f64,
+        /// What the attribute says.
+        usual: f64,
+    },
 }
 
 /// A mirroring.
