@@ -2,26 +2,26 @@
 
 mod place;
 mod shape;
+mod shrink;
 mod source;
+mod visible;
 
 use self::place::Place;
 pub(super) use self::source::{Desk, Source};
+use self::visible::Visible;
 use super::colour::{Colors, Profile};
 use super::failure::Failure;
-use super::header::{Header, SourceFormat};
+use super::header::Header;
 use super::limits::Limits;
-use super::plan::{Decode, depth};
+use super::plan::depth;
 use super::step::{Kernel, Paint, Step};
 use super::turn::Turn;
-use super::view::{self, Placement, round};
+use super::view::{self, round};
 use crate::code::Code;
 use crate::language::{
-    Colour, Composite, Crop, Extend, Flip, LayerScale, PixelType, Reading, Recipe, Request, ResMode, Sharpening, Tile,
-    Tone, View,
+    Colour, Composite, Crop, Extend, Flip, LayerScale, PixelType, Recipe, Request, ResMode, Sharpening, Tile, Tone,
+    View,
 };
-
-/// How much larger than wanted a decoder's shrunk picture must be at least, so that the kernel still decides quality.
-const SHRINK_GAP: f64 = 1.5;
 
 /// The list of steps while it grows, and what the picture is after them.
 pub(super) struct Planner<'a> {
@@ -84,7 +84,7 @@ impl<'a> Planner<'a> {
         }
         self.crop_paths(&layer.crop_paths, header)?;
         if let Some(scale) = layer.scale {
-            self.layer_scale(scale)?;
+            self.layer_scale(scale, header.dpi)?;
         }
         self.grow_mask(layer.mask.grow_layer);
         self.clip(&layer.clip, header);
@@ -92,7 +92,7 @@ impl<'a> Planner<'a> {
         self.tone(layer.tone);
         self.sharpen(&layer.sharpening);
         self.fade(layer.opacity);
-        self.fill(layer.color);
+        self.fill_source(layer.color);
         self.rotate(layer.rotate)?;
         self.bend(layer.perspective);
         if let Some(extend) = layer.extend {
@@ -126,10 +126,11 @@ impl<'a> Planner<'a> {
         self.window(x, y, size, None)
     }
 
-    fn layer_scale(&mut self, scale: LayerScale) -> Result<(), Failure> {
+    fn layer_scale(&mut self, scale: LayerScale, dpi: Option<f64>) -> Result<(), Failure> {
         let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
         let factor = match scale {
             LayerScale::Factor(factor) => factor,
+            LayerScale::Resolution { asked, usual } => asked / dpi.unwrap_or(usual),
             LayerScale::Box(bw, bh) => {
                 let side = |most: u32, side: f64| if most > 0 { f64::from(most) / side } else { f64::INFINITY };
                 side(bw, w).min(side(bh, h))
@@ -206,6 +207,19 @@ impl<'a> Planner<'a> {
         self.convert_to_output();
         self.steps.push(Step::Fill { color: self.paint(color) });
         self.alpha = color.alpha < 255;
+    }
+
+    /// Fills what the source covers: where a crop reached out of it only the fill after everything else comes. Documentation
+    /// pages: r-color-commandref, r-restrictions-and-known-issues.
+    fn fill_source(&mut self, color: Option<Colour>) {
+        let (width, height) = (f64::from(self.size.0), f64::from(self.size.1));
+        let [left, top, right, bottom] = self.place.bounds([0.0, 0.0, 1.0, 1.0]);
+        let covers = left < 0.5 && top < 0.5 && right > width - 0.5 && bottom > height - 0.5;
+        let Some(said) = color.filter(|_| self.alpha && !covers) else { return self.fill(color) };
+        self.convert_to_output();
+        let side = |value: f64, most: f64| value.round().clamp(0.0, most) as u32;
+        let part = [side(left, width), side(top, height), side(right, width), side(bottom, height)];
+        self.steps.push(Step::FillPart { color: self.paint(said), part });
     }
 
     /// A colour in the output's components.
@@ -356,7 +370,7 @@ impl<'a> Planner<'a> {
         }
         let background = view.background;
         let fill = (!keeps_alpha).then_some(background);
-        match visible(&placement, self.size) {
+        match Visible::of(&placement, self.size) {
             Some(visible) => {
                 self.show(&visible)?;
                 self.sharpen(&view.sharpening);
@@ -398,108 +412,4 @@ impl<'a> Planner<'a> {
         }
         self.resize(visible.from, visible.size)
     }
-
-    /// How the source is decoded, and the steps from there. A cut or a resize that comes first, but for turns, is done
-    /// on the picture as it is stored and turned afterwards: then there is less to turn, and it can be done while the
-    /// picture is decoded, by the decoder itself where it can shrink.
-    pub fn decoded(mut self, source: &Source<'_>, reading: Reading) -> (Decode, Vec<Step>) {
-        let header = source.header.as_ref();
-        let turns = self.steps.iter().take_while(|step| matches!(step, Step::Turn(_))).count();
-        let turn = self.steps.drain(..turns).fold(header.orientation, |turn, step| match step {
-            Step::Turn(next) => turn.then(next),
-            _ => turn,
-        });
-        let stored = (header.width, header.height);
-        let (mut shrink, mut halved) = (1, None);
-        let place = match self.steps.first_mut() {
-            Some(Step::Resize { from, width, height, .. }) => {
-                *from = turn.undo(*from, (f64::from(stored.0), f64::from(stored.1)));
-                (*width, *height) = turn.size((*width, *height));
-                if header.format == SourceFormat::Jpeg {
-                    let ratio = (from[2] / f64::from(*width)).min(from[3] / f64::from(*height));
-                    let alone = [8, 4, 2].into_iter().find(|by| ratio / f64::from(*by) >= SHRINK_GAP).unwrap_or(1);
-                    shrink = alone.min(reading.most_shrink.unwrap_or(alone));
-                    *from = from.map(|value| value / f64::from(shrink));
-                    halved = halve(from, stored, shrink, alone);
-                }
-                1
-            }
-            Some(Step::Window { x, y, width, height, .. }) if header.shows([*x, *y], [*width, *height], turn) => {
-                let window = [*x as f64, *y as f64, f64::from(*width), f64::from(*height)];
-                let [left, top, ..] = turn.undo(window, (f64::from(stored.0), f64::from(stored.1)));
-                (*x, *y) = (left as i64, top as i64);
-                (*width, *height) = turn.size((*width, *height));
-                1
-            }
-            _ => 0,
-        };
-        if turn != Turn::NONE {
-            self.steps.insert(place, Step::Turn(turn));
-        }
-        if let Some(halved) = halved {
-            self.steps.insert(0, halved);
-        }
-        (source.decode(shrink, reading), self.steps)
-    }
-}
-
-/// What the decoder would have shrunk further, had it this picture alone to make: averages of pixels, which cost less than
-/// the kernel does, until it has as many left as it would have had. The rectangle is then one of those.
-fn halve(from: &mut [f64; 4], stored: (u32, u32), shrink: u8, alone: u8) -> Option<Step> {
-    if shrink == alone {
-        return None;
-    }
-    let decoded = |side: u32, by: u8| side.div_ceil(u32::from(by));
-    let (wide, high) = (decoded(stored.0, shrink), decoded(stored.1, shrink));
-    let (width, height) = (decoded(stored.0, alone), decoded(stored.1, alone));
-    let (across, down) = (f64::from(width) / f64::from(wide), f64::from(height) / f64::from(high));
-    *from = [from[0] * across, from[1] * down, from[2] * across, from[3] * down];
-    let whole = [0.0, 0.0, f64::from(wide), f64::from(high)];
-    Some(Step::Resize { from: whole, width, height, kernel: Kernel::Box })
-}
-
-/// The part of a view that shows the picture.
-struct Visible {
-    /// Left edge in the view.
-    left: i64,
-    /// Top edge in the view.
-    top: i64,
-    /// Size in the view.
-    size: (u32, u32),
-    /// Left, top, width, height in the picture.
-    from: [f64; 4],
-}
-
-/// `None` when the view shows nothing of the picture.
-fn visible(placement: &Placement, composite: (u32, u32)) -> Option<Visible> {
-    let [rx, ry, rw, rh] = placement.region;
-    let (left, width, x, w) =
-        visible_axis(placement.offset.0, placement.scaled.0, rx, rw, placement.view.0, composite.0)?;
-    let (top, height, y, h) =
-        visible_axis(placement.offset.1, placement.scaled.1, ry, rh, placement.view.1, composite.1)?;
-    Some(Visible { left, top, size: (width, height), from: [x, y, w, h] })
-}
-
-fn visible_axis(
-    offset: i64,
-    scaled: u32,
-    start: f64,
-    length: f64,
-    view: u32,
-    side: u32,
-) -> Option<(i64, u32, f64, f64)> {
-    let scale = f64::from(scaled) / length;
-    let near = offset as f64 - start * scale;
-    let far = near + f64::from(side) * scale;
-    let first = (near + 0.5).floor().max(0.0);
-    let last = (far + 0.5).floor().min(f64::from(view));
-    if last <= first {
-        return None;
-    }
-    let from = ((first - near) / scale).clamp(0.0, f64::from(side));
-    let to = ((last - near) / scale).clamp(from, f64::from(side));
-    // Whole numbers come out a hair beside themselves.
-    let tidy = |value: f64| if (value - value.round()).abs() < 1e-6 { value.round() } else { value };
-    let (from, to) = (tidy(from), tidy(to));
-    (to > from).then_some((first as i64, (last - first) as u32, from, to - from))
 }

@@ -57,6 +57,13 @@ pub enum Step {
         /// The colour.
         color: Paint,
     },
+    /// The same, under a part of it.
+    FillPart {
+        /// The colour.
+        color: Paint,
+        /// Left, top, right and bottom of the part, in pixels.
+        part: [u32; 4],
+    },
     /// Brightness, contrast, colours.
     Tone(Tone),
     /// A Gaussian blur.

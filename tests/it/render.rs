@@ -103,6 +103,15 @@ fn turns_and_flips_follow_the_documented_order() {
 }
 
 #[test]
+fn res_counts_from_the_resolution_of_the_picture() {
+    let (plain, tagged) = (studio(), Studio::with(&studio().file("fmt=tif&printRes=200").unwrap().0));
+    let width = |studio: &Studio, modifier: &str| studio.picture(&format!("{modifier}&fmt=png")).width();
+    assert_eq!(width(&tagged, "res=100"), 40);
+    assert_eq!(width(&tagged, "res=100&scale=0.25"), 20);
+    assert_eq!(width(&plain.told("Resolution=50", "none.icc", b""), "res=100"), 160);
+}
+
+#[test]
 fn any_angle_grows_the_rectangle_and_leaves_corners_to_the_fill() {
     let turned = studio().picture("rotate=45&bgColor=00ffff&fmt=png");
     assert_eq!(turned.dimensions(), (85, 85));
@@ -136,6 +145,16 @@ fn crop_and_extend_reach_outside() {
     assert_eq!(grown.get_pixel(3, 30), Rgba([0, 255, 255, 128]));
     assert_eq!(grown.get_pixel(12, 12), RED);
     assert_eq!(studio.picture("extend=-40,0,0,0&fmt=png").dimensions(), (40, 40));
+    // What a crop adds is filled by bgColor alone, also after a scaling and a mirroring.
+    let two = studio.picture("crop=-10,0,100,40&scale=2&layer=0&flip=lr&color=00ffff&bgColor=ff00ff&fmt=png");
+    assert_eq!((two.get_pixel(190, 30), two.get_pixel(3, 3)), (Rgba([255, 0, 255, 255]), Rgba([255, 0, 255, 255])));
+    let clear = Studio::with(&file_of(RgbaImage::new(80, 40), ImageFormat::Png));
+    let under = clear.picture("crop=-10,0,100,40&color=00ffff&bgColor=ff00ff&fmt=png");
+    assert_eq!((under.get_pixel(3, 30), under.get_pixel(97, 30)), (Rgba([255, 0, 255, 255]), Rgba([255, 0, 255, 255])));
+    assert_eq!(
+        (under.get_pixel(12, 30), under.get_pixel(88, 30)),
+        (Rgba([0, 255, 255, 255]), Rgba([0, 255, 255, 255]))
+    );
 }
 
 #[test]

@@ -25,6 +25,21 @@ impl<S: Sample> Raster<S> {
         if paint.is_opaque() { self.without_alpha() } else { self }
     }
 
+    pub(super) fn fill_part(mut self, paint: Paint, [left, top, right, bottom]: [u32; 4]) -> Self {
+        if !self.alpha {
+            return self;
+        }
+        let (colors, under) = (self.pixel_type.components(), paint.pixel::<S>(self.pixel_type));
+        let (channels, stride) = (self.channels(), self.width as usize * self.channels());
+        let rows = self.data.chunks_exact_mut(stride).take(bottom as usize).skip(top as usize);
+        for row in rows {
+            for pixel in row.chunks_exact_mut(channels).take(right as usize).skip(left as usize) {
+                lay_over(pixel, &under[..=colors]);
+            }
+        }
+        self
+    }
+
     /// Multiplies colours by alpha.
     pub(super) fn associate(mut self) -> Self {
         if self.alpha {

@@ -180,6 +180,7 @@ mod tests {
             Step::Rotate { degrees: 31.0, width: 29, height: 27 },
             Step::Fade { opacity: 0.4 },
             Step::Fill { color: paint },
+            Step::FillPart { color: paint, part: [3, 2, 20, 9] },
             Step::Tone(Tone { brightness: 10, contrast: -20, balance: [5, 0, -9], ..Tone::default() }),
             Step::Blur { sigma: 1.3 },
             Step::Sharpen { amount: 1.0, sigma: 1.0, threshold: 0.0, mono: false },

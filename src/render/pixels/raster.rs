@@ -86,6 +86,7 @@ impl<S: Sample> Raster<S> {
             Step::Rotate { degrees, width, height } => Ok(self.rotate(degrees, (width, height))),
             Step::Fade { opacity } => Ok(self.fade(opacity)),
             Step::Fill { color } => Ok(self.fill(color)),
+            Step::FillPart { color, part } => Ok(self.fill_part(color, part)),
             Step::Tone(tone) => Ok(self.tone(&tone)),
             Step::Blur { sigma } => Ok(self.blur(sigma)),
             Step::Sharpen { amount, sigma, threshold, mono } => Ok(self.sharpen(amount, sigma, threshold, mono)),

@@ -46,10 +46,15 @@ impl<'a> Source<'a> {
         Ok(Self { header: Cow::Borrowed(header), colors, object, inner: None })
     }
 
-    /// Plans a request inside of another recipe. What it makes has the colours of that one's output, and keeps its alpha.
+    /// Plans a request inside of another recipe. What it makes has the colours of that one's output, or of the profile that
+    /// it names itself, and keeps its alpha.
     fn made(request: &Recipe, own: &Header, outer: &Recipe, desk: Desk<'_>) -> Result<Self, Failure> {
-        let output = Output { pixel_type: outer.output.pixel_type, alpha: true, ..request.output.clone() };
-        let (colors, reading) = (outer.colors.clone(), outer.reading);
+        let reading = outer.reading;
+        let (pixel_type, colors) = match &request.colors.output {
+            Some(_) => (request.output.pixel_type, request.colors.clone()),
+            None => (outer.output.pixel_type, outer.colors.clone()),
+        };
+        let output = Output { pixel_type, alpha: true, ..request.output.clone() };
         let recipe = Recipe { output, colors, reading, ..request.clone() };
         let source = Source::of(recipe.layer.source.as_ref(), own, &recipe, desk)?;
         let mut planner = Planner::new(&source.header, &recipe, desk.limits, &source.colors);
@@ -62,7 +67,14 @@ impl<'a> Source<'a> {
         let peak_bytes = peak_bytes(&source.header, &decode, &steps, (width, height));
         let inner = Some(Box::new(Inner { decode, steps, peak_bytes }));
         let mut colors = source.colors;
-        colors.source = colors.output.clone();
+        if request.colors.output.is_some() {
+            header.profile = colors.output.as_ref().map(|profile| profile.bytes.to_vec());
+            let warnings = colors.warnings;
+            colors = Colors::of(outer, &header, desk.limits, desk.profiles)?;
+            colors.warnings.extend(warnings);
+        } else {
+            colors.source = colors.output.clone();
+        }
         Ok(Self { header: Cow::Owned(header), colors, object: None, inner })
     }
 
