@@ -17,7 +17,7 @@ use super::turn::Turn;
 use crate::code::Code;
 
 /// Raised whenever the same recipe and source may give other bytes than before, so that nothing stale is reused.
-pub const ENGINE_VERSION: i32 = 9;
+pub const ENGINE_VERSION: i32 = 10;
 
 /// A rendered picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,11 @@ impl Sheet<'_> {
     /// Decodes once. Where the first step cuts or resamples, rows go into it as they come, and the whole picture is held
     /// only for those that need it.
     fn decode(&mut self, branch: &[usize]) {
+        if let [index] = branch
+            && codec::flows(self.pictures[*index].0)
+        {
+            return self.flow(*index);
+        }
         let decode = &self.pictures[branch[0]].0.decode;
         let mut trays = Vec::new();
         for fork in forks(branch, |index| Tray::begins(self.pictures[index].0)) {
@@ -105,6 +110,18 @@ impl Sheet<'_> {
                 Err(failure) => self.fail(&fork, &failure),
             }
         }
+    }
+
+    /// Encodes a picture while it is decoded.
+    fn flow(&mut self, index: usize) {
+        let (plan, output) = self.pictures[index];
+        let size = (plan.width, plan.height);
+        let made = codec::flow(&plan.encode, size, output, |take| read(&plan.decode, self.files, take));
+        self.made[index] = Some(made.map(|(damage, bytes)| {
+            let damage = damage.map(|damage| Warning::new(Code::CorruptSource, damage.detail));
+            let warnings = plan.warnings.iter().cloned().chain(damage).collect();
+            Rendered { width: size.0, height: size.1, bytes, warnings, plan: plan.to_string() }
+        }));
     }
 
     /// Does the steps from this one on, then encodes. The last to go on takes the pixels, the others look at them.

@@ -4,6 +4,7 @@
 mod access;
 mod archive;
 mod assets;
+mod avif;
 mod cluster;
 mod colours;
 mod damage;
@@ -14,6 +15,7 @@ mod engine;
 mod exportjob;
 mod exportjob_results;
 mod fleet;
+mod flow;
 mod formats;
 mod hostile;
 mod house;

@@ -4,6 +4,7 @@ mod avif;
 mod decode;
 mod eps;
 mod ffi;
+mod flow;
 mod gif;
 mod in_order;
 mod jp2;
@@ -31,6 +32,7 @@ use crate::code::Code;
 use crate::language::{OutputFormat, Quantize};
 
 pub(super) use decode::decode;
+pub(super) use flow::{flow, flows};
 
 /// Writes a picture; returns the file's length.
 ///

@@ -155,7 +155,11 @@ impl Pool {
             pictures.into_iter().map(|picture| (picture.recipe, picture.output)).unzip();
         let objects = files.objects.keys().cloned().collect();
         let parsed: Vec<Recipe> = recipes.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
-        let profiles = setup.library.fetch(&parsed).map_err(Ended::Refused)?;
+        let library = setup.library.clone();
+        // Files are read, and nobody else shall wait for a disk.
+        let fetched = self.0.runtime.spawn_blocking(move || library.fetch(&parsed)).await;
+        let broken = |error| Failure::new(Code::Internal, format!("The profiles could not be read: {error}."));
+        let profiles = fetched.map_err(broken).and_then(|fetched| fetched).map_err(Ended::Refused)?;
         let job = Job { recipes, objects, profiles, limits: setup.limits, cpu };
         self.run(|inside| async move { inside.render(job, files, outputs).await }).await
     }
