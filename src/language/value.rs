@@ -24,12 +24,20 @@ pub(super) fn exactly<'a, const N: usize>(value: &'a str, names: &str) -> Result
         .map_err(|found| Fault::invalid(format!("`{value}` has {} of the {N} numbers {names}.", found.len())))
 }
 
-/// A whole number inside a range.
+/// A whole number inside a range. It may be written as a decimal, as programs do: `100.0`.
 pub(super) fn whole(text: &str, range: impl RangeBounds<i64>, meant: impl Display) -> Result<i64, Fault> {
     let text = text.trim();
-    let number: i64 =
-        text.parse().map_err(|_| Fault::invalid(format!("`{text}` is not a whole number that can be used.")))?;
+    let decimal = || decimal(text).filter(|number| number.fract() == 0.0).map(|number| number as i64);
+    let number = text.parse().ok().or_else(decimal);
+    let number = number.ok_or_else(|| Fault::invalid(format!("`{text}` is not a whole number that can be used.")))?;
     inside(number, &range, meant)
+}
+
+/// A number of pixels inside a range; fractions, which real requests have, are rounded, and halves go up.
+fn rounded(text: &str, range: impl RangeBounds<i64>, meant: impl Display) -> Result<i64, Fault> {
+    let number =
+        decimal(text).ok_or_else(|| Fault::invalid(format!("`{}` is not a number of pixels.", text.trim())))?;
+    inside((number + 0.5).floor() as i64, &range, meant)
 }
 
 /// A number inside a range.
@@ -44,18 +52,18 @@ fn inside<T: PartialOrd + Display>(number: T, range: &impl RangeBounds<T>, meant
 
 /// A number of pixels that has a size: 1 to 2,147,483,647.
 pub(super) fn pixels(text: &str) -> Result<u32, Fault> {
-    whole(text, 1..=i64::from(i32::MAX), "above 0 and below 2,147,483,648").map(|number| number as u32)
+    rounded(text, 1..=i64::from(i32::MAX), "above 0 and below 2,147,483,648").map(|number| number as u32)
 }
 
 /// A number of pixels that may be nothing.
 pub(super) fn pixels_or_none(text: &str) -> Result<u32, Fault> {
-    whole(text, 0..=i64::from(i32::MAX), "between 0 and 2,147,483,647").map(|number| number as u32)
+    rounded(text, 0..=i64::from(i32::MAX), "between 0 and 2,147,483,647").map(|number| number as u32)
 }
 
 /// A place in pixels, on either side of the edge.
 pub(super) fn place(text: &str) -> Result<i32, Fault> {
     let most = i64::from(i32::MAX);
-    whole(text, -most..=most, "a place within 2,147,483,647 pixels of the edge").map(|number| number as i32)
+    rounded(text, -most..=most, "a place within 2,147,483,647 pixels of the edge").map(|number| number as i32)
 }
 
 /// `0` or `1`.
@@ -75,4 +83,18 @@ pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Fault>
         let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
         Fault::invalid(format!("`{text}` is none of {}.", known.join(", ")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_may_be_decimals_and_pixels_fractions() {
+        let count = |text| whole(text, 0..=100, "between 0 and 100").ok();
+        assert_eq!([count("7"), count(" 7.0 "), count("1e1"), count("+7")], [Some(7), Some(7), Some(10), Some(7)]);
+        assert_eq!([count("7.5"), count("101.0"), count("x"), count("1e300")], [None; 4]);
+        assert_eq!([pixels("399.5").ok(), pixels("0.4").ok(), pixels("1e12").ok()], [Some(400), None, None]);
+        assert_eq!([place("-1.5").ok(), place("-1.6").ok(), place("-0.2").ok()], [Some(-1), Some(-2), Some(0)]);
+    }
 }

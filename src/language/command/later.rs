@@ -109,7 +109,7 @@ pub(super) const MEANINGLESS: &[Command] = &[
     ignored("name", "name=…", "r-savetofile", "name=x", "The file name of req=saveToFile."),
     ignored("timeout", "timeout=…", "r-savetofile", "timeout=1000", "The time limit of req=saveToFile."),
     ignored("blendMode", "blendMode=…", "r-blendmode", "blendMode=mult", "How a layer mixes with those below; there are none below layer 0."),
-    placed("pos=1.5,0", pixels, "pos", ignored("pos", "pos=x,y", "r-pos", "pos=10,10", "Places a layer; layer 0 is the canvas and has no place.")),
+    placed("pos=left,0", pixels, "pos", ignored("pos", "pos=x,y", "r-pos", "pos=10,10", "Places a layer; layer 0 is the canvas and has no place.")),
     placed("posN=a,b", fractions, "pos", ignored("posN", "posN=x,y", "r-pos", "posN=0.1,0.1", "Places a layer; layer 0 is the canvas and has no place.")),
     placed("anchor=10", pixels, "anchor", ignored("anchor", "anchor=x,y", "r-anchor", "anchor=10,10", "Centre of rotation; the rectangle of layer 0 is the same for any.")),
     placed("anchorN=0", fractions, "anchor", ignored("anchorN", "anchorN=x,y", "r-anchor", "anchorN=0,0", "Centre of rotation; the rectangle of layer 0 is the same for any.")),
