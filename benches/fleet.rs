@@ -38,7 +38,7 @@ const RENDERS: [u64; 8] = [12, 15, 22, 25, 34, 45, 52, 80];
 
 /// One worker process: prints how many items it settled.
 async fn work(url: &str) {
-    let pool = db::pool(PgConnectOptions::from_str(url).unwrap(), IN_HAND as u32);
+    let pool = db::system(PgConnectOptions::from_str(url).unwrap(), IN_HAND as u32);
     let renders = std::sync::Arc::new(tokio::sync::Semaphore::new(SLOTS));
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
@@ -91,7 +91,7 @@ async fn main() {
     // Also for the user who runs Postgres when this is run as root.
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let cluster = Cluster::start(folder.path()).await.unwrap();
-    let pool = db::pool(cluster.connect_options(), 4);
+    let pool = db::system(cluster.connect_options(), 4);
     db::migrate(&pool).await.unwrap();
     let begun = Instant::now();
     for number in 0..ITEMS / JOB {

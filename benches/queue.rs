@@ -157,7 +157,7 @@ async fn main() {
     // Also for the user who runs Postgres when this is run as root.
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let cluster = Cluster::start(folder.path()).await.unwrap();
-    let pool = db::pool(cluster.connect_options(), 16);
+    let pool = db::system(cluster.connect_options(), 16);
     db::migrate(&pool).await.unwrap();
     let companies = [company(&pool, "first").await, company(&pool, "second").await];
     println!("| what | figure |\n|---|---|");

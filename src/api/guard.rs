@@ -1,15 +1,18 @@
 //! What stands before every address: the request's id, the log line, the key and what it may do, and the checks that
 //! keep web pages of strangers from using a service that trusts its network.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage, http::header::HeaderMap};
+use actix_web::{Error, HttpMessage, ResponseError, http::header::HeaderMap};
+use bytes::Bytes;
 use subtle::ConstantTimeEq;
 use tokio::time::timeout;
 use tracing::{Instrument, info, info_span};
@@ -20,6 +23,8 @@ use crate::api::caller::Caller;
 use crate::api::problem::{Problem, REQUEST_ID};
 use crate::code::Code;
 use crate::db::api_key::{ApiKey, RawKey};
+use crate::db::wall;
+use crate::id::CompanyId;
 use crate::state::State;
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -78,36 +83,73 @@ pub async fn deadline(
     timeout(patience, next.call(request)).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
 }
 
-/// Lets a request through, or says why not: 421 for a foreign `Host` in open mode, 401 without a key where keys are
-/// asked for, 403 for what the key may not do, and for a write that another site's page sends.
+/// Lets a request through for whoever sends it, or answers why not: 421 for a foreign `Host` in open mode, 401 without a
+/// key where keys are asked for, 403 for what the key may not do, and for a write that another site's page sends.
 pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let Some(state) = request.app_data::<Data<State>>().cloned() else {
-        return Err(Problem::internal("the application has no state").into());
+    let caller = match admitted(&request).await {
+        Ok(caller) => caller,
+        // An answer like any other: it has its request's id, and a line in the log.
+        Err(problem) => return Ok(request.into_response(problem.error_response())),
     };
+    let Some(caller) = caller else { return Ok(next.call(request).await?.map_into_boxed_body()) };
+    request.extensions_mut().insert(caller);
+    let answer = wall::acting_for(caller.company, next.call(request)).await?;
+    Ok(answer.map_body(|_, body| Within::around(caller.company, body.boxed())))
+}
+
+/// For whom the operation works; for nobody where it needs no key, and where no operation is.
+async fn admitted(request: &ServiceRequest) -> Result<Option<Caller>, Problem> {
+    let state = request.app_data::<Data<State>>().ok_or_else(|| Problem::internal("the application has no state"))?;
     // No name or value of ours holds it, and the database takes no text with it.
     if request.uri().to_string().contains("%00") {
-        return Err(Problem::parameter("address", "It holds a NUL character (%00). Take it out.").into());
+        return Err(Problem::parameter("address", "It holds a NUL character (%00). Take it out."));
     }
     if !state.settings.asks_for_keys() {
-        check_host(&state, &request)?;
-        check_origin(&state, &request)?;
+        check_host(state, request)?;
+        check_origin(state, request)?;
     }
-    let path = request.match_info().unprocessed().to_owned();
-    match access::of_request(request.method().as_str(), &path) {
-        Some(Needs::Nothing) => {}
-        None if is_documentation(&path) => {}
+    let path = request.match_info().unprocessed();
+    match access::of_request(request.method().as_str(), path) {
+        Some(Needs::Nothing) => Ok(None),
+        None if is_documentation(path) => Ok(None),
         needs => {
-            let caller = caller(&state, request.headers()).await?;
-            if let Some(needs) = needs {
-                needs.check(&caller)?;
-                request.extensions_mut().insert(caller);
-            }
+            let caller = caller(state, request.headers()).await?;
+            let Some(needs) = needs else { return Ok(None) };
+            needs.check(&caller)?;
+            Ok(Some(caller))
         }
     }
-    next.call(request).await
+}
+
+/// The body of an answer, which is made piece by piece after the guard has ended.
+struct Within {
+    company: CompanyId,
+    body: BoxBody,
+}
+
+impl Within {
+    /// A body that is there already needs nothing.
+    fn around(company: CompanyId, body: BoxBody) -> BoxBody {
+        match body.try_into_bytes() {
+            Ok(bytes) => BoxBody::new(bytes),
+            Err(body) => BoxBody::new(Self { company, body }),
+        }
+    }
+}
+
+impl MessageBody for Within {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        wall::polling_for(self.company, || Pin::new(&mut self.body).poll_next(context))
+    }
 }
 
 /// Addresses beside the operations that need no key: people read the documentation.
@@ -134,7 +176,7 @@ async fn caller(state: &State, headers: &HeaderMap) -> Result<Caller, Problem> {
     let wrong =
         || refused(Code::InvalidCredentials, "This is no key of this service. Look whether all of it was sent.");
     let raw: RawKey = said.parse().map_err(|_| wrong())?;
-    let found = state.keys.find(&state.db, raw.id).await?;
+    let found = state.keys.find(&state.system, raw.id).await?;
     let key = found.filter(|key| raw.fits(&key.secret_sha256)).ok_or_else(wrong)?;
     check_time(&key)?;
     Ok(Caller::holding(&key))
@@ -146,7 +188,7 @@ async fn caller(state: &State, headers: &HeaderMap) -> Result<Caller, Problem> {
 /// 401 when it was revoked or has expired meanwhile.
 pub async fn check_again(state: &State, caller: &Caller) -> Result<(), Problem> {
     let Some(key) = caller.key else { return Ok(()) };
-    match state.keys.find(&state.db, key).await? {
+    match state.keys.find(&state.system, key).await? {
         Some(key) => check_time(&key),
         None => Err(refused(Code::KeyDisabled, "The key is no longer there. Ask for a new one.")),
     }

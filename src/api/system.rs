@@ -164,6 +164,10 @@ pub struct Health {
     /// `ok`, or in a word what is wrong.
     #[schema(example = "ok")]
     status: &'static str,
+    /// Whether the database keeps companies apart by itself, should a query forget to. False is no reason not to work: the
+    /// database's role is a superuser or bypasses row-level security.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_wall: Option<bool>,
     /// Bytes that the storage has left. Not shown where keys are asked for, but at OFFPRINT_METRICS_BIND.
     #[serde(skip_serializing_if = "Option::is_none")]
     free_bytes: Option<u64>,
@@ -176,7 +180,7 @@ pub struct Health {
 #[utoipa::path(tag = "service", responses((status = 200, description = "It lives.", body = Health)))]
 #[get("/health/live")]
 pub async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(Health { status: "ok", free_bytes: None, damaged_blobs: None })
+    HttpResponse::Ok().json(Health { status: "ok", second_wall: None, free_bytes: None, damaged_blobs: None })
 }
 
 /// Tell whether the service can do its work.
@@ -190,9 +194,10 @@ pub async fn live() -> HttpResponse {
 pub async fn ready(state: Data<State>, request: HttpRequest) -> HttpResponse {
     const ROOM: u64 = 64 << 20;
     let free = state.storage.free_bytes().await.ok();
+    let second_wall = db::wall::stands(&state.system).await.ok();
     let status = if state.closing.is_cancelled() {
         "closing"
-    } else if db::ping(&state.db).await.is_err() {
+    } else if second_wall.is_none() {
         "database"
     } else if free.is_some_and(|free| free < ROOM) {
         "storage-full"
@@ -203,10 +208,10 @@ pub async fn ready(state: Data<State>, request: HttpRequest) -> HttpResponse {
     };
     let mut answer = if status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     if !sees_whole(&state, &request) {
-        return answer.json(Health { status, free_bytes: None, damaged_blobs: None });
+        return answer.json(Health { status, second_wall, free_bytes: None, damaged_blobs: None });
     }
-    let damaged = db::blob::damaged(&state.db).await.ok().filter(|damaged| *damaged > 0);
-    answer.json(Health { status, free_bytes: free, damaged_blobs: damaged })
+    let damaged = db::blob::damaged(&state.system).await.ok().filter(|damaged| *damaged > 0);
+    answer.json(Health { status, second_wall, free_bytes: free, damaged_blobs: damaged })
 }
 
 /// Whether the storage answers, soon enough for those who ask every few seconds.
@@ -222,8 +227,8 @@ async fn lives(storage: &Storage) -> bool {
 #[utoipa::path(tag = "service", responses((status = 200, description = "Numbers in Prometheus' text format.", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
 pub async fn metrics(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (backlog, workers) = (db::job::backlog(&state.db).await?, db::worker::live(&state.db).await?);
-    let mut text = state.metrics.render() + &gauges(&backlog, &workers, db::blob::damaged(&state.db).await?);
+    let (backlog, workers) = (db::job::backlog(&state.system).await?, db::worker::live(&state.system).await?);
+    let mut text = state.metrics.render() + &gauges(&backlog, &workers, db::blob::damaged(&state.system).await?);
     if !sees_whole(&state, &request) {
         text = text.lines().filter(|line| !line.contains("blob")).flat_map(|line| [line, "\n"]).collect();
     }

@@ -60,6 +60,6 @@ impl From<worker::Worker> for Worker {
     responses((status = 200, description = "The workers that live.", body = Page<Worker>)))]
 #[get("/workers")]
 pub async fn list_workers(state: Data<State>) -> Result<HttpResponse, Problem> {
-    let items = worker::live(&state.db).await?.into_iter().map(Worker::from).collect();
+    let items = worker::live(&state.system).await?.into_iter().map(Worker::from).collect();
     Ok(HttpResponse::Ok().json(Page::<Worker> { items, next_cursor: None }))
 }

@@ -87,7 +87,7 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
 /// The installation's database, with this version's tables.
 async fn open(settings: &Settings) -> Result<PgPool, Refusal> {
     let settings = settings.clone().with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
-    let pool = db::pool(super::serve::options(&settings)?, 2);
+    let pool = db::system(super::serve::options(&settings)?, 2);
     db::migrate(&pool).await.map_err(super::migrate::refused)?;
     Ok(pool)
 }

@@ -30,7 +30,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Refusal> {
     let Arguments { files, dry_run, settings } = arguments;
     let settings = settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
     let (definitions, attributes) = read(&files)?;
-    let pool = db::pool(super::serve::options(&settings)?, 2);
+    let pool = db::system(super::serve::options(&settings)?, 2);
     let company = company::default(&pool).await.map_err(unavailable)?;
     let mut transaction = pool.begin().await.map_err(unavailable)?;
     image_preset::lock(&mut transaction, company).await.map_err(unavailable)?;

@@ -18,7 +18,7 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     let options = super::serve::options(&arguments.settings)?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?;
-    runtime.block_on(async { db::migrate(&db::pool(options, 1)).await.map_err(refused) })
+    runtime.block_on(async { db::migrate(&db::system(options, 1)).await.map_err(refused) })
 }
 
 /// What `serve` does about the tables before it begins.

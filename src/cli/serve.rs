@@ -98,19 +98,33 @@ pub fn options(settings: &Settings) -> Result<PgConnectOptions, Refusal> {
     }
 }
 
+/// How many connections requests have.
+const REQUESTS: u32 = 10;
+
+/// The service works without the second wall between companies, and says so.
+async fn say_if_walls_lack(system: &PgPool) {
+    if matches!(db::wall::stands(system).await, Ok(false)) {
+        warn!(
+            "The database's role is a superuser or bypasses row-level security: one wall stands between companies, not \
+             two. Let DATABASE_URL name a role of its own that owns its database (docs/OPERATIONS.md, The database's role)."
+        );
+    }
+}
+
 async fn with_database(
     mut settings: Settings,
     options: PgConnectOptions,
     metrics: PrometheusHandle,
 ) -> Result<(), Refusal> {
-    // One connection for each item that is worked on, one that listens, the chores, and some for requests.
-    let pool = db::pool(options, 13 + 2 * state::slots(&settings) as u32);
-    reach(&pool).await?;
-    super::migrate::on_start(&pool, settings.migrate).await?;
+    // One connection for each item that is worked on, one that listens, the chores and looking at keys.
+    let system = db::system(options.clone(), 5 + 2 * state::slots(&settings) as u32);
+    reach(&system).await?;
+    super::migrate::on_start(&system, settings.migrate).await?;
+    say_if_walls_lack(&system).await;
     let listener = listener(settings.bind)?;
     // The port that the system chose, where 0 was asked for.
     settings.bind = listener.local_addr().unwrap_or(settings.bind);
-    let state = state(settings, pool, metrics).await?;
+    let state = state(settings, (db::pool(options, REQUESTS), system), metrics).await?;
     let server = server(listener, &state)?;
     let numbers = numbers(&state)?;
     hint_at_keys(&state).await;
@@ -131,7 +145,7 @@ async fn with_database(
         handle.stop(false).await;
     }
     beside.iter().for_each(tokio::task::JoinHandle::abort);
-    state.db.close().await;
+    tokio::join!(state.db.close(), state.system.close());
     info!("Offprint has stopped");
     ended.map_err(|error| unavailable("The server ended", &error))
 }
@@ -165,7 +179,11 @@ async fn reach(pool: &PgPool) -> Result<(), Refusal> {
     }
 }
 
-async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> Result<State, Refusal> {
+async fn state(
+    settings: Settings,
+    (db, system): (PgPool, PgPool),
+    metrics: PrometheusHandle,
+) -> Result<State, Refusal> {
     let mailer = Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, settings.data_dir.join("mail"))
         .map_err(|error| Refusal::new(Code::InvalidValue, error.to_string()))?;
     let storage = storage(&settings).await?;
@@ -173,10 +191,11 @@ async fn state(settings: Settings, pool: PgPool, metrics: PrometheusHandle) -> R
     let attributes = attributes(&settings, &profiles)?;
     let renders = renders(&settings, &profiles).await?;
     let company =
-        db::company::default(&pool).await.map_err(|error| unavailable("The company could not be read", &error))?;
+        db::company::default(&system).await.map_err(|error| unavailable("The company could not be read", &error))?;
     Ok(State {
         settings: Arc::new(settings),
-        db: pool,
+        db,
+        system,
         storage,
         company,
         keys: Default::default(),
@@ -294,7 +313,7 @@ fn numbers(state: &State) -> Result<Option<actix_web::dev::Server>, Refusal> {
 /// Where keys are asked for and nobody has one, says how to get the first.
 async fn hint_at_keys(state: &State) {
     let needed = state.settings.asks_for_keys() && state.settings.api_key.is_none();
-    if needed && matches!(db::api_key::exists(&state.db).await, Ok(false)) {
+    if needed && matches!(db::api_key::exists(&state.system).await, Ok(false)) {
         info!("Callers need a key, and there is none yet: `offprint admin create-key` makes the first");
     }
 }

@@ -33,7 +33,7 @@ async fn with_postgres(command: &[OsString]) -> Result<ExitStatus, Refusal> {
     // As root the server is another user, who must get in.
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).map_err(refused)?;
     let cluster = Cluster::throwaway(folder.path()).await.map_err(refused)?;
-    let ended = attend(command, &cluster.superuser_url()).await;
+    let ended = attend(command, &cluster.url()).await;
     cluster.stop().await.map_err(refused)?;
     ended.map_err(refused)
 }

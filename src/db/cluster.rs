@@ -160,12 +160,12 @@ impl Cluster {
         let server = Server { home, programs, purpose };
         server.make_if_missing().await?;
         let mut socket = server.adopt_or_start().await?;
-        if let Err(error) = establish(&socket).await {
+        if let Err(error) = establish(&socket, purpose).await {
             // Its socket may have been swept from a temporary folder while nobody looked.
             tracing::warn!(%error, "the running Postgres cannot be reached and is started anew");
             server.stop().await?;
             socket = server.adopt_or_start().await?;
-            establish(&socket).await?;
+            establish(&socket, purpose).await?;
         }
         Ok(Self { server, socket, _lock: lock })
     }
@@ -175,11 +175,12 @@ impl Cluster {
         connect_as(NAME, NAME, &self.socket)
     }
 
-    /// The URL of the superuser's own database. For tests, which make databases of their own.
-    pub fn superuser_url(&self) -> String {
+    /// The URL of the service's database, for tests: in a cluster for them its role may make databases, and is bound by
+    /// the walls between companies as anybody's.
+    pub fn url(&self) -> String {
         let socket = self.socket.to_string_lossy();
         let socket = percent_encoding::utf8_percent_encode(&socket, percent_encoding::NON_ALPHANUMERIC);
-        format!("postgres://{SUPERUSER}@localhost:{PORT}/postgres?host={socket}")
+        format!("postgres://{NAME}@localhost:{PORT}/{NAME}?host={socket}")
     }
 
     /// Ends the server: connections are closed, everything is written down.
@@ -240,14 +241,18 @@ fn connect_as(role: &str, database: &str, socket: &Path) -> PgConnectOptions {
 }
 
 /// Makes the service's role and database where they are missing. The only use of the superuser.
-async fn establish(socket: &Path) -> Result<(), sqlx::Error> {
+async fn establish(socket: &Path, purpose: Purpose) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect_with(&connect_as(SUPERUSER, "postgres", socket)).await?;
     let role: Option<i32> = sqlx::query_scalar("select 1 from pg_roles where rolname = $1")
         .bind(NAME)
         .fetch_optional(&mut connection)
         .await?;
     if role.is_none() {
-        sqlx::query("create role offprint login nosuperuser nocreatedb nocreaterole").execute(&mut connection).await?;
+        let create = match purpose {
+            Purpose::Service => "create role offprint login nosuperuser nocreatedb nocreaterole nobypassrls",
+            Purpose::Tests => "create role offprint login nosuperuser createdb nocreaterole nobypassrls",
+        };
+        sqlx::query(create).execute(&mut connection).await?;
     }
     let database: Option<i32> = sqlx::query_scalar("select 1 from pg_database where datname = $1")
         .bind(NAME)

@@ -8,6 +8,7 @@ pub mod asset;
 pub mod attempt;
 pub mod blob;
 pub mod capability;
+pub mod cluster;
 pub mod company;
 pub mod creation;
 pub mod entry;
@@ -26,6 +27,7 @@ pub mod settle;
 pub mod signal;
 pub mod usage;
 pub mod vocabulary;
+pub mod wall;
 pub mod worker;
 
 use std::io;
@@ -107,10 +109,20 @@ fn silent() -> sqlx::Error {
     io::Error::new(io::ErrorKind::TimedOut, "it does not answer").into()
 }
 
-/// A pool of at most `connections` connections. A connection is not tried before each use: a query on a dead one
-/// fails as [`Error::Down`] and the next one gets a new connection. One that nobody waits for any more is closed when
-/// it stays silent, so that its place is free.
+/// A pool of at most `connections` connections for requests: each sees the company that [`wall::acting_for`] names, and
+/// nothing where none is named. One that nobody waits for any more is closed when it stays silent, so that its place is
+/// free.
 pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    wall::of_companies(places(connections), options)
+}
+
+/// A pool for the service's own work, which is for all companies: queue, sweep, keys, migrations. A connection is not
+/// tried before each use: a query on a dead one fails as [`Error::Down`] and the next one gets a new connection.
+pub fn system(options: PgConnectOptions, connections: u32) -> PgPool {
+    wall::of_the_service(places(connections), options)
+}
+
+fn places(connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
@@ -120,7 +132,6 @@ pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
                 timeout(SIGN_OF_LIFE, connection.ping()).await.unwrap_or_else(|_| Err(silent())).map(|()| true)
             })
         })
-        .connect_lazy_with(options.application_name("offprint"))
 }
 
 /// Brings the tables up to this version. A database that is newer than this binary is refused.
@@ -169,4 +180,3 @@ pub async fn ping(pool: &PgPool) -> Result<(), Error> {
     sqlx::query("select 1").execute(pool).await?;
     Ok(())
 }
-pub mod cluster;

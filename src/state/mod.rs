@@ -30,8 +30,10 @@ use crate::storage::{self, Staged, Storage};
 pub struct State {
     /// Every knob.
     pub settings: Arc<Settings>,
-    /// The database.
+    /// The database as the caller's company sees it: requests ask here, see [`db::wall`].
     pub db: PgPool,
+    /// The database for what concerns no company or all of them.
+    pub system: PgPool,
     /// The bytes.
     pub storage: Storage,
     /// The company of callers without a key of their own: of everybody in open mode, and of OFFPRINT_API_KEY.
@@ -153,7 +155,7 @@ impl State {
     pub async fn found_damaged(&self, sha256: &Digest) {
         metrics::counter!("offprint_damaged_blobs_found_total").increment(1);
         error!("Blob {sha256} is damaged: its bytes are not those that were stored. Upload the file again to heal it");
-        if let Err(error) = blob::mark(&self.db, sha256, true).await {
+        if let Err(error) = blob::mark(&self.system, sha256, true).await {
             warn!(error = %error, "Damage of blob {sha256} could not be written down: {error}");
         }
     }
@@ -161,7 +163,7 @@ impl State {
     /// Makes staged bytes a blob, see [`keep`].
     pub async fn keep(&self, staged: Staged) -> Result<Digest, KeepError> {
         metrics::counter!("offprint_stored_bytes_total").increment(staged.size);
-        keep(&self.db, &self.storage, staged).await
+        keep(&self.system, &self.storage, staged).await
     }
 
     /// Largest JSON body in bytes: 1 MiB, or room for the handles of the largest job.

@@ -55,7 +55,7 @@ async fn carry_orders(state: &State) {
 }
 
 async fn send(state: &State, signal: Signal) {
-    if let Err(error) = db::patiently(signal.send(&state.db)).await {
+    if let Err(error) = db::patiently(signal.send(&state.system)).await {
         debug!(error = %error, "A signal was lost: {error}");
     }
 }
@@ -95,14 +95,14 @@ async fn listen(state: &State) {
 }
 
 async fn hear(state: &State, heard: &mut bool) -> Result<Infallible, Deaf> {
-    let mut listener = db::patiently(Listener::open(&state.db)).await.map_err(Deaf::Cut)?;
+    let mut listener = db::patiently(Listener::open(&state.system)).await.map_err(Deaf::Cut)?;
     // What was said while nobody listened.
     state.work.ring_here();
     state.news.ring_here();
     loop {
         let tested = Instant::now();
         let own = Signal::Test(state.worker);
-        db::patiently(own.send(&state.db)).await.map_err(Deaf::Cut)?;
+        db::patiently(own.send(&state.system)).await.map_err(Deaf::Cut)?;
         let mut echoed = false;
         loop {
             let until = tested + if echoed { TEST } else { ECHO };

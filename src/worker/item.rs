@@ -26,7 +26,7 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
     let orders = state.orders.listen();
     let (lease, max_running) = (state.settings.lease, state.settings.max_running);
     let terms = Terms { worker: state.worker, lease, engine_version: ENGINE, max_running };
-    let Some(claim) = db::patiently(item::claim(&state.db, &terms)).await? else {
+    let Some(claim) = db::patiently(item::claim(&state.system, &terms)).await? else {
         return Ok(false);
     };
     let span = info_span!("item", job.handle = %claim.job_id, item.position = claim.position);
@@ -36,7 +36,7 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
 
 async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error> {
     if claim.first {
-        db::patiently(item::begin_run(&state.db, claim.company_id, claim.job_id)).await?;
+        db::patiently(item::begin_run(&state.system, claim.company_id, claim.job_id)).await?;
         state.news.ring();
     }
     let which = claim.attempt(state.worker);
@@ -49,7 +49,7 @@ async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error
         end(state, &which, if matches!(ending, Ending::Done) { &made } else { &[] }, ending).await?;
         state.news.ring();
         // Where one needs no render there are often more: those are settled together.
-        let more = || settle_ready(&state.db, claim.company_id, claim.job_id, state.worker, ENGINE);
+        let more = || settle_ready(&state.system, claim.company_id, claim.job_id, state.worker, ENGINE);
         while db::patiently(more()).await? > 0 {
             state.news.ring();
         }
@@ -76,7 +76,7 @@ async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error
 async fn end(state: &State, which: &Try, made: &[Made], ending: Ending) -> Result<bool, db::Error> {
     let mut pause = Duration::from_millis(100);
     loop {
-        match db::patiently(settle(&state.db, which, made, ending.clone(), ENGINE)).await {
+        match db::patiently(settle(&state.system, which, made, ending.clone(), ENGINE)).await {
             Err(db::Error::Down(error)) if pause < state.settings.lease => {
                 warn!(error = %error, "An item could not be settled yet: {error}");
                 sleep(pause).await;
@@ -95,7 +95,7 @@ fn is_ready(file: &Wanted) -> bool {
 /// How an item ends that needs no render: well, unless it is an original that is known to be damaged.
 async fn handed_out(state: &State, claim: &Claim) -> Result<Ending, db::Error> {
     let original = claim.files.iter().any(|file| file.recipe.is_none());
-    let damaged = original && db::blob::fetch(&state.db, &claim.sha256).await?.damaged;
+    let damaged = original && db::blob::fetch(&state.system, &claim.sha256).await?.damaged;
     Ok(if damaged { corrupt() } else { Ending::Done })
 }
 
@@ -126,7 +126,7 @@ async fn rendered(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut 
     loop {
         tokio::select! {
             ending = &mut render => return ending,
-            _ = beats.tick() => match db::patiently(item::beat(&state.db, claim, state.worker, state.settings.lease)).await {
+            _ = beats.tick() => match db::patiently(item::beat(&state.system, claim, state.worker, state.settings.lease)).await {
                 Ok(Beat::GoOn) => {}
                 Ok(Beat::Stop) => return Ending::Stopped,
                 // Settle will find that the item is somebody else's.
@@ -200,7 +200,7 @@ async fn make(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<
 /// The original as a local file, after a look at its checksum: what was damaged in the storage shall not become a
 /// picture. That fails for good, for another try would read the same bytes.
 async fn original(state: &State, sha256: &Digest) -> Result<Local, Ending> {
-    let blob = db::blob::fetch(&state.db, sha256).await;
+    let blob = db::blob::fetch(&state.system, sha256).await;
     let blob = blob.map_err(|error| Ending::TryAgain(Note::new(Code::Unavailable, error.to_string())))?;
     let sound = state.storage.sound(sha256, blob.size as u64, blob.crc32 as u32).await.map_err(|error| match error {
         storage::Error::Missing(_) => {

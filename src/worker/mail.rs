@@ -16,7 +16,9 @@ const MOST_TRIES: i32 = 12;
 /// Sends one mail that is due. Whether there was one.
 pub async fn next(state: &State) -> Result<bool, db::Error> {
     // A mail server may take its time-outs: twice the lease, and the fence keeps a late answer from counting.
-    let Some(due) = db::patiently(notice::claim(&state.db, state.settings.lease * 6)).await? else { return Ok(false) };
+    let Some(due) = db::patiently(notice::claim(&state.system, state.settings.lease * 6)).await? else {
+        return Ok(false);
+    };
     let sent = match send(state, &due).await {
         Ok(()) => {
             info!(job.handle = %due.job_id, "The mail about job {} was sent", due.job_id);
@@ -31,7 +33,7 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
             Sent::Never(why)
         }
     };
-    db::patiently(notice::settle(&state.db, &due, sent)).await?;
+    db::patiently(notice::settle(&state.system, &due, sent)).await?;
     state.news.ring();
     Ok(true)
 }
@@ -43,13 +45,13 @@ fn pause(tries: i32) -> Duration {
 
 async fn send(state: &State, due: &Due) -> Result<(), SendError> {
     let later = |error: db::Error| SendError::Later(error.to_string());
-    let job = match job::find(&state.db, due.company_id, due.job_id).await {
+    let job = match job::find(&state.system, due.company_id, due.job_id).await {
         Ok(job) => job,
         Err(db::Error::Missing(_)) => return Err(SendError::Permanent("the job was deleted".into())),
         Err(error) => return Err(later(error)),
     };
     let failed =
-        entry::list(&state.db, due.company_id, due.job_id, Some(ItemState::Failed), 0, 10).await.map_err(later)?;
+        entry::list(&state.system, due.company_id, due.job_id, Some(ItemState::Failed), 0, 10).await.map_err(later)?;
     let failures = failed.into_iter().filter_map(|entry| {
         let failure = entry.failure?.0;
         Some(Failure { name: entry.file_name.unwrap_or(entry.asset_name), code: failure.code, reason: failure.detail })

@@ -162,7 +162,7 @@ async fn tidy(state: &State, part: &mut u8) {
 
 /// Does one thing that is neither an item nor a mail: whether there was one.
 async fn chore(state: &State) -> Result<bool, db::Error> {
-    if db::patiently(db::orders::start_due(&state.db)).await? > 0 {
+    if db::patiently(db::orders::start_due(&state.system)).await? > 0 {
         state.work.ring();
         state.news.ring();
         return Ok(true);

@@ -19,7 +19,7 @@ pub async fn run(state: &State) {
         slots: state.slots(),
     };
     loop {
-        if let Err(error) = db::patiently(worker::beat(&state.db, &own, state.settings.lease)).await {
+        if let Err(error) = db::patiently(worker::beat(&state.system, &own, state.settings.lease)).await {
             warn!(error = %error, "This worker could not say that it lives: {error}");
         }
         sleep(state.settings.lease / 4).await;
@@ -28,7 +28,7 @@ pub async fn run(state: &State) {
 
 /// Says that it has ended.
 pub async fn leave(state: &State) {
-    if let Err(error) = db::patiently(worker::leave(&state.db, state.worker)).await {
+    if let Err(error) = db::patiently(worker::leave(&state.system, state.worker)).await {
         warn!(error = %error, "This worker could not say that it has ended: {error}");
     }
 }

@@ -17,16 +17,16 @@ const YOUNG: Duration = Duration::from_secs(3600);
 /// Lets go of what is no longer kept, and removes the bytes of what nobody refers to.
 pub async fn retain(state: &State) -> Result<(), db::Error> {
     loop {
-        let released = retention::release_expired(&state.db).await?;
+        let released = retention::release_expired(&state.system).await?;
         if released == 0 {
             break;
         }
         info!("The files of {released} expired jobs are no longer kept");
     }
-    retention::delete_old_jobs(&state.db, JOBS).await?;
-    retention::remove_deleted_assets(&state.db).await?;
-    worker::forget(&state.db, JOBS).await?;
-    retention::shrink_cache(&state.db, state.settings.max_cache).await?;
+    retention::delete_old_jobs(&state.system, JOBS).await?;
+    retention::remove_deleted_assets(&state.system).await?;
+    worker::forget(&state.system, JOBS).await?;
+    retention::shrink_cache(&state.system, state.settings.max_cache).await?;
     while remove_some(state).await? {}
     Ok(())
 }
@@ -34,8 +34,8 @@ pub async fn retain(state: &State) -> Result<(), db::Error> {
 /// Removes some of the blobs that nobody refers to. Whether it is worth coming again at once.
 async fn remove_some(state: &State) -> Result<bool, db::Error> {
     let mut removed = false;
-    for digest in retention::unused_blobs(&state.db, YOUNG).await? {
-        let mut transaction = state.db.begin().await?;
+    for digest in retention::unused_blobs(&state.system, YOUNG).await? {
+        let mut transaction = state.system.begin().await?;
         // The file goes while the row is locked: whoever puts the same bytes waits, and then puts them anew.
         if retention::condemn(&mut transaction, digest, YOUNG).await? {
             match state.storage.remove(&digest).await {
@@ -54,7 +54,7 @@ async fn remove_some(state: &State) -> Result<bool, db::Error> {
 
 /// Counts what is stored, for `/metrics`.
 pub async fn count(state: &State) -> Result<(), db::Error> {
-    let (blobs, bytes) = blob::total(&state.db).await?;
+    let (blobs, bytes) = blob::total(&state.system).await?;
     metrics::gauge!("offprint_blobs").set(blobs as f64);
     metrics::gauge!("offprint_blob_bytes").set(bytes as f64);
     Ok(())
@@ -71,7 +71,7 @@ pub async fn remove_strays(state: &State, part: u8) -> Result<(), db::Error> {
         }
     };
     for stray in found.into_iter().filter(|blob| blob.age > YOUNG) {
-        let mut transaction = state.db.begin().await?;
+        let mut transaction = state.system.begin().await?;
         if retention::hold_unknown(&mut transaction, stray.digest).await? {
             match state.storage.remove(&stray.digest).await {
                 Ok(()) => info!("File {} had no row and was removed", stray.digest),

@@ -49,24 +49,24 @@ pub enum Error {
 
 /// Looks at the blob whose turn it is. Whether there was one.
 pub async fn next(state: &State) -> Result<bool, Error> {
-    let Some(due) = blob::take_due(&state.db, PERIOD).await? else { return Ok(false) };
+    let Some(due) = blob::take_due(&state.system, PERIOD).await? else { return Ok(false) };
     let blob = due.blob;
     let pace = Some(state.settings.scrub_pace);
     match state.storage.check(&blob.sha256, blob.size as u64, blob.crc32 as u32, pace).await {
         Ok(()) => {
-            if blob::mark(&state.db, &blob.sha256, false).await? {
+            if blob::mark(&state.system, &blob.sha256, false).await? {
                 info!("Blob {} is sound again", blob.sha256);
             }
         }
         Err(loss) if loss.is_loss() => {
             // It may have been removed while it was read: then there is no row to mark.
-            if blob::mark(&state.db, &blob.sha256, true).await? {
+            if blob::mark(&state.system, &blob.sha256, true).await? {
                 metrics::counter!("offprint_damaged_blobs_found_total").increment(1);
                 error!(error = %loss, "Blob {} is damaged: {loss}. Upload the file again to heal it", blob.sha256);
             }
         }
         Err(away) => {
-            blob::give_back_due(&state.db, &due).await?;
+            blob::give_back_due(&state.system, &due).await?;
             return Err(away.into());
         }
     }

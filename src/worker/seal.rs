@@ -20,7 +20,9 @@ const PAGE: i64 = 1000;
 
 /// Seals one job whose items have all ended. Whether there was one.
 pub async fn next(state: &State) -> Result<bool, db::Error> {
-    let Some(sealing) = db::patiently(seal::claim(&state.db, state.settings.lease)).await? else { return Ok(false) };
+    let Some(sealing) = db::patiently(seal::claim(&state.system, state.settings.lease)).await? else {
+        return Ok(false);
+    };
     match seal(state, &sealing).await {
         Ok(true) => {
             state.news.ring();
@@ -29,7 +31,7 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
         Ok(false) => warn!("Job {} was sealed by somebody else, or deleted", sealing.job_id),
         Err(error) => {
             warn!(error = %error, job.handle = %sealing.job_id, "Job {} could not be sealed yet: {error}", sealing.job_id);
-            db::patiently(seal::postpone(&state.db, &sealing, Duration::from_secs(10))).await?;
+            db::patiently(seal::postpone(&state.system, &sealing, Duration::from_secs(10))).await?;
         }
     }
     Ok(true)
@@ -46,7 +48,7 @@ async fn seal(state: &State, job: &Sealing) -> Result<bool, KeepError> {
     let outcome = Outcome::of(ends);
     let sealed = write(state, job, outcome).await?;
     let recipients = if tells(job.email_setting, outcome) { recipients(state, job).await? } else { Vec::new() };
-    let finished = db::patiently(seal::finish(&state.db, job, &sealed, outcome, &recipients)).await?;
+    let finished = db::patiently(seal::finish(&state.system, job, &sealed, outcome, &recipients)).await?;
     if finished {
         let (id, name) = (job.job_id, &job.job_name);
         info!(
@@ -63,7 +65,7 @@ async fn recipients(state: &State, job: &Sealing) -> Result<Vec<String>, db::Err
     if !job.notify_emails.is_empty() {
         return Ok(job.notify_emails.0.clone());
     }
-    let requester = db::company::address_of(&state.db, job.company_id, job.job_id).await?;
+    let requester = db::company::address_of(&state.system, job.company_id, job.job_id).await?;
     Ok(requester.or_else(|| state.settings.mail_to.clone()).into_iter().collect())
 }
 
@@ -79,7 +81,7 @@ async fn write(state: &State, job: &Sealing, outcome: Outcome) -> Result<Sealed,
     let mut from = 0;
     let mut first = true;
     loop {
-        let page = db::patiently(entry::list(&state.db, job.company_id, job.job_id, None, from, PAGE)).await?;
+        let page = db::patiently(entry::list(&state.system, job.company_id, job.job_id, None, from, PAGE)).await?;
         for entry in &page {
             for line in manifest::lines(entry) {
                 json.write(line.json(first).as_bytes()).await?;
@@ -94,7 +96,7 @@ async fn write(state: &State, job: &Sealing, outcome: Outcome) -> Result<Sealed,
             Some(last) if page.len() as i64 == PAGE => from = last.position + 1,
             _ => break,
         }
-        db::patiently(seal::beat(&state.db, job, state.settings.lease)).await?;
+        db::patiently(seal::beat(&state.system, job, state.settings.lease)).await?;
     }
     json.write(manifest::JSON_TAIL.as_bytes()).await?;
     let manifest_json = add(state, &mut layout, "manifest.json", json, job).await?;

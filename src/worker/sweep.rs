@@ -17,16 +17,16 @@ const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 /// Gives back what dead workers held, and removes what is not needed.
 pub async fn sweep(state: &State) -> Result<(), db::Error> {
-    for lost in item::expired(&state.db).await? {
+    for lost in item::expired(&state.system).await? {
         let which = lost.attempt();
-        if settle(&state.db, &which, &[], Ending::Lost, ENGINE).await? {
+        if settle(&state.system, &which, &[], Ending::Lost, ENGINE).await? {
             warn!("The lease of item {} of job {} ran out; it goes to another worker", which.position, which.job);
             metrics::counter!("offprint_leases_lost_total").increment(1);
             state.work.ring();
         }
     }
-    orders::remove_deleted(&state.db).await?;
-    idempotency::remove_expired(&state.db).await?;
+    orders::remove_deleted(&state.system).await?;
+    idempotency::remove_expired(&state.system).await?;
     let storage = &state.storage;
     if let Err(error) = storage.sweep_temporary(FORGOTTEN).await {
         warn!(error = %error, "Temporary files could not be swept: {error}");

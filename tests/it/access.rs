@@ -89,8 +89,8 @@ async fn open_on_a_network_answers_to_every_name(pool: PgPool) {
 
 #[sqlx::test]
 async fn problems_leak_nothing_of_the_inside(pool: PgPool) {
-    let house = House::open(pool.clone()).await;
-    pool.close().await;
+    let house = House::open(pool).await;
+    tokio::join!(house.state.db.close(), house.state.system.close());
     let down = house.get("/assets").await;
     let text = String::from_utf8(down.body.clone()).unwrap();
     assert_eq!(down.header("retry-after"), "5");

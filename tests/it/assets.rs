@@ -73,7 +73,7 @@ fn names(page: &Value) -> Vec<&str> {
 async fn nothing_was_kept(house: &House) {
     assert_eq!(house.get("/assets").await.is(200)["items"], json!([]));
     assert_eq!(std::fs::read_dir(house.folder.path().join("tmp")).unwrap().count(), 0);
-    let blobs: i64 = sqlx::query_scalar("select count(*) from blob").fetch_one(&house.state.db).await.unwrap();
+    let blobs: i64 = sqlx::query_scalar("select count(*) from blob").fetch_one(&house.state.system).await.unwrap();
     assert_eq!(blobs, 0);
 }
 
@@ -103,7 +103,7 @@ async fn files_become_assets_in_order(pool: PgPool) {
     let one = house.upload_to("", &[("c.txt", b"hello")]).await;
     let location = one.header("location").to_owned();
     assert_eq!(one.is(201)["assets"][0]["links"]["self"], location.as_str());
-    let blobs: i64 = sqlx::query_scalar("select count(*) from blob").fetch_one(&house.state.db).await.unwrap();
+    let blobs: i64 = sqlx::query_scalar("select count(*) from blob").fetch_one(&house.state.system).await.unwrap();
     assert_eq!(blobs, 2, "the same bytes are stored once");
 }
 
@@ -310,7 +310,7 @@ async fn another_companys_assets_are_not_there(pool: PgPool) {
     house.state.company = offprint::id::CompanyId::new();
     sqlx::query("insert into company (company_id, name) values ($1, 'other')")
         .bind(house.state.company)
-        .execute(&house.state.db)
+        .execute(&house.state.system)
         .await
         .unwrap();
     house.get(format!("/assets/{handle}")).await.is(404);

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use offprint::db::cluster::{Cluster, Error, running};
+use offprint::db::{self, wall};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
@@ -129,7 +130,11 @@ async fn a_folder_that_only_root_can_enter_has_its_cluster_outside() {
 async fn a_throwaway_cluster_lets_tests_make_databases() {
     let (_folder, folder) = data_dir("tests");
     let cluster = Cluster::throwaway(&folder).await.unwrap();
-    let options: PgConnectOptions = cluster.superuser_url().parse().unwrap();
-    assert_eq!(ask(&options, "select rolsuper::text from pg_roles where rolname = current_user").await, "true");
+    let options: PgConnectOptions = cluster.url().parse().unwrap();
+    let rights = "select concat(rolsuper, rolcreatedb, rolbypassrls) from pg_roles where rolname = current_user";
+    assert_eq!(ask(&options, rights).await, "ftf");
+    // Whom walls bind, and whom they do not.
+    assert!(wall::stands(&db::system(options.clone(), 1)).await.unwrap());
+    assert!(!wall::stands(&db::system(options.username("postgres"), 1)).await.unwrap());
     cluster.stop().await.unwrap();
 }

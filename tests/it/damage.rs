@@ -18,7 +18,7 @@ fn spoil(house: &House, digest: &Digest) {
 }
 
 async fn check_all(house: &House) {
-    sqlx::query("update blob set checked_at = now() - interval '31 days'").execute(&house.state.db).await.unwrap();
+    sqlx::query("update blob set checked_at = now() - interval '31 days'").execute(&house.state.system).await.unwrap();
     while scrub(&house.state).await.unwrap() {}
 }
 
@@ -88,7 +88,7 @@ async fn bytes_that_are_gone_are_damage_too(pool: PgPool) {
 
 /// Runs `offprint admin …` on this house; its exit code and what it printed.
 async fn admin(house: &House, words: &[&str]) -> (i32, Value) {
-    let name: String = sqlx::query_scalar("select current_database()").fetch_one(&house.state.db).await.unwrap();
+    let name: String = sqlx::query_scalar("select current_database()").fetch_one(&house.state.system).await.unwrap();
     let mut url = url::Url::parse(&std::env::var("DATABASE_URL").unwrap()).unwrap();
     url.set_path(&name);
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_offprint"));

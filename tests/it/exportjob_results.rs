@@ -27,7 +27,7 @@ async fn names(house: &House, job: &Value) -> Vec<String> {
 /// Turns the clock on for jobs: what was to come in the next hundred days has come.
 async fn later(house: &House) {
     sqlx::query("update export_job set exec_time = exec_time - interval '100 days', expires_at = expires_at - interval '100 days'")
-        .execute(&house.state.db)
+        .execute(&house.state.system)
         .await
         .unwrap();
 }
@@ -364,7 +364,7 @@ async fn delete_hides_the_job_and_frees_its_files(pool: PgPool) {
     house.get(&place).await.is(404);
     house.get(format!("{place}/archive")).await.is(404);
     work(&house).await;
-    let left: i64 = sqlx::query_scalar("select count(*) from export_job").fetch_one(&house.state.db).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from export_job").fetch_one(&house.state.system).await.unwrap();
     assert_eq!(left, 0);
 }
 
@@ -488,7 +488,8 @@ async fn problems_name_the_fault_they_stand_for(pool: PgPool) {
     let asset = house.asset("a.jpg", &jpg(1)).await;
     let problem = house.post("/export-jobs", json!({"assetHandleArray": [asset], "fmt": "png"})).await.is(422);
     assert_eq!(problem["ips"]["fault"], "ipsApiFault", "{problem}");
-    let house_with_key = House::with(house.state.db.clone(), |settings| settings.api_key = Some("secret".into())).await;
+    let house_with_key =
+        House::with(house.state.system.clone(), |settings| settings.api_key = Some("secret".into())).await;
     let problem = house_with_key.get("/assets").await.is(401);
     assert_eq!((&problem["ips"]["fault"], &problem["ips"]["code"]), (&json!("authenticationFault"), &json!(10000)));
 }

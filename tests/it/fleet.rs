@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// Another process of the same service: same database, same storage.
 async fn beside(house: &House, fault: Option<&str>, change: impl FnOnce(&mut Settings)) -> House {
-    let mut other = House::with_fault(house.state.db.clone(), fault, change).await;
+    let mut other = House::with_fault(house.state.system.clone(), fault, change).await;
     other.state.storage = house.state.storage.clone();
     other
 }
@@ -53,7 +53,7 @@ async fn rings_are_heard_in_other_processes_also_after_the_line_was_cut(pool: Pg
         "select pg_terminate_backend(pid) from pg_stat_activity
           where datname = current_database() and query like 'LISTEN%' and pid <> pg_backend_pid()",
     )
-    .fetch_all(&api.state.db)
+    .fetch_all(&api.state.system)
     .await
     .unwrap();
     assert_eq!(cut, [true, true], "both listen");
@@ -109,14 +109,14 @@ async fn a_delete_reaches_an_item_that_runs_elsewhere_at_once(pool: PgPool) {
     api.delete(format!("/export-jobs/{job}")).await.is(204);
     let running = "select count(*) from export_item where state = 'running'";
     let gone = async {
-        while sqlx::query_scalar::<_, i64>(running).fetch_one(&api.state.db).await.unwrap() > 0 {
+        while sqlx::query_scalar::<_, i64>(running).fetch_one(&api.state.system).await.unwrap() > 0 {
             tokio::task::yield_now().await;
         }
     };
     timeout(SOON, gone).await.expect("not with the next beat");
     end(&worker, tasks).await;
     offprint::worker::sweep(&api.state).await.unwrap();
-    let left: i64 = sqlx::query_scalar("select count(*) from export_job").fetch_one(&api.state.db).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from export_job").fetch_one(&api.state.system).await.unwrap();
     assert_eq!(left, 0);
 }
 
@@ -143,7 +143,10 @@ async fn workers_are_listed_while_they_live(pool: PgPool) {
     running.await.unwrap();
     assert_eq!(workers().await.len(), 0, "it said that it has ended");
     // One that was killed is believed for the length of a lease.
-    sqlx::query("update worker set live_until = now() + interval '20 seconds'").execute(&house.state.db).await.unwrap();
+    sqlx::query("update worker set live_until = now() + interval '20 seconds'")
+        .execute(&house.state.system)
+        .await
+        .unwrap();
     assert_eq!(workers().await.len(), 1);
     house.later("21 seconds").await;
     assert_eq!(workers().await.len(), 0);

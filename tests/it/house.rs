@@ -93,6 +93,8 @@ impl House {
 
     async fn build(pool: PgPool, fault: Option<&str>, store: Option<&S3>, change: impl FnOnce(&mut Settings)) -> Self {
         let witness = Witness::of(&pool);
+        let options = (*pool.connect_options()).clone();
+        let system = db::system(options.clone(), 10);
         let folder = TempDir::new().unwrap();
         let mut settings = Knobs::parse_from(["offprint"]).settings;
         settings.data_dir = folder.path().to_owned();
@@ -110,8 +112,9 @@ impl House {
         attributes.set_all(&settings.attributes).unwrap();
         let state = State {
             storage,
-            company: db::company::default(&pool).await.unwrap(),
-            db: pool,
+            company: db::company::default(&system).await.unwrap(),
+            db: db::pool(options, 4),
+            system,
             keys: Default::default(),
             worker: WorkerId::new(),
             work: Default::default(),
@@ -226,19 +229,19 @@ impl House {
             "update notice set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval",
         ];
         for sql in moves {
-            sqlx::query(sql).bind(interval).execute(&self.state.db).await.unwrap();
+            sqlx::query(sql).bind(interval).execute(&self.state.system).await.unwrap();
         }
     }
 
     /// Lets every lease of an item run out, as if its worker had died.
     pub async fn expire_leases(&self) {
         let sql = "update export_item set lease_until = now() - interval '1 second' where state = 'running'";
-        sqlx::query(sql).execute(&self.state.db).await.unwrap();
+        sqlx::query(sql).execute(&self.state.system).await.unwrap();
     }
 
     /// How many blobs are stored.
     pub async fn blobs(&self) -> i64 {
-        sqlx::query_scalar("select count(*) from blob").fetch_one(&self.state.db).await.unwrap()
+        sqlx::query_scalar("select count(*) from blob").fetch_one(&self.state.system).await.unwrap()
     }
 
     /// The house in order: counters equal a recount, no file promised without bytes, no blob without a file.
@@ -263,12 +266,12 @@ impl House {
               join export_job job using (company_id, job_id)
               where item.state = 'succeeded' and file.state <> 'ready' and job.released_at is null",
         )
-        .fetch_all(&self.state.db)
+        .fetch_all(&self.state.system)
         .await
         .unwrap();
         assert!(wrong.is_empty(), "{wrong:#?}");
         let blobs: Vec<Vec<u8>> =
-            sqlx::query_scalar("select sha256 from blob").fetch_all(&self.state.db).await.unwrap();
+            sqlx::query_scalar("select sha256 from blob").fetch_all(&self.state.system).await.unwrap();
         for name in blobs {
             let digest = Digest(name.try_into().unwrap());
             assert!(self.state.storage.size(&digest).await.is_ok(), "blob {digest} has a row and no bytes");

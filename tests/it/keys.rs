@@ -32,7 +32,7 @@ pub struct Guest<'a> {
 impl<'a> Guest<'a> {
     /// A user of a company, with a key that may do this.
     pub async fn with(house: &'a House, company: &str, user: &str, capabilities: &[Capability]) -> Self {
-        let mut connection = house.state.db.acquire().await.unwrap();
+        let mut connection = house.state.system.acquire().await.unwrap();
         let company = company::find_or_make(&mut connection, company).await.unwrap();
         drop(connection);
         let mut guest = Self { house, company, user: user.into(), key: String::new() };
@@ -48,7 +48,7 @@ impl<'a> Guest<'a> {
     /// Another key of the same user.
     pub async fn key_for(&self, capabilities: &[Capability]) -> String {
         let raw = RawKey::new().unwrap();
-        let mut connection = self.house.state.db.acquire().await.unwrap();
+        let mut connection = self.house.state.system.acquire().await.unwrap();
         let user = company::user(&mut connection, self.company, &self.user, None, None).await.unwrap();
         let new = NewKey { name: "of a test", user, capabilities, expires_at: None };
         api_key::insert(&mut connection, self.company, &raw, &new).await.unwrap();
@@ -269,10 +269,10 @@ async fn no_operation_lets_a_wrong_key_in(pool: PgPool) {
     let objects = Objects::made_by(&ann).await;
     let (revoked, expired) = (ann.key_for(&Capability::ALL).await, ann.key_for(&Capability::ALL).await);
     let id = |key: &str| key.parse::<RawKey>().unwrap().id;
-    api_key::revoke(&house.state.db, ann.company, id(&revoked)).await.unwrap();
+    api_key::revoke(&house.state.system, ann.company, id(&revoked)).await.unwrap();
     sqlx::query("update api_key set expires_at = now() where key_id = $1")
         .bind(id(&expired))
-        .execute(&house.state.db)
+        .execute(&house.state.system)
         .await
         .unwrap();
     let stranger = RawKey::new().unwrap().reveal();
@@ -550,7 +550,7 @@ fn offprint(pool: &PgPool, folder: &tempfile::TempDir, arguments: &[&str]) -> (O
 #[sqlx::test]
 async fn the_command_line_makes_the_first_key(pool: PgPool) {
     let house = guarded(pool).await;
-    let run = |arguments: &[&str]| offprint(&house.state.db, &house.folder, arguments);
+    let run = |arguments: &[&str]| offprint(&house.state.system, &house.folder, arguments);
     let (code, key, _) =
         run(&["admin", "create-key", "--company", "new", "--user", "ann", "--capability", "assets:read"]);
     assert_eq!((code, key.lines().count()), (Some(0), 1), "{key}");
@@ -619,9 +619,21 @@ async fn a_request_that_waits_ends_with_its_key(pool: PgPool) {
     let id = ann.key.parse::<RawKey>().unwrap().id;
     assert_eq!(ann.get("/assets").await.status.as_u16(), 200);
     let (answer, revoked) =
-        tokio::join!(ann.get(&path), async { api_key::revoke(&house.state.db, ann.company, id).await });
+        tokio::join!(ann.get(&path), async { api_key::revoke(&house.state.system, ann.company, id).await });
     revoked.unwrap();
     assert_eq!(answer.is(401)["code"], "key-disabled");
+}
+
+#[sqlx::test]
+async fn a_refusal_has_its_requests_id_and_a_line_in_the_log(pool: PgPool) {
+    let house = guarded(pool).await;
+    let id = uuid::Uuid::now_v7().to_string();
+    let request = TestRequest::get().uri("/assets").insert_header(("x-request-id", id.as_str()));
+    let answer = send(&house, request, None).await;
+    assert_eq!(answer.header("x-request-id"), id);
+    assert_eq!(answer.is(401)["requestId"], id);
+    let log = witness::log();
+    assert!(log.lines().any(|line| line.contains(&id) && line.contains("GET /assets -> 401")), "{id}");
 }
 
 #[sqlx::test]
@@ -666,7 +678,7 @@ async fn a_raw_key_is_kept_nowhere(pool: PgPool) {
             }
         }
     }
-    let rows = witness::dump(&mut house.state.db.acquire().await.unwrap()).await;
+    let rows = witness::dump(&mut house.state.system.acquire().await.unwrap()).await;
     let log = witness::log();
     assert!(log.contains("GET /assets -> 200") && rows.contains("of a test"), "the log and the dump are not empty");
     for spelling in keys.iter().flat_map(|key| witness::spellings(&key[36..])) {

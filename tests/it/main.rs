@@ -43,4 +43,5 @@ mod s3;
 mod service;
 mod storage;
 mod system;
+mod walls;
 mod witness;

@@ -54,7 +54,7 @@ async fn a_job_runs_from_upload_to_sweep(pool: PgPool) {
     for job in [&job, &originals] {
         house.delete(format!("/export-jobs/{}", job["jobHandle"].as_str().unwrap())).await.is(204);
     }
-    sqlx::query("delete from rendition").execute(&house.state.db).await.unwrap();
+    sqlx::query("delete from rendition").execute(&house.state.system).await.unwrap();
     sweep(&house.state).await.unwrap();
     house.later("2 hours").await;
     retain(&house.state).await.unwrap();

@@ -136,7 +136,7 @@ fn examples(operation: &Value) -> Vec<(String, Value)> {
 #[sqlx::test]
 async fn every_example_works_when_pasted_into_a_seeded_service(pool: PgPool) {
     let house = House::open(pool).await;
-    admin::register(&house.state.db, &house.state.storage, house.state.company).await.unwrap();
+    admin::register(&house.state.system, &house.state.storage, house.state.company).await.unwrap();
     let mut sent = 0;
     for (name, operation) in operations() {
         let (method, path) = name.split_once(' ').unwrap();
@@ -155,7 +155,7 @@ async fn every_example_works_when_pasted_into_a_seeded_service(pool: PgPool) {
 #[sqlx::test]
 async fn the_documented_example_comes_first_and_gives_the_documented_file(pool: PgPool) {
     let house = House::open(pool).await;
-    admin::register(&house.state.db, &house.state.storage, house.state.company).await.unwrap();
+    admin::register(&house.state.system, &house.state.storage, house.state.company).await.unwrap();
     let (_, operation) = operations().into_iter().find(|(name, _)| name == "post /export-jobs").unwrap();
     let (_, first) = examples(&operation).into_iter().next().unwrap();
     assert_eq!((&first["is_modifier"], &first["macro"]), (&"&fmt=png".into(), &"$test$".into()));

@@ -45,7 +45,7 @@ async fn in_state(house: &House, state: &str) -> String {
     }
     if state == "running" {
         let id = job.parse().unwrap();
-        offprint::db::item::begin_run(&house.state.db, house.state.company, id).await.unwrap();
+        offprint::db::item::begin_run(&house.state.system, house.state.company, id).await.unwrap();
     }
     assert_eq!(shown(house, &job).await["state"], state.split(' ').next().unwrap(), "{state}");
     job
@@ -103,7 +103,7 @@ async fn a_job_can_be_deleted_in_each_state(pool: PgPool) {
         end(&house).await;
     }
     offprint::worker::sweep(&house.state).await.unwrap();
-    let left: i64 = sqlx::query_scalar("select count(*) from export_job").fetch_one(&house.state.db).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from export_job").fetch_one(&house.state.system).await.unwrap();
     assert_eq!(left, 0);
 }
 

@@ -26,7 +26,7 @@ async fn struck(pool: PgPool, kind: &str, change: impl FnOnce(&mut Settings)) ->
     assert_eq!((&job["outcome"], &job["counts"]["succeeded"]), (&json!("partiallyFailed"), &json!(2)), "{job}");
     let tries: i64 =
         sqlx::query_scalar("select count(*) from export_attempt where position = 1 and ending = 'crashed'")
-            .fetch_one(&house.state.db)
+            .fetch_one(&house.state.system)
             .await
             .unwrap();
     let failure = items(&house, &job).await[1]["failure"].clone();

@@ -20,18 +20,18 @@ fn terms(house: &House) -> Terms {
 }
 
 pub async fn claim(house: &House) -> item::Claim {
-    item::claim(&house.state.db, &terms(house)).await.unwrap().expect("an item waits")
+    item::claim(&house.state.system, &terms(house)).await.unwrap().expect("an item waits")
 }
 
 /// Ends a try that made nothing.
 async fn end(house: &House, claim: &item::Claim, ending: Ending) -> bool {
-    settle(&house.state.db, &claim.attempt(house.state.worker), &[], ending, ENGINE_VERSION).await.unwrap()
+    settle(&house.state.system, &claim.attempt(house.state.worker), &[], ending, ENGINE_VERSION).await.unwrap()
 }
 
 /// Ends a try that made its files: copies of the original.
 pub async fn done(house: &House, claim: &item::Claim) -> bool {
     let made: Vec<Made> = claim.files.iter().map(|file| made(claim, file.rendition)).collect();
-    settle(&house.state.db, &claim.attempt(house.state.worker), &made, Ending::Done, ENGINE_VERSION).await.unwrap()
+    settle(&house.state.system, &claim.attempt(house.state.worker), &made, Ending::Done, ENGINE_VERSION).await.unwrap()
 }
 
 fn made(claim: &item::Claim, rendition: i16) -> Made {
@@ -54,7 +54,7 @@ async fn a_worker_that_lost_its_lease_settles_nothing(pool: PgPool) {
     let first = claim(&house).await;
     house.expire_leases().await;
     offprint::worker::sweep(&house.state).await.unwrap();
-    assert_eq!(item::beat(&house.state.db, &first, house.state.worker, LEASE).await.unwrap(), Beat::Lost);
+    assert_eq!(item::beat(&house.state.system, &first, house.state.worker, LEASE).await.unwrap(), Beat::Lost);
     let second = claim(&house).await;
     assert_eq!((second.position, second.claim), (first.position, first.claim + 2 - 1));
     assert!(!done(&house, &first).await, "the first must walk away");
@@ -93,7 +93,7 @@ async fn what_the_world_causes_is_tried_again_five_times(pool: PgPool) {
         let claim = claim(&house).await;
         assert_eq!(claim.claim, number);
         assert!(end(&house, &claim, Ending::TryAgain(Note::new(Code::Unavailable, "the storage is away"))).await);
-        let again = item::claim(&house.state.db, &terms(&house)).await.unwrap();
+        let again = item::claim(&house.state.system, &terms(&house)).await.unwrap();
         assert!(again.is_none(), "it must wait before the next try");
         house.later("1 hour").await;
     }
@@ -124,7 +124,7 @@ async fn a_running_item_hears_of_the_stop_with_its_beat(pool: PgPool) {
     let stopping = house.post(format!("/export-jobs/{job}/stop"), json!({})).await.is(200);
     assert_eq!((&stopping["state"], &stopping["counts"]["stopped"]), (&json!("stopping"), &json!(2)));
     assert_eq!(stopping["counts"]["running"], 1);
-    assert_eq!(item::beat(&house.state.db, &running, house.state.worker, LEASE).await.unwrap(), Beat::Stop);
+    assert_eq!(item::beat(&house.state.system, &running, house.state.worker, LEASE).await.unwrap(), Beat::Stop);
     assert!(end(&house, &running, Ending::GivenBack).await);
     work(&house).await;
     let job = shown(&house, &job).await;
@@ -186,14 +186,14 @@ async fn a_seal_that_died_is_taken_over(pool: PgPool) {
     let job = ordered(&house, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20"})).await;
     let claim = claim(&house).await;
     assert!(done(&house, &claim).await);
-    let dead = offprint::db::seal::claim(&house.state.db, LEASE).await.unwrap().expect("it is due");
+    let dead = offprint::db::seal::claim(&house.state.system, LEASE).await.unwrap().expect("it is due");
     work(&house).await;
     let before = shown(&house, &job).await;
     assert_eq!((&before["state"], &before["progress"]["percent"]), (&json!("running"), &json!(99)));
     house.later("1 hour").await;
     work(&house).await;
     assert_eq!(shown(&house, &job).await["outcome"], "succeeded");
-    assert!(!offprint::db::seal::beat(&house.state.db, &dead, LEASE).await.unwrap(), "the dead one's fence is old");
+    assert!(!offprint::db::seal::beat(&house.state.system, &dead, LEASE).await.unwrap(), "the dead one's fence is old");
     house.check().await;
 }
 
@@ -214,8 +214,8 @@ async fn two_last_items_at_once_close_the_job_once(pool: PgPool) {
 async fn neighbour(house: &House) -> House {
     let company = offprint::id::CompanyId::new();
     let sql = "insert into company (company_id, name) values ($1, $1::text)";
-    sqlx::query(sql).bind(company).execute(&house.state.db).await.unwrap();
-    let mut other = House::open(house.state.db.clone()).await;
+    sqlx::query(sql).bind(company).execute(&house.state.system).await.unwrap();
+    let mut other = House::open(house.state.system.clone()).await;
     (other.state.company, other.state.storage) = (company, house.state.storage.clone());
     other
 }
@@ -227,7 +227,7 @@ async fn swell(house: &House, job: &str, items: i32) {
                                         sha256, size, entry_time, state)
                select company_id, job_id, number, asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time, state
                  from job join export_item using (job_id), generate_series(1, $2 - 1) as number";
-    sqlx::query(sql).bind(job).bind(items).execute(&house.state.db).await.unwrap();
+    sqlx::query(sql).bind(job).bind(items).execute(&house.state.system).await.unwrap();
 }
 
 #[sqlx::test]
@@ -265,13 +265,13 @@ async fn no_company_has_more_in_flight_than_it_may(pool: PgPool) {
     let large = ordered(&house, order(house.asset("a.jpg", &jpg(1)).await)).await;
     swell(&house, &large, 50).await;
     let terms = terms(&house);
-    let at_once = (0..10).map(|_| item::claim(&house.state.db, &terms));
+    let at_once = (0..10).map(|_| item::claim(&house.state.system, &terms));
     let taken = futures_util::future::join_all(at_once).await;
     let taken: Vec<item::Claim> = taken.into_iter().filter_map(|claim| claim.unwrap()).collect();
     assert_eq!(taken.len(), 3, "however many ask at once");
     ordered(&small, order(small.asset("b.jpg", &jpg(2)).await)).await;
     assert_eq!(claim(&house).await.company_id, small.state.company, "others go on");
-    assert!(item::claim(&house.state.db, &terms).await.unwrap().is_none());
+    assert!(item::claim(&house.state.system, &terms).await.unwrap().is_none());
     assert!(end(&house, &taken[0], Ending::Done).await);
     assert_eq!(claim(&house).await.company_id, house.state.company);
 }

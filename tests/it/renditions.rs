@@ -85,7 +85,7 @@ async fn renditions_come_of_one_decode_and_are_always_the_same(pool: PgPool) {
     let (large, tiny) = (file(&house, &job, "a-large.jpg").await, file(&house, &job, "a-tiny.jpg").await);
     assert_eq!(alone(&house, &asset, "a.jpg", "wid=300").await, large);
     assert_ne!(alone(&house, &asset, "a.jpg", "wid=60").await, tiny);
-    sqlx::query("delete from rendition").execute(&house.state.db).await.unwrap();
+    sqlx::query("delete from rendition").execute(&house.state.system).await.unwrap();
     let again = finished(&house, order).await;
     assert_eq!(file(&house, &again, "a-tiny.jpg").await, tiny);
 }
@@ -96,7 +96,7 @@ async fn what_has_only_one_decode_has_the_bytes_that_it_has_alone(pool: PgPool) 
     let asset = house.asset("a.png", &picture(ImageFormat::Png, 900, 600, 1)).await;
     let job = finished(&house, three(&[&asset])).await;
     let beside = file(&house, &job, "a-tiny.jpg").await;
-    sqlx::query("delete from rendition").execute(&house.state.db).await.unwrap();
+    sqlx::query("delete from rendition").execute(&house.state.system).await.unwrap();
     assert_eq!(alone(&house, &asset, "a.jpg", "wid=10").await, beside);
 }
 
@@ -174,12 +174,13 @@ async fn retry_makes_only_what_is_missing(pool: PgPool) {
         Renders::open(&settings, house.state.profiles.clone(), env!("CARGO_BIN_EXE_offprint").into(), None).unwrap();
     house.state.settings = settings.into();
     // What is there is not looked for again.
-    sqlx::query("delete from rendition").execute(&house.state.db).await.unwrap();
+    sqlx::query("delete from rendition").execute(&house.state.system).await.unwrap();
     house.post(format!("/export-jobs/{job}/retry"), json!({})).await.is(200);
     work(&house).await;
     let done = shown(&house, &job).await;
     assert_eq!((&done["outcome"], &done["files"]), (&json!("succeeded"), &json!(3)), "{done}");
-    let rendered: i64 = sqlx::query_scalar("select count(*) from rendition").fetch_one(&house.state.db).await.unwrap();
+    let rendered: i64 =
+        sqlx::query_scalar("select count(*) from rendition").fetch_one(&house.state.system).await.unwrap();
     assert_eq!(rendered, 1);
     house.check().await;
 }

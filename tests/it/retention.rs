@@ -121,7 +121,8 @@ async fn usage_says_what_a_company_has(pool: PgPool) {
     assert_eq!((&used["files"]["count"], &used["files"]["bytes"]), (&json!(1), &job["bytes"]));
     assert_eq!((&used["renditions"]["count"], &used["renditions"]["bytes"]), (&json!(1), &job["bytes"]));
     assert_eq!(used["jobs"], json!({"total": 1, "unfinished": 0}));
-    let all: i64 = sqlx::query_scalar("select sum(size)::bigint from blob").fetch_one(&house.state.db).await.unwrap();
+    let all: i64 =
+        sqlx::query_scalar("select sum(size)::bigint from blob").fetch_one(&house.state.system).await.unwrap();
     assert_eq!(used["storedBytes"], json!(all));
     house.later("8 days").await;
     retain(&house.state).await.unwrap();

@@ -61,7 +61,7 @@ impl Named {
 /// When something is wrong, or when database or storage cannot be asked.
 pub async fn run(settings: Settings, deep: bool) -> Result<(), Refusal> {
     let settings = settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
-    let pool = db::pool(serve::options(&settings)?, 2);
+    let pool = db::system(serve::options(&settings)?, 2);
     let storage = serve::open_storage(&settings)?;
     let mut report = Report { deep, ..Default::default() };
     for first in 0..=u8::MAX {
