@@ -34,6 +34,10 @@ pub enum Code {
     NotSupportedYet,
     /// The upload or body is larger than the limit.
     BodyTooLarge,
+    /// The request's address and headers are larger than the limit.
+    HeadTooLarge,
+    /// The request's body came too slowly.
+    RequestTimeout,
     /// An uploaded file has no bytes.
     EmptyFile,
     /// The request's media type is not the one this address takes.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use ipnet::IpNet;
 
 /// What the service can be told.
 #[derive(clap::Args, Clone, Debug)]
@@ -55,6 +56,41 @@ pub struct Settings {
     /// Address under which people reach the service, for links in mails. Without it: the address listened on.
     #[arg(long, env = "OFFPRINT_PUBLIC_URL")]
     pub public_url: Option<String>,
+
+    /// Proxies that are believed what they say of their callers, as addresses or networks with commas between them, such
+    /// as `10.0.0.0/8,::1`. Without any, the caller is whoever opened the connection.
+    #[arg(long, env = "OFFPRINT_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Where those proxies say it: `x-forwarded` (X-Forwarded-For and X-Forwarded-Proto) or `forwarded` (RFC 7239).
+    #[arg(long, env = "OFFPRINT_PROXY_HEADERS", default_value = "x-forwarded")]
+    pub proxy_headers: ProxyHeaders,
+
+    /// How long browsers shall come back by TLS only, told to those that came by TLS through a trusted proxy. 0s: not told.
+    #[arg(long, env = "OFFPRINT_HSTS", default_value = "365d", value_parser = humantime::parse_duration)]
+    pub hsts: Duration,
+
+    /// Other sites whose pages may use the service from a browser (CORS), with commas between them, such as
+    /// `https://app.example,https://dam.example:8443`.
+    #[arg(long, env = "OFFPRINT_CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<String>,
+
+    /// How long the head of a request may take. The first one of a connection that takes longer is answered 408.
+    #[arg(long, env = "OFFPRINT_HEAD_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub head_timeout: Duration,
+
+    /// Bytes that the head of a request may have: its address and all headers.
+    #[arg(long, env = "OFFPRINT_MAX_HEAD", default_value_t = 32 << 10)]
+    pub max_head: usize,
+
+    /// Bytes a second that the body of a request must come with on average; what is slower for longer than
+    /// OFFPRINT_BODY_PATIENCE is cut off. 0 means no limit.
+    #[arg(long, env = "OFFPRINT_BODY_PACE", default_value_t = 1 << 10)]
+    pub body_pace: u64,
+
+    /// How long a body may stand still.
+    #[arg(long, env = "OFFPRINT_BODY_PATIENCE", default_value = "20s", value_parser = humantime::parse_duration)]
+    pub body_patience: Duration,
 
     /// How many pictures are rendered at once. 0 means one for each processor.
     #[arg(long, env = "OFFPRINT_SLOTS", default_value_t = 0)]
@@ -192,6 +228,30 @@ impl Role {
     pub fn works(self) -> bool {
         self != Self::Api
     }
+}
+
+/// The headers in which proxies say for whom they speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProxyHeaders {
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// A network in CIDR notation, or one address.
+fn network(said: &str) -> Result<IpNet, String> {
+    let said = said.trim();
+    let alone = || said.parse::<std::net::IpAddr>().map(IpNet::from);
+    said.parse().or_else(|_| alone()).map_err(|_| format!("{said:?} is neither an address nor a network like 10.0.0.0/8"))
+}
+
+/// What a browser sends as `Origin`.
+fn origin(said: &str) -> Result<String, String> {
+    let url = url::Url::parse(said.trim()).ok().filter(|url| url.has_host() && url.path() == "/" && url.query().is_none());
+    url.map(|url| url.origin().ascii_serialization())
+        .filter(|origin| origin != "null")
+        .ok_or_else(|| format!("{said:?} is no origin like https://app.example: a scheme, a name, a port if it is not the usual one"))
 }
 
 /// What is done about the database's tables at the start.

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::web::{Data, PayloadConfig};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -32,7 +33,7 @@ impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for Body<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let limit = limit(request);
         let media = media_type(request);
-        let bytes = web::Bytes::from_request(request, payload);
+        let pieces = payload.take();
         Box::pin(async move {
             if media.as_deref().is_some_and(|media| media != "application/json" && !media.ends_with("+json")) {
                 return Err(Problem::new(
@@ -40,7 +41,7 @@ impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for Body<T> {
                     "The body must be sent as `Content-Type: application/json`.",
                 ));
             }
-            let bytes = bytes.await.map_err(|_| too_large(limit))?;
+            let bytes = whole(pieces, limit).await?;
             Ok(Self(parse(&bytes)?, Digest::of(&bytes)))
         })
     }
@@ -77,13 +78,33 @@ fn schemas<T: ToSchema>() -> (Value, BTreeMap<String, Value>) {
     (json(&T::schema()), parts.iter().map(|(name, schema)| (name.clone(), json(schema))).collect())
 }
 
-fn limit(request: &HttpRequest) -> usize {
-    request.app_data::<Data<State>>().map_or(1 << 20, |state| state.body_limit())
+/// Largest JSON body in bytes, but for orders.
+const LIMIT: usize = 1 << 20;
+
+/// Largest body of an order in bytes: the handles of the largest job have room.
+pub fn order_limit(max_items: usize) -> usize {
+    // A handle with its quotes, comma and some blanks takes 48 bytes at most.
+    LIMIT.max(max_items * 48 + (64 << 10))
 }
 
-/// The payload configuration that goes with the limit: actix' own would cut at 256 KiB.
-pub fn payload_config(state: &State) -> PayloadConfig {
-    PayloadConfig::new(state.body_limit())
+fn limit(request: &HttpRequest) -> usize {
+    let orders = request.path() == "/export-jobs" || request.path() == "/export-jobs/validate";
+    let state = request.app_data::<Data<State>>().filter(|_| orders);
+    state.map_or(LIMIT, |state| order_limit(state.settings.max_items))
+}
+
+/// All of a body.
+async fn whole(mut pieces: Payload, limit: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece
+            .map_err(|_| Problem::new(Code::MalformedJson, "The body ended before it was complete. Send it again."))?;
+        if bytes.len() + piece.len() > limit {
+            return Err(too_large(limit));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
 }
 
 fn too_large(limit: usize) -> Problem {

@@ -1,87 +1,27 @@
-//! What stands before every address: the request's id, the log line, the key and what it may do, and the checks that
-//! keep web pages of strangers from using a service that trusts its network.
+//! What stands before every address: the key and what it may do, limits, and the checks that keep web pages of strangers
+//! from using a service that trusts its network.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage, ResponseError, http::header::HeaderMap};
+use actix_web::{Error, HttpMessage, ResponseError};
 use bytes::Bytes;
 use subtle::ConstantTimeEq;
-use tokio::time::timeout;
-use tracing::{Instrument, info, info_span};
-use uuid::Uuid;
 
 use crate::api::access::{self, Needs};
 use crate::api::caller::Caller;
-use crate::api::problem::{Problem, REQUEST_ID};
+use crate::api::problem::Problem;
 use crate::code::Code;
 use crate::db::api_key::{ApiKey, RawKey};
 use crate::db::wall;
 use crate::id::CompanyId;
 use crate::state::State;
-
-const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Gives the request an id (the caller's own when it is a plain word), and writes one log line when it is answered.
-pub async fn trace(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let id = request_id(request.headers());
-    let begun = Instant::now();
-    let (method, path) = (request.method().clone(), request.path().to_owned());
-    let span = info_span!("request", request.id = %id);
-    let answer = REQUEST_ID.scope(id.clone(), next.call(request)).instrument(span.clone()).await;
-    // An error that no handler turned into an answer becomes one here, while its request's id is known.
-    let mut answer = answer?;
-    let status = answer.status().as_u16();
-    let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
-    span.in_scope(
-        || info!(http.method = %method, http.path = path, http.status = status, took_ms, "{method} {path} -> {status}"),
-    );
-    metrics::histogram!("offprint_http_seconds", "method" => method.to_string(), "status" => status.to_string())
-        .record(took_ms / 1000.0);
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        answer.headers_mut().insert(REQUEST_ID_HEADER, value);
-    }
-    Ok(answer)
-}
-
-fn request_id(headers: &HeaderMap) -> String {
-    let said = headers.get(REQUEST_ID_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let plain = said.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    if (1..=64).contains(&said.len()) && plain { said.to_owned() } else { Uuid::now_v7().to_string() }
-}
-
-/// How long an answer may take to begin, beside what the caller asked to wait.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Answers 503 when nobody else does: a database that keeps its connections open and says nothing must not hold
-/// callers for ever. Uploads take as long as their bytes do.
-pub async fn deadline(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let uploads = request.path() == "/assets" || request.path().ends_with("/content");
-    if uploads && matches!(*request.method(), Method::POST | Method::PUT) {
-        return next.call(request).await;
-    }
-    let asked = request.query_string().split('&').find_map(|said| said.strip_prefix("wait=")?.parse().ok());
-    let mut patience = PATIENCE + Duration::from_secs(asked.unwrap_or(0).min(60));
-    // A preview is rendered before it is answered, and its render has a limit of its own.
-    if let Some(state) = request.app_data::<Data<State>>().filter(|_| request.path().ends_with("/preview")) {
-        patience += state.settings.max_render_time;
-    }
-    let late = |_| Problem::unavailable(format!("no answer within {} s", patience.as_secs())).into();
-    timeout(patience, next.call(request)).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
-}
 
 /// Lets a request through for whoever sends it, or answers why not: 421 for a foreign `Host` in open mode, 401 without a
 /// key where keys are asked for, 403 for what the key may not do, and for a write that another site's page sends.
@@ -103,6 +43,7 @@ pub async fn guard(
 /// For whom the operation works; for nobody where it needs no key, and where no operation is.
 async fn admitted(request: &ServiceRequest) -> Result<Option<Caller>, Problem> {
     let state = request.app_data::<Data<State>>().ok_or_else(|| Problem::internal("the application has no state"))?;
+    check_head(state, request)?;
     // No name or value of ours holds it, and the database takes no text with it.
     if request.uri().to_string().contains("%00") {
         return Err(Problem::parameter("address", "It holds a NUL character (%00). Take it out."));
@@ -150,6 +91,17 @@ impl MessageBody for Within {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         wall::polling_for(self.company, || Pin::new(&mut self.body).poll_next(context))
     }
+}
+
+/// A head that is larger than it may be: what comes before a body costs memory and time, too.
+fn check_head(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
+    let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let (head, most) = (request.uri().to_string().len() + lines.sum::<usize>(), state.settings.max_head);
+    if head <= most {
+        return Ok(());
+    }
+    let detail = format!("The address and headers have {head} bytes, and {most} are allowed. Send less in them.");
+    Err(Problem::new(Code::HeadTooLarge, detail))
 }
 
 /// Addresses beside the operations that need no key: people read the documentation.
@@ -250,6 +202,7 @@ fn hosts(request: &ServiceRequest) -> Vec<String> {
 fn is_own(state: &State, origin: &str, request: &ServiceRequest) -> bool {
     let loopback = origin.parse::<Uri>().ok().and_then(|uri| uri.host().map(is_loopback)).unwrap_or(false);
     hosts(request).iter().any(|host| same_host(origin, host))
+        || state.settings.cors_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
         || same_host(origin, state.public_url().split_once("://").map_or("", |(_, rest)| rest))
         || loopback
 }

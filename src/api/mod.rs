@@ -11,6 +11,7 @@ pub mod asset_sets;
 pub mod assets;
 pub mod body;
 pub mod caller;
+pub mod cors;
 pub mod document;
 pub mod download;
 pub mod export_jobs;
@@ -20,7 +21,9 @@ pub mod image_presets;
 pub mod json;
 pub mod modifier_language;
 pub mod modifiers;
+pub mod pace;
 pub mod page;
+pub mod peer;
 pub mod preview;
 pub mod problem;
 pub mod range;
@@ -28,6 +31,7 @@ pub mod responses;
 pub mod schema;
 pub mod sniff;
 pub mod system;
+pub mod trace;
 pub mod upload;
 pub mod usage;
 pub mod workers;
@@ -134,8 +138,8 @@ pub fn app(
     >,
 > {
     let only_works = state.settings.role == Role::Worker;
+    let cors = cors::allowed(&state.settings.cors_origins);
     let (app, _) = App::new()
-        .app_data(body::payload_config(&state))
         .app_data(PathConfig::default().error_handler(|_, _| Problem::missing("object").into()))
         .app_data(QueryConfig::default().error_handler(|error, request| bad_query(request, &error).into()))
         .app_data(Data::new(state))
@@ -149,8 +153,10 @@ pub fn app(
     })
     .default_service(route().to(system::nothing_here))
     .wrap(from_fn(guard::guard))
-    .wrap(from_fn(guard::deadline))
-    .wrap(from_fn(guard::trace))
+    .wrap(from_fn(pace::deadline))
+    .wrap(from_fn(pace::pace))
+    .wrap(cors)
+    .wrap(from_fn(trace::trace))
 }
 
 /// The document, and the pages that show it.

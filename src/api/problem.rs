@@ -203,6 +203,8 @@ fn status(code: Code) -> StatusCode {
         Code::WrongState | Code::NotFinished | Code::IdempotencyInFlight => StatusCode::CONFLICT,
         Code::ResultsExpired => StatusCode::GONE,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
         Code::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::document;
+use crate::api::body::order_limit;
 use crate::api::problem::Problem;
 use crate::code::Code;
 use crate::render::Confinement;
@@ -91,6 +92,12 @@ pub struct Limits {
     items: usize,
     /// Bytes of one uploaded file.
     upload_bytes: u64,
+    /// Bytes of an order's JSON: the handles of the largest job have room. Other JSON may have 1 MiB.
+    order_bytes: usize,
+    /// Bytes of a request's address and headers.
+    head_bytes: usize,
+    /// Bytes a second that a request's body must come with on average. 0: any.
+    body_bytes_per_second: u64,
     /// Pixels of a source picture.
     source_pixels: u64,
     /// Pixels along a source picture's longer side.
@@ -131,6 +138,9 @@ pub async fn info(state: Data<State>) -> HttpResponse {
         limits: Limits {
             items: settings.max_items,
             upload_bytes: settings.max_upload,
+            order_bytes: order_limit(settings.max_items),
+            head_bytes: settings.max_head,
+            body_bytes_per_second: settings.body_pace,
             source_pixels: settings.max_source_pixels,
             source_side: settings.max_source_side,
             decoded_bytes: settings.max_decoded_bytes,

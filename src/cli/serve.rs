@@ -122,6 +122,7 @@ async fn with_database(
     super::migrate::on_start(&system, settings.migrate).await?;
     say_if_walls_lack(&system).await;
     let listener = listener(settings.bind)?;
+    open_more_files();
     // The port that the system chose, where 0 was asked for.
     settings.bind = listener.local_addr().unwrap_or(settings.bind);
     let state = state(settings, (db::pool(options, REQUESTS), system), metrics).await?;
@@ -281,10 +282,19 @@ fn listener(bind: SocketAddr) -> Result<TcpListener, Refusal> {
     })
 }
 
+/// Takes as many files and connections as the system lets us have. A slow upload holds two, and the usual 1024 are few.
+fn open_more_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum.map(|most| most.min(1 << 16)).or(Some(1 << 16)), ..limit }) {
+        warn!(error = %error, "The limit of open files could not be raised: {error}");
+    }
+}
+
 fn server(listener: TcpListener, state: &State) -> Result<actix_web::dev::Server, Refusal> {
-    let state = state.clone();
+    let (state, head_timeout) = (state.clone(), state.settings.head_timeout);
     let server = HttpServer::new(move || api::app(state.clone()))
-        .client_request_timeout(Duration::from_secs(10))
+        .client_request_timeout(head_timeout)
         .shutdown_timeout(20)
         .disable_signals()
         .listen(listener)

@@ -166,12 +166,6 @@ impl State {
         keep(&self.system, &self.storage, staged).await
     }
 
-    /// Largest JSON body in bytes: 1 MiB, or room for the handles of the largest job.
-    pub fn body_limit(&self) -> usize {
-        // A handle with its quotes, comma and some blanks takes 48 bytes at most.
-        (1 << 20).max(self.settings.max_items * 48 + (64 << 10))
-    }
-
     /// How large pictures may be.
     pub fn limits(&self) -> Limits {
         limits(&self.settings)

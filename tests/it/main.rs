@@ -19,6 +19,7 @@ mod flow;
 mod formats;
 mod hostile;
 mod house;
+mod http;
 mod idempotency;
 mod image_presets;
 mod inks;
