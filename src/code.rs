@@ -66,6 +66,10 @@ pub enum Code {
     NothingToExport,
     /// More items than one job may have.
     TooManyItems,
+    /// The archive is larger than the limit; its files can be fetched one by one.
+    ArchiveTooLarge,
+    /// The company has as many unfinished jobs as it may have.
+    QueueFull,
     /// The order does not fit the state that the job is in.
     WrongState,
     /// The files are not complete yet.
@@ -102,6 +106,18 @@ pub enum Code {
     ForeignOrigin,
     /// The `Host` asked for is not this service's.
     MisdirectedRequest,
+
+    // Limits of a company.
+    /// More requests than a minute may have.
+    RateLimited,
+    /// The company has as many assets as it may have.
+    TooManyAssets,
+    /// The company's originals have as many bytes as they may have.
+    StorageQuota,
+    /// The company has as many image presets as it may have.
+    TooManyPresets,
+    /// The company has caused as many mails today as it may.
+    TooManyMails,
 
     // The service itself.
     /// The storage has no room left.

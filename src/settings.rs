@@ -138,6 +138,36 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAIL_TO")]
     pub mail_to: Option<String>,
 
+    /// Requests that each caller may make in a minute, of each process: a key, or an address where there is no key. 0 means
+    /// no limit. Without it: 6000 where keys are asked for, no limit where not.
+    #[arg(long, env = "OFFPRINT_MAX_REQUESTS")]
+    pub max_requests: Option<u32>,
+
+    /// Most assets that a company may have. 0 means no limit, here and in the limits of companies below;
+    /// `offprint admin set-limits` gives a company its own.
+    #[arg(long, env = "OFFPRINT_MAX_ASSETS", default_value_t = 1_000_000)]
+    pub max_assets: u64,
+
+    /// Most bytes of originals that a company may store, each counted as often as it was uploaded.
+    #[arg(long, env = "OFFPRINT_MAX_STORED", default_value_t = 1 << 40)]
+    pub max_stored: u64,
+
+    /// Most jobs of a company that may be unfinished.
+    #[arg(long, env = "OFFPRINT_MAX_JOBS", default_value_t = 1000)]
+    pub max_jobs: u32,
+
+    /// Most image presets that a company may have.
+    #[arg(long, env = "OFFPRINT_MAX_PRESETS", default_value_t = 1000)]
+    pub max_presets: usize,
+
+    /// Most mails that a company may cause in a day (UTC).
+    #[arg(long, env = "OFFPRINT_MAX_MAILS", default_value_t = 1000)]
+    pub max_mails: u32,
+
+    /// Largest archive that is handed out, in bytes. 0 means no limit.
+    #[arg(long, env = "OFFPRINT_MAX_ARCHIVE", default_value_t = 100 << 30)]
+    pub max_archive: u64,
+
     /// Most items that one job may have.
     #[arg(long, env = "OFFPRINT_MAX_ITEMS", default_value_t = 10_000)]
     pub max_items: usize,
@@ -243,15 +273,18 @@ pub enum ProxyHeaders {
 fn network(said: &str) -> Result<IpNet, String> {
     let said = said.trim();
     let alone = || said.parse::<std::net::IpAddr>().map(IpNet::from);
-    said.parse().or_else(|_| alone()).map_err(|_| format!("{said:?} is neither an address nor a network like 10.0.0.0/8"))
+    said.parse()
+        .or_else(|_| alone())
+        .map_err(|_| format!("{said:?} is neither an address nor a network like 10.0.0.0/8"))
 }
 
 /// What a browser sends as `Origin`.
 fn origin(said: &str) -> Result<String, String> {
-    let url = url::Url::parse(said.trim()).ok().filter(|url| url.has_host() && url.path() == "/" && url.query().is_none());
-    url.map(|url| url.origin().ascii_serialization())
-        .filter(|origin| origin != "null")
-        .ok_or_else(|| format!("{said:?} is no origin like https://app.example: a scheme, a name, a port if it is not the usual one"))
+    let url =
+        url::Url::parse(said.trim()).ok().filter(|url| url.has_host() && url.path() == "/" && url.query().is_none());
+    url.map(|url| url.origin().ascii_serialization()).filter(|origin| origin != "null").ok_or_else(|| {
+        format!("{said:?} is no origin like https://app.example: a scheme, a name, a port if it is not the usual one")
+    })
 }
 
 /// What is done about the database's tables at the start.
@@ -278,6 +311,12 @@ impl Settings {
     /// Whether callers must send a key.
     pub fn asks_for_keys(&self) -> bool {
         self.auth == Auth::Keys || self.api_key.is_some()
+    }
+
+    /// Requests that each caller may make in a minute; 0 means no limit.
+    pub fn requests_per_minute(&self) -> u32 {
+        const STRANGERS: u32 = 6000;
+        self.max_requests.unwrap_or(if self.asks_for_keys() { STRANGERS } else { 0 })
     }
 
     /// The same settings with the secrets read from their files, where files are named.

@@ -113,7 +113,7 @@ pub async fn job(pool: &PgPool, company: Company, fmt: Fmt, items: usize) -> Job
 }
 
 pub fn terms(worker: WorkerId) -> Terms {
-    Terms { worker, lease: Duration::from_secs(20), engine_version: ENGINE_VERSION, max_running: 0 }
+    Terms { worker, lease: Duration::from_secs(20), engine_version: ENGINE_VERSION, max_running: 0, counted: false }
 }
 
 /// Settles a claim as if its files had been rendered: each is the original's bytes.

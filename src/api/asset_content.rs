@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use crate::api::assets::Asset;
 use crate::api::caller::Caller;
 use crate::api::download::{Download, Source};
+use crate::api::limits::{self, Room};
 use crate::api::problem::{Mistake, Problem};
 use crate::api::responses::{BadContent, BadUpload, Missing};
 use crate::api::upload::{keep, stage};
@@ -88,13 +89,18 @@ pub async fn replace_content(
     if asset.kind.is_set() {
         return Err(no_file());
     }
+    let before = asset.size.unwrap_or(0);
+    let mut room = Room::of(&state, caller.company, before.unsigned_abs()).await?;
     let cut = |error| Problem::parameter("body", format!("The body ended too early: {error}. Nothing was changed."));
-    let Some(staged) = stage(&state, body.map_err(cut)).await? else {
+    let Some(staged) = stage(&state, &mut room, body.map_err(cut)).await? else {
         return Err(Problem::refused(vec![Mistake::new("", Code::EmptyFile, "The body has no bytes.")]));
     };
     let original = keep(&state, staged, None).await?;
     let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
     db::asset::replace(&mut transaction, caller.company, *handle, &original).await?;
+    if original.size > before {
+        limits::check(&mut transaction, caller.company, &room.allowed).await?;
+    }
     let asset = db::asset::fetch(&mut transaction, caller.company, *handle).await?;
     transaction.commit().await.map_err(db::Error::from)?;
     Ok(HttpResponse::Ok().json(Asset::from(asset)))

@@ -12,6 +12,7 @@ use crate::api::asset_change::{safe_folder, safe_name};
 use crate::api::assets::Asset;
 use crate::api::body::Body;
 use crate::api::caller::Caller;
+use crate::api::limits::{self, Allowed};
 use crate::api::problem::{Mistake, Problem};
 use crate::api::responses::BadBody;
 use crate::code::Code;
@@ -94,11 +95,13 @@ pub async fn create_set(
     caller: Caller,
     Body(wish, _): Body<CreateSet>,
 ) -> Result<HttpResponse, Problem> {
+    let allowed = Allowed::of(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
     let members = asset::pick(&mut transaction, caller.company, &wish.member_array).await?;
     let known: HashSet<AssetId> = members.into_iter().map(|member| member.asset_id).collect();
     let new = wish.check(&known)?;
     asset::insert_set(&mut transaction, caller.company, &new).await?;
+    limits::check(&mut transaction, caller.company, &allowed).await?;
     let set = asset::fetch(&mut transaction, caller.company, new.asset_id).await?;
     transaction.commit().await.map_err(db::Error::from)?;
     let location = format!("/assets/{}", new.asset_id);

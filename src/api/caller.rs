@@ -12,6 +12,7 @@ use crate::db::capability::Capability;
 use crate::db::job::Job;
 use crate::id::{CompanyId, KeyId, UserId};
 use crate::language;
+use crate::state::meter::Who;
 
 /// What a caller may do: a set of capabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,11 @@ impl Caller {
     pub fn holding(key: &ApiKey) -> Self {
         let rights = key.capabilities.iter().copied().collect();
         Self { company: key.company_id, user: Some(key.user_id), key: Some(key.key_id), rights }
+    }
+
+    /// Whose requests are counted together: the key's, or all of the company's.
+    pub fn who(&self) -> Who {
+        Who::Caller(self.key.map_or(self.company.0, |key| key.0))
     }
 
     /// Whether the caller may do this.

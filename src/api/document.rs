@@ -133,7 +133,10 @@ fn add_common_answers(operation: &mut Operation, needs_key: bool) {
             "403",
             "`operation-forbidden`, `value-forbidden`: the key may not do this. `foreign-origin`: a page of another site sent a write.",
         ),
+        ("408", "`request-timeout`: the request's body came too slowly."),
         ("421", "`misdirected-request`: the `Host` is not one of this service's names."),
+        ("429", "`rate-limited`: too many requests within a minute; `Retry-After` says when the next one is answered."),
+        ("431", "`head-too-large`: the address and headers are larger than the limit."),
         ("500", "`internal`: a mistake of ours; the log has the reason under `requestId`."),
         ("503", "`unavailable`: the service cannot answer now; `Retry-After` says when to try again."),
     ];

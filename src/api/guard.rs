@@ -16,12 +16,15 @@ use subtle::ConstantTimeEq;
 
 use crate::api::access::{self, Needs};
 use crate::api::caller::Caller;
+use crate::api::peer::Peer;
 use crate::api::problem::Problem;
+use crate::api::rate;
 use crate::code::Code;
 use crate::db::api_key::{ApiKey, RawKey};
 use crate::db::wall;
 use crate::id::CompanyId;
 use crate::state::State;
+use crate::state::meter::{Reading, Who};
 
 /// Lets a request through for whoever sends it, or answers why not: 421 for a foreign `Host` in open mode, 401 without a
 /// key where keys are asked for, 403 for what the key may not do, and for a write that another site's page sends.
@@ -29,19 +32,31 @@ pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let caller = match admitted(&request).await {
-        Ok(caller) => caller,
+    let (caller, left) = match admitted(&request).await {
+        Ok(admitted) => admitted,
         // An answer like any other: it has its request's id, and a line in the log.
         Err(problem) => return Ok(request.into_response(problem.error_response())),
     };
+    let mut answer = answered(request, next, caller).await?;
+    left.iter().for_each(|left| rate::tell(left, answer.headers_mut()));
+    Ok(answer)
+}
+
+/// The answer, made for whoever is let in.
+async fn answered(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    caller: Option<Caller>,
+) -> Result<ServiceResponse, Error> {
     let Some(caller) = caller else { return Ok(next.call(request).await?.map_into_boxed_body()) };
     request.extensions_mut().insert(caller);
     let answer = wall::acting_for(caller.company, next.call(request)).await?;
     Ok(answer.map_body(|_, body| Within::around(caller.company, body.boxed())))
 }
 
-/// For whom the operation works; for nobody where it needs no key, and where no operation is.
-async fn admitted(request: &ServiceRequest) -> Result<Option<Caller>, Problem> {
+/// For whom the operation works, and what the caller has left of a minute's requests; for nobody where it needs no key,
+/// and where no operation is.
+async fn admitted(request: &ServiceRequest) -> Result<(Option<Caller>, Option<Reading>), Problem> {
     let state = request.app_data::<Data<State>>().ok_or_else(|| Problem::internal("the application has no state"))?;
     check_head(state, request)?;
     // No name or value of ours holds it, and the database takes no text with it.
@@ -53,16 +68,26 @@ async fn admitted(request: &ServiceRequest) -> Result<Option<Caller>, Problem> {
         check_origin(state, request)?;
     }
     let path = request.match_info().unprocessed();
-    match access::of_request(request.method().as_str(), path) {
-        Some(Needs::Nothing) => Ok(None),
-        None if is_documentation(path) => Ok(None),
-        needs => {
-            let caller = caller(state, request.headers()).await?;
-            let Some(needs) = needs else { return Ok(None) };
-            needs.check(&caller)?;
-            Ok(Some(caller))
+    let stranger = Who::at(request.extensions().get::<Peer>().and_then(|peer| peer.address));
+    let needs = match access::of_request(request.method().as_str(), path) {
+        _ if path.starts_with("/health/") => return Ok((None, None)),
+        Some(Needs::Nothing) => return Ok((None, rate::count(state, stranger)?)),
+        None if is_documentation(path) => return Ok((None, rate::count(state, stranger)?)),
+        needs => needs,
+    };
+    // Before the key is looked up: who sends wrong ones again and again shall not keep the database busy.
+    rate::look(state, stranger)?;
+    let caller = match caller(state, request.headers()).await {
+        Ok(caller) => caller,
+        Err(problem) => {
+            rate::count(state, stranger)?;
+            return Err(problem);
         }
-    }
+    };
+    let left = rate::count(state, if state.settings.asks_for_keys() { caller.who() } else { stranger })?;
+    let Some(needs) = needs else { return Ok((None, left)) };
+    needs.check(&caller)?;
+    Ok((Some(caller), left))
 }
 
 /// The body of an answer, which is made piece by piece after the guard has ended.

@@ -152,7 +152,14 @@ pub async fn save_image_preset(
     let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
     image_preset::lock(&mut transaction, caller.company).await?;
     let mut macros = image_preset::all(&mut transaction, caller.company).await?;
+    let known = macros.len();
     macros.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+    let max = state.settings.max_presets;
+    if max > 0 && known >= max && macros.len() == known {
+        let detail =
+            format!("The company has {known} image presets, and {max} are allowed. Delete one that nobody needs.");
+        return Err(Problem::new(Code::TooManyPresets, detail));
+    }
     macros.push((name.to_string(), wish.url_modifier.clone()));
     mistakes.extend(wish.check(&Macros::any_order(macros), &state.attributes));
     if !mistakes.is_empty() {

@@ -19,6 +19,7 @@ pub mod guard;
 pub mod idempotency;
 pub mod image_presets;
 pub mod json;
+pub mod limits;
 pub mod modifier_language;
 pub mod modifiers;
 pub mod pace;
@@ -27,6 +28,7 @@ pub mod peer;
 pub mod preview;
 pub mod problem;
 pub mod range;
+pub mod rate;
 pub mod responses;
 pub mod schema;
 pub mod sniff;
@@ -121,8 +123,8 @@ pub fn numbers(
         .configure(health)
         .split_for_parts();
     app.default_service(route().to(system::only_numbers_here))
-        .wrap(from_fn(guard::deadline))
-        .wrap(from_fn(guard::trace))
+        .wrap(from_fn(pace::deadline))
+        .wrap(from_fn(trace::trace))
 }
 
 /// The application as it runs, in production and in tests.

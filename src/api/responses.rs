@@ -19,6 +19,7 @@ pub enum BadBody {
     #[response(status = 415, content_type = "application/problem+json")]
     MediaType(ProblemBody),
     /// `validation-failed`: the body has mistakes; `errors` lists all of them, each with its own code and place.
+    /// `too-many-assets`, `too-many-presets`, `archive-too-large`: a limit of the company.
     /// `idempotency-conflict`, where keys are taken: the key was used for another body.
     #[response(status = 422, content_type = "application/problem+json")]
     Refused(ProblemBody),
@@ -63,6 +64,9 @@ pub enum BadDownload {
     /// `range-not-satisfiable`: the range lies outside; `Content-Range` says how long it is.
     #[response(status = 416, content_type = "application/problem+json")]
     Range(ProblemBody),
+    /// `archive-too-large`: the archive is larger than the limit; fetch the files one by one.
+    #[response(status = 422, content_type = "application/problem+json")]
+    TooLarge(ProblemBody),
 }
 
 /// What uploads can do wrong.
@@ -77,7 +81,8 @@ pub enum BadUpload {
     /// `unsupported-media-type`: the body is not `multipart/form-data`.
     #[response(status = 415, content_type = "application/problem+json")]
     MediaType(ProblemBody),
-    /// `validation-failed`: an empty file, or a name or folder that cannot be used.
+    /// `validation-failed`: an empty file, or a name or folder that cannot be used. `too-many-assets`, `storage-quota`: the
+    /// company has as much as it may have.
     #[response(status = 422, content_type = "application/problem+json")]
     Refused(ProblemBody),
     /// `storage-full`: there is no room; nothing was kept.
@@ -113,4 +118,13 @@ pub enum KeyInUse {
     /// `idempotency-in-flight`: a request with the same key is still being answered.
     #[response(status = 409, content_type = "application/problem+json")]
     InFlight(ProblemBody),
+}
+
+/// The company may have no more jobs.
+#[derive(IntoResponses)]
+pub enum QueueFull {
+    /// `queue-full`: the company has as many unfinished jobs as it may have; `Retry-After` says when to try again.
+    /// `unavailable`: the service cannot answer now.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Full(ProblemBody),
 }

@@ -8,8 +8,10 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::document;
 use crate::api::body::order_limit;
+use crate::api::caller::Caller;
+use crate::api::document;
+use crate::api::limits::Allowed;
 use crate::api::problem::Problem;
 use crate::code::Code;
 use crate::render::Confinement;
@@ -84,12 +86,28 @@ pub struct Formats {
     output: Vec<&'static str>,
 }
 
-/// What the service refuses to exceed.
+/// What the service refuses to exceed. 0: no limit.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
     /// Items in one job.
     items: usize,
+    /// Requests of one caller in a minute.
+    requests_per_minute: u32,
+    /// Assets of the company.
+    assets: u64,
+    /// Bytes of the company's originals.
+    stored_bytes: u64,
+    /// Jobs of the company that are not finished.
+    unfinished_jobs: u32,
+    /// Items of the company that run at once.
+    running_items: u32,
+    /// Image presets of the company.
+    image_presets: usize,
+    /// Mails that the company causes in a day.
+    mails_per_day: u32,
+    /// Bytes of an archive.
+    archive_bytes: u64,
     /// Bytes of one uploaded file.
     upload_bytes: u64,
     /// Bytes of an order's JSON: the handles of the largest job have room. Other JSON may have 1 MiB.
@@ -123,11 +141,14 @@ pub struct Limits {
 }
 
 /// Show version, formats and limits.
+///
+/// The limits are those of the caller's company.
 #[utoipa::path(tag = "service", responses((status = 200, description = "Version, formats and limits.", body = Info)))]
 #[get("/info")]
-pub async fn info(state: Data<State>) -> HttpResponse {
+pub async fn info(state: Data<State>, caller: Caller) -> Result<HttpResponse, Problem> {
     let settings = &state.settings;
-    HttpResponse::Ok().json(Info {
+    let allowed = Allowed::of(&state, caller.company).await?;
+    Ok(HttpResponse::Ok().json(Info {
         name: "offprint",
         version: env!("CARGO_PKG_VERSION"),
         engine_version: render::ENGINE_VERSION,
@@ -137,7 +158,15 @@ pub async fn info(state: Data<State>) -> HttpResponse {
         },
         limits: Limits {
             items: settings.max_items,
-            upload_bytes: settings.max_upload,
+            requests_per_minute: settings.requests_per_minute(),
+            assets: allowed.assets,
+            stored_bytes: allowed.stored,
+            unfinished_jobs: allowed.jobs,
+            running_items: allowed.running,
+            image_presets: settings.max_presets,
+            mails_per_day: settings.max_mails,
+            archive_bytes: settings.max_archive,
+            upload_bytes: allowed.upload,
             order_bytes: order_limit(settings.max_items),
             head_bytes: settings.max_head,
             body_bytes_per_second: settings.body_pace,
@@ -155,7 +184,7 @@ pub async fn info(state: Data<State>) -> HttpResponse {
         },
         slots: state.slots(),
         render_process: state.renders.items.confinement().await.ok().map(RenderProcess::from),
-    })
+    }))
 }
 
 /// Stands in the application at the address for those who look after the service.

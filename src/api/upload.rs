@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::api::asset_change::safe_folder;
 use crate::api::assets::Asset;
 use crate::api::caller::Caller;
+use crate::api::limits::{self, Room};
 use crate::api::problem::{Mistake, Problem};
 use crate::api::responses::BadUpload;
 use crate::api::sniff;
@@ -80,9 +81,10 @@ pub async fn upload_assets(
     mut parts: Multipart,
 ) -> Result<HttpResponse, Problem> {
     check_media_type(&request)?;
+    let mut room = Room::for_assets(&state, caller.company).await?;
     let mut upload = Upload::default();
     while let Some(part) = parts.try_next().await.map_err(malformed)? {
-        upload.take(&state, part).await?;
+        upload.take(&state, &mut room, part).await?;
     }
     let files = upload.finish()?;
     let mut new = Vec::with_capacity(files.len());
@@ -97,6 +99,7 @@ pub async fn upload_assets(
         asset::insert(&mut transaction, caller.company, asset).await?;
         assets.push(Asset::from(asset::fetch(&mut transaction, caller.company, asset.asset_id).await?));
     }
+    limits::check(&mut transaction, caller.company, &room.allowed).await?;
     transaction.commit().await.map_err(db::Error::from)?;
     let mut answer = HttpResponse::Created();
     if let [only] = new.as_slice() {
@@ -123,9 +126,9 @@ struct File {
 }
 
 impl Upload {
-    async fn take(&mut self, state: &State, mut part: Field) -> Result<(), Problem> {
+    async fn take(&mut self, state: &State, room: &mut Room, mut part: Field) -> Result<(), Problem> {
         match part.name().unwrap_or_default() {
-            "file" => self.file(state, part).await,
+            "file" => self.file(state, room, part).await,
             "folder" => {
                 let said = self.text("folder", &mut part).await?;
                 self.folder = safe_folder("/folder", &said, &mut self.mistakes).unwrap_or_default();
@@ -144,7 +147,7 @@ impl Upload {
         }
     }
 
-    async fn file(&mut self, state: &State, part: Field) -> Result<(), Problem> {
+    async fn file(&mut self, state: &State, room: &mut Room, part: Field) -> Result<(), Problem> {
         let pointer = format!("/file/{}", self.seen);
         self.seen += 1;
         if self.seen > MAX_FILES {
@@ -152,7 +155,7 @@ impl Upload {
             return Err(Problem::refused(vec![Mistake::new("/file", Code::InvalidValue, detail)]));
         }
         let said = file_name(&part);
-        let staged = stage(state, part.map_err(malformed)).await?;
+        let staged = stage(state, room, part.map_err(malformed)).await?;
         let name = match FileName::made_of(&said) {
             Ok(name) => name,
             Err(_) if said.is_empty() => {
@@ -225,22 +228,20 @@ fn file_name(part: &Field) -> String {
 /// Streams one file to the disk; none when it is empty.
 ///
 /// # Errors
-/// 413 beyond the limit for a file, 507 when the disk is full.
+/// 413 beyond the limit for a file, 422 beyond the company's, 507 when the disk is full.
 pub async fn stage(
     state: &State,
+    room: &mut Room,
     bytes: impl Stream<Item = Result<Bytes, Problem>>,
 ) -> Result<Option<Staged>, Problem> {
     let mut bytes = std::pin::pin!(bytes);
-    let limit = state.settings.max_upload;
     let mut incoming = state.storage.receive().await?;
     while let Some(piece) = bytes.next().await {
         let piece = piece?;
-        if incoming.size() + piece.len() as u64 > limit {
-            let detail = format!("A file may have at most {limit} bytes; this one has more. Nothing was kept.");
-            return Err(Problem::new(Code::BodyTooLarge, detail));
-        }
+        room.check(incoming.size() + piece.len() as u64)?;
         incoming.write(&piece).await?;
     }
+    room.left = room.left.saturating_sub(incoming.size());
     if incoming.size() == 0 { Ok(None) } else { Ok(Some(incoming.finish().await?)) }
 }
 

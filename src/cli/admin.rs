@@ -2,6 +2,7 @@
 
 mod copy;
 mod keys;
+mod limits;
 mod verify;
 
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ enum Command {
     },
     /// Copies all blobs to another storage. What is there already is skipped, so it can be stopped and started again.
     CopyStorage(copy::Arguments),
+    /// Sets what one company may have, and prints it. A company without limits of its own has those of the settings.
+    SetLimits(limits::Arguments),
     /// Takes macros of an Image Serving catalog as image presets, and says what each would lose.
     ImportPresets(import_presets::Arguments),
     /// Makes a key and prints it, and nothing else, on stdout. It cannot be shown again.
@@ -67,6 +70,7 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
         Command::Seed { settings } => client::run(seed(*settings)),
         Command::Verify { deep, settings } => client::run(verify::run(*settings, deep)),
         Command::CopyStorage(arguments) => client::run(copy::run(arguments)),
+        Command::SetLimits(arguments) => client::run(limits::run(arguments)),
         Command::ImportPresets(arguments) => client::run(import_presets::run(arguments)),
         Command::CreateKey(arguments) => client::run(keys::create(arguments)),
         Command::ListKeys(arguments) => client::run(keys::list(arguments)),

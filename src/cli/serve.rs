@@ -209,6 +209,8 @@ async fn state(
         renders,
         mailer: Arc::new(mailer),
         metrics,
+        meter: Default::default(),
+        own_running: Default::default(),
         closing: CancellationToken::new(),
     })
 }

@@ -97,14 +97,16 @@ pub struct Terms {
     pub lease: Duration,
     /// Renditions of this engine are known.
     pub engine_version: i32,
-    /// Most items of one company that run at once; 0 means no limit.
+    /// Most items of one company that run at once, unless it has a limit of its own; 0 means no limit.
     pub max_running: u32,
+    /// Whether any company has a limit, so that claims must count each other.
+    pub counted: bool,
 }
 
 /// Takes the item whose turn it is: the company with the fewest items in flight, then the one not served for longest;
 /// within it priority, then the oldest job, then request order.
 pub async fn claim(pool: &PgPool, terms: &Terms) -> Result<Option<Claim>, Error> {
-    if terms.max_running == 0 {
+    if !terms.counted {
         return take(&mut *pool.acquire().await?, terms).await;
     }
     // A statement sees what was there when it began. Only one after the other do claims count each other.
@@ -126,7 +128,7 @@ async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim
               cross join lateral (                         -- by itself for each company: a scan that clears dead entries away
                   select count(*) as running from export_item item
                    where item.company_id = company.company_id and item.state = 'running') busy
-              where ($4 = 0 or busy.running < $4)
+              where (coalesce(company.max_running, $4) = 0 or busy.running < coalesce(company.max_running, $4))
                 and exists (
                   select from export_job job
                    where job.company_id = company.company_id and job.state = 'active' and job.deleted_at is null

@@ -18,6 +18,7 @@ pub mod image_preset;
 pub mod item;
 pub mod job;
 pub mod key_ring;
+pub mod limits;
 pub mod notice;
 pub mod orders;
 pub mod ready;

@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::types::Json;
 
+use crate::code::Code;
 use crate::db::item::interval;
 use crate::db::job::Rendition;
 use crate::db::vocabulary::{EmailSetting, Fmt, JobState, Outcome};
-use crate::db::{Error, PgPool, event};
+use crate::db::{Connection, Error, PgPool, event, limits};
 use crate::digest::Digest;
 use crate::id::{CompanyId, JobId, NoticeId};
 
@@ -88,13 +89,14 @@ pub struct Sealed {
 }
 
 /// Finishes the job: archive, state, outcome, event and mail in one transaction. `recipients` is empty when nobody is
-/// to be told. `false` when somebody else has the seal, or the job was deleted: nothing was written.
+/// to be told; those beyond the company's `max_mails` of the day (0: no limit) are not written to. `false` when somebody else has the seal, or the job was deleted: nothing was written.
 pub async fn finish(
     pool: &PgPool,
     sealing: &Sealing,
     sealed: &Sealed,
     outcome: Outcome,
     recipients: &[String],
+    max_mails: u32,
 ) -> Result<bool, Error> {
     let (company, job) = (sealing.company_id, sealing.job_id);
     let mut transaction = pool.begin().await?;
@@ -148,18 +150,47 @@ pub async fn finish(
     .await?;
     event::add(&mut transaction, company, job, "exportEnded", json!({ "outcome": outcome, "run": sealing.run }))
         .await?;
-    for recipient in recipients {
-        sqlx::query("insert into notice (company_id, notice_id, job_id, run, recipient) values ($1, $2, $3, $4, $5)")
-            .bind(company)
-            .bind(NoticeId::new())
-            .bind(job)
-            .bind(sealing.run)
-            .bind(recipient)
-            .execute(&mut *transaction)
-            .await?;
-    }
+    write_notices(&mut transaction, sealing, recipients, max_mails).await?;
     transaction.commit().await?;
     Ok(true)
+}
+
+async fn write_notices(
+    connection: &mut Connection,
+    sealing: &Sealing,
+    recipients: &[String],
+    max_mails: u32,
+) -> Result<(), Error> {
+    if recipients.is_empty() {
+        return Ok(());
+    }
+    let (company, job) = (sealing.company_id, sealing.job_id);
+    let allowed = limits::count_mails(connection, company, recipients.len() as i32, max_mails as i32).await? as usize;
+    for (number, recipient) in recipients.iter().enumerate() {
+        let refused = (number >= allowed).then(|| {
+            format!(
+                "{}: the company caused {max_mails} mails today, and no more are allowed.",
+                Code::TooManyMails.as_str()
+            )
+        });
+        sqlx::query(
+            "insert into notice (company_id, notice_id, job_id, run, recipient, state, detail, ended_at)
+             values ($1, $2, $3, $4, $5, case when $6::text is null then 'waiting' else 'failed' end, $6,
+                     case when $6 is not null then now() end)",
+        )
+        .bind(company)
+        .bind(NoticeId::new())
+        .bind(job)
+        .bind(sealing.run)
+        .bind(recipient)
+        .bind(&refused)
+        .execute(&mut *connection)
+        .await?;
+        if let Some(detail) = refused {
+            event::add(connection, company, job, "emailFailed", json!({ "to": recipient, "detail": detail })).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Tries a seal again later: the world was at fault.

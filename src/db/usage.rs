@@ -32,8 +32,8 @@ pub async fn count(pool: &PgPool, company: CompanyId) -> Result<Usage, Error> {
               union select manifest_csv_sha256 from archive where company_id = $1
          )
          select assets.*, files.*, renditions.*, stored.*, jobs.*
-           from (select count(*) as assets, coalesce(sum(size), 0)::bigint as asset_bytes
-                   from asset where company_id = $1 and deleted_at is null) assets,
+           from (select coalesce(sum(assets), 0)::bigint as assets, coalesce(sum(asset_bytes), 0)::bigint as asset_bytes
+                   from company_usage where company_id = $1) assets,
                 (select coalesce(sum(files), 0)::bigint as files, coalesce(sum(bytes), 0)::bigint as file_bytes
                    from export_job where company_id = $1 and deleted_at is null and released_at is null) files,
                 (select count(*) as renditions, coalesce(sum(blob.size), 0)::bigint as rendition_bytes

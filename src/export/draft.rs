@@ -37,6 +37,14 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// Bytes of the files whose size is known: those that are handed out as uploaded.
+    pub fn known_bytes(&self) -> u64 {
+        let waiting = self.items.iter().filter(|item| item.state == ItemState::Waiting);
+        let originals = waiting
+            .flat_map(|item| item.files.iter().filter(|file| file.meaning.is_none()).filter_map(|_| item.asset.size));
+        originals.map(i64::unsigned_abs).sum()
+    }
+
     /// Bytes of the other assets that its recipes read.
     pub fn objects(&self) -> Vec<Digest> {
         let meanings = self.items.iter().flat_map(|item| &item.files).filter_map(|file| file.meaning.as_ref());

@@ -1,11 +1,13 @@
 //! What every room of a running service shares.
 
 mod bell;
+pub mod meter;
 pub mod post;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,7 @@ use crate::notify::Mailer;
 use crate::render::pool::{Budget, Fence, Setup, default_memory};
 use crate::render::{Library, Limits, Pool};
 use crate::settings::Settings;
+use crate::state::meter::Meter;
 use crate::storage::{self, Staged, Storage};
 
 /// The parts of a running service.
@@ -58,6 +61,10 @@ pub struct State {
     pub mailer: Arc<Mailer>,
     /// Renders the numbers for `/metrics`.
     pub metrics: PrometheusHandle,
+    /// How often callers call.
+    pub meter: Arc<Meter>,
+    /// Whether some company has a limit of its own for items that run at once. Looked at with each sweep.
+    pub own_running: Arc<AtomicBool>,
     /// Cancelled when the service closes: nothing new is begun.
     pub closing: CancellationToken,
 }

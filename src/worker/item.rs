@@ -1,6 +1,7 @@
 //! One item: claimed, worked on under a heartbeat, settled.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tempfile::TempPath;
@@ -25,7 +26,8 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
     // Before the claim: an order that comes in just after it is heard.
     let orders = state.orders.listen();
     let (lease, max_running) = (state.settings.lease, state.settings.max_running);
-    let terms = Terms { worker: state.worker, lease, engine_version: ENGINE, max_running };
+    let counted = max_running > 0 || state.own_running.load(Ordering::Relaxed);
+    let terms = Terms { worker: state.worker, lease, engine_version: ENGINE, max_running, counted };
     let Some(claim) = db::patiently(item::claim(&state.system, &terms)).await? else {
         return Ok(false);
     };

@@ -1,11 +1,12 @@
 //! What goes by without anyone calling: leases that ran out, deleted jobs, temporary files.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
 use crate::db::settle::{Ending, settle};
-use crate::db::{self, idempotency, item, orders};
+use crate::db::{self, idempotency, item, limits, orders};
 use crate::state::State;
 use crate::worker::ENGINE;
 
@@ -25,6 +26,7 @@ pub async fn sweep(state: &State) -> Result<(), db::Error> {
             state.work.ring();
         }
     }
+    state.own_running.store(limits::any_own_running(&state.system).await?, Ordering::Relaxed);
     orders::remove_deleted(&state.system).await?;
     idempotency::remove_expired(&state.system).await?;
     let storage = &state.storage;

@@ -131,6 +131,8 @@ impl House {
             attributes: Arc::new(attributes),
             mailer: Arc::new(mailer),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
+            meter: Default::default(),
+            own_running: Default::default(),
             closing: Default::default(),
             settings: Arc::new(settings),
         };

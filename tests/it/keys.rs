@@ -73,9 +73,13 @@ impl<'a> Guest<'a> {
         self.send(TestRequest::delete().uri(uri)).await
     }
 
+    pub async fn upload(&self, name: &str, bytes: &[u8]) -> Answer {
+        self.send(upload(name, bytes)).await
+    }
+
     /// Uploads one file and gives its handle.
     pub async fn asset(&self, name: &str, bytes: &[u8]) -> String {
-        let answer = self.send(upload(name, bytes)).await.is(201);
+        let answer = self.upload(name, bytes).await.is(201);
         answer["assets"][0]["assetHandle"].as_str().unwrap().to_owned()
     }
 }

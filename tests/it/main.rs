@@ -24,6 +24,7 @@ mod idempotency;
 mod image_presets;
 mod inks;
 mod keys;
+mod limits;
 mod metadata;
 mod modifier_language;
 mod notify;

@@ -16,7 +16,13 @@ const LEASE: Duration = Duration::from_secs(20);
 
 fn terms(house: &House) -> Terms {
     let max_running = house.state.settings.max_running;
-    Terms { worker: house.state.worker, lease: LEASE, engine_version: ENGINE_VERSION, max_running }
+    Terms {
+        worker: house.state.worker,
+        lease: LEASE,
+        engine_version: ENGINE_VERSION,
+        max_running,
+        counted: max_running > 0,
+    }
 }
 
 pub async fn claim(house: &House) -> item::Claim {

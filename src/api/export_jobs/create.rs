@@ -10,8 +10,9 @@ use crate::api::caller::Caller;
 use crate::api::export_jobs::allowed::allowed;
 use crate::api::export_jobs::job::{self, Job};
 use crate::api::idempotency::IdempotencyKey;
+use crate::api::limits::{self, Allowed};
 use crate::api::problem::Problem;
-use crate::api::responses::{BadBody, BadQuery, KeyInUse};
+use crate::api::responses::{BadBody, BadQuery, KeyInUse, QueueFull};
 use crate::code::{Code, Note};
 use crate::db::asset::Asset;
 use crate::db::company::User;
@@ -68,7 +69,7 @@ const KEPT: i64 = 7 * 24 * 3600;
             ("Retry-After" = u32, description = "Seconds after which to look at it."),
             ("Idempotent-Replayed" = String, description = "`true` when this is the answer to an earlier request with the same key."),
         )),
-        BadQuery, BadBody, KeyInUse,
+        BadQuery, BadBody, KeyInUse, QueueFull,
     ),
 )]
 #[post("/export-jobs")]
@@ -78,8 +79,9 @@ pub async fn create(
     key: IdempotencyKey,
     Body(order, digest): Body<Order>,
 ) -> Result<HttpResponse, Problem> {
+    let within = Allowed::of(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::Error::from)?;
-    let answer = match ordered(&state, &mut transaction, &caller, &key, (order, digest)).await {
+    let answer = match ordered(&state, &mut transaction, &caller, &within, &key, (order, digest)).await {
         Ok(answer) => answer,
         Err(problem) => {
             // At once, so that the key is free when the client hears of its mistake.
@@ -97,6 +99,7 @@ async fn ordered(
     state: &State,
     connection: &mut db::Connection,
     caller: &Caller,
+    within: &Allowed,
     key: &IdempotencyKey,
     (order, digest): (Order, Digest),
 ) -> Result<HttpResponse, Problem> {
@@ -105,14 +108,18 @@ async fn ordered(
     }
     let mut order = order;
     let user = allowed(connection, caller, &mut order).await?;
+    limits::check_queue(connection, caller.company, within, false).await?;
     let draft =
         draft(connection, caller.company, order, state.settings.max_items, &state.desk()).await.map_err(refused)?;
+    limits::check_archive(&draft, &state.settings)?;
     let job_id = JobId::new();
     write(state, connection, caller.company, (job_id, user), draft).await?;
     let found = db::job::find(&mut *connection, caller.company, job_id).await?;
     let (etag, shown) = (job::etag(&found), Job::from(found));
     let location = shown.links.own.clone();
     key.keep(connection, caller, digest, (&location, &shown)).await?;
+    // Last, for others wait behind it.
+    limits::check_queue(connection, caller.company, within, true).await?;
     let (name, items) = (&shown.job_name, shown.counts.total);
     tracing::info!(job.handle = %job_id, item.count = items, "Job {name:?} ({job_id}) is ordered: {items} items");
     Ok(accepted(&location).insert_header((header::ETAG, etag)).json(shown))

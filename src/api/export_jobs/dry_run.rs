@@ -9,6 +9,7 @@ use crate::api::body::Body;
 use crate::api::caller::Caller;
 use crate::api::export_jobs::allowed::allowed;
 use crate::api::export_jobs::create::{no_recipient, refused};
+use crate::api::limits;
 use crate::api::problem::Problem;
 use crate::api::responses::BadBody;
 use crate::code::Note;
@@ -100,6 +101,7 @@ pub async fn validate(state: Data<State>, caller: Caller, order: Body<Order>) ->
     let desk = state.desk();
     let draft =
         draft(&mut connection, caller.company, order, state.settings.max_items, &desk).await.map_err(refused)?;
+    limits::check_archive(&draft, &state.settings)?;
     let source_bytes =
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;

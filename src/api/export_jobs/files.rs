@@ -294,6 +294,15 @@ async fn zip(
     request: &HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let Some(index) = sealed.index_sha256 else { return Err(expired(job)) };
+    let (size, max) = (sealed.size as u64, state.settings.max_archive);
+    if max > 0 && size > max {
+        let detail = format!(
+            "The archive would have {size} bytes, and {max} are allowed. Fetch the files one by one: /export-jobs/{}/files lists \
+             them.",
+            job.job_id
+        );
+        return Err(Problem::new(Code::ArchiveTooLarge, detail));
+    }
     let open = Archive::open(&state.storage, &index).await?;
     let pieces = move |offset: u64, len: u64| open.stream(offset..offset + len).boxed_local();
     let download = Download {

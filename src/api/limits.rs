@@ -1,0 +1,176 @@
+//! What a company may have: its own limits, or those of the settings. Who is beyond one is told which, and what to do.
+
+use crate::api::problem::Problem;
+use crate::code::Code;
+use crate::db::limits::{self, OwnLimits, Used};
+use crate::db::{self, Connection};
+use crate::export::Draft;
+use crate::id::CompanyId;
+use crate::settings::Settings;
+use crate::state::State;
+
+/// Seconds after which to look whether a full queue has room.
+const QUEUE_PAUSE: &str = "30";
+
+/// The limits that hold for one company. 0 means no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    /// Bytes of one uploaded file.
+    pub upload: u64,
+    /// Assets.
+    pub assets: u64,
+    /// Bytes of originals.
+    pub stored: u64,
+    /// Items that run at once.
+    pub running: u32,
+    /// Jobs that are not finished.
+    pub jobs: u32,
+}
+
+impl Allowed {
+    /// What holds for this company.
+    pub async fn of(state: &State, company: CompanyId) -> Result<Self, Problem> {
+        Ok(Self::new(&state.settings, &limits::own(&state.db, company).await?))
+    }
+
+    fn new(settings: &Settings, own: &OwnLimits) -> Self {
+        let large = |own: Option<i64>, setting: u64| own.map_or(setting, i64::unsigned_abs);
+        let small = |own: Option<i32>, setting: u32| own.map_or(setting, i32::unsigned_abs);
+        Self {
+            upload: large(own.max_upload, settings.max_upload),
+            assets: large(own.max_assets, settings.max_assets),
+            stored: large(own.max_stored, settings.max_stored),
+            running: small(own.max_running, settings.max_running),
+            jobs: small(own.max_jobs, settings.max_jobs),
+        }
+    }
+
+    fn check(&self, used: &Used) -> Result<(), Problem> {
+        let (assets, stored) = (used.assets.unsigned_abs(), used.stored_bytes.unsigned_abs());
+        if self.assets > 0 && assets > self.assets {
+            return Err(too_many_assets(self.assets));
+        }
+        if self.stored > 0 && stored > self.stored {
+            return Err(too_many_bytes(self.stored));
+        }
+        Ok(())
+    }
+}
+
+/// What an upload may still bring. It is looked at before and while bytes come, so that nobody sends a gigabyte for
+/// nothing; what counts is [`check`].
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// The limits.
+    pub allowed: Allowed,
+    /// Bytes that are left.
+    pub left: u64,
+}
+
+impl Room {
+    /// What is left for a company, `more` bytes beside.
+    pub async fn of(state: &State, company: CompanyId, more: u64) -> Result<Self, Problem> {
+        let (allowed, used) = Self::both(state, company).await?;
+        let left = match allowed.stored {
+            0 => u64::MAX,
+            most => most.saturating_sub(used.stored_bytes.unsigned_abs()).saturating_add(more),
+        };
+        Ok(Self { allowed, left })
+    }
+
+    /// What is left for new assets.
+    ///
+    /// # Errors
+    /// 422 when nothing is.
+    pub async fn for_assets(state: &State, company: CompanyId) -> Result<Self, Problem> {
+        let (allowed, mut used) = Self::both(state, company).await?;
+        used.assets += 1;
+        used.stored_bytes += 1;
+        allowed.check(&used)?;
+        Self::of(state, company, 0).await
+    }
+
+    async fn both(state: &State, company: CompanyId) -> Result<(Allowed, Used), Problem> {
+        let allowed = Allowed::of(state, company).await?;
+        let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
+        Ok((allowed, limits::used(&mut connection, company).await?))
+    }
+
+    /// Whether a file may have so many bytes.
+    ///
+    /// # Errors
+    /// 413 beyond the limit for a file, 422 beyond the company's.
+    pub fn check(&self, size: u64) -> Result<(), Problem> {
+        let limit = self.allowed.upload;
+        if limit > 0 && size > limit {
+            let detail = format!("A file may have at most {limit} bytes; this one has more. Nothing was kept.");
+            return Err(Problem::new(Code::BodyTooLarge, detail));
+        }
+        if size > self.left { Err(too_many_bytes(self.allowed.stored)) } else { Ok(()) }
+    }
+}
+
+/// Whether the company may have what a transaction has given it.
+pub async fn check(connection: &mut Connection, company: CompanyId, allowed: &Allowed) -> Result<(), Problem> {
+    allowed.check(&limits::used(connection, company).await?)
+}
+
+fn too_many_assets(most: u64) -> Problem {
+    let detail = format!(
+        "The company may have {most} assets, and it would have more. Nothing was kept. Delete assets that nobody needs."
+    );
+    Problem::new(Code::TooManyAssets, detail)
+}
+
+fn too_many_bytes(most: u64) -> Problem {
+    let detail = format!(
+        "The company's originals may have {most} bytes together, and they would have more. Nothing was kept. Delete assets \
+         that nobody needs, and the jobs that took them: until then their bytes count."
+    );
+    Problem::new(Code::StorageQuota, detail)
+}
+
+/// Whether the company's queue has room for one job more, beside the one that this transaction has written.
+///
+/// # Errors
+/// 503 with `Retry-After` when it has not.
+pub async fn check_queue(
+    connection: &mut Connection,
+    company: CompanyId,
+    allowed: &Allowed,
+    written: bool,
+) -> Result<(), Problem> {
+    if allowed.jobs == 0 {
+        return Ok(());
+    }
+    if written {
+        limits::queue_up(connection, company).await?;
+    }
+    let most = i64::from(allowed.jobs);
+    let open = limits::unfinished_jobs(connection, company, most + 1).await? - i64::from(written);
+    if open < most {
+        return Ok(());
+    }
+    let detail = format!(
+        "The company has {open} unfinished jobs, and may have {most}. Nothing was created. Wait until some have ended, or \
+         stop or delete some."
+    );
+    Err(Problem::new(Code::QueueFull, detail).header(actix_web::http::header::RETRY_AFTER, QUEUE_PAUSE))
+}
+
+/// Whether the archive of this draft may be handed out, as far as its size is known: originals are what they are.
+///
+/// # Errors
+/// 422 when they alone are too much.
+pub fn check_archive(draft: &Draft, settings: &Settings) -> Result<(), Problem> {
+    let known: u64 = draft.known_bytes();
+    if settings.max_archive == 0 || known <= settings.max_archive {
+        return Ok(());
+    }
+    let detail = format!(
+        "The originals of this export have {known} bytes together, and an archive may have {}. Nothing was created. Split it \
+         into several.",
+        settings.max_archive
+    );
+    Err(Problem::new(Code::ArchiveTooLarge, detail))
+}
