@@ -76,6 +76,10 @@ pub enum Code {
     NotFinished,
     /// The files are no longer kept.
     ResultsExpired,
+    /// The link's time is over, or its export was deleted.
+    LinkExpired,
+    /// The link was revoked.
+    LinkRevoked,
 
     // Objects.
     /// No such object, or not one of this company.

@@ -55,6 +55,11 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/export-jobs/{jobHandle}/download", SEE_JOBS),
     ("GET", "/export-jobs/{jobHandle}/archive", SEE_JOBS),
     ("GET", "/export-jobs/{jobHandle}/manifest", SEE_JOBS),
+    ("POST", "/export-jobs/{jobHandle}/links", ORDER_JOBS),
+    ("GET", "/export-jobs/{jobHandle}/links", SEE_JOBS),
+    ("DELETE", "/export-jobs/{jobHandle}/links/{linkHandle}", ORDER_JOBS),
+    // The address itself is the key.
+    ("GET", "/downloads/{token}", Nothing),
     ("POST", "/assets", All(&[AssetsWrite])),
     ("GET", "/assets", All(&[AssetsRead])),
     ("GET", "/assets/{assetHandle}", All(&[AssetsRead])),

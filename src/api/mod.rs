@@ -14,6 +14,7 @@ pub mod caller;
 pub mod cors;
 pub mod document;
 pub mod download;
+pub mod downloads;
 pub mod export_jobs;
 pub mod guard;
 pub mod idempotency;
@@ -73,6 +74,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(export_jobs::files::fetch_download)
         .service(export_jobs::files::fetch_archive)
         .service(export_jobs::files::fetch_manifest)
+        .service(export_jobs::links::create_link)
+        .service(export_jobs::links::list_links)
+        .service(export_jobs::links::revoke_link)
+        .service(downloads::open_link)
         .service(upload::upload_assets)
         .service(assets::list_assets)
         .service(assets::show_asset)

@@ -201,7 +201,7 @@ fn status(code: Code) -> StatusCode {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::WrongState | Code::NotFinished | Code::IdempotencyInFlight => StatusCode::CONFLICT,
-        Code::ResultsExpired => StatusCode::GONE,
+        Code::ResultsExpired | Code::LinkExpired | Code::LinkRevoked => StatusCode::GONE,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,

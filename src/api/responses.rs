@@ -58,7 +58,7 @@ pub enum BadDownload {
     /// `not-finished`: not complete yet; `Retry-After` says when to look again.
     #[response(status = 409, content_type = "application/problem+json")]
     NotFinished(ProblemBody),
-    /// `results-expired`: the files are no longer kept.
+    /// `results-expired`: the files are no longer kept. `link-expired`, `link-revoked`: the link does not work any more.
     #[response(status = 410, content_type = "application/problem+json")]
     Expired(ProblemBody),
     /// `range-not-satisfiable`: the range lies outside; `Content-Range` says how long it is.
@@ -127,4 +127,12 @@ pub enum QueueFull {
     /// `unavailable`: the service cannot answer now.
     #[response(status = 503, content_type = "application/problem+json")]
     Full(ProblemBody),
+}
+
+/// The files are not kept any more.
+#[derive(IntoResponses)]
+pub enum NoLonger {
+    /// `results-expired`: the files are no longer kept.
+    #[response(status = 410, content_type = "application/problem+json")]
+    Expired(ProblemBody),
 }

@@ -26,7 +26,7 @@ pub async fn trace(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let id = request_id(request.headers());
     let begun = Instant::now();
-    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let (method, path) = (request.method().clone(), shown(request.path()).to_owned());
     let settings = request.app_data::<Data<State>>().map(|state| state.settings.clone());
     let peer = settings.as_ref().map(|settings| Peer::of(request.peer_addr(), request.headers(), settings));
     let peer = peer.unwrap_or_default();
@@ -68,6 +68,11 @@ pub async fn trace(
             Err(error)
         }
     }
+}
+
+/// The path as the log may have it. The end of a link's address is a secret.
+pub fn shown(path: &str) -> &str {
+    if path.starts_with("/downloads/") { "/downloads/…" } else { path }
 }
 
 /// The answer. A problem of those who stand before the handlers becomes one here, while its request's id is known.

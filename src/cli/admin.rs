@@ -3,6 +3,7 @@
 mod copy;
 mod keys;
 mod limits;
+mod links;
 mod verify;
 
 use std::path::PathBuf;
@@ -53,6 +54,8 @@ enum Command {
     CreateKey(keys::Create),
     /// Lists a company's keys: handle, name, user, state, last use, capabilities.
     ListKeys(keys::List),
+    /// Lets another key sign links from now on; with `--end-links` all that were made until now end.
+    RotateLinkKey(links::Arguments),
     /// Ends a key for ever; it is refused within a second.
     RevokeKey(keys::Revoke),
     /// Draws the sample pictures into a folder.
@@ -74,6 +77,7 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
         Command::ImportPresets(arguments) => client::run(import_presets::run(arguments)),
         Command::CreateKey(arguments) => client::run(keys::create(arguments)),
         Command::ListKeys(arguments) => client::run(keys::list(arguments)),
+        Command::RotateLinkKey(arguments) => client::run(links::run(arguments)),
         Command::RevokeKey(arguments) => client::run(keys::revoke(arguments)),
         Command::DrawSamples { folder, names } => {
             let drawn = samples::draw(&folder, &names).map_err(|error| {

@@ -19,6 +19,7 @@ pub mod item;
 pub mod job;
 pub mod key_ring;
 pub mod limits;
+pub mod link;
 pub mod notice;
 pub mod orders;
 pub mod ready;

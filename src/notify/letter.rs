@@ -1,7 +1,5 @@
 //! What a notice says, in English, once as plain text and once as HTML.
 
-use chrono::{DateTime, Utc};
-
 use super::{Failure, Notice, Outcome};
 
 /// Most failures that a mail lists; the manifest has all.
@@ -16,7 +14,7 @@ pub(super) struct Letter {
     pub(super) subject: String,
     headline: String,
     rows: Vec<(&'static str, String)>,
-    archive: Option<(String, String)>,
+    download: Option<(String, String)>,
     failures: Vec<(String, String)>,
     failures_title: String,
     places: Vec<(&'static str, String)>,
@@ -28,7 +26,7 @@ impl Letter {
     pub(super) fn of(notice: &Notice) -> Self {
         let name = line(&notice.job_name, NAME);
         let shown = notice.failures.len().min(SHOWN);
-        let archive = notice.links.archive.as_deref().map(|url| line(url, 2000));
+        let download = notice.links.download.as_deref().map(|url| line(url, 2000));
         let mut places = Vec::new();
         if let Some(manifest) = &notice.links.manifest {
             places.push(("Every asset and its result", line(manifest, 2000)));
@@ -38,8 +36,8 @@ impl Letter {
             subject: subject(notice, &line(&notice.job_name, 60)),
             headline: headline(notice, &name),
             rows: rows(notice),
-            fetch: archive.as_deref().map(|url| fetch(notice, url)),
-            archive: archive.map(|url| (label(notice.bytes, notice.expires_at), url)),
+            fetch: download.as_deref().map(|url| fetch(notice, url)),
+            download: download.map(|url| (label(notice), url)),
             failures: notice.failures.iter().take(SHOWN).map(failure).collect(),
             failures_title: match notice.counts.failed {
                 all if all > shown as i64 => format!("What failed (the first {shown} of {all})"),
@@ -56,7 +54,7 @@ impl Letter {
         for (label, value) in &self.rows {
             out += &format!("  {label:<10} {value}\n");
         }
-        if let Some((label, url)) = &self.archive {
+        if let Some((label, url)) = &self.download {
             out += &format!("\n{label}:\n{url}\n");
         }
         if !self.failures.is_empty() {
@@ -89,7 +87,7 @@ impl Letter {
             );
         }
         out += "</table>\n";
-        if let Some((label, url)) = &self.archive {
+        if let Some((label, url)) = &self.download {
             out += &format!("<p>{}</p>\n", link(url, label));
         }
         if !self.failures.is_empty() {
@@ -109,7 +107,7 @@ impl Letter {
 }
 
 const FETCH: &str =
-    "If the link does not open, fetch the zip with your key. The same command resumes a broken download:";
+    "The link works by itself; whoever has it can fetch the files, so pass it on with care. From a command line:";
 
 fn subject(notice: &Notice, name: &str) -> String {
     let counts = &notice.counts;
@@ -167,22 +165,22 @@ fn rows(notice: &Notice) -> Vec<(&'static str, String)> {
     rows
 }
 
-fn label(bytes: i64, expires_at: Option<DateTime<Utc>>) -> String {
-    match expires_at {
-        Some(end) => {
-            format!("Download the zip (about {}, kept until {})", size(bytes), end.format("%-d %B %Y, %H:%M UTC"))
-        }
-        None => format!("Download the zip (about {})", size(bytes)),
+fn label(notice: &Notice) -> String {
+    let (what, bytes) = (if notice.files == 1 { "file" } else { "zip" }, size(notice.bytes));
+    match notice.expires_at {
+        Some(end) => format!("Download the {what} (about {bytes}, kept until {})", end.format("%-d %B %Y, %H:%M UTC")),
+        None => format!("Download the {what} (about {bytes})"),
     }
 }
 
-/// One command for a shell. The job's name is not in it: names may hold anything, a shell must not read them.
+/// One command for a shell; that for a zip resumes a broken download when it is called again. The job's name is not in
+/// it: names may hold anything, a shell must not read them.
 fn fetch(notice: &Notice, url: &str) -> String {
     let url = url.replace('\'', "%27");
-    format!(
-        "curl --fail --continue-at - --output export-{}.zip --header \"Authorization: Bearer $OFFPRINT_API_KEY\" '{url}'",
-        notice.job_handle
-    )
+    if notice.files == 1 {
+        return format!("curl --fail --remote-name --remote-header-name '{url}'");
+    }
+    format!("curl --fail --continue-at - --output export-{}.zip '{url}'", notice.job_handle)
 }
 
 fn failure(failure: &Failure) -> (String, String) {

@@ -47,8 +47,8 @@ pub struct Failure {
 pub struct Links {
     /// The job itself.
     pub job: String,
-    /// The zip, where there is one.
-    pub archive: Option<String>,
+    /// Where the zip is, or the file where it is one; works without a key. None where there is nothing to fetch.
+    pub download: Option<String>,
     /// The list of all items with their results, where there is one.
     pub manifest: Option<String>,
 }

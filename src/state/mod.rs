@@ -3,6 +3,7 @@
 mod bell;
 pub mod meter;
 pub mod post;
+pub mod token;
 
 use std::io;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use tracing::{error, warn};
 pub use bell::{Bell, Orders, Told};
 
 use crate::db::key_ring::KeyRing;
+use crate::db::link::{self, Link, NewLink};
 use crate::db::{self, PgPool, blob};
 use crate::digest::Digest;
 use crate::export::Desk;
@@ -26,6 +28,7 @@ use crate::render::pool::{Budget, Fence, Setup, default_memory};
 use crate::render::{Library, Limits, Pool};
 use crate::settings::Settings;
 use crate::state::meter::Meter;
+use crate::state::token::Token;
 use crate::storage::{self, Staged, Storage};
 
 /// The parts of a running service.
@@ -171,6 +174,16 @@ impl State {
     pub async fn keep(&self, staged: Staged) -> Result<Digest, KeepError> {
         metrics::counter!("offprint_stored_bytes_total").increment(staged.size);
         keep(&self.system, &self.storage, staged).await
+    }
+
+    /// Makes a link, and the address at which it works. The address is kept nowhere.
+    pub async fn link(&self, company: CompanyId, new: &NewLink<'_>) -> Result<(Link, String), db::Error> {
+        let mut transaction = self.db.begin().await?;
+        let key = link::signing_key(&mut transaction, company).await?;
+        let link = link::create(&mut transaction, company, new).await?;
+        transaction.commit().await?;
+        let token = Token::sign(company, link.link_id, &key);
+        Ok((link, format!("{}/downloads/{token}", self.public_url())))
     }
 
     /// How large pictures may be.

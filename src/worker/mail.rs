@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use crate::db::link::NewLink;
 use crate::db::notice::{self, Due, Sent};
-use crate::db::vocabulary::{ItemState, Outcome};
-use crate::db::{self, entry, job};
+use crate::db::vocabulary::{FileState, ItemState, Outcome};
+use crate::db::{self, archive, entry, job};
 use crate::notify::{Counts, Failure, Links, Notice, SendError};
 use crate::state::State;
 
@@ -57,10 +58,29 @@ async fn send(state: &State, due: &Due) -> Result<(), SendError> {
         Some(Failure { name: entry.file_name.unwrap_or(entry.asset_name), code: failure.code, reason: failure.detail })
     });
     let failures: Vec<Failure> = failures.collect();
-    state.mailer.send(&letter(state, due, &job, failures)).await
+    let download = link(state, due, &job).await.map_err(later)?;
+    state.mailer.send(&letter(state, due, &job, download, failures)).await
 }
 
-fn letter(state: &State, due: &Due, job: &job::Job, failures: Vec<Failure>) -> Notice {
+/// The address at which the recipient gets what the job made, without a key: the file where it is one, else the archive.
+/// None when there is nothing, or when the archive is too large to be handed out.
+async fn link(state: &State, due: &Due, job: &job::Job) -> Result<Option<String>, db::Error> {
+    let most = state.settings.max_archive;
+    let too_large = most > 0 && job.archive_size.is_some_and(|size| size as u64 > most);
+    if job.files == 0 || (job.files > 1 && too_large) {
+        return Ok(None);
+    }
+    let mut files = match job.files {
+        1 => archive::files(&state.db, due.company_id, due.job_id, Some(FileState::Ready), (-1, -1), 1).await?,
+        _ => Vec::new(),
+    };
+    let path = files.pop().map(|file| file.path);
+    let (notice_id, expires_in) = (Some(due.notice_id), job.expires_in);
+    let new = NewLink { job_id: due.job_id, path: path.as_deref(), expires_in, notice_id };
+    Ok(Some(state.link(due.company_id, &new).await?.1))
+}
+
+fn letter(state: &State, due: &Due, job: &job::Job, download: Option<String>, failures: Vec<Failure>) -> Notice {
     let page = format!("{}/export-jobs/{}", state.public_url(), due.job_id);
     let host = state.public_url().split_once("://").map_or("offprint", |(_, rest)| rest).replace([':', '/'], ".");
     Notice {
@@ -82,10 +102,6 @@ fn letter(state: &State, due: &Due, job: &job::Job, failures: Vec<Failure>) -> N
         bytes: job.bytes,
         failures,
         expires_at: job.expires_at,
-        links: Links {
-            archive: Some(format!("{page}/archive")),
-            manifest: Some(format!("{page}/manifest")),
-            job: page,
-        },
+        links: Links { download, manifest: Some(format!("{page}/manifest")), job: page },
     }
 }

@@ -227,6 +227,7 @@ impl House {
             "update export_job set finished_at = finished_at - $1::interval where state = 'finished'",
             "update blob set created_at = created_at - $1::interval",
             "update rendition set used_at = used_at - $1::interval",
+            "update link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
             "update worker set beat_at = beat_at - $1::interval, live_until = live_until - $1::interval",
             "update notice set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval",
         ];

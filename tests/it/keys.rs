@@ -109,6 +109,8 @@ struct Objects {
     asset: String,
     preset: String,
     key: String,
+    link: String,
+    token: String,
 }
 
 impl Objects {
@@ -121,13 +123,17 @@ impl Objects {
         offprint::worker::drain(&guest.house.state).await.unwrap();
         let key = guest.post("/api-keys", json!({"name": "another"})).await.is(201);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        Self { job: text(&job["jobHandle"]), asset, preset: "preset-of-ours".into(), key: text(&key["keyHandle"]) }
+        let (job, key) = (text(&job["jobHandle"]), text(&key["keyHandle"]));
+        let made = guest.post(&format!("/export-jobs/{job}/links"), json!({})).await.is(201);
+        let token = text(&made["url"]).rsplit_once('/').unwrap().1.to_owned();
+        Self { job, asset, preset: "preset-of-ours".into(), key, link: text(&made["linkHandle"]), token }
     }
 
     /// Handles of things that are nowhere.
     fn nowhere() -> Self {
         let handle = || uuid::Uuid::now_v7().to_string();
-        Self { job: handle(), asset: handle(), preset: "preset-of-nobody".into(), key: handle() }
+        let (link, token) = (handle(), "nothing".into());
+        Self { job: handle(), asset: handle(), preset: "preset-of-nobody".into(), key: handle(), link, token }
     }
 
     fn address(&self, path: &str) -> String {
@@ -137,6 +143,8 @@ impl Objects {
             .replace("{name}", &self.preset)
             .replace("{path}", "a.txt")
             .replace("{position}", "0")
+            .replace("{linkHandle}", &self.link)
+            .replace("{token}", &self.token)
     }
 }
 
@@ -186,6 +194,12 @@ fn row(method: &str, path: &str) -> Option<(Sent, Other)> {
             | "/export-jobs/{jobHandle}/run"
             | "/export-jobs/{jobHandle}/retry",
         ) => (Empty, Nothing),
+        ("POST", "/export-jobs/{jobHandle}/links") => (Json(|_| json!({})), Nothing),
+        ("GET", "/export-jobs/{jobHandle}/links") | ("DELETE", "/export-jobs/{jobHandle}/links/{linkHandle}") => {
+            (Empty, Nothing)
+        }
+        // The address is the key.
+        ("GET" | "HEAD", "/downloads/{token}") => (Empty, Own),
         ("POST", "/assets") => (File, Own),
         ("GET" | "DELETE", "/assets/{assetHandle}") => (Empty, Nothing),
         ("GET", "/assets/{assetHandle}/preview") => (Empty, Nothing),
@@ -260,7 +274,7 @@ fn plain(answer: Answer, objects: &Objects) -> (u16, String) {
     if let Some(body) = body.as_object_mut() {
         body.remove("requestId");
     }
-    let text = [(&objects.job, "J"), (&objects.asset, "A"), (&objects.key, "K"), (&objects.preset, "P")]
+    let text = [(&objects.job, "J"), (&objects.asset, "A"), (&objects.key, "K"), (&objects.link, "L"), (&objects.preset, "P")]
         .into_iter()
         .fold(body.to_string(), |text, (handle, letter)| text.replace(handle, letter));
     (status, text)

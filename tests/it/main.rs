@@ -25,6 +25,7 @@ mod image_presets;
 mod inks;
 mod keys;
 mod limits;
+mod links;
 mod metadata;
 mod modifier_language;
 mod notify;

@@ -34,7 +34,7 @@ fn partly_failed() -> Notice {
         expires_at: Some(Utc.with_ymd_and_hms(2026, 11, 30, 12, 0, 0).unwrap()),
         links: Links {
             job: format!("https://photos.example.org/export-jobs/{JOB}"),
-            archive: Some(format!("https://photos.example.org/export-jobs/{JOB}/archive")),
+            download: Some("https://photos.example.org/downloads/AQGZ-token".into()),
             manifest: Some(format!("https://photos.example.org/export-jobs/{JOB}/manifest")),
         },
     }

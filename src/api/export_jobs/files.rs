@@ -17,9 +17,10 @@ use crate::code::Code;
 use crate::db;
 use crate::db::archive::{self, File};
 use crate::db::job::Job;
+use crate::db::link::Link;
 use crate::db::vocabulary::FileState;
 use crate::export::names;
-use crate::id::AssetId;
+use crate::id::{AssetId, CompanyId};
 use crate::name::FileName;
 use crate::state::State;
 use crate::storage::archive::Archive;
@@ -172,9 +173,29 @@ pub async fn fetch_file(
 }
 
 /// A job whose files are still kept.
-async fn kept(state: &State, caller: Caller, path: &str) -> Result<Job, Problem> {
-    let job = seen(state, &caller, path).await?;
+pub(super) async fn kept(state: &State, caller: Caller, path: &str) -> Result<Job, Problem> {
+    unexpired(seen(state, &caller, path).await?)
+}
+
+fn unexpired(job: Job) -> Result<Job, Problem> {
     if job.expired { Err(expired(&job)) } else { Ok(job) }
+}
+
+/// What a link is to, which works and is this company's.
+pub(in crate::api) async fn linked(
+    state: &State,
+    company: CompanyId,
+    link: &Link,
+    request: &HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let job = unexpired(db::job::find(&state.db, company, link.job_id).await?)?;
+    match &link.path {
+        Some(path) => {
+            let file = archive::file(&state.db, company, job.job_id, path, &names::key(path)).await?;
+            one(state, &job, file, request).await
+        }
+        None => zip(state, &job, sealed(state, company, &job).await?, request).await,
+    }
 }
 
 fn expired(job: &Job) -> Problem {
@@ -241,7 +262,7 @@ pub async fn fetch_download(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let job = kept(&state, caller, &path).await?;
-    let sealed = sealed(&state, caller, &job).await?;
+    let sealed = sealed(&state, caller.company, &job).await?;
     let wants_zip = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| {
         accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/zip")
     });
@@ -253,8 +274,8 @@ pub async fn fetch_download(
 }
 
 /// The sealed archive of the current run.
-async fn sealed(state: &State, caller: Caller, job: &Job) -> Result<archive::Archive, Problem> {
-    let found = archive::find(&state.db, caller.company, job.job_id).await?;
+async fn sealed(state: &State, company: CompanyId, job: &Job) -> Result<archive::Archive, Problem> {
+    let found = archive::find(&state.db, company, job.job_id).await?;
     found.ok_or_else(|| not_finished(job, "The archive is complete when the job is finished."))
 }
 
@@ -283,7 +304,7 @@ pub async fn fetch_archive(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let job = kept(&state, caller, &path).await?;
-    let sealed = sealed(&state, caller, &job).await?;
+    let sealed = sealed(&state, caller.company, &job).await?;
     zip(&state, &job, sealed, &request).await
 }
 
@@ -367,7 +388,7 @@ pub async fn fetch_manifest(
         None => accepts_csv(),
     };
     let job = seen(&state, &caller, &path).await?;
-    let sealed = sealed(&state, caller, &job).await?;
+    let sealed = sealed(&state, caller.company, &job).await?;
     let (digest, mime, name) = match csv {
         true => (sealed.manifest_csv_sha256, "text/csv; charset=utf-8", "manifest.csv"),
         false => (sealed.manifest_json_sha256, "application/json", "manifest.json"),

@@ -6,6 +6,7 @@ pub mod dry_run;
 pub mod files;
 pub mod items;
 pub mod job;
+pub mod links;
 pub mod log;
 pub mod orders;
 pub mod show;
