@@ -35,8 +35,11 @@ const SEE_JOBS: Needs = OneOf(&[ExportsCreate, ExportsReadAll, ExportsManageAll]
 /// Orders are given by whoever ordered the job, and by those who manage everybody's.
 const ORDER_JOBS: Needs = OneOf(&[ExportsCreate, ExportsManageAll]);
 
+/// Method, address as the router reads it, what is needed.
+type Row = (&'static str, &'static str, Needs);
+
 /// Every operation, as the document names it. HEAD needs what GET does.
-const TABLE: &[(&str, &str, Needs)] = &[
+const TABLE: &[Row] = &[
     ("POST", "/export-jobs/validate", All(&[ExportsCreate])),
     ("POST", "/export-jobs", All(&[ExportsCreate])),
     ("GET", "/export-jobs", SEE_JOBS),
@@ -81,6 +84,7 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api-keys", All(&[Admin])),
     ("GET", "/api-keys/{keyHandle}", All(&[Admin])),
     ("DELETE", "/api-keys/{keyHandle}", All(&[Admin])),
+    ("GET", "/audit-log", All(&[Admin])),
     ("GET", "/usage", AnyKey),
     ("GET", "/workers", All(&[Admin])),
     ("GET", "/", AnyKey),
@@ -91,8 +95,8 @@ const TABLE: &[(&str, &str, Needs)] = &[
 ];
 
 /// The same with their addresses as the router reads them.
-static ROWS: LazyLock<Vec<(&str, ResourceDef, Needs)>> =
-    LazyLock::new(|| TABLE.iter().map(|(method, path, needs)| (*method, ResourceDef::new(*path), *needs)).collect());
+static ROWS: LazyLock<Vec<(ResourceDef, &Row)>> =
+    LazyLock::new(|| TABLE.iter().map(|row| (ResourceDef::new(row.1), row)).collect());
 
 /// What an operation of the document needs.
 pub fn needs(method: &str, path: &str) -> Option<Needs> {
@@ -102,7 +106,16 @@ pub fn needs(method: &str, path: &str) -> Option<Needs> {
 
 /// What a request needs: its path as the router matches it. None where no operation is.
 pub fn of_request(method: &str, path: &str) -> Option<Needs> {
-    ROWS.iter().find(|(its, address, _)| *its == as_get(method) && address.is_match(path)).map(|(_, _, needs)| *needs)
+    row(method, path).map(|(_, _, needs)| *needs)
+}
+
+/// The operation that a request asks for, as the document names it: method and address.
+pub fn operation(method: &str, path: &str) -> Option<String> {
+    row(method, path).map(|(_, address, _)| format!("{method} {}", address.replace(":.*}", "}")))
+}
+
+fn row(method: &str, path: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|(address, row)| row.0 == as_get(method) && address.is_match(path)).map(|(_, row)| *row)
 }
 
 fn as_get(method: &str) -> &str {

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use subtle::ConstantTimeEq;
 
 use crate::api::access::{self, Needs};
+use crate::api::audit::Record;
 use crate::api::caller::Caller;
 use crate::api::peer::Peer;
 use crate::api::problem::Problem;
@@ -26,20 +27,27 @@ use crate::id::CompanyId;
 use crate::state::State;
 use crate::state::meter::{Reading, Who};
 
-/// Lets a request through for whoever sends it, or answers why not: 421 for a foreign `Host` in open mode, 401 without a
-/// key where keys are asked for, 403 for what the key may not do, and for a write that another site's page sends.
+/// Lets a request through, or says why not, and writes down who did what: 421 for a foreign `Host` in open mode, 401
+/// without a key where keys are asked for, 403 for what the key may not do and for a write that another site's page
+/// sends, 429 for more requests than a minute may have.
 pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let (caller, left) = match admitted(&request).await {
-        Ok(admitted) => admitted,
-        // An answer like any other: it has its request's id, and a line in the log.
-        Err(problem) => return Ok(request.into_response(problem.error_response())),
+    let Some(state) = request.app_data::<Data<State>>().cloned() else {
+        return Err(Problem::internal("the application has no state").into());
     };
-    let mut answer = answered(request, next, caller).await?;
-    left.iter().for_each(|left| rate::tell(left, answer.headers_mut()));
-    Ok(answer)
+    let mut record = Record::begin(&state, &request);
+    let answer = match admitted(&state, &request, &mut record).await {
+        Ok((caller, left)) => answered(request, next, caller).await.map(|mut answer| {
+            left.iter().for_each(|left| rate::tell(left, answer.headers_mut()));
+            answer
+        }),
+        // An answer like any other: it has its request's id, and a line in the log.
+        Err(problem) => Ok(request.into_response(problem.error_response())),
+    };
+    record.end(&answer).await;
+    answer
 }
 
 /// The answer, made for whoever is let in.
@@ -56,8 +64,11 @@ async fn answered(
 
 /// For whom the operation works, and what the caller has left of a minute's requests; for nobody where it needs no key,
 /// and where no operation is.
-async fn admitted(request: &ServiceRequest) -> Result<(Option<Caller>, Option<Reading>), Problem> {
-    let state = request.app_data::<Data<State>>().ok_or_else(|| Problem::internal("the application has no state"))?;
+async fn admitted(
+    state: &State,
+    request: &ServiceRequest,
+    record: &mut Record,
+) -> Result<(Option<Caller>, Option<Reading>), Problem> {
     check_head(state, request)?;
     // No name or value of ours holds it, and the database takes no text with it.
     if request.uri().to_string().contains("%00") {
@@ -77,13 +88,14 @@ async fn admitted(request: &ServiceRequest) -> Result<(Option<Caller>, Option<Re
     };
     // Before the key is looked up: who sends wrong ones again and again shall not keep the database busy.
     rate::look(state, stranger)?;
-    let caller = match caller(state, request.headers()).await {
+    let caller = match caller(state, request.headers(), record).await {
         Ok(caller) => caller,
         Err(problem) => {
             rate::count(state, stranger)?;
             return Err(problem);
         }
     };
+    record.by(&caller);
     let left = rate::count(state, if state.settings.asks_for_keys() { caller.who() } else { stranger })?;
     let Some(needs) = needs else { return Ok((None, left)) };
     needs.check(&caller)?;
@@ -135,7 +147,7 @@ fn is_documentation(path: &str) -> bool {
 }
 
 /// Who sends this. In open mode everybody is the one company's.
-async fn caller(state: &State, headers: &HeaderMap) -> Result<Caller, Problem> {
+async fn caller(state: &State, headers: &HeaderMap, record: &mut Record) -> Result<Caller, Problem> {
     if !state.settings.asks_for_keys() {
         return Ok(Caller::trusted(state.company));
     }
@@ -155,6 +167,7 @@ async fn caller(state: &State, headers: &HeaderMap) -> Result<Caller, Problem> {
     let raw: RawKey = said.parse().map_err(|_| wrong())?;
     let found = state.keys.find(&state.system, raw.id).await?;
     let key = found.filter(|key| raw.fits(&key.secret_sha256)).ok_or_else(wrong)?;
+    record.held(&key);
     check_time(&key)?;
     Ok(Caller::holding(&key))
 }

@@ -9,6 +9,8 @@ pub mod asset_change;
 pub mod asset_content;
 pub mod asset_sets;
 pub mod assets;
+pub mod audit;
+pub mod audit_log;
 pub mod body;
 pub mod caller;
 pub mod cors;
@@ -100,6 +102,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(system::page)
         .service(system::info)
         .service(workers::list_workers)
+        .service(audit_log::list_audit_log)
         .service(usage::show_usage);
     health(config);
 }
@@ -127,9 +130,7 @@ pub fn numbers(
         .into_utoipa_app()
         .configure(health)
         .split_for_parts();
-    app.default_service(route().to(system::only_numbers_here))
-        .wrap(from_fn(pace::deadline))
-        .wrap(from_fn(trace::trace))
+    app.default_service(route().to(system::only_numbers_here)).wrap(from_fn(pace::deadline)).wrap(from_fn(trace::trace))
 }
 
 /// The application as it runs, in production and in tests.

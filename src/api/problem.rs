@@ -157,6 +157,8 @@ impl ResponseError for Problem {
         for (name, value) in &self.headers {
             answer.insert_header((name.clone(), value.clone()));
         }
+        // For those who write down how it ended.
+        answer.extensions_mut().insert(self.code);
         answer.content_type("application/problem+json").body(serde_json::to_string(&self.body()).unwrap_or_default())
     }
 }

@@ -210,6 +210,7 @@ async fn state(
         mailer: Arc::new(mailer),
         metrics,
         meter: Default::default(),
+        refusals: Default::default(),
         own_running: Default::default(),
         closing: CancellationToken::new(),
     })
@@ -288,7 +289,10 @@ fn listener(bind: SocketAddr) -> Result<TcpListener, Refusal> {
 fn open_more_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum.map(|most| most.min(1 << 16)).or(Some(1 << 16)), ..limit }) {
+    if let Err(error) = setrlimit(
+        Resource::Nofile,
+        Rlimit { current: limit.maximum.map(|most| most.min(1 << 16)).or(Some(1 << 16)), ..limit },
+    ) {
         warn!(error = %error, "The limit of open files could not be raised: {error}");
     }
 }

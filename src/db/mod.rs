@@ -6,6 +6,7 @@ pub mod api_key;
 pub mod archive;
 pub mod asset;
 pub mod attempt;
+pub mod audit;
 pub mod blob;
 pub mod capability;
 pub mod cluster;

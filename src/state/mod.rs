@@ -66,6 +66,8 @@ pub struct State {
     pub metrics: PrometheusHandle,
     /// How often callers call.
     pub meter: Arc<Meter>,
+    /// How often callers were refused, as far as the audit log tells of it.
+    pub refusals: Arc<Meter>,
     /// Whether some company has a limit of its own for items that run at once. Looked at with each sweep.
     pub own_running: Arc<AtomicBool>,
     /// Cancelled when the service closes: nothing new is begun.

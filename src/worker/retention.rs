@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::db::{self, blob, retention, worker};
+use crate::db::{self, audit, blob, retention, worker};
 use crate::state::State;
 
 /// How long a job and its manifest are kept after its end.
 const JOBS: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// How long lines of the audit log are kept.
+const AUDIT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// A blob that was put within this time may be about to be referred to.
 const YOUNG: Duration = Duration::from_secs(3600);
@@ -26,6 +29,7 @@ pub async fn retain(state: &State) -> Result<(), db::Error> {
     retention::delete_old_jobs(&state.system, JOBS).await?;
     retention::remove_deleted_assets(&state.system).await?;
     worker::forget(&state.system, JOBS).await?;
+    audit::forget(&state.system, AUDIT).await?;
     retention::shrink_cache(&state.system, state.settings.max_cache).await?;
     while remove_some(state).await? {}
     Ok(())

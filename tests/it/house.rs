@@ -132,6 +132,7 @@ impl House {
             mailer: Arc::new(mailer),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             meter: Default::default(),
+            refusals: Default::default(),
             own_running: Default::default(),
             closing: Default::default(),
             settings: Arc::new(settings),
@@ -267,7 +268,12 @@ impl House {
               union all
              select 'succeeded without a file', item::text from export_item item join export_file file using (company_id, job_id, position)
               join export_job job using (company_id, job_id)
-              where item.state = 'succeeded' and file.state <> 'ready' and job.released_at is null",
+              where item.state = 'succeeded' and file.state <> 'ready' and job.released_at is null
+              union all
+             select 'usage of ' || used.company_id, used::text from company_usage used
+              where (assets, asset_bytes, stored_bytes) <> (
+                  select count(*) filter (where deleted_at is null), coalesce(sum(size) filter (where deleted_at is null), 0),
+                         coalesce(sum(size), 0) from asset where asset.company_id = used.company_id)",
         )
         .fetch_all(&self.state.system)
         .await

@@ -4,6 +4,7 @@
 mod access;
 mod archive;
 mod assets;
+mod audit;
 mod avif;
 mod cluster;
 mod colours;

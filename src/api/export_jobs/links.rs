@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::api::audit::Made;
 use crate::api::body::Body;
 use crate::api::caller::Caller;
 use crate::api::export_jobs::{JobPath, files, managed, seen};
@@ -113,7 +114,9 @@ pub async fn create_link(
     let (link, url) = state.link(caller.company, &new).await?;
     let (id, of) = (link.link_id, job.job_id);
     tracing::info!(job.handle = %of, link.handle = %id, "Link {id} to job {of} was made");
-    Ok(HttpResponse::Created().json(CreatedLink { link: link.into(), url }))
+    let mut answer = HttpResponse::Created().json(CreatedLink { link: link.into(), url });
+    answer.extensions_mut().insert(Made(format!("/export-jobs/{of}/links/{id}")));
+    Ok(answer)
 }
 
 fn no_such_file(error: db::Error, path: &str) -> Problem {

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::super::Refusal;
 use crate::code::Code;
 use crate::db::api_key::{self, ApiKey, NewKey, RawKey};
+use crate::db::audit::{self, NewLine};
 use crate::db::capability::{self, Capability};
 use crate::db::{self, PgPool, company};
 use crate::id::{CompanyId, KeyId};
@@ -110,6 +111,8 @@ pub async fn create(arguments: Create) -> Result<(), Refusal> {
     };
     let made = api_key::insert(&mut transaction, company, &raw, &new).await.map_err(refused)?;
     transaction.commit().await.map_err(refused)?;
+    let line = NewLine::of_command(company, "create-key", format!("/api-keys/{}", made.key_id));
+    audit::write(&pool, &line).await.map_err(refused)?;
     eprintln!("Key {} of {} in the company {}. It is shown this once:", made.key_id, made.user_name, arguments.company);
     println!("{}", raw.reveal());
     Ok(())
@@ -159,7 +162,11 @@ pub async fn revoke(arguments: Revoke) -> Result<(), Refusal> {
             );
             Err(Refusal::new(Code::NotFound, detail))
         }
-        other => other.map_err(refused),
+        other => {
+            other.map_err(refused)?;
+            let line = NewLine::of_command(company, "revoke-key", format!("/api-keys/{}", arguments.key));
+            audit::write(&pool, &line).await.map_err(refused)
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::super::{Refusal, serve};
+use super::super::Refusal;
 use crate::code::Code;
+use crate::db::audit::{self, NewLine};
 use crate::db::limits::{self, OwnLimits};
 use crate::db::{self, company};
 use crate::settings::Settings;
@@ -40,17 +41,20 @@ fn wish(said: &str) -> Result<Wish, String> {
     let value = match value {
         "default" => None,
         "none" => Some(0),
-        number => Some(number.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
-            format!("{number:?} is neither a number from 1 on, nor `none`, nor `default`")
-        })?),
+        number => Some(
+            number
+                .parse()
+                .ok()
+                .filter(|number| *number > 0)
+                .ok_or_else(|| format!("{number:?} is neither a number from 1 on, nor `none`, nor `default`"))?,
+        ),
     };
     Ok(Wish { name, value })
 }
 
 /// Sets what is named, and prints the company's own limits as JSON.
 pub async fn run(arguments: Arguments) -> Result<(), Refusal> {
-    let settings = arguments.settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
-    let pool = db::pool(serve::options(&settings)?, 1);
+    let pool = super::open(&arguments.settings).await?;
     let missing = || Refusal::new(Code::NotFound, format!("There is no company {:?}.", arguments.company));
     let company = company::find(&pool, &arguments.company).await.map_err(unavailable)?.ok_or_else(missing)?;
     let mut own = limits::own(&pool, company).await.map_err(unavailable)?;
@@ -58,6 +62,10 @@ pub async fn run(arguments: Arguments) -> Result<(), Refusal> {
         apply(&mut own, wish)?;
     }
     limits::set(&pool, company, &own).await.map_err(unavailable)?;
+    if !arguments.limits.is_empty() {
+        let line = NewLine::of_command(company, "set-limits", arguments.company.as_str());
+        audit::write(&pool, &line).await.map_err(unavailable)?;
+    }
     let OwnLimits { max_upload, max_assets, max_stored, max_running, max_jobs } = own;
     println!(
         "{}",

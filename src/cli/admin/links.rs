@@ -1,7 +1,8 @@
 //! `offprint admin rotate-link-key`: another key signs links from now on.
 
-use super::super::{Refusal, serve};
+use super::super::Refusal;
 use crate::code::Code;
+use crate::db::audit::{self, NewLine};
 use crate::db::{self, company, link};
 use crate::settings::Settings;
 
@@ -22,15 +23,17 @@ pub struct Arguments {
 
 /// Makes a new key, and says which it is.
 pub async fn run(arguments: Arguments) -> Result<(), Refusal> {
-    let settings = arguments.settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
-    let pool = db::pool(serve::options(&settings)?, 1);
+    let pool = super::open(&arguments.settings).await?;
     let failed = |error: db::Error| {
         Refusal::new(Code::Unavailable, format!("The key could not be changed: {error}. Check DATABASE_URL."))
     };
     let missing = || Refusal::new(Code::NotFound, format!("There is no company {:?}.", arguments.company));
     let company = company::find(&pool, &arguments.company).await.map_err(failed)?.ok_or_else(missing)?;
     let key = link::rotate(&pool, company, arguments.end_links).await.map_err(failed)?;
-    let older = if arguments.end_links { "Links made until now do not work any more" } else { "Older links go on working" };
+    let line = NewLine::of_command(company, "rotate-link-key", format!("key {key}"));
+    audit::write(&pool, &line).await.map_err(failed)?;
+    let older =
+        if arguments.end_links { "Links made until now do not work any more" } else { "Older links go on working" };
     println!("Key {key} signs links from now on. {older}.");
     Ok(())
 }
