@@ -189,7 +189,7 @@ fn named_tests(document: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_test_that_a_document_names_exists() {
-    let tests = sources("tests/it");
+    let tests = [sources("tests/it"), sources("src")].concat();
     for (document, at_least) in [("docs/EXPORTJOB.md", 20), ("docs/SECURITY.md", 10)] {
         let names = named_tests(document);
         assert!(names.len() >= at_least, "{names:?}");
