@@ -70,10 +70,10 @@ impl S3 {
         Self { inside, handle, port }
     }
 
-    /// A storage that keeps its blobs here, under a prefix. It loses its patience soon.
+    /// A storage that keeps its blobs here, under a prefix. Two seconds of patience were few on a busy machine.
     pub fn storage(&self, folder: &Path) -> Storage {
         let address = format!("s3://{BUCKET}/some/prefix");
-        Storage::at(&address, &self.environment(), folder, Duration::from_secs(2)).unwrap()
+        Storage::at(&address, &self.environment(), folder, Duration::from_secs(10)).unwrap()
     }
 
     /// The name of a blob's object.
