@@ -109,7 +109,7 @@ fn made<B>(answer: &ServiceResponse<B>) -> Option<String> {
 
 /// What is done is done: a line that cannot be written is told to those who look at the server's log.
 async fn write(state: &State, line: &NewLine) {
-    if let Err(error) = audit::write(&state.db, line).await {
+    if let Err(error) = audit::write(&state.system, line).await {
         error!(error = %error, "A line of the audit log could not be written: {error}; it is {line:?}");
     }
 }

@@ -8,7 +8,7 @@ use crate::api::export_jobs::files;
 use crate::api::problem::Problem;
 use crate::api::responses::BadDownload;
 use crate::code::Code;
-use crate::db::{self, link};
+use crate::db::{self, link, wall};
 use crate::state::State;
 use crate::state::token::Token;
 
@@ -42,9 +42,17 @@ pub async fn open_link(state: Data<State>, token: Path<String>, request: HttpReq
     answer
 }
 
+fn unknown() -> Problem {
+    Problem::new(Code::NotFound, "There is no such link. Look whether all of its address was copied.")
+}
+
 async fn opened(state: &State, token: &str, request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    let unknown = || Problem::new(Code::NotFound, "There is no such link. Look whether all of its address was copied.");
     let token = Token::read(token).ok_or_else(unknown)?;
+    // Nobody is let in here; what the token claims is seen, and not told before its signature was looked at.
+    wall::acting_for(token.company, signed(state, &token, request)).await
+}
+
+async fn signed(state: &State, token: &Token, request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let key = link::key(&mut connection, token.company, token.key).await?;
     if !key.is_some_and(|key| token.is_signed_by(&key)) {

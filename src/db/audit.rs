@@ -27,7 +27,7 @@ pub enum AuditOutcome {
 
 /// One line of the log.
 #[derive(Clone, Debug, sqlx::FromRow)]
-#[allow(missing_docs, reason = "columns; migrations/0014_audit.sql says what they mean")]
+#[allow(missing_docs, reason = "columns; migrations/0015_audit.sql says what they mean")]
 pub struct Line {
     pub audit_id: AuditId,
     pub at: DateTime<Utc>,
@@ -45,7 +45,7 @@ pub struct Line {
 
 /// A line that is to be written.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "columns; migrations/0014_audit.sql says what they mean")]
+#[allow(missing_docs, reason = "columns; migrations/0015_audit.sql says what they mean")]
 pub struct NewLine {
     pub company: CompanyId,
     pub user: Option<UserId>,

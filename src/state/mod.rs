@@ -179,8 +179,13 @@ impl State {
     }
 
     /// Makes a link, and the address at which it works. The address is kept nowhere.
-    pub async fn link(&self, company: CompanyId, new: &NewLink<'_>) -> Result<(Link, String), db::Error> {
-        let mut transaction = self.db.begin().await?;
+    pub async fn link(
+        &self,
+        pool: &PgPool,
+        company: CompanyId,
+        new: &NewLink<'_>,
+    ) -> Result<(Link, String), db::Error> {
+        let mut transaction = pool.begin().await?;
         let key = link::signing_key(&mut transaction, company).await?;
         let link = link::create(&mut transaction, company, new).await?;
         transaction.commit().await?;

@@ -71,13 +71,13 @@ async fn link(state: &State, due: &Due, job: &job::Job) -> Result<Option<String>
         return Ok(None);
     }
     let mut files = match job.files {
-        1 => archive::files(&state.db, due.company_id, due.job_id, Some(FileState::Ready), (-1, -1), 1).await?,
+        1 => archive::files(&state.system, due.company_id, due.job_id, Some(FileState::Ready), (-1, -1), 1).await?,
         _ => Vec::new(),
     };
     let path = files.pop().map(|file| file.path);
     let (notice_id, expires_in) = (Some(due.notice_id), job.expires_in);
     let new = NewLink { job_id: due.job_id, path: path.as_deref(), expires_in, notice_id };
-    Ok(Some(state.link(due.company_id, &new).await?.1))
+    Ok(Some(state.link(&state.system, due.company_id, &new).await?.1))
 }
 
 fn letter(state: &State, due: &Due, job: &job::Job, download: Option<String>, failures: Vec<Failure>) -> Notice {

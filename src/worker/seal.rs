@@ -49,7 +49,8 @@ async fn seal(state: &State, job: &Sealing) -> Result<bool, KeepError> {
     let sealed = write(state, job, outcome).await?;
     let recipients = if tells(job.email_setting, outcome) { recipients(state, job).await? } else { Vec::new() };
     let finished =
-        db::patiently(seal::finish(&state.system, job, &sealed, outcome, &recipients, state.settings.max_mails)).await?;
+        db::patiently(seal::finish(&state.system, job, &sealed, outcome, &recipients, state.settings.max_mails))
+            .await?;
     if finished {
         let (id, name) = (job.job_id, &job.job_name);
         info!(

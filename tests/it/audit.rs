@@ -121,7 +121,7 @@ async fn lines_are_kept_for_ninety_days(pool: PgPool) {
     let count = async || house.get("/audit-log").await.is(200)["items"].as_array().unwrap().len();
     let age = async |interval: &str| {
         let sql = "update audit_log set at = at - $1::interval";
-        sqlx::query(sql).bind(interval).execute(&house.state.db).await.unwrap();
+        sqlx::query(sql).bind(interval).execute(&house.state.system).await.unwrap();
         offprint::worker::retain(&house.state).await.unwrap();
     };
     age("89 days").await;
@@ -132,10 +132,10 @@ async fn lines_are_kept_for_ninety_days(pool: PgPool) {
 
 #[sqlx::test]
 async fn who_does_not_wait_for_the_answer_is_written_down_too(pool: PgPool) {
-    let house = House::open(pool.clone()).await;
+    let house = House::open(pool).await;
     let asset = house.asset("a.txt", b"a").await;
     // The asset's row is locked, so the answer has to wait, and the caller goes away.
-    let mut lock = pool.begin().await.unwrap();
+    let mut lock = house.state.system.begin().await.unwrap();
     sqlx::query("select from asset for update").execute(&mut *lock).await.unwrap();
     let delete = house.delete(format!("/assets/{asset}"));
     tokio::time::timeout(std::time::Duration::from_millis(300), delete).await.map(|answer| answer.status).unwrap_err();
@@ -165,7 +165,7 @@ async fn commands_of_the_operator_are_written_down(pool: PgPool) {
     let told: Vec<String> =
         sqlx::query_scalar("select operation from audit_log where company_id = $1 order by audit_id")
             .bind(house.state.company)
-            .fetch_all(&pool)
+            .fetch_all(&house.state.system)
             .await
             .unwrap();
     assert_eq!(told, ["offprint admin set-limits", "offprint admin rotate-link-key"]);

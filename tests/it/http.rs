@@ -143,7 +143,7 @@ async fn pages_of_allowed_sites_may_use_the_service(pool: PgPool) {
 }
 
 async fn foreign_free(house: &House) -> bool {
-    let bare = House::open(house.state.db.clone()).await;
+    let bare = House::open(house.state.system.clone()).await;
     bare.get_with("/assets", "origin", "https://app.example").await.header("access-control-allow-origin").is_empty()
 }
 

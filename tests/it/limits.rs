@@ -143,7 +143,7 @@ async fn mails_of_a_day_are_counted(pool: PgPool) {
     assert!(second["notification"]["detail"].as_str().unwrap().starts_with("too-many-mails"), "{second}");
     assert_eq!((&second["state"], &second["outcome"]), (&json!("finished"), &json!("succeeded")));
     assert_eq!(std::fs::read_dir(house.folder.path().join("mail")).unwrap().count(), 3);
-    sqlx::query("update company_usage set mails_on = mails_on - 1").execute(&house.state.db).await.unwrap();
+    sqlx::query("update company_usage set mails_on = mails_on - 1").execute(&house.state.system).await.unwrap();
     assert_eq!(order().await["notification"]["state"], "sent", "tomorrow is another day");
 }
 
@@ -201,7 +201,7 @@ async fn a_company_has_its_own_limits_where_they_are_set(pool: PgPool) {
         max_jobs: Some(1),
         max_stored: Some(0),
     };
-    limits::set(&house.state.db, ours.company, &own).await.unwrap();
+    limits::set(&house.state.system, ours.company, &own).await.unwrap();
     let shown = ours.get("/info").await.is(200)["limits"].clone();
     let named = ["uploadBytes", "assets", "storedBytes", "runningItems", "unfinishedJobs"];
     assert_eq!(named.map(|name| shown[name].clone()), [10, 1, 0, 1, 1].map(Value::from));
@@ -228,7 +228,7 @@ async fn items_of_a_company_in_flight_have_its_own_limit(pool: PgPool) {
     }
     house.post("/export-jobs", json!({"assetHandleArray": assets, "fmt": "orig"})).await.is(202);
     let own = OwnLimits { max_running: Some(2), ..OwnLimits::default() };
-    limits::set(&house.state.db, house.state.company, &own).await.unwrap();
+    limits::set(&house.state.system, house.state.company, &own).await.unwrap();
     offprint::worker::sweep(&house.state).await.unwrap();
     assert!(
         house.state.own_running.load(std::sync::atomic::Ordering::Relaxed),
@@ -241,7 +241,7 @@ async fn items_of_a_company_in_flight_have_its_own_limit(pool: PgPool) {
         max_running: 0,
         counted: true,
     };
-    let claims = join_all((0..6).map(|_| item::claim(&house.state.db, &terms))).await;
+    let claims = join_all((0..6).map(|_| item::claim(&house.state.system, &terms))).await;
     assert_eq!(claims.into_iter().filter(|claim| claim.as_ref().unwrap().is_some()).count(), 2);
 }
 
@@ -266,6 +266,6 @@ async fn the_command_line_sets_limits(pool: PgPool) {
     assert_eq!(house.get("/info").await.is(200)["limits"]["assets"], 1_000_000);
     assert_eq!(run(&["--company", "nobody"]).status.code(), Some(2));
     assert_eq!(run(&["elephants=7"]).status.code(), Some(64));
-    let company = company::find(&pool, company::DEFAULT).await.unwrap().unwrap();
-    assert_eq!(limits::own(&pool, company).await.unwrap().max_stored, Some(0));
+    let company = company::find(&house.state.system, company::DEFAULT).await.unwrap().unwrap();
+    assert_eq!(limits::own(&house.state.system, company).await.unwrap().max_stored, Some(0));
 }

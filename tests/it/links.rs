@@ -61,7 +61,7 @@ async fn a_link_gives_one_file_or_the_archive_without_a_key(pool: PgPool) {
     let token = file.trim_start_matches("/downloads/");
     let log = witness::log();
     assert!(log.contains("GET /downloads/… -> 200") && !log.contains(token), "the log has no token");
-    let rows = witness::dump(&mut house.state.db.acquire().await.unwrap()).await;
+    let rows = witness::dump(&mut house.state.system.acquire().await.unwrap()).await;
     assert!(rows.contains("b.txt") && !rows.contains(token), "nor has the database");
 }
 

@@ -111,7 +111,7 @@ pub async fn create_link(
         expires_in: wish.expires_in.unwrap_or(LASTS),
         notice_id: None,
     };
-    let (link, url) = state.link(caller.company, &new).await?;
+    let (link, url) = state.link(&state.db, caller.company, &new).await?;
     let (id, of) = (link.link_id, job.job_id);
     tracing::info!(job.handle = %of, link.handle = %id, "Link {id} to job {of} was made");
     let mut answer = HttpResponse::Created().json(CreatedLink { link: link.into(), url });

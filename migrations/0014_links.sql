@@ -25,3 +25,5 @@ create table link (
 );
 -- Lists of a job's links, and their end with the job's.
 create index link_by_job on link (company_id, job_id, created_at, link_id);
+
+select raise_wall('link_key'), raise_wall('link');

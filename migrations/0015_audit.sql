@@ -21,3 +21,5 @@ create table audit_log (
 create index audit_by_object on audit_log (company_id, object, audit_id);
 -- The sweep removes what is old.
 create index audit_by_time on audit_log (at);
+
+select raise_wall('audit_log');
