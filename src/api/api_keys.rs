@@ -224,11 +224,7 @@ pub async fn list_keys(
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(query.limit)?;
     let filters = "api-keys";
-    let after = match page::after(query.cursor.as_deref(), &filters)?.as_deref() {
-        None => None,
-        Some([key]) => Some(key.parse().map_err(|_| page::invalid("The cursor is not one of ours."))?),
-        Some(_) => return Err(page::invalid("The cursor is not one of ours.")),
-    };
+    let after = page::after(query.cursor.as_deref(), &filters, page::only)?;
     let found = api_key::list(&state.db, caller.company, after, limit + 1).await?;
     let found = found.into_iter().map(ApiKey::from).collect();
     Ok(Page::new(found, limit, &filters, |key: &ApiKey| vec![key.key_handle.to_string()]).answer(&request))

@@ -202,7 +202,7 @@ pub async fn list_assets(
         name: query.name,
         sha256: query.sha256,
     };
-    let after = page::after(query.cursor.as_deref(), &filter)?.map(place).transpose()?;
+    let after = page::after(query.cursor.as_deref(), &filter, place)?;
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let found = db::asset::list(&mut connection, caller.company, &filter, after, limit + 1).await?;
     let found = found.into_iter().map(Asset::from).collect();
@@ -210,10 +210,9 @@ pub async fn list_assets(
     Ok(Page::new(found, limit, &filter, key).answer(&request))
 }
 
-fn place(key: Vec<String>) -> Result<Place, Problem> {
-    let wrong = || page::invalid("The cursor is not one of this list. Take `nextCursor` as it is, or start without.");
-    let [folder, name, handle] = <[String; 3]>::try_from(key).map_err(|_| wrong())?;
-    Ok((folder, name, handle.parse().map_err(|_| wrong())?))
+fn place(key: &[String]) -> Option<Place> {
+    let [folder, name, handle] = key else { return None };
+    Some((folder.clone(), name.clone(), handle.parse().ok()?))
 }
 
 /// Show an asset.

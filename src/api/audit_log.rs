@@ -114,7 +114,7 @@ pub async fn list_audit_log(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;
-    let before = place(page::after(filters.cursor.as_deref(), &*filters)?)?;
+    let before = page::after(filters.cursor.as_deref(), &*filters, page::only)?;
     let filter = AuditFilter {
         user: filters.user_handle,
         key: filters.key_handle,
@@ -127,10 +127,4 @@ pub async fn list_audit_log(
     let found = audit::list(&state.db, caller.company, &filter, before, limit + 1).await?;
     let shown: Vec<AuditLine> = found.into_iter().map(AuditLine::from).collect();
     Ok(Page::new(shown, limit, &*filters, |line| vec![line.audit_handle.to_string()]).answer(&request))
-}
-
-fn place(key: Option<Vec<String>>) -> Result<Option<AuditId>, Problem> {
-    let Some(key) = key else { return Ok(None) };
-    let read = key.first().and_then(|line| line.parse().ok());
-    read.map(Some).ok_or_else(|| page::invalid("The cursor is not one of ours."))
 }

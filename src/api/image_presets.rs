@@ -79,10 +79,9 @@ pub async fn list_image_presets(
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(query.limit)?;
     let filters = "image-presets";
-    let after = page::after(query.cursor.as_deref(), &filters)?;
-    let after = after.as_ref().and_then(|key| key.first()).map(String::as_str);
+    let after: Option<String> = page::after(query.cursor.as_deref(), &filters, page::only)?;
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
-    let found = image_preset::list(&mut connection, caller.company, after, limit + 1).await?;
+    let found = image_preset::list(&mut connection, caller.company, after.as_deref(), limit + 1).await?;
     let found = found.into_iter().map(ImagePreset::from).collect();
     Ok(Page::new(found, limit, &filters, |preset: &ImagePreset| vec![preset.name.clone()]).answer(&request))
 }

@@ -1,5 +1,7 @@
 //! Lists in pages. A cursor is opaque: the sort key of the last item, its tie-breaker, and a hash of the filters.
 
+use std::str::FromStr;
+
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
@@ -27,6 +29,8 @@ struct Cursor {
     filters: String,
 }
 
+const FOREIGN: &str = "The cursor is not one of ours. Take `nextCursor` as it is, or start without.";
+
 /// The number of items on a page.
 pub fn limit(said: Option<u32>) -> Result<i64, Problem> {
     match said {
@@ -36,22 +40,33 @@ pub fn limit(said: Option<u32>) -> Result<i64, Problem> {
     }
 }
 
-/// The sort key after which the page begins. The cursor must have been given for the same filters.
-pub fn after(cursor: Option<&str>, filters: &impl Serialize) -> Result<Option<Vec<String>>, Problem> {
+/// The place after which the page begins, as `read` finds it in the sort key; none where there is no cursor. The cursor
+/// must have been given for the same filters.
+pub fn after<T>(
+    cursor: Option<&str>,
+    filters: &impl Serialize,
+    read: impl FnOnce(&[String]) -> Option<T>,
+) -> Result<Option<T>, Problem> {
     let Some(said) = cursor else { return Ok(None) };
-    let read = || -> Option<Cursor> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(said).ok()?).ok() };
-    match read() {
-        Some(cursor) if cursor.key.iter().any(|part| part.contains('\0')) => {
-            Err(invalid("The cursor is not one of ours."))
+    let decoded = || -> Option<Cursor> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(said).ok()?).ok() };
+    match decoded() {
+        Some(cursor) if cursor.key.iter().any(|part| part.contains('\0')) => Err(invalid(FOREIGN)),
+        Some(cursor) if cursor.filters == fingerprint(filters) => {
+            read(&cursor.key).map(Some).ok_or_else(|| invalid(FOREIGN))
         }
-        Some(cursor) if cursor.filters == fingerprint(filters) => Ok(Some(cursor.key)),
         Some(_) => Err(invalid("The cursor belongs to a list with other filters. Start again without `cursor`.")),
-        None => Err(invalid("The cursor is not one of ours. Take `nextCursor` as it is, or start without.")),
+        None => Err(invalid(FOREIGN)),
     }
 }
 
-/// A problem for a cursor whose key does not read.
-pub fn invalid(detail: &str) -> Problem {
+/// The only part of a sort key.
+pub fn only<T: FromStr>(key: &[String]) -> Option<T> {
+    let [part] = key else { return None };
+    part.parse().ok()
+}
+
+/// A problem for a cursor that cannot be used.
+fn invalid(detail: &str) -> Problem {
     Problem::new(Code::InvalidCursor, detail).with(vec![Mistake::new("cursor", Code::InvalidCursor, detail)])
 }
 

@@ -100,7 +100,7 @@ pub async fn list_files(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;
-    let after = place(page::after(filters.cursor.as_deref(), &*filters)?)?;
+    let after = page::after(filters.cursor.as_deref(), &*filters, place)?.unwrap_or(FIRST);
     let job = seen(&state, &caller, &path).await?;
     let found = archive::files(&state.db, caller.company, job.job_id, filters.state, after, limit + 1).await?;
     let shown: Vec<ExportFile> = found.into_iter().map(|file| shown(&job, file)).collect();
@@ -112,13 +112,9 @@ pub async fn list_files(
 const FIRST: (i32, i16) = (-1, -1);
 
 /// The file of a cursor: its item's position and its place among the item's files.
-fn place(key: Option<Vec<String>>) -> Result<(i32, i16), Problem> {
-    let Some(key) = key else { return Ok(FIRST) };
-    let read = match key.as_slice() {
-        [position, number] => position.parse().ok().zip(number.parse().ok()),
-        _ => None,
-    };
-    read.ok_or_else(|| page::invalid("The cursor is not one of ours."))
+fn place(key: &[String]) -> Option<(i32, i16)> {
+    let [position, number] = key else { return None };
+    Some((position.parse().ok()?, number.parse().ok()?))
 }
 
 fn shown(job: &Job, file: File) -> ExportFile {

@@ -212,7 +212,7 @@ pub async fn list_items(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;
-    let after: i64 = number(page::after(filters.cursor.as_deref(), &*filters)?)?.unwrap_or(-1);
+    let after: i64 = page::after(filters.cursor.as_deref(), &*filters, page::only)?.unwrap_or(-1);
     let job = seen(&state, &caller, &path).await?;
     let found = entry::list(&state.db, caller.company, job.job_id, filters.state, after as i32 + 1, limit + 1).await?;
     let mut shown: Vec<Item> = found.into_iter().map(Item::from).collect();
@@ -264,11 +264,4 @@ pub async fn show_item(
     tell_attempts(&state, &caller, job.job_id, &mut shown).await?;
     let [shown] = shown;
     Ok(HttpResponse::Ok().json(shown))
-}
-
-/// The one number of a cursor.
-pub(super) fn number(key: Option<Vec<String>>) -> Result<Option<i64>, Problem> {
-    let Some(key) = key else { return Ok(None) };
-    let read = key.first().and_then(|number| number.parse().ok());
-    read.map(Some).ok_or_else(|| page::invalid("The cursor is not one of ours."))
 }

@@ -161,7 +161,7 @@ pub async fn list_links(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;
-    let after = place(page::after(filters.cursor.as_deref(), &*filters)?)?;
+    let after = page::after(filters.cursor.as_deref(), &*filters, place)?;
     let job = seen(&state, &caller, &path).await?;
     let mut connection = state.db.acquire().await.map_err(db::Error::from)?;
     let found = link::list(&mut connection, caller.company, job.job_id, after, limit + 1).await?;
@@ -170,13 +170,9 @@ pub async fn list_links(
     Ok(Page::new(shown, limit, &*filters, key).answer(&request))
 }
 
-fn place(key: Option<Vec<String>>) -> Result<Option<(DateTime<Utc>, LinkId)>, Problem> {
-    let Some(key) = key else { return Ok(None) };
-    let read = match key.as_slice() {
-        [at, link] => DateTime::parse_from_rfc3339(at).ok().map(|at| at.to_utc()).zip(link.parse().ok()),
-        _ => None,
-    };
-    read.map(Some).ok_or_else(|| page::invalid("The cursor is not one of ours."))
+fn place(key: &[String]) -> Option<(DateTime<Utc>, LinkId)> {
+    let [at, link] = key else { return None };
+    Some((DateTime::parse_from_rfc3339(at).ok()?.to_utc(), link.parse().ok()?))
 }
 
 /// Revoke a link.

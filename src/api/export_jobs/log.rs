@@ -8,7 +8,6 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::caller::Caller;
-use crate::api::export_jobs::items::number;
 use crate::api::export_jobs::{JobPath, seen};
 use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
@@ -70,7 +69,7 @@ pub async fn events(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;
-    let after = number(page::after(filters.cursor.as_deref(), &*filters)?)?.unwrap_or(0);
+    let after = page::after(filters.cursor.as_deref(), &*filters, page::only)?.unwrap_or(0);
     let job = seen(&state, &caller, &path).await?;
     let codes: Option<Vec<String>> =
         filters.code.as_ref().map(|codes| codes.split(',').map(|code| code.trim().to_owned()).collect());

@@ -152,13 +152,10 @@ pub async fn list(
         sort,
         descending,
     };
-    let after = match page::after(filters.cursor.as_deref(), &*filters)?.as_deref() {
-        None => None,
-        Some([key, id]) if sort == Sort::JobName || is_time(key) => {
-            Some((key.clone(), id.parse().map_err(|_| page::invalid("The cursor is not one of ours."))?))
-        }
-        Some(_) => return Err(page::invalid("The cursor is not one of ours.")),
-    };
+    let after = page::after(filters.cursor.as_deref(), &*filters, |key| {
+        let [key, id] = key else { return None };
+        (sort == Sort::JobName || is_time(key)).then_some((key.clone(), id.parse().ok()?))
+    })?;
     let after = after.as_ref().map(|(key, id): &(String, JobId)| (key.as_str(), *id));
     let found = db::job::list(&state.db, caller.company, &wanted, after, limit + 1).await?;
     let shown: Vec<Keyed> = found.into_iter().map(Keyed::from).collect();
