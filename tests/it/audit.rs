@@ -4,8 +4,8 @@ use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::guest::{Guest, guarded, send};
 use crate::house::House;
-use crate::keys::{Guest, guarded, send};
 
 async fn lines(guest: &Guest<'_>, query: &str) -> Vec<Value> {
     guest.get(&format!("/audit-log{query}")).await.is(200)["items"].as_array().unwrap().clone()

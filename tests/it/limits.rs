@@ -7,8 +7,8 @@ use offprint::db::{company, item};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::guest::{Guest, guarded};
 use crate::house::{Answer, House};
-use crate::keys::{Guest, guarded};
 
 fn codes(answers: Vec<Answer>) -> Vec<(u16, String)> {
     let code = |answer: Answer| {

@@ -4,8 +4,8 @@ use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::guest::{Guest, guarded, send};
 use crate::house::{Answer, House};
-use crate::keys::{Guest, guarded, send};
 use crate::witness;
 
 /// A finished job with two files.

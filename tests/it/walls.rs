@@ -6,8 +6,8 @@ use offprint::id::{AssetId, CompanyId};
 use serde_json::json;
 use sqlx::PgPool;
 
+use crate::guest::{Guest, guarded};
 use crate::house::House;
-use crate::keys::{Guest, guarded};
 
 /// Belong to no company: bytes without a word of whose they are, the processes, the steps of the tables.
 const OF_NOBODY: [&str; 3] = ["_sqlx_migrations", "blob", "worker"];
