@@ -28,6 +28,7 @@ pub mod retention;
 pub mod seal;
 pub mod settle;
 pub mod signal;
+pub mod tables;
 pub mod usage;
 pub mod vocabulary;
 pub mod wall;
@@ -37,17 +38,14 @@ use std::io;
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use sqlx::PgPool;
+pub use tables::migrate;
 use tokio::time::timeout;
 
 /// A connection inside a transaction, as the queries take it.
 pub type Connection = sqlx::PgConnection;
-
-/// The tables, as steps that only go forward.
-pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -135,47 +133,6 @@ fn places(connections: u32) -> PgPoolOptions {
                 timeout(SIGN_OF_LIFE, connection.ping()).await.unwrap_or_else(|_| Err(silent())).map(|()| true)
             })
         })
-}
-
-/// Brings the tables up to this version. A database that is newer than this binary is refused.
-pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
-    MIGRATIONS.run(pool).await
-}
-
-/// Why tables are not those of this version.
-#[derive(Debug, thiserror::Error)]
-pub enum OtherTables {
-    /// Steps of this version are missing.
-    #[error("the steps {0:?} are missing")]
-    Older(Vec<i64>),
-    /// A step is there that this version does not know, or knows otherwise.
-    #[error(transparent)]
-    Other(#[from] MigrateError),
-}
-
-/// Whether the tables are those of this version. Changes nothing.
-pub async fn check_tables(pool: &PgPool) -> Result<(), OtherTables> {
-    let there: Option<String> = sqlx::query_scalar("select to_regclass('_sqlx_migrations')::text")
-        .fetch_one(pool)
-        .await
-        .map_err(MigrateError::from)?;
-    let applied: Vec<(i64, Vec<u8>)> = match there {
-        None => Vec::new(),
-        Some(_) => sqlx::query_as("select version, checksum from _sqlx_migrations where success")
-            .fetch_all(pool)
-            .await
-            .map_err(MigrateError::from)?,
-    };
-    for (version, checksum) in &applied {
-        match MIGRATIONS.iter().find(|step| step.version == *version) {
-            None => return Err(MigrateError::VersionMissing(*version).into()),
-            Some(step) if *step.checksum != **checksum => return Err(MigrateError::VersionMismatch(*version).into()),
-            Some(_) => {}
-        }
-    }
-    let is_there = |version| applied.iter().any(|(step, _)| *step == version);
-    let missing: Vec<i64> = MIGRATIONS.iter().map(|step| step.version).filter(|version| !is_there(*version)).collect();
-    if missing.is_empty() { Ok(()) } else { Err(OtherTables::Older(missing)) }
 }
 
 /// Whether the database answers.

@@ -194,15 +194,29 @@ async fn beyond_loopback_a_key_is_needed(pool: PgPool) {
     service.kill();
 }
 
-#[sqlx::test]
-async fn a_database_that_is_newer_is_refused(pool: PgPool) {
-    let folder = TempDir::new().unwrap();
-    sqlx::query("insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (9999, 'later', true, '', 0)")
-        .execute(&pool)
+async fn made_later(pool: &PgPool, description: &str) {
+    sqlx::query("insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (9999, $1, true, '', 0)
+                 on conflict (version) do update set description = $1")
+        .bind(description)
+        .execute(pool)
         .await
         .unwrap();
-    let refused = Service::start(&url(&pool), &folder, &[]).err().unwrap();
-    assert!(refused.contains("9999") && refused.contains("newer"), "{refused}");
+}
+
+/// Also a process that is started again while its successor is already there, or that somebody goes back to.
+#[sqlx::test]
+async fn a_newer_database_is_worked_with_until_a_step_says_otherwise(pool: PgPool) {
+    let folder = TempDir::new().unwrap();
+    for migrate in ["run", "check"] {
+        let setting = [("OFFPRINT_MIGRATE", migrate)];
+        for welcome in ["later", "drop what was needs 0001"] {
+            made_later(&pool, welcome).await;
+            assert_eq!(Service::start(&url(&pool), &folder, &setting).unwrap().stop(), Some(0), "{welcome}");
+        }
+        made_later(&pool, "drop what is needs 9998").await;
+        let refused = Service::start(&url(&pool), &folder, &setting).err().unwrap();
+        assert!(refused.contains("9999") && refused.contains("newer"), "{refused}");
+    }
 }
 
 #[sqlx::test]
@@ -214,8 +228,6 @@ async fn a_service_that_may_only_check_wants_its_tables(pool: PgPool) {
     let refused = Service::start(&url(&pool), &folder, &check).err().unwrap();
     assert!(refused.contains("steps 5 ") && refused.contains("offprint migrate"), "{refused}");
     sqlx::query("update _sqlx_migrations set version = 9999 where version = 4").execute(&pool).await.unwrap();
-    sqlx::query("insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (9999, 'later', true, '', 0)
-                 on conflict do nothing").execute(&pool).await.unwrap();
     let refused = Service::start(&url(&pool), &folder, &check).err().unwrap();
     assert!(refused.contains("9999") && refused.contains("newer"), "{refused}");
     sqlx::query("drop table _sqlx_migrations").execute(&pool).await.unwrap();
