@@ -45,6 +45,7 @@ class House:
             "OFFPRINT_LEASE": f"{LEASE}s",
             "OFFPRINT_SLOTS": "2",
             "OFFPRINT_AUTH": "keys",
+            "OFFPRINT_MAX_REQUESTS": "0",
             "OFFPRINT_MAIL_TO": "soak@example.com",
             "OFFPRINT_PUBLIC_URL": "http://localhost:8080",
             **(self.store.environment if self.store else {}),
