@@ -42,6 +42,8 @@ pub enum Code {
     EmptyFile,
     /// The request's media type is not the one this address takes.
     UnsupportedMediaType,
+    /// None of the media types that the request accepts is one of this address.
+    NotAcceptable,
     /// The address exists, but not with this method.
     MethodNotAllowed,
 
@@ -122,6 +124,8 @@ pub enum Code {
     TooManyPresets,
     /// The company has caused as many mails today as it may.
     TooManyMails,
+    /// As many live streams are open as may be.
+    TooManyStreams,
 
     // The service itself.
     /// The storage has no room left.

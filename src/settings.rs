@@ -164,6 +164,18 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_MAILS", default_value_t = 1000)]
     pub max_mails: u32,
 
+    /// Most live streams (`…/events` as `text/event-stream`) that a company may have open at each process. 0 means no limit.
+    #[arg(long, env = "OFFPRINT_MAX_STREAMS", default_value_t = 1000)]
+    pub max_streams: u32,
+
+    /// Most live streams that all companies together may have open at each process. 0 means no limit.
+    #[arg(long, env = "OFFPRINT_MAX_ALL_STREAMS", default_value_t = 5000)]
+    pub max_all_streams: u32,
+
+    /// How long a live stream may have nothing to say before it shows that it lives: less than what proxies wait for.
+    #[arg(long, env = "OFFPRINT_HEARTBEAT", default_value = "15s", value_parser = humantime::parse_duration)]
+    pub heartbeat: Duration,
+
     /// Largest archive that is handed out, in bytes. 0 means no limit.
     #[arg(long, env = "OFFPRINT_MAX_ARCHIVE", default_value_t = 100 << 30)]
     pub max_archive: u64,

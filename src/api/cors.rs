@@ -5,7 +5,7 @@ use actix_cors::Cors;
 use actix_web::middleware::Condition;
 
 /// Headers that pages send.
-const SENT: [&str; 9] = [
+const SENT: [&str; 10] = [
     "accept",
     "authorization",
     "content-type",
@@ -13,6 +13,7 @@ const SENT: [&str; 9] = [
     "if-match",
     "if-none-match",
     "if-range",
+    "last-event-id",
     "range",
     "x-request-id",
 ];

@@ -15,6 +15,7 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::AppExt;
 
 use crate::api::access::{self, Needs};
+use crate::api::export_jobs::stream::Progress;
 use crate::api::problem::ProblemBody;
 use crate::api::routes;
 use crate::state::State;
@@ -116,6 +117,8 @@ fn secure(document: &mut OpenApi) {
     // Schemas of derived responses are not registered by the routes that use them.
     let mut parts = vec![(ProblemBody::name().into_owned(), ProblemBody::schema())];
     ProblemBody::schemas(&mut parts);
+    // What stands in the text of a stream.
+    parts.push((Progress::name().into_owned(), Progress::schema()));
     components.schemas.extend(parts);
     components.add_security_scheme("key", SecurityScheme::Http(scheme));
     document.components = Some(components);

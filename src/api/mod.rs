@@ -3,6 +3,7 @@
 //! A handler takes what it needs as typed parameters, asks one question of another room and answers. [`routes`] is the
 //! one list of them; the OpenAPI document is made from it, so the two cannot drift apart.
 
+pub mod accept;
 pub mod access;
 pub mod api_keys;
 pub mod asset_change;

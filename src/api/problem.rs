@@ -201,6 +201,7 @@ fn status(code: Code) -> StatusCode {
             StatusCode::FORBIDDEN
         }
         Code::NotFound => StatusCode::NOT_FOUND,
+        Code::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::WrongState | Code::NotFinished | Code::IdempotencyInFlight => StatusCode::CONFLICT,
         Code::ResultsExpired | Code::LinkExpired | Code::LinkRevoked => StatusCode::GONE,
@@ -212,7 +213,7 @@ fn status(code: Code) -> StatusCode {
         Code::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
         Code::Internal | Code::CorruptOriginal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::Unavailable | Code::QueueFull => StatusCode::SERVICE_UNAVAILABLE,
-        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::RateLimited | Code::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

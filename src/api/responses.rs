@@ -136,3 +136,19 @@ pub enum NoLonger {
     #[response(status = 410, content_type = "application/problem+json")]
     Expired(ProblemBody),
 }
+
+/// None of the media types of this address is accepted.
+#[derive(IntoResponses)]
+pub enum NotAcceptable {
+    /// `not-acceptable`: `Accept` names no media type that is offered here.
+    #[response(status = 406, content_type = "application/problem+json")]
+    NotAcceptable(ProblemBody),
+}
+
+/// As many live streams are open as may be.
+#[derive(IntoResponses)]
+pub enum TooManyStreams {
+    /// `too-many-streams`: as many live streams are open as may be. `rate-limited`: more requests than a minute may have.
+    #[response(status = 429, content_type = "application/problem+json")]
+    Full(ProblemBody),
+}

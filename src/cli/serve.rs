@@ -204,6 +204,8 @@ async fn state(
         work: Default::default(),
         news: Default::default(),
         orders: Default::default(),
+        live: Default::default(),
+        seats: Default::default(),
         profiles,
         attributes: Arc::new(attributes),
         renders,

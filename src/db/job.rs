@@ -131,7 +131,7 @@ impl Job {
     }
 }
 
-/// What a job is shown with, beside its row. `find` and `list` share it.
+/// What a job is shown with, beside its row. `find`, `find_all` and `list` share it.
 const SHOWN: &str = "select job.*,
        (select count(*) from export_item item where item.company_id = job.company_id and item.job_id = job.job_id
            and item.state = 'running') as running,
@@ -147,13 +147,32 @@ const SHOWN: &str = "select job.*,
         from notice where notice.company_id = job.company_id and notice.job_id = job.job_id and notice.run = job.run
       having count(*) > 0) notice on true
   left join archive on archive.company_id = job.company_id and archive.job_id = job.job_id and archive.run = job.run
- where job.company_id = $1 and job.deleted_at is null";
+ where job.deleted_at is null";
 
 /// One job of a company.
 pub async fn find(executor: impl PgExecutor<'_>, company: CompanyId, job: JobId) -> Result<Job, Error> {
-    static SQL: LazyLock<String> = LazyLock::new(|| format!("{SHOWN} and job.job_id = $2"));
+    static SQL: LazyLock<String> = LazyLock::new(|| format!("{SHOWN} and job.company_id = $1 and job.job_id = $2"));
     let found = sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(job).fetch_optional(executor).await?;
     found.ok_or(Error::Missing("export job"))
+}
+
+/// A job and whose it is.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Owned {
+    /// The company.
+    pub company_id: CompanyId,
+    /// The job.
+    #[sqlx(flatten)]
+    pub job: Job,
+}
+
+/// Those of these jobs that are there, in no order.
+pub async fn find_all(pool: &PgPool, jobs: &[(CompanyId, JobId)]) -> Result<Vec<Owned>, Error> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!("{SHOWN} and (job.company_id, job.job_id) in (select * from unnest($1::uuid[], $2::uuid[]))")
+    });
+    let (companies, jobs): (Vec<CompanyId>, Vec<JobId>) = jobs.iter().copied().unzip();
+    Ok(sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(companies).bind(jobs).fetch_all(pool).await?)
 }
 
 /// Which jobs a list shows, and in which order.
@@ -217,7 +236,7 @@ pub async fn list(
     let (than, way) = if wanted.descending { ("<", "desc") } else { (">", "asc") };
     // Made of our own words only; the caller's values are bound.
     let sql = format!(
-        "{} and ($2::text is null or $2 = case when job.state <> 'active' then job.state
+        "{} and job.company_id = $1 and ($2::text is null or $2 = case when job.state <> 'active' then job.state
                  when job.started_at is null and job.succeeded + job.failed + job.skipped + job.stopped < job.total then 'queued'
                  else 'running' end)
            and ($3::text is null or job.outcome = $3)

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use crate::db::api_key::{self, ApiKey};
 use crate::db::{Error, PgPool};
 use crate::id::KeyId;
@@ -25,6 +27,8 @@ struct Known {
     told: bool,
     /// How often something was forgotten: what was asked before that is not kept.
     forgotten: u64,
+    /// Tells those who hold on to a key that something was forgotten.
+    told_on: watch::Sender<()>,
     seen: HashMap<KeyId, Seen>,
 }
 
@@ -64,6 +68,12 @@ impl KeyRing {
         let mut known = self.known();
         known.forgotten += 1;
         known.seen.remove(&key);
+        known.told_on.send_replace(());
+    }
+
+    /// Changes when a key may have been revoked: whoever holds on to one for long looks at it again.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.known().told_on.subscribe()
     }
 
     /// Says whether from now on [`forget`](Self::forget) is called when another process revokes a key.
@@ -73,6 +83,7 @@ impl KeyRing {
             // What was revoked while nobody listened.
             known.forgotten += 1;
             known.seen.clear();
+            known.told_on.send_replace(());
         }
     }
 

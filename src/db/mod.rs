@@ -32,6 +32,7 @@ pub mod tables;
 pub mod usage;
 pub mod vocabulary;
 pub mod wall;
+pub mod watch;
 pub mod worker;
 
 use std::io;

@@ -1,8 +1,10 @@
 //! What every room of a running service shares.
 
 mod bell;
+pub mod live;
 pub mod meter;
 pub mod post;
+pub mod seats;
 pub mod token;
 
 use std::io;
@@ -27,7 +29,9 @@ use crate::notify::Mailer;
 use crate::render::pool::{Budget, Fence, Setup, default_memory};
 use crate::render::{Library, Limits, Pool};
 use crate::settings::Settings;
+use crate::state::live::Live;
 use crate::state::meter::Meter;
+use crate::state::seats::Seats;
 use crate::state::token::Token;
 use crate::storage::{self, Staged, Storage};
 
@@ -54,6 +58,10 @@ pub struct State {
     pub news: Bell,
     /// Tells those who work on a job of orders to it.
     pub orders: Orders,
+    /// Tells those who watch a job when it has changed.
+    pub live: Live,
+    /// Seats for live streams.
+    pub seats: Seats,
     /// The colour profiles of the operator's folder.
     pub profiles: Library,
     /// What holds where a modifier is silent.

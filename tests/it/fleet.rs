@@ -18,7 +18,7 @@ use crate::service::{Service, url};
 const SOON: Duration = Duration::from_secs(30);
 
 /// Another process of the same service: same database, same storage.
-async fn beside(house: &House, fault: Option<&str>, change: impl FnOnce(&mut Settings)) -> House {
+pub async fn beside(house: &House, fault: Option<&str>, change: impl FnOnce(&mut Settings)) -> House {
     let mut other = House::with_fault(house.state.system.clone(), fault, change).await;
     other.state.storage = house.state.storage.clone();
     other

@@ -120,6 +120,8 @@ impl House {
             work: Default::default(),
             news: Default::default(),
             orders: Default::default(),
+            live: Default::default(),
+            seats: Default::default(),
             renders: Renders::open(
                 &settings,
                 profiles.clone(),

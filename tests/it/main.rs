@@ -28,6 +28,7 @@ mod inks;
 mod keys;
 mod limits;
 mod links;
+mod live;
 mod metadata;
 mod modifier_language;
 mod notify;

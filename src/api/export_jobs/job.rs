@@ -209,7 +209,8 @@ impl From<db::job::Job> for Job {
     }
 }
 
-fn counts(job: &db::job::Job) -> Counts {
+/// Items of a job by how they are.
+pub(super) fn counts(job: &db::job::Job) -> Counts {
     Counts {
         total: job.total.into(),
         waiting: job.waiting(),

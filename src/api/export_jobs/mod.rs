@@ -10,6 +10,7 @@ pub mod links;
 pub mod log;
 pub mod orders;
 pub mod show;
+pub mod stream;
 
 use actix_web::web::Path;
 

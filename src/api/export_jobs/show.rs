@@ -7,12 +7,12 @@ use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use utoipa::IntoParams;
 
 use crate::api::caller::Caller;
 use crate::api::export_jobs::job::{self, Job};
-use crate::api::export_jobs::{JobPath, seen};
+use crate::api::export_jobs::{JobPath, handle, seen};
 use crate::api::guard;
 use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
@@ -23,8 +23,8 @@ use crate::db::vocabulary::{JobState, Outcome, ShownState};
 use crate::id::JobId;
 use crate::state::State;
 
-/// How often a waiting request looks when no bell rings: another process may have changed the job.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often a waiting request looks whether its key still holds.
+const CHECK: Duration = Duration::from_secs(1);
 
 /// How to look at a job.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -86,20 +86,25 @@ async fn watch(
     known: Option<&str>,
     wait: Duration,
 ) -> Result<db::job::Job, Problem> {
-    let end = Instant::now() + wait;
+    let (job, end) = (handle(path)?, Instant::now() + wait);
+    // From before the job is looked at, so that nothing is missed.
+    let mut watch = state.live.watch(state, caller.company, job);
     loop {
-        let rung = state.news.listen();
         let found = seen(state, caller, path).await?;
         let news = known.is_some_and(|known| !job::is_known(known, &job::etag(&found)));
         if news || found.state == JobState::Finished || Instant::now() >= end || state.closing.is_cancelled() {
             return Ok(found);
         }
-        tokio::select! {
-            () = rung => {}
-            () = sleep_until(end.min(Instant::now() + LOOK)) => {}
-            () = state.closing.cancelled() => {}
+        while tokio::select! {
+            _ = watch.next() => false,
+            () = sleep_until(end) => false,
+            () = state.closing.cancelled() => false,
+            () = sleep(CHECK) => true,
+        } {
+            guard::check_again(state, caller).await?;
         }
         guard::check_again(state, caller).await?;
+        watch = state.live.watch(state, caller.company, job);
     }
 }
 
