@@ -72,6 +72,10 @@ pub enum Code {
     ArchiveTooLarge,
     /// The company has as many unfinished jobs as it may have.
     QueueFull,
+    /// A cron expression that cannot be used, or that would never or too often run.
+    InvalidSchedule,
+    /// The company has as many schedules as it may have.
+    TooManySchedules,
     /// The order does not fit the state that the job is in.
     WrongState,
     /// The files are not complete yet.

@@ -50,6 +50,8 @@ handle!(/// An uploaded file, `assetHandle` on the wire.
     AssetId);
 handle!(/// An export job, `jobHandle` on the wire.
     JobId);
+handle!(/// A recurring export, `scheduleHandle` on the wire.
+    ScheduleId);
 handle!(/// A worker process, for the log and the attempt history.
     WorkerId);
 handle!(/// A notice that is to be sent.

@@ -156,6 +156,14 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_JOBS", default_value_t = 1000)]
     pub max_jobs: u32,
 
+    /// Most schedules that a company may have.
+    #[arg(long, env = "OFFPRINT_MAX_SCHEDULES", default_value_t = 100)]
+    pub max_schedules: u32,
+
+    /// How close the runs of a schedule may be; what would run more often is refused.
+    #[arg(long, env = "OFFPRINT_MIN_SCHEDULE_INTERVAL", default_value = "1m", value_parser = humantime::parse_duration)]
+    pub min_schedule_interval: Duration,
+
     /// Most image presets that a company may have.
     #[arg(long, env = "OFFPRINT_MAX_PRESETS", default_value_t = 1000)]
     pub max_presets: usize,

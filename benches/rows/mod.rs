@@ -81,6 +81,7 @@ pub async fn job(pool: &PgPool, company: Company, fmt: Fmt, items: usize) -> Job
     };
     let new = NewJob {
         user_id: None,
+        schedule_id: None,
         job_id,
         job_name: "bench",
         description: None,

@@ -12,7 +12,7 @@ use crate::api::problem::Problem;
 use crate::code::Code;
 use crate::db::capability::Capability::{
     self, Admin, AssetsDelete, AssetsRead, AssetsWrite, ExportsCreate, ExportsCreateOriginal, ExportsManageAll,
-    ExportsReadAll, PresetsRead, PresetsWrite,
+    ExportsReadAll, PresetsRead, PresetsWrite, Schedules,
 };
 
 /// What an operation needs.
@@ -34,6 +34,13 @@ use Needs::{All, AnyKey, Nothing, OneOf};
 const SEE_JOBS: Needs = OneOf(&[ExportsCreate, ExportsReadAll, ExportsManageAll]);
 /// Orders are given by whoever ordered the job, and by those who manage everybody's.
 const ORDER_JOBS: Needs = OneOf(&[ExportsCreate, ExportsManageAll]);
+
+/// Schedules are seen as jobs are.
+const SEE_SCHEDULES: Needs = OneOf(&[Schedules, ExportsReadAll, ExportsManageAll]);
+/// They are stopped and go on by whoever made them, and by those who manage everybody's.
+const ORDER_SCHEDULES: Needs = OneOf(&[Schedules, ExportsManageAll]);
+/// What makes jobs, now or later, is for those who may order any.
+const MAKE_RUNS: Needs = All(&[Schedules, ExportsCreate]);
 
 /// Method, address as the router reads it, what is needed.
 type Row = (&'static str, &'static str, Needs);
@@ -61,6 +68,14 @@ const TABLE: &[Row] = &[
     ("POST", "/export-jobs/{jobHandle}/links", ORDER_JOBS),
     ("GET", "/export-jobs/{jobHandle}/links", SEE_JOBS),
     ("DELETE", "/export-jobs/{jobHandle}/links/{linkHandle}", ORDER_JOBS),
+    ("POST", "/export-schedules", MAKE_RUNS),
+    ("GET", "/export-schedules", SEE_SCHEDULES),
+    ("GET", "/export-schedules/{scheduleHandle}", SEE_SCHEDULES),
+    ("PATCH", "/export-schedules/{scheduleHandle}", MAKE_RUNS),
+    ("POST", "/export-schedules/{scheduleHandle}/pause", ORDER_SCHEDULES),
+    ("POST", "/export-schedules/{scheduleHandle}/resume", ORDER_SCHEDULES),
+    ("POST", "/export-schedules/{scheduleHandle}/run", MAKE_RUNS),
+    ("DELETE", "/export-schedules/{scheduleHandle}", ORDER_SCHEDULES),
     // The address itself is the key.
     ("GET", "/downloads/{token}", Nothing),
     ("POST", "/assets", All(&[AssetsWrite])),

@@ -88,7 +88,8 @@ pub fn order_limit(max_items: usize) -> usize {
 }
 
 fn limit(request: &HttpRequest) -> usize {
-    let orders = request.path() == "/export-jobs" || request.path() == "/export-jobs/validate";
+    let path = request.path();
+    let orders = path == "/export-jobs" || path == "/export-jobs/validate" || path.starts_with("/export-schedules");
     let state = request.app_data::<Data<State>>().filter(|_| orders);
     state.map_or(LIMIT, |state| order_limit(state.settings.max_items))
 }

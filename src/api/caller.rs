@@ -103,7 +103,12 @@ impl Caller {
 
     /// Whether this job was ordered by the caller, or for the caller.
     pub fn owns(&self, job: &Job) -> bool {
-        self.user.is_some() && self.user == job.user_id
+        self.is(job.user_id)
+    }
+
+    /// Whether the caller is this user.
+    pub fn is(&self, user: Option<UserId>) -> bool {
+        self.user.is_some() && self.user == user
     }
 }
 

@@ -4,13 +4,10 @@ use crate::api::problem::Problem;
 use crate::code::Code;
 use crate::db::limits::{self, OwnLimits, Used};
 use crate::db::{self, Connection};
-use crate::export::Draft;
+use crate::export::place;
 use crate::id::CompanyId;
 use crate::settings::Settings;
 use crate::state::State;
-
-/// Seconds after which to look whether a full queue has room.
-const QUEUE_PAUSE: &str = "30";
 
 /// The limits that hold for one company. 0 means no limit.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +22,8 @@ pub struct Allowed {
     pub running: u32,
     /// Jobs that are not finished.
     pub jobs: u32,
+    /// Schedules.
+    pub schedules: u32,
 }
 
 impl Allowed {
@@ -41,7 +40,8 @@ impl Allowed {
             assets: large(own.max_assets, settings.max_assets),
             stored: large(own.max_stored, settings.max_stored),
             running: small(own.max_running, settings.max_running),
-            jobs: small(own.max_jobs, settings.max_jobs),
+            jobs: place::most_jobs(settings, own),
+            schedules: small(own.max_schedules, settings.max_schedules),
         }
     }
 
@@ -128,49 +128,4 @@ fn too_many_bytes(most: u64) -> Problem {
          that nobody needs, and the jobs that took them: until then their bytes count."
     );
     Problem::new(Code::StorageQuota, detail)
-}
-
-/// Whether the company's queue has room for one job more, beside the one that this transaction has written.
-///
-/// # Errors
-/// 503 with `Retry-After` when it has not.
-pub async fn check_queue(
-    connection: &mut Connection,
-    company: CompanyId,
-    allowed: &Allowed,
-    written: bool,
-) -> Result<(), Problem> {
-    if allowed.jobs == 0 {
-        return Ok(());
-    }
-    if written {
-        limits::queue_up(connection, company).await?;
-    }
-    let most = i64::from(allowed.jobs);
-    let open = limits::unfinished_jobs(connection, company, most + 1).await? - i64::from(written);
-    if open < most {
-        return Ok(());
-    }
-    let detail = format!(
-        "The company has {open} unfinished jobs, and may have {most}. Nothing was created. Wait until some have ended, or \
-         stop or delete some."
-    );
-    Err(Problem::new(Code::QueueFull, detail).header(actix_web::http::header::RETRY_AFTER, QUEUE_PAUSE))
-}
-
-/// Whether the archive of this draft may be handed out, as far as its size is known: originals are what they are.
-///
-/// # Errors
-/// 422 when they alone are too much.
-pub fn check_archive(draft: &Draft, settings: &Settings) -> Result<(), Problem> {
-    let known: u64 = draft.known_bytes();
-    if settings.max_archive == 0 || known <= settings.max_archive {
-        return Ok(());
-    }
-    let detail = format!(
-        "The originals of this export have {known} bytes together, and an archive may have {}. Nothing was created. Split it \
-         into several.",
-        settings.max_archive
-    );
-    Err(Problem::new(Code::ArchiveTooLarge, detail))
 }

@@ -19,6 +19,7 @@ pub mod document;
 pub mod download;
 pub mod downloads;
 pub mod export_jobs;
+pub mod export_schedules;
 pub mod guard;
 pub mod idempotency;
 pub mod image_presets;
@@ -80,6 +81,14 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(export_jobs::links::create_link)
         .service(export_jobs::links::list_links)
         .service(export_jobs::links::revoke_link)
+        .service(export_schedules::create::create_schedule)
+        .service(export_schedules::show::list_schedules)
+        .service(export_schedules::show::show_schedule)
+        .service(export_schedules::change::change_schedule)
+        .service(export_schedules::orders::pause_schedule)
+        .service(export_schedules::orders::resume_schedule)
+        .service(export_schedules::orders::run_schedule)
+        .service(export_schedules::orders::delete_schedule)
         .service(downloads::open_link)
         .service(upload::upload_assets)
         .service(assets::list_assets)

@@ -19,7 +19,7 @@ pub enum BadBody {
     #[response(status = 415, content_type = "application/problem+json")]
     MediaType(ProblemBody),
     /// `validation-failed`: the body has mistakes; `errors` lists all of them, each with its own code and place.
-    /// `too-many-assets`, `too-many-presets`, `archive-too-large`: a limit of the company.
+    /// `too-many-assets`, `too-many-presets`, `too-many-schedules`, `archive-too-large`: a limit of the company.
     /// `idempotency-conflict`, where keys are taken: the key was used for another body.
     #[response(status = 422, content_type = "application/problem+json")]
     Refused(ProblemBody),

@@ -102,6 +102,10 @@ pub struct Limits {
     unfinished_jobs: u32,
     /// Items of the company that run at once.
     running_items: u32,
+    /// Schedules of the company.
+    schedules: u32,
+    /// Seconds that the runs of a schedule must be apart.
+    schedule_interval_seconds: f64,
     /// Image presets of the company.
     image_presets: usize,
     /// Mails that the company causes in a day.
@@ -163,6 +167,8 @@ pub async fn info(state: Data<State>, caller: Caller) -> Result<HttpResponse, Pr
             stored_bytes: allowed.stored,
             unfinished_jobs: allowed.jobs,
             running_items: allowed.running,
+            schedules: allowed.schedules,
+            schedule_interval_seconds: settings.min_schedule_interval.as_secs_f64(),
             image_presets: settings.max_presets,
             mails_per_day: settings.max_mails,
             archive_bytes: settings.max_archive,

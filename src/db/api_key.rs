@@ -194,6 +194,23 @@ pub async fn list(pool: &PgPool, company: CompanyId, after: Option<KeyId>, limit
     Ok(found)
 }
 
+/// What the keys in force of somebody may do together; none when no key of theirs is in force.
+pub async fn rights_of(
+    connection: &mut Connection,
+    company: CompanyId,
+    user: UserId,
+) -> Result<Option<Vec<Capability>>, Error> {
+    let keys: Vec<Json<Vec<Capability>>> = sqlx::query_scalar(
+        "select capabilities from api_key
+          where company_id = $1 and user_id = $2 and revoked_at is null and (expires_at is null or expires_at > now())",
+    )
+    .bind(company)
+    .bind(user)
+    .fetch_all(connection)
+    .await?;
+    Ok((!keys.is_empty()).then(|| keys.into_iter().flat_map(|key| key.0).collect()))
+}
+
 /// Ends a key for ever, and tells every process. Repeating it is harmless; the first time stays.
 pub async fn revoke(pool: &PgPool, company: CompanyId, key: KeyId) -> Result<(), Error> {
     let told = sqlx::query(

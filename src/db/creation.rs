@@ -12,13 +12,14 @@ use crate::db::job::Rendition;
 use crate::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported};
 use crate::db::{Connection, Error, event};
 use crate::digest::Digest;
-use crate::id::{AssetId, CompanyId, JobId, UserId};
+use crate::id::{AssetId, CompanyId, JobId, ScheduleId, UserId};
 
 /// A job that is to be written. The fields are those of the order, with every default filled in.
 #[allow(missing_docs, reason = "columns; migrations/0001_foundation.sql says what they mean")]
 pub struct NewJob<'a> {
     pub job_id: JobId,
     pub user_id: Option<UserId>,
+    pub schedule_id: Option<ScheduleId>,
     pub job_name: &'a str,
     pub description: Option<&'a str>,
     pub client_id: Option<&'a str>,
@@ -127,9 +128,10 @@ async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJo
     sqlx::query(
         "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
              effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
-             exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions, on_corrupt, user_id)
+             exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions, on_corrupt, user_id,
+             schedule_id)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26, $27)",
+             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26, $27, $28)",
     )
     .bind(company)
     .bind(job.job_id)
@@ -158,6 +160,7 @@ async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJo
     .bind(job.renditions.map(Json))
     .bind(job.on_corrupt)
     .bind(job.user_id)
+    .bind(job.schedule_id)
     .execute(connection)
     .await?;
     Ok(())

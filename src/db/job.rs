@@ -13,7 +13,7 @@ use crate::db::vocabulary::{
     EmailSetting, Fmt, JobState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Outcome, ShownState,
 };
 use crate::db::{Error, PgPool};
-use crate::id::{CompanyId, JobId, UserId};
+use crate::id::{CompanyId, JobId, ScheduleId, UserId};
 
 /// One of the ways in which a job converts every picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -38,6 +38,7 @@ pub struct Rendition {
 pub struct Job {
     pub job_id: JobId,
     pub user_id: Option<UserId>,
+    pub schedule_id: Option<ScheduleId>,
     pub job_name: String,
     pub description: Option<String>,
     pub client_id: Option<String>,
@@ -186,6 +187,8 @@ pub struct Wanted<'a> {
     pub name: Option<&'a str>,
     /// That this user ordered.
     pub owner: Option<UserId>,
+    /// That are runs of this schedule.
+    pub schedule: Option<ScheduleId>,
     /// What they are sorted by.
     pub sort: Sort,
     /// Whether the last comes first.
@@ -242,7 +245,7 @@ pub async fn list(
            and ($3::text is null or job.outcome = $3)
            and ($4::text is null or starts_with(job.job_name, $4))
            and ($5::text is null or ({key}, job.job_id) {than} ($5::{kind}, $6))
-           and ($8::uuid is null or job.user_id = $8)
+           and ($8::uuid is null or job.user_id = $8) and ($9::uuid is null or job.schedule_id = $9)
          order by {key} {way}, job.job_id {way} limit $7",
         SHOWN.replacen("select job.*", &format!("select job.*, {key}::text as sort_key"), 1)
     );
@@ -255,6 +258,7 @@ pub async fn list(
         .bind(after.map(|(_, job)| job))
         .bind(limit)
         .bind(wanted.owner)
+        .bind(wanted.schedule)
         .fetch_all(pool)
         .await?;
     Ok(found)

@@ -1,5 +1,7 @@
 //! What a company may have, where it is not what the settings say, and what it has.
 
+use sqlx::PgExecutor;
+
 use crate::db::{Connection, Error, PgPool};
 use crate::id::CompanyId;
 
@@ -16,6 +18,8 @@ pub struct OwnLimits {
     pub max_running: Option<i32>,
     /// Jobs that are not finished.
     pub max_jobs: Option<i32>,
+    /// Schedules.
+    pub max_schedules: Option<i32>,
 }
 
 /// What a company has of what is limited.
@@ -28,12 +32,12 @@ pub struct Used {
 }
 
 /// The company's own limits.
-pub async fn own(pool: &PgPool, company: CompanyId) -> Result<OwnLimits, Error> {
+pub async fn own(executor: impl PgExecutor<'_>, company: CompanyId) -> Result<OwnLimits, Error> {
     let found = sqlx::query_as(
-        "select max_upload, max_assets, max_stored, max_running, max_jobs from company where company_id = $1",
+        "select max_upload, max_assets, max_stored, max_running, max_jobs, max_schedules from company where company_id = $1",
     )
     .bind(company)
-    .fetch_optional(pool)
+    .fetch_optional(executor)
     .await?;
     Ok(found.unwrap_or_default())
 }
@@ -41,7 +45,8 @@ pub async fn own(pool: &PgPool, company: CompanyId) -> Result<OwnLimits, Error> 
 /// Sets the company's own limits, all of them.
 pub async fn set(pool: &PgPool, company: CompanyId, limits: &OwnLimits) -> Result<(), Error> {
     sqlx::query(
-        "update company set max_upload = $2, max_assets = $3, max_stored = $4, max_running = $5, max_jobs = $6
+        "update company set max_upload = $2, max_assets = $3, max_stored = $4, max_running = $5, max_jobs = $6,
+                max_schedules = $7
           where company_id = $1",
     )
     .bind(company)
@@ -50,6 +55,7 @@ pub async fn set(pool: &PgPool, company: CompanyId, limits: &OwnLimits) -> Resul
     .bind(limits.max_stored)
     .bind(limits.max_running)
     .bind(limits.max_jobs)
+    .bind(limits.max_schedules)
     .execute(pool)
     .await?;
     Ok(())

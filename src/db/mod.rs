@@ -25,6 +25,7 @@ pub mod notice;
 pub mod orders;
 pub mod ready;
 pub mod retention;
+pub mod schedule;
 pub mod seal;
 pub mod settle;
 pub mod signal;

@@ -43,6 +43,58 @@ pub enum OnUnsupported {
     Skip,
 }
 
+/// What becomes of a schedule's run that is due while the one before is not finished.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Overlap {
+    /// It is left out, and noted.
+    #[default]
+    Skip,
+    /// It runs beside the other.
+    Allow,
+}
+
+/// What was last told to a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum ScheduleState {
+    /// It runs when it is due.
+    Active,
+    /// It does not, until it is resumed.
+    Paused,
+    /// No run is to come.
+    Completed,
+}
+
+/// What a schedule is doing, as it is shown (`string-constants/…/r-job-trigger-states`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ShownScheduleState {
+    /// It runs when it is due: `Normal` in IPS.
+    Active,
+    /// It does not, until it is resumed.
+    Paused,
+    /// No run is to come: `Complete` in IPS.
+    Completed,
+    /// It runs when it is due; the last time no job could be made. `lastError` says why.
+    Error,
+    /// A job of it is not finished; a run that is due meanwhile is skipped.
+    Blocked,
+}
+
+/// What became of a run of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum RunOutcome {
+    /// It is a job.
+    Started,
+    /// The one before was not finished.
+    Skipped,
+    /// No job could be made.
+    Refused,
+}
+
 /// What becomes of damaged pictures in a convert job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]

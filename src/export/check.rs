@@ -1,33 +1,33 @@
 //! Checks of an order that need nothing but the order.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use chrono::Utc;
 use lettre::message::Mailbox;
 
 use crate::code::{Code, Mistake, Note};
 use crate::export::order::Order;
-use crate::export::rendition;
+use crate::export::{rendition, schedule};
 
-/// Everything that is wrong with the order by itself, and what there is to know about it.
-pub fn check(order: &Order) -> (Vec<Mistake>, Vec<Note>) {
+/// Everything that is wrong with the order by itself, and what there is to know about it. Runs of a schedule may not be
+/// closer than `shortest_interval`.
+pub fn check(order: &Order, shortest_interval: Duration) -> (Vec<Mistake>, Vec<Note>) {
     let mut mistakes = not_offered(order);
     mistakes.extend(assets(order));
     mistakes.extend(rendition::check(order));
     mistakes.extend(time(order));
+    mistakes.extend(schedule::check(order, shortest_interval));
     mistakes.extend(people(order));
     (mistakes, client(order).into_iter().collect())
 }
 
 fn not_offered(order: &Order) -> Vec<Mistake> {
-    let later = [
-        ("execSchedule", &order.exec_schedule, "Schedules come with version 0.6; use `execTime` for one later run."),
-        (
-            "callbackUrl",
-            &order.callback_url,
-            "Webhooks come with version 0.6; poll the job with `?wait=60` until then.",
-        ),
-    ];
+    let later = [(
+        "callbackUrl",
+        &order.callback_url,
+        "Webhooks come with version 0.6; poll the job with `?wait=60` until then.",
+    )];
     let said = later.iter().filter(|(_, value, _)| value.is_some());
     said.map(|(name, _, remedy)| {
         Mistake::new(format!("/{name}"), Code::NotSupportedYet, format!("`{name}` is not offered yet. {remedy}"))

@@ -1,5 +1,7 @@
 //! What every order is drafted with.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::db::asset::Asset;
@@ -20,6 +22,8 @@ pub struct Desk<'a> {
     pub limits: Limits,
     /// The colour profiles that modifiers may name.
     pub profiles: &'a Library,
+    /// How close the runs of a schedule may be.
+    pub shortest_interval: Duration,
 }
 
 impl Desk<'_> {

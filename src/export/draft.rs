@@ -80,6 +80,8 @@ pub struct DraftFile {
 pub enum Refusal {
     /// The order has mistakes: all of them.
     Mistakes(Vec<Mistake>),
+    /// It is beyond a limit of the company.
+    Beyond(Note),
     /// The database did not answer.
     Db(db::Error),
 }
@@ -101,7 +103,7 @@ pub async fn draft(
     most: usize,
     desk: &Desk<'_>,
 ) -> Result<Draft, Refusal> {
-    let (mut mistakes, mut warnings) = check(&order);
+    let (mut mistakes, mut warnings) = check(&order, desk.shortest_interval);
     let selection = select(connection, company, &order, most).await?;
     let macros = match order.fmt {
         Fmt::Convert => Macros::any_order(image_preset::all(connection, company).await?),
@@ -137,7 +139,11 @@ pub async fn draft(
     }
     if !items.is_empty() && items.iter().all(|item| item.state == ItemState::Skipped) {
         let detail = "Every asset would be skipped, so there is nothing to export.";
-        mistakes.push(Mistake::new("/assetHandleArray", Code::NothingToExport, detail));
+        // A schedule may find other ones when it runs.
+        match order.exec_schedule {
+            Some(_) => warnings.push(Note::new(Code::NothingToExport, detail)),
+            None => mistakes.push(Mistake::new("/assetHandleArray", Code::NothingToExport, detail)),
+        }
     }
     let mut recipes = BTreeMap::new();
     for modifier in modifiers {

@@ -11,7 +11,10 @@ pub mod objects;
 pub mod order;
 pub mod orders;
 pub mod outcome;
+pub mod place;
 pub mod rendition;
+pub mod rights;
+pub mod schedule;
 pub mod selection;
 mod sharing;
 

@@ -6,18 +6,19 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::db::asset::AssetType;
-pub use crate::db::vocabulary::{EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported};
+pub use crate::db::vocabulary::{EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Overlap};
 use crate::id::UserId;
 
 /// An order to export assets. The names are those of ExportJob; what it does not have is camelCase.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = NewExportJob)]
 pub struct Order {
     /// Handles of the assets to export, in the order in which they shall stand in the archive. Either this or `assetFilter`.
     #[schema(min_items = 1)]
     pub asset_handle_array: Option<Vec<String>>,
-    /// Chooses the assets by where and what they are, now and once. Either this or `assetHandleArray`.
+    /// Chooses the assets by where and what they are: now and once, or at each run of a schedule. Either this or
+    /// `assetHandleArray`.
     pub asset_filter: Option<AssetFilter>,
     /// `orig` hands out the uploaded files, `convert` renders them. Not the command `fmt=` of the modifier.
     pub fmt: Fmt,
@@ -45,8 +46,18 @@ pub struct Order {
     pub locale: Option<String>,
     /// When to begin, with a zone. At once when absent.
     pub exec_time: Option<DateTime<Utc>>,
-    /// Recurring exports: not offered yet.
-    pub exec_schedule: Option<Value>,
+    /// Makes it recur: `seconds minutes hours day-of-month month day-of-week [year]`, as Quartz writes it. One of the two
+    /// days is `?`; days of the week are SUN to SAT, or 1 (Sunday) to 7. Beside `,`, `-`, `*` and `/` there are `L` (last),
+    /// `W` (nearest weekday) and `#` (`6#3`: third Friday). Excludes `execTime`.
+    #[schema(max_length = 255, example = "0 30 2 ? * MON-FRI")]
+    pub exec_schedule: Option<String>,
+    /// Whose clocks `execSchedule` goes by: a name of IANA. `UTC` when absent. A time that the clocks skip runs at the next
+    /// instant, one that they show twice runs once.
+    #[schema(max_length = 64, example = "Europe/Amsterdam")]
+    pub time_zone: Option<String>,
+    /// What becomes of a run of the schedule that is due while the one before is not finished: `skip` when absent.
+    #[schema(inline)]
+    pub overlap: Option<Overlap>,
     /// Whose job it shall be: somebody of the company. Needs `exports:manage-all`; whoever sends it when absent.
     pub user_handle: Option<UserId>,
     /// Several pictures of each asset, in the place of `is_modifier` and `macro`. They share what they can of the work.
@@ -82,8 +93,15 @@ pub struct Order {
     pub expires_in: Option<i64>,
 }
 
+impl Order {
+    /// Takes away when it recurs: what is left is the order of one run.
+    pub fn once(&mut self) {
+        (self.exec_schedule, self.time_zone, self.overlap) = (None, None, None);
+    }
+}
+
 /// One of the ways in which every picture of a job is converted.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewRendition {
     /// What it is called in lists and manifest: letters, digits, `-` and `_`. No two names may differ in case only.

@@ -29,7 +29,7 @@ pub async fn select(
 ) -> Result<Selection, db::Error> {
     let mut selection = match (&order.asset_handle_array, &order.asset_filter) {
         (Some(handles), None) => named(connection, company, handles, most).await?,
-        (None, Some(filter)) => filtered(connection, company, filter, most).await?,
+        (None, Some(filter)) => filtered(connection, company, filter, order.exec_schedule.is_some(), most).await?,
         // Told by the checks of the order itself.
         _ => Selection::default(),
     };
@@ -82,6 +82,7 @@ async fn filtered(
     connection: &mut Connection,
     company: CompanyId,
     filter: &AssetFilter,
+    again: bool,
     most: usize,
 ) -> Result<Selection, db::Error> {
     let mut selection = Selection::default();
@@ -99,7 +100,11 @@ async fn filtered(
         selection.mistakes.push(too_many("/assetFilter", most, "more assets"));
     } else if found.is_empty() {
         let detail = "No asset fits the filter, so there is nothing to export. GET /assets takes the same filters.";
-        selection.mistakes.push(Mistake::new("/assetFilter", Code::NothingToExport, detail));
+        match again {
+            // A schedule may find some when it runs.
+            true => selection.warnings.push(Note::new(Code::NothingToExport, detail)),
+            false => selection.mistakes.push(Mistake::new("/assetFilter", Code::NothingToExport, detail)),
+        }
     }
     selection.assets = found.into_iter().map(|asset| ("/assetFilter".to_owned(), asset)).collect();
     Ok(selection)

@@ -13,6 +13,7 @@ mod retention;
 mod scrub;
 mod seal;
 mod sweep;
+mod timetable;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::db;
 pub use retention::{remove_strays, retain};
 pub use scrub::next as scrub;
 pub use sweep::sweep;
+pub use timetable::next as next_run;
 
 use crate::render::ENGINE_VERSION;
 use crate::state::State;
@@ -54,6 +56,7 @@ async fn work(state: State) {
         tasks.spawn(again_after_panics(state.clone(), slot));
     }
     tasks.spawn(again_after_panics(state.clone(), chores));
+    tasks.spawn(again_after_panics(state.clone(), timetable::run));
     tasks.spawn(again_after_panics(state.clone(), scrub::run));
     tasks.spawn(again_after_panics(state, mails));
     while tasks.join_next().await.is_some() {}
@@ -66,6 +69,8 @@ async fn again_after_panics<W: Future<Output = ()> + Send + 'static>(state: Stat
         if state.closing.is_cancelled() {
             return;
         }
+        // What made it panic may still be there.
+        sleep(POLL).await;
     }
 }
 
@@ -178,7 +183,7 @@ pub async fn drain(state: &State) -> Result<usize, db::Error> {
     loop {
         if item::next(state).await? {
             items += 1;
-        } else if !(chore(state).await? || mail::next(state).await?) {
+        } else if !(timetable::next(state).await? || chore(state).await? || mail::next(state).await?) {
             return Ok(items);
         }
     }

@@ -230,19 +230,6 @@ async fn exec_time_in_the_past_is_refused(pool: PgPool) {
 }
 
 #[sqlx::test]
-async fn exec_schedule_says_when(pool: PgPool) {
-    let house = House::open(pool).await;
-    let asset = house.asset("a.jpg", &jpg(1)).await;
-    let order = json!({"assetHandleArray": [asset], "fmt": "orig", "execSchedule": "0 0 0 * * ?"});
-    let errors = house.post("/export-jobs", order).await.is(422)["errors"].clone();
-    for error in errors.as_array().unwrap() {
-        assert_eq!(error["code"], "not-supported-yet");
-        assert!(error["detail"].as_str().unwrap().contains("version"), "{error}");
-    }
-    assert_eq!(errors.as_array().unwrap().len(), 1);
-}
-
-#[sqlx::test]
 async fn a_job_is_one_resource_from_order_to_end(pool: PgPool) {
     let house = House::open(pool).await;
     let asset = house.asset("a.jpg", &jpg(1)).await;

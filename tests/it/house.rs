@@ -231,6 +231,7 @@ impl House {
             "update blob set created_at = created_at - $1::interval",
             "update rendition set used_at = used_at - $1::interval",
             "update link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
+            "update export_schedule set next_run_at = next_run_at - $1::interval",
             "update worker set beat_at = beat_at - $1::interval, live_until = live_until - $1::interval",
             "update notice set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval",
         ];

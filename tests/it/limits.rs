@@ -200,6 +200,7 @@ async fn a_company_has_its_own_limits_where_they_are_set(pool: PgPool) {
         max_running: Some(1),
         max_jobs: Some(1),
         max_stored: Some(0),
+        max_schedules: None,
     };
     limits::set(&house.state.system, ours.company, &own).await.unwrap();
     let shown = ours.get("/info").await.is(200)["limits"].clone();

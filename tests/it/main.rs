@@ -47,6 +47,7 @@ mod render_tiff;
 mod renditions;
 mod retention;
 mod s3;
+mod schedules;
 mod service;
 mod storage;
 mod system;

@@ -21,6 +21,7 @@ pub struct Objects {
     key: String,
     link: String,
     token: String,
+    schedule: String,
 }
 
 impl Objects {
@@ -36,14 +37,18 @@ impl Objects {
         let (job, key) = (text(&job["jobHandle"]), text(&key["keyHandle"]));
         let made = guest.post(&format!("/export-jobs/{job}/links"), json!({"path": "a.txt"})).await.is(201);
         let token = text(&made["url"]).rsplit_once('/').unwrap().1.to_owned();
-        Self { job, asset, preset: "preset-of-ours".into(), key, link: text(&made["linkHandle"]), token }
+        let again =
+            json!({"assetHandleArray": [asset], "fmt": "orig", "execSchedule": "0 0 12 * * ?", "overlap": "allow"});
+        let schedule = text(&guest.post("/export-schedules", again).await.is(201)["scheduleHandle"]);
+        Self { job, asset, preset: "preset-of-ours".into(), key, link: text(&made["linkHandle"]), token, schedule }
     }
 
     /// Handles of things that are nowhere.
     fn nowhere() -> Self {
         let handle = || uuid::Uuid::now_v7().to_string();
         let (link, token) = (handle(), "nothing".into());
-        Self { job: handle(), asset: handle(), preset: "preset-of-nobody".into(), key: handle(), link, token }
+        let preset = "preset-of-nobody".into();
+        Self { job: handle(), asset: handle(), preset, key: handle(), link, token, schedule: handle() }
     }
 
     fn address(&self, path: &str) -> String {
@@ -55,6 +60,7 @@ impl Objects {
             .replace("{position}", "0")
             .replace("{linkHandle}", &self.link)
             .replace("{token}", &self.token)
+            .replace("{scheduleHandle}", &self.schedule)
     }
 }
 
@@ -83,6 +89,19 @@ fn row(method: &str, path: &str) -> Option<(Sent, Other)> {
     let order: fn(&Objects) -> Value = |objects| json!({"assetHandleArray": [objects.asset], "fmt": "convert", "macro": format!("${}$", objects.preset)});
     Some(match (method, path) {
         ("POST", "/export-jobs" | "/export-jobs/validate") => (Json(order), Nothing),
+        ("POST", "/export-schedules") => {
+            let order = |objects: &Objects| json!({"assetHandleArray": [objects.asset], "fmt": "convert", "macro": format!("${}$", objects.preset), "execSchedule": "0 0 12 * * ?"});
+            (Json(order), Nothing)
+        }
+        ("GET" | "DELETE", "/export-schedules/{scheduleHandle}") => (Empty, Nothing),
+        ("PATCH", "/export-schedules/{scheduleHandle}") => (Json(|_| json!({"description": "changed"})), Nothing),
+        (
+            "POST",
+            "/export-schedules/{scheduleHandle}/pause"
+            | "/export-schedules/{scheduleHandle}/resume"
+            | "/export-schedules/{scheduleHandle}/run",
+        ) => (Empty, Nothing),
+        ("GET", "/export-schedules") => (Empty, Own),
         ("GET", "/export-jobs" | "/assets" | "/image-presets" | "/api-keys" | "/audit-log") => (Empty, Own),
         ("GET" | "HEAD" | "DELETE", "/export-jobs/{jobHandle}") => (Empty, Nothing),
         (
@@ -184,10 +203,16 @@ fn plain(answer: Answer, objects: &Objects) -> (u16, String) {
     if let Some(body) = body.as_object_mut() {
         body.remove("requestId");
     }
-    let text =
-        [(&objects.job, "J"), (&objects.asset, "A"), (&objects.key, "K"), (&objects.link, "L"), (&objects.preset, "P")]
-            .into_iter()
-            .fold(body.to_string(), |text, (handle, letter)| text.replace(handle, letter));
+    let text = [
+        (&objects.job, "J"),
+        (&objects.asset, "A"),
+        (&objects.key, "K"),
+        (&objects.link, "L"),
+        (&objects.preset, "P"),
+        (&objects.schedule, "S"),
+    ]
+    .into_iter()
+    .fold(body.to_string(), |text, (handle, letter)| text.replace(handle, letter));
     (status, text)
 }
 
@@ -283,7 +308,7 @@ async fn another_companys_objects_answer_as_if_they_were_nowhere(pool: PgPool) {
     let objects = Objects::made_by(&ann).await;
     let look = async || {
         let mut seen = Vec::new();
-        for path in ["/export-jobs", "/assets", "/image-presets", "/api-keys"] {
+        for path in ["/export-jobs", "/export-schedules", "/assets", "/image-presets", "/api-keys"] {
             let mut shown = ann.get(path).await.is(200);
             let used = shown["items"].as_array_mut().unwrap().iter_mut().filter_map(|item| item.as_object_mut());
             used.for_each(|item| drop(item.remove("lastUsedAt")));
@@ -303,7 +328,7 @@ async fn another_companys_objects_answer_as_if_they_were_nowhere(pool: PgPool) {
                 assert!(!text.contains("\"ann\""), "eve reads what ann did: {text}");
                 continue;
             }
-            for handle in [&objects.job, &objects.asset, &objects.key] {
+            for handle in [&objects.job, &objects.asset, &objects.key, &objects.schedule] {
                 assert!(!text.contains(handle.as_str()), "{} shows {handle}: {text}", operation.name());
             }
             continue;

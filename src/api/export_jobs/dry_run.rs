@@ -2,14 +2,15 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::body::Body;
 use crate::api::caller::Caller;
 use crate::api::export_jobs::allowed::allowed;
-use crate::api::export_jobs::create::{no_recipient, refused};
-use crate::api::limits;
+use crate::api::export_jobs::create::refused;
+use crate::api::export_schedules::schedule::SHOWN_RUNS;
 use crate::api::problem::Problem;
 use crate::api::responses::BadBody;
 use crate::code::Note;
@@ -17,6 +18,8 @@ use crate::db;
 use crate::db::job::Rendition;
 use crate::db::vocabulary::ItemState;
 use crate::export::explain::plan;
+use crate::export::place::{fits_an_archive, no_recipient};
+use crate::export::schedule::Timetable;
 use crate::export::{Desk, DraftFile, DraftItem, Order, draft, header};
 use crate::id::AssetId;
 use crate::render::Header;
@@ -34,6 +37,8 @@ pub struct DryRun {
     renditions: Option<Vec<Rendition>>,
     /// Bytes of the originals that would be read or handed out.
     source_bytes: i64,
+    /// When its first runs would be; null for an order without `execSchedule`. The rest says what a run would do now.
+    next_runs: Option<Vec<DateTime<Utc>>>,
     /// What there is to know.
     warnings: Vec<Note>,
 }
@@ -101,18 +106,27 @@ pub async fn validate(state: Data<State>, caller: Caller, order: Body<Order>) ->
     let desk = state.desk();
     let draft =
         draft(&mut connection, caller.company, order, state.settings.max_items, &desk).await.map_err(refused)?;
-    limits::check_archive(&draft, &state.settings)?;
+    fits_an_archive(&draft, &state.settings).map_err(refused)?;
+    let next_runs = next_runs(&mut connection, &draft.order).await?;
     let source_bytes =
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;
-    warnings.extend(no_recipient(&state, &draft.order, user.as_ref()));
+    warnings.extend(no_recipient(&state.settings, &draft.order, user.as_ref()));
     Ok(HttpResponse::Ok().json(DryRun {
         items: draft.items.into_iter().map(|item| tried(item, draft.renditions.as_deref(), &desk)).collect(),
         effective_modifier: draft.effective_modifier,
         renditions: draft.renditions,
         source_bytes,
+        next_runs,
         warnings,
     }))
+}
+
+/// When the first runs of an order would be that recurs.
+async fn next_runs(connection: &mut db::Connection, order: &Order) -> Result<Option<Vec<DateTime<Utc>>>, Problem> {
+    let Some(timetable) = Timetable::of(order).transpose().map_err(Problem::refused)? else { return Ok(None) };
+    let now = db::schedule::now(connection).await?;
+    Ok(Some(timetable.from(timetable.next(now), SHOWN_RUNS)))
 }
 
 /// What would become of an item: plans its pictures from the header that was read at upload.

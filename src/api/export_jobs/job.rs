@@ -10,7 +10,7 @@ use crate::db::job::Rendition;
 use crate::db::vocabulary::{
     EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Outcome, ShownState,
 };
-use crate::id::{JobId, UserId};
+use crate::id::{JobId, ScheduleId, UserId};
 
 /// An export job. Its assets are not in it: they are `…/items`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -20,6 +20,8 @@ pub struct Job {
     pub job_handle: JobId,
     /// Whose it is; null where the service asks for no keys.
     pub user_handle: Option<UserId>,
+    /// The schedule whose run it is; null when somebody ordered it. It may have been deleted since.
+    pub schedule_handle: Option<ScheduleId>,
     /// Its name for people.
     pub job_name: String,
     /// As it was sent.
@@ -181,6 +183,7 @@ impl From<db::job::Job> for Job {
             links: Links::of(job.job_id),
             run: job.run,
             user_handle: job.user_id,
+            schedule_handle: job.schedule_id,
             job_name: job.job_name,
             description: job.description,
             fmt: job.fmt,

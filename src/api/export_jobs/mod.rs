@@ -1,6 +1,6 @@
 //! Export jobs: ordered, watched, told what to do.
 
-mod allowed;
+pub(super) mod allowed;
 pub mod create;
 pub mod dry_run;
 pub mod files;

@@ -20,7 +20,7 @@ use crate::api::responses::{BadQuery, Missing};
 use crate::db;
 use crate::db::job::{Listed, Sort, Wanted};
 use crate::db::vocabulary::{JobState, Outcome, ShownState};
-use crate::id::JobId;
+use crate::id::{JobId, ScheduleId};
 use crate::state::State;
 
 /// How often a waiting request looks whether its key still holds.
@@ -121,6 +121,8 @@ pub struct Filters {
     outcome: Option<Outcome>,
     /// Only jobs whose name begins with this.
     name: Option<String>,
+    /// Only the runs of this schedule.
+    schedule_handle: Option<ScheduleId>,
     /// `createdAt`, `finishedAt` or `jobName`; with `-` before it the last comes first. `-createdAt` when absent.
     sort: Option<String>,
     /// Jobs on a page, 1 to 1000; 100 when absent.
@@ -154,6 +156,7 @@ pub async fn list(
         outcome: filters.outcome,
         name: filters.name.as_deref(),
         owner: if caller.sees_all() { None } else { Some(caller.user.unwrap_or_default()) },
+        schedule: filters.schedule_handle,
         sort,
         descending,
     };

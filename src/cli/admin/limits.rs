@@ -16,8 +16,8 @@ pub struct Arguments {
     #[arg(long, default_value = company::DEFAULT)]
     company: String,
 
-    /// What is to hold for it, named as in `GET /info`: uploadBytes, assets, storedBytes, runningItems, unfinishedJobs. A
-    /// value is a number, `none` for no limit, or `default` for what the settings say. What is not named stays.
+    /// What is to hold for it, named as in `GET /info`: uploadBytes, assets, storedBytes, runningItems, unfinishedJobs,
+    /// schedules. A value is a number, `none` for no limit, or `default` for what the settings say. What is not named stays.
     #[arg(value_name = "LIMIT=VALUE", value_parser = wish)]
     limits: Vec<Wish>,
 
@@ -32,7 +32,7 @@ struct Wish {
     value: Option<i64>,
 }
 
-const NAMES: [&str; 5] = ["uploadBytes", "assets", "storedBytes", "runningItems", "unfinishedJobs"];
+const NAMES: [&str; 6] = ["uploadBytes", "assets", "storedBytes", "runningItems", "unfinishedJobs", "schedules"];
 
 fn wish(said: &str) -> Result<Wish, String> {
     let (name, value) = said.split_once('=').ok_or("write LIMIT=VALUE, such as assets=1000")?;
@@ -66,12 +66,12 @@ pub async fn run(arguments: Arguments) -> Result<(), Refusal> {
         let line = NewLine::of_command(company, "set-limits", arguments.company.as_str());
         audit::write(&pool, &line).await.map_err(unavailable)?;
     }
-    let OwnLimits { max_upload, max_assets, max_stored, max_running, max_jobs } = own;
+    let OwnLimits { max_upload, max_assets, max_stored, max_running, max_jobs, max_schedules } = own;
     println!(
         "{}",
         json!({
             "company": arguments.company, "uploadBytes": max_upload, "assets": max_assets, "storedBytes": max_stored,
-            "runningItems": max_running, "unfinishedJobs": max_jobs,
+            "runningItems": max_running, "unfinishedJobs": max_jobs, "schedules": max_schedules,
         })
     );
     Ok(())
@@ -87,7 +87,8 @@ fn apply(own: &mut OwnLimits, wish: &Wish) -> Result<(), Refusal> {
         "assets" => own.max_assets = wish.value,
         "storedBytes" => own.max_stored = wish.value,
         "runningItems" => own.max_running = small()?,
-        _ => own.max_jobs = small()?,
+        "unfinishedJobs" => own.max_jobs = small()?,
+        _ => own.max_schedules = small()?,
     }
     Ok(())
 }
