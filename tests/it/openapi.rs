@@ -141,15 +141,19 @@ fn examples(operation: &Value) -> Vec<(String, Value)> {
 async fn every_example_works_when_pasted_into_a_seeded_service(pool: PgPool) {
     let house = House::open(pool).await;
     admin::register(&house.state.system, &house.state.storage, house.state.company).await.unwrap();
-    // No document knows the handle of a job: whoever pastes takes that of his own.
+    // No document knows the handle of a job or a schedule: whoever pastes takes that of his own.
     let order = serde_json::json!({"assetFilter": {"folder": "samples"}, "fmt": "orig"});
     let job = house.post("/export-jobs", order).await.is(202)["jobHandle"].as_str().unwrap().to_owned();
+    let order =
+        serde_json::json!({"assetFilter": {"folder": "samples"}, "fmt": "orig", "execSchedule": "0 0 12 * * ?"});
+    let schedule = house.post("/export-schedules", order).await.is(201)["scheduleHandle"].as_str().unwrap().to_owned();
     let mut sent = 0;
     for (name, operation) in operations() {
         let (method, path) = name.split_once(' ').unwrap();
         for (example, body) in examples(&operation) {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            let address = address(&path.replace("{jobHandle}", &job), &operation);
+            let path = path.replace("{jobHandle}", &job).replace("{scheduleHandle}", &schedule);
+            let address = address(&path, &operation);
             let request = TestRequest::default().method(method).uri(&address).set_json(&body);
             let answer = house.send(request).await;
             let said = String::from_utf8_lossy(&answer.body);

@@ -37,8 +37,7 @@ impl Objects {
         let (job, key) = (text(&job["jobHandle"]), text(&key["keyHandle"]));
         let made = guest.post(&format!("/export-jobs/{job}/links"), json!({"path": "a.txt"})).await.is(201);
         let token = text(&made["url"]).rsplit_once('/').unwrap().1.to_owned();
-        let again =
-            json!({"assetHandleArray": [asset], "fmt": "orig", "execSchedule": "0 0 12 * * ?", "overlap": "allow"});
+        let again = json!({"assetHandleArray": [asset], "fmt": "convert", "macro": "$preset-of-ours$", "onUnconvertible": "fail", "execSchedule": "0 0 12 * * ?", "overlap": "allow"});
         let schedule = text(&guest.post("/export-schedules", again).await.is(201)["scheduleHandle"]);
         Self { job, asset, preset: "preset-of-ours".into(), key, link: text(&made["linkHandle"]), token, schedule }
     }

@@ -566,8 +566,7 @@ async fn exec_schedule_needs_the_right_to_schedules(pool: PgPool) {
 #[sqlx::test]
 async fn a_run_may_do_what_its_author_may_at_that_time(pool: PgPool) {
     let house = guarded(pool).await;
-    let mut ann =
-        with(&house, "ann", &[AssetsRead, AssetsWrite, ExportsCreate, ExportsCreateOriginal, Schedules]).await;
+    let ann = with(&house, "ann", &[AssetsRead, AssetsWrite, ExportsCreate, ExportsCreateOriginal, Schedules]).await;
     let first = ann.key.clone();
     ann.asset("a.jpg", &jpg(1)).await;
     let order = json!({"assetFilter": {"recursive": true}, "fmt": "orig", "execSchedule": NOON});
