@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-env-changed=PATH");
     let target = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
     let nasm = || Command::new("nasm").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if matches!(target.as_str(), "x86" | "x86_64") && !nasm().is_ok_and(|status| status.success()) {

@@ -1,10 +1,10 @@
-//! What the second wall between companies costs whoever polls: looking at a job behind the wall, beside the same look
-//! without it and beside reading one row by its key. The three take turns, so that the machine's mood is everybody's.
+//! What the second wall between companies costs: whoever polls looks at a job behind the wall, beside the same look
+//! without it and beside reading one row by its key; and whoever works claims and settles with it and without. All take
+//! turns, so that the machine's mood is everybody's.
 //!
 //!     cargo bench --bench walls [-- FOLDER]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(dead_code, reason = "other benches use the rest")]
 mod rows;
 
 use std::time::{Duration, Instant};
@@ -12,17 +12,18 @@ use std::time::{Duration, Instant};
 use offprint::db::cluster::Cluster;
 use offprint::db::vocabulary::Fmt;
 use offprint::db::wall::acting_for;
-use offprint::db::{self, PgPool};
-use offprint::id::JobId;
+use offprint::db::{self, PgPool, item};
+use offprint::id::{JobId, WorkerId};
 
-use rows::{Company, company, job};
+use rows::{Company, company, job, settled, terms};
 
 const CLIENTS: u64 = 8;
+const WORKERS: u64 = 2;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 
-/// How often so many clients do it in a second.
-async fn per_second(work: impl AsyncFn()) -> f64 {
+/// How often so many do it in a second.
+async fn per_second(many: u64, work: impl AsyncFn()) -> f64 {
     let begun = Instant::now();
     let one = async || {
         let mut done = 0_u64;
@@ -32,12 +33,12 @@ async fn per_second(work: impl AsyncFn()) -> f64 {
         }
         done
     };
-    let done: u64 = futures_util::future::join_all((0..CLIENTS).map(|_| one())).await.into_iter().sum();
+    let done: u64 = futures_util::future::join_all((0..many).map(|_| one())).await.into_iter().sum();
     done as f64 / begun.elapsed().as_secs_f64()
 }
 
 async fn look(pool: &PgPool, company: Company, job: JobId) -> f64 {
-    per_second(async || drop(db::job::find(pool, company.id, job).await.unwrap())).await
+    per_second(CLIENTS, async || drop(db::job::find(pool, company.id, job).await.unwrap())).await
 }
 
 async fn bare(pool: &PgPool, company: Company) -> f64 {
@@ -45,12 +46,23 @@ async fn bare(pool: &PgPool, company: Company) -> f64 {
         let row = sqlx::query_scalar::<_, String>("select name from company where company_id = $1").bind(company.id);
         drop(row.fetch_one(pool).await.unwrap());
     };
-    per_second(read).await
+    per_second(CLIENTS, read).await
 }
 
-/// Takes the wall down, or puts it up again, where a look or the bare row would meet it.
+/// Claims and settles, one by one.
+async fn work(pool: &PgPool) -> f64 {
+    let one = async || {
+        let terms = terms(WorkerId::new());
+        let claim = item::claim(pool, &terms).await.unwrap().unwrap();
+        settled(pool, terms.worker, &claim).await;
+    };
+    per_second(WORKERS, one).await
+}
+
+/// Takes the wall down, or puts it up again.
 async fn wall(pool: &PgPool, order: &str) {
-    for table in ["company", "export_job", "export_item", "notice", "archive"] {
+    let tables = sqlx::query_scalar::<_, String>("select tablename from pg_policies").fetch_all(pool).await.unwrap();
+    for table in tables {
         let sql = format!("alter table {table} {order} row level security");
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap();
     }
@@ -74,13 +86,18 @@ async fn main() {
     let behind = db::pool(cluster.connect_options(), CLIENTS as u32);
     let owner = company(&system, "first").await;
     let watched = job(&system, owner, Fmt::Convert, 1000).await;
+    job(&system, owner, Fmt::Convert, 100_000).await;
+    sqlx::query("vacuum analyze").execute(&system).await.unwrap();
     let (mut walled, mut free, mut open, mut rows) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut worked_behind, mut worked_open) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         walled.push(acting_for(owner.id, look(&behind, owner, watched)).await);
         free.push(look(&system, owner, watched).await);
+        worked_behind.push(work(&system).await);
         wall(&system, "disable").await;
         open.push(look(&system, owner, watched).await);
         rows.push(bare(&system, owner).await);
+        worked_open.push(work(&system).await);
         wall(&system, "enable").await;
     }
     let (walled, free, open, rows) = (median(walled), median(free), median(open), median(rows));
@@ -89,6 +106,8 @@ async fn main() {
     println!("| a look at a job, no wall | {open:.0} | {:.2} |", open / rows);
     println!("| a look at a job for all companies, with its policies | {free:.0} | {:.2} |", free / rows);
     println!("| a look at a job for one company, which is named first | {walled:.0} | {:.2} |", walled / rows);
+    let (behind_it, without) = (median(worked_behind), median(worked_open));
+    println!("claim and settle, {WORKERS} workers: {without:.0}/s without the wall, {behind_it:.0}/s behind it");
     behind.close().await;
     system.close().await;
     cluster.stop().await.unwrap();

@@ -231,6 +231,8 @@ pub async fn list_keys(
 }
 
 /// Show a key.
+///
+/// Who may call with it, what it is allowed and when it was last used; the key itself is shown once, when it is made.
 #[utoipa::path(
     tag = "keys",
     operation_id = "showApiKey",

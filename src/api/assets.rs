@@ -216,6 +216,8 @@ fn place(key: &[String]) -> Option<Place> {
 }
 
 /// Show an asset.
+///
+/// What it is and where it lies; its bytes are at `/content`.
 #[utoipa::path(
     tag = "assets",
     params(("assetHandle" = AssetId, Path, description = "The asset.", example = "00000000-0000-7000-8000-000000000001")),

@@ -6,6 +6,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpResponse};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, ContactBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, ResponseBuilder,
@@ -92,20 +93,35 @@ fn make() -> OpenApi {
         .map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build())
         .to_vec(),
     );
+    // Whatever address the document came from.
+    document.servers = Some(vec![ServerBuilder::new().url("/").description(Some("This service.")).build()]);
     secure(&mut document);
     for (method, path, operation) in operations(&mut document) {
         // One handler may answer GET and HEAD; in the document each operation needs a name of its own.
-        if method == "HEAD"
-            && let Some(id) = operation.operation_id.as_mut()
-        {
-            id.push_str("_head");
+        if let Some(id) = operation.operation_id.as_mut() {
+            *id = camel_case(id) + if method == "HEAD" { "Head" } else { "" };
         }
         let alternatives = access::needs(method, path).map(Needs::alternatives).unwrap_or_default();
         add_common_answers(operation, !alternatives.is_empty());
         let requirement = |names: Vec<String>| SecurityRequirement::new("key", names);
         operation.security = Some(alternatives.into_iter().map(requirement).collect());
     }
+    drop_unused(&mut document);
     document
+}
+
+/// The name of a function as names are written on the wire.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
+}
+
+/// Takes out the schemas that nothing refers to: a page has its lines within itself.
+fn drop_unused(document: &mut OpenApi) {
+    let text = document.to_json().unwrap_or_default();
+    let Some(components) = document.components.as_mut() else { return };
+    components.schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
 }
 
 /// Shows the key, so that Swagger UI's Authorize works.

@@ -87,6 +87,8 @@ pub async fn list_image_presets(
 }
 
 /// Show an image preset.
+///
+/// Its modifier as it was saved.
 #[utoipa::path(
     tag = "image presets",
     params(("name" = String, Path, description = "The preset's name. Case does not count.", example = "test")),

@@ -78,6 +78,8 @@ pub struct ModifierCommands {
 }
 
 /// List the commands of the modifier language.
+///
+/// With syntax, range, default, where each holds, whether it is supported, an example and the page that documents it.
 #[utoipa::path(tag = "modifiers", operation_id = "listModifierCommands",
     responses((status = 200, description = "Every documented command.", body = ModifierCommands)))]
 #[get("/modifier-commands")]

@@ -222,6 +222,8 @@ pub struct Health {
 }
 
 /// Tell that the process lives.
+///
+/// Asks nobody else: restart a process that does not answer, and take one that is not ready out of service.
 #[utoipa::path(tag = "service", responses((status = 200, description = "It lives.", body = Health)))]
 #[get("/health/live")]
 pub async fn live() -> HttpResponse {

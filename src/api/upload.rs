@@ -65,7 +65,7 @@ pub struct Uploaded {
         content = UploadForm,
         content_type = "multipart/form-data",
         description = "The files, such as `curl -F folder=spring/shoes -F file=@a.jpg -F file=@b.jpg`.",
-        example = json!({"folder": "spring/shoes"})
+        example = json!({"folder": "spring/shoes", "file": ["the bytes of a.jpg", "the bytes of b.jpg"]})
     ),
     responses(
         (status = 201, description = "The assets. `Location` when it is one.", body = Uploaded,

@@ -19,12 +19,18 @@ impl Failure {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
     }
+
+    /// A file that ends too early, as the sentence says.
+    pub fn truncated(sentence: &str) -> Self {
+        let remedy = "Upload it whole, or export what there is of it with `onCorrupt: warn`.";
+        Self::new(Code::Truncated, format!("{sentence} {remedy}"))
+    }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => Self::new(Code::Truncated, "The file ends before its picture does."),
+            std::io::ErrorKind::UnexpectedEof => Self::truncated("The file ends before its picture does."),
             std::io::ErrorKind::NotFound => Self::new(Code::OriginalMissing, "The source file is not there."),
             std::io::ErrorKind::StorageFull => Self::new(Code::StorageFull, "There is no room for the picture."),
             // Decoders report damage as errors of reading; only the system's own have a number.

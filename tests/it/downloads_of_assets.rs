@@ -195,7 +195,7 @@ async fn get_and_head_are_both_documented(pool: PgPool) {
     let house = House::open(pool).await;
     let document = house.get("/openapi.json").await.is(200);
     let content = &document["paths"]["/assets/{assetHandle}/content"];
-    for (method, id) in [("get", "download_content"), ("head", "download_content_head"), ("put", "replace_content")] {
+    for (method, id) in [("get", "downloadContent"), ("head", "downloadContentHead"), ("put", "replaceContent")] {
         assert_eq!(content[method]["operationId"], id);
         assert!(content[method]["summary"].is_string() && content[method]["description"].is_string());
     }

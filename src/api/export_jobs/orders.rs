@@ -52,6 +52,8 @@ pub async fn pause(state: Data<State>, caller: Caller, path: JobPath) -> Result<
 }
 
 /// Resume a paused job.
+///
+/// Items that were held wait for their turn again.
 #[utoipa::path(tag = "export jobs", operation_id = "resumeExportJob", params(("jobHandle" = String, Path, description = "The job.")),
     responses((status = 200, description = "The job, going on.", body = Job), Missing, Conflict))]
 #[post("/export-jobs/{jobHandle}/resume")]
@@ -70,6 +72,8 @@ pub async fn stop(state: Data<State>, caller: Caller, path: JobPath) -> Result<H
 }
 
 /// Begin a scheduled job now.
+///
+/// It does not begin again at the time it was scheduled for.
 #[utoipa::path(tag = "export jobs", operation_id = "runExportJob", params(("jobHandle" = String, Path, description = "The job.")),
     responses((status = 200, description = "The job, begun.", body = Job), Missing, Conflict))]
 #[post("/export-jobs/{jobHandle}/run")]

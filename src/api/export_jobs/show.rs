@@ -135,6 +135,8 @@ pub struct Filters {
 }
 
 /// List jobs.
+///
+/// The newest first unless `sort` says otherwise. Whoever may not read the jobs of all sees their own.
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "listExportJobs",

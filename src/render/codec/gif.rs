@@ -8,7 +8,6 @@ use image::codecs::gif::GifDecoder;
 
 use super::decode::{Rows, through_image};
 use super::{colors, failed, indexed};
-use crate::code::Code;
 use crate::render::failure::Failure;
 use crate::render::header::image_failure;
 use crate::render::pixels::Raster;
@@ -17,7 +16,7 @@ use crate::render::plan::Encode;
 /// Decodes the first frame, laid on the transparent screen.
 pub(super) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Result<(), Failure> {
     let whole = reaches_trailer(&mut input).unwrap_or(false);
-    let truncated = || Failure::new(Code::Truncated, "The GIF ends before its trailer.");
+    let truncated = || Failure::truncated("The GIF ends before its trailer.");
     if !whole && !rows.accepts_damage() {
         return Err(truncated());
     }

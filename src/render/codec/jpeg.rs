@@ -37,7 +37,7 @@ pub(super) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Res
         if whole {
             Failure::new(Code::Corrupt, format!("The JPEG is damaged: {detail}."))
         } else {
-            Failure::new(Code::Truncated, "The JPEG ends before its picture does.")
+            Failure::truncated("The JPEG ends before its picture does.")
         }
     };
     // The codec unwinds on damage; that is its way to report it.

@@ -191,7 +191,7 @@ impl Strips {
     fn packed(&self, at: usize, most: usize) -> Result<Vec<u8>, Failure> {
         let (offset, length) = self.places[at];
         if self.length < offset.saturating_add(length) {
-            return Err(Failure::new(Code::Truncated, "The TIFF ends before its picture does."));
+            return Err(Failure::truncated("The TIFF ends before its picture does."));
         }
         let mut packed = vec![0; length.min(most as u64) as usize];
         self.file.read_exact_at(&mut packed, offset)?;

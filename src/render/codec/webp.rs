@@ -27,7 +27,7 @@ pub(super) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Res
     // The decoders are content with what there is; the container says how long it should be.
     let said = u64::from(u32::from_le_bytes([start[4], start[5], start[6], start[7]])) + 8;
     let whole = input.seek(SeekFrom::End(0))? >= said;
-    let truncated = || Failure::new(Code::Truncated, "The WebP is shorter than it says.");
+    let truncated = || Failure::truncated("The WebP is shorter than it says.");
     if !whole && !rows.accepts_damage() {
         return Err(truncated());
     }

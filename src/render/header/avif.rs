@@ -108,7 +108,7 @@ fn top(input: &mut (impl BufRead + Seek)) -> Result<(Vec<u8>, u64, u32), Failure
     match meta {
         Some((meta, begin)) => Ok((meta, begin, film.unwrap_or(1).max(1))),
         None if film.is_some() => Err(unsupported("that is a film without a picture of its own")),
-        None => Err(Failure::new(Code::Truncated, "The AVIF ends before it says what is in it.")),
+        None => Err(Failure::truncated("The AVIF ends before it says what is in it.")),
     }
 }
 
@@ -274,7 +274,7 @@ pub(in crate::render) fn bytes(
         input.seek(SeekFrom::Start(*start))?;
         let read = input.take(wanted.min(left)).read_to_end(&mut data)? as u64;
         if read < wanted.min(left) && length.is_some() && whole {
-            return Err(Failure::new(Code::Truncated, "The AVIF ends before its picture does."));
+            return Err(Failure::truncated("The AVIF ends before its picture does."));
         }
     }
     Ok(data)

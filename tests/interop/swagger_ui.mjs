@@ -1,0 +1,95 @@
+// What an integrator does first, by clicking in Swagger UI: authorize, upload, create a job, look until it is done,
+// download. swagger_ui.mjs URL CHROMIUM PICTURE [KEY]; runs where playwright-core is installed.
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+const { chromium } = createRequire(process.cwd() + "/")("playwright-core");
+const [url, executablePath, picture, key] = process.argv.slice(2);
+
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+const page = await browser.newPage({ acceptDownloads: true });
+page.setDefaultTimeout(20_000);
+const errors = [], abroad = [];
+page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+page.on("pageerror", (error) => errors.push(String(error)));
+page.on("request", (request) => {
+  if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(url)) abroad.push(request.url());
+});
+
+function must(truth, what) {
+  if (!truth) throw new Error(what);
+}
+
+/** Opens an operation and makes its fields ready to be filled. */
+async function open(method, path) {
+  const block = page.locator(`.opblock-${method}`).filter({ has: page.locator(`[data-path="${path}"]`) });
+  await block.locator(".opblock-summary-control").click();
+  await block.locator(".try-out__btn").click();
+  return block;
+}
+
+/** Presses Execute and waits for the answer's status. */
+async function execute(block) {
+  const button = block.locator(".execute");
+  const answer = page.waitForResponse((response) => response.url().startsWith(url));
+  await button.click();
+  const status = (await answer).status();
+  await block.locator(".live-responses-table .response-col_status").first().waitFor();
+  return status;
+}
+
+async function body(block) {
+  return JSON.parse(await block.locator(".live-responses-table .highlight-code code").first().innerText());
+}
+
+await page.goto(url + "/swagger-ui/");
+await page.waitForSelector(".opblock");
+const operations = await page.locator(".opblock").count();
+
+if (key) {
+  await page.locator(".auth-wrapper .btn.authorize").click();
+  await page.locator(".dialog-ux input").first().fill(key);
+  await page.locator(".dialog-ux .btn.authorize").click();
+  await page.locator(".dialog-ux .btn-done").click();
+}
+
+const upload = await open("post", "/assets");
+const add = upload.locator(".json-schema-form-item-add");
+if (await add.count()) await add.first().click();
+await upload.locator("input[type=file]").first().setInputFiles(picture);
+for (const empty of await upload.locator(".parameter__empty_value_toggle input").all()) {
+  if (await empty.isChecked()) await empty.uncheck();
+}
+must((await execute(upload)) === 201, "the upload was not answered with 201");
+const asset = (await body(upload)).assets[0];
+must(asset.size === readFileSync(picture).length, "the asset is not as long as the picture");
+
+const create = await open("post", "/export-jobs");
+const order = { assetHandleArray: [asset.assetHandle], fmt: "convert", is_modifier: "wid=40&fmt=png", jobName: "clicked" };
+await create.locator("textarea.body-param__text").fill(JSON.stringify(order));
+must((await execute(create)) === 202, "the job was not answered with 202");
+const { jobHandle } = await body(create);
+
+const show = await open("get", "/export-jobs/{jobHandle}");
+await show.locator('tr[data-param-name="jobHandle"] input').fill(jobHandle);
+await show.locator('tr[data-param-name="wait"] input').fill("20");
+let job;
+do {
+  must((await execute(show)) === 200, "the job was not answered with 200");
+  job = await body(show);
+} while (job.state !== "finished");
+must(job.outcome === "succeeded", `the job ended as ${job.outcome}`);
+
+const fetch = await open("get", "/export-jobs/{jobHandle}/download");
+await fetch.locator('tr[data-param-name="jobHandle"] input').fill(jobHandle);
+must((await execute(fetch)) === 200, "the download was not answered with 200");
+const saved = page.waitForEvent("download");
+await fetch.locator('.live-responses-table a[download], .live-responses-table .download-contents').first().click();
+const file = readFileSync(await (await saved).path());
+must(file.subarray(1, 4).toString() === "PNG", "what was downloaded is no PNG");
+
+await browser.close();
+console.log(`Swagger UI: ${operations} operations; uploaded, ordered, watched and downloaded ${file.length} bytes by clicking`);
+if (errors.length || abroad.length) {
+  console.error("errors on the page:", errors, "requests to elsewhere:", abroad);
+  process.exit(1);
+}
