@@ -167,12 +167,13 @@ pub struct ListAssets {
     #[param(required = false, example = true)]
     recursive: bool,
     /// These bytes only: tells whether a file is there already.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9a-fA-F]{64}$")]
     sha256: Option<Digest>,
     /// Assets on a page, from 1 to 1000.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
     /// `nextCursor` of the page before. It belongs to the filters it was given for.
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

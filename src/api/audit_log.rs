@@ -92,6 +92,7 @@ pub struct AuditFilters {
     limit: Option<u32>,
     /// `nextCursor` of the page before.
     #[serde(skip_serializing)]
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

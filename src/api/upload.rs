@@ -39,8 +39,9 @@ pub struct UploadForm {
     /// The folder for the files that follow, as `a/b`; without it the top.
     #[schema(example = "spring/shoes", required = false)]
     folder: String,
-    /// When the files that follow were last changed (RFC 3339); becomes the time of their entry in archives.
-    #[schema(format = "date-time", required = false, example = "2026-12-24T06:00:00Z")]
+    /// When the files that follow were last changed (RFC 3339); becomes the time of their entry in archives. Empty counts as
+    /// absent.
+    #[schema(required = false, example = "2026-12-24T06:00:00Z")]
     last_modified: String,
     /// One or many files. A file's name is taken from its part; its type is told from its bytes.
     #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
@@ -64,8 +65,7 @@ pub struct Uploaded {
     request_body(
         content = UploadForm,
         content_type = "multipart/form-data",
-        description = "The files, such as `curl -F folder=spring/shoes -F file=@a.jpg -F file=@b.jpg`.",
-        example = json!({"folder": "spring/shoes", "file": ["the bytes of a.jpg", "the bytes of b.jpg"]})
+        description = "The files, such as `curl -F folder=spring/shoes -F file=@a.jpg -F file=@b.jpg`."
     ),
     responses(
         (status = 201, description = "The assets. `Location` when it is one.", body = Uploaded,

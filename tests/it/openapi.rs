@@ -67,7 +67,10 @@ fn every_operation_is_described() {
             }
         }
         if let Some(body) = operation["requestBody"]["content"].as_object() {
-            let shown = body.values().all(|content| content.get("example").or(content.get("examples")).is_some());
+            // An example of a form would be sent in place of the files that somebody chooses; its fields have their own.
+            let shown = body.iter().all(|(mime, content)| {
+                mime.starts_with("multipart/") || content.get("example").or(content.get("examples")).is_some()
+            });
             assert!(shown, "{name} has a body without an example");
         }
     }

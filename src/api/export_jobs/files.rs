@@ -72,6 +72,7 @@ pub struct FileFilters {
     limit: Option<u32>,
     /// `nextCursor` of the page before.
     #[serde(skip_serializing)]
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 
@@ -346,6 +347,7 @@ fn zip_name(job_name: &str) -> String {
 #[into_params(parameter_in = Query)]
 pub struct Form {
     /// `json` or `csv`. When absent `Accept: text/csv` gives CSV, everything else JSON.
+    #[param(pattern = "^(json|csv)$")]
     format: Option<String>,
 }
 

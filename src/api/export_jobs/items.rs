@@ -191,6 +191,7 @@ pub struct ItemFilters {
     limit: Option<u32>,
     /// `nextCursor` of the page before.
     #[serde(skip_serializing)]
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

@@ -64,6 +64,7 @@ pub struct EventFilters {
     limit: Option<u32>,
     /// `nextCursor` of the page before. A stream has none.
     #[serde(skip_serializing)]
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

@@ -124,6 +124,7 @@ pub struct Filters {
     /// Only the runs of this schedule.
     schedule_handle: Option<ScheduleId>,
     /// `createdAt`, `finishedAt` or `jobName`; with `-` before it the last comes first. `-createdAt` when absent.
+    #[param(pattern = "^-?(createdAt|finishedAt|jobName)$")]
     sort: Option<String>,
     /// Jobs on a page, 1 to 1000; 100 when absent.
     #[serde(skip_serializing)]
@@ -131,6 +132,7 @@ pub struct Filters {
     limit: Option<u32>,
     /// `nextCursor` of the page before.
     #[serde(skip_serializing)]
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 
