@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, post};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::asset_change::safe_folder;
@@ -31,7 +31,8 @@ const MAX_FILES: usize = 1000;
 const MAX_TEXT: usize = 4096;
 
 /// The parts of an upload. They are read in order: `folder` and `lastModified` hold for the files that follow them.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = Upload)]
 #[allow(dead_code, reason = "only shown in the document: parts are read one after the other")]
 #[schema(rename_all = "camelCase")]
