@@ -61,6 +61,11 @@ const TABLE: &[Row] = &[
     ("POST", "/export-jobs/{jobHandle}/links", ORDER_JOBS),
     ("GET", "/export-jobs/{jobHandle}/links", SEE_JOBS),
     ("DELETE", "/export-jobs/{jobHandle}/links/{linkHandle}", ORDER_JOBS),
+    ("GET", "/export-jobs/{jobHandle}/deliveries", SEE_JOBS),
+    ("POST", "/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay", ORDER_JOBS),
+    // Whoever has it can pretend to be us.
+    ("GET", "/webhook-secret", All(&[Admin])),
+    ("POST", "/webhook-secret/rotate", All(&[Admin])),
     // The address itself is the key.
     ("GET", "/downloads/{token}", Nothing),
     ("POST", "/assets", All(&[AssetsWrite])),

@@ -40,6 +40,7 @@ pub mod system;
 pub mod trace;
 pub mod upload;
 pub mod usage;
+pub mod webhook_secret;
 pub mod workers;
 
 use actix_web::body::MessageBody;
@@ -80,6 +81,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(export_jobs::links::create_link)
         .service(export_jobs::links::list_links)
         .service(export_jobs::links::revoke_link)
+        .service(export_jobs::deliveries::list_deliveries)
+        .service(export_jobs::deliveries::replay)
+        .service(webhook_secret::show_secret)
+        .service(webhook_secret::rotate_secret)
         .service(downloads::open_link)
         .service(upload::upload_assets)
         .service(assets::list_assets)

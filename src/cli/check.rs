@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::wish::Wish;
 use super::{Refusal, print_json};
-use crate::export::Desk;
 use crate::export::explain::{Explanation, plan};
+use crate::export::{Callbacks, Desk};
 use crate::language::Attributes;
 use crate::render::{self, Files, Limits};
 
@@ -31,7 +31,8 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     if let Some(source) = source {
         let header = render::probe(&source).map_err(|failure| Refusal::new(failure.code, failure.detail))?;
         let files = Files { objects: wish.files(&understood), ..Files::only(source.clone()) };
-        let desk = Desk { attributes: &Attributes::default(), limits: Limits::default(), profiles: &profiles };
+        let (attributes, limits, callbacks) = (Attributes::default(), Limits::default(), Callbacks::default());
+        let desk = Desk { attributes: &attributes, limits, profiles: &profiles, callbacks: &callbacks };
         let plan = plan(&understood.recipe, Some(&header), &files.headers(), &desk);
         explanation = explanation.with_picture(&part(source.file_name()), plan);
     }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::db::asset::Asset;
+use crate::export::Callbacks;
 use crate::language::{Attributes, Recipe};
 use crate::render::{Failure, Header, Headers, Library, Limits, Plan};
 
@@ -11,7 +12,7 @@ pub fn header(asset: &Asset) -> Option<Header> {
     asset.header.as_ref().and_then(|header| Header::deserialize(header).ok())
 }
 
-/// What holds for all orders: attributes, limits and profiles.
+/// What holds for all orders: attributes, limits, profiles and where webhooks may go.
 #[derive(Clone, Copy)]
 pub struct Desk<'a> {
     /// What holds where a modifier is silent.
@@ -20,6 +21,8 @@ pub struct Desk<'a> {
     pub limits: Limits,
     /// The colour profiles that modifiers may name.
     pub profiles: &'a Library,
+    /// Where webhooks may go.
+    pub callbacks: &'a Callbacks,
 }
 
 impl Desk<'_> {

@@ -1,5 +1,6 @@
 //! What an export is: order -> draft job, names, refusals, outcome, mail rule, state machine. No SQL, no HTTP.
 
+pub mod callback;
 pub mod catalog;
 pub mod check;
 pub mod desk;
@@ -15,6 +16,7 @@ pub mod rendition;
 pub mod selection;
 mod sharing;
 
+pub use callback::Callbacks;
 pub use desk::{Desk, header};
 pub use draft::{Draft, DraftFile, DraftItem, Refusal, draft};
 pub use order::{AssetFilter, Order};

@@ -51,4 +51,5 @@ mod service;
 mod storage;
 mod system;
 mod walls;
+mod webhooks;
 mod witness;

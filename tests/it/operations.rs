@@ -21,6 +21,7 @@ pub struct Objects {
     key: String,
     link: String,
     token: String,
+    delivery: String,
 }
 
 impl Objects {
@@ -29,21 +30,26 @@ impl Objects {
         let asset = guest.asset("a.txt", b"bytes of one company alone").await;
         let preset = json!({"urlModifier": "wid=10&fmt=png"});
         guest.send(TestRequest::put().uri("/image-presets/preset-of-ours").set_json(preset)).await.worked();
-        let job = guest.post("/export-jobs", json!({"assetHandleArray": [asset], "fmt": "orig"})).await.is(202);
+        let order =
+            json!({"assetHandleArray": [asset], "fmt": "orig", "callbackUrl": "https://hooks.example.org/export"});
+        let job = guest.post("/export-jobs", order).await.is(202);
         offprint::worker::drain(&guest.house.state).await.unwrap();
         let key = guest.post("/api-keys", json!({"name": "another"})).await.is(201);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let (job, key) = (text(&job["jobHandle"]), text(&key["keyHandle"]));
         let made = guest.post(&format!("/export-jobs/{job}/links"), json!({"path": "a.txt"})).await.is(201);
         let token = text(&made["url"]).rsplit_once('/').unwrap().1.to_owned();
-        Self { job, asset, preset: "preset-of-ours".into(), key, link: text(&made["linkHandle"]), token }
+        let deliveries = guest.get(&format!("/export-jobs/{job}/deliveries")).await.is(200);
+        let delivery = text(&deliveries["items"][0]["deliveryHandle"]);
+        Self { job, asset, preset: "preset-of-ours".into(), key, link: text(&made["linkHandle"]), token, delivery }
     }
 
     /// Handles of things that are nowhere.
     fn nowhere() -> Self {
         let handle = || uuid::Uuid::now_v7().to_string();
         let (link, token) = (handle(), "nothing".into());
-        Self { job: handle(), asset: handle(), preset: "preset-of-nobody".into(), key: handle(), link, token }
+        let (preset, delivery) = ("preset-of-nobody".into(), handle());
+        Self { job: handle(), asset: handle(), preset, key: handle(), link, token, delivery }
     }
 
     fn address(&self, path: &str) -> String {
@@ -54,6 +60,7 @@ impl Objects {
             .replace("{path}", "a.txt")
             .replace("{position}", "0")
             .replace("{linkHandle}", &self.link)
+            .replace("{deliveryHandle}", &self.delivery)
             .replace("{token}", &self.token)
     }
 }
@@ -108,6 +115,9 @@ fn row(method: &str, path: &str) -> Option<(Sent, Other)> {
         ("GET", "/export-jobs/{jobHandle}/links") | ("DELETE", "/export-jobs/{jobHandle}/links/{linkHandle}") => {
             (Empty, Nothing)
         }
+        ("GET", "/export-jobs/{jobHandle}/deliveries")
+        | ("POST", "/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay") => (Empty, Nothing),
+        ("GET", "/webhook-secret") | ("POST", "/webhook-secret/rotate") => (Empty, Own),
         // The address is the key.
         ("GET" | "HEAD", "/downloads/{token}") => (Empty, Own),
         ("POST", "/assets") => (File, Own),
@@ -184,10 +194,16 @@ fn plain(answer: Answer, objects: &Objects) -> (u16, String) {
     if let Some(body) = body.as_object_mut() {
         body.remove("requestId");
     }
-    let text =
-        [(&objects.job, "J"), (&objects.asset, "A"), (&objects.key, "K"), (&objects.link, "L"), (&objects.preset, "P")]
-            .into_iter()
-            .fold(body.to_string(), |text, (handle, letter)| text.replace(handle, letter));
+    let text = [
+        (&objects.job, "J"),
+        (&objects.asset, "A"),
+        (&objects.key, "K"),
+        (&objects.link, "L"),
+        (&objects.delivery, "D"),
+        (&objects.preset, "P"),
+    ]
+    .into_iter()
+    .fold(body.to_string(), |text, (handle, letter)| text.replace(handle, letter));
     (status, text)
 }
 
@@ -303,7 +319,7 @@ async fn another_companys_objects_answer_as_if_they_were_nowhere(pool: PgPool) {
                 assert!(!text.contains("\"ann\""), "eve reads what ann did: {text}");
                 continue;
             }
-            for handle in [&objects.job, &objects.asset, &objects.key] {
+            for handle in [&objects.job, &objects.asset, &objects.key, &objects.delivery] {
                 assert!(!text.contains(handle.as_str()), "{} shows {handle}: {text}", operation.name());
             }
             continue;

@@ -59,6 +59,9 @@ const KEPT: i64 = 7 * 24 * 3600;
                 {"name": "thumbnail", "is_modifier": "wid=200&hei=200&fit=constrain&fmt=jpeg", "suffix": "200"}
             ]
         }))),
+        ("With a webhook" = (summary = "A program is told when it is done", value = json!({
+            "assetFilter": {"folder": "samples"}, "fmt": "orig", "callbackUrl": "https://hooks.example.org/export"
+        }))),
         ("Tonight" = (summary = "A job for later", value = json!({
             "assetFilter": {"folder": "samples"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80", "execTime": "2099-12-24T02:00:00+01:00"
         }))),
@@ -178,6 +181,7 @@ async fn write(
         renditions: draft.renditions.as_deref(),
         email_setting: order.email_setting.unwrap_or_default(),
         notify_emails: order.notify_emails.as_deref().unwrap_or_default(),
+        callback_url: order.callback_url.as_deref(),
         on_unsupported: order.on_unsupported.unwrap_or_default(),
         on_unconvertible: order.on_unconvertible.unwrap_or(OnUnconvertible::Original),
         on_corrupt: order.on_corrupt.unwrap_or_default(),
