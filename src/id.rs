@@ -56,6 +56,8 @@ handle!(/// A worker process, for the log and the attempt history.
     WorkerId);
 handle!(/// A notice that is to be sent.
     NoticeId);
+handle!(/// A message to the receiver that a job names, `deliveryHandle` on the wire.
+    WebhookId);
 handle!(/// A line of the audit log, `auditHandle` on the wire.
     AuditId);
 handle!(/// A link that works without a key, `linkHandle` on the wire.

@@ -138,6 +138,15 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAIL_TO")]
     pub mail_to: Option<String>,
 
+    /// Networks to which webhooks may be sent although they are not public, as addresses or networks with commas between
+    /// them, such as `10.1.0.0/16`. Whoever may order exports can then reach what answers there, by POST.
+    #[arg(long, env = "OFFPRINT_WEBHOOK_NETWORKS", value_delimiter = ',', value_parser = network)]
+    pub webhook_networks: Vec<IpNet>,
+
+    /// Let webhooks travel by http too, where anybody on the way can read them.
+    #[arg(long, env = "OFFPRINT_WEBHOOK_HTTP")]
+    pub webhook_http: bool,
+
     /// Requests that each caller may make in a minute, of each process: a key, or an address where there is no key. 0 means
     /// no limit. Without it: 6000 where keys are asked for, no limit where not.
     #[arg(long, env = "OFFPRINT_MAX_REQUESTS")]

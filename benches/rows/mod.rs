@@ -94,6 +94,7 @@ pub async fn job(pool: &PgPool, company: Company, fmt: Fmt, items: usize) -> Job
         renditions: None,
         email_setting: EmailSetting::None,
         notify_emails: &[],
+        callback_url: None,
         on_unsupported: OnUnsupported::Refuse,
         on_unconvertible: OnUnconvertible::Original,
         on_corrupt: OnCorrupt::Fail,

@@ -76,6 +76,11 @@ const TABLE: &[Row] = &[
     ("POST", "/export-schedules/{scheduleHandle}/resume", ORDER_SCHEDULES),
     ("POST", "/export-schedules/{scheduleHandle}/run", MAKE_RUNS),
     ("DELETE", "/export-schedules/{scheduleHandle}", ORDER_SCHEDULES),
+    ("GET", "/export-jobs/{jobHandle}/deliveries", SEE_JOBS),
+    ("POST", "/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay", ORDER_JOBS),
+    // Whoever has it can pretend to be us.
+    ("GET", "/webhook-secret", All(&[Admin])),
+    ("POST", "/webhook-secret/rotate", All(&[Admin])),
     // The address itself is the key.
     ("GET", "/downloads/{token}", Nothing),
     ("POST", "/assets", All(&[AssetsWrite])),

@@ -84,6 +84,7 @@ fn make() -> OpenApi {
         [
             ("export jobs", "Orders: these assets, this way, tell these people."),
             ("downloads", "What jobs hand out: single files, the archive, the manifest."),
+            ("webhooks", "Signed messages about the end of jobs."),
             ("assets", "Uploaded files and the sets that were made of them."),
             ("image presets", "Stored, named modifiers; between dollar signs a preset's name is a macro."),
             ("modifiers", "The modifier language."),

@@ -41,6 +41,7 @@ pub mod system;
 pub mod trace;
 pub mod upload;
 pub mod usage;
+pub mod webhook_secret;
 pub mod workers;
 
 use actix_web::body::MessageBody;
@@ -89,6 +90,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(export_schedules::orders::resume_schedule)
         .service(export_schedules::orders::run_schedule)
         .service(export_schedules::orders::delete_schedule)
+        .service(export_jobs::deliveries::list_deliveries)
+        .service(export_jobs::deliveries::replay)
+        .service(webhook_secret::show_secret)
+        .service(webhook_secret::rotate_secret)
         .service(downloads::open_link)
         .service(upload::upload_assets)
         .service(assets::list_assets)

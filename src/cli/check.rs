@@ -1,11 +1,12 @@
 //! `offprint check`: what a modifier means, without rendering: the answer of `POST /modifier-check`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::wish::Wish;
 use super::{Refusal, print_json};
-use crate::export::Desk;
 use crate::export::explain::{Explanation, plan};
+use crate::export::{Callbacks, Desk};
 use crate::language::Attributes;
 use crate::render::{self, Files, Limits};
 
@@ -31,12 +32,9 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     if let Some(source) = source {
         let header = render::probe(&source).map_err(|failure| Refusal::new(failure.code, failure.detail))?;
         let files = Files { objects: wish.files(&understood), ..Files::only(source.clone()) };
-        let desk = Desk {
-            attributes: &Attributes::default(),
-            limits: Limits::default(),
-            profiles: &profiles,
-            shortest_interval: Default::default(),
-        };
+        let (attributes, limits, callbacks) = (Attributes::default(), Limits::default(), Callbacks::default());
+        let shortest_interval = Duration::default();
+        let desk = Desk { attributes: &attributes, limits, profiles: &profiles, callbacks: &callbacks, shortest_interval };
         let plan = plan(&understood.recipe, Some(&header), &files.headers(), &desk);
         explanation = explanation.with_picture(&part(source.file_name()), plan);
     }

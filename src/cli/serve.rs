@@ -16,9 +16,11 @@ use super::Refusal;
 use crate::code::Code;
 use crate::db::cluster::{self, Cluster};
 use crate::db::{self, PgPool};
+use crate::export::Callbacks;
 use crate::id::WorkerId;
 use crate::language::Attributes;
 use crate::notify::Mailer;
+use crate::notify::webhook::Courier;
 use crate::render::Library;
 use crate::settings::{Auth, Role, Settings};
 use crate::state::{self, Renders, State, post};
@@ -187,6 +189,7 @@ async fn state(
 ) -> Result<State, Refusal> {
     let mailer = Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, settings.data_dir.join("mail"))
         .map_err(|error| Refusal::new(Code::InvalidValue, error.to_string()))?;
+    let callbacks = Callbacks { http: settings.webhook_http, networks: settings.webhook_networks.clone() };
     let storage = storage(&settings).await?;
     let profiles = Library::read(&settings.icc_dir);
     let attributes = attributes(&settings, &profiles)?;
@@ -210,6 +213,7 @@ async fn state(
         attributes: Arc::new(attributes),
         renders,
         mailer: Arc::new(mailer),
+        courier: Arc::new(Courier::new(callbacks)),
         metrics,
         meter: Default::default(),
         refusals: Default::default(),

@@ -31,6 +31,7 @@ pub struct NewJob<'a> {
     pub renditions: Option<&'a [Rendition]>,
     pub email_setting: EmailSetting,
     pub notify_emails: &'a [String],
+    pub callback_url: Option<&'a str>,
     pub on_unsupported: OnUnsupported,
     pub on_unconvertible: OnUnconvertible,
     pub on_corrupt: OnCorrupt,
@@ -129,9 +130,9 @@ async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJo
         "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
              effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
              exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions, on_corrupt, user_id,
-             schedule_id)
+             schedule_id, callback_url)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26, $27, $28)",
+             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26, $27, $28, $29)",
     )
     .bind(company)
     .bind(job.job_id)
@@ -161,6 +162,7 @@ async fn insert_job(connection: &mut Connection, company: CompanyId, job: &NewJo
     .bind(job.on_corrupt)
     .bind(job.user_id)
     .bind(job.schedule_id)
+    .bind(job.callback_url)
     .execute(connection)
     .await?;
     Ok(())

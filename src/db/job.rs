@@ -50,6 +50,7 @@ pub struct Job {
     pub renditions: Option<Json<Vec<Rendition>>>,
     pub email_setting: EmailSetting,
     pub notify_emails: Json<Vec<String>>,
+    pub callback_url: Option<String>,
     pub on_unsupported: OnUnsupported,
     pub on_unconvertible: OnUnconvertible,
     pub on_corrupt: OnCorrupt,

@@ -128,7 +128,7 @@ pub async fn key(connection: &mut Connection, company: CompanyId, key: i32) -> R
 }
 
 /// 256 random bits, made where they are kept.
-const SECRET: &str =
+pub(super) const SECRET: &str =
     "sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))";
 
 /// The key that signs; made when the company has none.

@@ -34,6 +34,8 @@ pub mod usage;
 pub mod vocabulary;
 pub mod wall;
 pub mod watch;
+pub mod webhook;
+pub mod webhook_secret;
 pub mod worker;
 
 use std::io;

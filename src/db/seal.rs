@@ -10,6 +10,7 @@ use crate::code::Code;
 use crate::db::item::interval;
 use crate::db::job::Rendition;
 use crate::db::vocabulary::{EmailSetting, Fmt, JobState, Outcome};
+use crate::db::webhook::{self, NewWebhook};
 use crate::db::{Connection, Error, PgPool, event, limits};
 use crate::digest::Digest;
 use crate::id::{CompanyId, JobId, NoticeId};
@@ -36,6 +37,9 @@ pub struct Sealing {
     pub warned: i32,
     pub email_setting: EmailSetting,
     pub notify_emails: Json<Vec<String>>,
+    pub callback_url: Option<String>,
+    pub files: i32,
+    pub bytes: i64,
 }
 
 /// Takes a job whose items have all ended, for the length of a lease.
@@ -88,8 +92,9 @@ pub struct Sealed {
     pub manifest_csv: Digest,
 }
 
-/// Finishes the job: archive, state, outcome, event and mail in one transaction. `recipients` is empty when nobody is
-/// to be told; those beyond the company's `max_mails` of the day (0: no limit) are not written to. `false` when somebody else has the seal, or the job was deleted: nothing was written.
+/// Finishes the job: archive, state, outcome, event, mail and webhook in one transaction. `recipients` is empty when
+/// nobody is to be told; those beyond the company's `max_mails` of the day (0: no limit) are not written to. `false` when
+/// somebody else has the seal, or the job was deleted: nothing was written.
 pub async fn finish(
     pool: &PgPool,
     sealing: &Sealing,
@@ -97,6 +102,7 @@ pub async fn finish(
     outcome: Outcome,
     recipients: &[String],
     max_mails: u32,
+    webhook: Option<&NewWebhook<'_>>,
 ) -> Result<bool, Error> {
     let (company, job) = (sealing.company_id, sealing.job_id);
     let mut transaction = pool.begin().await?;
@@ -151,6 +157,9 @@ pub async fn finish(
     event::add(&mut transaction, company, job, "exportEnded", json!({ "outcome": outcome, "run": sealing.run }))
         .await?;
     write_notices(&mut transaction, sealing, recipients, max_mails).await?;
+    if let Some(webhook) = webhook {
+        webhook::write(&mut transaction, company, job, sealing.run, webhook).await?;
+    }
     transaction.commit().await?;
     Ok(true)
 }

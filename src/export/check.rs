@@ -8,31 +8,18 @@ use lettre::message::Mailbox;
 
 use crate::code::{Code, Mistake, Note};
 use crate::export::order::Order;
-use crate::export::{rendition, schedule};
+use crate::export::{Callbacks, rendition, schedule};
 
 /// Everything that is wrong with the order by itself, and what there is to know about it. Runs of a schedule may not be
 /// closer than `shortest_interval`.
-pub fn check(order: &Order, shortest_interval: Duration) -> (Vec<Mistake>, Vec<Note>) {
-    let mut mistakes = not_offered(order);
-    mistakes.extend(assets(order));
+pub fn check(order: &Order, shortest_interval: Duration, callbacks: &Callbacks) -> (Vec<Mistake>, Vec<Note>) {
+    let mut mistakes: Vec<Mistake> = assets(order).into_iter().collect();
     mistakes.extend(rendition::check(order));
     mistakes.extend(time(order));
     mistakes.extend(schedule::check(order, shortest_interval));
     mistakes.extend(people(order));
+    mistakes.extend(callback(order, callbacks));
     (mistakes, client(order).into_iter().collect())
-}
-
-fn not_offered(order: &Order) -> Vec<Mistake> {
-    let later = [(
-        "callbackUrl",
-        &order.callback_url,
-        "Webhooks come with version 0.6; poll the job with `?wait=60` until then.",
-    )];
-    let said = later.iter().filter(|(_, value, _)| value.is_some());
-    said.map(|(name, _, remedy)| {
-        Mistake::new(format!("/{name}"), Code::NotSupportedYet, format!("`{name}` is not offered yet. {remedy}"))
-    })
-    .collect()
 }
 
 fn assets(order: &Order) -> Option<Mistake> {
@@ -71,6 +58,11 @@ fn people(order: &Order) -> Vec<Mistake> {
         mistakes.push(Mistake::new("/locale", Code::InvalidValue, detail));
     }
     mistakes
+}
+
+fn callback(order: &Order, callbacks: &Callbacks) -> Option<Mistake> {
+    let why = callbacks.check_url(order.callback_url.as_deref()?).err()?;
+    Some(Mistake::new("/callbackUrl", Code::InvalidValue, why))
 }
 
 /// `ll` or `ll-CC`, as IPS writes them.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::db::asset::Asset;
+use crate::export::Callbacks;
 use crate::language::{Attributes, Recipe};
 use crate::render::{Failure, Header, Headers, Library, Limits, Plan};
 
@@ -13,7 +14,7 @@ pub fn header(asset: &Asset) -> Option<Header> {
     asset.header.as_ref().and_then(|header| Header::deserialize(header).ok())
 }
 
-/// What holds for all orders: attributes, limits and profiles.
+/// What holds for all orders: attributes, limits, profiles and where webhooks may go.
 #[derive(Clone, Copy)]
 pub struct Desk<'a> {
     /// What holds where a modifier is silent.
@@ -24,6 +25,8 @@ pub struct Desk<'a> {
     pub profiles: &'a Library,
     /// How close the runs of a schedule may be.
     pub shortest_interval: Duration,
+    /// Where webhooks may go.
+    pub callbacks: &'a Callbacks,
 }
 
 impl Desk<'_> {

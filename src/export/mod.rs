@@ -1,5 +1,6 @@
 //! What an export is: order -> draft job, names, refusals, outcome, mail rule, state machine. No SQL, no HTTP.
 
+pub mod callback;
 pub mod catalog;
 pub mod check;
 pub mod desk;
@@ -18,6 +19,7 @@ pub mod schedule;
 pub mod selection;
 mod sharing;
 
+pub use callback::Callbacks;
 pub use desk::{Desk, header};
 pub use draft::{Draft, DraftFile, DraftItem, Refusal, draft};
 pub use order::{AssetFilter, Order};

@@ -69,8 +69,9 @@ pub struct Order {
     /// Whether copyright, creator and credit stay in converted pictures, as a small XMP: true when absent. All other
     /// metadata is dropped anyhow.
     pub keep_rights: Option<bool>,
-    /// A webhook at the end: not offered yet.
-    pub callback_url: Option<Value>,
+    /// Where a signed message (webhook) is sent when a run of the job has ended: a URL with https of a public host.
+    #[schema(max_length = 2048, example = "https://example.org/hooks/export")]
+    pub callback_url: Option<String>,
     /// What becomes of sets, which cannot be exported: `refuse` when absent.
     #[schema(inline)]
     pub on_unsupported: Option<OnUnsupported>,

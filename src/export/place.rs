@@ -91,6 +91,7 @@ impl Place<'_> {
             renditions: draft.renditions.as_deref(),
             email_setting: order.email_setting.unwrap_or_default(),
             notify_emails: order.notify_emails.as_deref().unwrap_or_default(),
+            callback_url: order.callback_url.as_deref(),
             on_unsupported: order.on_unsupported.unwrap_or_default(),
             on_unconvertible: order.on_unconvertible.unwrap_or(OnUnconvertible::Original),
             on_corrupt: order.on_corrupt.unwrap_or_default(),

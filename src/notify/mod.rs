@@ -1,8 +1,10 @@
-//! Telling people: mail through lettre. A notice is written down when its job finishes; this room only sends it.
+//! Telling people and programs: mail through lettre, webhooks through reqwest. A notice is written down when its job
+//! finishes; this room only sends it.
 
 mod letter;
 mod mail;
 mod smtp;
+pub mod webhook;
 
 use std::path::{Path, PathBuf};
 

@@ -26,6 +26,7 @@ use crate::export::Desk;
 use crate::id::{CompanyId, WorkerId};
 use crate::language::Attributes;
 use crate::notify::Mailer;
+use crate::notify::webhook::Courier;
 use crate::render::pool::{Budget, Fence, Setup, default_memory};
 use crate::render::{Library, Limits, Pool};
 use crate::settings::Settings;
@@ -70,6 +71,8 @@ pub struct State {
     pub renders: Renders,
     /// Sends mail.
     pub mailer: Arc<Mailer>,
+    /// Sends webhooks.
+    pub courier: Arc<Courier>,
     /// Renders the numbers for `/metrics`.
     pub metrics: PrometheusHandle,
     /// How often callers call.
@@ -213,6 +216,7 @@ impl State {
             limits: self.limits(),
             profiles: &self.profiles,
             shortest_interval: self.settings.min_schedule_interval,
+            callbacks: &self.courier.callbacks,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Each slot claims one item at a time, keeps its lease alive while it works, and settles it. One task beside them
 //! does what needs doing now and then: it starts what is due, gives back what a dead worker held, seals what has ended
-//! and removes what was deleted. Another one sends mails. All of it can die at any moment: what is true stands in the
+//! and removes what was deleted. Two more send mails and webhooks. All of it can die at any moment: what is true stands in the
 //! database.
 
 mod item;
@@ -14,6 +14,7 @@ mod scrub;
 mod seal;
 mod sweep;
 mod timetable;
+mod webhook;
 
 use std::time::Duration;
 
@@ -39,6 +40,9 @@ const RETAIN: Duration = Duration::from_secs(600);
 /// How long running items may take to end when the service closes.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// How many webhooks a process sends at once.
+const WEBHOOKS: usize = 8;
+
 /// Works until the service closes and running items have ended or were given back.
 pub async fn run(state: State) {
     tokio::select! {
@@ -58,7 +62,8 @@ async fn work(state: State) {
     tasks.spawn(again_after_panics(state.clone(), chores));
     tasks.spawn(again_after_panics(state.clone(), timetable::run));
     tasks.spawn(again_after_panics(state.clone(), scrub::run));
-    tasks.spawn(again_after_panics(state, mails));
+    tasks.spawn(again_after_panics(state.clone(), mails));
+    tasks.spawn(again_after_panics(state, webhooks));
     while tasks.join_next().await.is_some() {}
 }
 
@@ -112,7 +117,38 @@ async fn mails(state: State) {
     }
 }
 
-/// Everything that is neither an item nor a mail, in turn.
+/// Sends webhooks, several at once: a receiver may let us wait, and others shall be told meanwhile.
+async fn webhooks(state: State) {
+    let mut sending = JoinSet::new();
+    while !state.closing.is_cancelled() {
+        let rung = state.news.listen();
+        while sending.len() >= WEBHOOKS {
+            sending.join_next().await;
+        }
+        match webhook::claim(&state).await {
+            Ok(Some(due)) => {
+                let state = state.clone();
+                sending.spawn(async move {
+                    if let Err(error) = webhook::deliver(&state, &due).await {
+                        warn!(error = %error, "What became of a webhook could not be written down: {error}");
+                    }
+                });
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => warn!(error = %error, "No webhook could be taken: {error}"),
+        }
+        tokio::select! {
+            () = rung => {}
+            () = sleep(POLL) => {}
+            () = state.closing.cancelled() => {}
+        }
+        while sending.try_join_next().is_some() {}
+    }
+    while sending.join_next().await.is_some() {}
+}
+
+/// Everything that is neither an item nor a message, in turn.
 async fn chores(state: State) {
     if let Err(error) = retention::count(&state).await {
         warn!(error = %error, "What is stored could not be counted: {error}");
@@ -183,7 +219,11 @@ pub async fn drain(state: &State) -> Result<usize, db::Error> {
     loop {
         if item::next(state).await? {
             items += 1;
-        } else if !(timetable::next(state).await? || chore(state).await? || mail::next(state).await?) {
+        } else if !(timetable::next(state).await?
+            || chore(state).await?
+            || mail::next(state).await?
+            || webhook::next(state).await?)
+        {
             return Ok(items);
         }
     }

@@ -13,7 +13,7 @@ use crate::export::outcome::{Ends, tells};
 use crate::state::{KeepError, State};
 use crate::storage::Incoming;
 use crate::storage::archive::{self, Layout};
-use crate::worker::manifest;
+use crate::worker::{manifest, webhook};
 
 /// Items that are read at once.
 const PAGE: i64 = 1000;
@@ -48,9 +48,9 @@ async fn seal(state: &State, job: &Sealing) -> Result<bool, KeepError> {
     let outcome = Outcome::of(ends);
     let sealed = write(state, job, outcome).await?;
     let recipients = if tells(job.email_setting, outcome) { recipients(state, job).await? } else { Vec::new() };
-    let finished =
-        db::patiently(seal::finish(&state.system, job, &sealed, outcome, &recipients, state.settings.max_mails))
-            .await?;
+    let (max_mails, webhook) = (state.settings.max_mails, webhook::of(job, outcome));
+    let finishing = seal::finish(&state.system, job, &sealed, outcome, &recipients, max_mails, webhook.as_ref());
+    let finished = db::patiently(finishing).await?;
     if finished {
         let (id, name) = (job.job_id, &job.job_name);
         info!(

@@ -1,6 +1,7 @@
 //! A house of one's own for each test: the application as `main` builds it, on a database and a folder that nobody
 //! else uses. Background work is done by `drain`, so no test waits for the clock.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,11 +11,14 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, init_service};
 use clap::Parser;
+use futures_util::future::BoxFuture;
 use offprint::db;
 use offprint::digest::Digest;
+use offprint::export::Callbacks;
 use offprint::id::WorkerId;
 use offprint::language::Attributes;
 use offprint::notify::Mailer;
+use offprint::notify::webhook::{Courier, Lookup, PATIENCE};
 use offprint::render::Library;
 use offprint::settings::Settings;
 use offprint::state::{Renders, State};
@@ -36,6 +40,15 @@ struct Knobs {
 pub fn file_of(folder: &TempDir, digest: &Digest) -> PathBuf {
     let name = digest.to_string();
     folder.path().join("blobs").join(&name[..2]).join(&name[2..4]).join(&name)
+}
+
+/// Knows no host, so that no test asks the network.
+struct Nobody;
+
+impl Lookup for Nobody {
+    fn lookup(&self, host: String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> {
+        Box::pin(async move { Err(std::io::Error::other(format!("{host} is not known in this house"))) })
+    }
 }
 
 /// An answer, read whole.
@@ -103,6 +116,7 @@ impl House {
         change(&mut settings);
         let mailer =
             Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, folder.path().join("mail")).unwrap();
+        let callbacks = Callbacks { http: settings.webhook_http, networks: settings.webhook_networks.clone() };
         let storage = match &store {
             Some(s3) => s3.storage(folder.path()),
             None => Storage::open(folder.path()).unwrap(),
@@ -132,6 +146,7 @@ impl House {
             profiles,
             attributes: Arc::new(attributes),
             mailer: Arc::new(mailer),
+            courier: Arc::new(Courier::with(callbacks, Arc::new(Nobody), PATIENCE)),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             meter: Default::default(),
             refusals: Default::default(),
@@ -233,6 +248,9 @@ impl House {
             "update link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
             "update export_schedule set next_run_at = next_run_at - $1::interval",
             "update worker set beat_at = beat_at - $1::interval, live_until = live_until - $1::interval",
+            "update webhook set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval,
+                 give_up_at = give_up_at - $1::interval",
+            "update webhook_secret set expires_at = expires_at - $1::interval",
             "update notice set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval",
         ];
         for sql in moves {

@@ -52,4 +52,5 @@ mod service;
 mod storage;
 mod system;
 mod walls;
+mod webhooks;
 mod witness;

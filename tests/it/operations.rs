@@ -22,6 +22,7 @@ pub struct Objects {
     link: String,
     token: String,
     schedule: String,
+    delivery: String,
 }
 
 impl Objects {
@@ -30,7 +31,9 @@ impl Objects {
         let asset = guest.asset("a.txt", b"bytes of one company alone").await;
         let preset = json!({"urlModifier": "wid=10&fmt=png"});
         guest.send(TestRequest::put().uri("/image-presets/preset-of-ours").set_json(preset)).await.worked();
-        let job = guest.post("/export-jobs", json!({"assetHandleArray": [asset], "fmt": "orig"})).await.is(202);
+        let order =
+            json!({"assetHandleArray": [asset], "fmt": "orig", "callbackUrl": "https://hooks.example.org/export"});
+        let job = guest.post("/export-jobs", order).await.is(202);
         offprint::worker::drain(&guest.house.state).await.unwrap();
         let key = guest.post("/api-keys", json!({"name": "another"})).await.is(201);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -39,15 +42,18 @@ impl Objects {
         let token = text(&made["url"]).rsplit_once('/').unwrap().1.to_owned();
         let again = json!({"assetHandleArray": [asset], "fmt": "convert", "macro": "$preset-of-ours$", "onUnconvertible": "fail", "execSchedule": "0 0 12 * * ?", "overlap": "allow"});
         let schedule = text(&guest.post("/export-schedules", again).await.is(201)["scheduleHandle"]);
-        Self { job, asset, preset: "preset-of-ours".into(), key, link: text(&made["linkHandle"]), token, schedule }
+        let deliveries = guest.get(&format!("/export-jobs/{job}/deliveries")).await.is(200);
+        let delivery = text(&deliveries["items"][0]["deliveryHandle"]);
+        let (preset, link) = ("preset-of-ours".into(), text(&made["linkHandle"]));
+        Self { job, asset, preset, key, link, token, schedule, delivery }
     }
 
     /// Handles of things that are nowhere.
     fn nowhere() -> Self {
         let handle = || uuid::Uuid::now_v7().to_string();
         let (link, token) = (handle(), "nothing".into());
-        let preset = "preset-of-nobody".into();
-        Self { job: handle(), asset: handle(), preset, key: handle(), link, token, schedule: handle() }
+        let (preset, delivery) = ("preset-of-nobody".into(), handle());
+        Self { job: handle(), asset: handle(), preset, key: handle(), link, token, schedule: handle(), delivery }
     }
 
     fn address(&self, path: &str) -> String {
@@ -58,6 +64,7 @@ impl Objects {
             .replace("{path}", "a.txt")
             .replace("{position}", "0")
             .replace("{linkHandle}", &self.link)
+            .replace("{deliveryHandle}", &self.delivery)
             .replace("{token}", &self.token)
             .replace("{scheduleHandle}", &self.schedule)
     }
@@ -126,6 +133,9 @@ fn row(method: &str, path: &str) -> Option<(Sent, Other)> {
         ("GET", "/export-jobs/{jobHandle}/links") | ("DELETE", "/export-jobs/{jobHandle}/links/{linkHandle}") => {
             (Empty, Nothing)
         }
+        ("GET", "/export-jobs/{jobHandle}/deliveries")
+        | ("POST", "/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay") => (Empty, Nothing),
+        ("GET", "/webhook-secret") | ("POST", "/webhook-secret/rotate") => (Empty, Own),
         // The address is the key.
         ("GET" | "HEAD", "/downloads/{token}") => (Empty, Own),
         ("POST", "/assets") => (File, Own),
@@ -209,6 +219,7 @@ fn plain(answer: Answer, objects: &Objects) -> (u16, String) {
         (&objects.link, "L"),
         (&objects.preset, "P"),
         (&objects.schedule, "S"),
+        (&objects.delivery, "D"),
     ]
     .into_iter()
     .fold(body.to_string(), |text, (handle, letter)| text.replace(handle, letter));
@@ -327,7 +338,7 @@ async fn another_companys_objects_answer_as_if_they_were_nowhere(pool: PgPool) {
                 assert!(!text.contains("\"ann\""), "eve reads what ann did: {text}");
                 continue;
             }
-            for handle in [&objects.job, &objects.asset, &objects.key, &objects.schedule] {
+            for handle in [&objects.job, &objects.asset, &objects.key, &objects.schedule, &objects.delivery] {
                 assert!(!text.contains(handle.as_str()), "{} shows {handle}: {text}", operation.name());
             }
             continue;

@@ -66,7 +66,7 @@ async fn a_connection_sees_the_rows_of_its_company_and_of_no_other(pool: PgPool)
             .worked();
         let picture = guest.asset("p.png", &crate::exportjob::picture(image::ImageFormat::Png, 20, 20, 1)).await;
         let order = json!({"assetHandleArray": [picture], "fmt": "convert", "macro": "$small$", "emailSetting": "All",
-                           "notifyEmails": ["ann@example.org"]});
+                           "notifyEmails": ["ann@example.org"], "callbackUrl": "https://hooks.example.org/"});
         let request = actix_web::test::TestRequest::post().uri("/export-jobs").insert_header(("idempotency-key", "k"));
         guest.send(request.set_json(order)).await.is(202);
     }

@@ -62,6 +62,9 @@ const QUEUE_PAUSE: &str = "30";
             "assetFilter": {"folder": "samples"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80",
             "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "Europe/Amsterdam", "jobName": "samples every night"
         }))),
+        ("With a webhook" = (summary = "A program is told when it is done", value = json!({
+            "assetFilter": {"folder": "samples"}, "fmt": "orig", "callbackUrl": "https://hooks.example.org/export"
+        }))),
         ("Tonight" = (summary = "A job for later", value = json!({
             "assetFilter": {"folder": "samples"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80", "execTime": "2099-12-24T02:00:00+01:00"
         }))),

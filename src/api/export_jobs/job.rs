@@ -55,6 +55,8 @@ pub struct Job {
     pub email_setting: EmailSetting,
     /// As they were sent.
     pub notify_emails: Vec<String>,
+    /// As it was sent; what became of its messages is `…/deliveries`.
+    pub callback_url: Option<String>,
     /// The mail of the current run; null when none is due.
     pub notification: Option<Notification>,
     /// As it was sent.
@@ -193,6 +195,7 @@ impl From<db::job::Job> for Job {
             renditions: job.renditions.map(|renditions| renditions.0),
             email_setting: job.email_setting,
             notify_emails: job.notify_emails.0,
+            callback_url: job.callback_url,
             client_id: job.client_id,
             locale: job.locale,
             layout: job.layout,

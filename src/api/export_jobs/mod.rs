@@ -2,6 +2,7 @@
 
 pub(super) mod allowed;
 pub mod create;
+pub mod deliveries;
 pub mod dry_run;
 pub mod files;
 pub mod items;
