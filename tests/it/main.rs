@@ -51,5 +51,6 @@ mod schedules;
 mod service;
 mod storage;
 mod system;
+mod tus;
 mod walls;
 mod witness;
