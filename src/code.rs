@@ -40,6 +40,14 @@ pub enum Code {
     RequestTimeout,
     /// An uploaded file has no bytes.
     EmptyFile,
+    /// The request does not name a version of tus that the service speaks.
+    ProtocolVersion,
+    /// The upload has other bytes already than the request goes on after.
+    OffsetConflict,
+    /// Another request is writing to the upload.
+    UploadLocked,
+    /// The bytes do not have the checksum that was sent with them.
+    ChecksumMismatch,
     /// The request's media type is not the one this address takes.
     UnsupportedMediaType,
     /// None of the media types that the request accepts is one of this address.
@@ -122,6 +130,8 @@ pub enum Code {
     RateLimited,
     /// The company has as many assets as it may have.
     TooManyAssets,
+    /// The company has as many unfinished uploads as it may have.
+    TooManyUploads,
     /// The company's originals have as many bytes as they may have.
     StorageQuota,
     /// The company has as many image presets as it may have.

@@ -62,6 +62,8 @@ handle!(/// A line of the audit log, `auditHandle` on the wire.
     AuditId);
 handle!(/// A link that works without a key, `linkHandle` on the wire.
     LinkId);
+handle!(/// A file that comes in pieces, `uploadHandle` on the wire.
+    UploadId);
 handle!(/// An API key, `keyHandle` on the wire.
     KeyId);
 handle!(/// Somebody of a company, `userHandle` on the wire.

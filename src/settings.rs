@@ -205,6 +205,14 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_UPLOAD", default_value_t = 2 << 30)]
     pub max_upload: u64,
 
+    /// Most uploads in pieces of a company that may be unfinished. 0 means no limit.
+    #[arg(long, env = "OFFPRINT_MAX_OPEN_UPLOADS", default_value_t = 1000)]
+    pub max_open_uploads: u32,
+
+    /// How long an upload in pieces is kept after its last piece.
+    #[arg(long, env = "OFFPRINT_UPLOAD_KEPT", default_value = "24h", value_parser = humantime::parse_duration)]
+    pub upload_kept: Duration,
+
     /// Most pixels a source picture may have.
     #[arg(long, env = "OFFPRINT_MAX_SOURCE_PIXELS", default_value_t = 100_000_000)]
     pub max_source_pixels: u64,

@@ -93,6 +93,13 @@ const TABLE: &[Row] = &[
     ("GET", "/assets/{assetHandle}/content", All(&[AssetsRead, ExportsCreateOriginal])),
     ("PUT", "/assets/{assetHandle}/content", All(&[AssetsWrite])),
     ("POST", "/asset-sets", All(&[AssetsWrite])),
+    // What the service can do, told before anybody has a key in hand.
+    ("OPTIONS", "/uploads", Nothing),
+    ("POST", "/uploads", All(&[AssetsWrite])),
+    ("GET", "/uploads", All(&[AssetsWrite])),
+    ("GET", "/uploads/{uploadHandle}", All(&[AssetsWrite])),
+    ("PATCH", "/uploads/{uploadHandle}", All(&[AssetsWrite])),
+    ("DELETE", "/uploads/{uploadHandle}", All(&[AssetsWrite])),
     ("GET", "/image-presets", All(&[PresetsRead])),
     ("GET", "/image-presets/{name}", All(&[PresetsRead])),
     ("PUT", "/image-presets/{name}", All(&[PresetsWrite])),

@@ -5,7 +5,7 @@ use actix_cors::Cors;
 use actix_web::middleware::Condition;
 
 /// Headers that pages send.
-const SENT: [&str; 10] = [
+const SENT: [&str; 15] = [
     "accept",
     "authorization",
     "content-type",
@@ -15,11 +15,17 @@ const SENT: [&str; 10] = [
     "if-range",
     "last-event-id",
     "range",
+    "tus-resumable",
+    "upload-checksum",
+    "upload-length",
+    "upload-metadata",
+    "upload-offset",
     "x-request-id",
 ];
 /// Headers of answers that pages read.
-const READ: [&str; 16] = [
+const READ: [&str; 26] = [
     "accept-ranges",
+    "asset-handle",
     "content-disposition",
     "content-length",
     "content-range",
@@ -33,6 +39,15 @@ const READ: [&str; 16] = [
     "ratelimit-reset",
     "repr-digest",
     "retry-after",
+    "tus-checksum-algorithm",
+    "tus-extension",
+    "tus-max-size",
+    "tus-resumable",
+    "tus-version",
+    "upload-expires",
+    "upload-length",
+    "upload-metadata",
+    "upload-offset",
     "www-authenticate",
     "x-request-id",
 ];

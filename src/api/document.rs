@@ -65,6 +65,7 @@ fn operations(document: &mut OpenApi) -> impl Iterator<Item = (&'static str, &st
             ("PUT", &mut item.put),
             ("PATCH", &mut item.patch),
             ("DELETE", &mut item.delete),
+            ("OPTIONS", &mut item.options),
         ]
         .into_iter()
         .filter_map(|(method, operation)| Some((method, path.as_str(), operation.as_mut()?)))
@@ -86,6 +87,7 @@ fn make() -> OpenApi {
             ("downloads", "What jobs hand out: single files, the archive, the manifest."),
             ("webhooks", "Signed messages about the end of jobs."),
             ("assets", "Uploaded files and the sets that were made of them."),
+            ("uploads", "Large files in pieces, over lines that break: tus 1.0."),
             ("image presets", "Stored, named modifiers; between dollar signs a preset's name is a macro."),
             ("modifiers", "The modifier language."),
             ("keys", "Who may call, and what each caller may do."),

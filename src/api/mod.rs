@@ -40,6 +40,7 @@ pub mod sniff;
 pub mod system;
 pub mod trace;
 pub mod upload;
+pub mod uploads;
 pub mod usage;
 pub mod webhook_secret;
 pub mod workers;
@@ -96,6 +97,12 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(webhook_secret::rotate_secret)
         .service(downloads::open_link)
         .service(upload::upload_assets)
+        .service(uploads::create::offer)
+        .service(uploads::create::create_upload)
+        .service(uploads::show::list_uploads)
+        .service(uploads::show::show_upload)
+        .service(uploads::append::append)
+        .service(uploads::show::end_upload)
         .service(assets::list_assets)
         .service(assets::show_asset)
         .service(asset_change::change_asset)

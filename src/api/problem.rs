@@ -203,7 +203,11 @@ fn status(code: Code) -> StatusCode {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::WrongState | Code::NotFinished | Code::IdempotencyInFlight => StatusCode::CONFLICT,
+        Code::WrongState | Code::NotFinished | Code::IdempotencyInFlight | Code::OffsetConflict => StatusCode::CONFLICT,
+        Code::ProtocolVersion => StatusCode::PRECONDITION_FAILED,
+        Code::UploadLocked => StatusCode::LOCKED,
+        // A status of tus' own.
+        Code::ChecksumMismatch => StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST),
         Code::ResultsExpired | Code::LinkExpired | Code::LinkRevoked => StatusCode::GONE,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

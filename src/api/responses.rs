@@ -90,6 +90,54 @@ pub enum BadUpload {
     StorageFull(ProblemBody),
 }
 
+/// What can be wrong with any request to an upload in pieces.
+#[derive(IntoResponses)]
+pub enum BadVersion {
+    /// `protocol-version`: `Tus-Resumable` is missing or names a version that the service does not speak; `Tus-Version` says
+    /// which it does.
+    #[response(status = 412, content_type = "application/problem+json")]
+    Version(ProblemBody),
+}
+
+/// What can be wrong with beginning an upload.
+#[derive(IntoResponses)]
+pub enum BadBeginning {
+    /// `body-too-large`: the file would be larger than the limit.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(ProblemBody),
+    /// `validation-failed`: an empty file, or a name or folder that cannot be used. `too-many-assets`, `storage-quota`,
+    /// `too-many-uploads`: the company has as much as it may have.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Refused(ProblemBody),
+}
+
+/// What can be wrong with a piece of an upload.
+#[derive(IntoResponses)]
+pub enum BadPiece {
+    /// `offset-conflict`: the upload has another number of bytes; HEAD tells it.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Offset(ProblemBody),
+    /// `body-too-large`: the piece goes beyond the length that was announced, or the file beyond the limit.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(ProblemBody),
+    /// `unsupported-media-type`: the body is not `application/offset+octet-stream`.
+    #[response(status = 415, content_type = "application/problem+json")]
+    MediaType(ProblemBody),
+    /// `too-many-assets`, `storage-quota`: the company has as much as it may have; the last piece was not kept.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Refused(ProblemBody),
+    /// `upload-locked`: another request writes to the upload.
+    #[response(status = 423, content_type = "application/problem+json")]
+    Locked(ProblemBody),
+    /// `checksum-mismatch`: the bytes do not have the checksum; nothing of the piece was kept. Where it is the checksum of
+    /// the whole, the upload is gone.
+    #[response(status = 460, content_type = "application/problem+json")]
+    Checksum(ProblemBody),
+    /// `storage-full`: there is no room for the piece.
+    #[response(status = 507, content_type = "application/problem+json")]
+    StorageFull(ProblemBody),
+}
+
 /// What can be wrong with fetching an asset's original.
 #[derive(IntoResponses)]
 pub enum BadContent {

@@ -114,6 +114,8 @@ pub struct Limits {
     archive_bytes: u64,
     /// Bytes of one uploaded file.
     upload_bytes: u64,
+    /// Uploads in pieces of the company that are not finished.
+    open_uploads: u32,
     /// Bytes of an order's JSON: the handles of the largest job have room. Other JSON may have 1 MiB.
     order_bytes: usize,
     /// Bytes of a request's address and headers.
@@ -173,6 +175,7 @@ pub async fn info(state: Data<State>, caller: Caller) -> Result<HttpResponse, Pr
             mails_per_day: settings.max_mails,
             archive_bytes: settings.max_archive,
             upload_bytes: allowed.upload,
+            open_uploads: settings.max_open_uploads,
             order_bytes: order_limit(settings.max_items),
             head_bytes: settings.max_head,
             body_bytes_per_second: settings.body_pace,

@@ -273,7 +273,7 @@ async fn problem(answer: Response) -> Trouble {
     };
     let worth_it = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
-        || refusal.code == Code::IdempotencyInFlight;
+        || matches!(refusal.code, Code::IdempotencyInFlight | Code::UploadLocked | Code::OffsetConflict);
     if worth_it { Trouble::Later(refusal, after) } else { Trouble::Final(refusal) }
 }
 

@@ -1,5 +1,7 @@
 //! `offprint push`.
 
+mod resumable;
+
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,11 @@ pub struct Arguments {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     parallel: u8,
 
+    /// Files of at least so many bytes go in pieces: after a break, or when this command is run again, they go on where they
+    /// were.
+    #[arg(long, env = "OFFPRINT_PUSH_RESUMABLE", default_value_t = 64 << 20)]
+    resumable: u64,
+
     #[command(flatten)]
     service: Service,
 }
@@ -43,10 +50,20 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     let files = found(&arguments.dirs, &arguments.folder)?;
     client::run(async {
         let connection = Connection::open(&arguments.service).await?;
-        let report = push(&connection, files, &arguments.folder, arguments.parallel.into()).await?;
+        let how = How { parallel: arguments.parallel.into(), resumable: arguments.resumable };
+        let report = push(&connection, files, &arguments.folder, how).await?;
         println!("{}", report.sentence());
         report.verdict()
     })
+}
+
+/// How files are sent.
+#[derive(Clone, Copy)]
+struct How {
+    /// So many at once.
+    parallel: usize,
+    /// In pieces from so many bytes on.
+    resumable: u64,
 }
 
 /// A file on this machine and where it goes.
@@ -152,17 +169,17 @@ fn walk(path: &Path, folder: &str, files: &mut Vec<Found>) -> std::io::Result<()
     Ok(())
 }
 
-async fn push(connection: &Connection, files: Vec<Found>, folder: &str, parallel: usize) -> Result<Report, Refusal> {
+async fn push(connection: &Connection, files: Vec<Found>, folder: &str, how: How) -> Result<Report, Refusal> {
     let known = Mutex::new(known(connection, folder.trim_matches('/')).await?);
     let progress = Progress::bytes("Uploading", files.iter().map(|file| file.size).sum());
     let (known, progress) = (&known, &progress);
     let mut results = stream::iter(files)
         .map(|file| async move {
-            let result = one(connection, &file, known).await;
+            let result = one(connection, &file, known, how).await;
             progress.add(file.size);
             (file, result)
         })
-        .buffer_unordered(parallel);
+        .buffer_unordered(how.parallel);
     let mut report = Report::default();
     while let Some((file, result)) = results.next().await {
         match result {
@@ -200,7 +217,7 @@ enum Done {
     WasThere,
 }
 
-async fn one(connection: &Connection, file: &Found, known: &Mutex<HashSet<Known>>) -> Result<Done, Refusal> {
+async fn one(connection: &Connection, file: &Found, known: &Mutex<HashSet<Known>>, how: How) -> Result<Done, Refusal> {
     if file.path.to_str().is_none() {
         return Err(Refusal::new(Code::InvalidValue, "The name is not Unicode; rename the file."));
     }
@@ -214,6 +231,11 @@ async fn one(connection: &Connection, file: &Found, known: &Mutex<HashSet<Known>
     let new = known.lock().map(|mut known| known.insert(Known::new(&file.folder, &file.name, &sha256)));
     if !new.unwrap_or(true) {
         return Ok(Done::WasThere);
+    }
+    // An empty file is refused the usual way.
+    if file.size >= how.resumable.max(1) {
+        resumable::send(connection, file, &sha256).await?;
+        return Ok(Done::Uploaded);
     }
     let mut again = false;
     connection

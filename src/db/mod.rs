@@ -30,6 +30,7 @@ pub mod seal;
 pub mod settle;
 pub mod signal;
 pub mod tables;
+pub mod upload;
 pub mod usage;
 pub mod vocabulary;
 pub mod wall;

@@ -84,7 +84,8 @@ const UNUSED: &str = "not exists (select from asset where asset.sha256 = blob.sh
     and not exists (select from rendition where rendition.source_sha256 = blob.sha256)
     and not exists (select from archive where archive.index_sha256 = blob.sha256)
     and not exists (select from archive where archive.manifest_json_sha256 = blob.sha256)
-    and not exists (select from archive where archive.manifest_csv_sha256 = blob.sha256)";
+    and not exists (select from archive where archive.manifest_csv_sha256 = blob.sha256)
+    and not exists (select from upload_piece piece where piece.sha256 = blob.sha256)";
 
 /// Blobs that nobody refers to and that were not put within this time, at most a hundred.
 pub async fn unused_blobs(pool: &PgPool, age: Duration) -> Result<Vec<Digest>, Error> {

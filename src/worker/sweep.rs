@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::db::settle::{Ending, settle};
-use crate::db::{self, idempotency, item, limits, orders};
+use crate::db::{self, idempotency, item, limits, orders, upload};
 use crate::state::State;
 use crate::worker::ENGINE;
 
@@ -29,6 +29,7 @@ pub async fn sweep(state: &State) -> Result<(), db::Error> {
     state.own_running.store(limits::any_own_running(&state.system).await?, Ordering::Relaxed);
     orders::remove_deleted(&state.system).await?;
     idempotency::remove_expired(&state.system).await?;
+    upload::remove_expired(&state.system).await?;
     let storage = &state.storage;
     if let Err(error) = storage.sweep_temporary(FORGOTTEN).await {
         warn!(error = %error, "Temporary files could not be swept: {error}");

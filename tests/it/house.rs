@@ -243,6 +243,7 @@ impl House {
             "update export_job set seal_run_at = seal_run_at - $1::interval, seal_lease_until = seal_lease_until - $1::interval,
                  exec_time = exec_time - $1::interval, expires_at = expires_at - $1::interval",
             "update export_job set finished_at = finished_at - $1::interval where state = 'finished'",
+            "update upload set expires_at = expires_at - $1::interval, lease_until = lease_until - $1::interval",
             "update blob set created_at = created_at - $1::interval",
             "update rendition set used_at = used_at - $1::interval",
             "update link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",

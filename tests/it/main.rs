@@ -51,6 +51,7 @@ mod schedules;
 mod service;
 mod storage;
 mod system;
+mod tus;
 mod walls;
 mod webhooks;
 mod witness;

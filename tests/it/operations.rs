@@ -23,6 +23,7 @@ pub struct Objects {
     token: String,
     schedule: String,
     delivery: String,
+    upload: String,
 }
 
 impl Objects {
@@ -44,16 +45,19 @@ impl Objects {
         let schedule = text(&guest.post("/export-schedules", again).await.is(201)["scheduleHandle"]);
         let deliveries = guest.get(&format!("/export-jobs/{job}/deliveries")).await.is(200);
         let delivery = text(&deliveries["items"][0]["deliveryHandle"]);
+        let begun = guest.send(begin(TestRequest::post().uri("/uploads"))).await.is(201);
+        let upload = text(&begun["uploadHandle"]);
         let (preset, link) = ("preset-of-ours".into(), text(&made["linkHandle"]));
-        Self { job, asset, preset, key, link, token, schedule, delivery }
+        Self { job, asset, preset, key, link, token, schedule, delivery, upload }
     }
 
     /// Handles of things that are nowhere.
     fn nowhere() -> Self {
         let handle = || uuid::Uuid::now_v7().to_string();
         let (link, token) = (handle(), "nothing".into());
-        let (preset, delivery) = ("preset-of-nobody".into(), handle());
-        Self { job: handle(), asset: handle(), preset, key: handle(), link, token, schedule: handle(), delivery }
+        let preset = "preset-of-nobody".into();
+        let (schedule, delivery, upload) = (handle(), handle(), handle());
+        Self { job: handle(), asset: handle(), preset, key: handle(), link, token, schedule, delivery, upload }
     }
 
     fn address(&self, path: &str) -> String {
@@ -67,6 +71,7 @@ impl Objects {
             .replace("{deliveryHandle}", &self.delivery)
             .replace("{token}", &self.token)
             .replace("{scheduleHandle}", &self.schedule)
+            .replace("{uploadHandle}", &self.upload)
     }
 }
 
@@ -87,8 +92,18 @@ enum Sent {
     Json(fn(&Objects) -> Value),
     File,
     Bytes,
+    /// The beginning of an upload in pieces.
+    Beginning,
+    /// Bytes of one.
+    Piece,
 }
-use Sent::{Bytes, Empty, File, Json};
+use Sent::{Beginning, Bytes, Empty, File, Json, Piece};
+
+/// The beginning of an upload in pieces.
+fn begin(request: TestRequest) -> TestRequest {
+    let request = request.insert_header(("tus-resumable", "1.0.0")).insert_header(("upload-length", "10"));
+    request.insert_header(("upload-metadata", "filename cC50eHQ="))
+}
 
 /// A row for each operation: what to send that would work, and what another company gets.
 fn row(method: &str, path: &str) -> Option<(Sent, Other)> {
@@ -144,6 +159,10 @@ fn row(method: &str, path: &str) -> Option<(Sent, Other)> {
         ("PATCH", "/assets/{assetHandle}") => (Json(|_| json!({"folder": "elsewhere"})), Nothing),
         ("GET" | "HEAD", "/assets/{assetHandle}/content") => (Empty, Nothing),
         ("PUT", "/assets/{assetHandle}/content") => (Bytes, Nothing),
+        ("OPTIONS" | "GET", "/uploads") => (Empty, Own),
+        ("POST", "/uploads") => (Beginning, Own),
+        ("GET" | "HEAD" | "DELETE", "/uploads/{uploadHandle}") => (Beginning, Nothing),
+        ("PATCH", "/uploads/{uploadHandle}") => (Piece, Nothing),
         ("POST", "/asset-sets") => {
             (Json(|objects| json!({"type": "ImageSet", "name": "s", "memberArray": [objects.asset]})), Nothing)
         }
@@ -175,6 +194,11 @@ impl Operation {
             Empty => request,
             Json(body) => request.set_json(body(objects)),
             File => upload("b.txt", b"another file"),
+            Beginning => begin(request),
+            Piece => begin(request)
+                .insert_header(("upload-offset", "0"))
+                .insert_header(("content-type", "application/offset+octet-stream"))
+                .set_payload("half"),
             Bytes => request.insert_header(("content-type", "application/octet-stream")).set_payload("new bytes"),
         }
     }
@@ -213,6 +237,7 @@ fn plain(answer: Answer, objects: &Objects) -> (u16, String) {
         body.remove("requestId");
     }
     let text = [
+        (&objects.upload, "U"),
         (&objects.job, "J"),
         (&objects.asset, "A"),
         (&objects.key, "K"),
@@ -338,7 +363,9 @@ async fn another_companys_objects_answer_as_if_they_were_nowhere(pool: PgPool) {
                 assert!(!text.contains("\"ann\""), "eve reads what ann did: {text}");
                 continue;
             }
-            for handle in [&objects.job, &objects.asset, &objects.key, &objects.schedule, &objects.delivery] {
+            let ours =
+                [&objects.job, &objects.asset, &objects.key, &objects.schedule, &objects.delivery, &objects.upload];
+            for handle in ours {
                 assert!(!text.contains(handle.as_str()), "{} shows {handle}: {text}", operation.name());
             }
             continue;

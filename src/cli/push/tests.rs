@@ -51,7 +51,14 @@ async fn service(mut lose: usize) -> Fake {
 }
 
 async fn pushed(fake: &Fake, dir: &tempfile::TempDir, folder: &str) -> Report {
-    push(&fake.connection, found(&[dir.path().into()], folder).unwrap(), folder, 2).await.unwrap()
+    push(
+        &fake.connection,
+        found(&[dir.path().into()], folder).unwrap(),
+        folder,
+        How { parallel: 2, resumable: 1 << 20 },
+    )
+    .await
+    .unwrap()
 }
 
 #[test]
