@@ -5,8 +5,9 @@ use actix_cors::Cors;
 use actix_web::middleware::Condition;
 
 /// Headers that pages send.
-const SENT: [&str; 10] = [
+const SENT: [&str; 11] = [
     "accept",
+    "accept-language",
     "authorization",
     "content-type",
     "idempotency-key",
@@ -18,9 +19,10 @@ const SENT: [&str; 10] = [
     "x-request-id",
 ];
 /// Headers of answers that pages read.
-const READ: [&str; 16] = [
+const READ: [&str; 17] = [
     "accept-ranges",
     "content-disposition",
+    "content-language",
     "content-length",
     "content-range",
     "etag",

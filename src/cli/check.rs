@@ -31,7 +31,12 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     if let Some(source) = source {
         let header = render::probe(&source).map_err(|failure| Refusal::new(failure.code, failure.detail))?;
         let files = Files { objects: wish.files(&understood), ..Files::only(source.clone()) };
-        let desk = Desk { attributes: &Attributes::default(), limits: Limits::default(), profiles: &profiles };
+        let desk = Desk {
+            attributes: &Attributes::default(),
+            limits: Limits::default(),
+            profiles: &profiles,
+            mail_domains: &[],
+        };
         let plan = plan(&understood.recipe, Some(&header), &files.headers(), &desk);
         explanation = explanation.with_picture(&part(source.file_name()), plan);
     }

@@ -10,12 +10,12 @@ use crate::export::order::Order;
 use crate::export::rendition;
 
 /// Everything that is wrong with the order by itself, and what there is to know about it.
-pub fn check(order: &Order) -> (Vec<Mistake>, Vec<Note>) {
+pub fn check(order: &Order, mail_domains: &[String]) -> (Vec<Mistake>, Vec<Note>) {
     let mut mistakes = not_offered(order);
     mistakes.extend(assets(order));
     mistakes.extend(rendition::check(order));
     mistakes.extend(time(order));
-    mistakes.extend(people(order));
+    mistakes.extend(people(order, mail_domains));
     (mistakes, client(order).into_iter().collect())
 }
 
@@ -58,19 +58,34 @@ fn time(order: &Order) -> Option<Mistake> {
     Some(Mistake::new("/execTime", Code::InvalidValue, detail))
 }
 
-fn people(order: &Order) -> Vec<Mistake> {
+fn people(order: &Order, mail_domains: &[String]) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     for (index, address) in order.notify_emails.iter().flatten().enumerate() {
-        if address.parse::<Mailbox>().is_err() {
-            let detail = format!("`{address}` is not a mail address.");
-            mistakes.push(Mistake::new(format!("/notifyEmails/{index}"), Code::InvalidValue, detail));
-        }
+        let (code, detail) = match address.parse::<Mailbox>() {
+            Err(_) => (Code::InvalidValue, format!("`{address}` is not a mail address.")),
+            Ok(mailbox) if !takes_mail(mail_domains, mailbox.email.domain()) => {
+                let (domain, allowed) = (mailbox.email.domain(), mail_domains.join(", "));
+                (Code::ValueForbidden, format!("The service sends no mail to {domain}. Allowed: {allowed}."))
+            }
+            Ok(_) => continue,
+        };
+        mistakes.push(Mistake::new(format!("/notifyEmails/{index}"), code, detail));
     }
     if let Some(locale) = order.locale.as_deref().filter(|locale| !is_locale(locale)) {
         let detail = format!("`{locale}` is not a language such as `en`, or a language and a country such as `nl-BE`.");
         mistakes.push(Mistake::new("/locale", Code::InvalidValue, detail));
     }
     mistakes
+}
+
+/// Whether mails may be sent to a domain: it is named, or stands below one that is named with `*.`, or none is named.
+fn takes_mail(allowed: &[String], domain: &str) -> bool {
+    let domain = domain.to_ascii_lowercase();
+    let fits = |allowed: &String| match allowed.strip_prefix('*') {
+        Some(end) => domain.ends_with(end) && domain.len() > end.len(),
+        None => *allowed == domain,
+    };
+    allowed.is_empty() || allowed.iter().any(fits)
 }
 
 /// `ll` or `ll-CC`, as IPS writes them.

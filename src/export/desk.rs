@@ -20,6 +20,8 @@ pub struct Desk<'a> {
     pub limits: Limits,
     /// The colour profiles that modifiers may name.
     pub profiles: &'a Library,
+    /// Domains to which mails may be sent, `*.` for those below; all where there is none.
+    pub mail_domains: &'a [String],
 }
 
 impl Desk<'_> {

@@ -101,7 +101,7 @@ pub async fn draft(
     most: usize,
     desk: &Desk<'_>,
 ) -> Result<Draft, Refusal> {
-    let (mut mistakes, mut warnings) = check(&order);
+    let (mut mistakes, mut warnings) = check(&order, desk.mail_domains);
     let selection = select(connection, company, &order, most).await?;
     let macros = match order.fmt {
         Fmt::Convert => Macros::any_order(image_preset::all(connection, company).await?),

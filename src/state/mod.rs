@@ -208,7 +208,12 @@ impl State {
 
     /// What orders are drafted with.
     pub fn desk(&self) -> Desk<'_> {
-        Desk { attributes: &self.attributes, limits: self.limits(), profiles: &self.profiles }
+        Desk {
+            attributes: &self.attributes,
+            limits: self.limits(),
+            profiles: &self.profiles,
+            mail_domains: &self.settings.mail_domains,
+        }
     }
 
     /// How many pictures are rendered at once.
