@@ -147,6 +147,11 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_WEBHOOK_HTTP")]
     pub webhook_http: bool,
 
+    /// Domains to which orders may have mails sent (`notifyEmails`), with commas between them; `*.example.org` means those
+    /// below it. Without any: all domains.
+    #[arg(long, env = "OFFPRINT_MAIL_DOMAINS", value_delimiter = ',', value_parser = domain)]
+    pub mail_domains: Vec<String>,
+
     /// Requests that each caller may make in a minute, of each process: a key, or an address where there is no key. 0 means
     /// no limit. Without it: 6000 where keys are asked for, no limit where not.
     #[arg(long, env = "OFFPRINT_MAX_REQUESTS")]
@@ -322,6 +327,14 @@ fn origin(said: &str) -> Result<String, String> {
     url.map(|url| url.origin().ascii_serialization()).filter(|origin| origin != "null").ok_or_else(|| {
         format!("{said:?} is no origin like https://app.example: a scheme, a name, a port if it is not the usual one")
     })
+}
+
+/// The end of mail addresses.
+fn domain(said: &str) -> Result<String, String> {
+    let said = said.trim().to_ascii_lowercase();
+    let name = said.strip_prefix("*.").unwrap_or(&said);
+    let plain = name.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-'));
+    if plain { Ok(said) } else { Err(format!("{said:?} is no domain like example.org or *.example.org")) }
 }
 
 /// What is done about the database's tables at the start.

@@ -5,8 +5,9 @@ use actix_cors::Cors;
 use actix_web::middleware::Condition;
 
 /// Headers that pages send.
-const SENT: [&str; 15] = [
+const SENT: [&str; 16] = [
     "accept",
+    "accept-language",
     "authorization",
     "content-type",
     "idempotency-key",
@@ -23,10 +24,11 @@ const SENT: [&str; 15] = [
     "x-request-id",
 ];
 /// Headers of answers that pages read.
-const READ: [&str; 26] = [
+const READ: [&str; 27] = [
     "accept-ranges",
     "asset-handle",
     "content-disposition",
+    "content-language",
     "content-length",
     "content-range",
     "etag",

@@ -34,6 +34,7 @@ pub mod preview;
 pub mod problem;
 pub mod range;
 pub mod rate;
+pub mod reader;
 pub mod responses;
 pub mod schema;
 pub mod sniff;

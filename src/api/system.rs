@@ -18,7 +18,7 @@ use crate::render::Confinement;
 use crate::settings::Role;
 use crate::state::State;
 use crate::storage::Storage;
-use crate::{db, language, render};
+use crate::{db, language, render, words};
 
 /// What this is and where to go.
 ///
@@ -43,6 +43,9 @@ pub struct Info {
     engine_version: i32,
     /// Formats that can be converted.
     formats: Formats,
+    /// Languages of events and mails.
+    #[schema(example = json!(["en", "nl"]))]
+    languages: Vec<&'static str>,
     /// What it refuses to exceed.
     limits: Limits,
     /// How many pictures are rendered at once.
@@ -110,6 +113,8 @@ pub struct Limits {
     image_presets: usize,
     /// Mails that the company causes in a day.
     mails_per_day: u32,
+    /// Live streams of the company at one process.
+    streams: u32,
     /// Bytes of an archive.
     archive_bytes: u64,
     /// Bytes of one uploaded file.
@@ -162,6 +167,7 @@ pub async fn info(state: Data<State>, caller: Caller) -> Result<HttpResponse, Pr
             input: render::SourceFormat::ALL.iter().map(|format| format.mime()).collect(),
             output: language::output_words().collect(),
         },
+        languages: words::languages().iter().map(|language| language.tag()).collect(),
         limits: Limits {
             items: settings.max_items,
             requests_per_minute: settings.requests_per_minute(),
@@ -173,6 +179,7 @@ pub async fn info(state: Data<State>, caller: Caller) -> Result<HttpResponse, Pr
             schedule_interval_seconds: settings.min_schedule_interval.as_secs_f64(),
             image_presets: settings.max_presets,
             mails_per_day: settings.max_mails,
+            streams: settings.max_streams,
             archive_bytes: settings.max_archive,
             upload_bytes: allowed.upload,
             open_uploads: settings.max_open_uploads,

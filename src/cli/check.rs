@@ -33,8 +33,14 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
         let header = render::probe(&source).map_err(|failure| Refusal::new(failure.code, failure.detail))?;
         let files = Files { objects: wish.files(&understood), ..Files::only(source.clone()) };
         let (attributes, limits, callbacks) = (Attributes::default(), Limits::default(), Callbacks::default());
-        let shortest_interval = Duration::default();
-        let desk = Desk { attributes: &attributes, limits, profiles: &profiles, callbacks: &callbacks, shortest_interval };
+        let desk = Desk {
+            attributes: &attributes,
+            limits,
+            profiles: &profiles,
+            callbacks: &callbacks,
+            shortest_interval: Duration::default(),
+            mail_domains: &[],
+        };
         let plan = plan(&understood.recipe, Some(&header), &files.headers(), &desk);
         explanation = explanation.with_picture(&part(source.file_name()), plan);
     }

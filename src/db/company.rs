@@ -79,6 +79,13 @@ pub async fn find_user(connection: &mut Connection, company: CompanyId, user: Us
     found.ok_or(Error::Missing("user"))
 }
 
+/// The language of a user, where it is known.
+pub async fn locale_of(pool: &PgPool, company: CompanyId, user: UserId) -> Result<Option<String>, Error> {
+    let sql = "select locale from company_user where company_id = $1 and user_id = $2";
+    let found: Option<Option<String>> = sqlx::query_scalar(sql).bind(company).bind(user).fetch_optional(pool).await?;
+    Ok(found.flatten())
+}
+
 /// Where whoever ordered a job gets mail, where that is known.
 pub async fn address_of(pool: &PgPool, company: CompanyId, job: JobId) -> Result<Option<String>, Error> {
     let found = sqlx::query_scalar(

@@ -241,7 +241,7 @@ async fn insert_events(connection: &mut Connection, company: CompanyId, job: Job
     sqlx::query(
         "with ended as (
              select position, row_number() over (order by position) as number, state,
-                    jsonb_build_object('asset', asset_name, 'failure', failure, 'warnings', jsonb_array_length(warnings)) as parameters
+                    jsonb_build_object('asset', asset_name, 'failure', failure, 'warnings', jsonb_array_length(warnings), 'notes', warnings) as parameters
                from export_item where company_id = $1 and job_id = $2 and state <> 'waiting'
          ), logged as (
              insert into export_event (company_id, job_id, seq, code, position, parameters)

@@ -7,6 +7,38 @@ use sqlx::types::Json;
 use crate::db::{Connection, Error, PgPool};
 use crate::id::{CompanyId, JobId};
 
+/// Every event: its code, and the log type of IPS that says the same, where there is one. `BeginExportJob`,
+/// `ExportJobRenderFileSuccess` and `ZipFileExportJobSuccess` were seen in logs of IPS; the others follow its pattern
+/// (`string-constants/r-job-log-types`).
+pub const KINDS: &[(&str, Option<&str>)] = &[
+    ("exportOrdered", None),
+    ("exportBegun", Some("BeginExportJob")),
+    ("fileExported", Some("ExportJobRenderFileSuccess")),
+    ("fileConverted", Some("ExportJobRenderFileSuccess")),
+    ("fileExportedAsOriginal", Some("ExportJobRenderFileSuccess")),
+    ("fileWarning", Some("ExportJobRenderFileWarning")),
+    ("fileSkipped", Some("ExportJobRenderFileWarning")),
+    ("fileFailed", Some("ExportJobRenderFileError")),
+    ("fileStopped", None),
+    ("exportPaused", None),
+    ("exportResumed", None),
+    ("stopRequested", None),
+    ("runOrdered", None),
+    ("retryOrdered", None),
+    ("archiveCreated", Some("ZipFileExportJobSuccess")),
+    ("archiveFailed", Some("ZipFileExportJobError")),
+    ("exportStopped", None),
+    ("fatalError", Some("FatalError")),
+    ("exportEnded", Some("EndExportJob")),
+    ("emailSent", None),
+    ("emailFailed", None),
+];
+
+/// The log type of IPS for an event.
+pub fn ips_log_type(code: &str) -> Option<&'static str> {
+    KINDS.iter().find(|(name, _)| *name == code).and_then(|(_, kind)| *kind)
+}
+
 /// One line of a job's log.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Event {

@@ -76,25 +76,31 @@ pub async fn settle_ready(
                 and item.position = any((select positions from chosen)::int[])
          ), events as (
              insert into export_event (company_id, job_id, seq, code, position, parameters)
-             select $1, $2, job.event_seq + row_number() over (order by ready.position),
-                    case when job.fmt = 'orig' then 'fileExported' when told.converts then 'fileConverted'
-                         else 'fileExportedAsOriginal' end,
-                    ready.position,
-                    jsonb_build_object('asset', ready.asset_name, 'path', told.path, 'files', told.files, 'warnings',
-                                       coalesce(jsonb_array_length((select of from notes) -> ready.position::text), 0))
-               from job, ready
-              cross join lateral (
-                    select (array_agg(path order by rendition))[1] as path, count(*) as files,
-                           coalesce(bool_or(recipe_id is not null), false) as converts
-                      from export_file file
-                     where file.company_id = $1 and file.job_id = $2 and file.position = ready.position) told
+             select $1, $2, job.event_seq + row_number() over (order by event.position, event.place), event.code, event.position,
+                    event.parameters
+               from job cross join (
+                    select ready.position, 0 as place,
+                           case when job.fmt = 'orig' then 'fileExported' when told.converts then 'fileConverted'
+                                else 'fileExportedAsOriginal' end as code,
+                           jsonb_build_object('asset', ready.asset_name, 'path', told.path, 'files', told.files, 'warnings',
+                                              coalesce(jsonb_array_length((select of from notes) -> ready.position::text), 0)) as parameters
+                      from job, ready
+                     cross join lateral (
+                           select (array_agg(path order by rendition))[1] as path, count(*) as files,
+                                  coalesce(bool_or(recipe_id is not null), false) as converts
+                             from export_file file
+                            where file.company_id = $1 and file.job_id = $2 and file.position = ready.position) told
+                     union all
+                    select ready.position, 1, 'fileWarning',
+                           jsonb_build_object('asset', ready.asset_name, 'notes', (select of from notes) -> ready.position::text)
+                      from ready where (select of from notes) ? ready.position::text) event
          ), attempts as (
              insert into export_attempt (company_id, job_id, position, claim, worker_id, started_at, ending)
              select $1, $2, position, claim, $3, now(), 'succeeded' from ready
          ), counted as (
              update export_job
                 set succeeded = succeeded + ends.items, warned = export_job.warned + ends.warned,
-                    event_seq = event_seq + ends.items, files = export_job.files + sum.files, bytes = export_job.bytes + sum.bytes
+                    event_seq = event_seq + ends.items + ends.warned, files = export_job.files + sum.files, bytes = export_job.bytes + sum.bytes
                from (select (select count(*) from ready)::int as items, (select count(*) from noted)::int as warned) ends,
                     (select count(*)::int as files, coalesce(sum(size), 0)::bigint as bytes from files) sum
               where company_id = $1 and job_id = $2 and ends.items > 0

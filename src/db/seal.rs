@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::types::Json;
 
-use crate::code::Code;
+use crate::code::{Code, Note};
 use crate::db::item::interval;
 use crate::db::job::Rendition;
 use crate::db::vocabulary::{EmailSetting, Fmt, JobState, Outcome};
@@ -154,6 +154,11 @@ pub async fn finish(
         json!({ "entries": sealed.entries, "size": sealed.size }),
     )
     .await?;
+    match outcome {
+        Outcome::Stopped => event::add(&mut transaction, company, job, "exportStopped", json!({})).await?,
+        Outcome::Failed => event::add(&mut transaction, company, job, "fatalError", json!({})).await?,
+        _ => {}
+    }
     event::add(&mut transaction, company, job, "exportEnded", json!({ "outcome": outcome, "run": sealing.run }))
         .await?;
     write_notices(&mut transaction, sealing, recipients, max_mails).await?;
@@ -202,16 +207,24 @@ async fn write_notices(
     Ok(())
 }
 
-/// Tries a seal again later: the world was at fault.
-pub async fn postpone(pool: &PgPool, sealing: &Sealing, pause: Duration) -> Result<(), Error> {
+/// Gives a job back that could not be sealed, for this pause. The log is told of the first time in a run.
+pub async fn postpone(pool: &PgPool, sealing: &Sealing, pause: Duration, why: &Note) -> Result<(), Error> {
     sqlx::query(
-        "update export_job set seal_lease_until = null, seal_tries = seal_tries + 1, seal_run_at = now() + $4
-          where company_id = $1 and job_id = $2 and seal_claim = $3 and state <> 'finished'",
+        "with postponed as (
+             update export_job
+                set seal_lease_until = null, seal_tries = seal_tries + 1, seal_run_at = now() + $4,
+                    event_seq = event_seq + (seal_tries = 0)::int
+              where company_id = $1 and job_id = $2 and seal_claim = $3 and state <> 'finished'
+             returning event_seq, seal_tries
+         )
+         insert into export_event (company_id, job_id, seq, code, parameters)
+         select $1, $2, event_seq, 'archiveFailed', jsonb_build_object('failure', $5::jsonb) from postponed where seal_tries = 1",
     )
     .bind(sealing.company_id)
     .bind(sealing.job_id)
     .bind(sealing.seal_claim)
     .bind(interval(pause))
+    .bind(Json(why))
     .execute(pool)
     .await?;
     Ok(())

@@ -251,13 +251,14 @@ async fn write(
                 set succeeded = succeeded + (to_state = 'succeeded')::int, failed = failed + (to_state = 'failed')::int,
                     stopped = stopped + (to_state = 'stopped')::int,
                     warned = warned + ($12 <> '[]' and to_state in ('succeeded', 'failed'))::int,
-                    files = job.files + sum.files, bytes = job.bytes + sum.bytes, event_seq = event_seq + (to_state <> 'waiting')::int
+                    files = job.files + sum.files, bytes = job.bytes + sum.bytes,
+                    event_seq = event_seq + (to_state <> 'waiting')::int + ($12 <> '[]' and to_state in ('succeeded', 'failed'))::int
                from item, (select count(*)::int as files, coalesce(sum(size), 0)::bigint as bytes from files) sum
               where job.company_id = $1 and job.job_id = $2
-             returning event_seq
+             returning event_seq, ($12 <> '[]' and to_state in ('succeeded', 'failed')) as warns
          ), logged as (
              insert into export_event (company_id, job_id, seq, code, position, parameters)
-             select $1, $2, event_seq,
+             select $1, $2, event_seq - warns::int,
                     case to_state when 'failed' then 'fileFailed' when 'stopped' then 'fileStopped'
                          else case when fmt = 'orig' then 'fileExported' when converts then 'fileConverted'
                                    else 'fileExportedAsOriginal' end end,
@@ -273,6 +274,9 @@ async fn write(
                       from export_file file
                      where file.company_id = $1 and file.job_id = $2 and file.position = $3) told
               where to_state <> 'waiting'
+              union all
+             select $1, $2, event_seq, 'fileWarning', $3, jsonb_build_object('asset', asset_name, 'notes', $12)
+               from counted, item where warns
          ), attempt as (
              insert into export_attempt (company_id, job_id, position, claim, worker_id, started_at, ending, failure)
              select $1, $2, $3, $4, $5, started_at, case when to_state <> $6 then 'stopped' else $21 end, $22 from item

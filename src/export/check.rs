@@ -1,24 +1,22 @@
 //! Checks of an order that need nothing but the order.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use chrono::Utc;
 use lettre::message::Mailbox;
 
 use crate::code::{Code, Mistake, Note};
 use crate::export::order::Order;
-use crate::export::{Callbacks, rendition, schedule};
+use crate::export::{Callbacks, Desk, rendition, schedule};
 
-/// Everything that is wrong with the order by itself, and what there is to know about it. Runs of a schedule may not be
-/// closer than `shortest_interval`.
-pub fn check(order: &Order, shortest_interval: Duration, callbacks: &Callbacks) -> (Vec<Mistake>, Vec<Note>) {
+/// Everything that is wrong with the order by itself at this desk, and what there is to know about it.
+pub fn check(order: &Order, desk: &Desk<'_>) -> (Vec<Mistake>, Vec<Note>) {
     let mut mistakes: Vec<Mistake> = assets(order).into_iter().collect();
     mistakes.extend(rendition::check(order));
     mistakes.extend(time(order));
-    mistakes.extend(schedule::check(order, shortest_interval));
-    mistakes.extend(people(order));
-    mistakes.extend(callback(order, callbacks));
+    mistakes.extend(schedule::check(order, desk.shortest_interval));
+    mistakes.extend(people(order, desk.mail_domains));
+    mistakes.extend(callback(order, desk.callbacks));
     (mistakes, client(order).into_iter().collect())
 }
 
@@ -45,13 +43,18 @@ fn time(order: &Order) -> Option<Mistake> {
     Some(Mistake::new("/execTime", Code::InvalidValue, detail))
 }
 
-fn people(order: &Order) -> Vec<Mistake> {
+fn people(order: &Order, mail_domains: &[String]) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     for (index, address) in order.notify_emails.iter().flatten().enumerate() {
-        if address.parse::<Mailbox>().is_err() {
-            let detail = format!("`{address}` is not a mail address.");
-            mistakes.push(Mistake::new(format!("/notifyEmails/{index}"), Code::InvalidValue, detail));
-        }
+        let (code, detail) = match address.parse::<Mailbox>() {
+            Err(_) => (Code::InvalidValue, format!("`{address}` is not a mail address.")),
+            Ok(mailbox) if !takes_mail(mail_domains, mailbox.email.domain()) => {
+                let (domain, allowed) = (mailbox.email.domain(), mail_domains.join(", "));
+                (Code::ValueForbidden, format!("The service sends no mail to {domain}. Allowed: {allowed}."))
+            }
+            Ok(_) => continue,
+        };
+        mistakes.push(Mistake::new(format!("/notifyEmails/{index}"), code, detail));
     }
     if let Some(locale) = order.locale.as_deref().filter(|locale| !is_locale(locale)) {
         let detail = format!("`{locale}` is not a language such as `en`, or a language and a country such as `nl-BE`.");
@@ -63,6 +66,16 @@ fn people(order: &Order) -> Vec<Mistake> {
 fn callback(order: &Order, callbacks: &Callbacks) -> Option<Mistake> {
     let why = callbacks.check_url(order.callback_url.as_deref()?).err()?;
     Some(Mistake::new("/callbackUrl", Code::InvalidValue, why))
+}
+
+/// Whether mails may be sent to a domain: it is named, or stands below one that is named with `*.`, or none is named.
+fn takes_mail(allowed: &[String], domain: &str) -> bool {
+    let domain = domain.to_ascii_lowercase();
+    let fits = |allowed: &String| match allowed.strip_prefix('*') {
+        Some(end) => domain.ends_with(end) && domain.len() > end.len(),
+        None => *allowed == domain,
+    };
+    allowed.is_empty() || allowed.iter().any(fits)
 }
 
 /// `ll` or `ll-CC`, as IPS writes them.

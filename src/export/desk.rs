@@ -27,6 +27,8 @@ pub struct Desk<'a> {
     pub shortest_interval: Duration,
     /// Where webhooks may go.
     pub callbacks: &'a Callbacks,
+    /// Domains to which mails may be sent, `*.` for those below; all where there is none.
+    pub mail_domains: &'a [String],
 }
 
 impl Desk<'_> {

@@ -103,7 +103,7 @@ pub async fn draft(
     most: usize,
     desk: &Desk<'_>,
 ) -> Result<Draft, Refusal> {
-    let (mut mistakes, mut warnings) = check(&order, desk.shortest_interval, desk.callbacks);
+    let (mut mistakes, mut warnings) = check(&order, desk);
     let selection = select(connection, company, &order, most).await?;
     let macros = match order.fmt {
         Fmt::Convert => Macros::any_order(image_preset::all(connection, company).await?),

@@ -1,6 +1,8 @@
-//! What a notice says, in English, once as plain text and once as HTML.
+//! What a notice says, in its language, once as plain text and once as HTML.
 
-use super::{Failure, Notice, Outcome};
+use super::{Failure, Notice};
+use crate::code::Note;
+use crate::words::{Language, Part};
 
 /// Most failures that a mail lists; the manifest has all.
 const SHOWN: usize = 10;
@@ -11,37 +13,42 @@ const REASON: usize = 300;
 
 /// The content of a mail, before it is laid out. Every string is one line and safe to show; nothing is escaped yet.
 pub(super) struct Letter {
+    language: &'static Language,
     pub(super) subject: String,
     headline: String,
-    rows: Vec<(&'static str, String)>,
+    rows: Vec<(String, String)>,
     download: Option<(String, String)>,
     failures: Vec<(String, String)>,
     failures_title: String,
-    places: Vec<(&'static str, String)>,
-    fetch: Option<String>,
+    places: Vec<(String, String)>,
+    fetch: Option<(String, String)>,
     footer: String,
 }
 
 impl Letter {
     pub(super) fn of(notice: &Notice) -> Self {
-        let name = line(&notice.job_name, NAME);
-        let shown = notice.failures.len().min(SHOWN);
+        let language = notice.language;
+        let said = |name: &str| language.say(name, &[]);
+        let shown = notice.failures.len().min(SHOWN) as i64;
         let download = notice.links.download.as_deref().map(|url| line(url, 2000));
         let mut places = Vec::new();
         if let Some(manifest) = &notice.links.manifest {
-            places.push(("Every asset and its result", line(manifest, 2000)));
+            places.push((said("mail-manifest"), line(manifest, 2000)));
         }
-        places.push(("The job", line(&notice.links.job, 2000)));
+        places.push((said("mail-job"), line(&notice.links.job, 2000)));
         Self {
-            subject: subject(notice, &line(&notice.job_name, 60)),
-            headline: headline(notice, &name),
+            language,
+            subject: about(notice, "mail-subject", 60),
+            headline: about(notice, "mail-headline", NAME),
             rows: rows(notice),
-            fetch: download.as_deref().map(|url| fetch(notice, url)),
+            fetch: download.as_deref().map(|url| (said("mail-fetch"), fetch(notice, url))),
             download: download.map(|url| (label(notice), url)),
-            failures: notice.failures.iter().take(SHOWN).map(failure).collect(),
+            failures: notice.failures.iter().take(SHOWN).map(|it| failure(language, it)).collect(),
             failures_title: match notice.counts.failed {
-                all if all > shown as i64 => format!("What failed (the first {shown} of {all})"),
-                _ => "What failed".into(),
+                all if all > shown => {
+                    language.say("mail-what-failed-first", &[("shown", shown.into()), ("all", all.into())])
+                }
+                _ => said("mail-what-failed"),
             },
             places,
             footer: footer(notice),
@@ -51,8 +58,9 @@ impl Letter {
     /// The letter as plain text.
     pub(super) fn text(&self) -> String {
         let mut out = format!("{}\n\n", self.headline);
+        let width = self.rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default().max(10);
         for (label, value) in &self.rows {
-            out += &format!("  {label:<10} {value}\n");
+            out += &format!("  {label:<width$} {value}\n");
         }
         if let Some((label, url)) = &self.download {
             out += &format!("\n{label}:\n{url}\n");
@@ -66,18 +74,19 @@ impl Letter {
         for (label, url) in &self.places {
             out += &format!("\n{label}:\n{url}\n");
         }
-        if let Some(command) = &self.fetch {
-            out += &format!("\n{FETCH}\n  {command}\n");
+        if let Some((label, command)) = &self.fetch {
+            out += &format!("\n{label}\n  {command}\n");
         }
         out + &format!("\n-- \n{}\n", self.footer)
     }
 
     /// The letter as HTML: no pictures, no scripts, nothing to load.
     pub(super) fn html(&self) -> String {
-        let mut out = String::from(concat!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<body style=\"font-family:sans-serif;line-height:1.5;",
-            "max-width:40em;margin:1em auto;padding:0 1em\">\n"
-        ));
+        let mut out = format!(
+            "<!DOCTYPE html>\n<html lang=\"{}\">\n<body style=\"font-family:sans-serif;line-height:1.5;\
+             max-width:40em;margin:1em auto;padding:0 1em\">\n",
+            self.language.tag()
+        );
         out += &format!("<p style=\"font-size:1.15em\"><strong>{}</strong></p>\n<table>\n", escape(&self.headline));
         for (label, value) in &self.rows {
             out += &format!(
@@ -99,77 +108,66 @@ impl Letter {
         }
         let places: Vec<String> = self.places.iter().map(|(label, url)| link(url, label)).collect();
         out += &format!("<p>{}</p>\n", places.join("<br>\n"));
-        if let Some(command) = &self.fetch {
-            out += &format!("<p>{FETCH}</p>\n<pre style=\"white-space:pre-wrap\">{}</pre>\n", escape(command));
+        if let Some((label, command)) = &self.fetch {
+            let (label, command) = (escape(label), escape(command));
+            out += &format!("<p>{label}</p>\n<pre style=\"white-space:pre-wrap\">{command}</pre>\n");
         }
         out + &format!("<p style=\"color:#666;font-size:0.85em\">{}</p>\n</body>\n</html>\n", escape(&self.footer))
     }
 }
 
-const FETCH: &str =
-    "The link works by itself; whoever has it can fetch the files, so pass it on with care. From a command line:";
-
-fn subject(notice: &Notice, name: &str) -> String {
-    let counts = &notice.counts;
-    match notice.outcome {
-        Outcome::Succeeded => format!("Export \"{name}\" is ready: {}", counted(notice.files, "file")),
-        Outcome::SucceededWithWarnings => {
-            format!("Export \"{name}\" is ready, with warnings: {}", counted(notice.files, "file"))
-        }
-        Outcome::PartiallyFailed => {
-            format!("Export \"{name}\" partly failed: {} of {}", grouped(counts.failed), counted(counts.total, "asset"))
-        }
-        Outcome::Failed => format!("Export \"{name}\" failed"),
-        Outcome::Stopped => format!("Export \"{name}\" was stopped"),
-    }
-}
-
-fn headline(notice: &Notice, name: &str) -> String {
-    let counts = &notice.counts;
-    match notice.outcome {
-        Outcome::Succeeded => format!("Your export \"{name}\" is ready."),
-        Outcome::SucceededWithWarnings => format!(
-            "Your export \"{name}\" is ready. {} of its {} {} a warning; the manifest says which.",
-            grouped(counts.warnings),
-            counted(counts.total, "asset"),
-            if counts.warnings == 1 { "has" } else { "have" }
-        ),
-        Outcome::PartiallyFailed => format!(
-            "Your export \"{name}\" is ready in part: {} of {} failed.",
-            grouped(counts.failed),
-            counted(counts.total, "asset")
-        ),
-        Outcome::Failed => format!("Your export \"{name}\" failed. There is nothing to download."),
-        Outcome::Stopped => format!("Your export \"{name}\" was stopped before it was done."),
-    }
+/// The sentence of this name for the outcome, with the job's name in so many characters.
+fn about(notice: &Notice, name: &str, most: usize) -> String {
+    let (counts, job) = (&notice.counts, line(&notice.job_name, most));
+    let parts: [(&str, Part<'_>); 5] = [
+        ("name", (&job).into()),
+        ("files", notice.files.into()),
+        ("total", counts.total.into()),
+        ("failed", counts.failed.into()),
+        ("warnings", counts.warnings.into()),
+    ];
+    notice.language.say(&format!("{name}-{}", notice.outcome.name()), &parts)
 }
 
 /// The counts that are not nought, and the files. The total is always there.
-fn rows(notice: &Notice) -> Vec<(&'static str, String)> {
-    let counts = &notice.counts;
-    let mut rows = vec![("Assets", grouped(counts.total))];
+fn rows(notice: &Notice) -> Vec<(String, String)> {
+    let (language, counts) = (notice.language, &notice.counts);
+    let row = |name: &str, value: String| (language.say(name, &[]), value);
+    let mut rows = vec![row("mail-assets", language.number(counts.total))];
     let others = [
-        ("Succeeded", counts.succeeded),
-        ("Failed", counts.failed),
-        ("Skipped", counts.skipped),
-        ("Stopped", counts.stopped),
+        ("mail-succeeded", counts.succeeded),
+        ("mail-failed", counts.failed),
+        ("mail-skipped", counts.skipped),
+        ("mail-stopped", counts.stopped),
     ];
-    rows.extend(others.into_iter().filter(|(_, count)| *count > 0).map(|(label, count)| (label, grouped(count))));
+    rows.extend(
+        others.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| row(name, language.number(count))),
+    );
     if counts.warnings > 0 {
-        rows.push(("Warnings", format!("on {}", counted(counts.warnings, "asset"))));
+        let on = language.say("mail-warnings-on", &[("count", counts.warnings.into())]);
+        rows.push(row("mail-warnings", on));
     }
-    rows.push((
-        "Files",
-        if notice.files == 0 { "none".into() } else { format!("{} ({})", grouped(notice.files), size(notice.bytes)) },
-    ));
+    let files = match notice.files {
+        0 => language.say("mail-files-none", &[]),
+        files => {
+            let size = language.size(notice.bytes);
+            language.say("mail-files-size", &[("count", files.into()), ("size", (&size).into())])
+        }
+    };
+    rows.push(row("mail-files", files));
     rows
 }
 
 fn label(notice: &Notice) -> String {
-    let (what, bytes) = (if notice.files == 1 { "file" } else { "zip" }, size(notice.bytes));
-    match notice.expires_at {
-        Some(end) => format!("Download the {what} (about {bytes}, kept until {})", end.format("%-d %B %Y, %H:%M UTC")),
-        None => format!("Download the {what} (about {bytes})"),
+    let language = notice.language;
+    let (size, until) = (language.size(notice.bytes), notice.expires_at.map(|end| language.time(end)));
+    let mut parts: Vec<(&str, Part<'_>)> = vec![("files", notice.files.into()), ("size", (&size).into())];
+    match &until {
+        Some(until) => {
+            parts.push(("until", until.into()));
+            language.say("mail-download-until", &parts)
+        }
+        None => language.say("mail-download", &parts),
     }
 }
 
@@ -183,16 +181,18 @@ fn fetch(notice: &Notice, url: &str) -> String {
     format!("curl --fail --continue-at - --output export-{}.zip '{url}'", notice.job_handle)
 }
 
-fn failure(failure: &Failure) -> (String, String) {
-    (line(&failure.name, NAME), format!("{} ({})", line(&failure.reason, REASON), failure.code))
+fn failure(language: &Language, failure: &Failure) -> (String, String) {
+    let reason = language.reason(&Note::new(failure.code, failure.reason.as_str()));
+    (line(&failure.name, NAME), format!("{} ({})", line(&reason, REASON), failure.code))
 }
 
 fn footer(notice: &Notice) -> String {
-    let asked = match &notice.requester {
-        Some(who) => format!(", asked for by {}", line(who, NAME)),
-        None => String::new(),
-    };
-    format!("Export job {}{asked}. Sent by Offprint because the job's emailSetting asks for it.", notice.job_handle)
+    let job = notice.job_handle.to_string();
+    let who = notice.requester.as_deref().map(|who| line(who, NAME));
+    match &who {
+        Some(who) => notice.language.say("mail-footer-requester", &[("job", (&job).into()), ("who", who.into())]),
+        None => notice.language.say("mail-footer", &[("job", (&job).into())]),
+    }
 }
 
 fn link(url: &str, label: &str) -> String {
@@ -219,37 +219,4 @@ fn hidden(c: char) -> bool {
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
-}
-
-fn counted(count: i64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
-}
-
-/// A number with commas between thousands.
-fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    if number < 0 { format!("-{out}") } else { out }
-}
-
-/// A size in decimal units, as download dialogs show it.
-fn size(bytes: i64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    if bytes < 1000 {
-        return counted(bytes, "byte");
-    }
-    let mut value = bytes as f64 / 1000.0;
-    let mut unit = 0;
-    // What would be shown as 1000 goes one unit up.
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if value < 9.95 { format!("{value:.1} {}", UNITS[unit]) } else { format!("{value:.0} {}", UNITS[unit]) }
 }

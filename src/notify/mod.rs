@@ -15,6 +15,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use crate::code::Code;
 pub use crate::db::vocabulary::Outcome;
 use crate::id::JobId;
+use crate::words::Language;
 
 /// Items of the run, by how they ended. `warnings` counts items that have at least one, whatever else they are.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,6 +63,8 @@ pub struct Notice {
     pub message_id: String,
     /// One address, with or without a name.
     pub recipient: String,
+    /// The language that it is written in.
+    pub language: &'static Language,
     /// The job's name, as its creator wrote it.
     pub job_name: String,
     /// The job's handle.

@@ -13,10 +13,10 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use super::State;
+use crate::db;
 use crate::db::event::Event;
 use crate::db::job::{self, Job};
 use crate::db::watch::{events, marks};
-use crate::db::{self};
 use crate::id::{CompanyId, JobId};
 
 /// The least time between two looks. It is also how often progress is told at most.
@@ -184,7 +184,8 @@ async fn look(state: &State, watched: Vec<(Key, String, Option<i64>)>) -> Result
     let found: HashMap<Key, String> =
         found.into_iter().map(|mark| ((mark.company_id, mark.job_id), mark.mark)).collect();
     // Who watches what was deleted hears that there is no more.
-    state.live.watched().jobs.retain(|key, _| found.contains_key(key) || !keys.contains(key));
+    let gone = keys.iter().filter(|key| !found.contains_key(key));
+    gone.for_each(|key| drop(state.live.watched().jobs.remove(key)));
     let changed: HashMap<Key, Option<i64>> = watched
         .into_iter()
         .filter(|(key, mark, _)| found.get(key).is_some_and(|now| now != mark))

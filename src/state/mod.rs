@@ -217,6 +217,7 @@ impl State {
             profiles: &self.profiles,
             shortest_interval: self.settings.min_schedule_interval,
             callbacks: &self.courier.callbacks,
+            mail_domains: &self.settings.mail_domains,
         }
     }
 

@@ -10,6 +10,7 @@ use crate::db::vocabulary::{FileState, ItemState, Outcome};
 use crate::db::{self, archive, entry, job};
 use crate::notify::{Counts, Failure, Links, Notice, SendError};
 use crate::state::State;
+use crate::words;
 
 /// Tries of one mail, over about a day.
 const MOST_TRIES: i32 = 12;
@@ -86,6 +87,7 @@ fn letter(state: &State, due: &Due, job: &job::Job, download: Option<String>, fa
     Notice {
         message_id: format!("<{}.{}@{host}>", due.notice_id, due.run),
         recipient: due.recipient.clone(),
+        language: job.locale.as_deref().and_then(words::of).unwrap_or_else(words::english),
         job_name: job.job_name.clone(),
         job_handle: job.job_id,
         requester: None,

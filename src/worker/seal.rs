@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use crate::code::{Code, Note};
 use crate::db;
 use crate::db::entry::{self, Entry, EntryFile};
 use crate::db::seal::{self, Sealed, Sealing};
@@ -11,8 +12,8 @@ use crate::db::vocabulary::Outcome;
 use crate::digest::Digest;
 use crate::export::outcome::{Ends, tells};
 use crate::state::{KeepError, State};
-use crate::storage::Incoming;
 use crate::storage::archive::{self, Layout};
+use crate::storage::{self, Incoming};
 use crate::worker::{manifest, webhook};
 
 /// Items that are read at once.
@@ -31,10 +32,20 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
         Ok(false) => warn!("Job {} was sealed by somebody else, or deleted", sealing.job_id),
         Err(error) => {
             warn!(error = %error, job.handle = %sealing.job_id, "Job {} could not be sealed yet: {error}", sealing.job_id);
-            db::patiently(seal::postpone(&state.system, &sealing, Duration::from_secs(10))).await?;
+            let pause = Duration::from_secs(10);
+            db::patiently(seal::postpone(&state.system, &sealing, pause, &why(&error))).await?;
+            state.news.ring();
         }
     }
     Ok(true)
+}
+
+/// What people are told of why a job could not be sealed: not the particulars, which the service's log has.
+fn why(error: &KeepError) -> Note {
+    match error {
+        KeepError::Storage(storage::Error::Full(_)) => Note::new(Code::StorageFull, "The storage is full."),
+        _ => Note::new(Code::Unavailable, "Something that the service needs did not answer."),
+    }
 }
 
 async fn seal(state: &State, job: &Sealing) -> Result<bool, KeepError> {

@@ -29,6 +29,8 @@ mod keys;
 mod limits;
 mod links;
 mod live;
+mod log;
+mod mails;
 mod metadata;
 mod modifier_language;
 mod notify;

@@ -7,6 +7,7 @@ use chrono::{TimeZone, Utc};
 use offprint::code::Code;
 use offprint::id::JobId;
 use offprint::notify::{Counts, Failure, Links, Mailer, Notice, Outcome, SendError};
+use offprint::words;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -17,6 +18,7 @@ fn partly_failed() -> Notice {
     Notice {
         message_id: format!("<{JOB}.1@photos.example.org>"),
         recipient: "Ann <ann@example.org>".into(),
+        language: words::english(),
         job_name: "spring-catalogue".into(),
         job_handle: JOB.parse::<JobId>().unwrap(),
         requester: Some("ann@example.org".into()),
@@ -54,10 +56,10 @@ fn succeeded() -> Notice {
 }
 
 /// A mail as it was written to the mail folder, taken apart.
-struct Mail {
+pub struct Mail {
     file: String,
     head: String,
-    text: String,
+    pub text: String,
     html: String,
 }
 
@@ -74,7 +76,7 @@ async fn written(notice: &Notice) -> Mail {
     take_apart(&raw, files[0].file_name().unwrap().to_str().unwrap())
 }
 
-fn take_apart(raw: &str, file: &str) -> Mail {
+pub fn take_apart(raw: &str, file: &str) -> Mail {
     let (head, body) = raw.split_once("\r\n\r\n").unwrap();
     // A folded header line goes on after a line end and a blank.
     let head = head.replace("\r\n ", " ");
@@ -112,7 +114,7 @@ fn decoded(part: &str) -> Option<String> {
 }
 
 impl Mail {
-    fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap_or_default()
     }
 }
@@ -135,6 +137,17 @@ async fn a_mail_about_success_is_short() {
     let mail = written(&succeeded()).await;
     assert_eq!(mail.header("Subject"), "Export \"spring-catalogue\" is ready: 1 file");
     insta::assert_snapshot!("mail_succeeded_text", mail.text);
+}
+
+#[tokio::test]
+async fn a_mail_in_dutch_says_the_same() {
+    let dutch = words::of("nl").unwrap();
+    let mail = written(&Notice { language: dutch, ..partly_failed() }).await;
+    assert_eq!(mail.header("Subject"), "Export \"spring-catalogue\" is deels mislukt: 24 van 1.400 bestanden");
+    assert!(mail.html.contains("<html lang=\"nl\">"), "{}", mail.html);
+    insta::assert_snapshot!("mail_partly_failed_text_dutch", mail.text);
+    let mail = written(&Notice { language: dutch, ..succeeded() }).await;
+    insta::assert_snapshot!("mail_succeeded_text_dutch", mail.text);
 }
 
 #[tokio::test]
@@ -196,13 +209,16 @@ async fn a_very_long_name_and_other_scripts_stay_readable() {
 }
 
 /// What the sink says after the data of each mail in turn, and what it got.
-struct Sink {
-    url: String,
-    mails: Arc<Mutex<Vec<String>>>,
+pub struct Sink {
+    pub url: String,
+    pub mails: Arc<Mutex<Vec<String>>>,
 }
 
+/// In the place of an answer: the server has the mail, and the line is cut before it says so.
+pub const CUT: &str = "";
+
 /// A mail server in a few lines: takes everything and answers the mails' ends from a list, the last one for ever.
-async fn sink(answers: &'static [&'static str]) -> Sink {
+pub async fn sink(answers: &'static [&'static str]) -> Sink {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());
     let mails = Arc::new(Mutex::new(Vec::new()));
@@ -240,6 +256,9 @@ async fn serve(stream: tokio::net::TcpStream, store: Arc<Mutex<Vec<String>>>, an
             None if line == "QUIT" => "221 bye",
             None => "250 fine",
         };
+        if answer == CUT {
+            return;
+        }
         let _ = write.write_all(format!("{answer}\r\n").as_bytes()).await;
     }
 }

@@ -98,6 +98,14 @@ impl Service {
     }
 }
 
+/// A test that fails leaves nothing running.
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn ended(job: &Value) -> i64 {
     job["counts"]["succeeded"].as_i64().unwrap() + job["counts"]["failed"].as_i64().unwrap()
 }

@@ -11,14 +11,18 @@ use utoipa::{IntoParams, ToSchema};
 use crate::api::accept;
 use crate::api::caller::Caller;
 use crate::api::export_jobs::{JobPath, seen, stream};
+use crate::api::json;
 use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
+use crate::api::reader;
 use crate::api::responses::{BadQuery, Missing, NotAcceptable, TooManyStreams};
 use crate::db::event;
 use crate::state::State;
+use crate::words::Language;
 
 /// One line of a job's log.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Its number within the job, from 1.
     seq: i64,
@@ -32,12 +36,20 @@ pub struct Event {
     /// What a sentence about it needs.
     #[schema(value_type = Object)]
     parameters: Value,
+    /// The sentence, in the language of the reader.
+    #[schema(example = "“fileToExport” was converted to fileToExport.tiff.")]
+    message: String,
+    /// The log type of IPS that says the same, where there is one.
+    #[schema(example = "ExportJobRenderFileSuccess")]
+    ips_log_type: Option<&'static str>,
 }
 
 impl Event {
-    /// An event as it is shown.
-    pub(super) fn of(event: &event::Event) -> Self {
+    /// An event as it is shown to somebody.
+    pub(super) fn of(event: &event::Event, wish: &Wish) -> Self {
         Self {
+            message: wish.language.event(&event.code, &event.parameters.0),
+            ips_log_type: event::ips_log_type(&event.code),
             seq: event.seq,
             at: event.at,
             code: event.code.clone(),
@@ -55,6 +67,9 @@ pub struct EventFilters {
     /// Only events of these codes, separated by commas.
     #[param(example = "fileFailed,exportEnded")]
     code: Option<String>,
+    /// Only events with these log types of IPS, separated by commas.
+    #[param(example = "ExportJobRenderFileError,FatalError")]
+    ips_log_type: Option<String>,
     /// Only events after this number, for those who cannot send `Last-Event-ID`.
     #[param(minimum = 0)]
     last_event_id: Option<i64>,
@@ -68,16 +83,22 @@ pub struct EventFilters {
     cursor: Option<String>,
 }
 
-/// Which events somebody reads.
-#[derive(Clone, Debug)]
+/// Which events somebody reads, and in which language.
+#[derive(Clone)]
 pub(super) struct Wish {
     codes: Option<Vec<String>>,
+    pub(super) language: &'static Language,
 }
 
 impl Wish {
-    fn of(filters: &EventFilters) -> Self {
-        let codes = filters.code.as_ref();
-        Self { codes: codes.map(|codes| codes.split(',').map(|code| code.trim().to_owned()).collect()) }
+    fn of(filters: &EventFilters, language: &'static Language) -> Result<Self, Problem> {
+        let of_kinds = filters.ips_log_type.as_deref().map(|said| listed("ipsLogType", said, |(_, kind)| *kind));
+        let of_codes = filters.code.as_deref().map(|said| listed("code", said, |(code, _)| Some(*code)));
+        let codes = match (of_codes.transpose()?, of_kinds.transpose()?) {
+            (Some(codes), Some(kinds)) => Some(codes.into_iter().filter(|code| kinds.contains(code)).collect()),
+            (codes, kinds) => codes.or(kinds),
+        };
+        Ok(Self { codes, language })
     }
 
     /// Whether this event is among them.
@@ -86,11 +107,35 @@ impl Wish {
     }
 }
 
+/// The codes of events whose word stands in the list.
+///
+/// # Errors
+/// 400 for a word that no event has, with those that they have.
+fn listed(
+    name: &str,
+    said: &str,
+    word: fn(&(&'static str, Option<&'static str>)) -> Option<&'static str>,
+) -> Result<Vec<String>, Problem> {
+    let mut codes = Vec::new();
+    for said in said.split(',').map(str::trim) {
+        let found: Vec<_> = event::KINDS.iter().filter(|kind| word(kind) == Some(said)).collect();
+        if found.is_empty() {
+            let mut words: Vec<&str> = event::KINDS.iter().filter_map(word).collect();
+            words.dedup();
+            let detail = format!("No event has `{}`. Allowed: {}.", json::clipped(said), words.join(", "));
+            return Err(Problem::parameter(name, detail));
+        }
+        codes.extend(found.into_iter().map(|(code, _)| (*code).to_owned()));
+    }
+    Ok(codes)
+}
+
 /// Read a job's log.
 ///
-/// First to last. Codes: `exportOrdered exportBegun fileExported fileConverted fileExportedAsOriginal fileSkipped
-/// fileFailed fileStopped exportPaused exportResumed stopOrdered runOrdered retryOrdered archiveCreated exportEnded
-/// emailSent emailFailed`.
+/// First to last. `code` says what happened, `parameters` to what; `message` says it in the language of `Accept-Language`,
+/// else of the caller's user, else in English. Codes: `exportOrdered exportBegun fileExported fileConverted
+/// fileExportedAsOriginal fileWarning fileSkipped fileFailed fileStopped exportPaused exportResumed stopRequested runOrdered
+/// retryOrdered archiveCreated archiveFailed exportStopped fatalError exportEnded emailSent emailFailed`.
 ///
 /// With `Accept: text/event-stream` the answer goes on until the job is over, as server-sent events: first `snapshot` with
 /// the job, then an `event` for each line of the log, and `progress` (a `ProgressEvent`) at most four times a second. Their
@@ -103,11 +148,13 @@ impl Wish {
     params(
         ("jobHandle" = String, Path, description = "The job."),
         EventFilters,
+        ("Accept-Language" = Option<String>, Header, description = "The language of `message`.", example = "nl, en;q=0.5"),
         ("Last-Event-ID" = Option<i64>, Header, description = "Only events after this number. It counts before the parameter of that name."),
     ),
     responses(
         (status = 200, description = "One page of the log, or all of it as it is written.",
-         content((Page<Event> = "application/json"), (String = "text/event-stream"))),
+         content((Page<Event> = "application/json"), (String = "text/event-stream")),
+         headers(("Content-Language" = String, description = "The language of `message`."))),
         (status = 204, description = "A stream that had told all of a job that is over."),
         BadQuery, Missing, NotAcceptable, TooManyStreams,
     ),
@@ -122,7 +169,8 @@ pub async fn events(
 ) -> Result<HttpResponse, Problem> {
     let offered = [mime::APPLICATION_JSON, mime::TEXT_EVENT_STREAM];
     let live = accept::choose(&request, &offered)? == 1;
-    let (wish, after) = (Wish::of(&filters), last_event_id(&request, &filters)?);
+    let language = reader::language(&state, &caller, &request).await?;
+    let (wish, after) = (Wish::of(&filters, language)?, last_event_id(&request, &filters)?);
     let mut answer = match live {
         true => {
             no_pages(&filters)?;
@@ -131,6 +179,7 @@ pub async fn events(
         false => pages(&state, &caller, &path, (&filters, after), &wish, &request).await?,
     };
     answer.headers_mut().append(header::VARY, header::HeaderValue::from_static("Accept"));
+    reader::tell(language, answer.headers_mut());
     Ok(answer)
 }
 
@@ -147,7 +196,7 @@ async fn pages(
     let after = cursor.max(after).unwrap_or(0);
     let job = seen(state, caller, path).await?;
     let found = event::list(&state.db, caller.company, job.job_id, wish.codes.as_deref(), after, limit + 1).await?;
-    let shown = found.iter().map(Event::of).collect();
+    let shown = found.iter().map(|event| Event::of(event, wish)).collect();
     Ok(Page::new(shown, limit, filters, |event: &Event| vec![event.seq.to_string()]).answer(request))
 }
 

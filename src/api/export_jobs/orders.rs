@@ -68,7 +68,7 @@ pub async fn resume(state: Data<State>, caller: Caller, path: JobPath) -> Result
     responses((status = 200, description = "The job, stopping.", body = Job), Missing, Conflict))]
 #[post("/export-jobs/{jobHandle}/stop")]
 pub async fn stop(state: Data<State>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
-    order(&state, caller, &path, JobOrder::Stop, JobState::Stopping, "stopOrdered").await
+    order(&state, caller, &path, JobOrder::Stop, JobState::Stopping, "stopRequested").await
 }
 
 /// Begin a scheduled job now.

@@ -240,7 +240,7 @@ impl Story {
         let mut told = String::new();
         for event in found.iter().filter(|event| event.seq > self.last) {
             if self.wish.wants(event) {
-                told += &frame("event", event.seq, &text(&Event::of(event)));
+                told += &frame("event", event.seq, &text(&Event::of(event, &self.wish)));
             }
         }
         self.last = self.last.max(found.last().map_or(0, |event| event.seq));
