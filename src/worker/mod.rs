@@ -2,8 +2,8 @@
 //!
 //! Each slot claims one item at a time, keeps its lease alive while it works, and settles it. One task beside them
 //! does what needs doing now and then: it starts what is due, gives back what a dead worker held, seals what has ended
-//! and removes what was deleted. Two more send mails and webhooks. All of it can die at any moment: what is true stands in the
-//! database.
+//! and removes what was deleted. Others send mails and webhooks, and make jobs of schedules. All of it can die at any
+//! moment: what is true stands in the database.
 
 mod item;
 mod mail;
