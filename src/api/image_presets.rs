@@ -126,7 +126,7 @@ pub struct SaveImagePreset {
 #[utoipa::path(
     tag = "image presets",
     params((
-        "name" = String, Path, example = "test",
+        "name" = String, Path, example = "test", pattern = "^[A-Za-z0-9._-]{1,64}$",
         description = "The preset's name: 1 to 64 letters, digits, dots, dashes and underscores.",
     )),
     request_body(

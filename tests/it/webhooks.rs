@@ -106,7 +106,7 @@ async fn receive(
         seen.push(Seen { headers, body: String::from_utf8(body).unwrap() });
         answers[(seen.len() - 1).min(answers.len() - 1)].clone()
     };
-    let head = match says {
+    let head = match &says {
         Status(status) => format!("HTTP/1.1 {status} said\r\ncontent-length: 4\r\n\r\nsaid"),
         Elsewhere(url) => format!("HTTP/1.1 307 elsewhere\r\nlocation: {url}\r\ncontent-length: 0\r\n\r\n"),
         NoEnd => "HTTP/1.1 200 fine\r\ntransfer-encoding: chunked\r\n\r\n".into(),
@@ -114,9 +114,11 @@ async fn receive(
     };
     write.write_all(head.as_bytes()).await.ok()?;
     let chunk = format!("4000\r\n{}\r\n", "x".repeat(0x4000));
-    while matches!(says, NoEnd) {
-        write.write_all(chunk.as_bytes()).await.ok()?;
-        written.fetch_add(chunk.len(), Ordering::SeqCst);
+    if matches!(says, NoEnd) {
+        loop {
+            write.write_all(chunk.as_bytes()).await.ok()?;
+            written.fetch_add(chunk.len(), Ordering::SeqCst);
+        }
     }
     // Until the other side hangs up.
     let _ = read.read(&mut [0]).await;

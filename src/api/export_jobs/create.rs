@@ -37,7 +37,7 @@ const QUEUE_PAUSE: &str = "30";
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "createExportJob",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 visible characters of your own choice. \
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "Up to 255 visible characters of your own choice. \
         The same key with the same body gets the first answer again, for 24 hours, and nothing is created twice.")),
     request_body(content = Order, examples(
         ("As documented" = (summary = "PNG by the modifier, TIFF by the macro: the macro wins", value = json!({

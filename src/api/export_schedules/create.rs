@@ -33,7 +33,7 @@ use crate::state::State;
 /// last changed the schedule may do then.
 #[utoipa::path(
     tag = "export schedules",
-    params(("Idempotency-Key" = Option<String>, Header, description = "As for `POST /export-jobs`.")),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for `POST /export-jobs`.")),
     request_body(content = Order, examples(
         ("Every night" = (summary = "What is in a folder, at half past two on working days", value = json!({
             "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "Europe/Amsterdam", "jobName": "samples every night",
