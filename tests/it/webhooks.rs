@@ -236,8 +236,10 @@ async fn failed_and_stopped_jobs_and_every_run_are_told(pool: PgPool) {
     let house = house(pool).await;
     let receiver = Receiver::open(&[Status(200)]).await;
     let asset = house.asset("a.txt", b"bytes").await;
-    let failing = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=9", "onUnconvertible": "fail",
-                         "callbackUrl": receiver.url()});
+    let whole = crate::exportjob::picture(image::ImageFormat::Png, 60, 60, 1);
+    let cut = house.asset("cut.png", &whole[..whole.len() / 2]).await;
+    let failing =
+        json!({"assetHandleArray": [cut], "fmt": "convert", "is_modifier": "wid=9", "callbackUrl": receiver.url()});
     let failing = house.post("/export-jobs", failing).await.is(202);
     drain(&house).await;
     let job = failing["links"]["self"].as_str().unwrap();

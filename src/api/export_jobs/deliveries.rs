@@ -40,13 +40,13 @@ pub struct Delivery {
     /// When it was delivered or given up.
     ended_at: Option<DateTime<Utc>>,
     /// The last fifty tries, first to last.
-    attempts: Vec<Attempt>,
+    attempts: Vec<DeliveryAttempt>,
 }
 
 /// A try.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Attempt {
+pub struct DeliveryAttempt {
     /// Its number, from 1; replays count on.
     attempt: i32,
     /// When it began.
@@ -73,12 +73,12 @@ impl Delivery {
             created_at: delivery.created_at,
             next_attempt_at: delivery.next_at,
             ended_at: delivery.ended_at,
-            attempts: delivery.attempts.0.into_iter().map(Attempt::from).collect(),
+            attempts: delivery.attempts.0.into_iter().map(DeliveryAttempt::from).collect(),
         }
     }
 }
 
-impl From<webhook::Attempt> for Attempt {
+impl From<webhook::Attempt> for DeliveryAttempt {
     fn from(tried: webhook::Attempt) -> Self {
         let cut = tried.latency.is_none() && !tried.going_on;
         Self {
