@@ -33,7 +33,6 @@ const MAX_TEXT: usize = 4096;
 /// The parts of an upload. They are read in order: `folder` and `lastModified` hold for the files that follow them.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = Upload)]
 #[allow(dead_code, reason = "only shown in the document: parts are read one after the other")]
 #[schema(rename_all = "camelCase")]
 pub struct UploadForm {
