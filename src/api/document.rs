@@ -84,6 +84,7 @@ fn make() -> OpenApi {
     document.tags = Some(
         [
             ("export jobs", "Orders: these assets, this way, tell these people."),
+            ("export schedules", "Orders that come again and again, by a cron expression in a time zone."),
             ("downloads", "What jobs hand out: single files, the archive, the manifest."),
             ("webhooks", "Signed messages about the end of jobs."),
             ("assets", "Uploaded files and the sets that were made of them."),

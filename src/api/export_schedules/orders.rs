@@ -59,6 +59,8 @@ pub async fn pause_schedule(state: Data<State>, caller: Caller, path: SchedulePa
 }
 
 /// Resume a paused schedule.
+///
+/// Its next run is the next time that its expression names; what fell into the pause is not made up for.
 #[utoipa::path(tag = "export schedules", params(("scheduleHandle" = String, Path, description = "The schedule.")),
     responses((status = 200, description = "The schedule, going on.", body = Schedule), Missing, Conflict))]
 #[post("/export-schedules/{scheduleHandle}/resume")]
