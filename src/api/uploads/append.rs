@@ -32,8 +32,8 @@ const MEDIA: &str = "application/offset+octet-stream";
     operation_id = "appendToUpload",
     params(
         ("uploadHandle" = String, Path, description = "The upload."),
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`."),
-        ("Upload-Offset" = i64, Header, description = "Bytes that are there already."),
+        ("Tus-Resumable" = String, Header, pattern = "^1[.]0[.]0$", description = "`1.0.0`."),
+        ("Upload-Offset" = i64, Header, minimum = 0, description = "Bytes that are there already."),
         ("Upload-Checksum" = Option<String>, Header, description = "`sha256` or `sha1`, a blank, and the checksum of the body in base64."),
     ),
     request_body(content = String, content_type = "application/offset+octet-stream", description = "The bytes.", example = json!("bytes")),

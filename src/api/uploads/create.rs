@@ -55,8 +55,8 @@ pub async fn offer(state: Data<State>) -> HttpResponse {
     tag = "uploads",
     operation_id = "createUpload",
     params(
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`."),
-        ("Upload-Length" = i64, Header, description = "Bytes of the file. It must be known."),
+        ("Tus-Resumable" = String, Header, pattern = "^1[.]0[.]0$", description = "`1.0.0`."),
+        ("Upload-Length" = i64, Header, minimum = 1, description = "Bytes of the file. It must be known."),
         ("Upload-Metadata" = String, Header, description = "Words with values in base64, with commas between: `filename` \
             (or `name`), and where wanted `folder`, `lastModified` (RFC 3339) and `sha256` (64 hexadecimal digits), which \
             the whole must have then.", example = "filename cGhvdG8uanBn,folder c3ByaW5n"),

@@ -110,7 +110,7 @@ pub async fn list_uploads(
     operation_id = "showUpload",
     params(
         ("uploadHandle" = String, Path, description = "The upload."),
-        ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0`; HEAD must have it."),
+        ("Tus-Resumable" = Option<String>, Header, pattern = "^1[.]0[.]0$", description = "`1.0.0`; HEAD must have it."),
     ),
     responses(
         (status = 200, description = "The upload.", body = Upload, headers(
@@ -155,7 +155,7 @@ async fn shown(state: &State, caller: &Caller, path: &str, as_json: bool) -> Res
     operation_id = "endUpload",
     params(
         ("uploadHandle" = String, Path, description = "The upload."),
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`."),
+        ("Tus-Resumable" = String, Header, pattern = "^1[.]0[.]0$", description = "`1.0.0`."),
     ),
     responses((status = 204, description = "It is forgotten."), Missing, BadVersion),
 )]
