@@ -1,7 +1,7 @@
 //! What the caller would like to read: `Accept` against what an address has (RFC 9110, 12.5.1).
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{Accept, Header, Quality, QualityItem};
+use actix_web::http::header::{self, Accept, Header, Quality, QualityItem};
 use mime::Mime;
 
 use crate::api::problem::Problem;
@@ -26,6 +26,12 @@ pub fn choose(request: &HttpRequest, offered: &[Mime]) -> Result<usize, Problem>
         let detail = format!("Nothing that `Accept` names is offered here. Send one of {}.", kinds.join(" and "));
         Problem::new(Code::NotAcceptable, detail)
     })
+}
+
+/// Whether the caller names a media type itself.
+pub fn names(request: &HttpRequest, kind: &str) -> bool {
+    let said = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    said.split(',').any(|said| said.split(';').next().unwrap_or_default().trim() == kind)
 }
 
 /// How much a media type is liked: what names it most closely decides.

@@ -6,11 +6,11 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::api::body::Body;
 use crate::api::caller::Caller;
-use crate::api::page::{self, Page};
+use crate::api::page::{self, Page, PageQuery};
 use crate::api::problem::{Mistake, Problem};
 use crate::api::responses::{BadBody, BadQuery, Missing};
 use crate::code::Code;
@@ -194,33 +194,20 @@ pub async fn create_key(
         .json(MadeKey { key: raw.reveal(), about: made.into() }))
 }
 
-/// Which page of the keys to list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ListKeys {
-    /// Keys on a page, from 1 to 1000.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u32>,
-    /// `nextCursor` of the page before.
-    #[param(min_length = 1)]
-    cursor: Option<String>,
-}
-
 /// List keys.
 ///
 /// Oldest first; also those that were revoked or have expired.
 #[utoipa::path(
     tag = "keys",
     operation_id = "listApiKeys",
-    params(ListKeys),
+    params(PageQuery),
     responses((status = 200, description = "A page of keys.", body = Page<ApiKey>), BadQuery),
 )]
 #[get("/api-keys")]
 pub async fn list_keys(
     state: Data<State>,
     caller: Caller,
-    query: Query<ListKeys>,
+    query: Query<PageQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(query.limit)?;

@@ -5,12 +5,12 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, put};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::api::body::Body;
 use crate::api::caller::Caller;
 use crate::api::modifiers::check_modifier;
-use crate::api::page::{self, Page};
+use crate::api::page::{self, Page, PageQuery};
 use crate::api::problem::{Mistake, Problem};
 use crate::api::responses::{BadBody, BadQuery, Missing};
 use crate::code::Code;
@@ -50,25 +50,12 @@ impl From<image_preset::ImagePreset> for ImagePreset {
     }
 }
 
-/// Which page of the presets to list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ListImagePresets {
-    /// Presets on a page, from 1 to 1000.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u32>,
-    /// `nextCursor` of the page before.
-    #[param(min_length = 1)]
-    cursor: Option<String>,
-}
-
 /// List image presets.
 ///
 /// In the order of their names.
 #[utoipa::path(
     tag = "image presets",
-    params(ListImagePresets),
+    params(PageQuery),
     responses((status = 200, description = "A page of presets.", body = Page<ImagePreset>), BadQuery)
 )]
 #[get("/image-presets")]
@@ -76,7 +63,7 @@ pub async fn list_image_presets(
     state: Data<State>,
     caller: Caller,
     request: HttpRequest,
-    query: Query<ListImagePresets>,
+    query: Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(query.limit)?;
     let filters = "image-presets";

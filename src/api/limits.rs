@@ -71,11 +71,15 @@ impl Room {
     /// What is left for a company, `more` bytes beside.
     pub async fn of(state: &State, company: CompanyId, more: u64) -> Result<Self, Problem> {
         let (allowed, used) = Self::both(state, company).await?;
+        Ok(Self::beside(allowed, &used, more))
+    }
+
+    fn beside(allowed: Allowed, used: &Used, more: u64) -> Self {
         let left = match allowed.stored {
             0 => u64::MAX,
             most => most.saturating_sub(used.stored_bytes.unsigned_abs()).saturating_add(more),
         };
-        Ok(Self { allowed, left })
+        Self { allowed, left }
     }
 
     /// What is left for new assets.
@@ -83,11 +87,9 @@ impl Room {
     /// # Errors
     /// 422 when nothing is.
     pub async fn for_assets(state: &State, company: CompanyId) -> Result<Self, Problem> {
-        let (allowed, mut used) = Self::both(state, company).await?;
-        used.assets += 1;
-        used.stored_bytes += 1;
-        allowed.check(&used)?;
-        Self::of(state, company, 0).await
+        let (allowed, used) = Self::both(state, company).await?;
+        allowed.check(&Used { assets: used.assets + 1, stored_bytes: used.stored_bytes + 1 })?;
+        Ok(Self::beside(allowed, &used, 0))
     }
 
     async fn both(state: &State, company: CompanyId) -> Result<(Allowed, Used), Problem> {

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::api::problem::{Mistake, Problem};
 use crate::code::Code;
@@ -21,6 +21,21 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Send it as `cursor` to get the next page; null on the last one.
     pub next_cursor: Option<String>,
+}
+
+/// Which page of a list that has no filters.
+#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// Items on a page, 1 to 1000; 100 when absent.
+    #[serde(skip_serializing_if = "not_a_filter")]
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub limit: Option<u32>,
+    /// `nextCursor` of the page before.
+    #[serde(skip_serializing_if = "not_a_filter")]
+    #[param(min_length = 1)]
+    pub cursor: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,6 +83,12 @@ pub fn only<T: FromStr>(key: &[String]) -> Option<T> {
 /// A problem for a cursor that cannot be used.
 fn invalid(detail: &str) -> Problem {
     Problem::new(Code::InvalidCursor, detail).with(vec![Mistake::new("cursor", Code::InvalidCursor, detail)])
+}
+
+/// Which page is meant is no filter: a cursor holds for pages of any size. (A field that serde never writes would be missing
+/// in the document.)
+pub fn not_a_filter<T>(_: &T) -> bool {
+    true
 }
 
 fn fingerprint(filters: &impl Serialize) -> String {

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::code::Code;
 pub use crate::code::Mistake;
+use crate::state::KeepError;
 use crate::{db, storage};
 
 /// The body of an answer that is an error (`application/problem+json`, RFC 9457).
@@ -176,6 +177,15 @@ impl From<db::Error> for Problem {
             }
             db::Error::Down(_) => Self::unavailable(error),
             db::Error::Bug(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<KeepError> for Problem {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Storage(error) => error.into(),
+            KeepError::Db(error) => error.into(),
         }
     }
 }

@@ -38,14 +38,16 @@ pub async fn trace(
         Err(error) => error.as_response_error().status_code(),
     };
     let status = status.as_u16();
-    let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
+    let took = begun.elapsed();
+    // To a tenth.
+    let took_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
     let address = peer.address.map(|address| address.to_string());
     span.in_scope(|| {
         info!(http.method = %method, http.path = path, http.status = status, client.address = address, took_ms,
               "{method} {path} -> {status}")
     });
     metrics::histogram!("offprint_http_seconds", "method" => method.to_string(), "status" => status.to_string())
-        .record(took_ms / 1000.0);
+        .record(took.as_secs_f64());
     let hsts = settings.map(|settings| settings.hsts.as_secs()).filter(|seconds| peer.secure && *seconds > 0);
     let sign = move |headers: &mut HeaderMap| {
         if let Ok(value) = HeaderValue::from_str(&id) {

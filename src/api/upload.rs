@@ -22,7 +22,7 @@ use crate::db;
 use crate::db::asset::{self, NewAsset, Original};
 use crate::id::AssetId;
 use crate::name::FileName;
-use crate::state::{KeepError, State};
+use crate::state::State;
 use crate::storage::Staged;
 
 /// Most files in one request.
@@ -136,7 +136,7 @@ impl Upload {
             }
             "lastModified" => {
                 let said = self.text("lastModified", &mut part).await?;
-                self.last_modified = self.date(&said);
+                self.last_modified = date("/lastModified", &said, &mut self.mistakes);
                 Ok(())
             }
             other => {
@@ -193,18 +193,6 @@ impl Upload {
         Ok(String::new())
     }
 
-    fn date(&mut self, said: &str) -> Option<DateTime<Utc>> {
-        if said.is_empty() {
-            return None;
-        }
-        let date = DateTime::parse_from_rfc3339(said).ok().map(|date| date.to_utc());
-        if date.is_none() {
-            let detail = format!("{said:?} is not a date with time and zone (RFC 3339), such as 2026-12-24T06:00:00Z.");
-            self.mistakes.push(Mistake::new("/lastModified", Code::InvalidValue, detail));
-        }
-        date
-    }
-
     fn finish(mut self) -> Result<Vec<File>, Problem> {
         if self.seen == 0 {
             let detail = "There is no part `file`. Send at least one file.";
@@ -212,6 +200,19 @@ impl Upload {
         }
         if self.mistakes.is_empty() { Ok(self.files) } else { Err(Problem::refused(self.mistakes)) }
     }
+}
+
+/// When a file was last changed, as a client says it; none where it says nothing or what is no date.
+pub(super) fn date(pointer: &str, said: &str, mistakes: &mut Vec<Mistake>) -> Option<DateTime<Utc>> {
+    if said.is_empty() {
+        return None;
+    }
+    let date = DateTime::parse_from_rfc3339(said).ok().map(|date| date.to_utc());
+    if date.is_none() {
+        let detail = format!("{said:?} is not a date with time and zone (RFC 3339), such as 2026-12-24T06:00:00Z.");
+        mistakes.push(Mistake::new(pointer, Code::InvalidValue, detail));
+    }
+    date
 }
 
 /// The name that a client gives its file. Browsers write a quotation mark and line breaks as HTML says.
@@ -249,16 +250,9 @@ pub async fn stage(
 pub async fn keep(state: &State, staged: Staged, last_modified: Option<DateTime<Utc>>) -> Result<Original, Problem> {
     let facts = sniff::facts(staged.path().to_owned()).await.map_err(Problem::internal)?;
     let size = staged.size as i64;
-    let sha256 = state.keep(staged).await.map_err(not_kept)?;
+    let sha256 = state.keep(staged).await?;
     let entry_time = last_modified.or(facts.taken);
     Ok(Original { kind: facts.kind, sha256, size, mime: facts.mime.to_owned(), header: facts.header, entry_time })
-}
-
-fn not_kept(error: KeepError) -> Problem {
-    match error {
-        KeepError::Storage(error) => error.into(),
-        KeepError::Db(error) => error.into(),
-    }
 }
 
 fn check_media_type(request: &HttpRequest) -> Result<(), Problem> {

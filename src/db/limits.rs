@@ -75,11 +75,12 @@ pub async fn used(connection: &mut Connection, company: CompanyId) -> Result<Use
     Ok(found.unwrap_or_default())
 }
 
-/// Lets orders of a company come to their ends one after the other, until the transaction ends: then they count each
-/// other.
-pub async fn queue_up(connection: &mut Connection, company: CompanyId) -> Result<(), Error> {
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended('offprint jobs ' || $1::text, 0))")
+/// Lets those who add to what is limited (`jobs`, `schedules`, …) come to their ends one after the other, until the
+/// transaction ends: then they count each other.
+pub async fn take_turns(connection: &mut Connection, company: CompanyId, what: &str) -> Result<(), Error> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('offprint ' || $2 || ' ' || $1::text, 0))")
         .bind(company)
+        .bind(what)
         .execute(connection)
         .await?;
     Ok(())

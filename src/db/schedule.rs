@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgExecutor};
 
 use crate::db::vocabulary::{RunOutcome, ScheduleState};
-use crate::db::{Connection, Error};
+use crate::db::{Connection, Error, limits};
 use crate::id::{CompanyId, JobId, ScheduleId, UserId};
 
 /// A schedule as it is shown: its row and its last runs.
@@ -215,10 +215,7 @@ pub async fn delete(connection: &mut Connection, company: CompanyId, schedule: S
 
 /// How many schedules the company has. Who asks waits for others who do, until their transactions end.
 pub async fn count(connection: &mut Connection, company: CompanyId) -> Result<i64, Error> {
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended('offprint schedules ' || $1::text, 0))")
-        .bind(company)
-        .execute(&mut *connection)
-        .await?;
+    limits::take_turns(connection, company, "schedules").await?;
     let found = sqlx::query_scalar("select count(*) from export_schedule where company_id = $1").bind(company);
     Ok(found.fetch_one(connection).await?)
 }

@@ -195,12 +195,15 @@ impl Verdict {
     }
 }
 
-/// Five seconds, four times longer each time, ten minutes at most; a fifth up or down, so that items that failed
-/// together do not come back together.
+/// Five seconds, four times longer each time, ten minutes at most.
 fn back_off(number: i32) -> Duration {
     let base = 5.0 * 4f64.powi(number.clamp(1, 10) - 1);
-    let jitter = 0.8 + 0.4 * f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
-    Duration::from_secs_f64(base.min(600.0) * jitter)
+    spread(Duration::from_secs_f64(base.min(600.0)))
+}
+
+/// A pause a fifth longer or shorter, so that what failed together does not come back together.
+pub(crate) fn spread(pause: Duration) -> Duration {
+    pause.mul_f64(0.8 + 0.4 * f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0)
 }
 
 /// Writes the end of a try: item, files, renditions, counters, log and attempt history, in one statement. None when the

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 
 use crate::db::item::interval;
-use crate::db::{Connection, Error, PgPool};
+use crate::db::{Connection, Error, PgPool, limits};
 use crate::digest::Digest;
 use crate::id::{AssetId, CompanyId, UploadId, UserId};
 
@@ -91,10 +91,7 @@ const COLUMNS: &str =
 /// How many unfinished uploads a company has and how many bytes they promise. Others of the company that ask wait until
 /// this transaction ends.
 pub async fn open(connection: &mut Connection, company: CompanyId) -> Result<(i64, i64), Error> {
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended('offprint uploads ' || $1::text, 0))")
-        .bind(company)
-        .execute(&mut *connection)
-        .await?;
+    limits::take_turns(connection, company, "uploads").await?;
     let found = sqlx::query_as(
         "select count(*), coalesce(sum(length), 0)::bigint from upload
           where company_id = $1 and asset_id is null and expires_at > now()",

@@ -56,7 +56,7 @@ impl Place<'_> {
             return Ok(());
         }
         if written {
-            limits::queue_up(connection, self.company).await?;
+            limits::take_turns(connection, self.company, "jobs").await?;
         }
         let most = i64::from(self.most_jobs);
         let open = limits::unfinished_jobs(connection, self.company, most + 1).await? - i64::from(written);

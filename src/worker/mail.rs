@@ -1,9 +1,8 @@
 //! Sends the mails that are due. A mail that cannot be sent changes nothing about its job.
 
-use std::time::Duration;
-
 use tracing::{info, warn};
 
+use super::message_pause;
 use crate::db::link::NewLink;
 use crate::db::notice::{self, Due, Sent};
 use crate::db::vocabulary::{FileState, ItemState, Outcome};
@@ -28,7 +27,7 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
         }
         Err(SendError::Later(why)) if due.tries + 1 < MOST_TRIES => {
             warn!(job.handle = %due.job_id, "The mail about job {} could not be sent yet: {why}", due.job_id);
-            Sent::Later(why, pause(due.tries))
+            Sent::Later(why, message_pause(due.tries))
         }
         Err(SendError::Later(why) | SendError::Permanent(why)) => {
             warn!(job.handle = %due.job_id, "The mail about job {} will not be sent: {why}", due.job_id);
@@ -38,11 +37,6 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
     db::patiently(notice::settle(&state.system, &due, sent)).await?;
     state.news.ring();
     Ok(true)
-}
-
-/// Ten seconds, three times longer each time, three hours at most.
-fn pause(tries: i32) -> Duration {
-    Duration::from_secs((10 * 3u64.pow(tries.clamp(0, 10) as u32)).min(3 * 3600))
 }
 
 async fn send(state: &State, due: &Due) -> Result<(), SendError> {

@@ -79,6 +79,20 @@ async fn again_after_panics<W: Future<Output = ()> + Send + 'static>(state: Stat
     }
 }
 
+/// Comes when a bell rings, when it is time to look all the same, or when the service closes.
+async fn rest(state: &State, rung: impl Future<Output = ()>) {
+    tokio::select! {
+        () = rung => {}
+        () = sleep(POLL) => {}
+        () = state.closing.cancelled() => {}
+    }
+}
+
+/// The pause after so many failed tries of a message: ten seconds, three times longer each time, three hours at most.
+fn message_pause(tries: i32) -> Duration {
+    Duration::from_secs((10 * 3u64.pow(tries.clamp(0, 10) as u32)).min(3 * 3600))
+}
+
 /// One slot: takes items, one after the other.
 async fn slot(state: State) {
     while !state.closing.is_cancelled() {
@@ -88,11 +102,7 @@ async fn slot(state: State) {
             Ok(false) => {}
             Err(error) => warn!(error = %error, "No item could be taken: {error}"),
         }
-        tokio::select! {
-            () = rung => {}
-            () = sleep(POLL) => {}
-            () = state.closing.cancelled() => {}
-        }
+        rest(&state, rung).await;
     }
 }
 
@@ -109,11 +119,7 @@ async fn mails(state: State) {
             Ok(false) => {}
             Err(error) => warn!(error = %error, "No mail could be taken: {error}"),
         }
-        tokio::select! {
-            () = rung => {}
-            () = sleep(POLL) => {}
-            () = state.closing.cancelled() => {}
-        }
+        rest(&state, rung).await;
     }
 }
 
@@ -138,11 +144,7 @@ async fn webhooks(state: State) {
             Ok(None) => {}
             Err(error) => warn!(error = %error, "No webhook could be taken: {error}"),
         }
-        tokio::select! {
-            () = rung => {}
-            () = sleep(POLL) => {}
-            () = state.closing.cancelled() => {}
-        }
+        rest(&state, rung).await;
         while sending.try_join_next().is_some() {}
     }
     while sending.join_next().await.is_some() {}
@@ -176,11 +178,7 @@ async fn chores(state: State) {
                 warn!("Looking for what is no longer kept took too long and was given up");
             }
         }
-        tokio::select! {
-            () = rung => {}
-            () = sleep(POLL) => {}
-            () = state.closing.cancelled() => {}
-        }
+        rest(&state, rung).await;
     }
 }
 

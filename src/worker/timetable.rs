@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::Acquire as _;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
-use super::POLL;
+use super::rest;
 use crate::code::{Code, Mistake, Note};
 use crate::db::capability::Capability::ExportsCreate;
 use crate::db::schedule::{self, Became, Due};
@@ -37,10 +37,8 @@ pub async fn run(state: State) {
             Ok(false) => {}
             Err(error) => warn!(error = %error, "Schedules could not be looked after: {error}"),
         }
-        tokio::select! {
-            () = sleep(POLL) => {}
-            () = state.closing.cancelled() => {}
-        }
+        // No bell rings when a time comes.
+        rest(&state, std::future::pending()).await;
     }
 }
 

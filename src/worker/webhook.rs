@@ -6,7 +6,9 @@ use chrono::{SecondsFormat, Utc};
 use serde_json::json;
 use tracing::{info, warn};
 
+use super::message_pause;
 use crate::db::seal::Sealing;
+use crate::db::settle::spread;
 use crate::db::vocabulary::{Outcome, ShownState};
 use crate::db::webhook::{self, DeliveryState, Due, Ended, NewWebhook, Sent};
 use crate::db::{self, webhook_secret};
@@ -99,12 +101,8 @@ fn tell(due: &Due, settled: Option<DeliveryState>, why: &str) {
     metrics::counter!("offprint_webhook_tries_total", "outcome" => outcome).increment(1);
 }
 
-/// Ten seconds, three times longer each time, three hours at most; a fifth up or down, so that what failed together does
-/// not come back together.
 fn pause(tries: i32) -> Duration {
-    let base = (10.0 * 3f64.powi(tries.clamp(0, 10))).min(3.0 * 3600.0);
-    let jitter = 0.8 + 0.4 * f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
-    Duration::from_secs_f64(base * jitter)
+    spread(message_pause(tries))
 }
 
 #[cfg(test)]

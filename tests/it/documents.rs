@@ -250,3 +250,32 @@ fn links_between_the_documents_lead_somewhere() {
         }
     }
 }
+
+#[test]
+fn no_two_schemas_share_a_name() {
+    // In the document the last one takes the place of the others, and nothing says so.
+    let mut seen = BTreeMap::new();
+    for (path, source) in sources("src") {
+        let mut named: Option<Option<&str>> = None;
+        for line in source.lines().map(str::trim_start) {
+            if line.starts_with("#[derive(") && line.contains("ToSchema") {
+                named = Some(None);
+            }
+            let Some(other) = &mut named else { continue };
+            if let Some((_, said)) = line.split_once("schema(as = ") {
+                *other = said.split([')', ',']).next();
+            }
+            if let Some((_, own)) =
+                line.split_once("struct ").or(line.split_once("enum ")).filter(|_| !line.starts_with('#'))
+            {
+                let own = own.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+                let name = other.unwrap_or(own).to_owned();
+                if let Some(before) = seen.insert(name.clone(), path.clone()) {
+                    panic!("`{name}` is a schema of {} and of {}", before.display(), path.display());
+                }
+                named = None;
+            }
+        }
+    }
+    assert!(seen.len() > 80, "only {} schemas were found", seen.len());
+}

@@ -180,3 +180,20 @@ async fn the_documented_example_comes_first_and_gives_the_documented_file(pool: 
     assert_eq!(files["items"][0]["path"], "fileToExport.tiff");
     assert_eq!(files["items"][0]["width"], 640);
 }
+
+#[test]
+fn every_list_says_how_to_turn_its_pages() {
+    let mut lists = 0;
+    for (name, operation) in operations() {
+        let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
+        // All workers stand on one page.
+        if !schema.as_str().is_some_and(|schema| schema.contains("/Page_")) || name == "get /workers" {
+            continue;
+        }
+        lists += 1;
+        let said: Vec<&str> =
+            operation["parameters"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+        assert!(said.contains(&"limit") && said.contains(&"cursor"), "{name} has the parameters {said:?} only");
+    }
+    assert!(lists > 10, "only {lists} lists were found");
+}

@@ -1,5 +1,9 @@
 //! Ordering an export.
 
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpResponse, HttpResponseBuilder, post};
+
 use crate::api::body::Body;
 use crate::api::caller::Caller;
 use crate::api::export_jobs::allowed::allowed;
@@ -16,9 +20,6 @@ use crate::digest::Digest;
 use crate::export::place::Place;
 use crate::export::{Order, Refusal};
 use crate::state::State;
-use actix_web::http::header;
-use actix_web::web::Data;
-use actix_web::{HttpResponse, HttpResponseBuilder, post};
 
 /// Seconds after which to look whether a full queue has room.
 const QUEUE_PAUSE: &str = "30";
@@ -125,16 +126,17 @@ async fn ordered(
     (mut order, digest): (Order, Digest),
     recurring: bool,
 ) -> Result<HttpResponse, Problem> {
+    let has_schedule = order.exec_schedule.is_some();
     if let Some(given) = key.given(connection, caller, digest).await? {
-        let mut answer = made(&given.location);
+        let mut answer = made(has_schedule, &given.location);
         return Ok(answer.insert_header(("idempotent-replayed", "true")).json(given.answer.0));
     }
     let user = allowed(connection, caller, &mut order).await?;
-    if recurring || order.exec_schedule.is_some() {
+    if recurring || has_schedule {
         let shown = export_schedules::create::write(state, connection, caller, (within, user.as_ref()), order).await?;
         let location = shown.location();
         key.keep(connection, caller, digest, (&location, &shown)).await?;
-        return Ok(made(&location).json(shown));
+        return Ok(made(true, &location).json(shown));
     }
     let desk = state.desk();
     let place = Place {
@@ -154,17 +156,17 @@ async fn ordered(
     place.has_room(connection, true).await.map_err(refused)?;
     let (name, items) = (&shown.job_name, shown.counts.total);
     tracing::info!(job.handle = %job_id, item.count = items, "Job {name:?} ({job_id}) is ordered: {items} items");
-    Ok(made(&location).insert_header((header::ETAG, etag)).json(shown))
+    Ok(accepted(&location).insert_header((header::ETAG, etag)).json(shown))
 }
 
 /// The answer that something was made: a schedule is there, a job has only begun.
-fn made(location: &str) -> HttpResponseBuilder {
-    if location.starts_with("/export-schedules/") {
-        let mut answer = HttpResponse::Created();
-        answer.insert_header((header::LOCATION, location));
-        return answer;
+fn made(is_schedule: bool, location: &str) -> HttpResponseBuilder {
+    if !is_schedule {
+        return accepted(location);
     }
-    accepted(location)
+    let mut answer = HttpResponse::Created();
+    answer.insert_header((header::LOCATION, location));
+    answer
 }
 
 /// The answer that a job has begun.

@@ -3,12 +3,12 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::api::caller::Caller;
 use crate::api::export_jobs::{JobPath, managed, seen};
-use crate::api::page::{self, Page};
+use crate::api::page::{self, Page, PageQuery};
 use crate::api::problem::Problem;
 use crate::api::responses::{BadQuery, Conflict, Missing};
 use crate::code::Code;
@@ -93,27 +93,13 @@ impl From<webhook::Attempt> for DeliveryAttempt {
     }
 }
 
-/// Which deliveries to list.
-#[derive(Debug, Deserialize, Serialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct DeliveryFilters {
-    /// Deliveries on a page, 1 to 1000; 100 when absent.
-    #[serde(skip_serializing)]
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<u32>,
-    /// `nextCursor` of the page before.
-    #[serde(skip_serializing)]
-    cursor: Option<String>,
-}
-
 /// List a job's webhooks.
 ///
 /// One for each run that has ended, in order, with its tries. A job without `callbackUrl` has none.
 #[utoipa::path(
     tag = "webhooks",
     operation_id = "listDeliveries",
-    params(("jobHandle" = String, Path, description = "The job."), DeliveryFilters),
+    params(("jobHandle" = String, Path, description = "The job."), PageQuery),
     responses((status = 200, description = "One page of deliveries.", body = Page<Delivery>), BadQuery, Missing),
 )]
 #[get("/export-jobs/{jobHandle}/deliveries")]
@@ -121,7 +107,7 @@ pub async fn list_deliveries(
     state: Data<State>,
     caller: Caller,
     path: JobPath,
-    filters: Query<DeliveryFilters>,
+    filters: Query<PageQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;

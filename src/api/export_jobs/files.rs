@@ -7,6 +7,7 @@ use futures_util::stream::StreamExt;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::api::accept;
 use crate::api::caller::Caller;
 use crate::api::download::{Download, Source};
 use crate::api::export_jobs::{JobPath, seen};
@@ -67,11 +68,11 @@ pub struct FileFilters {
     #[param(inline)]
     state: Option<FileState>,
     /// Files on a page, 1 to 1000; 100 when absent.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// `nextCursor` of the page before.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(min_length = 1)]
     cursor: Option<String>,
 }
@@ -260,9 +261,7 @@ pub async fn fetch_download(
 ) -> Result<HttpResponse, Problem> {
     let job = kept(&state, caller, &path).await?;
     let sealed = sealed(&state, caller.company, &job).await?;
-    let wants_zip = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| {
-        accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/zip")
-    });
+    let wants_zip = accept::names(&request, "application/zip");
     let mut files = archive::files(&state.db, caller.company, job.job_id, Some(FileState::Ready), FIRST, 2).await?;
     match (files.len(), wants_zip) {
         (1, false) => one(&state, &job, files.remove(0), &request).await,
@@ -375,15 +374,11 @@ pub async fn fetch_manifest(
     form: Query<Form>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let accepts_csv = || {
-        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "text/csv")
-    };
     let csv = match form.format.as_deref() {
         Some("csv") => true,
         Some("json") => false,
         Some(other) => return Err(Problem::parameter("format", format!("`{other}` is neither json nor csv."))),
-        None => accepts_csv(),
+        None => accept::names(&request, "text/csv"),
     };
     let job = seen(&state, &caller, &path).await?;
     let sealed = sealed(&state, caller.company, &job).await?;

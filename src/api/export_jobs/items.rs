@@ -183,14 +183,14 @@ pub struct ItemFilters {
     #[param(inline)]
     state: Option<ItemState>,
     /// Whether every try of each item is told, as `attemptHistory`.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "page::not_a_filter")]
     attempts: Option<bool>,
     /// Items on a page, 1 to 1000; 100 when absent.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// `nextCursor` of the page before.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(min_length = 1)]
     cursor: Option<String>,
 }

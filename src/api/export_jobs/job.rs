@@ -118,6 +118,12 @@ pub struct Progress {
     pub eta_seconds: Option<i64>,
 }
 
+impl Progress {
+    pub(super) fn of(job: &db::job::Job) -> Self {
+        Self { percent: job.percent(), eta_seconds: job.eta_seconds() }
+    }
+}
+
 /// The mail of a run.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -180,7 +186,7 @@ impl From<db::job::Job> for Job {
             counts: counts(&job),
             files: job.files,
             bytes: job.bytes,
-            progress: Progress { percent: job.percent(), eta_seconds: job.eta_seconds() },
+            progress: Progress::of(&job),
             notification: notification(&job),
             links: Links::of(job.job_id),
             run: job.run,

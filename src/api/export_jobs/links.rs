@@ -4,13 +4,13 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::api::audit::Made;
 use crate::api::body::Body;
 use crate::api::caller::Caller;
 use crate::api::export_jobs::{JobPath, files, managed, seen};
-use crate::api::page::{self, Page};
+use crate::api::page::{self, Page, PageQuery};
 use crate::api::problem::{Mistake, Problem};
 use crate::api::responses::{BadBody, BadQuery, Missing, NoLonger};
 use crate::code::Code;
@@ -129,28 +129,13 @@ fn no_such_file(error: db::Error, path: &str) -> Problem {
     }
 }
 
-/// Which links to list.
-#[derive(Debug, Deserialize, Serialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct LinkFilters {
-    /// Links on a page, 1 to 1000; 100 when absent.
-    #[serde(skip_serializing)]
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<u32>,
-    /// `nextCursor` of the page before.
-    #[serde(skip_serializing)]
-    #[param(min_length = 1)]
-    cursor: Option<String>,
-}
-
 /// List a job's links.
 ///
 /// In the order in which they were made, those of mails among them. Addresses are not shown again.
 #[utoipa::path(
     tag = "downloads",
     operation_id = "listExportLinks",
-    params(("jobHandle" = String, Path, description = "The job."), LinkFilters),
+    params(("jobHandle" = String, Path, description = "The job."), PageQuery),
     responses((status = 200, description = "One page of links.", body = Page<Link>), BadQuery, Missing),
 )]
 #[get("/export-jobs/{jobHandle}/links")]
@@ -158,7 +143,7 @@ pub async fn list_links(
     state: Data<State>,
     caller: Caller,
     path: JobPath,
-    filters: Query<LinkFilters>,
+    filters: Query<PageQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;

@@ -74,11 +74,11 @@ pub struct EventFilters {
     #[param(minimum = 0)]
     last_event_id: Option<i64>,
     /// Events on a page, 1 to 1000; 100 when absent. A stream has no pages.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// `nextCursor` of the page before. A stream has none.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(min_length = 1)]
     cursor: Option<String>,
 }

@@ -68,7 +68,7 @@ impl Progress {
             counts: job::counts(job),
             files: job.files,
             bytes: job.bytes,
-            progress: job::Progress { percent: job.percent(), eta_seconds: job.eta_seconds() },
+            progress: job::Progress::of(job),
         }
     }
 }

@@ -2,43 +2,29 @@
 
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use crate::api::caller::Caller;
 use crate::api::export_schedules::schedule::Schedule;
 use crate::api::export_schedules::{SchedulePath, handle, seen};
-use crate::api::page::{self, Page};
+use crate::api::page::{self, Page, PageQuery};
 use crate::api::problem::Problem;
 use crate::api::responses::{BadQuery, Missing};
 use crate::db;
 use crate::state::State;
-
-/// Which page of the schedules to list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ListSchedules {
-    /// Schedules on a page, from 1 to 1000.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u32>,
-    /// `nextCursor` of the page before.
-    cursor: Option<String>,
-}
 
 /// List schedules.
 ///
 /// Oldest first: one's own, or everybody's for those who see all jobs. `assetHandleArray` is null here.
 #[utoipa::path(
     tag = "export schedules",
-    params(ListSchedules),
+    params(PageQuery),
     responses((status = 200, description = "A page of schedules.", body = Page<Schedule>), BadQuery),
 )]
 #[get("/export-schedules")]
 pub async fn list_schedules(
     state: Data<State>,
     caller: Caller,
-    query: Query<ListSchedules>,
+    query: Query<PageQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(query.limit)?;

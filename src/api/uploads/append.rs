@@ -14,7 +14,7 @@ use crate::api::problem::Problem;
 use crate::api::responses::{BadPiece, BadVersion, Missing};
 use crate::api::uploads::checksum::Checksum;
 use crate::api::uploads::receipt::{Receipt, too_long};
-use crate::api::uploads::{UPLOAD_OFFSET, bytes, handle, owner, speaking, tell};
+use crate::api::uploads::{UPLOAD_CHECKSUM, UPLOAD_OFFSET, bytes, handle, owner, speaking, tell};
 use crate::code::Code;
 use crate::db::upload::{self, Claim, Taken, Upload};
 use crate::db::wall;
@@ -89,17 +89,11 @@ async fn received(
     let now = upload::find(&state.db, owner(caller), upload.upload_id).await?;
     let mut answer = HttpResponse::NoContent();
     tell(&mut answer, &now);
-    let answer = answer.finish();
-    Ok(match now.asset_id {
-        Some(asset) => told_as(answer, format!("/assets/{asset}")),
-        None => answer,
-    })
-}
-
-/// Says in the audit log what was made.
-fn told_as(mut answer: HttpResponse, made: String) -> HttpResponse {
-    answer.extensions_mut().insert(Made(made));
-    answer
+    let mut answer = answer.finish();
+    if let Some(asset) = now.asset_id {
+        answer.extensions_mut().insert(Made(format!("/assets/{asset}")));
+    }
+    Ok(answer)
 }
 
 /// What the headers say of a piece.
@@ -114,7 +108,7 @@ fn head(request: &HttpRequest, upload: &Upload) -> Result<(i64, Option<Checksum>
     if offset.saturating_add(length) > upload.length {
         return Err(too_long(upload));
     }
-    let checksum = super::header(request, &actix_web::http::header::HeaderName::from_static("upload-checksum"))?;
+    let checksum = super::header(request, &UPLOAD_CHECKSUM)?;
     Ok((offset, checksum.map(Checksum::read).transpose()?))
 }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::api::asset_change::safe_folder;
 use crate::api::problem::{Mistake, Problem};
+use crate::api::upload::date;
 use crate::code::Code;
 use crate::digest::Digest;
 use crate::name::FileName;
@@ -31,6 +32,8 @@ pub(super) fn read(said: &str) -> Result<Metadata, Problem> {
     let value = |word: &str| pairs.iter().find(|(name, _)| *name == word).map(|(_, value)| value.as_str());
     let mut mistakes = Vec::new();
     let folder = safe_folder("Upload-Metadata/folder", value("folder").unwrap_or_default(), &mut mistakes);
+    let said = value("lastModified").unwrap_or_default();
+    let last_modified = date("Upload-Metadata/lastModified", said, &mut mistakes);
     let mut wrong = |word: &str, code, detail: String| {
         mistakes.push(Mistake::new(format!("Upload-Metadata/{word}"), code, detail));
     };
@@ -47,14 +50,6 @@ pub(super) fn read(said: &str) -> Result<Metadata, Problem> {
             })
             .ok(),
     };
-    let last_modified = value("lastModified").filter(|said| !said.is_empty()).and_then(|said| {
-        let date = DateTime::parse_from_rfc3339(said).ok();
-        if date.is_none() {
-            let detail = format!("{said:?} is not a date with time and zone (RFC 3339), such as 2026-12-24T06:00:00Z.");
-            wrong("lastModified", Code::InvalidValue, detail);
-        }
-        date.map(|date| date.to_utc())
-    });
     let sha256 = value("sha256").filter(|said| !said.is_empty()).and_then(|said| {
         let digest = said.parse().map_err(|why| wrong("sha256", Code::InvalidValue, format!("{said:?}: {why}.")));
         digest.ok()

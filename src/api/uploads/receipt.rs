@@ -18,7 +18,7 @@ use crate::db::asset::{self, NewAsset};
 use crate::db::upload::{self, Claim, Upload};
 use crate::id::AssetId;
 use crate::name::FileName;
-use crate::state::{KeepError, State};
+use crate::state::State;
 use crate::storage::{Incoming, Staged, Stretch};
 
 /// Bytes after which a piece is put down while more comes: so many are lost at most when a process dies.
@@ -86,7 +86,7 @@ impl Receipt {
     /// Puts a piece down; gives where the next one begins. What has a checksum counts when all of it is there.
     async fn put(&self, at: u64, staged: Staged) -> Result<u64, Problem> {
         let (state, size) = (&self.state, staged.size);
-        let sha256 = state.keep(staged).await.map_err(not_kept)?;
+        let sha256 = state.keep(staged).await?;
         let (piece, counts) = ((at as i64, size as i64, sha256), self.checksum.is_none());
         match self.claim.add(&state.db, piece, counts, state.settings.upload_kept).await? {
             true => Ok(at + size),
@@ -171,11 +171,4 @@ fn lost() -> Problem {
 pub(super) fn too_long(upload: &Upload) -> Problem {
     let detail = format!("The upload has {} bytes in all, and the piece goes beyond them.", upload.length);
     Problem::new(Code::BodyTooLarge, detail)
-}
-
-fn not_kept(error: KeepError) -> Problem {
-    match error {
-        KeepError::Storage(error) => error.into(),
-        KeepError::Db(error) => error.into(),
-    }
 }

@@ -4,11 +4,11 @@ use actix_web::http::{Method, header};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, route};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::api::caller::Caller;
-use crate::api::page::{self, Page};
+use crate::api::page::{self, Page, PageQuery};
 use crate::api::problem::Problem;
 use crate::api::responses::{BadQuery, BadVersion, Missing};
 use crate::api::uploads::{UPLOAD_LENGTH, UPLOAD_METADATA, handle, owner, speaking, spoken, tell};
@@ -62,20 +62,6 @@ impl From<upload::Upload> for Upload {
     }
 }
 
-/// Which uploads to list.
-#[derive(Debug, Deserialize, Serialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct UploadFilters {
-    /// Uploads on a page, 1 to 1000; 100 when absent.
-    #[serde(skip_serializing)]
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<u32>,
-    /// `nextCursor` of the page before.
-    #[serde(skip_serializing)]
-    cursor: Option<String>,
-}
-
 /// List one's uploads in pieces.
 ///
 /// Those that are not forgotten, in the order in which they were begun: a client that was started again finds here what it
@@ -83,14 +69,14 @@ pub struct UploadFilters {
 #[utoipa::path(
     tag = "uploads",
     operation_id = "listUploads",
-    params(UploadFilters),
+    params(PageQuery),
     responses((status = 200, description = "One page of uploads.", body = Page<Upload>), BadQuery),
 )]
 #[get("/uploads")]
 pub async fn list_uploads(
     state: Data<State>,
     caller: Caller,
-    filters: Query<UploadFilters>,
+    filters: Query<PageQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = page::limit(filters.limit)?;
