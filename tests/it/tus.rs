@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use actix_web::dev::{Payload, Service as _};
 use actix_web::error::PayloadError;
@@ -241,9 +242,13 @@ async fn streamed(
 
 /// Waits until the database says so.
 async fn until(house: &House, sql: &'static str) {
-    while !sqlx::query_scalar::<_, bool>(sql).fetch_one(&house.state.system).await.unwrap() {
-        tokio::task::yield_now().await;
-    }
+    let says = async || sqlx::query_scalar::<_, bool>(sql).fetch_one(&house.state.system).await.unwrap();
+    let wait = async {
+        while !says().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), wait).await.unwrap_or_else(|_| panic!("never true: {sql}"));
 }
 
 #[sqlx::test]
@@ -289,6 +294,21 @@ async fn what_came_before_the_line_broke_counts(pool: PgPool) {
     let rest = b"before and after all"[now..].to_vec();
     let handle = send(&house, &address, now, &rest).await.header("asset-handle").to_owned();
     assert_eq!(house.get(format!("/assets/{handle}/content")).await.body, b"before and after all");
+}
+
+#[sqlx::test]
+async fn a_line_that_breaks_as_soon_as_an_upload_is_taken_locks_nothing(pool: PgPool) {
+    let house = House::open(pool).await;
+    let address = begun(&house, 10, &[("filename", "a.txt")]).await;
+    // Now and then this is between the commit and its answer.
+    for _ in 0..50 {
+        tokio::select! {
+            _ = streamed(&house, piece(&address, 0), stream::pending()) => panic!("it does not end"),
+            () = until(&house, "select lease_until is not null from upload") => {}
+        }
+        until(&house, "select lease_until is null from upload").await;
+    }
+    assert_eq!(send(&house, &address, 0, b"all of it.").await.status, 204);
 }
 
 #[sqlx::test]

@@ -5,7 +5,7 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, patch};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, Receiver};
 
 use crate::api::audit::Made;
 use crate::api::caller::Caller;
@@ -18,6 +18,7 @@ use crate::api::uploads::{UPLOAD_CHECKSUM, UPLOAD_OFFSET, bytes, handle, owner, 
 use crate::code::Code;
 use crate::db::upload::{self, Claim, Taken, Upload};
 use crate::db::wall;
+use crate::id::CompanyId;
 use crate::state::State;
 
 /// What a piece is sent as.
@@ -66,15 +67,11 @@ async fn received(
 ) -> Result<HttpResponse, Problem> {
     let upload = upload::find(&state.db, owner(caller), handle(path)?).await?;
     let (offset, checksum) = head(request, &upload)?;
-    let taken = upload::take(&state.db, caller.company, upload.upload_id, offset, state.settings.lease).await?;
-    match taken {
-        Taken::Ours(number) => {
-            let claim = Claim { company: caller.company, upload: upload.upload_id, number };
-            let allowed = Allowed::of(state, caller.company).await?;
-            let receipt = Receipt { state: state.clone(), upload: upload.clone(), allowed, claim, checksum };
-            take_in(receipt, body).await?;
-        }
-        Taken::Done(_) => {}
+    let allowed = Allowed::of(state, caller.company).await?;
+    let id = upload.upload_id;
+    let piece = Piece { state: state.clone(), company: caller.company, upload, allowed, offset, checksum };
+    match take_in(piece, body).await? {
+        Taken::Ours(_) | Taken::Done(_) => {}
         Taken::Busy => {
             let detail =
                 "Another request writes to the upload. Ask with HEAD how far it is, and go on when it has ended.";
@@ -86,7 +83,7 @@ async fn received(
             return Err(Problem::new(Code::OffsetConflict, detail));
         }
     }
-    let now = upload::find(&state.db, owner(caller), upload.upload_id).await?;
+    let now = upload::find(&state.db, owner(caller), id).await?;
     let mut answer = HttpResponse::NoContent();
     tell(&mut answer, &now);
     let mut answer = answer.finish();
@@ -112,32 +109,52 @@ fn head(request: &HttpRequest, upload: &Upload) -> Result<(i64, Option<Checksum>
     Ok((offset, checksum.map(Checksum::read).transpose()?))
 }
 
-/// Feeds the body to a task of its own: when the line breaks, this function may be dropped with it, and what came is kept
-/// all the same.
-async fn take_in(receipt: Receipt, mut body: Payload) -> Result<(), Problem> {
+/// A piece that is to come, of an upload that is still to be taken.
+struct Piece {
+    state: State,
+    company: CompanyId,
+    upload: Upload,
+    allowed: Allowed,
+    offset: i64,
+    checksum: Option<Checksum>,
+}
+
+impl Piece {
+    /// Takes the upload, and then what comes for it.
+    async fn receive(self, bytes: Receiver<Bytes>) -> Result<Taken, Problem> {
+        let Self { state, company, upload, allowed, offset, checksum } = self;
+        let taken = upload::take(&state.db, company, upload.upload_id, offset, state.settings.lease).await?;
+        if let Taken::Ours(number) = taken {
+            let claim = Claim { company, upload: upload.upload_id, number };
+            Receipt { state, upload, allowed, claim, checksum }.run(bytes).await?;
+        }
+        Ok(taken)
+    }
+}
+
+/// Feeds the body to a task of its own: when the line breaks, this function is dropped with it, wherever it is. What came
+/// is kept all the same, and the upload does not stay locked.
+async fn take_in(piece: Piece, mut body: Payload) -> Result<Taken, Problem> {
     /// Pieces that may wait for the disk.
     const AHEAD: usize = 16;
     let (sender, bytes) = mpsc::channel::<Bytes>(AHEAD);
-    let work = tokio::spawn(wall::acting_for(receipt.claim.company, receipt.run(bytes)));
-    let mut cut = None;
-    while let Some(piece) = body.next().await {
-        let piece = match piece {
-            Ok(piece) => piece,
-            Err(error) => {
-                cut = Some(error);
-                break;
-            }
-        };
-        // When the task has ended already it says why below.
-        if sender.send(piece).await.is_err() {
-            break;
+    let work = tokio::spawn(wall::acting_for(piece.company, piece.receive(bytes)));
+    let fed = loop {
+        tokio::select! {
+            next = body.next() => match next {
+                Some(Ok(bytes)) => drop(sender.send(bytes).await),
+                Some(Err(error)) => break Err(error),
+                None => break Ok(()),
+            },
+            // The task has ended before the body did, and says why below.
+            () = sender.closed() => break Ok(()),
         }
-    }
+    };
     drop(sender);
-    work.await.map_err(Problem::internal)??;
-    match cut {
-        None => Ok(()),
-        Some(error) => {
+    let taken = work.await.map_err(Problem::internal)??;
+    match fed {
+        Ok(()) => Ok(taken),
+        Err(error) => {
             Err(Problem::parameter("body", format!("It ended too early: {error}. HEAD tells what of it was kept.")))
         }
     }
