@@ -26,12 +26,10 @@ fuzz_target!(|texts: Texts<'_>| {
     let macros = if texts.ordered { Macros::in_definition_order } else { Macros::any_order }(definitions);
     let order = Order {
         before: texts.before,
-        modifier: texts.modifier,
         export_macro: texts.export_macro,
         after: texts.after,
-        macros: &macros,
         object: texts.object,
-        attributes: &ATTRIBUTES,
+        ..Order::new(texts.modifier, &macros, &ATTRIBUTES)
     };
     let complaints = match recipe(&order) {
         Ok(understood) => {
@@ -40,14 +38,7 @@ fuzz_target!(|texts: Texts<'_>| {
             assert_eq!(read, understood.recipe, "{canonical}");
 
             let none = Macros::default();
-            let again = Order {
-                before: "",
-                modifier: &understood.effective,
-                export_macro: None,
-                after: "",
-                macros: &none,
-                ..order
-            };
+            let again = Order { object: texts.object, ..Order::new(&understood.effective, &none, &ATTRIBUTES) };
             let again = recipe(&again).unwrap_or_else(|why| panic!("{:?}: {why:?}", understood.effective));
             assert_eq!(again.recipe, understood.recipe, "{:?}", understood.effective);
             assert_eq!(again.effective, understood.effective);
@@ -64,6 +55,7 @@ fuzz_target!(|texts: Texts<'_>| {
             Origin::Modifier => texts.modifier,
             Origin::ExportMacro => texts.export_macro.unwrap_or_default(),
             Origin::AssetAfter => texts.after,
+            Origin::NamedBefore(_) | Origin::NamedAfter(_) => unreachable!("no asset brings anything along: {complaint:?}"),
             Origin::Macro(name) => {
                 let called = |(known, _): &&(&str, &str)| known.eq_ignore_ascii_case(name);
                 // Of two macros with one name the later counts.

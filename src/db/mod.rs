@@ -80,9 +80,12 @@ pub enum Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => {
-                Self::Down(error)
-            }
+            // A conversation that is cut can look like one in another language: an answer of zeros when it was just begun.
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_) => Self::Down(error),
             sqlx::Error::Database(ref said) if is_passing(said.code().as_deref()) => Self::Down(error),
             _ => Self::Bug(error),
         }

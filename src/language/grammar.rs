@@ -11,6 +11,9 @@ const BRACKETED: [&str; 3] = ["src", "mask", "imageset"];
 const ESCAPED: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+').add(b'=').add(b'<').add(b'>');
 
+/// The same where brackets would hold together what stands behind them.
+const ESCAPED_BRACKETS: &AsciiSet = &ESCAPED.add(b'(').add(b')').add(b'{').add(b'}');
+
 /// One token as it was written, with its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Piece<'a> {
@@ -39,6 +42,9 @@ impl fmt::Display for Token<'_> {
         match self {
             Self::Command { name, value: None } => out.write_str(name),
             Self::Command { name, value: Some(value) } if is_nested(name, value) => write!(out, "{name}={value}"),
+            Self::Command { name, value: Some(value) } if opening(name, value).is_some() => {
+                write!(out, "{name}={}", utf8_percent_encode(value, ESCAPED_BRACKETS))
+            }
             Self::Command { name, value: Some(value) } => write!(out, "{name}={}", encode(value)),
             Self::Variable { name, value } => write!(out, "${name}={}", encode(value)),
             Self::Call(name) => write!(out, "${name}$"),
@@ -80,20 +86,23 @@ fn token_length(rest: &str) -> usize {
     }
 }
 
-/// The length of the bracketed request that a value of this command begins with. `is`, `ir` and `fxg` before the
-/// bracket mind their case in `src=` and do not in `mask=`.
-fn nested_length(name: &str, value: &str) -> Option<usize> {
+/// Where the bracket is that opens a request in a value of this command. `is`, `ir` and `fxg` before it mind their case in
+/// `src=` and do not in `mask=`.
+fn opening(name: &str, value: &str) -> Option<usize> {
     if !BRACKETED.iter().any(|known| known.eq_ignore_ascii_case(name)) {
         return None;
     }
     let any_case = !name.eq_ignore_ascii_case("src");
-    let kind = value.split(['(', '{']).next().unwrap_or_default();
-    let known = |word: &str| if any_case { kind.eq_ignore_ascii_case(word) } else { kind == word };
-    if !["", "is", "ir", "fxg"].into_iter().any(known) {
-        return None;
-    }
+    let at = value.find(['(', '{'])?;
+    let known = |word: &str| if any_case { value[..at].eq_ignore_ascii_case(word) } else { value[..at] == *word };
+    ["", "is", "ir", "fxg"].into_iter().any(known).then_some(at)
+}
+
+/// The length of the bracketed request that a value of this command begins with, if its brackets close.
+fn nested_length(name: &str, value: &str) -> Option<usize> {
+    let opening = opening(name, value)?;
     let mut depth = 0usize;
-    for (at, byte) in value.bytes().enumerate().skip(kind.len()) {
+    for (at, byte) in value.bytes().enumerate().skip(opening) {
         match byte {
             b'(' | b'{' => depth += 1,
             b')' | b'}' => depth = depth.saturating_sub(1),
@@ -176,6 +185,13 @@ mod tests {
         assert_eq!(texts("src=IS(a&b)&mask=IS(a&b)"), ["src=IS(a", "b)", "mask=IS(a&b)"]);
         assert_eq!(texts("src=a(b&c)"), ["src=a(b", "c)"]);
         assert_eq!(texts("imageSet={a,{b&c}}&x=1"), ["imageSet={a,{b&c}}", "x=1"]);
+    }
+
+    #[test]
+    fn what_is_printed_opens_no_bracket_that_was_not_closed() {
+        // In the text the comment's bracket keeps the one of `src=` open; without the comment it would close.
+        let printed: Vec<_> = split("src={{}&.=is(&)").iter().map(|piece| read(piece).to_string()).collect();
+        assert_eq!(printed, ["src=%7B%7B%7D", ")"]);
     }
 
     #[test]

@@ -19,7 +19,8 @@ COUNTS = """
 
 # Items that have not ended although their job has, or have ended without what they should have handed out.
 LOST = """
-    select job.job_name, item.position, item.state from export_item item join export_job job using (company_id, job_id)
+    select job.job_name, item.position, item.state, job.state, item.tries || ' tries', 'in ' || (item.run_at - now())
+      from export_item item join export_job job using (company_id, job_id)
      where item.state in ('waiting', 'running')
         or (item.state = 'succeeded' and exists (select from export_file file
              where file.company_id = item.company_id and file.job_id = item.job_id and file.position = item.position and file.state <> 'ready'))"""
@@ -56,6 +57,16 @@ def mails(folder):
     return found
 
 
+def failed_queries(folder):
+    """What the logs tell of statements that the database refused. It may be away, but what it is asked must be right."""
+    found = []
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".log"):
+            lines = open(os.path.join(folder, name), errors="replace")
+            found += [[name, line.strip()[:300]] for line in lines if "a query failed: " in line]
+    return found
+
+
 def account(postgres, work):
     """Words to rows that should not be there."""
     told = {
@@ -65,6 +76,7 @@ def account(postgres, work):
         "wrong counts": postgres.query(COUNTS),
         "gaps in logs": postgres.query(GAPS),
         "mails per run": postgres.query(MAILS),
+        "failed queries": failed_queries(work),
     }
     sent, runs = mails(os.path.join(work, "data", "mail")), int(postgres.query("select sum(run) from export_job")[0][0])
     if len(sent) != runs or len(set(sent)) != runs:

@@ -57,8 +57,9 @@ class House:
         for worker in self.workers:
             worker.wait_until_ready()
         self.clients = [Client(self.api.url, key) for key in self.keys(environment)]
-        self.jobs = []
+        self.jobs, self.originals = [], []
         self.torn, self.answers, self.slowest, self.over = [], 0, 0.0, threading.Event()
+        self.probes = {}
 
     def keys(self, environment):
         """A key for each company."""
@@ -73,7 +74,8 @@ class House:
             files = [(f"{number}-{seed}.png", picture(160, 120, number * 10_000 + seed)) for seed in range(pictures)]
             files += [(f"cut {name}", data[: len(data) // 2]) for name, data in files[:2]]
             for start in range(0, len(files), 50):
-                client.upload("soak", files[start : start + 50])
+                handles = client.upload("soak", files[start : start + 50])
+            self.originals.append((client, handles[0]))
             for width in range(JOBS):
                 order = {
                     "assetFilter": {"folder": "soak"},
@@ -158,8 +160,22 @@ class House:
                 frozen += 1
             else:
                 victim.kill()
+                self.check_what_was_just_written()
                 victim.start()
         return f"{self.given.kills - frozen} kills, {frozen} times frozen past the lease"
+
+    def check_what_was_just_written(self):
+        """What lies under its final name is whole at any moment, also when whoever wrote it has just died."""
+        just_now = time.time() - 1
+        top = os.path.join(self.given.work, "data", "blobs")
+        for folder, _, names in os.walk(top):
+            for name in names if os.stat(folder).st_mtime > just_now else ():
+                path = os.path.join(folder, name)
+                try:
+                    if os.stat(path).st_mtime > just_now and hashlib.sha256(open(path, "rb").read()).hexdigest() != name:
+                        self.torn.append(f"{name} is another blob than its name says")
+                except FileNotFoundError:
+                    pass  # The sweep was there.
 
     def kill_database(self):
         for _ in range(self.given.database_kills):
@@ -184,14 +200,20 @@ class House:
             proxy.set("pass")
             time.sleep(self.random.uniform(0.5, 1.5))
         where = "Postgres" if self.proxy else "the store"
-        return f"{number} faults of the network before {where}, the slowest answer meanwhile {longest:.1f} s"
+        answers = ", ".join(f"{many} x {status}" for status, many in sorted(self.probes.items()))
+        return f"{number} faults of the network before {where} (answers meanwhile: {answers}, the slowest in {longest:.1f} s)"
 
     def probe(self):
+        """A request that goes through what is disturbed: its asset is a row, its bytes lie in the store."""
+        client, asset = self.random.choice(self.originals)
         asked = subprocess.run(
-            ["curl", "--silent", "--max-time", "40", "--output", os.devnull, f"{self.api.url}/export-jobs?limit=1"]
+            ["curl", "--silent", "--max-time", "40", "--output", os.devnull, "--write-out", "%{http_code}",
+             "--header", f"Authorization: Bearer {client.key}", f"{client.url}/assets/{asset}/content"],
+            capture_output=True, text=True,
         )
-        if asked.returncode == 28:
-            self.torn.append("a request was not answered within 40 s of a network fault")
+        self.probes[asked.stdout] = self.probes.get(asked.stdout, 0) + 1
+        if asked.returncode == 28 or asked.stdout not in ("200", "503"):
+            self.torn.append(f"a request during a network fault was answered {asked.stdout}, curl ended with {asked.returncode}")
 
     def soak(self):
         helpers = [threading.Thread(target=self.give_orders)]
@@ -213,8 +235,10 @@ class House:
     # ---- The end ----------------------------------------------------------------------------------------------
 
     def settle_down(self):
-        """Waits until every job has finished and every mail is out; not for ever, for something may be lost."""
+        """Waits until every job has finished and every mail is out; not for ever, for something may be lost. What is to be
+        tried again later is waited for: after four tries that is up to six minutes."""
         until = time.monotonic() + 180
+        later = "select coalesce(ceil(extract(epoch from max(run_at) - now())), 0) from export_item where state = 'waiting'"
         open_ = (
             "select (select count(*) from export_job where state <> 'finished') + "
             "(select count(*) from notice where state in ('waiting', 'sending'))"
@@ -223,6 +247,8 @@ class House:
             for client, job in self.jobs:
                 if client.json(f"/export-jobs/{job}")["state"] == "paused":
                     client.order(job, "resume")
+            if (due := float(self.postgres.query(later)[0][0])) > 0:
+                until = max(until, time.monotonic() + due + 60)
             time.sleep(0.5)
 
     def check_what_is_there(self):

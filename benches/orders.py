@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""How soon an order is obeyed: from a job's creation to the claim of its item, and from `stop` to a job that has ended.
+
+    benches/orders.py http://127.0.0.1:8080 [TIMES]
+
+Needs an open service that has nothing else to do. The first time is told by the database alone, in items; the second
+by this clock, and is that of the whole request and of asking until the job has ended.
+"""
+import json, statistics, struct, sys, time, urllib.request, zlib
+from datetime import datetime
+
+base = sys.argv[1]
+times = int(sys.argv[2]) if len(sys.argv) > 2 else 200
+
+
+def call(method, path, body=None, kind="application/json"):
+    data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(base + path, data, {"Content-Type": kind}, method=method)
+    with urllib.request.urlopen(request) as answer:
+        return json.loads(answer.read() or b"null")
+
+
+def upload(name, data):
+    head = f'--f\r\ncontent-disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+    return call("POST", "/assets", head + data + b"\r\n--f--\r\n", "multipart/form-data; boundary=f")["assets"][0]["assetHandle"]
+
+
+def picture(width, height):
+    """A PNG of a ramp."""
+    chunk = lambda name, data: struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    rows = b"".join(b"\0" + bytes((x + y) & 255 for x in range(width) for _ in range(3)) for y in range(height))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
+
+
+def order(asset, modifier):
+    # Nobody has asked for the same before, else nothing would be rendered.
+    unlike = f"{modifier}&bgColor={time.time_ns() & 0xFFFFFF:06x}"
+    return call("POST", "/export-jobs", {"assets": [asset], "fmt": "convert", "is_modifier": unlike})
+
+
+def told(name, seconds):
+    ordered = sorted(1000 * it for it in seconds)
+    at = lambda part: ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+    print(f"| {name}, {len(ordered)} times | {statistics.median(ordered):.1f} | {at(0.99):.1f} | {ordered[-1]:.1f} |")
+
+
+moment = datetime.fromisoformat
+small, large = upload("small.png", picture(40, 30)), upload("large.png", picture(2400, 1800))
+claims, stops = [], []
+for number in range(times):
+    job = order(small, f"wid={10 + number}")
+    done = call("GET", f"/export-jobs/{job['jobHandle']}?wait=20")
+    item = call("GET", f"/export-jobs/{job['jobHandle']}/items")["items"][0]
+    claims.append((moment(item["startedAt"]) - moment(done["createdAt"])).total_seconds())
+for number in range(times // 10):
+    # Seconds of work, of which some tenths are done.
+    job = order(large, "wid=6000&rotate=10&op_blur=200")["jobHandle"]
+    while call("GET", f"/export-jobs/{job}")["state"] == "waiting" or not call("GET", f"/export-jobs/{job}")["counts"]["running"]:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    begun = time.monotonic()
+    call("POST", f"/export-jobs/{job}/stop")
+    while (state := call("GET", f"/export-jobs/{job}"))["state"] != "finished":
+        time.sleep(0.005)
+    stops.append(time.monotonic() - begun)
+    assert state["counts"]["stopped"] == 1, state["counts"]
+print("| what | median, ms | 99 of 100 within, ms | longest, ms |\n|---|---|---|---|")
+told("from creation to claim", claims)
+told("from stop to the job's end, a render on its way", stops)
