@@ -28,7 +28,8 @@ def upload(name, data):
 def picture(width, height):
     """A PNG of a ramp."""
     chunk = lambda name, data: struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-    rows = b"".join(b"\0" + bytes((x + y) & 255 for x in range(width) for _ in range(3)) for y in range(height))
+    ramp = bytes(x // 3 & 255 for x in range(3 * width + 768))
+    rows = b"".join(b"\0" + ramp[3 * (y & 255) :][: 3 * width] for y in range(height))
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
 
@@ -36,7 +37,7 @@ def picture(width, height):
 def order(asset, modifier):
     # Nobody has asked for the same before, else nothing would be rendered.
     unlike = f"{modifier}&bgColor={time.time_ns() & 0xFFFFFF:06x}"
-    return call("POST", "/export-jobs", {"assets": [asset], "fmt": "convert", "is_modifier": unlike})
+    return call("POST", "/export-jobs", {"assetHandleArray": [asset], "fmt": "convert", "is_modifier": unlike})
 
 
 def told(name, seconds):
@@ -46,7 +47,7 @@ def told(name, seconds):
 
 
 moment = datetime.fromisoformat
-small, large = upload("small.png", picture(40, 30)), upload("large.png", picture(2400, 1800))
+small, large = upload("small.png", picture(40, 30)), upload("large.png", picture(6000, 4000))
 claims, stops = [], []
 for number in range(times):
     job = order(small, f"wid={10 + number}")
@@ -55,7 +56,7 @@ for number in range(times):
     claims.append((moment(item["startedAt"]) - moment(done["createdAt"])).total_seconds())
 for number in range(times // 10):
     # Seconds of work, of which some tenths are done.
-    job = order(large, "wid=6000&rotate=10&op_blur=200")["jobHandle"]
+    job = order(large, "scl=1&rotate=10&op_blur=100")["jobHandle"]
     while call("GET", f"/export-jobs/{job}")["state"] == "waiting" or not call("GET", f"/export-jobs/{job}")["counts"]["running"]:
         time.sleep(0.02)
     time.sleep(0.3)
