@@ -22,6 +22,9 @@ use crate::id::{CompanyId, JobId};
 /// The least time between two looks. It is also how often progress is told at most.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// The same where a job has ended: whoever waits for that waits for all of it.
+const HASTE: Duration = Duration::from_millis(20);
+
 /// How often is looked when no bell rings: another process may have changed a job, and a ring may have been lost.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -58,6 +61,8 @@ struct Shared {
     watched: Mutex<Watched>,
     /// Rings when somebody begins to watch a job that nobody watched.
     came: Notify,
+    /// Rings when this process has ended a job.
+    ended: Notify,
 }
 
 #[derive(Default)]
@@ -105,6 +110,11 @@ impl Live {
             tokio::spawn(run(state.clone(), Duty { live: self.clone(), done: false }));
         }
         Watch(watch)
+    }
+
+    /// Says that a job has ended, so that the next look is soon. Those of other processes are seen at the usual pace.
+    pub fn ended(&self) {
+        self.0.ended.notify_one();
     }
 
     fn watched(&self) -> MutexGuard<'_, Watched> {
@@ -164,8 +174,13 @@ async fn run(state: State, mut duty: Duty) {
             }
             Err(error) => debug!(error = %error, "Watched jobs could not be looked at: {error}"),
         }
+        let ended = async {
+            sleep(HASTE).await;
+            state.live.0.ended.notified().await;
+        };
         tokio::select! {
             () = sleep(PAUSE) => {}
+            () = ended => {}
             () = state.closing.cancelled() => return,
         }
         tokio::select! {

@@ -26,6 +26,7 @@ pub async fn next(state: &State) -> Result<bool, db::Error> {
     };
     match seal(state, &sealing).await {
         Ok(true) => {
+            state.live.ended();
             state.news.ring();
             state.work.ring_here();
         }
