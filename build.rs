@@ -1,5 +1,5 @@
-//! Finds the languages of `src/words`, and refuses a build whose JPEG codec would have no SIMD: without nasm mozjpeg leaves it out, and only a warning that
-//! cargo does not show says so. Decoding would take three times as long.
+//! Finds the languages of `src/words`, and refuses a build whose JPEG codec would have no SIMD: without nasm mozjpeg
+//! leaves it out, and only a warning that cargo does not show says so. Decoding would take three times as long.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -6,23 +6,14 @@
 Needs an open service that has nothing else to do. The first time is told by the database alone, in items; the second
 by this clock, and is that of the whole request and of asking until the job has ended.
 """
-import json, statistics, struct, sys, time, urllib.request, zlib
+import statistics, struct, sys, time, zlib
 from datetime import datetime
 
-base = sys.argv[1]
+from client import Client
+
+service = Client(sys.argv[1])
+call, upload = service.call, service.upload
 times = int(sys.argv[2]) if len(sys.argv) > 2 else 200
-
-
-def call(method, path, body=None, kind="application/json"):
-    data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(base + path, data, {"Content-Type": kind}, method=method)
-    with urllib.request.urlopen(request) as answer:
-        return json.loads(answer.read() or b"null")
-
-
-def upload(name, data):
-    head = f'--f\r\ncontent-disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
-    return call("POST", "/assets", head + data + b"\r\n--f--\r\n", "multipart/form-data; boundary=f")["assets"][0]["assetHandle"]
 
 
 def picture(width, height):

@@ -5,25 +5,17 @@
 
 Needs an open service on this machine (DATABASE_URL for the connections), with OFFPRINT_MAX_STREAMS above STREAMS.
 """
-import asyncio, json, os, subprocess, sys, time, urllib.request
+import asyncio, os, subprocess, sys, time
 from urllib.parse import urlsplit
+
+from client import Client
 
 base, pid = sys.argv[1], int(sys.argv[2])
 streams = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
 jobs = int(sys.argv[4]) if len(sys.argv) > 4 else 100
 host, port = urlsplit(base).hostname, urlsplit(base).port
-
-
-def call(method, path, body=None, kind="application/json"):
-    data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(base + path, data, {"Content-Type": kind}, method=method)
-    with urllib.request.urlopen(request) as answer:
-        return json.loads(answer.read() or b"null")
-
-
-def upload(name, data):
-    head = f'--f\r\ncontent-disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
-    return call("POST", "/assets", head + data + b"\r\n--f--\r\n", "multipart/form-data; boundary=f")["assets"][0]["assetHandle"]
+service = Client(base)
+call, upload = service.call, service.upload
 
 
 def resident():
