@@ -56,6 +56,7 @@ mod service;
 mod storage;
 mod system;
 mod tus;
+mod tus_writers;
 mod walls;
 mod webhooks;
 mod witness;
