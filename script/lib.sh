@@ -89,7 +89,7 @@ runs_cmake() { cmake --version >/dev/null 2>&1; }
 
 # ---- Postgres ------------------------------------------------------------------------------------------------------
 
-# The oldest major version that will do; src/db/cluster/programs.rs has the same.
+# The oldest major version that will do; crates/embedded-postgres/src/programs.rs has the same.
 oldest_postgres=15
 
 postgres_in() { # FOLDER: whether its programs run and are new enough

@@ -44,6 +44,11 @@ macro_rules! handle {
     };
 }
 
+/// The SHA-256 of some bytes. Written as 64 hexadecimal digits, kept in Postgres as `bytea`.
+#[derive(ToSchema)]
+#[schema(as = Digest, value_type = String, pattern = "^[0-9a-f]{64}$")]
+pub struct DigestSchema(String);
+
 handle!(/// The tenant that every row belongs to.
     CompanyId);
 handle!(/// An uploaded file, `assetHandle` on the wire.

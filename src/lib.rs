@@ -7,20 +7,26 @@
 //!
 //! Folders are layers: who may use whom stands in `docs/ARCHITECTURE.md`, and a test keeps it true.
 
+pub use offprint_core::{code, digest, name};
+pub use offprint_modifiers as language;
+pub use offprint_storage as storage;
+
+/// Recipes and images to encoded bytes, and the processes that do it.
+pub mod render {
+    pub use offprint_imaging::*;
+    pub use offprint_sandbox as pool;
+    pub use offprint_sandbox::{Confinement, Fault, Pool};
+}
+
 pub mod api;
 pub mod cli;
-pub mod code;
 pub mod db;
-pub mod digest;
 pub mod export;
 pub mod id;
-pub mod language;
-pub mod name;
 pub mod notify;
-pub mod render;
+pub mod reason;
 pub mod settings;
 pub mod state;
-pub mod storage;
 pub mod telemetry;
 pub mod words;
 pub mod worker;

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use offprint::storage::archive::{Archive, Entry, Layout, Segment};
-use offprint::storage::{Digest, Storage};
+use offprint_storage::archive::{Archive, Entry, Layout, Segment};
+use offprint_storage::{Digest, Storage};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use zip::ZipArchive;

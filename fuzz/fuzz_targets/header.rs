@@ -8,7 +8,7 @@ use std::io::{Seek, Write};
 use std::path::PathBuf;
 
 use libfuzzer_sys::fuzz_target;
-use offprint::render::probe;
+use offprint_imaging::probe;
 
 thread_local! {
     /// One file for all, in memory where there is such a folder.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use offprint::language::{Attributes, Macros, Order, Origin, Recipe, recipe};
+use offprint_modifiers::{Attributes, Macros, Order, Origin, Recipe, recipe};
 
 static ATTRIBUTES: LazyLock<Attributes> = LazyLock::new(Attributes::default);
 

@@ -5,8 +5,8 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use offprint::language::{Attributes, Macros, Object, Order, PixelType, commands, recipe};
-use offprint::render::{Header, Headers, Limits, Plan, ProfileBytes, Rights, SourceFormat, Step, Turn};
+use offprint_modifiers::{Attributes, Macros, Object, Order, PixelType, commands, recipe};
+use offprint_imaging::{Header, Headers, Limits, Plan, ProfileBytes, Rights, SourceFormat, Step, Turn};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {

@@ -14,7 +14,7 @@ use crate::api::responses::{BadQuery, Missing};
 use crate::db;
 use crate::db::asset::{AssetFilter, AssetType, Place};
 use crate::digest::Digest;
-use crate::id::AssetId;
+use crate::id::{AssetId, DigestSchema};
 use crate::language::PixelType;
 use crate::name::Folder;
 use crate::render::{Header, Turn};
@@ -42,6 +42,7 @@ pub struct Asset {
     /// Bytes of the original; null for sets.
     size: Option<i64>,
     /// SHA-256 of the original; null for sets.
+    #[schema(value_type = Option<DigestSchema>)]
     sha256: Option<Digest>,
     /// Media type of the original; null for sets.
     #[schema(example = "image/jpeg")]

@@ -9,7 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::code::Code;
-pub use crate::code::Mistake;
+use crate::reason::CodeSchema;
+pub use crate::reason::Mistake;
 use crate::state::KeepError;
 use crate::{db, storage};
 
@@ -28,6 +29,7 @@ pub struct ProblemBody {
     /// What happened this time, where, and the remedy.
     detail: String,
     /// The kind of problem as a word that never changes.
+    #[schema(value_type = CodeSchema)]
     code: Code,
     /// Every mistake of the request, when there are several or they have a place.
     #[serde(skip_serializing_if = "Vec::is_empty")]

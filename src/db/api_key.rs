@@ -80,6 +80,7 @@ pub struct ApiKey {
     pub key_id: KeyId,
     pub user_id: UserId,
     pub name: String,
+    #[sqlx(try_from = "[u8; 32]")]
     pub secret_sha256: Digest,
     pub capabilities: Json<Vec<Capability>>,
     pub created_at: DateTime<Utc>,
@@ -159,7 +160,7 @@ pub async fn insert(
     .bind(raw.id)
     .bind(new.user)
     .bind(new.name)
-    .bind(raw.hash())
+    .bind(raw.hash().to_bytes())
     .bind(Json(new.capabilities))
     .bind(new.expires_at)
     .execute(&mut *connection)

@@ -7,6 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::db::vocabulary::FileState;
 use crate::db::{Error, PgPool};
+use crate::db::optional_digest::OptionalDigest;
 use crate::digest::Digest;
 use crate::id::{AssetId, CompanyId, JobId};
 
@@ -20,10 +21,13 @@ pub struct Archive {
     /// Strong entity tag, with quotes.
     pub etag: String,
     /// The fixed-width index; none when the files are no longer kept.
+    #[sqlx(try_from = "OptionalDigest")]
     pub index_sha256: Option<Digest>,
     /// `manifest.json`.
+    #[sqlx(try_from = "[u8; 32]")]
     pub manifest_json_sha256: Digest,
     /// `manifest.csv`.
+    #[sqlx(try_from = "[u8; 32]")]
     pub manifest_csv_sha256: Digest,
     /// When it was sealed.
     pub sealed_at: DateTime<Utc>,
@@ -59,6 +63,7 @@ pub struct File {
     /// Whether its bytes are there.
     pub state: FileState,
     /// Its bytes.
+    #[sqlx(try_from = "OptionalDigest")]
     pub sha256: Option<Digest>,
     /// Bytes.
     pub size: Option<i64>,

@@ -7,6 +7,7 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::db::{Connection, Error, wall};
+use crate::db::optional_digest::OptionalDigest;
 use crate::digest::Digest;
 use crate::id::{AssetId, CompanyId};
 
@@ -102,6 +103,7 @@ pub struct Asset {
     /// The folder it is in, as `a/b`; empty for the top.
     pub folder: String,
     /// The original; none for sets.
+    #[sqlx(try_from = "OptionalDigest")]
     pub sha256: Option<Digest>,
     /// Bytes of the original.
     pub size: Option<i64>,
@@ -318,7 +320,7 @@ pub async fn list(
     .bind(filter.recursive)
     .bind(filter.kind)
     .bind(&filter.name)
-    .bind(filter.sha256)
+    .bind(filter.sha256.map(Digest::to_bytes))
     .bind(after_folder)
     .bind(after_name)
     .bind(after_handle)
@@ -341,7 +343,7 @@ pub async fn insert(connection: &mut Connection, company: CompanyId, new: &NewAs
     .bind(&new.name)
     .bind(&new.file_name)
     .bind(&new.folder)
-    .bind(original.sha256)
+    .bind(original.sha256.to_bytes())
     .bind(original.size)
     .bind(&original.mime)
     .bind(&original.header)
@@ -413,7 +415,7 @@ pub async fn replace(
     .bind(company)
     .bind(handle)
     .bind(original.kind)
-    .bind(original.sha256)
+    .bind(original.sha256.to_bytes())
     .bind(original.size)
     .bind(&original.mime)
     .bind(&original.header)

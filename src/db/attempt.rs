@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-use crate::code::Note;
+use crate::reason::Note;
 use crate::db::{Error, PgPool};
 use crate::id::{CompanyId, JobId, WorkerId};
 

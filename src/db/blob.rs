@@ -12,6 +12,7 @@ use crate::digest::Digest;
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct Blob {
     /// What it is named by.
+    #[sqlx(try_from = "[u8; 32]")]
     pub sha256: Digest,
     /// Bytes.
     pub size: i64,
@@ -28,7 +29,7 @@ pub async fn hold(connection: &mut Connection, blob: &Blob) -> Result<(), Error>
         "insert into blob (sha256, size, crc32) values ($1, $2, $3)
          on conflict (sha256) do update set created_at = now(), checked_at = now(), damaged_at = null",
     )
-    .bind(blob.sha256)
+    .bind(blob.sha256.to_bytes())
     .bind(blob.size)
     .bind(blob.crc32)
     .execute(connection)
@@ -46,7 +47,7 @@ pub async fn total(pool: &PgPool) -> Result<(i64, i64), Error> {
 pub async fn fetch(pool: &PgPool, sha256: &Digest) -> Result<Blob, Error> {
     let found =
         sqlx::query_as("select sha256, size, crc32, damaged_at is not null as damaged from blob where sha256 = $1");
-    found.bind(sha256).fetch_optional(pool).await?.ok_or(Error::Missing("blob"))
+    found.bind(sha256.to_bytes()).fetch_optional(pool).await?.ok_or(Error::Missing("blob"))
 }
 
 /// The blobs whose digest begins with this byte, in the order of their digests.
@@ -86,7 +87,7 @@ pub async fn take_due(pool: &PgPool, age: Duration) -> Result<Option<Due>, Error
 /// Takes back that a blob was compared.
 pub async fn give_back_due(pool: &PgPool, due: &Due) -> Result<(), Error> {
     let sql = "update blob set checked_at = $2 where sha256 = $1";
-    sqlx::query(sql).bind(due.blob.sha256).bind(due.before).execute(pool).await?;
+    sqlx::query(sql).bind(due.blob.sha256.to_bytes()).bind(due.before).execute(pool).await?;
     Ok(())
 }
 
@@ -97,7 +98,7 @@ pub async fn mark(pool: &PgPool, sha256: &Digest, damaged: bool) -> Result<bool,
         "with forgotten as (delete from rendition where sha256 = $1 and $2)
          update blob set damaged_at = case when $2 then now() end where sha256 = $1 and (damaged_at is not null) <> $2",
     );
-    Ok(marked.bind(sha256).bind(damaged).execute(pool).await?.rows_affected() == 1)
+    Ok(marked.bind(sha256.to_bytes()).bind(damaged).execute(pool).await?.rows_affected() == 1)
 }
 
 /// How many blobs are known to be damaged.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::types::Json;
 
-use crate::code::Note;
+use crate::reason::Note;
 use crate::db::asset::AssetType;
 use crate::db::job::Rendition;
 use crate::db::vocabulary::{EmailSetting, Fmt, ItemState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported};
@@ -97,7 +97,7 @@ async fn insert_recipes(
     company: CompanyId,
     recipes: &BTreeMap<Digest, String>,
 ) -> Result<(), Error> {
-    let (ids, texts): (Vec<Digest>, Vec<&str>) = recipes.iter().map(|(id, text)| (*id, text.as_str())).unzip();
+    let (ids, texts): (Vec<[u8; 32]>, Vec<&str>) = recipes.iter().map(|(id, text)| (id.to_bytes(), text.as_str())).unzip();
     sqlx::query(
         "insert into recipe (company_id, recipe_id, text)
          select $1, id, text from unnest($2::bytea[], $3::text[]) as new (id, text)
@@ -114,7 +114,7 @@ async fn insert_recipes(
 /// Keeps the bytes of other assets until this transaction ends; from then on the recipes do.
 async fn hold_objects(connection: &mut Connection, objects: &[Digest]) -> Result<(), Error> {
     let held =
-        sqlx::query("select from blob where sha256 = any($1) for key share").bind(objects).execute(connection).await?;
+        sqlx::query("select from blob where sha256 = any($1) for key share").bind(objects.iter().map(|object| object.to_bytes()).collect::<Vec<_>>()).execute(connection).await?;
     if held.rows_affected() == objects.len() as u64 {
         Ok(())
     } else {
@@ -194,7 +194,7 @@ async fn insert_items(
     .bind(items.iter().map(|item| item.asset_type).collect::<Vec<_>>())
     .bind(items.iter().map(|item| item.folder).collect::<Vec<_>>())
     .bind(column(|item| item.file_name.map(str::to_owned)))
-    .bind(items.iter().map(|item| item.sha256).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.sha256.map(Digest::to_bytes)).collect::<Vec<_>>())
     .bind(items.iter().map(|item| item.size).collect::<Vec<_>>())
     .bind(items.iter().map(|item| item.entry_time).collect::<Vec<_>>())
     .bind(items.iter().map(|item| item.state).collect::<Vec<_>>())
@@ -225,7 +225,7 @@ async fn insert_files<'a>(
     .bind(job)
     .bind(files.iter().map(|(position, _, _)| *position).collect::<Vec<_>>())
     .bind(files.iter().map(|(_, rendition, _)| *rendition).collect::<Vec<_>>())
-    .bind(files.iter().map(|(_, _, file)| file.recipe_id).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.recipe_id.map(Digest::to_bytes)).collect::<Vec<_>>())
     .bind(files.iter().map(|(_, _, file)| file.path).collect::<Vec<_>>())
     .bind(files.iter().map(|(_, _, file)| file.path_key.as_str()).collect::<Vec<_>>())
     .bind(files.iter().map(|(_, _, file)| file.mime).collect::<Vec<_>>())

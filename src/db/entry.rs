@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::types::Json;
 
-use crate::code::Note;
+use crate::reason::Note;
 use crate::db::asset::AssetType;
 use crate::db::vocabulary::{FileState, ItemState};
 use crate::db::{Error, PgPool};

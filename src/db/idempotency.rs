@@ -11,6 +11,7 @@ use crate::id::CompanyId;
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Given {
     /// Hash of the request it was given to.
+    #[sqlx(try_from = "[u8; 32]")]
     pub request_hash: Digest,
     /// The body.
     pub answer: Json<Value>,
@@ -61,7 +62,7 @@ pub async fn keep(connection: &mut Connection, company: CompanyId, key: &str, gi
     )
     .bind(company)
     .bind(key)
-    .bind(given.request_hash)
+    .bind(given.request_hash.to_bytes())
     .bind(&given.answer)
     .bind(&given.location)
     .execute(connection)

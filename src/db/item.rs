@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sqlx::postgres::types::PgInterval;
 use sqlx::types::Json;
 
-use crate::code::Note;
+use crate::reason::Note;
 use crate::db::settle::{Before, Try};
 use crate::db::vocabulary::JobState;
 use crate::db::{Connection, Error, PgPool};
@@ -29,6 +29,7 @@ pub struct Claim {
     /// The fence.
     pub claim: i32,
     /// The original.
+    #[sqlx(try_from = "[u8; 32]")]
     pub sha256: Digest,
     /// What the asset is called, for messages.
     pub asset_name: String,

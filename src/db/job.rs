@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 
-use crate::code::Note;
+use crate::reason::Note;
 use crate::db::vocabulary::{
     EmailSetting, Fmt, JobState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Outcome, ShownState,
 };

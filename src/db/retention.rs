@@ -91,15 +91,16 @@ const UNUSED: &str = "not exists (select from asset where asset.sha256 = blob.sh
 pub async fn unused_blobs(pool: &PgPool, age: Duration) -> Result<Vec<Digest>, Error> {
     static SQL: LazyLock<String> =
         LazyLock::new(|| format!("select sha256 from blob where created_at < now() - $1 and {UNUSED} limit 100"));
-    Ok(sqlx::query_scalar(AssertSqlSafe(SQL.as_str())).bind(interval(age)).fetch_all(pool).await?)
+    let unused = sqlx::query_scalar(AssertSqlSafe(SQL.as_str())).bind(interval(age)).fetch_all(pool).await?;
+    Ok(unused.into_iter().map(|sha256: [u8; 32]| Digest::from(sha256)).collect())
 }
 
 /// Locks a blob's row until the transaction ends and looks again. `false` when it is used after all, or was just put.
 pub async fn condemn(connection: &mut Connection, sha256: Digest, age: Duration) -> Result<bool, Error> {
     static SQL: LazyLock<String> =
         LazyLock::new(|| format!("delete from blob where sha256 = $1 and created_at < now() - $2 and {UNUSED}"));
-    sqlx::query("select from blob where sha256 = $1 for update").bind(sha256).execute(&mut *connection).await?;
-    let gone = sqlx::query(AssertSqlSafe(SQL.as_str())).bind(sha256).bind(interval(age)).execute(connection).await?;
+    sqlx::query("select from blob where sha256 = $1 for update").bind(sha256.to_bytes()).execute(&mut *connection).await?;
+    let gone = sqlx::query(AssertSqlSafe(SQL.as_str())).bind(sha256.to_bytes()).bind(interval(age)).execute(connection).await?;
     Ok(gone.rows_affected() == 1)
 }
 
@@ -107,7 +108,7 @@ pub async fn condemn(connection: &mut Connection, sha256: Digest, age: Duration)
 /// transaction must be rolled back.
 pub async fn hold_unknown(connection: &mut Connection, sha256: Digest) -> Result<bool, Error> {
     let held = sqlx::query("insert into blob (sha256, size, crc32) values ($1, 0, 0) on conflict do nothing")
-        .bind(sha256)
+        .bind(sha256.to_bytes())
         .execute(connection)
         .await?;
     Ok(held.rows_affected() == 1)

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::types::Json;
 
-use crate::code::{Code, Note};
+use crate::code::Code;
+use crate::reason::Note;
 use crate::db::item::interval;
 use crate::db::job::Rendition;
 use crate::db::vocabulary::{EmailSetting, Fmt, JobState, Outcome};
@@ -141,9 +142,9 @@ pub async fn finish(
     .bind(sealed.entries)
     .bind(sealed.size)
     .bind(&sealed.etag)
-    .bind(sealed.index)
-    .bind(sealed.manifest_json)
-    .bind(sealed.manifest_csv)
+    .bind(sealed.index.to_bytes())
+    .bind(sealed.manifest_json.to_bytes())
+    .bind(sealed.manifest_csv.to_bytes())
     .execute(&mut *transaction)
     .await?;
     event::add(

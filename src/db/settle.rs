@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sqlx::types::Json;
 
-use crate::code::{Code, Note};
+use crate::code::Code;
+use crate::reason::Note;
 use crate::db::attempt::AttemptEnding;
 use crate::db::item::interval;
 use crate::db::vocabulary::ItemState;
@@ -299,7 +300,7 @@ async fn write(
     .bind(verdict.failure.as_ref().map(Json))
     .bind(Json(&verdict.warnings))
     .bind(made.iter().map(|made| made.rendition).collect::<Vec<_>>())
-    .bind(made.iter().map(|made| made.sha256).collect::<Vec<_>>())
+    .bind(made.iter().map(|made| made.sha256.to_bytes()).collect::<Vec<_>>())
     .bind(pictures().map(|picture| Some(picture?.width)).collect::<Vec<_>>())
     .bind(pictures().map(|picture| Some(picture?.height)).collect::<Vec<_>>())
     .bind(pictures().map(|picture| Some(picture?.mime.as_str())).collect::<Vec<_>>())

@@ -8,6 +8,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::db::item::interval;
 use crate::db::{Connection, Error, PgPool, limits};
+use crate::db::optional_digest::OptionalDigest;
 use crate::digest::Digest;
 use crate::id::{AssetId, CompanyId, UploadId, UserId};
 
@@ -23,6 +24,7 @@ pub struct Upload {
     /// When the file was last changed.
     pub last_modified: Option<DateTime<Utc>>,
     /// What the whole must have, where the client said it.
+    #[sqlx(try_from = "OptionalDigest")]
     pub sha256: Option<Digest>,
     /// What the client said of the file, as it said it.
     pub metadata: String,
@@ -67,6 +69,7 @@ pub struct Piece {
     /// How many bytes it has.
     pub size: i64,
     /// The blob.
+    #[sqlx(try_from = "[u8; 32]")]
     pub sha256: Digest,
     /// The blob's checksum.
     pub crc32: i64,
@@ -116,7 +119,7 @@ pub async fn create(
     .bind(new.file_name)
     .bind(new.folder)
     .bind(new.last_modified)
-    .bind(new.sha256)
+    .bind(new.sha256.map(Digest::to_bytes))
     .bind(new.metadata)
     .bind(new.length)
     .bind(interval(kept))
@@ -244,7 +247,7 @@ impl Claim {
         .bind(self.number)
         .bind(at)
         .bind(size)
-        .bind(sha256)
+        .bind(sha256.to_bytes())
         .bind(counts)
         .bind(interval(kept))
         .execute(pool)

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::code::{Code, Note};
+use crate::code::Code;
+use crate::reason::Note;
 use crate::export::modifier::code;
 use crate::language::{self, Attributes, Complaint, Fate, Macros, Order, Understood};
 

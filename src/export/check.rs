@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use chrono::Utc;
 use lettre::message::Mailbox;
 
-use crate::code::{Code, Mistake, Note};
+use crate::code::Code;
+use crate::reason::{Mistake, Note};
 use crate::export::order::Order;
 use crate::export::{Callbacks, Desk, rendition, schedule};
 

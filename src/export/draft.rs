@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::code::{Code, Mistake, Note};
+use crate::code::Code;
+use crate::reason::{Mistake, Note};
 use crate::db::asset::Asset;
 use crate::db::job::Rendition;
 use crate::db::vocabulary::{Fmt, ItemState, OnUnconvertible};

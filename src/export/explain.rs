@@ -3,7 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::code::{Code, Note};
+use crate::code::Code;
+use crate::reason::Note;
 use crate::export::Desk;
 use crate::export::modifier::code;
 use crate::export::names;

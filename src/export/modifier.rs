@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::code::{Code, Mistake, Note};
+use crate::code::Code;
+use crate::reason::{Mistake, Note};
 use crate::db::asset::Asset;
 use crate::digest::Digest;
 use crate::export::objects::{self, Objects};

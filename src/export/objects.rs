@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::code::Note;
+use crate::reason::Note;
 use crate::db::asset::{self, Asset};
 use crate::db::{self, Connection};
 use crate::digest::Digest;

@@ -2,7 +2,8 @@
 
 use chrono::Utc;
 
-use crate::code::{Code, Note};
+use crate::code::Code;
+use crate::reason::Note;
 use crate::db::asset::Asset;
 use crate::db::company::User;
 use crate::db::creation::{NewFile, NewItem, NewJob};

@@ -1,6 +1,7 @@
 //! The ways in which an order converts every picture: its own modifier, or each of its renditions.
 
-use crate::code::{Code, Mistake};
+use crate::code::Code;
+use crate::reason::Mistake;
 use crate::db::vocabulary::Fmt;
 use crate::export::order::{NewRendition, Order};
 use crate::language;

@@ -1,6 +1,7 @@
 //! What an order asks for that not everybody may have: originals, and modifiers of one's own.
 
-use crate::code::{Code, Mistake};
+use crate::code::Code;
+use crate::reason::Mistake;
 use crate::db::capability::Capability::{self, ExportsCreateOriginal, ExportsCustomModifier, Schedules};
 use crate::db::vocabulary::{Fmt, OnUnconvertible};
 use crate::export::Order;

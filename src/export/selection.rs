@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::code::{Code, Mistake, Note};
+use crate::code::Code;
+use crate::reason::{Mistake, Note};
 use crate::db::asset::{self, Asset};
 use crate::db::vocabulary::OnUnsupported;
 use crate::db::{self, Connection};

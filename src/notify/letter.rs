@@ -1,7 +1,7 @@
 //! What a notice says, in its language, once as plain text and once as HTML.
 
 use super::{Failure, Notice};
-use crate::code::Note;
+use crate::reason::Note;
 use crate::words::{Language, Part};
 
 /// Most failures that a mail lists; the manifest has all.

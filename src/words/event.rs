@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Language, Part};
-use crate::code::Note;
+use crate::reason::Note;
 
 impl Language {
     /// A sentence about an event. Its parameters are the parts; a failure, or what there is to know about an item, is told

@@ -11,7 +11,7 @@ use chrono::{DateTime, Datelike, Utc};
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
-use crate::code::Note;
+use crate::reason::Note;
 
 /// Each language's tag and the text of its file, as `build.rs` found them.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/words.rs"));

@@ -8,7 +8,8 @@ use tempfile::TempPath;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{Instrument, info_span, warn};
 
-use crate::code::{Code, Note};
+use crate::code::Code;
+use crate::reason::Note;
 use crate::db;
 use crate::db::item::{self, Beat, Claim, Terms, Wanted};
 use crate::db::ready::settle_ready;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::code::Note;
+use crate::reason::Note;
 use crate::db::asset::AssetType;
 use crate::db::entry::{Entry, EntryFile};
 use crate::db::seal::Sealing;

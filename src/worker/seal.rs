@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::code::{Code, Note};
+use crate::code::Code;
+use crate::reason::Note;
 use crate::db;
 use crate::db::entry::{self, Entry, EntryFile};
 use crate::db::seal::{self, Sealed, Sealing};

@@ -12,7 +12,8 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::rest;
-use crate::code::{Code, Mistake, Note};
+use crate::code::Code;
+use crate::reason::{Mistake, Note};
 use crate::db::capability::Capability::ExportsCreate;
 use crate::db::schedule::{self, Became, Due};
 use crate::db::{self, Connection, api_key, company, limits};

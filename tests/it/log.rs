@@ -15,7 +15,7 @@ use crate::house::House;
 
 /// Every code of the enum below this line of comment.
 fn codes_below(comment: &str) -> Vec<String> {
-    let text = include_str!("../../src/code.rs");
+    let text = include_str!("../../crates/core/src/code.rs");
     let part = text.split(comment).nth(1).unwrap().split("\n}").next().unwrap();
     let names = part
         .lines()

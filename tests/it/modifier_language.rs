@@ -123,7 +123,7 @@ async fn a_check_tells_who_said_what_and_what_becomes_of_it(pool: PgPool) {
 /// `docs/MODIFIERS.md`, as the table of commands says it.
 fn page() -> String {
     let mut page = String::from(
-        "# The modifier language\n\nWritten by `UPDATE=1 script/test` from the table in `src/language/command/`; a test keeps it true. The \
+        "# The modifier language\n\nWritten by `UPDATE=1 script/test` from the table in `crates/modifiers/src/command/`; a test keeps it true. The \
          names and their\nmeaning are those of the Image Serving documentation; the page named last is where a command stands there.\n",
     );
     let parts = [

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use offprint::code::{Code, Note};
+use offprint::code::Code;
+use offprint::reason::Note;
 use offprint::db::item::{self, Beat, Terms};
 use offprint::db::settle::{Ending, Made, settle};
 use offprint::render::ENGINE_VERSION;

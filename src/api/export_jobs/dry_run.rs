@@ -13,7 +13,7 @@ use crate::api::export_jobs::create::refused;
 use crate::api::export_schedules::schedule::SHOWN_RUNS;
 use crate::api::problem::Problem;
 use crate::api::responses::BadBody;
-use crate::code::Note;
+use crate::reason::Note;
 use crate::db;
 use crate::db::job::Rendition;
 use crate::db::vocabulary::ItemState;

@@ -11,7 +11,7 @@ use crate::api::export_jobs::{JobPath, seen};
 use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
 use crate::api::responses::{BadQuery, Missing};
-use crate::code::Note;
+use crate::reason::Note;
 use crate::db::asset::AssetType;
 use crate::db::attempt::{self, AttemptEnding};
 use crate::db::entry;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::code::Note;
+use crate::reason::Note;
 use crate::db;
 use crate::db::job::Rendition;
 use crate::db::vocabulary::{

@@ -6,7 +6,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::api::problem::Problem;
-use crate::code::{Code, Mistake};
+use crate::code::Code;
+use crate::reason::{CodeSchema, Mistake};
 use crate::db;
 use crate::db::schedule::Run;
 use crate::db::vocabulary::{Outcome, RunOutcome, ScheduleState, ShownScheduleState};
@@ -70,6 +71,7 @@ pub struct ScheduleRun {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RunProblem {
     /// From the one list of codes.
+    #[schema(value_type = CodeSchema)]
     pub code: Code,
     /// What, where and the remedy.
     pub detail: String,

@@ -14,7 +14,7 @@ use crate::api::responses::{BadQuery, BadVersion, Missing};
 use crate::api::uploads::{UPLOAD_LENGTH, UPLOAD_METADATA, handle, owner, speaking, spoken, tell};
 use crate::db::upload;
 use crate::digest::Digest;
-use crate::id::{AssetId, UploadId};
+use crate::id::{AssetId, DigestSchema, UploadId};
 use crate::state::State;
 
 /// A file that comes in pieces.
@@ -34,6 +34,7 @@ pub struct Upload {
     /// Bytes that are there.
     offset: i64,
     /// What the whole must have; null where the client did not say it.
+    #[schema(value_type = Option<DigestSchema>)]
     sha256: Option<Digest>,
     /// When the file was last changed, where the client said it.
     last_modified: Option<DateTime<Utc>>,

@@ -13,7 +13,8 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::Value;
 
-use crate::code::{Code, Mistake};
+use crate::code::Code;
+use crate::reason::Mistake;
 use crate::export::order::Order;
 pub use cron::Cron;
 pub use zone::UTC;

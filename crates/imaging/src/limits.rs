@@ -1,0 +1,98 @@
+//! How large pictures may be. Checked on numbers, before anything is decoded.
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use super::header::Header;
+use offprint_core::Code;
+
+/// The largest pictures that are rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Most pixels of a source.
+    pub source_pixels: u64,
+    /// Longest side of a source, in pixels.
+    pub source_side: u32,
+    /// Most bytes of a source once decoded, counting depth.
+    pub decoded_bytes: u64,
+    /// Most frames of an animation, though only the first is used.
+    pub frames: u32,
+    /// Most pixels of all frames of an animation together.
+    pub frame_pixels: u64,
+    /// Most bytes of a colour profile; a larger one is ignored with a warning.
+    pub profile_bytes: u64,
+    /// Most pixels of an output.
+    pub output_pixels: u64,
+    /// Longest side of an output, in pixels.
+    pub output_side: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            source_pixels: 100_000_000,
+            source_side: 30_000,
+            decoded_bytes: 512 << 20,
+            frames: 500,
+            frame_pixels: 400_000_000,
+            profile_bytes: 4 << 20,
+            output_pixels: 100_000_000,
+            output_side: 16_384,
+        }
+    }
+}
+
+impl Limits {
+    /// # Errors
+    /// `source-too-large`, with the limit and the size found.
+    pub fn check_source(&self, header: &Header) -> Result<(), Failure> {
+        let (w, h) = (header.width, header.height);
+        let pixels = u64::from(w) * u64::from(h);
+        let refuse = |detail: String| Err(Failure::new(Code::SourceTooLarge, detail));
+        if pixels > self.source_pixels {
+            return refuse(format!("The source has {w}x{h} = {pixels} pixels; the limit is {}.", self.source_pixels));
+        }
+        if w.max(h) > self.source_side {
+            return refuse(format!("The source is {w}x{h} pixels; the limit of a side is {}.", self.source_side));
+        }
+        let bytes = header.decoded_bytes();
+        if bytes > self.decoded_bytes {
+            return refuse(format!("The source takes {bytes} bytes decoded; the limit is {}.", self.decoded_bytes));
+        }
+        if header.frames > self.frames {
+            return refuse(format!("The source has {} frames; the limit is {}.", header.frames, self.frames));
+        }
+        let pixels = pixels * u64::from(header.frames);
+        if header.frames > 1 && pixels > self.frame_pixels {
+            let detail = format!("The source's {} frames have {pixels} pixels together", header.frames);
+            return refuse(format!("{detail}; the limit is {}.", self.frame_pixels));
+        }
+        Ok(())
+    }
+
+    /// Checks the picture that is handed out.
+    ///
+    /// # Errors
+    /// `output-too-large`, with the limit and the size asked for.
+    pub fn check_output(&self, (w, h): (u32, u32)) -> Result<(), Failure> {
+        self.check("The picture", (w, h), self.output_pixels, self.output_side)
+    }
+
+    /// Checks a picture on the way to the output, which may be as large as a source.
+    pub(super) fn check_between(&self, size: (u32, u32)) -> Result<(), Failure> {
+        let pixels = self.output_pixels.max(self.source_pixels);
+        self.check("A step on the way", size, pixels, self.output_side.max(self.source_side))
+    }
+
+    fn check(&self, what: &str, (w, h): (u32, u32), most: u64, side: u32) -> Result<(), Failure> {
+        let pixels = u64::from(w) * u64::from(h);
+        let refuse = |detail: String| Err(Failure::new(Code::OutputTooLarge, detail));
+        if w.max(h) > side {
+            return refuse(format!("{what} would be {w}x{h} pixels; the limit of a side is {side}."));
+        }
+        if pixels > most {
+            return refuse(format!("{what} would have {w}x{h} = {pixels} pixels; the limit is {most}."));
+        }
+        Ok(())
+    }
+}
