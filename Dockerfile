@@ -1,4 +1,4 @@
-# Builds the service from a clone, with nothing but Debian's own packages.
+# Builds the service from a clone, with Debian's own packages only.
 FROM debian:bookworm-slim AS build
 WORKDIR /offprint
 COPY script/packages.txt script/packages.txt
@@ -9,7 +9,7 @@ RUN apt-get update \
 COPY . .
 RUN cargo build --release --locked
 
-# The database is somebody else's here (DATABASE_URL), so there are no Postgres programs.
+# The image has no Postgres programs: the database is elsewhere (DATABASE_URL).
 FROM debian:bookworm-slim
 COPY --from=build /offprint/script/packages.txt /tmp/packages.txt
 RUN apt-get update \
@@ -18,9 +18,9 @@ RUN apt-get update \
     && mkdir /data && chown 10001:10001 /data
 COPY --from=build /offprint/target/release/offprint /usr/local/bin/offprint
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/offprint/
-# A number, so that a cluster can see that it is not root.
+# A numeric user, so that Kubernetes can verify that it is not root.
 USER 10001:10001
-# Reachable from outside its container, it asks for keys: `offprint admin create-key` makes the first.
+# It is reachable from outside the container, so it requires API keys: `offprint admin create-key` creates the first.
 ENV OFFPRINT_DATA_DIR=/data OFFPRINT_BIND=0.0.0.0:8080 OFFPRINT_AUTH=keys
 VOLUME /data
 EXPOSE 8080

@@ -1,18 +1,18 @@
-//! Finds the languages of `src/words`.
+//! Collects the languages of `src/i18n`, so that adding a translation is adding a file.
 
 use std::path::Path;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    list_languages();
+    write_language_list();
 }
 
-/// Writes the list of languages that `src/words/mod.rs` includes: each file's tag, and its text.
-fn list_languages() {
-    println!("cargo:rerun-if-changed=src/words");
-    let folder = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("src/words");
+/// Writes the list of languages that `src/i18n/mod.rs` includes: language tag and text of each `.ftl` file.
+fn write_language_list() {
+    println!("cargo:rerun-if-changed=src/i18n");
+    let folder = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("src/i18n");
     let entries =
-        std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{} cannot be read: {error}", folder.display()));
+        std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("Cannot read {}: {error}", folder.display()));
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "ftl"));
     files.sort();
@@ -21,6 +21,6 @@ fn list_languages() {
         format!("    ({tag:?}, include_str!({path:?})),\n")
     });
     let list = format!("&[\n{}]\n", lines.collect::<String>());
-    let out = Path::new(&std::env::var("OUT_DIR").unwrap_or_default()).join("words.rs");
-    std::fs::write(&out, list).unwrap_or_else(|error| panic!("{} cannot be written: {error}", out.display()));
+    let out = Path::new(&std::env::var("OUT_DIR").unwrap_or_default()).join("languages.rs");
+    std::fs::write(&out, list).unwrap_or_else(|error| panic!("Cannot write {}: {error}", out.display()));
 }

@@ -1,4 +1,4 @@
-"""A client of an open service, for the benches that are scripts."""
+"""A client of a service without API keys, for the benchmarks in Python."""
 import json, urllib.request
 
 
@@ -7,14 +7,14 @@ class Client:
         self.base = base
 
     def call(self, method, path, body=None, kind="application/json"):
-        """The answer's JSON; a body that is not bytes is sent as JSON."""
+        """The response as JSON. A body that is not bytes is sent as JSON."""
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base + path, data, {"Content-Type": kind}, method=method)
-        with urllib.request.urlopen(request) as answer:
-            return json.loads(answer.read() or b"null")
+        with urllib.request.urlopen(request) as response:
+            return json.loads(response.read() or b"null")
 
     def upload(self, name, data):
-        """The handle of the asset that is made of a file."""
+        """Uploads one file; the handle of its asset."""
         head = f'--f\r\ncontent-disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
-        made = self.call("POST", "/assets", head + data + b"\r\n--f--\r\n", "multipart/form-data; boundary=f")
-        return made["assets"][0]["assetHandle"]
+        created = self.call("POST", "/assets", head + data + b"\r\n--f--\r\n", "multipart/form-data; boundary=f")
+        return created["assets"][0]["assetHandle"]

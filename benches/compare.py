@@ -1,9 +1,9 @@
 """Compares the service with other tools on the same files in one run, and prints a table in Markdown.
 
-usage: compare.py OFFPRINT_BINARY WORK_FOLDER [PICTURES]
-Peers: sharp (npm, in WORK_FOLDER/node), pyvips and Pillow (PyPI). A peer that is not there is left out, saying so.
-The pictures are real photographs where ../shared/data/photos is, else those that the project draws; each is numbered by
-a comment, so that none is equal to another and nothing is reused by accident.
+usage: compare.py OFFPRINT_BINARY WORK_FOLDER [COUNT]
+Peers: sharp (npm, in WORK_FOLDER/node), pyvips and Pillow (PyPI). A missing peer is skipped with a message.
+The images are made of the photographs in ../shared/data/photos, or else of those that the project draws. Each has a number
+in a comment, so that no two files are equal and nothing is reused by accident.
 """
 import json, os, shutil, struct, subprocess, sys, time, urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -16,15 +16,15 @@ WIDTH, QUALITY, SLOTS = 800, 85, 2
 SIZES = [(1600, 1250), (2000, 1500), (3000, 2000), (3264, 2448), (4000, 3000), (4500, 3600), (6000, 4000), (8000, 6000)]
 
 
-def tiled(picture, width, height):
+def tile_image(image, width, height):
     out = Image.new("RGB", (width, height))
-    for y in range(0, height, picture.height):
-        for x in range(0, width, picture.width):
-            out.paste(picture, (x, y))
+    for y in range(0, height, image.height):
+        for x in range(0, width, image.width):
+            out.paste(image, (x, y))
     return out
 
 
-def draw(binary, work, count):
+def draw_images(binary, work, count):
     """Writes `count` numbered JPEGs of 2 to 48 MP into a folder."""
     folder, photos = f"{work}/pictures", "../shared/data/photos"
     if os.path.isdir(folder) and len(os.listdir(folder)) == count:
@@ -37,7 +37,7 @@ def draw(binary, work, count):
     sources = [Image.open(f"{photos}/{name}").convert("RGB") for name in sorted(os.listdir(photos)) if name.endswith(".jpg") and "cmyk" not in name]
     bases = []
     for index, (width, height) in enumerate(SIZES):
-        tiled(sources[index % len(sources)], width, height).save(f"{work}/base.jpg", quality=90, subsampling=2)
+        tile_image(sources[index % len(sources)], width, height).save(f"{work}/base.jpg", quality=90, subsampling=2)
         bases.append(open(f"{work}/base.jpg", "rb").read())
     for number in range(count):
         base, comment = bases[number % len(bases)], f"number {number}".encode()
@@ -46,7 +46,7 @@ def draw(binary, work, count):
     return folder
 
 
-def command(process):
+def read_command_line(process):
     return open(f"/proc/{process}/cmdline").read()
 
 
@@ -69,28 +69,28 @@ class Service:
     def push(self, source, folder):
         subprocess.run([self.binary, "push", source, "--folder", folder, "--url", self.url], check=True, stdout=subprocess.DEVNULL)
 
-    def ask(self, path, body=None):
+    def call(self, path, body=None):
         request = urllib.request.Request(self.url + path, json.dumps(body).encode() if body else None, {"content-type": "application/json"})
         return json.load(urllib.request.urlopen(request))
 
-    def export(self, **order):
+    def export(self, **request):
         """Seconds from POST to archive ready, and the job."""
-        begun = time.perf_counter()
-        job = self.ask("/export-jobs", order)
+        started = time.perf_counter()
+        job = self.call("/export-jobs", request)
         while job["state"] != "finished":
-            job = self.ask(f"/export-jobs/{job['jobHandle']}?wait=60")
+            job = self.call(f"/export-jobs/{job['jobHandle']}?wait=60")
         assert job["outcome"].startswith("succeeded"), job
-        return time.perf_counter() - begun, job
+        return time.perf_counter() - started, job
 
-    def peak(self):
-        """Peak memory in MiB of the service and its children, Postgres left out."""
+    def measure_peak_memory(self):
+        """Peak memory in MiB of the service and its children without Postgres."""
         total, wanted = 0, {self.process.pid}
-        for entry in os.listdir("/proc"):
+        for process_id in os.listdir("/proc"):
             try:
-                status = dict(line.split(":\t", 1) for line in open(f"/proc/{entry}/status").read().splitlines() if ":\t" in line)
+                status = dict(line.split(":\t", 1) for line in open(f"/proc/{process_id}/status").read().splitlines() if ":\t" in line)
             except (OSError, ValueError):
                 continue
-            if int(status["Pid"]) in wanted or (int(status["PPid"]) in wanted and "render-worker" in command(entry)):
+            if int(status["Pid"]) in wanted or (int(status["PPid"]) in wanted and "render-worker" in read_command_line(process_id)):
                 total += int(status["VmHWM"].split()[0]) / 1024
         return total
 
@@ -112,19 +112,19 @@ sharp.concurrency(1); sharp.cache(false);
 """
 
 
-def sharp(work, folder, width=WIDTH):
-    """Seconds that sharp takes for the conversion alone; none without sharp."""
+def time_sharp(work, folder, width=WIDTH):
+    """Seconds that sharp takes for the conversion alone; `None` without sharp."""
     home, out = f"{work}/node", f"{work}/sharp"
     if not os.path.isdir(f"{home}/node_modules/sharp"):
         return None
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     open(f"{home}/bench.js", "w").write(SHARP)
-    said = subprocess.run(["node", f"{home}/bench.js", folder, out, str(width), str(QUALITY)], check=True, capture_output=True, text=True)
-    return float(said.stdout)
+    output = subprocess.run(["node", f"{home}/bench.js", folder, out, str(width), str(QUALITY)], check=True, capture_output=True, text=True)
+    return float(output.stdout)
 
 
-def vips(folder, work):
+def time_vips(folder, work):
     try:
         import pyvips
     except ImportError:
@@ -133,10 +133,10 @@ def vips(folder, work):
     out = f"{work}/vips"
     os.makedirs(out, exist_ok=True)
     shrink = lambda name: pyvips.Image.thumbnail(f"{folder}/{name}", WIDTH).jpegsave(f"{out}/{name}", Q=QUALITY)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with ThreadPoolExecutor(SLOTS) as pool:
         list(pool.map(shrink, os.listdir(folder)))
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def ssim(a, b):
@@ -149,47 +149,47 @@ def ssim(a, b):
     return float(((2 * ma * mb + 6.5025) * (2 * cov + 58.5225) / ((ma**2 + mb**2 + 6.5025) * (va + vb + 58.5225))).mean())
 
 
-def quality(folder, ours, theirs):
-    """Mean SSIM of both against a full decode with Lanczos, over the first eight pictures."""
-    found = []
+def compute_quality(folder, ours, theirs):
+    """Mean SSIM of both against a full decode with Lanczos, over the first eight images."""
+    scores = []
     for name in sorted(os.listdir(folder))[: len(SIZES)]:
-        picture = Image.open(f"{folder}/{name}")
+        image = Image.open(f"{folder}/{name}")
         reference = f"{ours}/reference.png"
-        picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.LANCZOS).save(reference)
-        found.append([ssim(reference, f"{place}/{name}") for place in (ours, theirs)])
+        image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.LANCZOS).save(reference)
+        scores.append([ssim(reference, f"{result_folder}/{name}") for result_folder in (ours, theirs)])
         os.remove(reference)
-    return numpy.mean(found, 0)
+    return numpy.mean(scores, 0)
 
 
 WIDTHS = [1600, 800, 200]
 
 
-def three(service, work, folder, count):
-    """Three sizes of each picture in one job, beside sharp's three passes."""
+def compare_renditions(service, work, folder, count):
+    """Three sizes of each image in one job, compared with three passes of sharp."""
     for turn in range(2):
-        peers = [sharp(work, folder, width) for width in WIDTHS]
+        peers = [time_sharp(work, folder, width) for width in WIDTHS]
         renditions = [dict(name=f"w{width}", is_modifier=f"wid={width}&fmt=jpeg&qlt={QUALITY}&printRes={80 + turn}") for width in WIDTHS]
-        taken, _ = service.export(assetFilter={"folder": "set"}, fmt="convert", renditions=renditions)
+        seconds_taken, _ = service.export(assetFilter={"folder": "set"}, fmt="convert", renditions=renditions)
         label = f"{count} photographs to {', '.join(map(str, WIDTHS))} px JPEG, one job, turn {turn + 1}"
         peer = None if None in peers else sum(peers)
-        row(label, f"{count / taken:.1f}/s", f"sharp, three passes {count / peer:.1f}/s" if peer else "sharp: not there", f"{peer / taken:.2f}" if peer else "")
+        print_row(label, f"{count / seconds_taken:.1f}/s", f"sharp, three passes {count / peer:.1f}/s" if peer else "sharp: not installed", f"{peer / seconds_taken:.2f}" if peer else "")
 
 
-def archived(service, work, folder, job):
-    """The archive over HTTP beside `cat`, three turns; both read from the page cache and write nowhere or to a file."""
+def compare_archive(service, work, folder, job):
+    """Downloads the archive over HTTP, and concatenates the same files with `cat`; three turns, from the page cache."""
     url, rates = f"{service.url}/export-jobs/{job['jobHandle']}/archive", []
     for _ in range(3):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         subprocess.run(["curl", "-sf", "-o", "/dev/null", url], check=True)
-        fetched = time.perf_counter() - begun
-        begun = time.perf_counter()
+        fetched = time.perf_counter() - started
+        started = time.perf_counter()
         subprocess.run(f"cat {folder}/*.jpg > {work}/cat", shell=True, check=True)
-        rates.append((job["bytes"] / 1e6 / fetched, job["bytes"] / 1e6 / (time.perf_counter() - begun)))
+        rates.append((job["bytes"] / 1e6 / fetched, job["bytes"] / 1e6 / (time.perf_counter() - started)))
     ours, cat = numpy.median(rates, 0)
-    row("archive of the originals over HTTP, median of three", f"{ours:.0f} MB/s", f"cat {cat:.0f} MB/s", f"{ours / cat:.2f}")
+    print_row("archive of the originals over HTTP, median of three", f"{ours:.0f} MB/s", f"cat {cat:.0f} MB/s", f"{ours / cat:.2f}")
 
 
-def originals(service, work):
+def measure_originals(service, work):
     """Jobs of 1,000 and 10,000 originals, from POST to archive ready, and the first byte of the larger archive."""
     folder, times = f"{work}/small", []
     os.makedirs(folder, exist_ok=True)
@@ -198,26 +198,26 @@ def originals(service, work):
             out.write(f"small original number {number}")
     service.push(folder, "many")
     handles = []
-    page = service.ask("/assets?folder=many&limit=1000")
+    page = service.call("/assets?folder=many&limit=1000")
     while True:
         handles += [asset["assetHandle"] for asset in page["items"]]
         if not page["nextCursor"]:
             break
-        page = service.ask(f"/assets?folder=many&limit=1000&cursor={page['nextCursor']}")
+        page = service.call(f"/assets?folder=many&limit=1000&cursor={page['nextCursor']}")
     for items in (1_000, 10_000):
         turns = [service.export(assetHandleArray=handles[:items], fmt="orig") for _ in range(3)]
-        times.append(float(numpy.median([taken for taken, _ in turns])))
-        row(f"{items:,} originals, from POST to archive ready", f"{times[-1] * 1000:.0f} ms", "", "")
-    row("ten times the items", f"{times[1] / times[0]:.1f} times the time", "", "")
-    begun = time.perf_counter()
+        times.append(float(numpy.median([seconds_taken for seconds_taken, _ in turns])))
+        print_row(f"{items:,} originals, from POST to archive ready", f"{times[-1] * 1000:.0f} ms", "", "")
+    print_row("ten times the items", f"{times[1] / times[0]:.1f} times the time", "", "")
+    started = time.perf_counter()
     answer = urllib.request.urlopen(f"{service.url}/export-jobs/{turns[0][1]['jobHandle']}/archive")
     answer.read(1)
-    row("first byte of that archive", f"{(time.perf_counter() - begun) * 1000:.1f} ms", "", "")
+    print_row("first byte of that archive", f"{(time.perf_counter() - started) * 1000:.1f} ms", "", "")
     answer.close()
 
 
-def upload(service, work):
-    """One file of 1 GiB, beside hashing it and writing it durably."""
+def compare_upload(service, work):
+    """Uploads a file of 1 GiB, compared with hashing it and with writing it durably."""
     file, size, rates = f"{work}/large.bin", 1 << 30, []
     for turn in range(3):
         with open(file, "wb") as out:
@@ -226,55 +226,55 @@ def upload(service, work):
                 out.write(struct.pack(">QQ", turn, number) + block[16:])
         seconds = []
         for words in (["curl", "-sf", "-o", "/dev/null", "-F", f"file=@{file}", f"{service.url}/assets"], ["sha256sum", file], ["dd", f"if={file}", f"of={file}.copy", "bs=1M", "conv=fsync"]):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             subprocess.run(words, check=True, capture_output=True)
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(time.perf_counter() - started)
         rates.append([size / 1e6 / it for it in seconds])
     ours, hashed, written = numpy.median(rates, 0)
     slower = min(hashed, written)
-    row("upload of 1 GiB, median of three", f"{ours:.0f} MB/s", f"sha256sum {hashed:.0f}, dd with fsync {written:.0f} MB/s", f"{ours / slower:.2f}")
+    print_row("upload of 1 GiB, median of three", f"{ours:.0f} MB/s", f"sha256sum {hashed:.0f}, dd with fsync {written:.0f} MB/s", f"{ours / slower:.2f}")
 
 
-def row(name, ours, peer, ratio, note=""):
+def print_row(name, ours, peer, ratio, note=""):
     print(f"| {name} | {ours} | {peer} | {ratio} | {note} |", flush=True)
 
 
 def main():
     binary, work, count = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), int((sys.argv + [200])[3])
     os.makedirs(work, exist_ok=True)
-    folder = draw(binary, work, count)
+    folder = draw_images(binary, work, count)
     service = Service(binary, work)
-    print("| what | ours | peer | ratio | note |\n|---|---|---|---|---|")
+    print("| benchmark | ours | peer | ratio | note |\n|---|---|---|---|---|")
     try:
         service.push(folder, "set")
-        order = dict(assetFilter={"folder": "set"}, fmt="convert", is_modifier=f"wid={WIDTH}&fmt=jpeg&qlt={QUALITY}")
+        request = dict(assetFilter={"folder": "set"}, fmt="convert", is_modifier=f"wid={WIDTH}&fmt=jpeg&qlt={QUALITY}")
         peers, first = [], None
         for turn in range(3):
-            peer = sharp(work, folder)
-            # A comment in the modifier would be the same recipe: another quality of an unused kind is another one.
-            taken, job = service.export(**{**order, "is_modifier": order["is_modifier"] + f"&printRes={72 + turn}"})
-            first = first or taken
-            peers.append((taken, peer))
+            peer = time_sharp(work, folder)
+            # Another resolution makes another recipe, so that nothing is reused; a comment in the modifier would not.
+            seconds_taken, job = service.export(**{**request, "is_modifier": request["is_modifier"] + f"&printRes={72 + turn}"})
+            first = first or seconds_taken
+            peers.append((seconds_taken, peer))
             label = f"{count} photographs to {WIDTH} px JPEG, whole job, turn {turn + 1}"
-            row(label, f"{count / taken:.1f}/s", f"sharp {count / peer:.1f}/s" if peer else "sharp: not there", f"{peer / taken:.2f}" if peer else "")
-        row("peak memory, all our processes", f"{service.peak():.0f} MiB", "", "")
-        other = vips(folder, work)
-        if other:
-            row("the same, pyvips with 2 threads", f"{count / first:.1f}/s", f"{count / other:.1f}/s", f"{other / first:.2f}")
+            print_row(label, f"{count / seconds_taken:.1f}/s", f"sharp {count / peer:.1f}/s" if peer else "sharp: not installed", f"{peer / seconds_taken:.2f}" if peer else "")
+        print_row("peak memory, all our processes", f"{service.measure_peak_memory():.0f} MiB", "", "")
+        vips_seconds = time_vips(folder, work)
+        if vips_seconds:
+            print_row("the same, pyvips with 2 threads", f"{count / first:.1f}/s", f"{count / vips_seconds:.1f}/s", f"{vips_seconds / first:.2f}")
         archive = f"{work}/archive.zip"
         urllib.request.urlretrieve(f"{service.url}/export-jobs/{job['jobHandle']}/archive", archive)
         subprocess.run(["python3", "-m", "zipfile", "-e", archive, f"{work}/ours"], check=True)
         if peer:
-            mine, theirs = quality(folder, f"{work}/ours", f"{work}/sharp")
-            row("SSIM against a full decode with Lanczos", f"{mine:.4f}", f"sharp {theirs:.4f}", "")
-        three(service, work, folder, count)
-        again, _ = service.export(**{**order, "is_modifier": order["is_modifier"] + "&printRes=72"})
-        row("the same job again", f"{again * 1000:.0f} ms", "the first time", f"{first / again:.0f} times faster")
-        taken, job = service.export(assetFilter={"folder": "set"}, fmt="orig")
-        archived(service, work, folder, job)
-        originals(service, work)
-        upload(service, work)
-        row("peak memory, all our processes, after everything", f"{service.peak():.0f} MiB", "", "")
+            our_quality, theirs = compute_quality(folder, f"{work}/ours", f"{work}/sharp")
+            print_row("SSIM against a full decode with Lanczos", f"{our_quality:.4f}", f"sharp {theirs:.4f}", "")
+        compare_renditions(service, work, folder, count)
+        repeated, _ = service.export(**{**request, "is_modifier": request["is_modifier"] + "&printRes=72"})
+        print_row("the same job again", f"{repeated * 1000:.0f} ms", "the first time", f"{first / repeated:.0f} times faster")
+        seconds_taken, job = service.export(assetFilter={"folder": "set"}, fmt="orig")
+        compare_archive(service, work, folder, job)
+        measure_originals(service, work)
+        compare_upload(service, work)
+        print_row("peak memory, all our processes, after everything", f"{service.measure_peak_memory():.0f} MiB", "", "")
     finally:
         service.stop()
 

@@ -1,58 +1,57 @@
-//! A fleet without pictures: worker processes that claim and settle through the real queries and sleep where they would
-//! render, as long as pictures were measured to take. Shows up to where more workers mean more pictures, and what ends it.
+//! A fleet of worker processes that claim and settle through the real queries and sleep where they would render, as long
+//! as renders were measured to take. Shows up to how many workers the throughput grows.
 //!
 //!     cargo bench --bench fleet [-- FOLDER]
 //!
-//! FOLDER is where the database lies. Prints a table in Markdown for docs/OPERATIONS.md.
+//! The database is created in FOLDER. Prints a table in Markdown for docs/OPERATIONS.md.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-mod rows;
+mod fixtures;
 
 use std::process::Stdio;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use offprint::db::cluster::Cluster;
-use offprint::db::vocabulary::Fmt;
+use offprint::db::enums::Fmt;
 use offprint::db::{self, PgPool, item};
 use offprint::id::WorkerId;
+use offprint_embedded_postgres::EmbeddedPostgres;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
-use rows::{company, job, settled, terms};
+use fixtures::{build_claim_terms, insert_company, insert_job, settle_claim};
 
-/// Items, in jobs of so many.
-const ITEMS: usize = 1_000_000;
-const JOB: usize = 20_000;
+const TOTAL_ITEMS: usize = 1_000_000;
+const ITEMS_PER_JOB: usize = 20_000;
 
-/// Slots of each worker, twice as many items in hand as renders, as the service has it on two processors.
-const IN_HAND: usize = 4;
-const SLOTS: usize = 2;
+/// Claimed items and parallel renders of each worker: the defaults of the service on two processors.
+const CLAIMS_PER_WORKER: usize = 4;
+const RENDER_SLOTS: usize = 2;
 
-const SECONDS: u64 = 15;
+const RUN_SECONDS: u64 = 15;
 
-/// Milliseconds that photographs of 2 to 48 megapixels took to 800 px, see docs/PERFORMANCE.md.
-const RENDERS: [u64; 8] = [12, 15, 22, 25, 34, 45, 52, 80];
+/// Milliseconds of rendering photographs of 2 to 48 megapixels to 800 px, see docs/PERFORMANCE.md.
+const RENDER_MILLIS: [u64; 8] = [12, 15, 22, 25, 34, 45, 52, 80];
 
-/// One worker process: prints how many items it settled.
-async fn work(url: &str) {
-    let pool = db::system(PgConnectOptions::from_str(url).unwrap(), IN_HAND as u32);
-    let renders = std::sync::Arc::new(tokio::sync::Semaphore::new(SLOTS));
-    let begun = Instant::now();
+/// One worker process; prints how many items it settled.
+async fn run_worker(url: &str) {
+    let pool = db::open_system_pool(PgConnectOptions::from_str(url).unwrap(), CLAIMS_PER_WORKER as u32);
+    let renders = std::sync::Arc::new(tokio::sync::Semaphore::new(RENDER_SLOTS));
+    let started = Instant::now();
     let mut tasks = JoinSet::new();
-    for slot in 0..IN_HAND {
+    for slot in 0..CLAIMS_PER_WORKER {
         let (pool, renders) = (pool.clone(), renders.clone());
         tasks.spawn(async move {
             let worker = WorkerId::new();
-            let (terms, mut done) = (terms(worker), 0);
-            while begun.elapsed() < Duration::from_secs(SECONDS) {
-                let Some(claim) = item::claim(&pool, &terms).await.unwrap() else { break };
+            let (terms, mut done) = (build_claim_terms(worker), 0);
+            while started.elapsed() < Duration::from_secs(RUN_SECONDS) {
+                let Some(claim) = item::claim_item(&pool, &terms).await.unwrap() else { break };
                 let render = renders.acquire().await.unwrap();
-                tokio::time::sleep(Duration::from_millis(RENDERS[(slot + done) % RENDERS.len()])).await;
+                tokio::time::sleep(Duration::from_millis(RENDER_MILLIS[(slot + done) % RENDER_MILLIS.len()])).await;
                 drop(render);
-                settled(&pool, worker, &claim).await;
+                settle_claim(&pool, worker, &claim).await;
                 done += 1;
             }
             done
@@ -61,20 +60,20 @@ async fn work(url: &str) {
     println!("{}", tasks.join_all().await.into_iter().sum::<usize>());
 }
 
-/// Items a second that so many worker processes get done together.
-async fn fleet(url: &str, workers: usize) -> f64 {
+/// Items that this many worker processes settle together per second.
+async fn measure_fleet(url: &str, workers: usize) -> f64 {
     let mut children = JoinSet::new();
     for _ in 0..workers {
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args(["--work", url]).stdout(Stdio::piped());
         children.spawn(async move { child.output().await.unwrap().stdout });
     }
-    let said = children.join_all().await;
-    let done: usize = said.iter().map(|said| String::from_utf8_lossy(said).trim().parse::<usize>().unwrap()).sum();
-    done as f64 / SECONDS as f64
+    let counts = children.join_all().await;
+    let done: usize = counts.iter().map(|count| String::from_utf8_lossy(count).trim().parse::<usize>().unwrap()).sum();
+    done as f64 / RUN_SECONDS as f64
 }
 
-async fn left(pool: &PgPool) -> i64 {
+async fn count_waiting(pool: &PgPool) -> i64 {
     sqlx::query_scalar("select count(*) from export_item where state = 'waiting'").fetch_one(pool).await.unwrap()
 }
 
@@ -84,33 +83,37 @@ async fn main() {
     if let [word, url] = words.as_slice()
         && word == "--work"
     {
-        return work(url).await;
+        return run_worker(url).await;
     }
     let folder = words.first().map_or_else(std::env::temp_dir, Into::into);
     let folder = tempfile::Builder::new().prefix("offprint-fleet-").tempdir_in(folder).unwrap();
-    // Also for the user who runs Postgres when this is run as root.
+    // The unprivileged user who runs Postgres must enter it too when this is run as root.
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let cluster = Cluster::start(folder.path()).await.unwrap();
-    let pool = db::system(cluster.connect_options(), 4);
-    db::migrate(&pool).await.unwrap();
-    let begun = Instant::now();
-    for number in 0..ITEMS / JOB {
-        let company = company(&pool, &format!("company {number}")).await;
-        job(&pool, company, Fmt::Convert, JOB).await;
+    let postgres = EmbeddedPostgres::start(folder.path()).await.unwrap();
+    let pool = db::open_system_pool(postgres.connect_options(), 4);
+    db::run_migrations(&pool).await.unwrap();
+    let started = Instant::now();
+    for number in 0..TOTAL_ITEMS / ITEMS_PER_JOB {
+        let company = insert_company(&pool, &format!("company {number}")).await;
+        insert_job(&pool, company, Fmt::Convert, ITEMS_PER_JOB).await;
     }
-    println!("{ITEMS} items of {} companies written down in {:.0} s", ITEMS / JOB, begun.elapsed().as_secs_f64());
+    println!(
+        "{TOTAL_ITEMS} items of {} companies inserted in {:.0} s",
+        TOTAL_ITEMS / ITEMS_PER_JOB,
+        started.elapsed().as_secs_f64()
+    );
     println!("\n| workers | items/s | of linear |\n|---|---|---|");
-    let url = cluster.connect_options().to_url_lossy().to_string();
-    let mut one = 0.0;
-    // Postgres has a hundred connections.
+    let url = postgres.connect_options().to_url_lossy().to_string();
+    let mut single_rate = 0.0;
+    // Postgres allows a hundred connections.
     for workers in [1, 2, 4, 8, 12, 16, 20] {
-        let rate = fleet(&url, workers).await;
+        let rate = measure_fleet(&url, workers).await;
         if workers == 1 {
-            one = rate;
+            single_rate = rate;
         }
-        println!("| {workers} | {rate:.0} | {:.0} % |", 100.0 * rate / (one * workers as f64));
+        println!("| {workers} | {rate:.0} | {:.0} % |", 100.0 * rate / (single_rate * workers as f64));
     }
-    println!("\n{} items were left", left(&pool).await);
+    println!("\n{} items were left", count_waiting(&pool).await);
     pool.close().await;
-    cluster.stop().await.unwrap();
+    postgres.stop().await.unwrap();
 }

@@ -1,16 +1,17 @@
-//! One operation on one picture inside the renderer, for benches/operations.py to hold beside other tools.
+//! One operation on one image inside the renderer; benches/operations.py compares it with other tools.
 //!
 //!     cargo bench --bench operation -- SOURCE MODIFIER OUTPUT TIMES
 //!
-//! Prints the median of the milliseconds it took, and the most memory that the process held, in MiB.
+//! Prints the median time in ms and the peak memory of the process in MiB, as JSON.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-mod pictures;
+mod plans;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
-use offprint::render::{Files, render};
+use offprint_imaging::SourceFiles;
+use offprint_imaging::render_image;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -18,9 +19,9 @@ fn main() {
     let (source, output) = (PathBuf::from(source), PathBuf::from(output));
     let mut taken: Vec<f64> = (0..times.parse().unwrap())
         .map(|_| {
-            let begun = Instant::now();
-            render(&pictures::plan_file(modifier, &source), &Files::only(&source), &output).unwrap();
-            begun.elapsed().as_secs_f64() * 1e3
+            let started = Instant::now();
+            render_image(&plans::plan_file(modifier, &source), &SourceFiles::from_source(&source), &output).unwrap();
+            started.elapsed().as_secs_f64() * 1e3
         })
         .collect();
     taken.sort_by(f64::total_cmp);

@@ -1,21 +1,22 @@
-"""Holds single operations beside other tools on the same files in one run, and prints a table in Markdown.
+"""Compares single operations with other tools on the same files in one run, and prints a table in Markdown.
 
 usage: operations.py OPERATION_BENCH WORK_FOLDER [TIMES]
 OPERATION_BENCH is the program that `cargo bench --bench operation --no-run` builds. Peers: sharp (npm, in
-WORK_FOLDER/node), pyvips and Pillow (PyPI); one that is not there is left out. Each tool runs in a process of its own
-for each operation, so that memory is comparable; the time is the median inside of it, without starting up. Turns of all
-tools alternate.
+WORK_FOLDER/node), pyvips and Pillow (PyPI); a missing one is skipped. Each tool runs in a process of its own for each
+operation, so that memory is comparable; the time is the median inside the process, without its start. The tools take
+turns.
 """
 import json, os, subprocess, sys
 
 import numpy
 from PIL import Image
 
-from compare import SIZES, ssim, tiled
+from compare import SIZES, ssim, tile_image
 
 Image.MAX_IMAGE_PIXELS = None
 
-# Name, source, ours, sharp, pyvips, Pillow, and what the result is compared with: the width of a plain resize, or nothing.
+# Name, source, modifier, and the same operation for sharp, pyvips and Pillow; then the width of a plain resize, whose
+# result is compared with a reference, or 0.
 OPERATIONS = [
     ("24 MP JPEG to 800 px JPEG q85", "p24.jpg", "wid=800&fmt=jpeg&qlt=85", ".resize({width:800}).jpeg({quality:85})", "thumb:800:.jpg[Q=85]", "thumb:800:jpg:quality=85", 800),
     ("12 MP JPEG to 800 px JPEG q85", "p12.jpg", "wid=800&fmt=jpeg&qlt=85", ".resize({width:800}).jpeg({quality:85})", "thumb:800:.jpg[Q=85]", "thumb:800:jpg:quality=85", 800),
@@ -83,72 +84,72 @@ print(json.dumps(dict(ms=sorted(taken)[len(taken) // 2], mib=int(re.search(r"VmH
 """
 
 
-def sources(work):
-    """Pictures of 2, 12 and 24 MP in the formats that are read, made of real photographs where there are any."""
+def write_sources(work):
+    """Writes images of 2, 12 and 24 MP in several formats, made of real photographs where there are any."""
     folder, photos = f"{work}/operations", "../shared/data/photos"
     os.makedirs(folder, exist_ok=True)
     names = [f"{photos}/{name}" for name in ("p24.jpg", "p12.jpg", "p2.jpg")]
     if not all(map(os.path.exists, names)):
         names = [f"{work}/pictures/{number:04}.jpg" for number in range(len(SIZES))][-2:] * 2
     for (width, height), name, source in zip(((6000, 4000), (4000, 3000), (1600, 1250)), ("p24", "p12", "p2"), names):
-        picture = tiled(Image.open(source).convert("RGB"), width, height)
-        picture.save(f"{folder}/{name}.jpg", quality=90, subsampling=2)
+        image = tile_image(Image.open(source).convert("RGB"), width, height)
+        image.save(f"{folder}/{name}.jpg", quality=90, subsampling=2)
         if name == "p12":
-            picture.save(f"{folder}/p12.png")
-            picture.save(f"{folder}/p12.tif")
-            picture.save(f"{folder}/p12-lzw.tif", compression="tiff_lzw")
-            picture.save(f"{folder}/p12.webp", quality=90)
-            picture.save(f"{folder}/p12-prog.jpg", quality=90, progressive=True, subsampling=2)
+            image.save(f"{folder}/p12.png")
+            image.save(f"{folder}/p12.tif")
+            image.save(f"{folder}/p12-lzw.tif", compression="tiff_lzw")
+            image.save(f"{folder}/p12.webp", quality=90)
+            image.save(f"{folder}/p12-prog.jpg", quality=90, progressive=True, subsampling=2)
     return folder
 
 
-def run(words, **more):
-    done = subprocess.run(words, capture_output=True, text=True, env=dict(os.environ, **more))
-    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+def run_tool(command, **more):
+    process = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, **more))
+    return json.loads(process.stdout.splitlines()[-1]) if process.returncode == 0 else None
 
 
-def tools(bench, work, operation):
-    """Each tool's name, the words that run it and the file that it makes."""
+def list_tools(bench, work, operation):
+    """Each tool's name, and a function that runs it this many times and gives its figures."""
     _, name, ours, chain, vips, pillow, _ = operation
     source, output = f"{work}/operations/{name}", f"{work}/operations/out"
     script = f"{work}/node/operation.js"
-    yield "ours", lambda times: run([bench, source, ours, f"{output}.ours", times])
+    yield "ours", lambda times: run_tool([bench, source, ours, f"{output}.ours", times])
     if os.path.isdir(f"{work}/node/node_modules/sharp"):
         open(script, "w").write(SHARP.replace("CHAIN", chain))
         extension = next(word for word in ("jpeg", "webp", "png", "tiff") if f".{word}(" in chain)
-        yield "sharp", lambda times: run(["node", script, source, f"{output}.sharp.{extension}", times])
-    yield "pyvips", lambda times: run([sys.executable, "-c", PYTHON, "pyvips", source, f"{output}.pyvips", vips, times])
-    yield "Pillow", lambda times: run([sys.executable, "-c", PYTHON, "Pillow", source, f"{output}.pillow", pillow, times])
+        yield "sharp", lambda times: run_tool(["node", script, source, f"{output}.sharp.{extension}", times])
+    yield "pyvips", lambda times: run_tool([sys.executable, "-c", PYTHON, "pyvips", source, f"{output}.pyvips", vips, times])
+    yield "Pillow", lambda times: run_tool([sys.executable, "-c", PYTHON, "Pillow", source, f"{output}.pillow", pillow, times])
 
 
-def made(work, tool):
-    """The file that a tool has made last."""
+def find_output(work, tool):
+    """The file that a tool wrote last."""
     folder = f"{work}/operations"
     names = [name for name in os.listdir(folder) if name.startswith(f"out.{tool.lower()}")]
     return max((f"{folder}/{name}" for name in names), key=os.path.getmtime)
 
 
-def measured(bench, work, operation, times):
-    """For each tool the median of its turns, the peak memory, the size of the file and its likeness to the reference."""
-    turns, found = {}, {}
+def measure_operation(bench, work, operation, times):
+    """For each tool the median time of its turns, the peak memory, the size of the file, and its SSIM to the reference."""
+    turns, figures_by_tool = {}, {}
     for _ in range(3):
-        for name, once in tools(bench, work, operation):
-            said = once(str(times))
-            if said:
-                turns.setdefault(name, []).append(said)
-    for name, said in turns.items():
-        path = made(work, name)
-        found[name] = dict(ms=float(numpy.median([it["ms"] for it in said])), mib=max(it["mib"] for it in said), kb=os.path.getsize(path) / 1000)
+        for name, run_once in list_tools(bench, work, operation):
+            results = run_once(str(times))
+            if results:
+                turns.setdefault(name, []).append(results)
+    for name, results in turns.items():
+        path = find_output(work, name)
+        figures_by_tool[name] = dict(ms=float(numpy.median([it["ms"] for it in results])), mib=max(it["mib"] for it in results), kb=os.path.getsize(path) / 1000)
         width = operation[-1]
         if width:
-            picture = Image.open(f"{work}/operations/{operation[1]}").convert("RGB")
+            image = Image.open(f"{work}/operations/{operation[1]}").convert("RGB")
             reference = f"{work}/operations/reference.png"
-            picture.resize((width, round(picture.height * width / picture.width)), Image.LANCZOS).save(reference)
-            found[name]["ssim"] = ssim(reference, path)
-    return found
+            image.resize((width, round(image.height * width / image.width)), Image.LANCZOS).save(reference)
+            figures_by_tool[name]["ssim"] = ssim(reference, path)
+    return figures_by_tool
 
 
-def told(figures):
+def format_figures(figures):
     if not figures:
         return "–"
     likeness = f", {figures['ssim']:.4f}" if "ssim" in figures else ""
@@ -157,14 +158,14 @@ def told(figures):
 
 def main():
     bench, work, times = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), int((sys.argv + [7])[3])
-    sources(work)
+    write_sources(work)
     names = ["ours", "sharp", "pyvips", "Pillow"]
     print(f"| operation | {' | '.join(names)} | ours to the best peer |\n|{'---|' * 6}")
     for operation in OPERATIONS:
-        found = measured(bench, work, operation, times)
-        peers = [found[name]["ms"] for name in names[1:] if name in found]
-        ratio = f"{found['ours']['ms'] / min(peers):.2f}" if peers and "ours" in found else "–"
-        print(f"| {operation[0]} | {' | '.join(told(found.get(name)) for name in names)} | {ratio} |", flush=True)
+        figures_by_tool = measure_operation(bench, work, operation, times)
+        peers = [figures_by_tool[name]["ms"] for name in names[1:] if name in figures_by_tool]
+        ratio = f"{figures_by_tool['ours']['ms'] / min(peers):.2f}" if peers and "ours" in figures_by_tool else "–"
+        print(f"| {operation[0]} | {' | '.join(format_figures(figures_by_tool.get(name)) for name in names)} | {ratio} |", flush=True)
 
 
 if __name__ == "__main__":

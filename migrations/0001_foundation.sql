@@ -1,28 +1,173 @@
--- The whole of the house on its first day. Rules for what comes later stand in CONTRIBUTING.md: forward only, and
--- version n-1 must be able to run on the tables of version n.
+-- The initial schema: every table, index, function, trigger and policy of the service.
+--
+-- Migrations are forward only: there are no down scripts, and a file is not edited after a release. From 0.1.0 on,
+-- version n-1 must run on the tables of version n, because both run side by side during an update: add first, use it in
+-- the same release, remove one release later. A migration that older versions cannot work with names the least
+-- migration that a version must know, as in `0031_drop_outcome_needs_0030.sql`. More rules are in CONTRIBUTING.md.
+--
+-- Conventions: table names are singular. Every table except `blob` and `worker` has `company_id`, and its foreign keys
+-- include it, so no row can refer to another company's row. All times are database time.
+--
+-- Columns that several tables share:
+--     claim        fencing token: grows with each claim, and a write with an older number changes nothing
+--     lease_until  end of the current claim; a row whose lease has expired may be claimed again
+--     run_at       not to be claimed before this time (back-off)
+--     deleted_at   soft delete: hidden at once; the row is removed when nothing needs it any more
 
--- The tenant. Every other table but `blob` carries its company and refers to others together with it, so that no row
--- can point into another company.
+
+-- 1. Row-level security
+--
+-- A connection sees the rows of the company for which it works, whatever the query says. The company is taken from its
+-- `application_name`, because that is the one setting that a pooler between the service and Postgres carries along with
+-- its clients (docs/decisions, number 35):
+--
+--     offprint/<company_id>   one company, set when the connection leaves the pool for a request
+--     offprint/all            the service's own work: queue, maintenance, API keys, migrations
+--     offprint                a version without row-level security; a later migration removes this name
+--
+-- Any other name, such as psql's own, sees no rows.
+
+create function acting_company() returns uuid language sql stable parallel safe return
+    case when current_setting('application_name') like 'offprint/________-____-____-____-____________'
+         then substr(current_setting('application_name'), 10)::uuid end;
+
+create function acts_for_all_companies() returns boolean language sql stable parallel safe return
+    current_setting('application_name') in ('offprint/all', 'offprint');
+
+-- Called once for every table that has `company_id`, by later migrations too. FORCE binds the table's owner, which the
+-- service usually is. The functions are called in subqueries so that they run once per query instead of once per row;
+-- the company comes first because most queries are short requests of one company.
+create function enable_row_level_security(target regclass) returns void language plpgsql as $$
+begin
+    execute format('alter table %s enable row level security', target);
+    execute format('alter table %s force row level security', target);
+    execute format('create policy company_isolation on %s
+                    using (company_id = (select acting_company()) or (select acts_for_all_companies()))', target);
+end $$;
+
+
+-- 2. Companies, users and API keys
+
+-- The tenant. Its limits replace those of the settings; null: as the settings say, 0: no limit.
 create table company (
-    company_id uuid primary key,
-    name       text        not null,
-    served_at  timestamptz not null default '-infinity',  -- turns between companies: never served comes first
-    created_at timestamptz not null default now(),
-    constraint company_name_taken unique (name)
+    company_id    uuid        primary key,
+    name          text        not null,
+    max_upload    bigint,                                  -- bytes of one file
+    max_assets    bigint,                                  -- assets that are not deleted
+    max_stored    bigint,                                  -- bytes of all originals
+    max_running   integer,                                 -- items that run at once
+    max_jobs      integer,                                 -- unfinished jobs
+    max_schedules integer,
+    served_at     timestamptz not null default '-infinity',  -- last claim; ties go to the company served longest ago
+    created_at    timestamptz not null default now(),
+    constraint company_name_taken unique (name),
+    constraint company_limits_not_negative
+        check (least(max_upload, max_assets, max_stored, max_running, max_jobs) >= 0),
+    constraint company_schedules_not_negative check (max_schedules >= 0)
 );
 
--- Bytes in storage, named by what they are. Shared by companies without their knowledge: a row says nothing about
--- who has it. The row is written and locked before the file gets its final name, see docs/ARCHITECTURE.md.
+-- A person or client of a company. Jobs belong to the user who created them.
+create table company_user (
+    company_id uuid        not null references company,
+    user_id    uuid        not null,
+    name       text        not null,
+    email      text,                                       -- gets the mail of jobs that name no recipient
+    locale     text,
+    created_at timestamptz not null default now(),
+    primary key (company_id, user_id),
+    constraint user_name_taken unique (company_id, name)
+);
+
+-- API keys: whose each is and what it may do. Only the hash of the secret is stored.
+create table api_key (
+    company_id    uuid        not null,
+    key_id        uuid        not null,                    -- part of the key's text, so that its row can be looked up
+    user_id       uuid        not null,
+    name          text        not null,
+    secret_sha256 bytea       not null,                    -- of 256 random bits: a slow hash would add nothing
+    capabilities  jsonb       not null,
+    created_at    timestamptz not null default now(),
+    expires_at    timestamptz,
+    revoked_at    timestamptz,
+    used_at       timestamptz,                             -- written at most once a minute
+    primary key (company_id, key_id),
+    foreign key (company_id, user_id) references company_user,
+    -- A key is looked up before its company is known.
+    constraint key_is_one_companys unique (key_id),
+    constraint key_secret_length check (octet_length(secret_sha256) = 32)
+);
+
+-- What a company uses, kept up to date with every change: an upload must not count a million rows. A table of its own,
+-- because every claim writes the company's row.
+create table company_usage (
+    company_id   uuid    primary key references company,
+    assets       bigint  not null default 0,               -- those that are not deleted
+    asset_bytes  bigint  not null default 0,               -- of their originals, counted once per upload
+    stored_bytes bigint  not null default 0,               -- including deleted assets, as long as jobs pin them
+    mails        integer not null default 0,               -- mails written on the day `mails_on`
+    mails_on     date    not null default '-infinity'
+) with (fillfactor = 50);                                  -- one row that changes all the time: keep it on its page
+
+-- Answers to requests with an idempotency key, written in the same transaction as what they describe: if the service
+-- dies between commit and answer, the repeated request still gets it.
+create table idempotency (
+    company_id   uuid        not null references company,
+    key          text        not null,
+    request_hash bytea       not null,                     -- another body under the same key is rejected
+    answer       jsonb       not null,
+    location     text        not null,                     -- URL of what was created
+    expires_at   timestamptz not null,
+    primary key (company_id, key)
+);
+-- Maintenance removes expired rows.
+create index idempotency_expired on idempotency (expires_at);
+
+-- Who did what, to which object, from where, with what outcome. It has no foreign keys except the company, so entries
+-- outlive what they describe. `audit_id` grows with time: lists are read by the primary key.
+create table audit_log (
+    company_id uuid        not null references company,
+    audit_id   uuid        not null,
+    at         timestamptz not null default now(),
+    user_id    uuid,                                       -- null: unknown caller
+    user_name  text,                                       -- as it was then
+    key_id     uuid,
+    operation  text        not null,                       -- method and path as in the OpenAPI document
+    object     text        not null,                       -- the path that was requested, or that of what was created
+    address    text,                                       -- IP address of the caller
+    outcome    text        not null,
+    status     smallint,                                   -- null: the caller disconnected before the answer
+    code       text,
+    request_id text,
+    primary key (company_id, audit_id),
+    constraint audit_outcome check (outcome in ('done', 'refused', 'failed', 'unknown'))
+);
+-- The history of one object.
+create index audit_by_object on audit_log (company_id, object, audit_id);
+-- Maintenance removes old entries.
+create index audit_by_time on audit_log (at);
+
+
+-- 3. Stored bytes, assets and presets
+
+-- Bytes in storage, named by their hash. Shared by companies without their knowledge: a row says nothing about who uses
+-- it. The row is written and locked before the file gets its final name, see docs/ARCHITECTURE.md.
 create table blob (
     sha256     bytea       primary key,
     size       bigint      not null,
-    crc32      bigint      not null,                       -- as the zip wants it; Postgres has no unsigned
+    crc32      bigint      not null,                       -- for the zip archive; Postgres has no unsigned integer
     created_at timestamptz not null default now(),
+    checked_at timestamptz not null default now(),         -- when the bytes were last compared with the hash, or stored
+    damaged_at timestamptz,                                -- since when the bytes do not match the hash
     constraint blob_sha256_length check (octet_length(sha256) = 32),
     constraint blob_size_positive check (size >= 0),
     constraint blob_crc32_range   check (crc32 between 0 and 4294967295)
 );
+-- The scrub takes the blobs that were checked longest ago.
+create index blob_checked_at on blob (checked_at);
+-- Almost always empty. Jobs and downloads look up one hash, the health page counts all.
+create index blob_damaged on blob (sha256) where damaged_at is not null;
 
+-- Uploaded files, and sets of them. What jobs and downloads name by its handle.
 create table asset (
     company_id              uuid        not null references company,
     asset_id                uuid        not null,
@@ -33,24 +178,67 @@ create table asset (
     sha256                  bytea       references blob,
     size                    bigint,
     mime                    text,
-    header                  jsonb,                         -- width, height, alpha, orientation, … read from the file's header
+    header                  jsonb,                         -- width, height, alpha, orientation, …
     url_modifier            text        not null default '',
     url_post_apply_modifier text        not null default '',
     member_array            jsonb,                         -- handles of a set's members, as they were given
     entry_time              timestamptz not null,          -- the time of the zip entry, fixed at upload
     created_at              timestamptz not null default now(),
     updated_at              timestamptz not null default now(),
-    deleted_at              timestamptz,                   -- hidden, not removed: jobs pin what they took
+    deleted_at              timestamptz,                   -- the row stays while a job pins it
     primary key (company_id, asset_id),
     constraint asset_has_file_or_members check ((sha256 is null) = (file_name is null))
 );
--- Lists are read by folder and name, newest handle last; hidden assets are never listed.
+-- Lists are sorted by folder and name; the handle breaks ties. Deleted assets are never listed.
 create index asset_by_folder on asset (company_id, folder, name, asset_id) where deleted_at is null;
--- `push` asks which files are there already.
+-- `push` asks which files have been uploaded already.
 create index asset_by_sha256 on asset (company_id, sha256) where deleted_at is null;
--- The sweep asks whether a blob is still used.
+-- Maintenance asks whether a blob is still used.
 create index asset_uses_blob on asset (sha256);
 
+-- Keeps `company_usage` up to date. Triggers, so that no statement can forget it, nor a process of the version before.
+-- Whoever inserts holds the company's row until commit: two uploads cannot both take the last place within the limit.
+create function count_assets() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'INSERT' then
+        insert into company_usage as usage (company_id, assets, asset_bytes, stored_bytes)
+        select company_id, count(*) filter (where deleted_at is null),
+               coalesce(sum(size) filter (where deleted_at is null), 0), coalesce(sum(size), 0)
+          from new_rows group by company_id
+        on conflict (company_id) do update
+           set assets = usage.assets + excluded.assets, asset_bytes = usage.asset_bytes + excluded.asset_bytes,
+               stored_bytes = usage.stored_bytes + excluded.stored_bytes;
+    elsif tg_op = 'UPDATE' then
+        update company_usage usage
+           set assets = usage.assets + delta.assets, asset_bytes = usage.asset_bytes + delta.asset_bytes,
+               stored_bytes = usage.stored_bytes + delta.stored_bytes
+          from (select company_id, sum(live) as assets, sum(live * size) as asset_bytes, sum(sign * size) as stored_bytes
+                  from (select company_id, 1 as sign, (deleted_at is null)::int as live, coalesce(size, 0) as size from new_rows
+                         union all
+                        select company_id, -1, -(deleted_at is null)::int, coalesce(size, 0) from old_rows) rows
+                 group by company_id) delta
+         where usage.company_id = delta.company_id
+           and (delta.assets <> 0 or delta.asset_bytes <> 0 or delta.stored_bytes <> 0);
+    else
+        update company_usage usage
+           set assets = usage.assets - removed.assets, asset_bytes = usage.asset_bytes - removed.asset_bytes,
+               stored_bytes = usage.stored_bytes - removed.stored_bytes
+          from (select company_id, count(*) filter (where deleted_at is null) as assets,
+                       coalesce(sum(size) filter (where deleted_at is null), 0) as asset_bytes,
+                       coalesce(sum(size), 0) as stored_bytes
+                  from old_rows group by company_id) removed
+         where usage.company_id = removed.company_id;
+    end if;
+    return null;
+end $$;
+create trigger asset_inserted after insert on asset referencing new table as new_rows
+    for each statement execute function count_assets();
+create trigger asset_updated after update on asset referencing old table as old_rows new table as new_rows
+    for each statement execute function count_assets();
+create trigger asset_removed after delete on asset referencing old table as old_rows
+    for each statement execute function count_assets();
+
+-- Named modifiers that requests call as macros.
 create table image_preset (
     company_id   uuid        not null references company,
     name         text        not null,
@@ -63,7 +251,50 @@ create table image_preset (
 -- Macro names are compared ignoring case.
 create unique index image_preset_name_taken on image_preset (company_id, lower(name));
 
--- What is asked of a picture, once for all items that ask the same. The id is the SHA-256 of the canonical text.
+-- Resumable uploads (tus; docs/decisions, number 48). An upload announces the length of its file. What has arrived is
+-- stored as blobs, like all bytes, so that every process can continue it.
+create table upload (
+    company_id    uuid        not null references company,
+    upload_id     uuid        not null,
+    user_id       uuid,                                    -- owner; null where no user is known
+    file_name     text        not null,                    -- sanitized
+    folder        text        not null,
+    last_modified timestamptz,
+    sha256        bytea,                                   -- expected hash of the whole file, if the client sent one
+    metadata      text        not null,                    -- the header Upload-Metadata as it was sent
+    length        bigint      not null,
+    received      bigint      not null default 0,          -- valid bytes; pieces beyond are left from a failed request
+    claim         integer     not null default 0,          -- fences the request that writes
+    lease_until   timestamptz,                             -- set while a request writes
+    asset_id      uuid,                                    -- the asset it became; no foreign key, it may go first
+    created_at    timestamptz not null default now(),
+    expires_at    timestamptz not null,
+    primary key (company_id, upload_id),
+    foreign key (company_id, user_id) references company_user,
+    constraint upload_within_length check (length > 0 and received between 0 and length),
+    constraint upload_sha256_length check (octet_length(sha256) = 32)
+);
+-- Maintenance removes expired uploads.
+create index upload_by_end on upload (expires_at);
+
+-- The parts of an upload that have arrived, in order of their offset.
+create table upload_piece (
+    company_id uuid   not null,
+    upload_id  uuid   not null,
+    at         bigint not null,                            -- offset in the file
+    size       bigint not null,
+    sha256     bytea  not null references blob,            -- one blob for each piece
+    primary key (company_id, upload_id, at),
+    foreign key (company_id, upload_id) references upload on delete cascade
+);
+-- Maintenance asks whether a blob is still used.
+create index upload_piece_uses_blob on upload_piece (sha256);
+
+
+-- 4. Render recipes and the render cache
+
+-- What is to be rendered from an image, stored once for all items that need the same. The id is the SHA-256 of the
+-- canonical text.
 create table recipe (
     company_id uuid  not null references company,
     recipe_id  bytea not null,
@@ -71,9 +302,82 @@ create table recipe (
     primary key (company_id, recipe_id)
 );
 
+-- The render cache: the same recipe on the same bytes by the same engine is not rendered twice.
+create table rendition (
+    company_id     uuid        not null references company,
+    source_sha256  bytea       not null references blob,
+    recipe_id      bytea       not null,
+    engine_version integer     not null,
+    sha256         bytea       not null references blob,
+    width          integer     not null,
+    height         integer     not null,
+    mime           text        not null,
+    warnings       jsonb       not null default '[]',
+    plan           text,                                   -- decoder shrink, steps and estimate, as text for people
+    created_at     timestamptz not null default now(),
+    used_at        timestamptz not null default now(),
+    primary key (company_id, source_sha256, recipe_id, engine_version),
+    foreign key (company_id, recipe_id) references recipe
+);
+-- Maintenance asks whether a blob is still used, as a source or as a result.
+create index rendition_uses_source on rendition (source_sha256);
+create index rendition_uses_blob on rendition (sha256);
+-- When the cache is full, the least recently used renditions go first.
+create index rendition_by_use on rendition (used_at);
+
+
+-- 5. Schedules
+
+-- Recurring exports: what to create, and when next. Each run is a job of its own.
+create table export_schedule (
+    company_id  uuid        not null references company,
+    schedule_id uuid        not null,
+    user_id     uuid,                                      -- owner of the jobs that it creates; null: no user
+    author_id   uuid,                                      -- who last changed it: runs have this user's rights
+    request     jsonb       not null,                      -- export request, cron expression and time zone, as sent
+    state       text        not null default 'active',
+    next_run_at timestamptz,                               -- when the next run is due; that run sets the one after it
+    created_at  timestamptz not null default now(),
+    updated_at  timestamptz not null default now(),
+    primary key (company_id, schedule_id),
+    foreign key (company_id, user_id) references company_user,
+    foreign key (company_id, author_id) references company_user,
+    constraint schedule_state check (state in ('active', 'paused', 'completed')),
+    constraint schedule_is_due check ((state = 'active') = (next_run_at is not null))
+);
+-- Every process looks for due schedules every second.
+create index schedule_due on export_schedule (next_run_at) where state = 'active';
+
+-- The outcome of the last runs, trimmed to a hundred whenever one is added.
+create table export_schedule_run (
+    company_id  uuid        not null,
+    schedule_id uuid        not null,
+    run_id      bigint      not null generated always as identity,
+    due_at      timestamptz,                               -- null: started by hand
+    at          timestamptz not null default now(),
+    outcome     text        not null,
+    job_id      uuid,                                      -- no foreign key: the job may have been deleted since
+    problem     jsonb,
+    primary key (company_id, schedule_id, run_id),
+    foreign key (company_id, schedule_id) references export_schedule on delete cascade,
+    constraint schedule_run_outcome check (outcome in ('started', 'skipped', 'refused')),
+    constraint schedule_run_job check ((outcome = 'started') = (job_id is not null))
+);
+
+
+-- 6. Export jobs
+--
+-- Within a table, indexes are created in the order in which the service was tuned with them: where two cost the same,
+-- Postgres may choose by age.
+
+-- An export job: what was requested, its state and its counters.
 create table export_job (
     company_id         uuid        not null references company,
     job_id             uuid        not null,
+    user_id            uuid,                               -- owner; null where the service requires no API keys
+    schedule_id        uuid,                               -- the schedule that created it; no foreign key, it may go first
+
+    -- The request.
     job_name           text        not null,
     description        text,
     client_id          text,
@@ -82,35 +386,40 @@ create table export_job (
     is_modifier        text,
     macro              text,
     effective_modifier text,
-    renditions         jsonb,                              -- [{name, is_modifier, macro, suffix, effectiveModifier}], in the place of the three above
+    -- [{name, is_modifier, macro, suffix, effectiveModifier}], instead of the three above.
+    renditions         jsonb,
     email_setting      text        not null,
     notify_emails      jsonb       not null default '[]',
+    callback_url       text,                               -- gets a webhook message after each run
     on_unsupported     text        not null,
     on_unconvertible   text        not null,
+    on_corrupt         text        not null default 'fail',  -- what happens to items whose image is damaged
     layout             text        not null,
     strict             boolean     not null,
     priority           smallint    not null default 0,
-    exec_time          timestamptz,
-    expires_in         bigint      not null,               -- seconds that files are kept after the end
-    warnings           jsonb       not null default '[]',  -- what creation had to say
+    exec_time          timestamptz,                        -- not to start before
+    expires_in         bigint      not null,               -- seconds that files are kept after the job has finished
+    warnings           jsonb       not null default '[]',  -- found when the request was validated
 
+    -- State. A finished job that is run again keeps its row and gets the next `run`.
     state              text        not null,
     outcome            text,
     run                integer     not null default 1,
-    run_total          integer     not null,               -- items of the current run: what percent speaks of
+    run_total          integer     not null,               -- items of the current run: the base of its percentage
     run_started_at     timestamptz,
-    -- Ends are counted here by the transaction that settles; what runs is a count of live leases, what waits the rest.
+    -- Items that have ended are counted by the transaction that settles them. Running items are those with a live
+    -- lease; all others wait.
     total              integer     not null,
     succeeded          integer     not null default 0,
     failed             integer     not null default 0,
     skipped            integer     not null default 0,
     stopped            integer     not null default 0,
-    warned             integer     not null default 0,
+    warned             integer     not null default 0,     -- items with warnings
     files              integer     not null default 0,
     bytes              bigint      not null default 0,
-    event_seq          bigint      not null default 0,     -- the last event's number; raised under this row's lock
+    event_seq          bigint      not null default 0,     -- number of the last event; raised under this row's lock
 
-    -- Sealing is leased and fenced like an item.
+    -- Sealing (writing archive and manifests at the end of a run) is leased and fenced like an item.
     seal_claim         integer     not null default 0,
     seal_tries         integer     not null default 0,
     seal_run_at        timestamptz not null default now(),
@@ -120,29 +429,43 @@ create table export_job (
     started_at         timestamptz,
     finished_at        timestamptz,
     expires_at         timestamptz,
-    deleted_at         timestamptz,                        -- hidden at once, removed when nothing runs any more
+    released_at        timestamptz,                        -- when its expired files were released
+    deleted_at         timestamptz,                        -- the row is removed when none of its items runs any more
     primary key (company_id, job_id),
+    foreign key (company_id, user_id) references company_user,
     constraint job_fmt       check (fmt in ('orig', 'convert')),
     constraint job_state     check (state in ('scheduled', 'active', 'paused', 'stopping', 'finished')),
-    constraint job_outcome   check (outcome in ('succeeded', 'succeededWithWarnings', 'partiallyFailed', 'failed', 'stopped')),
+    constraint job_outcome   check (outcome in ('succeeded', 'succeededWithWarnings', 'partiallyFailed', 'failed',
+                                                'stopped')),
     constraint finished_has_outcome check ((state = 'finished') = (outcome is not null)),
     constraint finished_has_time    check ((state = 'finished') = (finished_at is not null)),
     constraint ends_within_total    check (succeeded + failed + skipped + stopped <= total),
     constraint ends_not_negative    check (least(succeeded, failed, skipped, stopped, warned) >= 0)
 ) with (fillfactor = 70);                                  -- counters change with every settle: keep them on the page
--- The queue looks only at jobs that are not over; almost all jobs are.
+-- A claim looks only at active jobs, in order of priority and age; almost all jobs are finished.
 create index job_open on export_job (company_id, priority desc, job_id) where state = 'active';
+-- Sealing, scheduled starts, metrics and the removal of deleted jobs, over all companies.
 create index job_unfinished on export_job (job_id) where state <> 'finished' or deleted_at is not null;
 -- Lists, by each of their sort keys.
 create index job_by_creation on export_job (company_id, created_at, job_id) where deleted_at is null;
-create index job_by_finish on export_job (company_id, coalesce(finished_at, 'infinity'), job_id) where deleted_at is null;
+create index job_by_finish on export_job (company_id, coalesce(finished_at, 'infinity'), job_id)
+    where deleted_at is null;
 create index job_by_name on export_job (company_id, job_name, job_id) where deleted_at is null;
+-- Maintenance looks for finished jobs whose files have expired and are not released yet.
+create index job_to_release on export_job (expires_at) where released_at is null and state = 'finished';
+-- Lists of one's own jobs.
+create index job_by_user on export_job (company_id, user_id, created_at, job_id) where deleted_at is null;
+-- The unfinished jobs of a company: counted up to the limit whenever one is created.
+create index job_unfinished_by_company on export_job (company_id) where state <> 'finished' and deleted_at is null;
+-- A schedule's jobs, and whether one of them is unfinished.
+create index job_by_schedule on export_job (company_id, schedule_id, created_at) where schedule_id is not null;
 
--- One asset inside a job: the unit of work. Pins what it takes at creation.
+-- One asset inside a job: the unit of work. Copies what it needs of the asset when the job is created, so that later
+-- changes of the asset do not affect it.
 create table export_item (
     company_id  uuid        not null,
     job_id      uuid        not null,
-    position    integer     not null,                      -- request order, from 0
+    position    integer     not null,                      -- order of the request, from 0
     asset_id    uuid        not null,
     asset_name  text        not null,
     asset_type  text        not null,
@@ -153,10 +476,14 @@ create table export_item (
     entry_time  timestamptz not null,
 
     state       text        not null,
-    claim       integer     not null default 0,            -- only grows; fences beat and settle
-    tries       integer     not null default 0,            -- failures of the world that a living worker reported
+    -- The job in which the item waits, for the claim's index. In a column of its own because an index on the columns of
+    -- the primary key can lose to it: where Postgres knows little of the table it chose the primary key, and each claim
+    -- read past all items that were done.
+    waits_in    uuid        generated always as (case when state = 'waiting' then job_id end) stored,
+    claim       integer     not null default 0,            -- fences heartbeat and settle
+    tries       integer     not null default 0,            -- transient failures that a live worker reported
     crashes     integer     not null default 0,            -- render processes that died
-    lost        integer     not null default 0,            -- leases that ran out
+    lost        integer     not null default 0,            -- leases that expired
     run_at      timestamptz not null default now(),
     lease_until timestamptz,
     worker_id   uuid,
@@ -176,23 +503,28 @@ create table export_item (
     autovacuum_vacuum_scale_factor = 0.02,                 -- a queue: many dead rows, always at the same end
     autovacuum_vacuum_threshold = 1000
 );
--- The claim's pick, in the order in which it picks.
-create index item_waiting on export_item (company_id, job_id, position) where state = 'waiting';
--- Who is busy, how many run, whose lease ran out: only live leases are in it, so it stays small.
+-- How many items run per company and job, and whose lease has expired. Holds live leases only, so it stays small.
 create index item_running on export_item (company_id, job_id, lease_until) where state = 'running';
+-- Maintenance asks whether a blob is still used.
 create index item_uses_blob on export_item (sha256);
-create index item_uses_asset on export_item (company_id, asset_id);
+-- For the foreign key, and maintenance asks whether a job still pins a deleted asset. Without the company, although
+-- queries name it: where Postgres believes a table to be empty (analyzed before its rows were committed), it takes the
+-- index with the lowest tree among those that hold any column in question and reads all of it. With the company in this
+-- index, writing a job of 100,000 items took minutes. Asset ids are unique without it.
+create index item_uses_asset on export_item (asset_id);
+-- The claim's pick, in the order in which it picks.
+create index item_waiting on export_item (waits_in, position) where waits_in is not null;
 
--- What an item hands out: one row for each rendition asked for, made together of one decoded picture. Names, archive
--- and manifest read files, never items.
+-- The files that an item exports: one row for each requested rendition, all made from one decoded image. Names, archive
+-- and manifests read files, never items.
 create table export_file (
     company_id uuid     not null,
     job_id     uuid     not null,
     position   integer  not null,
-    rendition  smallint not null,                          -- its place in the job's renditions, from 0; 0 where there are none
-    recipe_id  bytea,                                      -- null: handed out as uploaded
-    path       text     not null,                          -- its place in the archive, fixed at creation
-    path_key   text     not null,                          -- the path as it is compared: case does not count
+    rendition  smallint not null,                          -- index in the job's `renditions`; 0 where there are none
+    recipe_id  bytea,                                      -- null: exported as uploaded
+    path       text     not null,                          -- path in the archive, fixed at creation
+    path_key   text     not null,                          -- the path folded for comparison: case is ignored
     state      text     not null default 'waiting',
     sha256     bytea    references blob,
     size       bigint,
@@ -200,38 +532,25 @@ create table export_file (
     mime       text,
     width      integer,
     height     integer,
-    reused     boolean  not null default false,            -- known before, not rendered
+    reused     boolean  not null default false,            -- taken from the render cache
     warnings   jsonb    not null default '[]',
     primary key (company_id, job_id, position, rendition),
     foreign key (company_id, job_id, position) references export_item on delete cascade,
     foreign key (company_id, recipe_id) references recipe,
-    constraint file_path_taken unique (company_id, job_id, path_key),
     constraint file_state check (state in ('waiting', 'ready', 'absent')),
     constraint ready_has_bytes check ((state = 'ready') = (sha256 is not null))
-) with (fillfactor = 80);
+) with (fillfactor = 80);                                  -- written again when the file is ready: keep it on the page
+-- Maintenance asks whether a blob is still used.
 create index file_uses_blob on export_file (sha256);
-create index file_uses_recipe on export_file (company_id, recipe_id);
+-- Paths are unique within a job, and a file is looked up by its path. The path comes first: with the job before it, the
+-- index looked as good as the primary key for "the files of this item" to a planner without statistics, and each claim
+-- read all files of its job.
+create unique index file_path_taken on export_file (path_key, job_id, company_id);
+-- For the foreign key, and maintenance asks whether a recipe is still used. Without the company for the same reason as
+-- `item_uses_asset`.
+create index file_uses_recipe on export_file (recipe_id);
 
--- Renditions that are known: the same recipe on the same bytes by the same engine is not rendered twice.
-create table rendition (
-    company_id     uuid        not null references company,
-    source_sha256  bytea       not null references blob,
-    recipe_id      bytea       not null,
-    engine_version integer     not null,
-    sha256         bytea       not null references blob,
-    width          integer     not null,
-    height         integer     not null,
-    mime           text        not null,
-    warnings       jsonb       not null default '[]',
-    created_at     timestamptz not null default now(),
-    used_at        timestamptz not null default now(),
-    primary key (company_id, source_sha256, recipe_id, engine_version),
-    foreign key (company_id, recipe_id) references recipe
-);
-create index rendition_uses_source on rendition (source_sha256);
-create index rendition_uses_blob on rendition (sha256);
-
--- The sealed zip of a job's run.
+-- The sealed zip archive of a job's last run. Its manifests stay as long as the job.
 create table archive (
     company_id           uuid        not null,
     job_id               uuid        not null,
@@ -239,31 +558,33 @@ create table archive (
     entries              integer     not null,
     size                 bigint      not null,
     etag                 text        not null,
-    index_sha256         bytea       not null references blob,
+    index_sha256         bytea       references blob,      -- null once the job's files have expired
     manifest_json_sha256 bytea       not null references blob,
     manifest_csv_sha256  bytea       not null references blob,
     sealed_at            timestamptz not null default now(),
     primary key (company_id, job_id),
     foreign key (company_id, job_id) references export_job on delete cascade
 );
+-- Maintenance asks whether a blob is still used, in each of the three roles.
 create index archive_uses_index on archive (index_sha256);
 create index archive_uses_manifest_json on archive (manifest_json_sha256);
 create index archive_uses_manifest_csv on archive (manifest_csv_sha256);
 
--- A job's log. The number comes from the job row's counter under its lock, so readers never see a gap fill up later.
+-- A job's log. The number comes from the job row's counter under its lock, so readers never see a gap that is filled
+-- later.
 create table export_event (
     company_id uuid        not null,
     job_id     uuid        not null,
     seq        bigint      not null,
     at         timestamptz not null default now(),
     code       text        not null,
-    position   integer,
+    position   integer,                                    -- the item; null: the whole job
     parameters jsonb       not null default '{}',
     primary key (company_id, job_id, seq),
     foreign key (company_id, job_id) references export_job on delete cascade
 );
 
--- Every try of an item that ended, written by the settle that ended it.
+-- Every attempt at an item that has ended, written by the transaction that settled it.
 create table export_attempt (
     company_id uuid        not null,
     job_id     uuid        not null,
@@ -278,23 +599,144 @@ create table export_attempt (
     foreign key (company_id, job_id, position) references export_item on delete cascade
 );
 
--- Mails that are to be sent, written in the transaction that finishes the job.
-create table notice (
+
+-- 7. Mail, download links and webhooks
+
+-- Mails to send, written in the transaction that finishes the run and sent by the workers.
+create table mail_task (
+    company_id   uuid        not null,
+    mail_task_id uuid        not null,
+    job_id       uuid        not null,
+    run          integer     not null,
+    recipient    text        not null,
+    state        text        not null default 'waiting',
+    claim        integer     not null default 0,
+    tries        integer     not null default 0,           -- failed tries
+    run_at       timestamptz not null default now(),
+    lease_until  timestamptz,
+    ended_at     timestamptz,
+    detail       text,                                     -- the last error of the mail server
+    primary key (company_id, mail_task_id),
+    foreign key (company_id, job_id) references export_job on delete cascade,
+    -- Each recipient gets one mail for each run. Job details read it too.
+    constraint one_mail_task_a_run unique (company_id, job_id, run, recipient),
+    constraint mail_task_state check (state in ('waiting', 'sending', 'sent', 'failed'))
+);
+-- The claim's pick: mails that are due, or whose lease may have expired.
+create index mail_task_due on mail_task (run_at) where state in ('waiting', 'sending');
+
+-- The keys that sign a company's download links.
+create table link_key (
+    company_id uuid        not null references company,
+    key_id     integer     not null,                       -- from 1; the highest signs, all of them verify
+    secret     bytea       not null,                       -- 256 random bits for HMAC-SHA-256
+    created_at timestamptz not null default now(),
+    primary key (company_id, key_id),
+    constraint link_secret_length check (octet_length(secret) = 32)
+);
+
+-- Download links that work without an API key: whoever has the URL can fetch the file. A row alone does not give the
+-- URL, which is signed; the row allows the link to be revoked.
+create table link (
+    company_id   uuid        not null,
+    link_id      uuid        not null,
+    job_id       uuid        not null,
+    path         text,                                     -- a file's path in the archive; null: the archive
+    mail_task_id uuid,                                     -- the mail that contains it
+    created_at   timestamptz not null default now(),
+    expires_at   timestamptz not null,
+    revoked_at   timestamptz,
+    primary key (company_id, link_id),
+    foreign key (company_id, job_id) references export_job on delete cascade,
+    -- A mail that is sent again contains the same link.
+    constraint one_link_a_mail_task unique (company_id, mail_task_id)
+);
+-- Lists of a job's links, and the cascade when the job is removed.
+create index link_by_job on link (company_id, job_id, created_at, link_id);
+
+-- The secrets that sign a company's webhook messages (HMAC-SHA-256).
+create table webhook_secret (
+    company_id uuid        not null references company,
+    secret_id  integer     not null,                       -- from 1; the highest is the current secret
+    secret     bytea       not null,                       -- 256 random bits
+    created_at timestamptz not null default now(),
+    expires_at timestamptz,                                -- null: current; else the previous one, which signs until then
+    primary key (company_id, secret_id),
+    constraint webhook_secret_length check (octet_length(secret) = 32)
+);
+
+-- Webhook messages: one for each run of a job that has a `callbackUrl`, written in the transaction that finishes the
+-- run and sent by the workers.
+create table webhook (
     company_id  uuid        not null,
-    notice_id   uuid        not null,
+    webhook_id  uuid        not null,                      -- the header `webhook-id` of every try
     job_id      uuid        not null,
     run         integer     not null,
-    recipient   text        not null,
+    url         text        not null,
+    type        text        not null,
+    body        text        not null,                      -- the exact bytes: every try sends the same
     state       text        not null default 'waiting',
-    claim       integer     not null default 0,
-    tries       integer     not null default 0,
+    claim       integer     not null default 0,            -- number of the last try; fences the settle
+    tries       integer     not null default 0,            -- failed tries since it was written or replayed
     run_at      timestamptz not null default now(),
     lease_until timestamptz,
+    created_at  timestamptz not null default now(),
+    give_up_at  timestamptz not null default now() + interval '24 hours',
     ended_at    timestamptz,
-    detail      text,                                      -- the last complaint of the mail server
-    primary key (company_id, notice_id),
+    primary key (company_id, webhook_id),
     foreign key (company_id, job_id) references export_job on delete cascade,
-    constraint one_notice_a_run unique (company_id, job_id, run, recipient),
-    constraint notice_state check (state in ('waiting', 'sending', 'sent', 'failed'))
+    -- Each run has one message. Lists of a job's messages read it too.
+    constraint one_webhook_a_run unique (company_id, job_id, run),
+    constraint webhook_state check (state in ('waiting', 'sending', 'delivered', 'failed')),
+    constraint lease_means_sending check ((state = 'sending') = (lease_until is not null))
 );
-create index notice_due on notice (run_at) where state in ('waiting', 'sending');
+-- The claim's pick: messages that are due, or whose lease may have expired.
+create index webhook_due on webhook (run_at) where state in ('waiting', 'sending');
+
+-- Every try of a webhook message, written when it begins and completed when it ends: one that stays incomplete was cut
+-- off.
+create table webhook_attempt (
+    company_id uuid        not null,
+    webhook_id uuid        not null,
+    attempt    integer     not null,                       -- the claim of the message
+    begun_at   timestamptz not null default now(),
+    latency    integer,                                    -- milliseconds until the response status or the error
+    status     smallint,
+    error      text,
+    primary key (company_id, webhook_id, attempt),
+    foreign key (company_id, webhook_id) references webhook on delete cascade
+);
+
+
+-- 8. Processes
+
+-- The processes that work, and until when each is believed to be alive. They belong to the installation and to no
+-- company, so there is no `company_id`. Rows of ended processes are kept for a while, because attempts name them.
+create table worker (
+    worker_id    uuid        primary key,
+    role         text        not null,
+    host         text        not null,
+    version      text        not null,
+    slots        integer     not null,
+    started_at   timestamptz not null default now(),
+    heartbeat_at timestamptz not null default now(),
+    live_until   timestamptz not null,
+    constraint worker_role check (role in ('all', 'worker'))
+) with (fillfactor = 50);                                  -- updated by each heartbeat: the new row stays on the page
+
+
+-- 9. Row-level security, on every table but `blob` and `worker`, which belong to no company
+
+select enable_row_level_security('company'), enable_row_level_security('company_user'),
+       enable_row_level_security('api_key'), enable_row_level_security('company_usage'),
+       enable_row_level_security('idempotency'), enable_row_level_security('audit_log'),
+       enable_row_level_security('asset'), enable_row_level_security('image_preset'),
+       enable_row_level_security('upload'), enable_row_level_security('upload_piece'),
+       enable_row_level_security('recipe'), enable_row_level_security('rendition'),
+       enable_row_level_security('export_schedule'), enable_row_level_security('export_schedule_run'),
+       enable_row_level_security('export_job'), enable_row_level_security('export_item'),
+       enable_row_level_security('export_file'), enable_row_level_security('archive'),
+       enable_row_level_security('export_event'), enable_row_level_security('export_attempt'),
+       enable_row_level_security('mail_task'), enable_row_level_security('link_key'),
+       enable_row_level_security('link'), enable_row_level_security('webhook_secret'),
+       enable_row_level_security('webhook'), enable_row_level_security('webhook_attempt');

@@ -1,5 +1,6 @@
-# What the scripts share. Source it from a script in this folder: it goes to the top of the clone.
-# Each need_… function sees to it that something is there, gets it where it can, or ends with a sentence that says how.
+# Functions that the scripts share. Source it from a script in this folder: it changes to the top of the clone.
+# Each need_… function makes sure that something is installed: it installs it if it can, or exits with a sentence that
+# says how to.
 
 called_from=$(pwd)
 cd -- "$(dirname -- "$0")/.."
@@ -10,7 +11,7 @@ say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# packages_for PURPOSE: their names, from the one list.
+# packages_for PURPOSE: names of packages, from packages.txt.
 packages_for() {
     while read -r name purpose _; do
         if [ "$purpose" = "$1" ]; then printf '%s\n' "$name"; fi
@@ -28,7 +29,7 @@ at_least() {
 can_be_root() { [ "$(id -u)" = 0 ] || { has sudo && sudo -n true 2>/dev/null; }; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
-# logged COMMAND...: its words go to a file; they are shown when it fails.
+# logged COMMAND...: hides the command's output; shows the end of it when the command fails.
 logged() {
     log=$(mktemp)
     if "$@" >"$log" 2>&1 </dev/null; then rm -f "$log"; return; fi
@@ -61,10 +62,10 @@ need_rust() {
     PATH=$given_path
     install rustc-web cargo-web || true
     hash -r
-    # What apt brought must not hide behind an older one that stands earlier on PATH.
+    # An older version earlier on PATH must not hide the one that apt installed.
     if ! rust_is_new_enough; then PATH=/usr/bin:$PATH; fi
     if rust_is_new_enough; then return; fi
-    die "Rust $rust_version or later is needed; this gets it: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal"
+    die "Rust $rust_version or later is needed. Install it: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal"
 }
 
 has_compilers() { has cc && has c++ && has make && [ -e /usr/include/stdio.h ]; }
@@ -75,7 +76,7 @@ need_compiler() {
     if has_compilers && has nasm && runs_cmake; then return; fi
     # shellcheck disable=SC2046 # a list of words
     if install $(packages_for build); then return; fi
-    # Beside the compilers these two need no root.
+    # nasm and cmake can be unpacked without root; the compilers cannot.
     if has_compilers; then
         unpack "$tools" 'nasm|cmake*|lib*' nasm cmake || true
         libraries=$(printf '%s:' "$tools"/usr/lib/*-linux-*)
@@ -92,20 +93,20 @@ runs_cmake() { cmake --version >/dev/null 2>&1; }
 # The oldest major version that will do; crates/embedded-postgres/src/programs.rs has the same.
 oldest_postgres=15
 
-postgres_in() { # FOLDER: whether its programs run and are new enough
+postgres_in() { # FOLDER: whether the Postgres programs in it run and are new enough
     tree=${1%/usr/lib/postgresql/*}
-    said=$(LD_LIBRARY_PATH=$(printf '%s:' "$tree"/usr/lib/*-linux-*) "$1/postgres" --version 2>/dev/null) || return 1
-    said=${said#*"(PostgreSQL) "}
-    [ -x "$1/initdb" ] && at_least "$oldest_postgres.0" "${said%%[!0-9]*}.0"
+    version=$(LD_LIBRARY_PATH=$(printf '%s:' "$tree"/usr/lib/*-linux-*) "$1/postgres" --version 2>/dev/null) || return 1
+    version=${version#*"(PostgreSQL) "}
+    [ -x "$1/initdb" ] && at_least "$oldest_postgres.0" "${version%%[!0-9]*}.0"
 }
 
 have_postgres() {
     if [ -n "${PG_BIN:-}" ]; then
-        postgres_in "$PG_BIN" || die "PG_BIN=$PG_BIN has no PostgreSQL $oldest_postgres or later that runs."
+        postgres_in "$PG_BIN" || die "PG_BIN=$PG_BIN does not contain a working PostgreSQL $oldest_postgres or later."
         return
     fi
     for bin in "$root"/target/postgres/usr/lib/postgresql/*/bin /usr/lib/postgresql/*/bin; do
-        # Unpacked by an ordinary user they may lie where root's server user cannot go.
+        # Unpacked by an ordinary user, they may be where the user that runs root's server cannot read them.
         case $(id -u),$bin in 0,"$root"/*) continue ;; esac
         if [ -x "$bin/postgres" ] && postgres_in "$bin"; then return; fi
     done
@@ -119,15 +120,15 @@ need_postgres() {
         install_postgres || true
     elif has apt-get && has dpkg; then
         say "Fetching PostgreSQL's programs into target/postgres ..."
-        # Just the server: with the just-in-time compiler off, its large library is not used.
+        # The server only: the just-in-time compiler is off, so its large library is not needed.
         # shellcheck disable=SC2046
         unpack "$root/target/postgres" 'postgresql-[0-9]*|lib*' $(packages_for database) || true
     fi
     if have_postgres; then return; fi
-    die "PostgreSQL $oldest_postgres or later is needed. Install it (as root: apt-get install postgresql), or set PG_BIN to the folder of its programs, or set DATABASE_URL to a server that runs."
+    die "PostgreSQL $oldest_postgres or later is needed. Install it (as root: apt-get install postgresql), or set PG_BIN to the folder of its programs, or set DATABASE_URL to a running server."
 }
 
-# Installs the programs without the cluster that the package would make and start.
+# Installs the programs without the database cluster that the package would create and start.
 install_postgres() {
     settings=/etc/postgresql-common/createcluster.d
     mkdir -p "$settings"
@@ -139,8 +140,8 @@ install_postgres() {
     return "$status"
 }
 
-# unpack FOLDER PATTERN PACKAGE...: gets packages and what they need that is not installed, as far as their names fit
-# the pattern, and unpacks them. Needs no root: apt gets folders of its own.
+# unpack FOLDER PATTERN PACKAGE...: downloads packages and those of their dependencies that are not installed and whose
+# names match the pattern, and unpacks them. Needs no root: apt uses folders of its own.
 unpack() {
     folder=$1 pattern=$2
     shift 2
@@ -165,7 +166,7 @@ own_apt() {
 }
 
 fetch_debs() {
-    # A rehearsal of the installation names what is missing, line by line: Inst NAME (VERSION ...
+    # A simulated installation lists what is missing, line by line: Inst NAME (VERSION ...
     wanted=$(own_apt --simulate install --no-install-recommends "$@" | sed -n 's/^Inst \([^ :]*\).*/\1/p') || return 1
     chosen=
     for name in $wanted; do
@@ -181,9 +182,9 @@ fetch_debs() {
 fits() {
     old_ifs=$IFS
     IFS='|'
-    for one in $pattern; do
-        # shellcheck disable=SC2254 # a pattern it shall be
-        case $1 in $one) IFS=$old_ifs; return 0 ;; esac
+    for part in $pattern; do
+        # shellcheck disable=SC2254 # it is meant as a pattern
+        case $1 in $part) IFS=$old_ifs; return 0 ;; esac
     done
     IFS=$old_ifs
     return 1

@@ -1,20 +1,20 @@
-"""What script/torture does: makes hostile files, has a service render them beside good ones, checks the ends.
+"""The work of script/torture: creates hostile files, has a service render them beside good ones, and checks the results.
 
-Python's standard library only. The files are the same each time. Give it a release build: 100 megapixels take longer
-than the limits allow without optimisation.
+Python's standard library only. The files are the same each time. Needs a release build: without optimisation 100
+megapixels take longer than the limits allow.
 """
 
 import argparse, json, os, random, re, shutil, struct, subprocess, sys, threading, time, urllib.error, urllib.request, zlib
 
 MODIFIER = "wid=300&fmt=png"
-GROWTH = 50 << 20
+MAX_MEMORY_GROWTH = 50 << 20
 
 
 # ---- Files -----------------------------------------------------------------------------------------------------------
 
 
 def zeros(length):
-    """Deflated zeros, without ever holding them."""
+    """Deflated zeros, without holding them in memory."""
     packer, piece = zlib.compressobj(9), b"\0" * (1 << 20)
     out = [packer.compress(piece[: min(len(piece), length - at)]) for at in range(0, length, len(piece))]
     return b"".join(out) + packer.flush()
@@ -31,8 +31,8 @@ def png(width, height, depth, colour, data, extra=b""):
 
 def noise(width, height, seed):
     """Rows of an RGB PNG that deflate badly."""
-    made = random.Random(seed)
-    return zlib.compress(b"".join(b"\0" + made.randbytes(3 * width) for _ in range(height)), 1)
+    generator = random.Random(seed)
+    return zlib.compress(b"".join(b"\0" + generator.randbytes(3 * width) for _ in range(height)), 1)
 
 
 def gif(side, frames, cover=1):
@@ -96,15 +96,15 @@ def hostile():
     }
 
 
-def damaged(name, whole, made):
-    """Cut-off and flipped copies of a good file. A cut takes enough that pixels are missing."""
+def damaged(name, whole, generator):
+    """Truncated copies of a good file, with pixels missing, and copies with flipped bits."""
     base, ending = name.rsplit(".", 1)
     for share in range(5, 96, 10):
         yield f"cut {share} {base}.{ending}", whole[: len(whole) * share // 100]
     for number in range(20):
         copy = bytearray(whole)
         for _ in range(1 + number):
-            copy[made.randrange(len(copy))] ^= 1 << made.randrange(8)
+            copy[generator.randrange(len(copy))] ^= 1 << generator.randrange(8)
         yield f"flip {number} {base}.{ending}", bytes(copy)
 
 
@@ -119,36 +119,36 @@ class Service:
         env = dict(os.environ, OFFPRINT_BIND="127.0.0.1:0", OFFPRINT_DATA_DIR=os.path.join(work, "data"), RUST_LOG="info")
         self.process = subprocess.Popen([binary, "serve"], env=env, stderr=open(self.log, "w"))
         for _ in range(600):
-            found = re.search(r"answers at (http://\S+)", open(self.log).read())
-            if found or self.process.poll() is not None:
+            address = re.search(r"answers at (http://\S+)", open(self.log).read())
+            if address or self.process.poll() is not None:
                 break
             time.sleep(0.1)
-        if not found:
-            sys.exit(f"The service did not start; see {self.log}")
-        self.url = found.group(1)
+        if not address:
+            sys.exit(f"The service did not start. See {self.log}.")
+        self.url = address.group(1)
 
-    def ask(self, path, body=None, kind="application/json"):
+    def request(self, path, body=None, kind="application/json"):
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         request = urllib.request.Request(self.url + path, data, {"Content-Type": kind} if data else {})
-        with urllib.request.urlopen(request, timeout=90) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=90) as response:
+            return json.load(response)
 
     def upload(self, name, data):
-        """The asset's handle, or none when the upload was refused."""
+        """The asset's handle, or None when the upload was refused."""
         head = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
         try:
-            answer = self.ask("/assets", head + data + b"\r\n--b--\r\n", "multipart/form-data; boundary=b")
+            response = self.request("/assets", head + data + b"\r\n--b--\r\n", "multipart/form-data; boundary=b")
         except urllib.error.HTTPError as refused:
             return None if refused.code < 500 else sys.exit(f"Upload of {name}: {refused.read()}")
-        return answer["assets"][0]["assetHandle"]
+        return response["assets"][0]["assetHandle"]
 
     def export(self, handles):
-        """The items of a job, when it has finished."""
-        order = {"assetHandleArray": handles, "fmt": "convert", "is_modifier": MODIFIER, "onUnconvertible": "fail"}
-        job = self.ask("/export-jobs", order)["jobHandle"]
-        while self.ask(f"/export-jobs/{job}")["state"] != "finished":
+        """Creates a job, waits until it is finished, and returns its items."""
+        body = {"assetHandleArray": handles, "fmt": "convert", "is_modifier": MODIFIER, "onUnconvertible": "fail"}
+        job = self.request("/export-jobs", body)["jobHandle"]
+        while self.request(f"/export-jobs/{job}")["state"] != "finished":
             time.sleep(0.2)
-        return self.ask(f"/export-jobs/{job}/items?limit=1000")["items"]
+        return self.request(f"/export-jobs/{job}/items?limit=1000")["items"]
 
     def memory(self):
         status = open(f"/proc/{self.process.pid}/status").read()
@@ -163,7 +163,7 @@ class Service:
 
 
 def files(folders):
-    made = random.Random(7)
+    generator = random.Random(7)
     found = dict(hostile())
     good = {f"good {seed}.png": png(300, 200, 8, 2, noise(300, 200, seed)) for seed in range(2)}
     for folder in folders:
@@ -172,36 +172,36 @@ def files(folders):
             if os.path.isfile(path) and re.search(r"\.(png|jpe?g|tiff?|gif|webp|bmp)$", name):
                 found["given " + name] = open(path, "rb").read()
     for name, whole in good.items():
-        found.update(damaged(name, whole, made))
+        found.update(damaged(name, whole, generator))
     return found
 
 
-def good_ones(service, ends, closing):
-    """Submits a good picture again and again; notes how each ended and how long it took."""
+def export_good_images(service, ends, closing):
+    """Exports a good image again and again; records how each ended and how long it took."""
     number = 0
     while not closing.is_set():
         number += 1
         handle = service.upload(f"neighbour {number}.png", png(200, 150, 8, 2, noise(200, 150, 1000 + number)))
-        begun = time.monotonic()
-        ends.append((service.export([handle])[0]["state"], time.monotonic() - begun))
+        start = time.monotonic()
+        ends.append((service.export([handle])[0]["state"], time.monotonic() - start))
 
 
 def main():
     arguments = argparse.ArgumentParser()
     for name in ("--binary", "--work", "--called-from"):
         arguments.add_argument(name, required=True)
-    arguments.add_argument("--keep", action="store_true", help="keeps the service's folder")
+    arguments.add_argument("--keep", action="store_true", help="keep the service's folder")
     arguments.add_argument("folders", nargs="*")
     given = arguments.parse_args()
     service = Service(given.binary, given.work)
-    wrong, before = [], None
+    findings, before = [], None
     try:
         service.export([service.upload("first.png", png(200, 150, 8, 2, noise(200, 150, 1)))])
         before = service.memory()
         ends, closing = [], threading.Event()
-        beside = threading.Thread(target=good_ones, args=(service, ends, closing))
+        beside = threading.Thread(target=export_good_images, args=(service, ends, closing))
         beside.start()
-        begun, names, refused = time.monotonic(), {}, 0
+        start, names, refused = time.monotonic(), {}, 0
         peak = before
         for name, data in files(os.path.join(given.called_from, folder) for folder in given.folders).items():
             handle = service.upload(name, data)
@@ -211,7 +211,7 @@ def main():
             else:
                 refused += 1
         items = service.export(list(names))
-        took = time.monotonic() - begun
+        took = time.monotonic() - start
         closing.set()
         beside.join()
         peak = max(peak, service.memory())
@@ -221,27 +221,27 @@ def main():
             end = item["failure"]["code"] if item["state"] == "failed" else item["state"]
             codes[end] = codes.get(end, 0) + 1
             if name.startswith("cut ") and item["state"] == "succeeded":
-                wrong.append(f"{name} is cut off and succeeded")
+                findings.append(f"{name} is truncated and succeeded")
             if item["state"] not in ("failed", "succeeded") or end == "internal":
-                wrong.append(f"{name} ended as {end}")
+                findings.append(f"{name} ended as {end}")
             if end == "poison":
                 print(f"  {name}: {item['failure']['detail']}")
-        wrong += [f"a good picture ended as {state}" for state, _ in ends if state != "succeeded"]
-        if peak - before >= GROWTH:
-            wrong.append(f"the service's own memory grew by {(peak - before) >> 20} MiB")
+        findings += [f"a good image ended as {state}" for state, _ in ends if state != "succeeded"]
+        if peak - before >= MAX_MEMORY_GROWTH:
+            findings.append(f"the service's own memory grew by {(peak - before) >> 20} MiB")
         if service.process.poll() is not None:
-            wrong.append("the service died")
+            findings.append("the service died")
         slowest = max(seconds for _, seconds in ends)
         print(f"{len(items)} hostile files in {took:.0f} s, {refused} more refused at upload: {codes}")
-        print(f"{len(ends)} good pictures beside them, the slowest in {slowest:.1f} s")
+        print(f"{len(ends)} good images beside them, the slowest in {slowest:.1f} s")
         print(f"the service's own memory: {before >> 20} MiB before, {peak >> 20} MiB at most")
     finally:
         service.stop()
     if not given.keep:
         shutil.rmtree(given.work, ignore_errors=True)
-    for line in wrong:
-        print("WRONG:", line)
-    sys.exit(1 if wrong else 0)
+    for finding in findings:
+        print("WRONG:", finding)
+    sys.exit(1 if findings else 0)
 
 
 main()

@@ -1,4 +1,6 @@
-//! Handles: what everything addressable is called on the wire. Opaque and permanent; UUIDv7 inside.
+//! Handles: the identifiers of everything that has an address in the API. Opaque and permanent for clients; inside they
+//! are UUIDv7, so they sort by creation time. A type for each kind, so that a job cannot be looked up by an asset's
+//! handle.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +19,7 @@ macro_rules! handle {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new handle, later than all before it.
+            /// A new handle, which sorts after those created earlier.
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }
@@ -37,39 +39,39 @@ macro_rules! handle {
 
         impl FromStr for $name {
             type Err = uuid::Error;
-            fn from_str(said: &str) -> Result<Self, uuid::Error> {
-                Uuid::from_str(said).map(Self)
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                Uuid::from_str(text).map(Self)
             }
         }
     };
 }
 
-/// The SHA-256 of some bytes. Written as 64 hexadecimal digits, kept in Postgres as `bytea`.
+/// A SHA-256 digest as 64 hexadecimal digits.
 #[derive(ToSchema)]
 #[schema(as = Digest, value_type = String, pattern = "^[0-9a-f]{64}$")]
-pub struct DigestSchema(String);
+pub struct DigestSchema(#[expect(dead_code, reason = "only the schema is used")] String);
 
-handle!(/// The tenant that every row belongs to.
+handle!(/// Handle of a company, the tenant that every row belongs to.
     CompanyId);
-handle!(/// An uploaded file, `assetHandle` on the wire.
+handle!(/// Handle of an asset, `assetHandle` in JSON.
     AssetId);
-handle!(/// An export job, `jobHandle` on the wire.
+handle!(/// Handle of an export job, `jobHandle` in JSON.
     JobId);
-handle!(/// A recurring export, `scheduleHandle` on the wire.
+handle!(/// Handle of a schedule, `scheduleHandle` in JSON.
     ScheduleId);
-handle!(/// A worker process, for the log and the attempt history.
+handle!(/// Identifies a worker process in the log and in the history of attempts.
     WorkerId);
-handle!(/// A notice that is to be sent.
-    NoticeId);
-handle!(/// A message to the receiver that a job names, `deliveryHandle` on the wire.
+handle!(/// Handle of a mail that is to be sent.
+    MailTaskId);
+handle!(/// Handle of a webhook delivery, `deliveryHandle` in JSON.
     WebhookId);
-handle!(/// A line of the audit log, `auditHandle` on the wire.
+handle!(/// Handle of an entry in the audit log, `auditHandle` in JSON.
     AuditId);
-handle!(/// A link that works without a key, `linkHandle` on the wire.
+handle!(/// Handle of a shared link, `linkHandle` in JSON.
     LinkId);
-handle!(/// A file that comes in pieces, `uploadHandle` on the wire.
+handle!(/// Handle of a resumable upload, `uploadHandle` in JSON.
     UploadId);
-handle!(/// An API key, `keyHandle` on the wire.
+handle!(/// Handle of an API key, `keyHandle` in JSON.
     KeyId);
-handle!(/// Somebody of a company, `userHandle` on the wire.
+handle!(/// Handle of a user of the company, `userHandle` in JSON.
     UserId);

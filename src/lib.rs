@@ -1,32 +1,57 @@
-//! Offprint exports many stored pictures at once.
+//! Offprint exports many stored images in one job. This crate is the service and its command line; the crates under
+//! `crates/` do what needs neither HTTP nor SQL.
 //!
-//! A request comes in at [`api`], is made into a draft by [`export`], written down by [`db`] and answered. Later
-//! [`worker`] claims one item at a time from [`db`], fetches the original from [`storage`], lets [`render`] develop it
-//! as the [`language`] said, puts the result back and settles the item; when the last one is settled it seals the
-//! archive and [`notify`] tells people, in their [`words`]. [`cli`] holds the subcommands of the one binary.
+//! # An export in ten lines
 //!
-//! Folders are layers: who may use whom stands in `docs/ARCHITECTURE.md`, and a test keeps it true.
+//! 1. [`http`] receives `POST /export-jobs`, authenticates the caller and parses a [`jobs::ExportRequest`].
+//! 2. [`jobs::prepare_draft`] validates it as a whole: assets, modifiers (`offprint_modifiers`), rights, archive paths.
+//! 3. [`db::insert_job::insert_job`] writes job, items and files in one transaction; `http` answers 202.
+//! 4. [`app::AppState`] notifies the workers, here and through [`app::signal_relay`] in the other processes.
+//! 5. A slot of [`worker`] claims the next item ([`db::item::claim_item`]) and renews its lease while it works.
+//! 6. It fetches the original from `offprint_storage`, and `offprint_sandbox` renders it in a process of its own.
+//! 7. In there `offprint_imaging` reads the header, plans, decodes, executes the steps and encodes.
+//! 8. The files are stored as blobs, and [`db::settle::settle_item`] records the end of the attempt in one statement.
+//! 9. When all items have ended, a worker seals the job: manifests, archive index, outcome ([`db::seal`]).
+//! 10. [`notify`] sends mail and webhook in the language of [`i18n`]; clients download files or the archive.
+//!
+//! # Modules
+//!
+//! | module | is for |
+//! |---|---|
+//! | [`app`] | the state that `http` and `worker` share: pools, notifiers, live updates, limiters |
+//! | [`cli`] | the subcommands of the binary: `serve`, clients, administration |
+//! | [`db`] | all SQL; a row type beside its queries |
+//! | [`http`] | routes, middleware, JSON; the only module that knows status codes |
+//! | [`i18n`] | texts for people in their language |
+//! | [`id`] | the typed ids (handles) |
+//! | [`jobs`] | from export request to draft, job actions, outcomes, schedules; no SQL, no HTTP |
+//! | [`notify`] | sends mails and webhooks |
+//! | [`reason`] | a code with a sentence: why something failed, or what to know about it |
+//! | [`settings`] | all settings: meaning, default, environment variable |
+//! | [`telemetry`] | logs and metrics |
+//! | [`worker`] | background work: items, sealing, mails, webhooks, schedules, maintenance |
+//!
+//! | crate | is for |
+//! |---|---|
+//! | `offprint_core` | codes, digests, safe names |
+//! | `offprint_modifiers` | the Image Serving modifier language: text to recipe |
+//! | `offprint_imaging` | headers, plans, pixels, colour, codecs: recipe and image to encoded bytes |
+//! | `offprint_sandbox` | render processes: pool, protocol, confinement |
+//! | `offprint_storage` | blobs by content, object stores, the archive layout |
+//! | `offprint_embedded_postgres` | the private Postgres of an installation without `DATABASE_URL` |
+//!
+//! Dependencies point one way: `cli` uses everything; `http` and `worker` use `app`, `jobs`, `notify`, `db` and the
+//! crates, but never each other; `jobs` uses `db`. `docs/ARCHITECTURE.md` has the rules, and a test checks them.
 
-pub use offprint_core::{code, digest, name};
-pub use offprint_modifiers as language;
-pub use offprint_storage as storage;
-
-/// Recipes and images to encoded bytes, and the processes that do it.
-pub mod render {
-    pub use offprint_imaging::*;
-    pub use offprint_sandbox as pool;
-    pub use offprint_sandbox::{Confinement, Fault, Pool};
-}
-
-pub mod api;
+pub mod app;
 pub mod cli;
 pub mod db;
-pub mod export;
+pub mod http;
+pub mod i18n;
 pub mod id;
+pub mod jobs;
 pub mod notify;
 pub mod reason;
 pub mod settings;
-pub mod state;
 pub mod telemetry;
-pub mod words;
 pub mod worker;

@@ -1,4 +1,7 @@
-//! What is told of an item, a job or a request: a code with a sentence.
+//! A code with a sentence, as API and database hold it: [`Reason`] for items and jobs, [`ValidationError`] for
+//! requests.
+//!
+//! Lives here and not in `offprint-core`, because that crate knows nothing of OpenAPI.
 
 use std::borrow::Cow;
 
@@ -7,17 +10,17 @@ use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::code::Code;
+use offprint_core::Code;
 
-/// The schema of a [`Code`], which itself knows nothing of OpenAPI.
+/// The OpenAPI schema of a [`Code`].
 pub struct CodeSchema;
 
 impl PartialSchema for CodeSchema {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(SchemaType::Type(Type::String))
-            .description(Some("Names what went wrong, or what to know, in a word that never changes."))
-            .enum_values(Some(Code::ALL.iter().map(|code| code.as_str())))
+            .description(Some("Identifies a problem, failure, warning or notice. Codes are never renamed."))
+            .enum_values(Some(Code::ALL.iter().map(|code| code.to_kebab_case())))
             .into()
     }
 }
@@ -28,41 +31,39 @@ impl ToSchema for CodeSchema {
     }
 }
 
-/// A code with a sentence: why an item failed, or what to know about one that did not.
+/// A code with a sentence: why an item failed, or a warning or notice about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Note {
-    /// From the one list of codes.
+pub struct Reason {
+    /// Why, as a code.
     #[schema(value_type = CodeSchema)]
     pub code: Code,
-    /// What, where and the remedy.
+    /// What happened, where, and what to do about it.
     pub detail: String,
 }
 
-impl Note {
-    /// A note of this code with this sentence.
+impl Reason {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
     }
 }
 
-/// One mistake of a request, with its place.
+/// One error in a request, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Mistake {
-    /// Where, as a JSON pointer into the body, or the name of a query parameter or header.
+pub struct ValidationError {
+    /// JSON pointer into the body, or the name of a query parameter or header.
     #[schema(example = "/assetHandleArray/0")]
     pub pointer: String,
-    /// What kind of mistake it is.
+    /// What kind of error it is.
     #[schema(value_type = CodeSchema)]
     pub code: Code,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to correct it.
     pub detail: String,
-    /// Bytes from the start of a modifier's text to the command that is wrong.
+    /// Bytes from the start of the modifier to the command with the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<usize>,
 }
 
-impl Mistake {
-    /// A mistake at a place.
+impl ValidationError {
     pub fn new(pointer: impl Into<String>, code: Code, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), code, detail: detail.into(), offset: None }
     }

@@ -1,13 +1,17 @@
-//! Logs: a sentence that reads alone, and fields that can be searched. Numbers: counted as things happen.
+//! Logs and metrics.
+//!
+//! A log line is a sentence that can be understood alone, with fields for searching beside it. Metrics are recorded
+//! with the macros of the crate `metrics` where things happen; only those whose meaning is not plain from the name are
+//! described here. `docs/OPERATIONS.md` lists the ones to watch.
 
 use std::io::IsTerminal;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging to stderr: as text, or as one JSON object a line when `json` is set.
-/// What is logged is chosen by `RUST_LOG`, else information and worse.
-pub fn start(json: bool) {
+/// Starts logging to stderr: as text, or with `json` as one JSON object per line. `RUST_LOG` chooses what is logged;
+/// the default is level info, and warnings only of sqlx and the HTTP server.
+pub fn init_logging(json: bool) {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,actix_server=warn"));
     let ansi = std::io::stderr().is_terminal();
@@ -16,26 +20,36 @@ pub fn start(json: bool) {
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(ansi);
-    // A second start (tests do) changes nothing.
+    // Tests call this several times; only the first call has an effect.
     let _ = if json { log.json().try_init() } else { log.try_init() };
 }
 
-/// Seconds that answers and renders are sorted by.
-const BUCKETS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// Histogram buckets of response and render times.
+const DURATION_BUCKETS_SECONDS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// Starts counting. Whoever holds the handle must call `run_upkeep` now and then: until then every measured second is
-/// kept by itself.
-pub fn metrics() -> Result<PrometheusHandle, BuildError> {
+/// Installs the metrics recorder. The caller must call `run_upkeep` on the handle regularly: until then every measured
+/// value of a histogram is kept in memory.
+pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
-    let handle = PrometheusBuilder::new().set_buckets_for_metric(seconds, &BUCKETS)?.install_recorder()?;
-    metrics::describe_histogram!("offprint_http_seconds", "Time that answers took.");
-    metrics::describe_histogram!("offprint_render_seconds", "Time that renders took, from the original to the file.");
-    metrics::describe_counter!("offprint_items_settled_total", "Tries of items, by how they ended and why.");
-    metrics::describe_counter!("offprint_jobs_finished_total", "Jobs that finished, by outcome.");
-    metrics::describe_counter!("offprint_stored_bytes_total", "Bytes that were put into the storage.");
-    metrics::describe_gauge!("offprint_blobs", "Blobs, when they were counted last.");
-    metrics::describe_gauge!("offprint_blob_bytes", "Their bytes together.");
-    metrics::describe_gauge!("offprint_listening", "Whether signals of other processes are heard: 1 or 0.");
-    metrics::describe_counter!("offprint_leases_lost_total", "Leases that ran out: a worker died or was cut off.");
+    let handle =
+        PrometheusBuilder::new().set_buckets_for_metric(seconds, &DURATION_BUCKETS_SECONDS)?.install_recorder()?;
+    metrics::describe_histogram!("offprint_http_seconds", "Time to answer HTTP requests.");
+    metrics::describe_histogram!(
+        "offprint_render_seconds",
+        "Time to render the files of an item, from fetching the original to the rendered files."
+    );
+    metrics::describe_counter!(
+        "offprint_items_settled_total",
+        "Attempts at items, by how they ended (ending) and why (code)."
+    );
+    metrics::describe_counter!("offprint_jobs_finished_total", "Finished jobs, by outcome.");
+    metrics::describe_counter!("offprint_stored_bytes_total", "Bytes written to the storage.");
+    metrics::describe_gauge!("offprint_blobs", "Number of blobs at the last count.");
+    metrics::describe_gauge!("offprint_blob_bytes", "Total size of all blobs in bytes at the last count.");
+    metrics::describe_gauge!("offprint_listening", "Whether signals of other processes arrive: 1 or 0.");
+    metrics::describe_counter!(
+        "offprint_leases_lost_total",
+        "Leases that expired because a worker died or was cut off from the database."
+    );
     Ok(handle)
 }

@@ -1,5 +1,5 @@
-//! Any entries: any range of the archive is the same slice of the whole, and another's zip reader finds every file
-//! where it should be.
+//! Any entries: any range of an archive is the same slice of the whole, and a zip reader that is not ours finds every file
+//! where the directory says.
 #![no_main]
 
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,24 +9,24 @@ use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use offprint_storage::archive::{Archive, Entry, Layout, Segment};
+use offprint_storage::archive::{Archive, ArchiveEntry, ArchiveIndexWriter, ArchiveSegment};
 use offprint_storage::{Digest, Storage};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use zip::ZipArchive;
 
 #[derive(Arbitrary, Debug)]
-struct Input<'a> {
+struct ArchiveInput<'a> {
     files: Vec<(&'a str, Size, u32, i64)>,
-    ranges: [(Place, u16); 3],
+    ranges: [(RangeStart, u16); 3],
 }
 
-/// Sizes around the places where zip changes its form.
+/// Sizes on both sides of the limit where zip64 begins.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Size {
     Small(u8),
     Usual(u32),
-    Beside4GiB(i8),
+    Near4GiB(i8),
     Large(u32),
 }
 
@@ -35,17 +35,17 @@ impl Size {
         match self {
             Self::Small(size) => size.into(),
             Self::Usual(size) => size.into(),
-            Self::Beside4GiB(by) => (1u64 << 32).saturating_add_signed(by.into()),
+            Self::Near4GiB(by) => (1u64 << 32).saturating_add_signed(by.into()),
             Self::Large(size) => u64::from(size) << 12,
         }
     }
 }
 
-/// Where a range begins: at a place in a thousand, or beside where a segment does.
+/// Where a range begins: at a thousandth of the archive, or some bytes before or after the start of a segment.
 #[derive(Arbitrary, Clone, Copy, Debug)]
-enum Place {
+enum RangeStart {
     Thousandth(u16),
-    Beside(u8, i8),
+    NearSegment(u8, i8),
 }
 
 static RUNTIME: LazyLock<Runtime> =
@@ -59,73 +59,75 @@ static STORAGE: LazyLock<(TempDir, Storage)> = LazyLock::new(|| {
     (folder, storage)
 });
 
-fuzz_target!(|input: Input<'_>| {
-    let entries: Vec<Entry> = input.files.iter().take(300).enumerate().map(entry).collect();
-    let archive = RUNTIME.block_on(lay(&STORAGE.1, &entries));
-    assert_eq!(archive.entries(), entries.len() as u64);
+fuzz_target!(|input: ArchiveInput<'_>| {
+    let entries: Vec<ArchiveEntry> = input.files.iter().take(300).enumerate().map(build_entry).collect();
+    let archive = RUNTIME.block_on(lay_out_archive(&STORAGE.1, &entries));
+    assert_eq!(archive.entry_count(), entries.len() as u64);
 
-    let whole = segments(&archive, 0..archive.size());
-    assert_eq!(whole.iter().map(len).sum::<u64>(), archive.size());
-    for (place, length) in input.ranges {
-        let start = place_in(place, &whole, archive.size());
+    let whole = collect_segments(&archive, 0..archive.size());
+    assert_eq!(whole.iter().map(measure_segment).sum::<u64>(), archive.size());
+    for (range_start, length) in input.ranges {
+        let start = resolve_range_start(range_start, &whole, archive.size());
         let end = (start + u64::from(length)).min(archive.size());
-        assert_eq!(segments(&archive, start..end), cut(&whole, start..end), "{start}..{end}");
+        assert_eq!(collect_segments(&archive, start..end), slice_segments(&whole, start..end), "{start}..{end}");
     }
-    read_back(archive, &entries);
+    assert_read_back(archive, &entries);
 });
 
-/// Names may not be equal; that is the business of whoever gives them.
-fn entry((number, (name, size, crc32, time)): (usize, &(&str, Size, u32, i64))) -> Entry {
+/// An archive's names must differ; jobs see to that elsewhere.
+fn build_entry((number, (name, size, crc32, time)): (usize, &(&str, Size, u32, i64))) -> ArchiveEntry {
     let path = format!("{number}/{}", &name[..name.floor_char_boundary(60_000)]);
-    let digest = Digest::of(&number.to_le_bytes());
-    Entry { path, digest, size: size.bytes(), crc32: *crc32, time: *time }
+    let digest = Digest::compute(&number.to_le_bytes());
+    ArchiveEntry { path, digest, size: size.bytes(), crc32: *crc32, time: *time }
 }
 
-async fn lay(storage: &Storage, entries: &[Entry]) -> Archive {
-    let mut layout = Layout::new(storage).await.expect("an index");
+async fn lay_out_archive(storage: &Storage, entries: &[ArchiveEntry]) -> Archive {
+    let mut index = ArchiveIndexWriter::new(storage).await.expect("an index");
     for entry in entries {
-        layout.add(entry).await.expect("an entry");
+        index.add(entry).await.expect("an entry");
     }
-    let laid = layout.finish().await.expect("an index");
-    let (index, size) = (laid.index.digest, laid.size);
-    storage.publish(laid.index).await.expect("a blob");
+    let staged = index.finish().await.expect("an index");
+    let (index, size) = (staged.index.digest, staged.size);
+    storage.publish(staged.index).await.expect("a blob");
     let archive = Archive::open(storage, &index).await.expect("an archive");
-    // What is open stays readable.
+    // An open archive stays readable.
     storage.remove(&index).await.expect("a blob");
     assert_eq!(archive.size(), size);
     archive
 }
 
-/// All segments of a range, neighbours joined.
-fn segments(archive: &Archive, range: Range<u64>) -> Vec<Segment> {
+/// All segments of a range; adjacent bytes are joined.
+fn collect_segments(archive: &Archive, range: Range<u64>) -> Vec<ArchiveSegment> {
     let mut all = Vec::new();
     let mut at = range.start;
     while at < range.end {
-        let (some, next) = archive.segments(at..range.end).expect("segments");
+        let (some, next) = archive.read_segments(at..range.end).expect("segments");
         assert!(next > at, "{at} of {range:?}");
-        let length: u64 = some.iter().map(len).sum();
+        let length: u64 = some.iter().map(measure_segment).sum();
         assert_eq!(length, next - at);
-        some.into_iter().for_each(|segment| join(&mut all, segment));
+        some.into_iter().for_each(|segment| push_segment(&mut all, segment));
         at = next;
     }
     all
 }
 
-fn join(all: &mut Vec<Segment>, segment: Segment) {
+fn push_segment(all: &mut Vec<ArchiveSegment>, segment: ArchiveSegment) {
     match (all.last_mut(), segment) {
-        (Some(Segment::Bytes(before)), Segment::Bytes(bytes)) => *before = [&before[..], &bytes[..]].concat().into(),
+        (Some(ArchiveSegment::Bytes(before)), ArchiveSegment::Bytes(bytes)) => {
+            *before = [&before[..], &bytes[..]].concat().into()
+        }
         (_, segment) => all.push(segment),
     }
 }
 
-fn len(segment: &Segment) -> u64 {
+fn measure_segment(segment: &ArchiveSegment) -> u64 {
     match segment {
-        Segment::Bytes(bytes) => bytes.len() as u64,
-        Segment::Blob { len, .. } => *len,
+        ArchiveSegment::Bytes(bytes) => bytes.len() as u64,
+        ArchiveSegment::Blob { len, .. } => *len,
     }
 }
 
-fn cut(whole: &[Segment], range: Range<u64>) -> Vec<Segment> {
+fn slice_segments(whole: &[ArchiveSegment], range: Range<u64>) -> Vec<ArchiveSegment> {
     let mut kept = Vec::new();
     let mut at = 0;
     for segment in whole {
@@ -134,8 +136,8 @@ fn cut(whole: &[Segment], range: Range<u64>) -> Vec<Segment> {
         let (from, to) = (range.start.clamp(start, end) - start, range.end.clamp(start, end) - start);
         if from < to {
             kept.push(match segment {
-                Segment::Bytes(bytes) => Segment::Bytes(bytes.slice(from as usize..to as usize)),
-                Segment::Blob { digest, offset, len, crc32 } => Segment::Blob {
+                ArchiveSegment::Bytes(bytes) => ArchiveSegment::Bytes(bytes.slice(from as usize..to as usize)),
+                ArchiveSegment::Blob { digest, offset, len, crc32 } => ArchiveSegment::Blob {
                     digest: *digest,
                     offset: offset + from,
                     len: to - from,
@@ -147,20 +149,20 @@ fn cut(whole: &[Segment], range: Range<u64>) -> Vec<Segment> {
     kept
 }
 
-fn place_in(place: Place, whole: &[Segment], size: u64) -> u64 {
-    let place = match place {
-        Place::Thousandth(part) => size / 1000 * u64::from(part % 1001),
-        Place::Beside(number, by) => {
+fn resolve_range_start(start: RangeStart, whole: &[ArchiveSegment], size: u64) -> u64 {
+    let at = match start {
+        RangeStart::Thousandth(part) => size / 1000 * u64::from(part % 1001),
+        RangeStart::NearSegment(number, by) => {
             let before = whole.iter().take(usize::from(number) % (whole.len() + 1));
-            before.map(len).sum::<u64>().saturating_add_signed(by.into())
+            before.map(measure_segment).sum::<u64>().saturating_add_signed(by.into())
         }
     };
-    place.min(size)
+    at.min(size)
 }
 
-fn read_back(archive: Archive, entries: &[Entry]) {
-    let imagined = io::BufReader::with_capacity(1 << 16, Imagined { archive, at: 0 });
-    let mut zip = ZipArchive::new(imagined).expect("a zip that others can read");
+fn assert_read_back(archive: Archive, entries: &[ArchiveEntry]) {
+    let reader = io::BufReader::with_capacity(1 << 16, ZeroFilledArchive { archive, at: 0 });
+    let mut zip = ZipArchive::new(reader).expect("a readable zip");
     assert_eq!(zip.len(), entries.len());
     for (number, entry) in entries.iter().enumerate() {
         let file = zip.by_index_raw(number).expect("a file where the directory says");
@@ -170,22 +172,22 @@ fn read_back(archive: Archive, entries: &[Entry]) {
 }
 
 /// An archive whose blobs hold zeros.
-struct Imagined {
+struct ZeroFilledArchive {
     archive: Archive,
     at: u64,
 }
 
-impl Read for Imagined {
+impl Read for ZeroFilledArchive {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let range = self.at..(self.at + out.len() as u64).min(self.archive.size());
-        let (segments, _) = self.archive.segments(range).map_err(io::Error::other)?;
+        let (segments, _) = self.archive.read_segments(range).map_err(io::Error::other)?;
         let mut read = 0;
         for segment in segments {
-            let place = &mut out[read..][..len(&segment) as usize];
-            read += place.len();
+            let target = &mut out[read..][..measure_segment(&segment) as usize];
+            read += target.len();
             match segment {
-                Segment::Bytes(bytes) => place.copy_from_slice(&bytes),
-                Segment::Blob { .. } => place.fill(0),
+                ArchiveSegment::Bytes(bytes) => target.copy_from_slice(&bytes),
+                ArchiveSegment::Blob { .. } => target.fill(0),
             }
         }
         self.at += read as u64;
@@ -193,7 +195,7 @@ impl Read for Imagined {
     }
 }
 
-impl Seek for Imagined {
+impl Seek for ZeroFilledArchive {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = match to {
             SeekFrom::Start(at) => Some(at),

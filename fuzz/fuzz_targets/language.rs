@@ -1,17 +1,17 @@
-//! Any texts: nothing panics, every complaint has a place in the text that it names, and what was understood says the
-//! same when it is read again, as a modifier and as a recipe.
+//! Any texts: nothing panics, the offset of every diagnostic is inside the text that it names, and a resolved modifier
+//! resolves to the same when it is parsed again, as a modifier and as a recipe.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use offprint_modifiers::{Attributes, Macros, Order, Origin, Recipe, recipe};
+use offprint_modifiers::{Attributes, Macros, ModifierInput, Origin, Recipe, resolve_modifier};
 
 static ATTRIBUTES: LazyLock<Attributes> = LazyLock::new(Attributes::default);
 
 #[derive(Arbitrary, Debug)]
-struct Texts<'a> {
+struct FuzzedTexts<'a> {
     before: &'a str,
     modifier: &'a str,
     export_macro: Option<&'a str>,
@@ -21,47 +21,50 @@ struct Texts<'a> {
     ordered: bool,
 }
 
-fuzz_target!(|texts: Texts<'_>| {
+fuzz_target!(|texts: FuzzedTexts<'_>| {
     let definitions: Vec<_> = texts.macros.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
-    let macros = if texts.ordered { Macros::in_definition_order } else { Macros::any_order }(definitions);
-    let order = Order {
+    let macros = if texts.ordered { Macros::from_ordered } else { Macros::from_unordered }(definitions);
+    let input = ModifierInput {
         before: texts.before,
         export_macro: texts.export_macro,
         after: texts.after,
         object: texts.object,
-        ..Order::new(texts.modifier, &macros, &ATTRIBUTES)
+        ..ModifierInput::new(texts.modifier, &macros, &ATTRIBUTES)
     };
-    let complaints = match recipe(&order) {
-        Ok(understood) => {
-            let canonical = understood.recipe.canonical();
-            let read: Recipe = serde_json::from_str(&canonical).expect("a canonical recipe can be read");
-            assert_eq!(read, understood.recipe, "{canonical}");
+    let diagnostics = match resolve_modifier(&input) {
+        Ok(resolved) => {
+            let canonical = resolved.recipe.to_canonical_text();
+            let parsed: Recipe = serde_json::from_str(&canonical).expect("a canonical recipe can be parsed");
+            assert_eq!(parsed, resolved.recipe, "{canonical}");
 
-            let none = Macros::default();
-            let again = Order { object: texts.object, ..Order::new(&understood.effective, &none, &ATTRIBUTES) };
-            let again = recipe(&again).unwrap_or_else(|why| panic!("{:?}: {why:?}", understood.effective));
-            assert_eq!(again.recipe, understood.recipe, "{:?}", understood.effective);
-            assert_eq!(again.effective, understood.effective);
-            understood.warnings
+            let text = &resolved.effective_modifier;
+            let no_macros = Macros::default();
+            let input = ModifierInput { object: texts.object, ..ModifierInput::new(text, &no_macros, &ATTRIBUTES) };
+            let again = resolve_modifier(&input).unwrap_or_else(|errors| panic!("{text:?}: {errors:?}"));
+            assert_eq!(again.recipe, resolved.recipe, "{text:?}");
+            assert_eq!(again.effective_modifier, *text);
+            resolved.warnings
         }
-        Err(complaints) => {
-            assert!(!complaints.is_empty());
-            complaints
+        Err(diagnostics) => {
+            assert!(!diagnostics.is_empty());
+            diagnostics
         }
     };
-    for complaint in complaints {
-        let text = match &complaint.origin {
+    for diagnostic in diagnostics {
+        let text = match &diagnostic.origin {
             Origin::AssetBefore => texts.before,
             Origin::Modifier => texts.modifier,
             Origin::ExportMacro => texts.export_macro.unwrap_or_default(),
             Origin::AssetAfter => texts.after,
-            Origin::NamedBefore(_) | Origin::NamedAfter(_) => unreachable!("no asset brings anything along: {complaint:?}"),
+            Origin::NamedBefore(_) | Origin::NamedAfter(_) => {
+                unreachable!("no asset has modifiers of its own: {diagnostic:?}")
+            }
             Origin::Macro(name) => {
                 let called = |(known, _): &&(&str, &str)| known.eq_ignore_ascii_case(name);
                 // Of two macros with one name the later counts.
                 texts.macros.iter().rev().find(called).map(|(_, text)| *text).unwrap_or_default()
             }
         };
-        assert!(text.is_char_boundary(complaint.offset), "{complaint:?} in {text:?}");
+        assert!(text.is_char_boundary(diagnostic.offset), "{diagnostic:?} in {text:?}");
     }
 });

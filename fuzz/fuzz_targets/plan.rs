@@ -1,27 +1,30 @@
-//! Any recipe on any header: nothing panics, and a plan keeps its own promises: each step starts from the picture that
-//! the one before left, nothing on the way or at the end is larger than the limits, and the size is the one that is
-//! said.
+//! Any recipe on any header: nothing panics, and a plan is consistent: each step starts from the size that the step before
+//! left, no intermediate or final size is beyond the limits, and the last size is the plan's.
 #![no_main]
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use offprint_modifiers::{Attributes, Macros, Object, Order, PixelType, commands, recipe};
-use offprint_imaging::{Header, Headers, Limits, Plan, ProfileBytes, Rights, SourceFormat, Step, Turn};
+use offprint_imaging::{
+    ImageHeader, ImageRights, ObjectHeaders, ProfileBytes, RenderLimits, RenderPlan, SourceFormat, Step, Turn,
+};
+use offprint_modifiers::{
+    AssetReference, Attributes, Macros, ModifierInput, PixelType, list_commands, resolve_modifier,
+};
 
 #[derive(Arbitrary, Debug)]
-struct Input<'a> {
-    /// Which command of the table, and other numbers for its example.
+struct PlanInput<'a> {
+    /// A command of the table by its index, and numbers that replace those of its example.
     commands: Vec<(u8, [Number; 4])>,
-    /// Whatever else is said.
+    /// Any other text.
     text: &'a str,
     default_pix: (u16, u16),
     max_pix: (u16, u16),
-    header: Picture<'a>,
+    header: FuzzedHeader<'a>,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Number {
-    Kept,
+    Unchanged,
     Small(i8),
     Whole(i32),
     Thousandths(i32),
@@ -29,7 +32,7 @@ enum Number {
 }
 
 #[derive(Arbitrary, Debug)]
-struct Picture<'a> {
+struct FuzzedHeader<'a> {
     format: u8,
     width: Side,
     height: Side,
@@ -60,10 +63,10 @@ impl Side {
     }
 }
 
-impl Picture<'_> {
-    fn header(&self) -> Header {
+impl FuzzedHeader<'_> {
+    fn to_header(&self) -> ImageHeader {
         let colors = [PixelType::Gray, PixelType::Rgb, PixelType::Rgb, PixelType::Cmyk];
-        Header {
+        ImageHeader {
             format: SourceFormat::ALL[usize::from(self.format) % SourceFormat::ALL.len()],
             width: self.width.pixels(),
             height: self.height.pixels(),
@@ -79,14 +82,14 @@ impl Picture<'_> {
             paths: Vec::new(),
             profile: self.profile.map(<[u8]>::to_vec),
             xmp: None,
-            rights: Rights::default(),
+            rights: ImageRights::default(),
             profile_name: None,
         }
     }
 }
 
-/// The example of a command with other numbers in the places of its own.
-fn varied(example: &str, numbers: &[Number]) -> String {
+/// A command's example with its numbers replaced.
+fn vary_example(example: &str, numbers: &[Number]) -> String {
     let mut numbers = numbers.iter();
     let mut out = String::new();
     let mut rest = example;
@@ -94,8 +97,8 @@ fn varied(example: &str, numbers: &[Number]) -> String {
         let (plain, number) = rest.split_at(start);
         let end = number.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(number.len());
         out += plain;
-        match numbers.next().unwrap_or(&Number::Kept) {
-            Number::Kept => out += &number[..end],
+        match numbers.next().unwrap_or(&Number::Unchanged) {
+            Number::Unchanged => out += &number[..end],
             Number::Small(value) => out += &value.to_string(),
             Number::Whole(value) => out += &value.to_string(),
             Number::Thousandths(value) => out += &(f64::from(*value) / 1000.0).to_string(),
@@ -106,11 +109,11 @@ fn varied(example: &str, numbers: &[Number]) -> String {
     out + rest
 }
 
-fuzz_target!(|input: Input<'_>| {
-    let table: Vec<_> = commands().collect();
+fuzz_target!(|input: PlanInput<'_>| {
+    let table: Vec<_> = list_commands().collect();
     let mut modifier = String::new();
-    for (which, numbers) in input.commands.iter().take(12) {
-        modifier += &varied(table[usize::from(*which) % table.len()].accepts, numbers);
+    for (index, numbers) in input.commands.iter().take(12) {
+        modifier += &vary_example(table[usize::from(*index) % table.len()].accepts, numbers);
         modifier.push('&');
     }
     modifier += input.text;
@@ -118,40 +121,42 @@ fuzz_target!(|input: Input<'_>| {
     let attributes =
         Attributes { default_pix: pair(input.default_pix), max_pix: pair(input.max_pix), ..Attributes::default() };
     let macros = Macros::default();
-    let order = Order { object: "shoe", ..Order::new(&modifier, &macros, &attributes) };
-    let Ok(mut understood) = recipe(&order) else { return };
-    let (header, limits) = (input.header.header(), Limits::default());
-    // Other pictures are as large as this one.
-    understood.recipe.objects_mut().for_each(|object| *object = Object::Pinned("other".into()));
-    let others = Headers::from([("other".to_owned(), header.clone())]);
-    if let Ok(plan) = Plan::of(&understood.recipe, &header, &others, &limits, &ProfileBytes::default()) {
-        follow(&plan, &header, &limits, &modifier);
+    let modifier_input = ModifierInput { object: "shoe", ..ModifierInput::new(&modifier, &macros, &attributes) };
+    let Ok(mut resolved) = resolve_modifier(&modifier_input) else { return };
+    let (header, limits) = (input.header.to_header(), RenderLimits::default());
+    // Every other asset that the modifier names has the same header.
+    let pinned = || AssetReference::Pinned("other".into());
+    resolved.recipe.asset_references_mut().for_each(|reference| *reference = pinned());
+    let object_headers = ObjectHeaders::from([("other".to_owned(), header.clone())]);
+    let plan = RenderPlan::new(&resolved.recipe, &header, &object_headers, &limits, &ProfileBytes::default());
+    if let Ok(plan) = plan {
+        assert_plan_holds(&plan, &header, &limits, &modifier);
     }
 });
 
-fn follow(plan: &Plan, header: &Header, limits: &Limits, modifier: &str) {
+fn assert_plan_holds(plan: &RenderPlan, header: &ImageHeader, limits: &RenderLimits, modifier: &str) {
     let decode = &plan.decode;
     assert!([1, 2, 4, 8].contains(&decode.shrink));
-    let by = u32::from(decode.shrink);
-    let stored = (header.width.div_ceil(by), header.height.div_ceil(by));
-    let mut now = (decode.width, decode.height);
+    let shrink = u32::from(decode.shrink);
+    let stored = (header.width.div_ceil(shrink), header.height.div_ceil(shrink));
+    let mut size = (decode.width, decode.height);
     if decode.inner.is_none() {
-        assert_eq!(now, stored, "{modifier}");
+        assert_eq!(size, stored, "{modifier}");
     }
     let pixels = limits.source_pixels.max(limits.output_pixels);
     for step in &plan.steps {
         match *step {
-            Step::Window { width, height, .. } => now = (width, height),
+            Step::Window { width, height, .. } => size = (width, height),
             Step::Resize { from: [x, y, w, h], width, height, .. } => {
-                assert!(x >= -1e-6 && y >= -1e-6 && w > 0.0 && h > 0.0, "{step:?} of {now:?}: {modifier}");
-                let (right, bottom) = (f64::from(now.0) + 1e-6, f64::from(now.1) + 1e-6);
-                assert!(x + w <= right && y + h <= bottom, "{step:?} of {now:?}: {modifier}");
-                now = (width, height);
+                assert!(x >= -1e-6 && y >= -1e-6 && w > 0.0 && h > 0.0, "{step:?} of {size:?}: {modifier}");
+                let (right, bottom) = (f64::from(size.0) + 1e-6, f64::from(size.1) + 1e-6);
+                assert!(x + w <= right && y + h <= bottom, "{step:?} of {size:?}: {modifier}");
+                size = (width, height);
             }
-            Step::Turn(turn) => now = turn.size(now),
+            Step::Turn(turn) => size = turn.size(size),
             Step::Rotate { degrees, width, height } => {
                 assert!(degrees.is_finite());
-                now = (width, height);
+                size = (width, height);
             }
             Step::Blur { sigma } => assert!(sigma.is_finite() && sigma > 0.0, "{step:?}: {modifier}"),
             Step::Sharpen { amount, sigma, threshold, .. } => {
@@ -160,11 +165,11 @@ fn follow(plan: &Plan, header: &Header, limits: &Limits, modifier: &str) {
             }
             _ => {}
         }
-        assert!(now.0 > 0 && now.1 > 0, "{step:?}: {modifier}");
-        assert!(u64::from(now.0) * u64::from(now.1) <= pixels, "{step:?}: {modifier}");
+        assert!(size.0 > 0 && size.1 > 0, "{step:?}: {modifier}");
+        assert!(u64::from(size.0) * u64::from(size.1) <= pixels, "{step:?}: {modifier}");
     }
-    assert_eq!(now, (plan.width, plan.height), "{modifier}");
-    assert!(limits.check_output(now).is_ok(), "{modifier}");
-    assert!(plan.peak_bytes >= u64::from(now.0) * u64::from(now.1));
+    assert_eq!(size, (plan.width, plan.height), "{modifier}");
+    assert!(limits.check_output(size).is_ok(), "{modifier}");
+    assert!(plan.peak_bytes >= u64::from(size.0) * u64::from(size.1));
     assert!(plan.encode.dpi.is_finite());
 }

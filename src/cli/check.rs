@@ -1,48 +1,53 @@
-//! `offprint check`: what a modifier means, without rendering: the answer of `POST /modifier-check`.
+//! `offprint check`: explains a modifier without rendering, as `POST /modifier-check` does.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::wish::Wish;
-use super::{Refusal, print_json};
-use crate::export::explain::{Explanation, plan};
-use crate::export::{Callbacks, Desk};
-use crate::language::Attributes;
-use crate::render::{self, Files, Limits};
+use super::modifier_args::ModifierArgs;
+use super::{CliError, print_json};
+use crate::jobs::CallbackPolicy;
+use crate::jobs::ExportContext;
+use crate::jobs::explain::ModifierMeaning;
+use crate::jobs::explain::plan_from_header;
+use offprint_imaging::RenderLimits;
+use offprint_imaging::SourceFiles;
+use offprint_modifiers::Attributes;
 
 /// Arguments of `offprint check`.
 #[derive(clap::Args)]
-pub struct Arguments {
-    /// A picture that it is meant for; only its header is read.
+pub struct CheckArgs {
+    /// An image that the modifier is for. Only its header is read.
     #[arg(long, value_name = "FILE")]
     source: Option<PathBuf>,
 
     #[command(flatten)]
-    wish: Wish,
+    modifier_args: ModifierArgs,
 }
 
 /// Prints one JSON line.
-pub fn run(arguments: Arguments) -> Result<(), Refusal> {
-    let Arguments { source, wish } = arguments;
-    let part =
-        |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default();
-    let profiles = wish.profiles();
-    let understood = wish.understand(&part(source.as_ref().and_then(|source| source.file_stem())), &profiles)?;
-    let mut explanation = Explanation::of(&understood);
+pub fn run_check(arguments: CheckArgs) -> Result<(), CliError> {
+    let CheckArgs { source, modifier_args } = arguments;
+    let to_text = |name: Option<&std::ffi::OsStr>| name.unwrap_or_default().to_string_lossy().into_owned();
+    let profiles = modifier_args.read_profiles();
+    let object = to_text(source.as_ref().and_then(|source| source.file_stem()));
+    let resolved = modifier_args.resolve(&object, &profiles)?;
+    let mut explanation = ModifierMeaning::from_modifier(&resolved);
     if let Some(source) = source {
-        let header = render::probe(&source).map_err(|failure| Refusal::new(failure.code, failure.detail))?;
-        let files = Files { objects: wish.files(&understood), ..Files::only(source.clone()) };
-        let (attributes, limits, callbacks) = (Attributes::default(), Limits::default(), Callbacks::default());
-        let desk = Desk {
+        let header =
+            offprint_imaging::read_image_header(&source).map_err(|error| CliError::new(error.code, error.detail))?;
+        let files = SourceFiles { objects: modifier_args.files(&resolved), ..SourceFiles::from_source(source.clone()) };
+        let (attributes, limits, callbacks) =
+            (Attributes::default(), RenderLimits::default(), CallbackPolicy::default());
+        let context = ExportContext {
             attributes: &attributes,
             limits,
             profiles: &profiles,
-            callbacks: &callbacks,
-            shortest_interval: Duration::default(),
+            callback_policy: &callbacks,
+            min_schedule_interval: Duration::default(),
             mail_domains: &[],
         };
-        let plan = plan(&understood.recipe, Some(&header), &files.headers(), &desk);
-        explanation = explanation.with_picture(&part(source.file_name()), plan);
+        let plan = plan_from_header(&resolved.recipe, Some(&header), &files.read_headers(), &context);
+        explanation = explanation.with_image(&to_text(source.file_name()), plan);
     }
     print_json(&explanation)
 }

@@ -1,81 +1,118 @@
-//! `offprint admin import-presets`: macro files and attributes of an Image Serving catalog become image presets.
+//! `offprint admin import-presets`: imports macros of an Image Serving catalog as image presets.
 
 use std::path::{Path, PathBuf};
 
-use super::{Refusal, print_json};
-use crate::code::Code;
-use crate::db::{self, company, image_preset};
-use crate::export::catalog::{self, Definition, Setting};
-use crate::render::Library;
-use crate::settings::Settings;
+use super::{CliError, print_json};
+use crate::db::{company, image_preset};
+use crate::jobs::catalog;
+use crate::jobs::catalog::CatalogAttribute;
+use crate::jobs::catalog::CatalogMacro;
+use crate::settings::{DatabaseSettings, ModifierSettings};
+use offprint_core::Code;
+use offprint_imaging::ProfileLibrary;
 
 /// Arguments of `offprint admin import-presets`.
 #[derive(clap::Args)]
-pub struct Arguments {
-    /// Macro files (columns Name and Definition, tabs between), and attributes as `.ini`.
+pub struct ImportPresetsArgs {
+    /// Macro files (columns Name and Definition, separated by tabs), and catalog attributes as `.ini` files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Only says what would become of each preset.
+    /// Only report the result for each macro, save nothing.
     #[arg(long)]
     dry_run: bool,
 
     #[command(flatten)]
-    settings: Box<Settings>,
+    database: DatabaseSettings,
+
+    #[command(flatten)]
+    modifiers: ModifierSettings,
 }
 
-/// Prints one JSON line for each macro: what it would lose, or why it cannot be taken. What can be taken is saved, and
-/// replaces presets of its name.
-pub async fn run(arguments: Arguments) -> Result<(), Refusal> {
-    let Arguments { files, dry_run, settings } = arguments;
-    let settings = settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
-    let (definitions, attributes) = read(&files)?;
-    let pool = db::system(super::serve::options(&settings)?, 2);
-    let company = company::default(&pool).await.map_err(unavailable)?;
-    let mut transaction = pool.begin().await.map_err(unavailable)?;
-    image_preset::lock(&mut transaction, company).await.map_err(unavailable)?;
-    let present = image_preset::all(&mut transaction, company).await.map_err(unavailable)?;
-    let here = super::serve::attributes(&settings, &Library::read(&settings.icc_dir))?;
-    let looks = catalog::look(&definitions, &present, &attributes, &here);
-    let refused = looks.iter().filter(|look| !look.mistakes.is_empty()).count();
-    for (look, definition) in looks.iter().zip(&definitions) {
-        print_json(look)?;
-        if look.mistakes.is_empty() {
+/// Prints one JSON line for each macro: what it would lose, or why it cannot be imported. The others are saved, and replace
+/// presets of the same name.
+pub async fn run_import_presets(arguments: ImportPresetsArgs) -> Result<(), CliError> {
+    let ImportPresetsArgs { files, dry_run, database, modifiers } = arguments;
+    let (definitions, catalog_attributes) = read_catalog(&files)?;
+    let pool = super::database::connect_database(&database, 2).await?;
+    let company = company::ensure_default_company(&pool).await.map_err(to_import_error)?;
+    let mut transaction = pool.begin().await.map_err(to_import_error)?;
+    image_preset::lock_image_presets(&mut transaction, company).await.map_err(to_import_error)?;
+    let present = image_preset::list_macros(&mut transaction, company).await.map_err(to_import_error)?;
+    let attributes = super::serve::build_attributes(&modifiers, &ProfileLibrary::read(&modifiers.icc_dir))?;
+    let imports = catalog::check_preset_imports(&definitions, &present, &catalog_attributes, &attributes);
+    let refused = imports.iter().filter(|import| !import.mistakes.is_empty()).count();
+    for (import, definition) in imports.iter().zip(&definitions) {
+        print_json(import)?;
+        if import.mistakes.is_empty() {
             let (name, text) = (&definition.name, &definition.text);
-            image_preset::save(&mut transaction, company, name, text, None).await.map_err(unavailable)?;
+            image_preset::save_image_preset(&mut transaction, company, name, text, None)
+                .await
+                .map_err(to_import_error)?;
         }
     }
     if !dry_run {
-        transaction.commit().await.map_err(unavailable)?;
+        transaction.commit().await.map_err(to_import_error)?;
     }
     if refused == 0 {
         return Ok(());
     }
-    let rest = if dry_run { "would be saved" } else { "were saved" };
-    let detail = format!("{refused} of {} presets cannot be taken; the others {rest}.", looks.len());
-    Err(Refusal::new(Code::InvalidModifier, detail))
+    Err(CliError::new(Code::InvalidModifier, describe_partial_import(imports.len(), refused, dry_run)))
 }
 
-fn read(files: &[PathBuf]) -> Result<(Vec<Definition>, Vec<Setting>), Refusal> {
+/// What was imported and what was not, for the error that ends an import with mistakes.
+fn describe_partial_import(total: usize, refused: usize, dry_run: bool) -> String {
+    let imported = total - refused;
+    let result = match (imported, dry_run) {
+        (0, _) => "No image preset was saved".to_owned(),
+        (_, false) => format!("{imported} of {total} image presets were saved"),
+        (_, true) => format!("{imported} of {total} image presets can be imported (dry run, nothing was saved)"),
+    };
+    format!(
+        "{result}; {refused} cannot be imported, for the reasons in `mistakes` of the lines on stdout. Correct these macros \
+         and import the file again: presets that are already there are replaced."
+    )
+}
+
+fn read_catalog(files: &[PathBuf]) -> Result<(Vec<CatalogMacro>, Vec<CatalogAttribute>), CliError> {
     let (mut definitions, mut attributes) = (Vec::new(), Vec::new());
     for file in files {
-        let wrong = |why: &dyn std::fmt::Display| {
-            Refusal::new(Code::InvalidValue, format!("{} cannot be read: {why}", file.display()))
+        let to_error = |error: &dyn std::fmt::Display| {
+            CliError::new(Code::InvalidValue, format!("{} cannot be read: {error}", file.display()))
         };
-        let text = catalog::text(std::fs::read(file).map_err(|error| wrong(&error))?);
+        let text = catalog::decode_catalog_text(std::fs::read(file).map_err(|error| to_error(&error))?);
         if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("ini")) {
-            attributes.extend(catalog::attributes(&text));
+            attributes.extend(catalog::parse_catalog_attributes(&text));
         } else {
-            definitions.extend(catalog::macros(&text).map_err(|why| wrong(&why))?);
+            definitions.extend(catalog::parse_catalog_macros(&text).map_err(|error| to_error(&error))?);
         }
     }
     if definitions.is_empty() {
         let names: Vec<_> = files.iter().map(|file| Path::display(file).to_string()).collect();
-        return Err(Refusal::new(Code::InvalidValue, format!("There is no macro in {}.", names.join(", "))));
+        return Err(CliError::new(
+            Code::InvalidValue,
+            format!(
+                "No macros were found in {}. A macro file has the columns Name and Definition, separated by tabs.",
+                names.join(", ")
+            ),
+        ));
     }
     Ok((definitions, attributes))
 }
 
-fn unavailable(error: impl std::fmt::Display) -> Refusal {
-    Refusal::new(Code::Unavailable, format!("The presets could not be imported: {error}."))
+fn to_import_error(error: impl std::fmt::Display) -> CliError {
+    CliError::new(Code::Unavailable, format!("The presets could not be imported: {error}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partial_import_says_what_was_saved() {
+        let detail = describe_partial_import(20, 10, false);
+        assert!(detail.starts_with("10 of 20 image presets were saved; 10 cannot be imported"), "{detail}");
+        assert!(describe_partial_import(20, 10, true).contains("nothing was saved"));
+        assert!(describe_partial_import(1, 1, false).starts_with("No image preset was saved; 1 cannot"));
+    }
 }

@@ -1,78 +1,90 @@
-//! `offprint migrate`: brings the database to this version's tables.
+//! `offprint migrate`: migrates the database to the schema of this version, and what `serve` does about it at start.
 
 use sqlx::migrate::MigrateError;
 
-use super::Refusal;
-use crate::code::Code;
-use crate::db::tables::{self, Tables};
+use super::{CliError, client, database};
+use crate::db::migrations::{self, SchemaStatus};
 use crate::db::{self, PgPool};
-use crate::settings::{Migrate, Settings};
+use crate::settings::{DatabaseSettings, MigrationMode};
+use offprint_core::Code;
 
 /// Arguments of `offprint migrate`.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct MigrateArgs {
     #[command(flatten)]
-    settings: Settings,
+    database: DatabaseSettings,
 }
 
-/// Runs what is missing. Repeating it is harmless.
-pub fn run(arguments: Arguments) -> Result<(), Refusal> {
-    let options = super::serve::options(&arguments.settings)?;
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?;
-    runtime.block_on(async { db::migrate(&db::system(options, 1)).await.map_err(refused) })
+/// Runs the missing migrations. Repeating it is harmless.
+pub fn run_migrate(arguments: MigrateArgs) -> Result<(), CliError> {
+    client::run_in_runtime(async {
+        let pool = database::connect_database(&arguments.database, 1).await?;
+        db::run_migrations(&pool).await.map_err(to_migrate_error)
+    })
 }
 
-/// What `serve` does about the tables before it begins.
-pub async fn on_start(pool: &PgPool, migrate: Migrate) -> Result<(), Refusal> {
-    match (tables::look(pool).await.map_err(refused)?, migrate) {
-        (Tables::Current, _) => Ok(()),
-        (Tables::Older(_), Migrate::Run) => db::migrate(pool).await.map_err(refused),
-        (Tables::Older(steps), Migrate::Check) => {
+/// Checks the schema before `serve` starts, and migrates it where the settings allow that.
+pub async fn migrate_on_start(pool: &PgPool, migrate: MigrationMode) -> Result<(), CliError> {
+    match (migrations::check_schema(pool).await.map_err(to_migrate_error)?, migrate) {
+        (SchemaStatus::Current, _) => Ok(()),
+        (SchemaStatus::Older(_), MigrationMode::Run) => db::run_migrations(pool).await.map_err(to_migrate_error),
+        (SchemaStatus::Older(steps), MigrationMode::Check) => {
             let detail = format!(
-                "The database lacks the steps {} of this version. Run `offprint migrate` with this version first, or set \
+                "The database lacks {} of this version. Run `offprint migrate` of this version first, or set \
                  OFFPRINT_MIGRATE=run.",
-                listed(&steps)
+                format_steps(&steps)
             );
-            Err(Refusal::new(Code::Unavailable, detail))
+            Err(CliError::new(Code::Unavailable, detail))
         }
-        (Tables::Newer(steps), _) => {
+        (SchemaStatus::Newer(steps), _) => {
             tracing::warn!(
-                steps = listed(&steps),
-                "a newer version has been here; this one works on with its tables until it is replaced"
+                steps = format_steps(&steps),
+                "A newer version has migrated the database. This version continues to work with its schema"
             );
             Ok(())
         }
     }
 }
 
-fn listed(steps: &[i64]) -> String {
-    steps.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+fn format_steps(steps: &[i64]) -> String {
+    let numbers = steps.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+    if steps.len() == 1 { format!("migration {numbers}") } else { format!("migrations {numbers}") }
 }
 
-/// Why the tables could not be brought up to date.
-pub fn refused(error: MigrateError) -> Refusal {
+/// Why the database could not be migrated, with the remedy.
+pub fn to_migrate_error(error: MigrateError) -> CliError {
     let detail = match error {
         MigrateError::VersionMissing(version) => format!(
-            "The database has step {version}, which this version of Offprint does not know and cannot work with: a newer one has been here. Run that version, or restore a backup."
+            "A newer version of Offprint has migrated the database (migration {version}), and this version cannot work with \
+             it. Run the newer version, or restore a backup."
         ),
+        MigrateError::VersionMismatch(1) => "The database was created by a version of Offprint before 0.1.0, which cannot \
+             be upgraded. Use an empty database (DATABASE_URL), or an empty data folder (OFFPRINT_DATA_DIR), and upload \
+             the assets again."
+            .to_owned(),
         MigrateError::VersionMismatch(version) => {
             format!(
-                "Step {version} in the database is not the one of this version. Run the version that made it, or restore a backup."
+                "Migration {version} in the database differs from the one of this version. Run the version that migrated \
+                 the database, or restore a backup."
             )
         }
-        other if is_of_another_session(&other) => {
-            "A pooler before Postgres gives each statement another connection (PgBouncer with pool_mode=transaction or \
-             statement). Set pool_mode=session for Offprint, or let DATABASE_URL name Postgres itself."
+        error if is_of_another_session(&error) => {
+            "A connection pooler in front of Postgres runs each statement on another connection (PgBouncer with \
+             pool_mode=transaction or statement). Set pool_mode=session for Offprint, or connect DATABASE_URL to Postgres \
+             directly."
                 .to_owned()
         }
-        other => format!("The tables could not be brought up to date: {other}."),
+        error => format!("The database could not be migrated: {error}."),
     };
-    Refusal::new(Code::Unavailable, detail)
+    CliError::new(Code::Unavailable, detail)
 }
 
-/// Whether a statement that was prepared is missing, or one is there that we did not prepare.
+/// Whether a prepared statement is missing, or one exists that we did not prepare: the connection is not ours alone.
 fn is_of_another_session(error: &MigrateError) -> bool {
-    const TAKEN_OR_MISSING: [&str; 2] = ["42P05", "26000"];
+    const PREPARED_STATEMENT_SQLSTATES: [&str; 2] = ["42P05", "26000"];
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else { return false };
-    error.as_database_error().and_then(|said| said.code()).is_some_and(|code| TAKEN_OR_MISSING.contains(&&*code))
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| PREPARED_STATEMENT_SQLSTATES.contains(&&*code))
 }

@@ -1,14 +1,18 @@
-//! The subcommands. Each file is one of them: its arguments and what it does.
+//! The command line. Each file is a subcommand: its arguments and what it does. Everything else may be used from here,
+//! and nothing uses this module but `main`.
 //!
-//! Exit codes: 0, done; 2, a problem, told as one JSON object on stderr; 64, wrong use.
+//! Exit codes: 0: done. 2: a problem, printed as one JSON object on stderr. 64: wrong usage.
 
 pub mod admin;
 mod check;
 mod client;
+mod database;
 mod demo;
+mod environment;
 mod export;
 mod import_presets;
 mod migrate;
+mod modifier_args;
 mod openapi;
 mod push;
 mod render;
@@ -16,106 +20,118 @@ mod render_worker;
 pub mod samples;
 mod serve;
 mod test_postgres;
-mod wish;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde::Serialize;
 
-use crate::code::Code;
+use offprint_core::Code;
 
-/// Exports many stored pictures at once: upload assets, order them as originals or converted, fetch files or one zip.
+/// Exports many stored images in one job: upload assets, create an export job for originals or converted files, download
+/// single files or one zip.
 #[derive(Parser)]
 #[command(name = "offprint", version, max_term_width = 110)]
-struct Arguments {
+struct CliArgs {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum CliCommand {
     /// Runs the service: the HTTP API, the workers, and a private Postgres unless DATABASE_URL is given.
-    Serve(serve::Arguments),
-    /// Brings the database to this version's tables.
-    Migrate(migrate::Arguments),
+    Serve(serve::ServeArgs),
+    /// Migrates the database to the schema of this version.
+    Migrate(migrate::MigrateArgs),
     /// Prints the OpenAPI document.
     Openapi,
-    /// Renders one picture, without database or service.
-    Render(render::Arguments),
-    /// Says what a modifier means, command by command, without rendering.
-    Check(check::Arguments),
-    /// Uploads folders of files to a running service; what is already there is skipped.
-    Push(push::Arguments),
-    /// Orders an export of a folder from a running service and downloads its zip.
-    Export(export::Arguments),
-    /// Looks after an installation.
-    Admin(admin::Arguments),
-    /// Renders what the service tells it, for the service alone.
+    /// Renders one image, without a database or service.
+    Render(render::RenderArgs),
+    /// Explains what a modifier does, command by command, without rendering.
+    Check(check::CheckArgs),
+    /// Uploads folders of files to a running service. Files that are already there are skipped.
+    Push(push::PushArgs),
+    /// Creates an export job for a folder of a running service, waits for it and downloads its zip.
+    Export(export::ExportArgs),
+    /// Administers an installation: API keys, limits, image presets, storage.
+    Admin(admin::AdminArgs),
+    /// Renders images for the service, which starts it.
     #[command(hide = true)]
-    RenderWorker(render_worker::Arguments),
-    /// Runs a service and shows the main job with checks, for script/demo.
+    RenderWorker(render_worker::RenderWorkerArgs),
+    /// Runs a service, goes through an export and checks the results, for script/demo.
     #[command(hide = true)]
-    Demo(demo::Arguments),
-    /// Runs a command with a Postgres that is thrown away afterwards, for script/test.
+    Demo(demo::DemoArgs),
+    /// Runs a command with a temporary Postgres, for script/test.
     #[command(hide = true)]
-    TestPostgres(test_postgres::Arguments),
+    TestPostgres(test_postgres::TestPostgresArgs),
 }
 
-/// Why a subcommand could not do its work. Printed as one JSON object on stderr.
+impl CliCommand {
+    /// Whether settings are read from environment variables, so that unknown ones must be refused.
+    fn reads_environment(&self) -> bool {
+        !matches!(self, Self::Openapi | Self::RenderWorker(_) | Self::TestPostgres(_))
+    }
+}
+
+/// Why a subcommand failed. Printed as one JSON object on stderr.
 #[derive(Debug, Serialize)]
-pub struct Refusal {
-    /// From the one list of codes.
+pub struct CliError {
     pub code: Code,
-    /// A sentence: what, where and the remedy.
+    /// What is wrong, where, and the remedy.
     pub detail: String,
-    /// Each mistake on its own, where there are several.
+    /// The single errors, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<serde_json::Value>,
 }
 
-impl Refusal {
-    /// A refusal without a list of single mistakes.
+impl CliError {
+    /// An error without a list of single errors.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), errors: Vec::new() }
     }
 }
 
 /// Prints one line of JSON.
-fn print_json(value: &impl Serialize) -> Result<(), Refusal> {
-    let line = serde_json::to_string(value).map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
+fn print_json(value: &impl Serialize) -> Result<(), CliError> {
+    let line = serde_json::to_string(value).map_err(|error| CliError::new(Code::Internal, error.to_string()))?;
     println!("{line}");
     Ok(())
 }
 
-/// Reads the arguments, runs the subcommand, says how it ended.
-pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+/// Parses the arguments, runs the subcommand and reports an error.
+pub fn run_cli() -> ExitCode {
+    let arguments = match CliArgs::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // --help and --version come here too: they are printed on stdout and are no mistake.
+            // --help and --version end here too. They are printed on stdout and are not errors.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS };
         }
     };
-    let done = match arguments.command {
-        Command::Serve(arguments) => serve::run(arguments),
-        Command::Migrate(arguments) => migrate::run(arguments),
-        Command::Openapi => openapi::run(),
-        Command::Render(arguments) => render::run(arguments),
-        Command::Check(arguments) => check::run(arguments),
-        Command::RenderWorker(arguments) => render_worker::run(arguments),
-        Command::Push(arguments) => push::run(arguments),
-        Command::Export(arguments) => export::run(arguments),
-        Command::Admin(arguments) => admin::run(arguments),
-        Command::Demo(arguments) => demo::run(arguments),
-        Command::TestPostgres(arguments) => test_postgres::run(arguments),
-    };
-    match done {
+    let command = arguments.command;
+    let environment =
+        if command.reads_environment() { environment::check_environment(&CliArgs::command()) } else { Ok(()) };
+    match environment.and_then(|()| run_command(command)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(refusal) => {
-            eprintln!("{}", serde_json::to_string(&refusal).unwrap_or_else(|_| refusal.detail.clone()));
+        Err(error) => {
+            eprintln!("{}", serde_json::to_string(&error).unwrap_or_else(|_| error.detail.clone()));
             ExitCode::from(2)
         }
+    }
+}
+
+fn run_command(command: CliCommand) -> Result<(), CliError> {
+    match command {
+        CliCommand::Serve(arguments) => serve::run_serve(arguments),
+        CliCommand::Migrate(arguments) => migrate::run_migrate(arguments),
+        CliCommand::Openapi => openapi::run_openapi(),
+        CliCommand::Render(arguments) => render::run_render(arguments),
+        CliCommand::Check(arguments) => check::run_check(arguments),
+        CliCommand::RenderWorker(arguments) => render_worker::run_render_worker(arguments),
+        CliCommand::Push(arguments) => push::run_push(arguments),
+        CliCommand::Export(arguments) => export::run_export(arguments),
+        CliCommand::Admin(arguments) => admin::run_admin(arguments),
+        CliCommand::Demo(arguments) => demo::run_demo(arguments),
+        CliCommand::TestPostgres(arguments) => test_postgres::run_test_postgres(arguments),
     }
 }

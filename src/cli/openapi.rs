@@ -1,10 +1,9 @@
-//! `offprint openapi`: prints the document, as it is served and committed.
+//! `offprint openapi`: prints the OpenAPI document, as it is served and committed.
 
-use super::Refusal;
-use crate::api::document;
+use super::CliError;
+use crate::http::document;
 
-/// Prints the document on stdout.
-pub fn run() -> Result<(), Refusal> {
-    print!("{}", document::text());
+pub fn run_openapi() -> Result<(), CliError> {
+    print!("{}", document::get_document_json());
     Ok(())
 }

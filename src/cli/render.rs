@@ -1,38 +1,42 @@
-//! `offprint render`: one picture, with the code and the defaults of the service, without database or service.
+//! `offprint render`: renders one image with the code and the defaults of the service, without a database or service.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::wish::Wish;
-use super::{Refusal, print_json};
-use crate::export::modifier::code;
-use crate::language::Complaint;
-use crate::render::{self, Files, Header, Limits, Plan, Warning};
+use super::modifier_args::ModifierArgs;
+use super::{CliError, print_json};
+use crate::jobs::rendition_resolver::to_code;
+use offprint_imaging::ImageHeader;
+use offprint_imaging::RenderLimits;
+use offprint_imaging::RenderPlan;
+use offprint_imaging::RenderWarning;
+use offprint_imaging::SourceFiles;
+use offprint_modifiers::Diagnostic;
 
 /// Arguments of `offprint render`.
 #[derive(clap::Args)]
-pub struct Arguments {
-    /// The picture to render.
+pub struct RenderArgs {
+    /// The image to render.
     #[arg(long, value_name = "FILE")]
     source: PathBuf,
 
     #[command(flatten)]
-    wish: Wish,
+    modifier_args: ModifierArgs,
 
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Prints the plan as JSON first: decoder shrink, steps, estimated memory.
+    /// Print the plan as JSON first: decoder shrink, steps, estimated memory.
     #[arg(long)]
     explain: bool,
 }
 
-/// What `offprint render` says of its picture.
+/// The result, printed as JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Said {
+struct RenderSummary {
     width: u32,
     height: u32,
     format: &'static str,
@@ -40,31 +44,32 @@ struct Said {
     bytes: u64,
     file_name: String,
     plan: String,
-    warnings: Vec<Warning>,
+    warnings: Vec<RenderWarning>,
 }
 
 /// Renders and prints one JSON line.
-pub fn run(arguments: Arguments) -> Result<(), Refusal> {
+pub fn run_render(arguments: RenderArgs) -> Result<(), CliError> {
     let name = arguments.source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let library = arguments.wish.profiles();
-    let understood = arguments.wish.understand(&name, &library)?;
-    let recipe = &understood.recipe;
-    let header: Header = render::probe(&arguments.source).map_err(refused)?;
-    let files = Files { source: arguments.source, objects: arguments.wish.files(&understood) };
-    let profiles = library.fetch([recipe]).map_err(refused)?;
-    let plan = Plan::of(recipe, &header, &files.headers(), &Limits::default(), &profiles).map_err(refused)?;
+    let library = arguments.modifier_args.read_profiles();
+    let resolved = arguments.modifier_args.resolve(&name, &library)?;
+    let recipe = &resolved.recipe;
+    let header: ImageHeader = offprint_imaging::read_image_header(&arguments.source).map_err(to_cli_error)?;
+    let files = SourceFiles { source: arguments.source, objects: arguments.modifier_args.files(&resolved) };
+    let profiles = library.fetch([recipe]).map_err(to_cli_error)?;
+    let plan = RenderPlan::new(recipe, &header, &files.read_headers(), &RenderLimits::default(), &profiles)
+        .map_err(to_cli_error)?;
     if arguments.explain {
         print_json(&plan)?;
     }
-    let rendered = render::render(&plan, &files, &arguments.output).map_err(refused)?;
-    let mut warnings: Vec<Warning> = understood.warnings.iter().map(remark).collect();
+    let rendered = offprint_imaging::render_image(&plan, &files, &arguments.output).map_err(to_cli_error)?;
+    let mut warnings: Vec<RenderWarning> = resolved.warnings.iter().map(to_warning).collect();
     warnings.extend(rendered.warnings);
     let format = recipe.format();
-    print_json(&Said {
+    print_json(&RenderSummary {
         width: rendered.width,
         height: rendered.height,
         format: format.name(),
-        mime: format.mime(),
+        mime: format.media_type(),
         bytes: rendered.bytes,
         file_name: name + format.extension(),
         plan: rendered.plan,
@@ -72,10 +77,10 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     })
 }
 
-fn remark(complaint: &Complaint) -> Warning {
-    Warning::new(code(complaint.kind), complaint.to_string())
+fn to_warning(diagnostic: &Diagnostic) -> RenderWarning {
+    RenderWarning::new(to_code(diagnostic.kind), diagnostic.to_string())
 }
 
-fn refused(failure: render::Failure) -> Refusal {
-    Refusal::new(failure.code, failure.detail)
+fn to_cli_error(error: offprint_imaging::RenderError) -> CliError {
+    CliError::new(error.code, error.detail)
 }

@@ -1,35 +1,34 @@
-//! `offprint render-worker`: what the service starts to render in. Not for people.
+//! `offprint render-worker`: the sandboxed process in which the service renders. Started by the service only.
 
 use std::path::PathBuf;
 
-use super::Refusal;
-use crate::code::Code;
-use crate::render::Fault;
-use crate::render::pool;
+use super::CliError;
+use offprint_core::Code;
+use offprint_sandbox::FaultInjection;
 
 /// Arguments of `offprint render-worker`.
 #[derive(clap::Args)]
-pub struct Arguments {
-    /// The folder that the process may use.
+pub struct RenderWorkerArgs {
+    /// The only folder that the process may use.
     #[arg(long)]
     scratch: PathBuf,
 
-    /// Most bytes of address space.
+    /// Maximum bytes of address space.
     #[arg(long)]
     memory: u64,
 
-    /// Most bytes of a file.
+    /// Maximum bytes of a file.
     #[arg(long)]
     file: u64,
 
-    /// What goes wrong, for tests.
+    /// A fault to simulate, for tests.
     #[arg(long)]
-    fault: Option<Fault>,
+    fault: Option<FaultInjection>,
 }
 
 /// Renders until stdin ends.
-pub fn run(arguments: Arguments) -> Result<(), Refusal> {
-    let Arguments { scratch, memory, file, fault } = arguments;
-    pool::serve(&scratch, memory, file, fault)
-        .map_err(|error| Refusal::new(Code::Unavailable, format!("The service does not answer any more: {error}.")))
+pub fn run_render_worker(arguments: RenderWorkerArgs) -> Result<(), CliError> {
+    let RenderWorkerArgs { scratch, memory, file, fault } = arguments;
+    offprint_sandbox::run_render_worker(&scratch, memory, file, fault)
+        .map_err(|error| CliError::new(Code::Unavailable, format!("The connection to the service broke: {error}.")))
 }

@@ -1,7 +1,9 @@
 //! `offprint serve`: the HTTP API, the workers, and a private Postgres unless a database is given.
+//!
+//! Begin reading at [`run_serve`]; [`serve_with_database`] starts the parts in order and stops them in reverse. Everything
+//! that can be wrong with a setting is found before the service listens, and the process ends with a sentence that says so.
 
 use std::net::{SocketAddr, TcpListener};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,191 +14,175 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::Refusal;
-use crate::code::Code;
-use crate::db::cluster::{self, Cluster};
+use super::CliError;
+use super::database::{read_connect_options, wait_for_database};
+use crate::app;
+use crate::app::AppState;
+use crate::app::RenderPools;
+use crate::app::signal_relay;
 use crate::db::{self, PgPool};
-use crate::export::Callbacks;
+use crate::http;
 use crate::id::WorkerId;
-use crate::language::Attributes;
+use crate::jobs::CallbackPolicy;
 use crate::notify::Mailer;
-use crate::notify::webhook::Courier;
-use crate::render::Library;
-use crate::settings::{Auth, Role, Settings};
-use crate::state::{self, Renders, State, post};
-use crate::storage::{self, Environment, Storage};
-use crate::{api, telemetry, worker};
+use crate::notify::webhook::WebhookSender;
+use crate::settings::{AuthMode, DatabaseSettings, ModifierSettings, Role, Settings, StorageSettings};
+use crate::telemetry;
+use crate::worker;
+use offprint_core::Code;
+use offprint_embedded_postgres::EmbeddedPostgres;
+use offprint_imaging::ProfileLibrary;
+use offprint_modifiers::Attributes;
+use offprint_storage::EnvironmentVariables;
+use offprint_storage::Storage;
 
 /// Arguments of `offprint serve`.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct ServeArgs {
     #[command(flatten)]
-    settings: Settings,
+    settings: Box<Settings>,
 }
 
-/// Runs until SIGTERM or SIGINT: then takes no new work, ends or gives back what runs, and exits with 0.
-pub fn run(arguments: Arguments) -> Result<(), Refusal> {
-    let settings = arguments.settings;
-    telemetry::start(settings.log_json);
-    let settings = settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
-    guard(&settings)?;
-    let runtime =
-        tokio::runtime::Runtime::new().map_err(|error| unavailable("The runtime could not be started", &error))?;
-    runtime.block_on(serve(settings))
+/// Runs until SIGTERM or SIGINT. Then it takes no new work, finishes or gives back the items in progress, and exits with 0.
+pub fn run_serve(arguments: ServeArgs) -> Result<(), CliError> {
+    let settings = *arguments.settings;
+    telemetry::init_logging(settings.log_json);
+    let settings = settings.with_secrets().map_err(|error| CliError::new(Code::InvalidValue, error))?;
+    check_network_access(&settings)?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| to_unavailable_error("The async runtime could not be started", &error))?;
+    runtime.block_on(serve_until_stopped(settings))
 }
 
-/// Beyond loopback keys are needed, or a word that nobody says by accident.
-fn guard(settings: &Settings) -> Result<(), Refusal> {
-    let open = settings.bind.ip().is_loopback() || settings.asks_for_keys() || settings.auth == Auth::OpenOnNetwork;
+/// Refuses to serve a network without API keys, unless the settings say so in a word that nobody sets by accident.
+fn check_network_access(settings: &Settings) -> Result<(), CliError> {
+    let open =
+        settings.bind.ip().is_loopback() || settings.is_key_required() || settings.auth == AuthMode::OpenOnNetwork;
     if open {
         return Ok(());
     }
     let detail = format!(
-        "{} can be reached from other machines, and anyone could use the service. Set OFFPRINT_AUTH=keys (and make a key \
-         with `offprint admin create-key`) or OFFPRINT_API_KEY, or listen on 127.0.0.1, or set OFFPRINT_AUTH=open-on-network if everyone on that network may do everything.",
+        "Other machines can reach {}, and without API keys anyone could use the service. Set OFFPRINT_AUTH=keys (and \
+         create a key with `offprint admin create-key`) or OFFPRINT_API_KEY, or listen on 127.0.0.1. Set \
+         OFFPRINT_AUTH=open-on-network if everyone on that network may do everything.",
         settings.bind
     );
-    Err(Refusal::new(Code::Unauthenticated, detail))
+    Err(CliError::new(Code::Unauthenticated, detail))
 }
 
-async fn serve(settings: Settings) -> Result<(), Refusal> {
-    let metrics = telemetry::metrics().map_err(|error| unavailable("Metrics could not be started", &error))?;
-    std::fs::create_dir_all(&settings.data_dir).map_err(|error| {
-        unavailable(&format!("The data folder {} could not be made", settings.data_dir.display()), &error)
+async fn serve_until_stopped(settings: Settings) -> Result<(), CliError> {
+    let metrics = telemetry::install_metrics()
+        .map_err(|error| to_unavailable_error("Metrics could not be initialised", &error))?;
+    let data_dir = &settings.database.data_dir;
+    std::fs::create_dir_all(data_dir).map_err(|error| {
+        to_unavailable_error(&format!("The data folder {} could not be created", data_dir.display()), &error)
     })?;
-    let (options, cluster) = database(&settings).await?;
-    let ended = with_database(settings, options, metrics).await;
-    if let Some(cluster) = cluster
-        && let Err(error) = cluster.stop().await
+    let (options, private_postgres) = open_database(&settings).await?;
+    let result = serve_with_database(settings, options, metrics).await;
+    if let Some(postgres) = private_postgres
+        && let Err(error) = postgres.stop().await
     {
-        warn!(error = %error, "The private Postgres did not stop: {error}");
+        warn!(error = %error, "The private Postgres could not be stopped: {error}");
     }
-    ended
+    result
 }
 
 /// The database that is given, or a private one.
-async fn database(settings: &Settings) -> Result<(PgConnectOptions, Option<Cluster>), Refusal> {
+async fn open_database(settings: &Settings) -> Result<(PgConnectOptions, Option<EmbeddedPostgres>), CliError> {
     // The private Postgres belongs to the process that answers HTTP; workers on the same data folder join it.
-    if settings.database_url.is_some() || settings.role == Role::Worker {
-        return Ok((options(settings)?, None));
+    if settings.database.database_url.is_some() || settings.role == Role::Worker {
+        return Ok((read_connect_options(&settings.database)?, None));
     }
-    let cluster =
-        Cluster::start(&settings.data_dir).await.map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?;
-    Ok((cluster.connect_options(), Some(cluster)))
+    let postgres = EmbeddedPostgres::start(&settings.database.data_dir)
+        .await
+        .map_err(|error| CliError::new(Code::Unavailable, error.to_string()))?;
+    Ok((postgres.connect_options(), Some(postgres)))
 }
 
-/// How to connect to the database: the one that is given, or the private one that `serve` runs.
-pub fn options(settings: &Settings) -> Result<PgConnectOptions, Refusal> {
-    match &settings.database_url {
-        Some(url) => PgConnectOptions::from_str(url).map_err(|_| {
-            Refusal::new(
-                Code::InvalidValue,
-                "DATABASE_URL is not a Postgres URL, such as postgres://user:password@host:5432/name.",
-            )
-        }),
-        None => {
-            cluster::running(&settings.data_dir).map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))
-        }
-    }
-}
+/// Database connections for requests.
+const MAX_REQUEST_CONNECTIONS: u32 = 10;
 
-/// How many connections requests have.
-const REQUESTS: u32 = 10;
-
-/// The service works without the second wall between companies, and says so.
-async fn say_if_walls_lack(system: &PgPool) {
-    if matches!(db::wall::stands(system).await, Ok(false)) {
+/// Without row-level security only the queries' own conditions keep companies apart. The service works, and says so.
+async fn warn_without_row_level_security(system: &PgPool) {
+    if matches!(db::row_level_security::is_row_level_security_enforced(system).await, Ok(false)) {
         warn!(
-            "The database's role is a superuser or bypasses row-level security: one wall stands between companies, not \
-             two. Let DATABASE_URL name a role of its own that owns its database (docs/OPERATIONS.md, The database's role)."
+            "The database role is a superuser or bypasses row-level security, so the database does not check that \
+             companies stay apart. Use a separate role that owns its database in DATABASE_URL (docs/OPERATIONS.md, The \
+             database's role)."
         );
     }
 }
 
-async fn with_database(
+async fn serve_with_database(
     mut settings: Settings,
     options: PgConnectOptions,
     metrics: PrometheusHandle,
-) -> Result<(), Refusal> {
-    // One connection for each item that is worked on, one that listens, the chores and looking at keys.
-    let system = db::system(options.clone(), 5 + 2 * state::slots(&settings) as u32);
-    reach(&system).await?;
-    super::migrate::on_start(&system, settings.migrate).await?;
-    say_if_walls_lack(&system).await;
-    let listener = listener(settings.bind)?;
-    open_more_files();
-    // The port that the system chose, where 0 was asked for.
+) -> Result<(), CliError> {
+    // One connection for each item in progress and its heartbeat, and 5 for notifications, background tasks and API keys.
+    let system = db::open_system_pool(options.clone(), 5 + 2 * app::get_render_slots(&settings) as u32);
+    wait_for_database(&system, &options).await?;
+    super::migrate::migrate_on_start(&system, settings.migrate).await?;
+    warn_without_row_level_security(&system).await;
+    let listener = bind_listener(settings.bind)?;
+    raise_open_file_limit();
+    // With port 0 the system has chosen one.
     settings.bind = listener.local_addr().unwrap_or(settings.bind);
-    let state = state(settings, (db::pool(options, REQUESTS), system), metrics).await?;
-    let server = server(listener, &state)?;
-    let numbers = numbers(&state)?;
+    let state =
+        build_state(settings, (db::open_request_pool(options, MAX_REQUEST_CONNECTIONS), system), metrics).await?;
+    let server = build_server(listener, &state)?;
+    let metrics_server = build_metrics_server(&state)?;
     hint_at_keys(&state).await;
-    let stopping = tokio::spawn(stop_on_signal(state.closing.clone(), server.handle()));
-    let numbers = numbers.map(|numbers| (numbers.handle(), tokio::spawn(numbers)));
-    let beside = [tokio::spawn(post::run(state.clone())), tokio::spawn(keep_up(state.metrics.clone()))];
-    let workers = state.settings.role.works().then(|| tokio::spawn(worker::run(state.clone())));
+    let signal_task = tokio::spawn(stop_on_signal(state.closing.clone(), server.handle()));
+    let metrics_server = metrics_server.map(|server| (server.handle(), tokio::spawn(server)));
+    let background_tasks = [
+        tokio::spawn(signal_relay::run_signal_relay(state.clone())),
+        tokio::spawn(run_metrics_upkeep(state.metrics.clone())),
+    ];
+    let workers = state.settings.role.is_worker().then(|| tokio::spawn(worker::run_workers(state.clone())));
     info!("Offprint {} answers at {}", env!("CARGO_PKG_VERSION"), state.public_url());
-    let ended = server.await;
+    let result = server.await;
     state.closing.cancel();
     if let Some(workers) = workers
         && let Err(error) = workers.await
     {
-        warn!(error = %error, "The workers ended with a panic: {error}");
+        warn!(error = %error, "The workers panicked: {error}");
     }
-    stopping.abort();
-    if let Some((handle, _)) = numbers {
+    signal_task.abort();
+    if let Some((handle, _)) = metrics_server {
         handle.stop(false).await;
     }
-    beside.iter().for_each(tokio::task::JoinHandle::abort);
+    background_tasks.iter().for_each(tokio::task::JoinHandle::abort);
     tokio::join!(state.db.close(), state.system.close());
     info!("Offprint has stopped");
-    ended.map_err(|error| unavailable("The server ended", &error))
+    result.map_err(|error| to_unavailable_error("The HTTP server failed", &error))
 }
 
-/// Sorts measured seconds into their buckets, or each would be kept by itself until somebody looks.
-async fn keep_up(metrics: PrometheusHandle) {
+/// Sorts measured durations into their histogram buckets. Without it each would be kept until `/metrics` is read.
+async fn run_metrics_upkeep(metrics: PrometheusHandle) {
     loop {
         tokio::time::sleep(Duration::from_secs(5)).await;
         metrics.run_upkeep();
     }
 }
 
-/// Waits a little for a database that is still starting, as it does beside us in a container.
-async fn reach(pool: &PgPool) -> Result<(), Refusal> {
-    let mut tries = 0;
-    loop {
-        match db::ping(pool).await {
-            Ok(()) => return Ok(()),
-            Err(error) if tries >= 15 => {
-                return Err(Refusal::new(
-                    Code::Unavailable,
-                    format!("{error}. Check DATABASE_URL and that Postgres runs."),
-                ));
-            }
-            Err(error) => {
-                tries += 1;
-                info!(error = %error, "Waiting for the database ({tries})");
-                tokio::time::sleep(Duration::from_secs(2)).await;
-            }
-        }
-    }
-}
-
-async fn state(
+async fn build_state(
     settings: Settings,
     (db, system): (PgPool, PgPool),
     metrics: PrometheusHandle,
-) -> Result<State, Refusal> {
-    let mailer = Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, settings.data_dir.join("mail"))
-        .map_err(|error| Refusal::new(Code::InvalidValue, error.to_string()))?;
-    let callbacks = Callbacks { http: settings.webhook_http, networks: settings.webhook_networks.clone() };
-    let storage = storage(&settings).await?;
-    let profiles = Library::read(&settings.icc_dir);
-    let attributes = attributes(&settings, &profiles)?;
-    let renders = renders(&settings, &profiles).await?;
-    let company =
-        db::company::default(&system).await.map_err(|error| unavailable("The company could not be read", &error))?;
-    Ok(State {
+) -> Result<AppState, CliError> {
+    let mailer =
+        Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, settings.database.data_dir.join("mail"))
+            .map_err(|error| CliError::new(Code::InvalidValue, error.to_string()))?;
+    let callbacks =
+        CallbackPolicy { allow_http: settings.webhook_http, allowed_networks: settings.webhook_networks.clone() };
+    let storage = connect_storage(&settings.database, &settings.storage).await?;
+    let profiles = ProfileLibrary::read(&settings.modifiers.icc_dir);
+    let attributes = build_attributes(&settings.modifiers, &profiles)?;
+    let renders = start_render_pools(&settings, &profiles).await?;
+    let company = db::company::ensure_default_company(&system)
+        .await
+        .map_err(|error| to_unavailable_error("The default company could not be read", &error))?;
+    Ok(AppState {
         settings: Arc::new(settings),
         db,
         system,
@@ -204,156 +190,158 @@ async fn state(
         company,
         keys: Default::default(),
         worker: WorkerId::new(),
-        work: Default::default(),
-        news: Default::default(),
-        orders: Default::default(),
-        live: Default::default(),
-        seats: Default::default(),
+        work_available: Default::default(),
+        job_changes: Default::default(),
+        job_signals: Default::default(),
+        live_jobs: Default::default(),
+        stream_limiter: Default::default(),
         profiles,
         attributes: Arc::new(attributes),
-        renders,
+        render_pools: renders,
         mailer: Arc::new(mailer),
-        courier: Arc::new(Courier::new(callbacks)),
+        webhook_sender: Arc::new(WebhookSender::new(callbacks)),
         metrics,
-        meter: Default::default(),
-        refusals: Default::default(),
-        own_running: Default::default(),
+        rate_limiter: Default::default(),
+        refusal_limiter: Default::default(),
+        has_own_running_limits: Default::default(),
         closing: CancellationToken::new(),
     })
 }
 
-/// The storage, after a sign of life: a wrong address or key shall be told at once, not by the first upload.
-async fn storage(settings: &Settings) -> Result<Storage, Refusal> {
-    let storage = open_storage(settings)?;
+/// The storage, once it has answered: a wrong address or key should stop the start, not fail the first upload.
+async fn connect_storage(database: &DatabaseSettings, settings: &StorageSettings) -> Result<Storage, CliError> {
+    const MAX_STORAGE_TRIES: u32 = 5;
+    let storage = open_storage(database, settings)?;
     let mut tries = 0;
     while let Err(error) = storage.ping().await {
         tries += 1;
-        if tries > 5 {
+        if tries > MAX_STORAGE_TRIES {
             let remedy = "Check OFFPRINT_STORAGE_URL, its credentials and AWS_ENDPOINT_URL";
-            return Err(Refusal::new(Code::Unavailable, format!("{error}. {remedy}.")));
+            return Err(CliError::new(Code::Unavailable, format!("{error}. {remedy}.")));
         }
-        info!(error = %error, "Waiting for the storage ({tries})");
+        info!(error = %error, "Waiting for the storage (try {tries} of {MAX_STORAGE_TRIES}): {error}");
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
     Ok(storage)
 }
 
-/// The storage as the settings say, without asking it anything.
-pub fn open_storage(settings: &Settings) -> Result<Storage, Refusal> {
-    let opened = match &settings.storage_url {
-        Some(url) => Storage::at(url, &environment(), &settings.data_dir, settings.storage_timeout),
-        None => Storage::open(&settings.data_dir),
+/// The storage that the settings name. Nothing is sent to it yet.
+pub fn open_storage(database: &DatabaseSettings, settings: &StorageSettings) -> Result<Storage, CliError> {
+    let storage = match &settings.storage_url {
+        Some(url) => Storage::connect(url, &read_environment(), &database.data_dir, settings.storage_timeout),
+        None => Storage::open(&database.data_dir),
     };
-    opened.map_err(|error| match error {
-        storage::Error::Address(detail) => Refusal::new(Code::InvalidValue, detail),
-        error => unavailable("The storage could not be opened", &error),
+    storage.map_err(|error| match error {
+        offprint_storage::StorageError::InvalidAddress(detail) => CliError::new(Code::InvalidValue, detail),
+        error => to_unavailable_error("The storage could not be opened", &error),
     })
 }
 
-/// The environment as far as it is text.
-pub fn environment() -> Environment {
+/// The environment variables that are Unicode.
+pub fn read_environment() -> EnvironmentVariables {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }
 
-/// What holds where modifiers are silent.
-pub fn attributes(settings: &Settings, profiles: &Library) -> Result<Attributes, Refusal> {
+/// The default Image Serving attributes.
+pub fn build_attributes(settings: &ModifierSettings, profiles: &ProfileLibrary) -> Result<Attributes, CliError> {
     let mut attributes = Attributes { profiles: profiles.names().clone(), ..Attributes::default() };
-    attributes.set_all(&settings.attributes).map_err(|fault| {
-        Refusal::new(Code::InvalidValue, format!("OFFPRINT_ATTRIBUTES: {} {}", fault.detail, fault.remedy))
+    attributes.set_all(&settings.attributes).map_err(|error| {
+        CliError::new(Code::InvalidValue, format!("OFFPRINT_ATTRIBUTES: {} {}", error.detail, error.remedy))
     })?;
     Ok(attributes)
 }
 
-/// The render processes: one is started now, because a service that cannot render shall say so at once.
-async fn renders(settings: &Settings, profiles: &Library) -> Result<Renders, Refusal> {
-    // Not by its name: that may be another version's by the time the next process is started.
-    let renders = Renders::open(settings, profiles.clone(), "/proc/self/exe".into(), None)
-        .map_err(|error| unavailable("The folder for renders could not be made", &error))?;
+/// The render processes. One is started at once, so that a service that cannot render does not start.
+async fn start_render_pools(settings: &Settings, profiles: &ProfileLibrary) -> Result<RenderPools, CliError> {
+    // Not by its path: after an upgrade in place another version may be there when the next process starts.
+    let renders = RenderPools::open(settings, profiles.clone(), "/proc/self/exe".into(), None)
+        .map_err(|error| to_unavailable_error("The folder of the render processes could not be created", &error))?;
     let confinement =
-        renders.items.confinement().await.map_err(|failure| Refusal::new(failure.code, failure.detail))?;
+        renders.items.confinement().await.map_err(|failure| CliError::new(failure.code, failure.detail))?;
     info!(
         address_space = confinement.address_space,
         cpu = confinement.cpu,
         parent_death = confinement.parent_death,
         landlock_files = confinement.landlock_files,
         landlock_network = confinement.landlock_network,
-        "Pictures are rendered in processes of their own; true is what this kernel confines them by"
+        "Images are rendered in sandboxed processes; `true` marks the limits that this kernel enforces"
     );
     Ok(renders)
 }
 
-fn listener(bind: SocketAddr) -> Result<TcpListener, Refusal> {
+fn bind_listener(bind: SocketAddr) -> Result<TcpListener, CliError> {
     TcpListener::bind(bind).map_err(|error| {
-        let remedy = "Stop what listens there, or set OFFPRINT_BIND to another port.";
-        Refusal::new(Code::Unavailable, format!("{bind} cannot be listened on: {error}. {remedy}"))
+        let remedy = "Stop the program that listens there, or set OFFPRINT_BIND to another port.";
+        CliError::new(Code::Unavailable, format!("Cannot listen on {bind}: {error}. {remedy}"))
     })
 }
 
-/// Takes as many files and connections as the system lets us have. A slow upload holds two, and the usual 1024 are few.
-fn open_more_files() {
+/// Raises the limit of open files to what the system allows, at most 65,536: a slow upload holds two, and the usual 1024
+/// are few.
+fn raise_open_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(
         Resource::Nofile,
         Rlimit { current: limit.maximum.map(|most| most.min(1 << 16)).or(Some(1 << 16)), ..limit },
     ) {
-        warn!(error = %error, "The limit of open files could not be raised: {error}");
+        warn!(error = %error, "The limit of open files could not be raised: {error}. Many connections at once may fail.");
     }
 }
 
-fn server(listener: TcpListener, state: &State) -> Result<actix_web::dev::Server, Refusal> {
-    let (state, head_timeout) = (state.clone(), state.settings.head_timeout);
-    let server = HttpServer::new(move || api::app(state.clone()))
-        .client_request_timeout(head_timeout)
+fn build_server(listener: TcpListener, state: &AppState) -> Result<actix_web::dev::Server, CliError> {
+    let (state, header_timeout) = (state.clone(), state.settings.header_timeout);
+    let server = HttpServer::new(move || http::build_app(state.clone()))
+        .client_request_timeout(header_timeout)
         .shutdown_timeout(20)
         .disable_signals()
         .listen(listener)
-        .map_err(|error| unavailable("The address cannot be listened on", &error))?;
+        .map_err(|error| to_unavailable_error("Cannot listen on OFFPRINT_BIND", &error))?;
     Ok(server.run())
 }
 
-/// What answers at the address for those who look after the service, where there is one.
-fn numbers(state: &State) -> Result<Option<actix_web::dev::Server>, Refusal> {
+/// The server for metrics and health without an API key, where OFFPRINT_METRICS_BIND is set.
+fn build_metrics_server(state: &AppState) -> Result<Option<actix_web::dev::Server>, CliError> {
     let Some(bind) = state.settings.metrics_bind else { return Ok(None) };
     let listener = TcpListener::bind(bind).map_err(|error| {
-        let remedy = "Set OFFPRINT_METRICS_BIND to an address and port that are free.";
-        Refusal::new(Code::Unavailable, format!("{bind} cannot be listened on: {error}. {remedy}"))
+        let remedy = "Set OFFPRINT_METRICS_BIND to a free address and port.";
+        CliError::new(Code::Unavailable, format!("Cannot listen on {bind}: {error}. {remedy}"))
     })?;
-    let at = listener.local_addr().unwrap_or(bind);
+    let address = listener.local_addr().unwrap_or(bind);
     let state = state.clone();
-    let server = HttpServer::new(move || api::numbers(state.clone()))
+    let server = HttpServer::new(move || http::build_health_app(state.clone()))
         .workers(1)
         .disable_signals()
         .listen(listener)
-        .map_err(|error| unavailable("The address for metrics cannot be listened on", &error))?;
-    info!("Metrics and health answer without a key at http://{at}");
+        .map_err(|error| to_unavailable_error("Cannot listen on OFFPRINT_METRICS_BIND", &error))?;
+    info!("Metrics and health answer without a key at http://{address}");
     Ok(Some(server.run()))
 }
 
-/// Where keys are asked for and nobody has one, says how to get the first.
-async fn hint_at_keys(state: &State) {
-    let needed = state.settings.asks_for_keys() && state.settings.api_key.is_none();
-    if needed && matches!(db::api_key::exists(&state.system).await, Ok(false)) {
-        info!("Callers need a key, and there is none yet: `offprint admin create-key` makes the first");
+/// Logs how to create the first API key, where keys are required and there is none.
+async fn hint_at_keys(state: &AppState) {
+    let is_key_missing = state.settings.is_key_required() && state.settings.api_key.is_none();
+    if is_key_missing && matches!(db::api_key::has_any_api_key(&state.system).await, Ok(false)) {
+        info!("Callers need an API key, and there is none yet: create the first with `offprint admin create-key`");
     }
 }
 
-/// On the first signal: nothing new is begun, open requests end.
+/// On the first signal: no new work is taken, and open requests finish.
 async fn stop_on_signal(closing: CancellationToken, server: actix_web::dev::ServerHandle) {
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return warn!("Signals cannot be listened to; the service will not stop cleanly");
+        return warn!("Signals cannot be handled; the service will not stop cleanly");
     };
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
-    info!("Closing: nothing new is begun, what runs has 20 seconds to end");
+    info!("Stopping: no new work is taken, and work in progress has 20 seconds to finish");
     closing.cancel();
     server.stop(true).await;
 }
 
-fn unavailable(what: &str, error: &dyn std::fmt::Display) -> Refusal {
-    Refusal::new(Code::Unavailable, format!("{what}: {error}."))
+fn to_unavailable_error(what: &str, error: &dyn std::fmt::Display) -> CliError {
+    CliError::new(Code::Unavailable, format!("{what}: {error}."))
 }

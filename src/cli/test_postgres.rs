@@ -1,4 +1,4 @@
-//! `offprint test-postgres`: runs a command with a Postgres that is thrown away afterwards. For `script/test`.
+//! `offprint test-postgres`: runs a command with a temporary Postgres. For `script/test`.
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
@@ -9,48 +9,48 @@ use std::process::ExitStatus;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Refusal, client};
-use crate::code::Code;
-use crate::db::cluster::Cluster;
+use super::{CliError, client};
+use offprint_core::Code;
+use offprint_embedded_postgres::EmbeddedPostgres;
 
 /// Arguments of `offprint test-postgres`.
 #[derive(clap::Args)]
-pub struct Arguments {
-    /// The command and its arguments; it finds DATABASE_URL in its environment.
+pub struct TestPostgresArgs {
+    /// The command and its arguments. DATABASE_URL is set in its environment.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
 }
 
-/// Ends the process with the command's exit code.
-pub fn run(arguments: Arguments) -> Result<(), Refusal> {
-    let ended = client::run(with_postgres(&arguments.command))?;
-    // As a shell has it, for a command that a signal ended.
-    std::process::exit(ended.code().unwrap_or_else(|| 128 + ended.signal().unwrap_or_default()))
+/// Runs the command and exits with its exit code.
+pub fn run_test_postgres(arguments: TestPostgresArgs) -> Result<(), CliError> {
+    let status = client::run_in_runtime(run_with_postgres(&arguments.command))?;
+    // As shells do for a command that was ended by a signal.
+    std::process::exit(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
 }
 
-async fn with_postgres(command: &[OsString]) -> Result<ExitStatus, Refusal> {
-    let folder = tempfile::Builder::new().prefix("offprint-test-").tempdir().map_err(refused)?;
-    // As root the server is another user, who must get in.
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).map_err(refused)?;
-    let cluster = Cluster::throwaway(folder.path()).await.map_err(refused)?;
-    let ended = attend(command, &cluster.url()).await;
-    cluster.stop().await.map_err(refused)?;
-    ended.map_err(refused)
+async fn run_with_postgres(command: &[OsString]) -> Result<ExitStatus, CliError> {
+    let folder = tempfile::Builder::new().prefix("offprint-test-").tempdir().map_err(to_postgres_error)?;
+    // Started as root, the server runs as another user, who must be able to enter.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).map_err(to_postgres_error)?;
+    let postgres = EmbeddedPostgres::start_throwaway(folder.path()).await.map_err(to_postgres_error)?;
+    let status = run_command(command, &postgres.url()).await;
+    postgres.stop().await.map_err(to_postgres_error)?;
+    status.map_err(to_postgres_error)
 }
 
-/// Waits for the command also when we are told to end: Ctrl-C reaches it too, and a request to us alone is passed on.
-async fn attend(command: &[OsString], url: &str) -> std::io::Result<ExitStatus> {
-    let (mut interrupted, mut ended) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+/// Waits for the command also after a signal: Ctrl-C reaches it too, and SIGTERM, which only we get, is passed on.
+async fn run_command(command: &[OsString], url: &str) -> std::io::Result<ExitStatus> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut child = Command::new(&command[0]).args(&command[1..]).env("DATABASE_URL", url).spawn()?;
     loop {
         tokio::select! {
             status = child.wait() => return status,
-            _ = interrupted.recv() => {}
-            _ = ended.recv() => child.start_kill()?,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => child.start_kill()?,
         }
     }
 }
 
-fn refused(error: impl std::fmt::Display) -> Refusal {
-    Refusal::new(Code::Unavailable, format!("The command could not be run with a Postgres of its own: {error}."))
+fn to_postgres_error(error: impl std::fmt::Display) -> CliError {
+    CliError::new(Code::Unavailable, format!("The command could not be run with a temporary Postgres: {error}."))
 }

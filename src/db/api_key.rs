@@ -1,4 +1,4 @@
-//! Keys: who calls and what that caller may do. Only a hash of a key's secret is kept.
+//! API keys: who calls and what that caller may do. Only a hash of a key's secret is stored.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,60 +9,59 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::db::capability::Capability;
-use crate::db::signal::{CHANNEL, Signal};
-use crate::db::{Connection, Error, PgPool};
-use crate::digest::Digest;
+use crate::db::signal::{SIGNAL_CHANNEL, Signal};
+use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::{CompanyId, KeyId, UserId};
+use offprint_core::Digest;
 
-/// A key as its holder has it: `op_<id>_<secret>`. It is shown once, and never written anywhere by us.
+/// An API key with its secret: `op_<id>_<secret>`. It is shown once, when it is created, and never stored or logged.
 #[derive(Clone)]
 pub struct RawKey {
-    /// By which its row is found.
     pub id: KeyId,
     secret: [u8; 32],
 }
 
 impl RawKey {
-    /// A new key: 256 bits that nobody can guess.
+    /// Creates a key with 256 random bits.
     ///
     /// # Errors
-    /// When the system gives no random bits.
+    /// When the operating system provides no random bytes.
     pub fn new() -> Result<Self, getrandom::Error> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
         Ok(Self { id: KeyId::new(), secret })
     }
 
-    /// The key as text, for its holder alone.
+    /// The key as text, for its owner only.
     pub fn reveal(&self) -> String {
         format!("op_{}_{}", self.id.0.simple(), hex::encode(self.secret))
     }
 
-    /// What is kept of the secret.
+    /// The hash of the secret, which is stored.
     pub fn hash(&self) -> Digest {
-        Digest::of(&self.secret)
+        Digest::compute(&self.secret)
     }
 
-    /// Whether this is the key whose hash was kept. Takes as long for a wrong one.
-    pub fn fits(&self, kept: &Digest) -> bool {
-        bool::from(self.hash().0.ct_eq(&kept.0))
+    /// Whether this key has the stored hash, compared in constant time.
+    pub fn matches(&self, stored: &Digest) -> bool {
+        bool::from(self.hash().0.ct_eq(&stored.0))
     }
 }
 
 /// The text is not a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a key")]
-pub struct NotAKey;
+pub struct ParseKeyError;
 
 impl FromStr for RawKey {
-    type Err = NotAKey;
+    type Err = ParseKeyError;
 
-    fn from_str(said: &str) -> Result<Self, NotAKey> {
-        let (id, secret) = said.strip_prefix("op_").and_then(|rest| rest.split_once('_')).ok_or(NotAKey)?;
-        let mut key = Self { id: KeyId(Uuid::try_parse(id).map_err(|_| NotAKey)?), secret: [0; 32] };
-        hex::decode_to_slice(secret, &mut key.secret).map_err(|_| NotAKey)?;
-        // One spelling only.
-        if bool::from(key.reveal().as_bytes().ct_eq(said.as_bytes())) { Ok(key) } else { Err(NotAKey) }
+    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
+        let (id, secret) = text.strip_prefix("op_").and_then(|rest| rest.split_once('_')).ok_or(ParseKeyError)?;
+        let mut key = Self { id: KeyId(Uuid::try_parse(id).map_err(|_| ParseKeyError)?), secret: [0; 32] };
+        hex::decode_to_slice(secret, &mut key.secret).map_err(|_| ParseKeyError)?;
+        // Reject other spellings of the same key, such as upper-case digits.
+        if bool::from(key.reveal().as_bytes().ct_eq(text.as_bytes())) { Ok(key) } else { Err(ParseKeyError) }
     }
 }
 
@@ -72,10 +71,9 @@ impl fmt::Debug for RawKey {
     }
 }
 
-/// A key as it is kept, and whose it is.
+/// A stored key and its user.
 #[derive(Clone, Debug, sqlx::FromRow)]
-#[allow(missing_docs, reason = "columns; migrations/0011_access.sql says what they mean")]
-pub struct ApiKey {
+pub struct ApiKeyRow {
     pub company_id: CompanyId,
     pub key_id: KeyId,
     pub user_id: UserId,
@@ -87,17 +85,14 @@ pub struct ApiKey {
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
     pub used_at: Option<DateTime<Utc>>,
-    /// Whether its time is over.
+    /// By the database's clock.
     pub expired: bool,
-    /// Of its user.
     pub user_name: String,
-    /// Of its user.
     pub user_email: Option<String>,
-    /// Of its user.
     pub user_locale: Option<String>,
 }
 
-/// A key with its user; conditions follow.
+/// Selects an [`ApiKeyRow`]; the argument is the rest of the statement.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -109,14 +104,13 @@ macro_rules! select {
     };
 }
 
-/// The key of this id, whoever's it is.
-pub async fn find(pool: &PgPool, key: KeyId) -> Result<Option<ApiKey>, Error> {
-    let found: Option<ApiKey> = sqlx::query_as(select!("where key_id = $1")).bind(key).fetch_optional(pool).await?;
-    Ok(found)
+/// Finds a key by its id, of whichever company.
+pub async fn find_api_key(pool: &PgPool, key: KeyId) -> Result<Option<ApiKeyRow>, DbError> {
+    Ok(sqlx::query_as(select!("where key_id = $1")).bind(key).fetch_optional(pool).await?)
 }
 
-/// Notes that a key is used, at most once a minute.
-pub async fn touch(pool: &PgPool, key: &ApiKey) -> Result<(), Error> {
+/// Records that a key is used, at most once a minute.
+pub async fn touch_api_key(pool: &PgPool, key: &ApiKeyRow) -> Result<(), DbError> {
     let recently = key.used_at.is_some_and(|at| Utc::now() - at < chrono::TimeDelta::seconds(60));
     if recently {
         return Ok(());
@@ -132,26 +126,22 @@ pub async fn touch(pool: &PgPool, key: &ApiKey) -> Result<(), Error> {
     Ok(())
 }
 
-/// A key that is to be written.
+/// A key to insert.
 #[derive(Clone, Debug)]
-pub struct NewKey<'a> {
-    /// What it is for.
+pub struct NewApiKeyRow<'a> {
     pub name: &'a str,
-    /// Whose it is.
     pub user: UserId,
-    /// What it may do.
     pub capabilities: &'a [Capability],
-    /// When its time is over.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Writes a key down; its secret stays outside.
-pub async fn insert(
-    connection: &mut Connection,
+/// Inserts a key; only the hash of its secret is stored.
+pub async fn insert_api_key(
+    connection: &mut DbConnection,
     company: CompanyId,
     raw: &RawKey,
-    new: &NewKey<'_>,
-) -> Result<ApiKey, Error> {
+    new: &NewApiKeyRow<'_>,
+) -> Result<ApiKeyRow, DbError> {
     sqlx::query(
         "insert into api_key (company_id, key_id, user_id, name, secret_sha256, capabilities, expires_at)
          values ($1, $2, $3, $4, $5, $6, $7)",
@@ -165,42 +155,51 @@ pub async fn insert(
     .bind(new.expires_at)
     .execute(&mut *connection)
     .await?;
-    fetch(connection, company, raw.id).await
+    fetch_api_key(connection, company, raw.id).await
 }
 
-/// One key of a company.
-pub async fn fetch(connection: &mut Connection, company: CompanyId, key: KeyId) -> Result<ApiKey, Error> {
-    let found = sqlx::query_as(select!("where company_id = $1 and key_id = $2"))
+/// Fetches a key of a company.
+pub async fn fetch_api_key(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    key: KeyId,
+) -> Result<ApiKeyRow, DbError> {
+    let row = sqlx::query_as(select!("where company_id = $1 and key_id = $2"))
         .bind(company)
         .bind(key)
         .fetch_optional(connection)
         .await?;
-    found.ok_or(Error::Missing("key"))
+    row.ok_or(DbError::NotFound("key"))
 }
 
-/// Whether anybody has a key.
-pub async fn exists(pool: &PgPool) -> Result<bool, Error> {
+/// Whether there is any API key in the installation.
+pub async fn has_any_api_key(pool: &PgPool) -> Result<bool, DbError> {
     Ok(sqlx::query_scalar("select exists (select from api_key)").fetch_one(pool).await?)
 }
 
-/// At most `limit` keys of a company that were made after this one.
-pub async fn list(pool: &PgPool, company: CompanyId, after: Option<KeyId>, limit: i64) -> Result<Vec<ApiKey>, Error> {
-    let found =
+/// Lists at most `limit` keys of a company after the given one, in order of creation.
+pub async fn list_api_keys(
+    pool: &PgPool,
+    company: CompanyId,
+    after: Option<KeyId>,
+    limit: i64,
+) -> Result<Vec<ApiKeyRow>, DbError> {
+    let keys =
         sqlx::query_as(select!("where company_id = $1 and ($2::uuid is null or key_id > $2) order by key_id limit $3"))
             .bind(company)
             .bind(after)
             .bind(limit)
             .fetch_all(pool)
             .await?;
-    Ok(found)
+    Ok(keys)
 }
 
-/// What the keys in force of somebody may do together; none when no key of theirs is in force.
-pub async fn rights_of(
-    connection: &mut Connection,
+/// Finds the capabilities of all valid keys of a user together; none when the user has no valid key.
+pub async fn find_user_capabilities(
+    connection: &mut DbConnection,
     company: CompanyId,
     user: UserId,
-) -> Result<Option<Vec<Capability>>, Error> {
+) -> Result<Option<Vec<Capability>>, DbError> {
     let keys: Vec<Json<Vec<Capability>>> = sqlx::query_scalar(
         "select capabilities from api_key
           where company_id = $1 and user_id = $2 and revoked_at is null and (expires_at is null or expires_at > now())",
@@ -212,9 +211,9 @@ pub async fn rights_of(
     Ok((!keys.is_empty()).then(|| keys.into_iter().flat_map(|key| key.0).collect()))
 }
 
-/// Ends a key for ever, and tells every process. Repeating it is harmless; the first time stays.
-pub async fn revoke(pool: &PgPool, company: CompanyId, key: KeyId) -> Result<(), Error> {
-    let told = sqlx::query(
+/// Revokes a key and notifies every process. Repeating it is harmless; the first time of revocation stays.
+pub async fn revoke_api_key(pool: &PgPool, company: CompanyId, key: KeyId) -> Result<(), DbError> {
+    let notified = sqlx::query(
         "with revoked as (
              update api_key set revoked_at = coalesce(revoked_at, now()) where company_id = $1 and key_id = $2 returning 1
          )
@@ -222,11 +221,11 @@ pub async fn revoke(pool: &PgPool, company: CompanyId, key: KeyId) -> Result<(),
     )
     .bind(company)
     .bind(key)
-    .bind(CHANNEL)
-    .bind(Signal::Key(key).to_string())
+    .bind(SIGNAL_CHANNEL)
+    .bind(Signal::KeyRevoked(key).to_string())
     .fetch_optional(pool)
     .await?;
-    told.map(drop).ok_or(Error::Missing("key"))
+    notified.map(drop).ok_or(DbError::NotFound("key"))
 }
 
 #[cfg(test)]
@@ -237,14 +236,14 @@ mod tests {
     #[test]
     fn a_key_has_one_spelling() {
         let key = RawKey::new().unwrap();
-        let said = key.reveal();
-        assert_eq!(said.len(), 3 + 32 + 1 + 64);
-        assert!(said.parse::<RawKey>().unwrap().fits(&key.hash()));
-        for wrong in [said.to_uppercase(), said.replace("op_", "sk_"), format!("{said}0"), "op__".into(), "op_".into()]
+        let text = key.reveal();
+        assert_eq!(text.len(), 3 + 32 + 1 + 64);
+        assert!(text.parse::<RawKey>().unwrap().matches(&key.hash()));
+        for wrong in [text.to_uppercase(), text.replace("op_", "sk_"), format!("{text}0"), "op__".into(), "op_".into()]
         {
-            assert_eq!(wrong.parse::<RawKey>().err(), Some(NotAKey), "{wrong}");
+            assert_eq!(wrong.parse::<RawKey>().err(), Some(ParseKeyError), "{wrong}");
         }
-        assert!(!RawKey::new().unwrap().fits(&key.hash()));
+        assert!(!RawKey::new().unwrap().matches(&key.hash()));
     }
 
     #[test]

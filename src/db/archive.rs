@@ -1,41 +1,36 @@
-//! Archives and files of jobs, as they are fetched.
+//! Archives and files of jobs, for downloads. Their bytes are blobs; see `offprint_storage::archive` for the index.
 
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 
-use crate::db::vocabulary::FileState;
-use crate::db::{Error, PgPool};
+use crate::db::enums::FileState;
 use crate::db::optional_digest::OptionalDigest;
-use crate::digest::Digest;
+use crate::db::{DbError, PgPool};
 use crate::id::{AssetId, CompanyId, JobId};
+use offprint_core::Digest;
 
-/// The sealed zip of a job's current run.
+/// The sealed archive of a job's current run.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Archive {
-    /// Size in bytes.
+pub struct ArchiveRow {
+    /// In bytes.
     pub size: i64,
-    /// Entries, manifests among them.
-    pub entries: i32,
     /// Strong entity tag, with quotes.
     pub etag: String,
-    /// The fixed-width index; none when the files are no longer kept.
+    /// The archive index; none when the files have expired.
     #[sqlx(try_from = "OptionalDigest")]
     pub index_sha256: Option<Digest>,
-    /// `manifest.json`.
     #[sqlx(try_from = "[u8; 32]")]
     pub manifest_json_sha256: Digest,
-    /// `manifest.csv`.
     #[sqlx(try_from = "[u8; 32]")]
     pub manifest_csv_sha256: Digest,
-    /// When it was sealed.
     pub sealed_at: DateTime<Utc>,
 }
 
-/// The archive of a job's current run; none before it is sealed.
-pub async fn find(pool: &PgPool, company: CompanyId, job: JobId) -> Result<Option<Archive>, Error> {
-    let found = sqlx::query_as(
+/// Finds the archive of a job's current run; none before it is sealed.
+pub async fn find_archive(pool: &PgPool, company: CompanyId, job: JobId) -> Result<Option<ArchiveRow>, DbError> {
+    let archive = sqlx::query_as(
         "select archive.* from archive
            join export_job job on job.company_id = archive.company_id and job.job_id = archive.job_id and job.run = archive.run
           where archive.company_id = $1 and archive.job_id = $2 and job.state = 'finished'",
@@ -44,67 +39,61 @@ pub async fn find(pool: &PgPool, company: CompanyId, job: JobId) -> Result<Optio
     .bind(job)
     .fetch_optional(pool)
     .await?;
-    Ok(found)
+    Ok(archive)
 }
 
 /// A file of a job.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct File {
-    /// The item it comes from.
+pub struct FileRow {
+    /// Position of its item.
     pub position: i32,
-    /// Its place among the item's files.
+    /// Index of the rendition among the item's files.
     pub rendition: i16,
-    /// The rendition's name; none where the job has no renditions, and for originals.
+    /// The rendition's name; none for originals, and where the job has no named renditions.
     pub rendition_name: Option<String>,
-    /// The asset it was made from.
     pub asset_id: AssetId,
-    /// Its place in the archive.
+    /// Path in the archive.
     pub path: String,
-    /// Whether its bytes are there.
     pub state: FileState,
-    /// Its bytes.
     #[sqlx(try_from = "OptionalDigest")]
     pub sha256: Option<Digest>,
-    /// Bytes.
+    /// In bytes.
     pub size: Option<i64>,
-    /// Media type.
     pub mime: Option<String>,
-    /// Pixels across.
+    /// In pixels.
     pub width: Option<i32>,
-    /// Pixels down.
+    /// In pixels.
     pub height: Option<i32>,
-    /// Whether the same picture had been rendered the same way before.
+    /// Whether it was taken from the render cache.
     pub reused: bool,
-    /// Time of the zip entry.
-    pub entry_time: DateTime<Utc>,
 }
 
-/// What a file is shown with.
-const FILE: &str =
+/// The columns of a [`FileRow`].
+const SELECT_FILE: &str =
     "select file.position, file.rendition, item.asset_id, file.path, file.state, file.sha256, file.size, file.mime,
-       file.width, file.height, file.reused, item.entry_time,
+       file.width, file.height, file.reused,
        case when file.recipe_id is not null then job.renditions -> file.rendition::int ->> 'name' end as rendition_name
   from export_file file
   join export_item item using (company_id, job_id, position)
   join export_job job using (company_id, job_id)
  where company_id = $1 and job_id = $2";
 
-/// At most `limit` files after the given position and rendition, in request order, in this state or in any.
-pub async fn files(
+/// Lists at most `limit` files after the given position and rendition, in request order. `state` none: in any state.
+pub async fn list_files(
     pool: &PgPool,
     company: CompanyId,
     job: JobId,
     state: Option<FileState>,
     (position, rendition): (i32, i16),
     limit: i64,
-) -> Result<Vec<File>, Error> {
+) -> Result<Vec<FileRow>, DbError> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "{FILE} and ($3::text is null or file.state = $3) and (position, rendition) > ($4, $5)
+            "{SELECT_FILE} and ($3::text is null or file.state = $3) and (position, rendition) > ($4, $5)
               order by position, rendition limit $6"
         )
     });
-    let found = sqlx::query_as(AssertSqlSafe(SQL.as_str()))
+    let files = sqlx::query_as(AssertSqlSafe(SQL.as_str()))
         .bind(company)
         .bind(job)
         .bind(state)
@@ -113,18 +102,24 @@ pub async fn files(
         .bind(limit)
         .fetch_all(pool)
         .await?;
-    Ok(found)
+    Ok(files)
 }
 
-/// The file at a path, spelled as it is shown. `key` is the path as it is compared, which the index has.
-pub async fn file(pool: &PgPool, company: CompanyId, job: JobId, path: &str, key: &str) -> Result<File, Error> {
-    static SQL: LazyLock<String> = LazyLock::new(|| format!("{FILE} and file.path = $3 and file.path_key = $4"));
-    let found = sqlx::query_as(AssertSqlSafe(SQL.as_str()))
+/// Fetches the file at exactly this path. `key` is the path folded for comparison, by which the index finds it.
+pub async fn fetch_file(
+    pool: &PgPool,
+    company: CompanyId,
+    job: JobId,
+    path: &str,
+    key: &str,
+) -> Result<FileRow, DbError> {
+    static SQL: LazyLock<String> = LazyLock::new(|| format!("{SELECT_FILE} and file.path = $3 and file.path_key = $4"));
+    let row = sqlx::query_as(AssertSqlSafe(SQL.as_str()))
         .bind(company)
         .bind(job)
         .bind(path)
         .bind(key)
         .fetch_optional(pool)
         .await?;
-    found.ok_or(Error::Missing("file in this job"))
+    row.ok_or(DbError::NotFound("file in this job"))
 }

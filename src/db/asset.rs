@@ -1,4 +1,5 @@
-//! Assets: uploaded files, and the sets that were made of them.
+//! Assets: uploaded files, and sets of them. Deleted assets keep their row while a job uses it; no query here but
+//! [`is_asset_registered`] returns them.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,20 +7,20 @@ use serde_json::Value;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-use crate::db::{Connection, Error, wall};
 use crate::db::optional_digest::OptionalDigest;
-use crate::digest::Digest;
+use crate::db::{DbConnection, DbError, row_level_security};
 use crate::id::{AssetId, CompanyId};
+use offprint_core::Digest;
 
-/// What an asset is, told from its bytes.
+/// Type of an asset, detected from its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text")]
 pub enum AssetType {
-    /// A raster picture.
+    /// A raster image.
     Image,
     /// A GIF with more than one frame.
     AnimatedGif,
-    /// A vector picture in SVG.
+    /// A vector image in SVG.
     Svg,
     /// A PDF document.
     Pdf,
@@ -27,9 +28,9 @@ pub enum AssetType {
     PostScript,
     /// PostScript written by Illustrator.
     Illustrator,
-    /// Moving pictures.
+    /// A video.
     Video,
-    /// Sound.
+    /// An audio file.
     Audio,
     /// A font.
     Font,
@@ -39,17 +40,17 @@ pub enum AssetType {
     Zip,
     /// A text, table, presentation, book or web page.
     Document,
-    /// XML that is nothing else of this list.
+    /// XML that is none of the other types.
     Xml,
     /// Any other file.
     Other,
-    /// A set: pictures that belong together.
+    /// A set: images that belong together.
     ImageSet,
     /// A set: rendered views.
     RenderSet,
     /// A set: views around an object.
     SpinSet,
-    /// A set: pictures and videos.
+    /// A set: images and videos.
     MediaSet,
     /// A set: one video in several bit rates.
     MbrSet,
@@ -62,12 +63,12 @@ pub enum AssetType {
 }
 
 impl AssetType {
-    /// The word for it, as it goes over the wire.
+    /// The name as it is serialized.
     pub fn name(self) -> String {
         format!("{self:?}")
     }
 
-    /// Whether it has members in place of a file, so that it cannot be exported.
+    /// Whether it has members instead of a file, so that it cannot be exported.
     pub fn is_set(self) -> bool {
         matches!(
             self,
@@ -82,25 +83,23 @@ impl AssetType {
         )
     }
 
-    /// Whether it is made of pixels, so that it can be converted when its format can be read.
-    pub fn is_picture(self) -> bool {
+    /// Whether it is a raster image, which can be converted if its format can be read.
+    pub fn is_raster(self) -> bool {
         matches!(self, Self::Image | Self::AnimatedGif)
     }
 }
 
-/// An asset that was not deleted.
+/// An asset that is not deleted.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Asset {
-    /// Its handle.
+pub struct AssetRow {
     pub asset_id: AssetId,
-    /// What it is.
     #[sqlx(rename = "type")]
     pub kind: AssetType,
-    /// What it is called: at first the file's name without its extension.
+    /// Initially the file name without its extension.
     pub name: String,
-    /// The original's name; none for sets.
+    /// None for sets.
     pub file_name: Option<String>,
-    /// The folder it is in, as `a/b`; empty for the top.
+    /// As `a/b`; empty at the top.
     pub folder: String,
     /// The original; none for sets.
     #[sqlx(try_from = "OptionalDigest")]
@@ -109,104 +108,87 @@ pub struct Asset {
     pub size: Option<i64>,
     /// Media type of the original.
     pub mime: Option<String>,
-    /// What the picture's header says; none where there is no picture or its header cannot be read.
+    /// What the image header says, as JSON; none when it is no image or its header cannot be read.
     pub header: Option<Value>,
-    /// Modifier that stands before a job's.
+    /// Applied before a job's modifier.
     pub url_modifier: String,
-    /// Modifier that stands after a job's.
+    /// Applied after a job's modifier.
     pub url_post_apply_modifier: String,
-    /// A set's members, as they were given.
+    /// Members of a set, as given.
     pub member_array: Option<Json<Vec<AssetId>>>,
-    /// The time of its entry in archives.
+    /// Time of its entry in archives.
     pub entry_time: DateTime<Utc>,
-    /// When it was registered.
     pub created_at: DateTime<Utc>,
-    /// When anything of it was changed last.
     pub updated_at: DateTime<Utc>,
 }
 
-/// What is known of an original: everything that changes when it is replaced.
+/// The facts about an original: everything that changes when it is replaced.
 #[derive(Clone, Debug)]
 pub struct Original {
-    /// What it is.
     pub kind: AssetType,
-    /// Its bytes.
     pub sha256: Digest,
-    /// How many.
+    /// In bytes.
     pub size: i64,
     /// Media type.
     pub mime: String,
-    /// What the picture's header says.
     pub header: Option<Value>,
-    /// When it was made, for entries of archives. The moment of the upload when nobody knows.
+    /// When the file was last changed, for its entry in archives; none: the time of the upload.
     pub entry_time: Option<DateTime<Utc>>,
 }
 
-/// An uploaded file that is to be registered.
+/// An uploaded file to register.
 #[derive(Clone, Debug)]
 pub struct NewAsset {
-    /// Its handle.
     pub asset_id: AssetId,
-    /// What it is called.
     pub name: String,
-    /// The original's name.
     pub file_name: String,
-    /// The folder to put it in.
     pub folder: String,
-    /// The original.
     pub original: Original,
 }
 
-/// A set that is to be registered.
+/// A set to register.
 #[derive(Clone, Debug)]
-pub struct NewSet {
-    /// Its handle.
+pub struct NewAssetSet {
     pub asset_id: AssetId,
-    /// One of the types that are sets.
+    /// One of the types for which [`AssetType::is_set`] holds.
     pub kind: AssetType,
-    /// What it is called.
     pub name: String,
-    /// The folder to put it in.
     pub folder: String,
-    /// Handles of its members.
     pub members: Vec<AssetId>,
 }
 
-/// Which assets are meant. What is none does not matter.
+/// Criteria for assets. None means no restriction.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct AssetFilter {
-    /// This folder only.
+pub struct AssetCriteria {
     pub folder: Option<String>,
-    /// With all folders below it.
+    /// Whether subfolders of `folder` are included.
     pub recursive: bool,
-    /// This type only.
     pub kind: Option<AssetType>,
-    /// Names that begin like this; case counts.
+    /// Beginning of the name; case-sensitive.
     pub name: Option<String>,
-    /// These bytes only.
     pub sha256: Option<Digest>,
 }
 
-/// Where an asset stands in lists: folder, name, handle.
-pub type Place = (String, String, AssetId);
+/// Position in a list of assets: folder, name, handle.
+pub type AssetCursor = (String, String, AssetId);
 
-/// What is to be changed; what is none stays.
+/// Changes to an asset; none: unchanged.
 #[derive(Clone, Debug, Default)]
-pub struct Change {
-    /// A new name.
+pub struct AssetChange {
     pub name: Option<String>,
-    /// A new name for the original.
     pub file_name: Option<String>,
-    /// Another folder.
     pub folder: Option<String>,
-    /// Another modifier before a job's.
     pub url_modifier: Option<String>,
-    /// Another modifier after a job's.
     pub url_post_apply_modifier: Option<String>,
 }
 
-/// The live assets among these handles, in any order. Handles that are unknown or another company's are left out.
-pub async fn pick(connection: &mut Connection, company: CompanyId, handles: &[AssetId]) -> Result<Vec<Asset>, Error> {
+/// Finds the assets with these handles, in any order. Handles that are unknown, deleted or another company's are left
+/// out.
+pub async fn find_assets(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    handles: &[AssetId],
+) -> Result<Vec<AssetRow>, DbError> {
     macro_rules! select {
         ($company:literal) => {
             concat!(
@@ -219,85 +201,93 @@ pub async fn pick(connection: &mut Connection, company: CompanyId, handles: &[As
         };
     }
     let handles: Vec<_> = handles.iter().map(|handle| handle.0).collect();
-    let sql = if wall::is_forgotten() { select!("$1::uuid is not null") } else { select!("company_id = $1") };
+    let sql = if row_level_security::is_company_filter_skipped() {
+        select!("$1::uuid is not null")
+    } else {
+        select!("company_id = $1")
+    };
     Ok(sqlx::query_as(sql).bind(company).bind(handles).fetch_all(connection).await?)
 }
 
-/// The live asset with this handle.
-pub async fn fetch(connection: &mut Connection, company: CompanyId, handle: AssetId) -> Result<Asset, Error> {
-    pick(connection, company, &[handle]).await?.pop().ok_or(Error::Missing("asset"))
+/// Fetches the asset with this handle.
+pub async fn fetch_asset(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    handle: AssetId,
+) -> Result<AssetRow, DbError> {
+    find_assets(connection, company, &[handle]).await?.pop().ok_or(DbError::NotFound("asset"))
 }
 
-/// An asset that was looked for by a name.
+/// An asset that was searched by name.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Named {
-    /// The name that was looked for.
+pub struct NamedAssetRow {
+    /// The name that was searched.
     pub wanted: String,
-    /// How well it fits: 0 best.
+    /// How well the asset matches the name: 0 best.
     pub rank: i32,
-    /// The asset.
     #[sqlx(flatten)]
-    pub asset: Asset,
+    pub asset: AssetRow,
 }
 
-/// The live assets that names mean, best first: by handle, by folder and name, by folder and file name, by name, by file
-/// name. The company's own name and a slash may stand before all of them, as in references of Image Serving.
-pub async fn find_named(
-    connection: &mut Connection,
+/// Finds the assets that match these names. For each name the best match comes first: by handle, then by folder and
+/// name, by folder and file name, by name, by file name. A name may begin with the company's name and a slash, as
+/// references of Image Serving do.
+pub async fn find_assets_by_name(
+    connection: &mut DbConnection,
     company: CompanyId,
     names: &[String],
-) -> Result<Vec<Named>, Error> {
-    // One plain comparison each, so that many names and many assets meet in hash joins.
-    let named = sqlx::query_as(
+) -> Result<Vec<NamedAssetRow>, DbError> {
+    // One equality comparison per part, so that Postgres can use hash joins for many names and many assets.
+    let matches = sqlx::query_as(
         "with wanted as (
              select given.name as wanted,
                     case when starts_with(given.name, company.name || '/')
                          then substr(given.name, length(company.name) + 2) else given.name end as name
                from unnest($2::text[]) as given (name), company where company.company_id = $1
          ), live as (
-             select *, case when folder = '' then '' else folder || '/' end as place
+             select *, case when folder = '' then '' else folder || '/' end as folder_prefix
                from asset where company_id = $1 and deleted_at is null and sha256 is not null
-         ), found as (
+         ), matches as (
              select wanted, 0 as rank, asset_id from wanted join live on live.asset_id::text = wanted.name
               union all
-             select wanted, 1, asset_id from wanted join live on live.place || live.name = wanted.name
+             select wanted, 1, asset_id from wanted join live on live.folder_prefix || live.name = wanted.name
               union all
-             select wanted, 2, asset_id from wanted join live on live.place || live.file_name = wanted.name
+             select wanted, 2, asset_id from wanted join live on live.folder_prefix || live.file_name = wanted.name
               union all
              select wanted, 3, asset_id from wanted join live on live.name = wanted.name
               union all
              select wanted, 4, asset_id from wanted join live on live.file_name = wanted.name
          )
-         select found.wanted, found.rank, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, url_modifier,
+         select matches.wanted, matches.rank, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, url_modifier,
                 url_post_apply_modifier, member_array, entry_time, created_at, updated_at
-           from found join live using (asset_id)
-          order by found.wanted, found.rank, live.asset_id",
+           from matches join live using (asset_id)
+          order by matches.wanted, matches.rank, live.asset_id",
     )
     .bind(company)
     .bind(names)
     .fetch_all(connection)
     .await?;
-    Ok(named)
+    Ok(matches)
 }
 
-/// At most `limit` assets that a filter means, in the order of folder, name, handle.
-pub async fn filter_all(
-    connection: &mut Connection,
+/// Finds at most `limit` assets that match the criteria, in order of folder, name, handle.
+pub async fn find_matching_assets(
+    connection: &mut DbConnection,
     company: CompanyId,
-    filter: &AssetFilter,
+    criteria: &AssetCriteria,
     limit: i64,
-) -> Result<Vec<Asset>, Error> {
-    list(connection, company, filter, None, limit).await
+) -> Result<Vec<AssetRow>, DbError> {
+    list_assets(connection, company, criteria, None, limit).await
 }
 
-/// At most `limit` assets that a filter means, in the order of folder, name, handle, from the one after `after` on.
-pub async fn list(
-    connection: &mut Connection,
+/// Lists at most `limit` assets that match the criteria, in order of folder, name, handle, after the cursor.
+pub async fn list_assets(
+    connection: &mut DbConnection,
     company: CompanyId,
-    filter: &AssetFilter,
-    after: Option<Place>,
+    criteria: &AssetCriteria,
+    after: Option<AssetCursor>,
     limit: i64,
-) -> Result<Vec<Asset>, Error> {
+) -> Result<Vec<AssetRow>, DbError> {
     let (after_folder, after_name, after_handle) = match after {
         Some((folder, name, handle)) => (Some(folder), Some(name), Some(handle)),
         None => (None, None, None),
@@ -316,11 +306,11 @@ pub async fn list(
          limit $10",
     )
     .bind(company)
-    .bind(&filter.folder)
-    .bind(filter.recursive)
-    .bind(filter.kind)
-    .bind(&filter.name)
-    .bind(filter.sha256.map(Digest::to_bytes))
+    .bind(&criteria.folder)
+    .bind(criteria.recursive)
+    .bind(criteria.kind)
+    .bind(&criteria.name)
+    .bind(criteria.sha256.map(Digest::to_bytes))
     .bind(after_folder)
     .bind(after_name)
     .bind(after_handle)
@@ -330,8 +320,8 @@ pub async fn list(
     Ok(assets)
 }
 
-/// Registers an uploaded file whose blob is there.
-pub async fn insert(connection: &mut Connection, company: CompanyId, new: &NewAsset) -> Result<(), Error> {
+/// Registers an uploaded file. Its blob must exist.
+pub async fn insert_asset(connection: &mut DbConnection, company: CompanyId, new: &NewAsset) -> Result<(), DbError> {
     let original = &new.original;
     sqlx::query(
         "insert into asset (company_id, asset_id, type, name, file_name, folder, sha256, size, mime, header, entry_time)
@@ -354,7 +344,11 @@ pub async fn insert(connection: &mut Connection, company: CompanyId, new: &NewAs
 }
 
 /// Registers a set.
-pub async fn insert_set(connection: &mut Connection, company: CompanyId, new: &NewSet) -> Result<(), Error> {
+pub async fn insert_asset_set(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    new: &NewAssetSet,
+) -> Result<(), DbError> {
     sqlx::query(
         "insert into asset (company_id, asset_id, type, name, folder, member_array, entry_time)
          values ($1, $2, $3, $4, $5, $6, now())",
@@ -370,14 +364,14 @@ pub async fn insert_set(connection: &mut Connection, company: CompanyId, new: &N
     Ok(())
 }
 
-/// Changes what is said of an asset.
-pub async fn change(
-    connection: &mut Connection,
+/// Changes names, folder and modifiers of an asset.
+pub async fn update_asset(
+    connection: &mut DbConnection,
     company: CompanyId,
     handle: AssetId,
-    change: &Change,
-) -> Result<(), Error> {
-    let done = sqlx::query(
+    change: &AssetChange,
+) -> Result<(), DbError> {
+    let updated = sqlx::query(
         "update asset
          set name = coalesce($3, name),
              file_name = coalesce($4, file_name),
@@ -396,17 +390,17 @@ pub async fn change(
     .bind(&change.url_post_apply_modifier)
     .execute(connection)
     .await?;
-    one(done.rows_affected())
+    ensure_one_row(updated.rows_affected())
 }
 
-/// Puts other bytes under a handle. Jobs that pinned the old ones keep them.
-pub async fn replace(
-    connection: &mut Connection,
+/// Replaces the original of an asset. Jobs that were created before keep the old one.
+pub async fn replace_original(
+    connection: &mut DbConnection,
     company: CompanyId,
     handle: AssetId,
     original: &Original,
-) -> Result<(), Error> {
-    let done = sqlx::query(
+) -> Result<(), DbError> {
+    let updated = sqlx::query(
         "update asset
          set type = $3, sha256 = $4, size = $5, mime = $6, header = $7, entry_time = coalesce($8, now()),
              updated_at = now()
@@ -422,12 +416,12 @@ pub async fn replace(
     .bind(original.entry_time)
     .execute(connection)
     .await?;
-    one(done.rows_affected())
+    ensure_one_row(updated.rows_affected())
 }
 
-/// Hides an asset. Jobs that pinned it keep what they took.
-pub async fn hide(connection: &mut Connection, company: CompanyId, handle: AssetId) -> Result<(), Error> {
-    let done = sqlx::query(
+/// Deletes an asset: hides it at once. Its row is removed when no job uses it any more.
+pub async fn hide_asset(connection: &mut DbConnection, company: CompanyId, handle: AssetId) -> Result<(), DbError> {
+    let updated = sqlx::query(
         "update asset set deleted_at = now(), updated_at = now()
          where company_id = $1 and asset_id = $2 and deleted_at is null",
     )
@@ -435,19 +429,23 @@ pub async fn hide(connection: &mut Connection, company: CompanyId, handle: Asset
     .bind(handle)
     .execute(connection)
     .await?;
-    one(done.rows_affected())
+    ensure_one_row(updated.rows_affected())
 }
 
-fn one(rows: u64) -> Result<(), Error> {
-    if rows == 1 { Ok(()) } else { Err(Error::Missing("asset")) }
+fn ensure_one_row(rows: u64) -> Result<(), DbError> {
+    if rows == 1 { Ok(()) } else { Err(DbError::NotFound("asset")) }
 }
 
-/// Whether the handle was ever given out, also to an asset that is hidden now.
-pub async fn is_registered(connection: &mut Connection, company: CompanyId, handle: AssetId) -> Result<bool, Error> {
-    let found = sqlx::query_scalar("select exists (select from asset where company_id = $1 and asset_id = $2)")
+/// Whether the handle belongs to an asset, deleted or not.
+pub async fn is_asset_registered(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    handle: AssetId,
+) -> Result<bool, DbError> {
+    let exists = sqlx::query_scalar("select exists (select from asset where company_id = $1 and asset_id = $2)")
         .bind(company)
         .bind(handle)
         .fetch_one(connection)
         .await?;
-    Ok(found)
+    Ok(exists)
 }

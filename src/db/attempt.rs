@@ -1,37 +1,37 @@
-//! Attempts: every try of an item that ended, as settle wrote it.
+//! Attempts: how each attempt at an item ended, as settle recorded it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-use crate::reason::Note;
-use crate::db::{Error, PgPool};
+use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, JobId, WorkerId};
+use crate::reason::Reason;
 
-/// How a try ended.
+/// How an attempt at an item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 #[sqlx(type_name = "text", rename_all = "kebab-case")]
 pub enum AttemptEnding {
-    /// Every file was made.
+    /// Every file is ready.
     Succeeded,
-    /// It failed for good.
+    /// The item failed for good.
     Failed,
-    /// The world was at fault: another try follows.
+    /// A problem outside of the item, such as storage or database: another attempt follows.
     TryAgain,
-    /// The render's process died: another try follows.
+    /// The render process died: another attempt follows.
     Crashed,
-    /// The worker was silent for longer than its lease: another try follows.
+    /// The worker did not renew its lease in time: another attempt follows.
     Lost,
-    /// The worker closed and gave it back.
+    /// The worker shut down and gave the item back.
     GivenBack,
     /// The job was stopped.
     Stopped,
 }
 
 impl AttemptEnding {
-    /// The word for it.
+    /// The name as it is serialized, and the metrics label `ending`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -45,28 +45,27 @@ impl AttemptEnding {
     }
 }
 
-/// One try of an item.
+/// One attempt at an item.
 #[derive(Clone, Debug, sqlx::FromRow)]
-#[allow(missing_docs, reason = "columns; migrations/0001_foundation.sql says what they mean")]
-pub struct Attempt {
+pub struct AttemptRow {
     pub position: i32,
     pub worker_id: Option<WorkerId>,
-    /// The worker's machine, as long as the worker is remembered.
+    /// The worker's machine; none once the worker's row was removed.
     pub host: Option<String>,
     pub started_at: Option<DateTime<Utc>>,
     pub ended_at: DateTime<Utc>,
     pub ending: AttemptEnding,
-    pub failure: Option<Json<Note>>,
+    pub failure: Option<Json<Reason>>,
 }
 
-/// The tries of the items at these positions, both counted in, in the order of items and then of tries.
-pub async fn list(
+/// Lists the attempts at the items from position `first` to `last` inclusive, in order of items, then of attempts.
+pub async fn list_attempts(
     pool: &PgPool,
     company: CompanyId,
     job: JobId,
     (first, last): (i32, i32),
-) -> Result<Vec<Attempt>, Error> {
-    let found = sqlx::query_as(
+) -> Result<Vec<AttemptRow>, DbError> {
+    let attempts = sqlx::query_as(
         "select position, worker_id, worker.host, attempt.started_at, ended_at, ending, failure
            from export_attempt attempt left join worker using (worker_id)
           where company_id = $1 and job_id = $2 and position between $3 and $4
@@ -78,5 +77,5 @@ pub async fn list(
     .bind(last)
     .fetch_all(pool)
     .await?;
-    Ok(found)
+    Ok(attempts)
 }

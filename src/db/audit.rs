@@ -6,29 +6,28 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::db::item::interval;
-use crate::db::{Error, PgPool};
+use crate::db::item::to_pg_interval;
+use crate::db::{DbError, PgPool};
 use crate::id::{AuditId, CompanyId, KeyId, UserId};
 
-/// How what was asked for ended.
+/// How an audited request or command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum AuditOutcome {
-    /// It was done.
+    /// It succeeded.
     Done,
-    /// The caller may not do it.
+    /// The caller lacks the permission.
     Refused,
-    /// It was not done for another reason.
+    /// It failed for another reason.
     Failed,
-    /// The caller went away before the answer. It may have been done.
+    /// The caller disconnected before the response. It may have succeeded.
     Unknown,
 }
 
-/// One line of the log.
+/// An entry of the audit log.
 #[derive(Clone, Debug, sqlx::FromRow)]
-#[allow(missing_docs, reason = "columns; migrations/0015_audit.sql says what they mean")]
-pub struct Line {
+pub struct AuditRow {
     pub audit_id: AuditId,
     pub at: DateTime<Utc>,
     pub user_id: Option<UserId>,
@@ -43,10 +42,9 @@ pub struct Line {
     pub request_id: Option<String>,
 }
 
-/// A line that is to be written.
+/// An entry to insert.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "columns; migrations/0015_audit.sql says what they mean")]
-pub struct NewLine {
+pub struct NewAuditEntry {
     pub company: CompanyId,
     pub user: Option<UserId>,
     pub key: Option<KeyId>,
@@ -59,9 +57,9 @@ pub struct NewLine {
     pub request_id: Option<String>,
 }
 
-impl NewLine {
-    /// A line about a command of `offprint admin`, which was done.
-    pub fn of_command(company: CompanyId, command: &str, object: impl Into<String>) -> Self {
+impl NewAuditEntry {
+    /// An entry for a command of `offprint admin` that succeeded.
+    pub fn for_command(company: CompanyId, command: &str, object: impl Into<String>) -> Self {
         Self {
             company,
             user: None,
@@ -77,58 +75,53 @@ impl NewLine {
     }
 }
 
-/// Writes a line down.
-pub async fn write(pool: &PgPool, line: &NewLine) -> Result<(), Error> {
+/// Inserts an entry.
+pub async fn insert_audit_entry(pool: &PgPool, entry: &NewAuditEntry) -> Result<(), DbError> {
     sqlx::query(
         "insert into audit_log (company_id, audit_id, user_id, user_name, key_id, operation, object, address, outcome,
                                 status, code, request_id)
          values ($1, $2, $3, (select name from company_user where company_id = $1 and user_id = $3), $4, $5, $6, $7, $8,
                  $9, $10, $11)",
     )
-    .bind(line.company)
+    .bind(entry.company)
     .bind(AuditId::new())
-    .bind(line.user)
-    .bind(line.key)
-    .bind(&line.operation)
-    .bind(&line.object)
-    .bind(&line.address)
-    .bind(line.outcome)
-    .bind(line.status)
-    .bind(&line.code)
-    .bind(&line.request_id)
+    .bind(entry.user)
+    .bind(entry.key)
+    .bind(&entry.operation)
+    .bind(&entry.object)
+    .bind(&entry.address)
+    .bind(entry.outcome)
+    .bind(entry.status)
+    .bind(&entry.code)
+    .bind(&entry.request_id)
     .execute(pool)
     .await?;
     Ok(())
 }
 
-/// Which lines are meant. What is none does not matter.
+/// Which entries a list contains. None means no restriction.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
-    /// Of this user.
     pub user: Option<UserId>,
-    /// By this key.
     pub key: Option<KeyId>,
-    /// This operation.
     pub operation: Option<String>,
-    /// To this object.
     pub object: Option<String>,
-    /// With this outcome.
     pub outcome: Option<AuditOutcome>,
-    /// From this moment on.
+    /// Inclusive.
     pub since: Option<DateTime<Utc>>,
-    /// Before this moment.
+    /// Exclusive.
     pub until: Option<DateTime<Utc>>,
 }
 
-/// At most `limit` lines, the newest first, from the one before `before` on.
-pub async fn list(
+/// Lists at most `limit` entries before the given one, newest first.
+pub async fn list_audit_entries(
     pool: &PgPool,
     company: CompanyId,
     filter: &AuditFilter,
     before: Option<AuditId>,
     limit: i64,
-) -> Result<Vec<Line>, Error> {
-    let found = sqlx::query_as(
+) -> Result<Vec<AuditRow>, DbError> {
+    let entries = sqlx::query_as(
         "select audit_id, at, user_id, user_name, key_id, operation, object, address, outcome, status, code, request_id
            from audit_log
           where company_id = $1 and ($2::uuid is null or audit_id < $2)
@@ -150,11 +143,12 @@ pub async fn list(
     .bind(limit)
     .fetch_all(pool)
     .await?;
-    Ok(found)
+    Ok(entries)
 }
 
-/// Removes the lines that are so old. Returns how many.
-pub async fn forget(pool: &PgPool, age: Duration) -> Result<u64, Error> {
-    let removed = sqlx::query("delete from audit_log where at < now() - $1").bind(interval(age)).execute(pool).await?;
+/// Removes entries older than `age`. Returns how many.
+pub async fn delete_old_audit_entries(pool: &PgPool, age: Duration) -> Result<u64, DbError> {
+    let removed =
+        sqlx::query("delete from audit_log where at < now() - $1").bind(to_pg_interval(age)).execute(pool).await?;
     Ok(removed.rows_affected())
 }

@@ -1,9 +1,9 @@
-//! What a key may do, and the roles of IPS as sets of that.
+//! Capabilities of API keys, and the roles of IPS as sets of capabilities.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One thing that a key may do.
+/// Something that an API key allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub enum Capability {
     /// List, show and preview assets.
@@ -21,25 +21,25 @@ pub enum Capability {
     /// Save and delete image presets.
     #[serde(rename = "presets:write")]
     PresetsWrite,
-    /// Order exports, and look after one's own.
+    /// Create export jobs, and manage one's own.
     #[serde(rename = "exports:create")]
     ExportsCreate,
-    /// Get originals, by an export or by themselves.
+    /// Get originals, in an export job or directly.
     #[serde(rename = "exports:create-original")]
     ExportsCreateOriginal,
-    /// Write modifiers of one's own; without it only image presets.
+    /// Use modifiers of one's own; without it only image presets.
     #[serde(rename = "exports:custom-modifier")]
     ExportsCustomModifier,
-    /// See the jobs of everybody in the company.
+    /// See all jobs of the company.
     #[serde(rename = "exports:read-all")]
     ExportsReadAll,
-    /// See and order about the jobs of everybody in the company, and order for others.
+    /// See and manage all jobs of the company, and create jobs for other users.
     #[serde(rename = "exports:manage-all")]
     ExportsManageAll,
-    /// Look after recurring exports.
+    /// Manage schedules.
     #[serde(rename = "schedules")]
     Schedules,
-    /// Look after keys, and read the audit log and the service's numbers.
+    /// Manage API keys, and read the audit log and the service's metrics.
     #[serde(rename = "admin")]
     Admin,
 }
@@ -66,27 +66,26 @@ impl Capability {
         Admin,
     ];
 
-    /// What a key may do when nobody says: everything but administration.
-    pub fn usual() -> Vec<Self> {
+    /// The capabilities of a key for which none are given: all but [`Admin`].
+    pub fn defaults() -> Vec<Self> {
         Self::ALL.into_iter().filter(|capability| *capability != Admin).collect()
     }
 
-    /// Its word.
+    /// The name as it is serialized.
     pub fn name(self) -> String {
-        serde_json::to_value(self).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+        serde_json::to_value(self).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
     }
 
-    /// The capability of a word.
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|capability| capability.name() == word)
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|capability| capability.name() == name)
     }
 }
 
-/// What the portal's contributors may do: bring pictures in, and export through presets.
+/// Contributors of the portal: upload images, and export with image presets.
 const CONTRIBUTOR: &[Capability] = &[AssetsRead, AssetsWrite, PresetsRead, ExportsCreate];
-/// What the portal's users may do: take out what is there.
+/// Users of the portal: export what is there.
 const READER: &[Capability] = &[AssetsRead, PresetsRead, ExportsCreate, ExportsCreateOriginal, ExportsCustomModifier];
-/// What a user of the whole system may do with pictures.
+/// Users of the whole system: everything with assets, image presets and one's own jobs.
 const USER: &[Capability] = &[
     AssetsRead,
     AssetsWrite,
@@ -98,10 +97,10 @@ const USER: &[Capability] = &[
     ExportsCustomModifier,
     Schedules,
 ];
-/// Readers who also bring pictures in.
+/// Users of the portal who also upload images.
 const CONTRIBUTING_READER: &[Capability] =
     &[AssetsRead, AssetsWrite, PresetsRead, ExportsCreate, ExportsCreateOriginal, ExportsCustomModifier];
-/// Who looks after the portal: everybody's jobs and presets, but no keys.
+/// Administrators of the portal: all jobs and image presets, but no API keys.
 const PORTAL_ADMIN: &[Capability] = &[
     AssetsRead,
     AssetsWrite,
@@ -115,8 +114,9 @@ const PORTAL_ADMIN: &[Capability] = &[
     ExportsManageAll,
 ];
 
-/// The roles of IPS (`types/c-data-types/r-company-member`) as sets of capabilities. IPS' documents say of the portal's
-/// roles less than they should, and contradict each other in who may export; these sets follow the names.
+/// The roles of IPS as sets of capabilities. Documentation page: `types/c-data-types/r-company-member`. The
+/// documentation says little about the portal's roles and contradicts itself about who may export; these sets follow
+/// the names.
 pub const ROLES: [(&str, &[Capability]); 10] = [
     ("IpsAdmin", &Capability::ALL),
     ("IpsCompanyAdmin", &Capability::ALL),
@@ -130,8 +130,8 @@ pub const ROLES: [(&str, &[Capability]); 10] = [
     ("ImagePortalContribUser", CONTRIBUTING_READER),
 ];
 
-/// The capabilities of a role.
-pub fn role(name: &str) -> Option<&'static [Capability]> {
+/// Finds the capabilities of a role of IPS.
+pub fn find_role_capabilities(name: &str) -> Option<&'static [Capability]> {
     ROLES.iter().find(|(role, _)| *role == name).map(|(_, set)| *set)
 }
 
@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn every_capability_has_its_word() {
         for capability in Capability::ALL {
-            assert_eq!(Capability::of(&capability.name()), Some(capability));
+            assert_eq!(Capability::from_name(&capability.name()), Some(capability));
         }
-        assert_eq!(Capability::of("exports"), None);
+        assert_eq!(Capability::from_name("exports"), None);
     }
 
     #[test]

@@ -1,19 +1,19 @@
-//! Companies and their people. Open mode has one company and no people.
+//! Companies (the tenants) and their users. Without access control there is one company and no user.
 
-use crate::db::{Connection, Error, PgPool};
+use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::{CompanyId, JobId, UserId};
 
-/// The company of an installation without access control.
-pub const DEFAULT: &str = "default";
+/// Name of the company of an installation without access control.
+pub const DEFAULT_COMPANY: &str = "default";
 
-/// The company of an installation without access control; made when it is not there yet.
-pub async fn default(pool: &PgPool) -> Result<CompanyId, Error> {
+/// Finds the default company, or creates it.
+pub async fn ensure_default_company(pool: &PgPool) -> Result<CompanyId, DbError> {
     let mut connection = pool.acquire().await?;
-    find_or_make(&mut connection, DEFAULT).await
+    ensure_company(&mut connection, DEFAULT_COMPANY).await
 }
 
-/// The company of this name; made when it is not there yet.
-pub async fn find_or_make(connection: &mut Connection, name: &str) -> Result<CompanyId, Error> {
+/// Finds the company of this name, or creates it.
+pub async fn ensure_company(connection: &mut DbConnection, name: &str) -> Result<CompanyId, DbError> {
     let company = sqlx::query_scalar(
         "insert into company (company_id, name) values ($1, $2)
          on conflict on constraint company_name_taken do update set name = excluded.name
@@ -26,32 +26,30 @@ pub async fn find_or_make(connection: &mut Connection, name: &str) -> Result<Com
     Ok(company)
 }
 
-/// The company of this name, if there is one.
-pub async fn find(pool: &PgPool, name: &str) -> Result<Option<CompanyId>, Error> {
+/// Finds the company of this name.
+pub async fn find_company(pool: &PgPool, name: &str) -> Result<Option<CompanyId>, DbError> {
     Ok(sqlx::query_scalar("select company_id from company where name = $1").bind(name).fetch_optional(pool).await?)
 }
 
-/// Somebody of a company.
+/// A user of a company.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct User {
-    /// `userHandle` on the wire.
+pub struct UserRow {
+    /// `userHandle` in the API.
     pub user_id: UserId,
-    /// Unique within the company.
-    pub name: String,
-    /// Gets the mail of jobs that name nobody.
+    /// Gets the mails of jobs that name no recipient.
     pub email: Option<String>,
     /// Language of mails.
     pub locale: Option<String>,
 }
 
-/// The user of this name, made when missing. What is said of address and language replaces what was known.
-pub async fn user(
-    connection: &mut Connection,
+/// Finds the user of this name, or creates one. Address and language are updated where they are given.
+pub async fn upsert_user(
+    connection: &mut DbConnection,
     company: CompanyId,
     name: &str,
     email: Option<&str>,
     locale: Option<&str>,
-) -> Result<UserId, Error> {
+) -> Result<UserId, DbError> {
     let user = sqlx::query_scalar(
         "insert into company_user (company_id, user_id, name, email, locale) values ($1, $2, $3, $4, $5)
          on conflict on constraint user_name_taken do update
@@ -68,27 +66,26 @@ pub async fn user(
     Ok(user)
 }
 
-/// One user of a company.
-pub async fn find_user(connection: &mut Connection, company: CompanyId, user: UserId) -> Result<User, Error> {
-    let found =
-        sqlx::query_as("select user_id, name, email, locale from company_user where company_id = $1 and user_id = $2")
-            .bind(company)
-            .bind(user)
-            .fetch_optional(connection)
-            .await?;
-    found.ok_or(Error::Missing("user"))
+/// Fetches a user of a company.
+pub async fn fetch_user(connection: &mut DbConnection, company: CompanyId, user: UserId) -> Result<UserRow, DbError> {
+    let row = sqlx::query_as("select user_id, email, locale from company_user where company_id = $1 and user_id = $2")
+        .bind(company)
+        .bind(user)
+        .fetch_optional(connection)
+        .await?;
+    row.ok_or(DbError::NotFound("user"))
 }
 
-/// The language of a user, where it is known.
-pub async fn locale_of(pool: &PgPool, company: CompanyId, user: UserId) -> Result<Option<String>, Error> {
+/// Finds the language of a user, if it is known.
+pub async fn find_user_locale(pool: &PgPool, company: CompanyId, user: UserId) -> Result<Option<String>, DbError> {
     let sql = "select locale from company_user where company_id = $1 and user_id = $2";
-    let found: Option<Option<String>> = sqlx::query_scalar(sql).bind(company).bind(user).fetch_optional(pool).await?;
-    Ok(found.flatten())
+    let locale: Option<Option<String>> = sqlx::query_scalar(sql).bind(company).bind(user).fetch_optional(pool).await?;
+    Ok(locale.flatten())
 }
 
-/// Where whoever ordered a job gets mail, where that is known.
-pub async fn address_of(pool: &PgPool, company: CompanyId, job: JobId) -> Result<Option<String>, Error> {
-    let found = sqlx::query_scalar(
+/// Finds the mail address of a job's owner, if it is known.
+pub async fn find_requester_email(pool: &PgPool, company: CompanyId, job: JobId) -> Result<Option<String>, DbError> {
+    let email: Option<Option<String>> = sqlx::query_scalar(
         "select company_user.email from export_job job join company_user using (company_id, user_id)
           where job.company_id = $1 and job.job_id = $2",
     )
@@ -96,5 +93,5 @@ pub async fn address_of(pool: &PgPool, company: CompanyId, job: JobId) -> Result
     .bind(job)
     .fetch_optional(pool)
     .await?;
-    Ok(found.flatten())
+    Ok(email.flatten())
 }

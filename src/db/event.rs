@@ -1,17 +1,18 @@
-//! A job's log: codes and parameters, numbered from the counter on the job row under its lock.
+//! A job's log. Events are stored as code and parameters and become sentences when they are read (`i18n/event.rs`).
+//! Their numbers come from a counter on the job's row, under its lock, so readers never see a gap that is filled later.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::types::Json;
 
-use crate::db::{Connection, Error, PgPool};
+use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::{CompanyId, JobId};
 
-/// Every event: its code, and the log type of IPS that says the same, where there is one. `BeginExportJob`,
-/// `ExportJobRenderFileSuccess` and `ZipFileExportJobSuccess` were seen in logs of IPS; the others follow its pattern
-/// (`string-constants/r-job-log-types`).
-pub const KINDS: &[(&str, Option<&str>)] = &[
-    ("exportOrdered", None),
+/// Every event code, with the corresponding log type of IPS where there is one. `BeginExportJob`,
+/// `ExportJobRenderFileSuccess` and `ZipFileExportJobSuccess` were seen in logs of IPS; the others follow its pattern.
+/// Documentation page: `string-constants/r-job-log-types`.
+pub const EVENT_KINDS: &[(&str, Option<&str>)] = &[
+    ("exportRequested", None),
     ("exportBegun", Some("BeginExportJob")),
     ("fileExported", Some("ExportJobRenderFileSuccess")),
     ("fileConverted", Some("ExportJobRenderFileSuccess")),
@@ -23,8 +24,8 @@ pub const KINDS: &[(&str, Option<&str>)] = &[
     ("exportPaused", None),
     ("exportResumed", None),
     ("stopRequested", None),
-    ("runOrdered", None),
-    ("retryOrdered", None),
+    ("runRequested", None),
+    ("retryRequested", None),
     ("archiveCreated", Some("ZipFileExportJobSuccess")),
     ("archiveFailed", Some("ZipFileExportJobError")),
     ("exportStopped", None),
@@ -34,34 +35,32 @@ pub const KINDS: &[(&str, Option<&str>)] = &[
     ("emailFailed", None),
 ];
 
-/// The log type of IPS for an event.
-pub fn ips_log_type(code: &str) -> Option<&'static str> {
-    KINDS.iter().find(|(name, _)| *name == code).and_then(|(_, kind)| *kind)
+/// Finds the log type of IPS for an event code.
+pub fn find_ips_log_type(code: &str) -> Option<&'static str> {
+    EVENT_KINDS.iter().find(|(name, _)| *name == code).and_then(|(_, kind)| *kind)
 }
 
-/// One line of a job's log.
+/// An event of a job's log.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Event {
-    /// Its number within the job, from 1, without gaps.
+pub struct EventRow {
+    /// Number within the job, from 1, without gaps.
     pub seq: i64,
-    /// When it was written.
     pub at: DateTime<Utc>,
-    /// What happened.
     pub code: String,
-    /// The item it is about.
+    /// Position of the item; none: about the whole job.
     pub position: Option<i32>,
-    /// What the sentence needs.
+    /// The values for its sentence.
     pub parameters: Json<Value>,
 }
 
 /// Adds an event about the whole job. Takes the job row's lock.
-pub async fn add(
-    connection: &mut Connection,
+pub async fn insert_event(
+    connection: &mut DbConnection,
     company: CompanyId,
     job: JobId,
     code: &str,
     parameters: Value,
-) -> Result<(), Error> {
+) -> Result<(), DbError> {
     sqlx::query(
         "with job as (
              update export_job set event_seq = event_seq + 1 where company_id = $1 and job_id = $2 returning event_seq
@@ -77,16 +76,16 @@ pub async fn add(
     Ok(())
 }
 
-/// At most `limit` events after the given number, first to last, of these codes or of all.
-pub async fn list(
+/// Lists at most `limit` events after number `after`, oldest first. `codes` none: all events.
+pub async fn list_events(
     pool: &PgPool,
     company: CompanyId,
     job: JobId,
     codes: Option<&[String]>,
     after: i64,
     limit: i64,
-) -> Result<Vec<Event>, Error> {
-    let found = sqlx::query_as(
+) -> Result<Vec<EventRow>, DbError> {
+    let events = sqlx::query_as(
         "select seq, at, code, position, parameters from export_event
           where company_id = $1 and job_id = $2 and seq > $3 and ($4::text[] is null or code = any($4))
           order by seq limit $5",
@@ -98,5 +97,5 @@ pub async fn list(
     .bind(limit)
     .fetch_all(pool)
     .await?;
-    Ok(found)
+    Ok(events)
 }

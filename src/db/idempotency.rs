@@ -1,58 +1,68 @@
-//! Idempotency keys: the answer to a request, kept for its repetition.
+//! Idempotency keys: the response to a request is stored for a day, in the transaction that does what was requested. A
+//! client that lost the response repeats the request and gets it again.
 
 use serde_json::Value;
 use sqlx::types::Json;
 
-use crate::db::{Connection, Error, PgPool};
-use crate::digest::Digest;
+use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::CompanyId;
+use offprint_core::Digest;
 
-/// An answer that was given before.
+/// A stored response.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Given {
-    /// Hash of the request it was given to.
+pub struct IdempotencyRow {
+    /// Hash of the request; another request with the same key is rejected.
     #[sqlx(try_from = "[u8; 32]")]
     pub request_hash: Digest,
-    /// The body.
+    /// The response body.
     pub answer: Json<Value>,
-    /// Address of what was created.
+    /// URL of what was created.
     pub location: String,
 }
 
-/// What a key is worth at this moment.
+/// State of an idempotency key.
 #[derive(Clone, Debug)]
-pub enum Key {
-    /// Nobody has used it: it is the caller's until the transaction ends.
+pub enum IdempotencyState {
+    /// Unused. The caller holds it until the transaction ends.
     New,
-    /// Another request with it is still being answered.
+    /// Another request with it is being processed.
     InFlight,
-    /// It was used.
-    Used(Given),
+    Used(IdempotencyRow),
 }
 
-/// Takes a key for the length of the transaction.
-pub async fn take(connection: &mut Connection, company: CompanyId, key: &str) -> Result<Key, Error> {
-    let taken: bool =
+/// Claims a key until the transaction ends. The advisory lock makes two concurrent requests with one key visible to
+/// each other before either has written a row.
+pub async fn claim_idempotency_key(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    key: &str,
+) -> Result<IdempotencyState, DbError> {
+    let is_claimed: bool =
         sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended($1::text || ' ' || $2, 0))")
             .bind(company.to_string())
             .bind(key)
             .fetch_one(&mut *connection)
             .await?;
-    if !taken {
-        return Ok(Key::InFlight);
+    if !is_claimed {
+        return Ok(IdempotencyState::InFlight);
     }
-    let given = sqlx::query_as(
+    let stored = sqlx::query_as(
         "select request_hash, answer, location from idempotency where company_id = $1 and key = $2 and expires_at > now()",
     )
     .bind(company)
     .bind(key)
     .fetch_optional(connection)
     .await?;
-    Ok(given.map_or(Key::New, Key::Used))
+    Ok(stored.map_or(IdempotencyState::New, IdempotencyState::Used))
 }
 
-/// Keeps the answer under its key for a day.
-pub async fn keep(connection: &mut Connection, company: CompanyId, key: &str, given: &Given) -> Result<(), Error> {
+/// Stores the response under its key for a day.
+pub async fn save_idempotent_response(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    key: &str,
+    response: &IdempotencyRow,
+) -> Result<(), DbError> {
     sqlx::query(
         "insert into idempotency (company_id, key, request_hash, answer, location, expires_at)
          values ($1, $2, $3, $4, $5, now() + interval '24 hours')
@@ -62,16 +72,16 @@ pub async fn keep(connection: &mut Connection, company: CompanyId, key: &str, gi
     )
     .bind(company)
     .bind(key)
-    .bind(given.request_hash.to_bytes())
-    .bind(&given.answer)
-    .bind(&given.location)
+    .bind(response.request_hash.to_bytes())
+    .bind(&response.answer)
+    .bind(&response.location)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Removes what has expired. Returns how many.
-pub async fn remove_expired(pool: &PgPool) -> Result<u64, Error> {
-    let removed = sqlx::query("delete from idempotency where expires_at <= now()").execute(pool).await?;
-    Ok(removed.rows_affected())
+/// Deletes expired keys. Returns how many.
+pub async fn delete_expired_idempotency_keys(pool: &PgPool) -> Result<u64, DbError> {
+    let deleted = sqlx::query("delete from idempotency where expires_at <= now()").execute(pool).await?;
+    Ok(deleted.rows_affected())
 }

@@ -1,27 +1,23 @@
-//! Image presets: stored, named modifiers. Names do not mind case.
+//! Image presets: stored, named modifiers. Names are compared ignoring case.
 
 use chrono::{DateTime, Utc};
 
-use crate::db::{Connection, Error};
+use crate::db::{DbConnection, DbError};
 use crate::id::CompanyId;
 
-/// An image preset.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct ImagePreset {
-    /// Its name, as it was written first.
+pub struct ImagePresetRow {
+    /// As spelled when it was first saved.
     pub name: String,
-    /// The modifier that its macro stands for.
+    /// What the macro `$name$` expands to.
     pub url_modifier: String,
-    /// What it is for.
     pub description: Option<String>,
-    /// When it was saved first.
     pub created_at: DateTime<Utc>,
-    /// When it was saved last.
     pub updated_at: DateTime<Utc>,
 }
 
-/// Names and modifiers of all presets, as the language takes macros.
-pub async fn all(connection: &mut Connection, company: CompanyId) -> Result<Vec<(String, String)>, Error> {
+/// Lists names and modifiers of all presets, for the expansion of macros.
+pub async fn list_macros(connection: &mut DbConnection, company: CompanyId) -> Result<Vec<(String, String)>, DbError> {
     let presets = sqlx::query_as("select name, url_modifier from image_preset where company_id = $1 order by name")
         .bind(company)
         .fetch_all(connection)
@@ -29,8 +25,12 @@ pub async fn all(connection: &mut Connection, company: CompanyId) -> Result<Vec<
     Ok(presets)
 }
 
-/// The preset with this name.
-pub async fn fetch(connection: &mut Connection, company: CompanyId, name: &str) -> Result<ImagePreset, Error> {
+/// Fetches the preset with this name.
+pub async fn fetch_image_preset(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    name: &str,
+) -> Result<ImagePresetRow, DbError> {
     sqlx::query_as(
         "select name, url_modifier, description, created_at, updated_at
          from image_preset
@@ -40,16 +40,16 @@ pub async fn fetch(connection: &mut Connection, company: CompanyId, name: &str) 
     .bind(name)
     .fetch_optional(connection)
     .await?
-    .ok_or(Error::Missing("image preset"))
+    .ok_or(DbError::NotFound("image preset"))
 }
 
-/// At most `limit` presets in the order of their names, from the one after `after` on.
-pub async fn list(
-    connection: &mut Connection,
+/// Lists at most `limit` presets after the given name, in order of name.
+pub async fn list_image_presets(
+    connection: &mut DbConnection,
     company: CompanyId,
     after: Option<&str>,
     limit: i64,
-) -> Result<Vec<ImagePreset>, Error> {
+) -> Result<Vec<ImagePresetRow>, DbError> {
     let presets = sqlx::query_as(
         "select name, url_modifier, description, created_at, updated_at
          from image_preset
@@ -65,16 +65,16 @@ pub async fn list(
     Ok(presets)
 }
 
-/// Saves a preset; says whether it is new. One whose name differs in case only is the same preset.
-pub async fn save(
-    connection: &mut Connection,
+/// Saves a preset and returns whether it is new. A name that differs only in case is the same preset.
+pub async fn save_image_preset(
+    connection: &mut DbConnection,
     company: CompanyId,
     name: &str,
     url_modifier: &str,
     description: Option<&str>,
-) -> Result<bool, Error> {
-    // `xmax` is set on rows that were there before.
-    let new = sqlx::query_scalar(
+) -> Result<bool, DbError> {
+    // `xmax` is 0 on inserted rows and set on updated ones.
+    let is_new = sqlx::query_scalar(
         "insert into image_preset (company_id, name, url_modifier, description) values ($1, $2, $3, $4)
          on conflict (company_id, lower(name))
          do update set url_modifier = excluded.url_modifier, description = excluded.description, updated_at = now()
@@ -86,11 +86,12 @@ pub async fn save(
     .bind(description)
     .fetch_one(connection)
     .await?;
-    Ok(new)
+    Ok(is_new)
 }
 
-/// Locks the company's presets against other savers, so that two of them cannot close a circle together.
-pub async fn lock(connection: &mut Connection, company: CompanyId) -> Result<(), Error> {
+/// Lets those who save presets of a company wait for each other, so that two of them cannot together make presets that
+/// call each other in a circle.
+pub async fn lock_image_presets(connection: &mut DbConnection, company: CompanyId) -> Result<(), DbError> {
     sqlx::query("select 1 from company where company_id = $1 for no key update")
         .bind(company)
         .execute(connection)
@@ -98,12 +99,12 @@ pub async fn lock(connection: &mut Connection, company: CompanyId) -> Result<(),
     Ok(())
 }
 
-/// Removes a preset. Jobs have its text already.
-pub async fn delete(connection: &mut Connection, company: CompanyId, name: &str) -> Result<(), Error> {
-    let done = sqlx::query("delete from image_preset where company_id = $1 and lower(name) = lower($2)")
+/// Deletes a preset. Existing jobs contain its text.
+pub async fn delete_image_preset(connection: &mut DbConnection, company: CompanyId, name: &str) -> Result<(), DbError> {
+    let deleted = sqlx::query("delete from image_preset where company_id = $1 and lower(name) = lower($2)")
         .bind(company)
         .bind(name)
         .execute(connection)
         .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::Missing("image preset")) }
+    if deleted.rows_affected() == 1 { Ok(()) } else { Err(DbError::NotFound("image preset")) }
 }

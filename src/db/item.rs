@@ -1,8 +1,17 @@
-//! Items: claim takes one, beat keeps it, settle is the only way out of `running`.
+//! Items: [`claim_item`] takes one, [`renew_item_lease`] keeps it, and [`super::settle`] is the only way out of
+//! `running`.
 //!
-//! Locks are taken in the order company, job, item. `skip locked` belongs on the item: on the company row it would
-//! send workers home while there is work. `claim` only grows and fences beat and settle: a worker that lost its lease
-//! finds another number and walks away.
+//! ```text
+//!   waiting ──claim──> running ──settle──> succeeded | failed | stopped
+//!      ^                  │
+//!      └── settle: tried again, given back, or lease expired
+//! ```
+//!
+//! The column `claim` is the fencing token: it grows with each claim, and lease renewals and settles name it. A worker
+//! whose lease expired (it was suspended, or cut off from the database) finds another number and drops its work.
+//!
+//! Locks are taken in the order company, job, item. `skip locked` belongs on the item: on the company row it would make
+//! workers find nothing while there is work.
 
 use std::time::Duration;
 
@@ -10,140 +19,144 @@ use serde::Deserialize;
 use sqlx::postgres::types::PgInterval;
 use sqlx::types::Json;
 
-use crate::reason::Note;
-use crate::db::settle::{Before, Try};
-use crate::db::vocabulary::JobState;
-use crate::db::{Connection, Error, PgPool};
-use crate::digest::Digest;
+use crate::db::enums::JobState;
+use crate::db::settle::{Attempt, AttemptCounters};
+use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::{CompanyId, JobId, WorkerId};
+use crate::reason::Reason;
+use offprint_core::Digest;
 
-/// An item that a worker has: everything needed to work on it.
+/// An item that a worker has claimed, with everything needed to process it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Claim {
-    /// Whose it is.
     pub company_id: CompanyId,
-    /// The job.
     pub job_id: JobId,
-    /// The item's place in it.
     pub position: i32,
-    /// The fence.
+    /// The fencing token.
     pub claim: i32,
     /// The original.
     #[sqlx(try_from = "[u8; 32]")]
     pub sha256: Digest,
-    /// What the asset is called, for messages.
+    /// For log lines.
     pub asset_name: String,
-    /// Whether this is the first item of the run to be taken.
+    /// Whether no item of this run was claimed before: the run begins.
     pub first: bool,
-    /// What went wrong with it before.
     #[sqlx(flatten)]
-    pub before: Before,
-    /// The files that are not there yet, in the order of the renditions.
-    pub files: Json<Vec<Wanted>>,
+    pub counters: AttemptCounters,
+    /// The files that are not ready yet, in the order of the renditions.
+    pub files: Json<Vec<PendingFile>>,
 }
 
 impl Claim {
-    /// The try that a worker settles.
-    pub fn attempt(&self, worker: WorkerId) -> Try {
-        Try {
+    /// The attempt that this worker will settle.
+    pub fn attempt(&self, worker: WorkerId) -> Attempt {
+        Attempt {
             company: self.company_id,
             job: self.job_id,
             position: self.position,
             claim: self.claim,
             worker: Some(worker),
-            before: self.before.clone(),
+            counters: self.counters.clone(),
         }
     }
 }
 
-/// A file that an item shall hand out.
+/// A file that an item must still produce.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Wanted {
-    /// Its place among the item's files.
+pub struct PendingFile {
+    /// Index of the rendition among the item's files.
     pub rendition: i16,
-    /// The rendition's name; none where the job has no renditions.
+    /// The rendition's name; none where the job has no named renditions.
     pub name: Option<String>,
-    /// The recipe's canonical text; none when the original is handed out.
+    /// The recipe's canonical text; none when the original is exported.
     pub recipe: Option<String>,
-    /// What this recipe gave for this original before.
-    pub known: Option<Known>,
+    /// The result of the same recipe on the same original, if it is in the render cache.
+    pub cached: Option<CachedRendition>,
 }
 
-/// A rendition that was made before.
+/// A rendition from the render cache.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Known {
-    /// Its bytes.
+pub struct CachedRendition {
     pub sha256: Digest,
-    /// Pixels across.
+    /// In pixels.
     pub width: i32,
-    /// Pixels down.
+    /// In pixels.
     pub height: i32,
-    /// Its media type.
     pub mime: String,
-    /// What there was to know when it was made.
-    pub warnings: Vec<Note>,
+    /// The warnings of the render that produced it.
+    pub warnings: Vec<Reason>,
 }
 
-/// A duration as Postgres adds it to a time.
-pub(crate) fn interval(duration: Duration) -> PgInterval {
+/// Converts a duration to a Postgres `interval`.
+pub(crate) fn to_pg_interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }
 
-/// On what terms an item is taken.
+/// The conditions of a claim.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// Who takes it.
+pub struct ClaimOptions {
     pub worker: WorkerId,
-    /// For how long it is theirs without a beat.
+    /// How long the item belongs to the worker without a heartbeat.
     pub lease: Duration,
-    /// Renditions of this engine are known.
+    /// Only cached renditions of this engine version are used.
     pub engine_version: i32,
-    /// Most items of one company that run at once, unless it has a limit of its own; 0 means no limit.
+    /// How many items of one company may run at once, unless the company has a limit of its own; 0: no limit.
     pub max_running: u32,
-    /// Whether any company has a limit, so that claims must count each other.
-    pub counted: bool,
+    /// Whether any company has a limit, so that concurrent claims must see each other.
+    pub is_limited: bool,
 }
 
-/// Takes the item whose turn it is: the company with the fewest items in flight, then the one not served for longest;
-/// within it priority, then the oldest job, then request order.
-pub async fn claim(pool: &PgPool, terms: &Terms) -> Result<Option<Claim>, Error> {
-    if !terms.counted {
-        return take(&mut *pool.acquire().await?, terms).await;
+/// Claims the next item: of the company with the fewest running items (ties go to the one served longest ago); within
+/// the company by priority, then the oldest job, then request order.
+pub async fn claim_item(pool: &PgPool, options: &ClaimOptions) -> Result<Option<Claim>, DbError> {
+    if !options.is_limited {
+        return take_item(&mut *pool.acquire().await?, options).await;
     }
-    // A statement sees what was there when it began. Only one after the other do claims count each other.
+    // A statement sees what was committed before it began, so two claims at once would not count each other's item.
+    // Under this lock they run one after the other.
     let mut transaction = pool.begin().await?;
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('offprint claim', 0))")
         .execute(&mut *transaction)
         .await?;
-    let claim = take(&mut transaction, terms).await?;
+    let claim = take_item(&mut transaction, options).await?;
     transaction.commit().await?;
     Ok(claim)
 }
 
-/// A claim need not be on the disk: one that a crash of the database undoes has never been. Its number may be given
-/// again, so settle and beat also look at whose it is. What is settled is on the disk, and its claim with it.
-async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim>, Error> {
+/// Claims are committed without waiting for the disk (`synchronous_commit` off): it saves a flush per item, and a claim
+/// that a crash of the database undoes is simply made again. Its number may then be given out twice, so settle and
+/// heartbeat compare the worker as well. A settle does wait for the disk, and the claim it settles reaches the disk
+/// with it.
+async fn take_item(connection: &mut DbConnection, options: &ClaimOptions) -> Result<Option<Claim>, DbError> {
     let claim = sqlx::query_as(
-        "with turn as (
+        "with next_company as (
+             -- The company whose turn it is: below its limit, with a waiting item, fewest items running. Its row is
+             -- locked, so concurrent claims choose one after the other and spread over the companies. Claims wait here
+             -- rather than skip: the lock is held for about a millisecond.
              select company.company_id from company
-              cross join lateral (                         -- by itself for each company: a scan that clears dead entries away
+              cross join lateral (                         -- counted per company, so that the index scan drops dead entries
                   select count(*) as running from export_item item
                    where item.company_id = company.company_id and item.state = 'running') busy
               where (coalesce(company.max_running, $4) = 0 or busy.running < coalesce(company.max_running, $4))
                 and exists (
                   select from export_job job
                    where job.company_id = company.company_id and job.state = 'active' and job.deleted_at is null
-                     -- The first that waits, by the index: `exists` would be joined, or read past all that is done.
+                     -- The first waiting item, from the index. With `exists`, Postgres joined whole jobs, or read past
+                     -- all items that are done.
                      and (select position from export_item item
                            where item.waits_in = job.job_id and item.run_at <= now() order by position limit 1) is not null)
               order by busy.running, company.served_at
-              limit 1 for no key update of company          -- wait here: it is a matter of a millisecond
+              limit 1 for no key update of company
          ), served as (
-             update company set served_at = clock_timestamp() from turn
-              where company.company_id = turn.company_id returning company.company_id
+             -- Note when it was served, to break the next tie. `clock_timestamp`, because `now()` is the time at which
+             -- the transaction began, before it waited for the lock.
+             update company set served_at = clock_timestamp() from next_company
+              where company.company_id = next_company.company_id returning company.company_id
          ), picked as (
+             -- The item: first waiting item of the first active job that has one. Items that another worker is claiming
+             -- right now are skipped.
              select item.company_id, item.job_id, item.position, job.renditions, job.run_started_at is null as first
-               from (select * from export_job               -- sorted by itself: only the first job with an item is looked at
+               from (select * from export_job               -- sorted first: reading stops at the first job with an item
                       where company_id = (select company_id from served) and state = 'active' and deleted_at is null
                       order by priority desc, job_id) job
               cross join lateral (
@@ -152,49 +165,52 @@ async fn take(connection: &mut Connection, terms: &Terms) -> Result<Option<Claim
                    order by candidate.position limit 1 for update skip locked) item
               order by job.priority desc, job.job_id limit 1
          ), taken as (
+             -- Make it ours: running, with a new fencing token and a lease.
              update export_item item
                 set state = 'running', claim = item.claim + 1, worker_id = $1, lease_until = now() + $2, started_at = now()
                from picked
               where item.company_id = picked.company_id and item.job_id = picked.job_id and item.position = picked.position
              returning item.*, picked.renditions, picked.first
          )
+         -- What the worker needs: the files that are not ready, each with its recipe and its cached rendition, if any.
          select taken.company_id, taken.job_id, taken.position, taken.claim, taken.sha256, taken.asset_name, taken.first,
                 taken.tries, taken.crashes, taken.lost, taken.warnings,
                 (select coalesce(jsonb_agg(jsonb_build_object(
                             'rendition', file.rendition, 'name', taken.renditions -> file.rendition::int ->> 'name',
                             'recipe', recipe.text,
-                            'known', case when known.sha256 is not null then jsonb_build_object(
-                                'sha256', encode(known.sha256, 'hex'), 'width', known.width, 'height', known.height,
-                                'mime', known.mime, 'warnings', known.warnings) end) order by file.rendition), '[]')
+                            'cached', case when cached.sha256 is not null then jsonb_build_object(
+                                'sha256', encode(cached.sha256, 'hex'), 'width', cached.width, 'height', cached.height,
+                                'mime', cached.mime, 'warnings', cached.warnings) end) order by file.rendition), '[]')
                    from export_file file
                    left join recipe on recipe.company_id = file.company_id and recipe.recipe_id = file.recipe_id
-                   left join rendition known on known.company_id = file.company_id and known.source_sha256 = taken.sha256
-                        and known.recipe_id = file.recipe_id and known.engine_version = $3
+                   left join rendition cached on cached.company_id = file.company_id and cached.source_sha256 = taken.sha256
+                        and cached.recipe_id = file.recipe_id and cached.engine_version = $3
                   where file.company_id = taken.company_id and file.job_id = taken.job_id
                     and file.position = taken.position and file.state <> 'ready') as files
            from taken,
                 set_config('synchronous_commit', 'off', true)",
     )
-    .bind(terms.worker)
-    .bind(interval(terms.lease))
-    .bind(terms.engine_version)
-    .bind(i64::from(terms.max_running))
+    .bind(options.worker)
+    .bind(to_pg_interval(options.lease))
+    .bind(options.engine_version)
+    .bind(i64::from(options.max_running))
     .fetch_optional(connection)
     .await?;
     Ok(claim)
 }
 
-/// Notes that the run of a job has begun. A statement of its own, since the claim may not lock the job after the item.
-pub async fn begin_run(pool: &PgPool, company: CompanyId, job: JobId) -> Result<(), Error> {
+/// Records that the run of a job has begun. Not part of the claim, which holds the item's lock and so may not lock the
+/// job any more.
+pub async fn begin_run(pool: &PgPool, company: CompanyId, job: JobId) -> Result<(), DbError> {
     sqlx::query(
-        "with begun as (
+        "with started as (
              update export_job
                 set started_at = coalesce(started_at, now()), run_started_at = now(), event_seq = event_seq + 1
               where company_id = $1 and job_id = $2 and run_started_at is null
              returning event_seq, run
          )
          insert into export_event (company_id, job_id, seq, code, parameters)
-         select $1, $2, event_seq, 'exportBegun', jsonb_build_object('run', run) from begun",
+         select $1, $2, event_seq, 'exportBegun', jsonb_build_object('run', run) from started",
     )
     .bind(company)
     .bind(job)
@@ -203,19 +219,24 @@ pub async fn begin_run(pool: &PgPool, company: CompanyId, job: JobId) -> Result<
     Ok(())
 }
 
-/// What a worker hears when it prolongs its lease.
+/// What a worker learns when it renews its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beat {
-    /// It is still the worker's: go on.
-    GoOn,
-    /// The job was stopped or deleted: end the item.
+pub enum LeaseRenewal {
+    /// The item still belongs to the worker: go on.
+    Renewed,
+    /// The job is being stopped or was deleted: end the item.
     Stop,
-    /// The lease ran out and somebody else has the item, or will have: walk away.
+    /// The lease expired; another worker has the item or will get it: drop the work.
     Lost,
 }
 
-/// Prolongs the lease, and brings the orders back.
-pub async fn beat(pool: &PgPool, claim: &Claim, worker: WorkerId, lease: Duration) -> Result<Beat, Error> {
+/// Renews the lease (the heartbeat), and learns whether the job was stopped meanwhile.
+pub async fn renew_item_lease(
+    pool: &PgPool,
+    claim: &Claim,
+    worker: WorkerId,
+    lease: Duration,
+) -> Result<LeaseRenewal, DbError> {
     let job: Option<(JobState, bool)> = sqlx::query_as(
         "update export_item item set lease_until = now() + $5
            from export_job job
@@ -228,56 +249,51 @@ pub async fn beat(pool: &PgPool, claim: &Claim, worker: WorkerId, lease: Duratio
     .bind(claim.job_id)
     .bind(claim.position)
     .bind(claim.claim)
-    .bind(interval(lease))
+    .bind(to_pg_interval(lease))
     .bind(worker)
     .fetch_optional(pool)
     .await?;
     Ok(match job {
-        None => Beat::Lost,
-        Some((JobState::Stopping, _) | (_, true)) => Beat::Stop,
-        Some(_) => Beat::GoOn,
+        None => LeaseRenewal::Lost,
+        Some((JobState::Stopping, _) | (_, true)) => LeaseRenewal::Stop,
+        Some(_) => LeaseRenewal::Renewed,
     })
 }
 
-/// An item whose lease ran out: the only sign of a worker's death.
+/// An item whose lease expired: the only sign that its worker died.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Expired {
-    /// Whose it is.
+pub struct ExpiredLease {
     pub company_id: CompanyId,
-    /// The job.
     pub job_id: JobId,
-    /// The item's place in it.
     pub position: i32,
-    /// The fence.
+    /// The fencing token.
     pub claim: i32,
-    /// Who had it.
     pub worker_id: Option<WorkerId>,
-    /// What went wrong with it before.
     #[sqlx(flatten)]
-    pub before: Before,
+    pub counters: AttemptCounters,
 }
 
-impl Expired {
-    /// The try that is settled as lost.
-    pub fn attempt(self) -> Try {
-        Try {
+impl ExpiredLease {
+    /// The attempt to settle as lost.
+    pub fn into_attempt(self) -> Attempt {
+        Attempt {
             company: self.company_id,
             job: self.job_id,
             position: self.position,
             claim: self.claim,
             worker: self.worker_id,
-            before: self.before,
+            counters: self.counters,
         }
     }
 }
 
-/// Items whose lease ran out, at most a hundred. They are only read here: settle is the way out.
-pub async fn expired(pool: &PgPool) -> Result<Vec<Expired>, Error> {
-    let found = sqlx::query_as(
+/// Lists up to a hundred items whose lease has expired. Nothing is changed here; the caller settles them as lost.
+pub async fn list_expired_leases(pool: &PgPool) -> Result<Vec<ExpiredLease>, DbError> {
+    let expired = sqlx::query_as(
         "select company_id, job_id, position, claim, worker_id, tries, crashes, lost, warnings
            from export_item where state = 'running' and lease_until < now() limit 100",
     )
     .fetch_all(pool)
     .await?;
-    Ok(found)
+    Ok(expired)
 }

@@ -1,4 +1,8 @@
-//! Jobs: one order each. Ends are counted on the row by whoever settles, under its lock.
+//! Export jobs as they are read: one job, lists, and the numbers for metrics. What the columns mean stands in
+//! `migrations/0001_foundation.sql`; jobs are created in [`super::insert_job`] and changed in [`super::job_actions`].
+//!
+//! Counts of items stand on the job's row. Whoever settles an item updates them under the row's lock, so reading a job
+//! never counts its items, except the few that run.
 
 use std::sync::LazyLock;
 
@@ -8,34 +12,33 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 
-use crate::reason::Note;
-use crate::db::vocabulary::{
+use crate::db::enums::{
     EmailSetting, Fmt, JobState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Outcome, ShownState,
 };
-use crate::db::{Error, PgPool};
+use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, JobId, ScheduleId, UserId};
+use crate::reason::Reason;
 
-/// One of the ways in which a job converts every picture.
+/// One of the ways in which a job converts every image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rendition {
-    /// What it is called.
+    /// Its name, unique within the job.
     pub name: String,
-    /// As it was sent.
+    /// The modifier, as sent.
     #[serde(rename = "is_modifier")]
     pub is_modifier: Option<String>,
-    /// As it was sent.
+    /// The macro, as sent.
     pub r#macro: Option<String>,
-    /// What stands behind the base name of its files, after a `-`.
+    /// Appended to the base name of its files, after a `-`.
     pub suffix: String,
-    /// The modifier with every macro in its place, as it was when the job was created.
+    /// The modifier with every macro expanded, as of the creation of the job.
     pub effective_modifier: String,
 }
 
-/// A job as it is shown: its row, and how many of its items run.
+/// A job as people see it: its row, how many of its items run, its mail and its archive.
 #[derive(Clone, Debug, sqlx::FromRow)]
-#[allow(missing_docs, reason = "columns; migrations/0001_foundation.sql says what they mean")]
-pub struct Job {
+pub struct JobRow {
     pub job_id: JobId,
     pub user_id: Option<UserId>,
     pub schedule_id: Option<ScheduleId>,
@@ -59,7 +62,7 @@ pub struct Job {
     pub priority: i16,
     pub exec_time: Option<DateTime<Utc>>,
     pub expires_in: i64,
-    pub warnings: Json<Vec<Note>>,
+    pub warnings: Json<Vec<Reason>>,
     pub state: JobState,
     pub outcome: Option<Outcome>,
     pub run: i32,
@@ -77,37 +80,37 @@ pub struct Job {
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub expires_at: Option<DateTime<Utc>>,
-    /// Live leases.
+    /// Running items (live leases).
     pub running: i64,
-    /// Seconds since the current run took its first item.
+    /// Seconds since the first item of the current run was claimed.
     pub run_seconds: Option<f64>,
-    /// Whether the files are no longer kept.
+    /// Whether the files have expired.
     pub expired: bool,
-    /// State of this run's mail and who it goes to.
-    pub notice_state: Option<String>,
-    pub notice_recipients: Option<Json<Vec<String>>>,
-    pub notice_detail: Option<String>,
-    pub notice_at: Option<DateTime<Utc>>,
+    /// `waiting`, `sent` or `failed`, over all mails of this run; none when it has no mail.
+    pub mail_state: Option<String>,
+    pub mail_recipients: Option<Json<Vec<String>>>,
+    pub mail_detail: Option<String>,
+    pub mail_ended_at: Option<DateTime<Utc>>,
     /// Size of the sealed archive of this run, in bytes.
     pub archive_size: Option<i64>,
 }
 
-impl Job {
-    /// Items that are over.
-    pub fn ended(&self) -> i32 {
+impl JobRow {
+    /// Items that have ended, in whatever way.
+    pub fn count_ended(&self) -> i32 {
         self.succeeded + self.failed + self.skipped + self.stopped
     }
 
-    /// Items that nobody has taken yet.
-    pub fn waiting(&self) -> i64 {
-        i64::from(self.total - self.ended()) - self.running
+    /// Items that no worker has claimed.
+    pub fn count_waiting(&self) -> i64 {
+        i64::from(self.total - self.count_ended()) - self.running
     }
 
-    /// The state as people see it.
-    pub fn shown(&self) -> ShownState {
+    /// The state as people see it. An active job is queued until its first item is claimed.
+    pub fn shown_state(&self) -> ShownState {
         match self.state {
             JobState::Scheduled => ShownState::Scheduled,
-            JobState::Active if self.started_at.is_none() && self.ended() < self.total => ShownState::Queued,
+            JobState::Active if self.started_at.is_none() && self.count_ended() < self.total => ShownState::Queued,
             JobState::Active => ShownState::Running,
             JobState::Paused => ShownState::Paused,
             JobState::Stopping => ShownState::Stopping,
@@ -115,100 +118,92 @@ impl Job {
         }
     }
 
-    /// How much of the current run is done: whole percent, 100 only when finished.
+    /// How much of the current run is done, in whole percent. Ended items give at most 99: 100 means finished.
     pub fn percent(&self) -> i32 {
         if self.state == JobState::Finished {
             return 100;
         }
-        let done = self.run_total - (self.total - self.ended());
+        let done = self.run_total - (self.total - self.count_ended());
         (99 * i64::from(done.max(0)) / i64::from(self.run_total.max(1))) as i32
     }
 
-    /// Seconds that the run will still take if it goes on as it began.
+    /// Seconds that the run will still take at its average speed so far; none while it is not known.
     pub fn eta_seconds(&self) -> Option<i64> {
-        let left = self.total - self.ended();
+        let left = self.total - self.count_ended();
         let done = self.run_total - left;
-        let spent = self.run_seconds.filter(|_| done > 0 && self.state == JobState::Active)?;
-        Some((spent / f64::from(done) * f64::from(left)).ceil() as i64)
+        let elapsed = self.run_seconds.filter(|_| done > 0 && self.state == JobState::Active)?;
+        Some((elapsed / f64::from(done) * f64::from(left)).ceil() as i64)
     }
 }
 
-/// What a job is shown with, beside its row. `find`, `find_all` and `list` share it.
-const SHOWN: &str = "select job.*,
+/// The columns of a [`JobRow`]. `list_jobs` inserts its sort key after the first words.
+const SELECT_JOB: &str = "select job.*,
        (select count(*) from export_item item where item.company_id = job.company_id and item.job_id = job.job_id
            and item.state = 'running') as running,
        extract(epoch from now() - job.run_started_at)::float8 as run_seconds,
        coalesce(job.expires_at <= now(), false) as expired,
-       notice.state as notice_state, notice.recipients as notice_recipients,
-       notice.detail as notice_detail, notice.ended_at as notice_at,
+       mail.state as mail_state, mail.recipients as mail_recipients,
+       mail.detail as mail_detail, mail.ended_at as mail_ended_at,
        archive.size as archive_size
   from export_job job
   left join lateral (
       select case when bool_or(state in ('waiting', 'sending')) then 'waiting' when bool_or(state = 'failed') then 'failed' else 'sent' end as state,
              jsonb_agg(recipient order by recipient) as recipients, max(detail) as detail, max(ended_at) as ended_at
-        from notice where notice.company_id = job.company_id and notice.job_id = job.job_id and notice.run = job.run
-      having count(*) > 0) notice on true
+        from mail_task mail where mail.company_id = job.company_id and mail.job_id = job.job_id and mail.run = job.run
+      having count(*) > 0) mail on true
   left join archive on archive.company_id = job.company_id and archive.job_id = job.job_id and archive.run = job.run
  where job.deleted_at is null";
 
-/// One job of a company.
-pub async fn find(executor: impl PgExecutor<'_>, company: CompanyId, job: JobId) -> Result<Job, Error> {
-    static SQL: LazyLock<String> = LazyLock::new(|| format!("{SHOWN} and job.company_id = $1 and job.job_id = $2"));
-    let found = sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(job).fetch_optional(executor).await?;
-    found.ok_or(Error::Missing("export job"))
+/// Fetches a job of a company.
+pub async fn fetch_job(executor: impl PgExecutor<'_>, company: CompanyId, job: JobId) -> Result<JobRow, DbError> {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("{SELECT_JOB} and job.company_id = $1 and job.job_id = $2"));
+    let row = sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(job).fetch_optional(executor).await?;
+    row.ok_or(DbError::NotFound("export job"))
 }
 
-/// A job and whose it is.
+/// A job with its company.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Owned {
-    /// The company.
+pub struct CompanyJobRow {
     pub company_id: CompanyId,
-    /// The job.
     #[sqlx(flatten)]
-    pub job: Job,
+    pub job: JobRow,
 }
 
-/// Those of these jobs that are there, in no order.
-pub async fn find_all(pool: &PgPool, jobs: &[(CompanyId, JobId)]) -> Result<Vec<Owned>, Error> {
+/// Finds those of these jobs that exist, in no order.
+pub async fn find_jobs(pool: &PgPool, jobs: &[(CompanyId, JobId)]) -> Result<Vec<CompanyJobRow>, DbError> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!("{SHOWN} and (job.company_id, job.job_id) in (select * from unnest($1::uuid[], $2::uuid[]))")
+        format!("{SELECT_JOB} and (job.company_id, job.job_id) in (select * from unnest($1::uuid[], $2::uuid[]))")
     });
     let (companies, jobs): (Vec<CompanyId>, Vec<JobId>) = jobs.iter().copied().unzip();
     Ok(sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(companies).bind(jobs).fetch_all(pool).await?)
 }
 
-/// Which jobs a list shows, and in which order.
+/// Which jobs a list contains, and in which order. None means no restriction.
 #[derive(Clone, Debug)]
-pub struct Wanted<'a> {
-    /// In this state, as it is shown.
+pub struct JobFilter<'a> {
+    /// The state as people see it.
     pub state: Option<&'a str>,
-    /// With this outcome.
     pub outcome: Option<Outcome>,
-    /// Whose name begins with this.
+    /// Beginning of the job's name.
     pub name: Option<&'a str>,
-    /// That this user ordered.
     pub owner: Option<UserId>,
-    /// That are runs of this schedule.
     pub schedule: Option<ScheduleId>,
-    /// What they are sorted by.
-    pub sort: Sort,
-    /// Whether the last comes first.
+    pub sort: JobSort,
     pub descending: bool,
 }
 
-/// What jobs can be sorted by.
+/// Sort keys of job lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
-    /// When they were created.
+pub enum JobSort {
     CreatedAt,
-    /// When they finished; those that have not stand last in time.
+    /// Unfinished jobs count as the latest.
     FinishedAt,
-    /// Their names.
     JobName,
 }
 
-impl Sort {
-    /// The sorted expression, as the index has it, and its type.
+impl JobSort {
+    /// The SQL expression, exactly as in the index, and its type.
     fn key(self) -> (&'static str, &'static str) {
         match self {
             Self::CreatedAt => ("job.created_at", "timestamptz"),
@@ -220,75 +215,72 @@ impl Sort {
 
 /// A job in a list, with its sort key as text.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Listed {
-    /// The job.
+pub struct ListedJobRow {
     #[sqlx(flatten)]
-    pub job: Job,
-    /// What it was sorted by.
+    pub job: JobRow,
     pub sort_key: String,
 }
 
-/// At most `limit` jobs that stand after the given sort key and handle.
-pub async fn list(
+/// Lists at most `limit` jobs after the given sort key and handle.
+pub async fn list_jobs(
     pool: &PgPool,
     company: CompanyId,
-    wanted: &Wanted<'_>,
+    filter: &JobFilter<'_>,
     after: Option<(&str, JobId)>,
     limit: i64,
-) -> Result<Vec<Listed>, Error> {
-    let (key, kind) = wanted.sort.key();
-    let (than, way) = if wanted.descending { ("<", "desc") } else { (">", "asc") };
-    // Made of our own words only; the caller's values are bound.
+) -> Result<Vec<ListedJobRow>, DbError> {
+    let (key, key_type) = filter.sort.key();
+    let (comparison, direction) = if filter.descending { ("<", "desc") } else { (">", "asc") };
+    // Only constants are formatted into the text; the caller's values are bound.
     let sql = format!(
         "{} and job.company_id = $1 and ($2::text is null or $2 = case when job.state <> 'active' then job.state
                  when job.started_at is null and job.succeeded + job.failed + job.skipped + job.stopped < job.total then 'queued'
                  else 'running' end)
            and ($3::text is null or job.outcome = $3)
            and ($4::text is null or starts_with(job.job_name, $4))
-           and ($5::text is null or ({key}, job.job_id) {than} ($5::{kind}, $6))
+           and ($5::text is null or ({key}, job.job_id) {comparison} ($5::{key_type}, $6))
            and ($8::uuid is null or job.user_id = $8) and ($9::uuid is null or job.schedule_id = $9)
-         order by {key} {way}, job.job_id {way} limit $7",
-        SHOWN.replacen("select job.*", &format!("select job.*, {key}::text as sort_key"), 1)
+         order by {key} {direction}, job.job_id {direction} limit $7",
+        SELECT_JOB.replacen("select job.*", &format!("select job.*, {key}::text as sort_key"), 1)
     );
-    let found = sqlx::query_as(AssertSqlSafe(sql))
+    let jobs = sqlx::query_as(AssertSqlSafe(sql))
         .bind(company)
-        .bind(wanted.state)
-        .bind(wanted.outcome)
-        .bind(wanted.name)
+        .bind(filter.state)
+        .bind(filter.outcome)
+        .bind(filter.name)
         .bind(after.map(|(key, _)| key))
         .bind(after.map(|(_, job)| job))
         .bind(limit)
-        .bind(wanted.owner)
-        .bind(wanted.schedule)
+        .bind(filter.owner)
+        .bind(filter.schedule)
         .fetch_all(pool)
         .await?;
-    Ok(found)
+    Ok(jobs)
 }
 
-/// What there is to do, over all companies.
+/// The work that is left, over all companies, for metrics.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct Backlog {
-    /// Jobs that wait for their time.
+    /// Jobs that wait for their `execTime`.
     pub scheduled: i64,
-    /// Jobs that are worked on, or would be if a worker were free.
+    /// Jobs that are being processed or wait for a free worker.
     pub active: i64,
-    /// Jobs that were paused.
     pub paused: i64,
-    /// Jobs that are being stopped.
     pub stopping: i64,
-    /// Items of active jobs that nobody has taken.
+    /// Items of active jobs that no worker has claimed.
     pub waiting: i64,
-    /// Live leases.
+    /// Running items (live leases).
     pub running: i64,
-    /// Seconds since the item was taken that runs for longest; 0 when none runs.
+    /// Seconds for which the longest-running item has been running; 0 when none runs.
     pub oldest_running: f64,
-    /// Seconds since the oldest active job that has not begun was to begin; 0 when there is none.
+    /// Seconds for which the first active job without a claimed item has been waiting; 0 when there is none.
     pub oldest_wait: f64,
 }
 
-/// Counts what there is to do. Reads the unfinished jobs and the live leases, so it costs little however much is done.
-pub async fn backlog(pool: &PgPool) -> Result<Backlog, Error> {
-    let found = sqlx::query_as(
+/// Measures the work that is left. It reads only unfinished jobs and live leases, so its cost does not grow with the
+/// number of finished jobs.
+pub async fn count_backlog(pool: &PgPool) -> Result<Backlog, DbError> {
+    let backlog = sqlx::query_as(
         "with lease as (
              select company_id, job_id, count(*) as running, min(started_at) as since
                from export_item where state = 'running' group by company_id, job_id
@@ -306,5 +298,5 @@ pub async fn backlog(pool: &PgPool) -> Result<Backlog, Error> {
     )
     .fetch_one(pool)
     .await?;
-    Ok(found)
+    Ok(backlog)
 }

@@ -1,49 +1,54 @@
-//! What a company may have, where it is not what the settings say, and what it has.
+//! Limits of companies that replace those of the settings, and what a company uses of them.
 
 use sqlx::PgExecutor;
 
-use crate::db::{Connection, Error, PgPool};
+use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::CompanyId;
 
-/// Limits of one company. What is none is as the settings say; 0 means no limit.
+/// Limits of one company. None: as the settings say; 0: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
-pub struct OwnLimits {
+pub struct CompanyLimitsRow {
     /// Bytes of one uploaded file.
     pub max_upload: Option<i64>,
-    /// Assets.
     pub max_assets: Option<i64>,
     /// Bytes of originals.
     pub max_stored: Option<i64>,
-    /// Items that run at once.
+    /// Items that may run at once.
     pub max_running: Option<i32>,
-    /// Jobs that are not finished.
+    /// Unfinished jobs.
     pub max_jobs: Option<i32>,
-    /// Schedules.
     pub max_schedules: Option<i32>,
 }
 
-/// What a company has of what is limited.
+/// What a company uses of its limits.
 #[derive(Clone, Copy, Debug, Default, sqlx::FromRow)]
-pub struct Used {
-    /// Assets that were not deleted.
+pub struct CompanyUsageRow {
+    /// Assets that are not deleted.
     pub assets: i64,
-    /// Bytes of originals, each counted as often as it was uploaded, also of deleted assets that jobs pin.
+    /// Bytes of originals, counted once per upload, including deleted assets that jobs still use.
     pub stored_bytes: i64,
 }
 
-/// The company's own limits.
-pub async fn own(executor: impl PgExecutor<'_>, company: CompanyId) -> Result<OwnLimits, Error> {
-    let found = sqlx::query_as(
+/// Finds the company's own limits.
+pub async fn find_company_limits(
+    executor: impl PgExecutor<'_>,
+    company: CompanyId,
+) -> Result<CompanyLimitsRow, DbError> {
+    let limits = sqlx::query_as(
         "select max_upload, max_assets, max_stored, max_running, max_jobs, max_schedules from company where company_id = $1",
     )
     .bind(company)
     .fetch_optional(executor)
     .await?;
-    Ok(found.unwrap_or_default())
+    Ok(limits.unwrap_or_default())
 }
 
-/// Sets the company's own limits, all of them.
-pub async fn set(pool: &PgPool, company: CompanyId, limits: &OwnLimits) -> Result<(), Error> {
+/// Replaces all of the company's own limits.
+pub async fn update_company_limits(
+    pool: &PgPool,
+    company: CompanyId,
+    limits: &CompanyLimitsRow,
+) -> Result<(), DbError> {
     sqlx::query(
         "update company set max_upload = $2, max_assets = $3, max_stored = $4, max_running = $5, max_jobs = $6,
                 max_schedules = $7
@@ -61,51 +66,61 @@ pub async fn set(pool: &PgPool, company: CompanyId, limits: &OwnLimits) -> Resul
     Ok(())
 }
 
-/// Whether any company has a limit of its own for items that run at once.
-pub async fn any_own_running(pool: &PgPool) -> Result<bool, Error> {
+/// Whether any company has its own limit of running items.
+pub async fn has_running_limits(pool: &PgPool) -> Result<bool, DbError> {
     Ok(sqlx::query_scalar("select exists (select from company where max_running > 0)").fetch_one(pool).await?)
 }
 
-/// What the company has. In a transaction that has changed it, nobody else changes it before that ends.
-pub async fn used(connection: &mut Connection, company: CompanyId) -> Result<Used, Error> {
-    let found = sqlx::query_as("select assets, stored_bytes from company_usage where company_id = $1")
+/// Finds what the company uses. In a transaction that has changed it, the row is locked: the numbers stay true until
+/// the end of the transaction.
+pub async fn find_company_usage(connection: &mut DbConnection, company: CompanyId) -> Result<CompanyUsageRow, DbError> {
+    let usage = sqlx::query_as("select assets, stored_bytes from company_usage where company_id = $1")
         .bind(company)
         .fetch_optional(connection)
         .await?;
-    Ok(found.unwrap_or_default())
+    Ok(usage.unwrap_or_default())
 }
 
-/// Lets those who add to what is limited (`jobs`, `schedules`, …) come to their ends one after the other, until the
-/// transaction ends: then they count each other.
-pub async fn take_turns(connection: &mut Connection, company: CompanyId, what: &str) -> Result<(), Error> {
+/// Locks a quota of a company (`jobs`, `schedules`, …) until the transaction ends. Transactions that add to it run one
+/// after the other, so that each counts what the one before added.
+pub async fn lock_quota(connection: &mut DbConnection, company: CompanyId, quota: &str) -> Result<(), DbError> {
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('offprint ' || $2 || ' ' || $1::text, 0))")
         .bind(company)
-        .bind(what)
+        .bind(quota)
         .execute(connection)
         .await?;
     Ok(())
 }
 
-/// How many jobs of the company are not finished; counts no further than to `most`.
-pub async fn unfinished_jobs(connection: &mut Connection, company: CompanyId, most: i64) -> Result<i64, Error> {
-    let found = sqlx::query_scalar(
+/// Counts the company's unfinished jobs, but no further than `max`.
+pub async fn count_unfinished_jobs(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    max: i64,
+) -> Result<i64, DbError> {
+    let count = sqlx::query_scalar(
         "select count(*) from (select from export_job
                                 where company_id = $1 and state <> 'finished' and deleted_at is null limit $2) open",
     )
     .bind(company)
-    .bind(most)
+    .bind(max)
     .fetch_one(connection)
     .await?;
-    Ok(found)
+    Ok(count)
 }
 
-/// Counts so many mails of today (UTC), as far as the limit allows: gives how many it does. 0 allows all.
-pub async fn count_mails(connection: &mut Connection, company: CompanyId, mails: i32, most: i32) -> Result<i32, Error> {
+/// Counts `mails` toward the company's limit of today (UTC). Returns how many of them may be sent; `max` 0: all.
+pub async fn reserve_mails(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    mails: i32,
+    max: i32,
+) -> Result<i32, DbError> {
     sqlx::query("insert into company_usage (company_id) values ($1) on conflict do nothing")
         .bind(company)
         .execute(&mut *connection)
         .await?;
-    // Locked before it is read: jobs that end at once shall count each other's.
+    // Locked before it is read, so that jobs that end at the same time count each other's mails.
     let before: i32 = sqlx::query_scalar(
         "select case when mails_on = (now() at time zone 'utc')::date then mails else 0 end
            from company_usage where company_id = $1 for update",
@@ -113,7 +128,7 @@ pub async fn count_mails(connection: &mut Connection, company: CompanyId, mails:
     .bind(company)
     .fetch_one(&mut *connection)
     .await?;
-    let allowed = if most == 0 { mails } else { mails.min(most - before).max(0) };
+    let allowed = if max == 0 { mails } else { mails.min(max - before).max(0) };
     sqlx::query(
         "update company_usage set mails = $2, mails_on = (now() at time zone 'utc')::date where company_id = $1",
     )

@@ -1,41 +1,47 @@
-//! Postgres: the only room that speaks SQL; a row type beside its queries.
+//! The database. This is the only module with SQL; each row type stands beside its queries.
 //!
-//! Locks are taken in the order company, job, item. Time that decides anything is the database's.
+//! It knows nothing of HTTP, of files or of rendering: it takes and returns plain values, and [`DbError`] says why a
+//! query did not work. Two rules hold everywhere:
+//!
+//! * Locks are taken in the order company, job, item, so that transactions never wait for each other in a circle.
+//! * Time that decides anything is the database's (`now()`), because the clocks of processes differ.
+//!
+//! Begin with [`insert_job`] (an export request becomes rows), [`item`] (a worker claims an item), [`settle`] (an
+//! attempt ends) and [`seal`] (the job is finished). [`row_level_security`] says which rows a connection sees.
 
 pub mod api_key;
+pub mod api_key_cache;
 pub mod archive;
 pub mod asset;
 pub mod attempt;
 pub mod audit;
 pub mod blob;
+pub mod bulk_settle;
 pub mod capability;
-pub use offprint_embedded_postgres as cluster;
 pub mod company;
-pub mod creation;
-pub mod entry;
+pub mod enums;
 pub mod event;
 pub mod idempotency;
 pub mod image_preset;
+pub mod insert_job;
 pub mod item;
+pub mod item_view;
 pub mod job;
-pub mod key_ring;
+pub mod job_actions;
+pub mod job_changes;
 pub mod limits;
 pub mod link;
-pub mod notice;
+pub mod mail_task;
+pub mod migrations;
 mod optional_digest;
-pub mod orders;
-pub mod ready;
 pub mod retention;
+pub mod row_level_security;
 pub mod schedule;
 pub mod seal;
 pub mod settle;
 pub mod signal;
-pub mod tables;
 pub mod upload;
 pub mod usage;
-pub mod vocabulary;
-pub mod wall;
-pub mod watch;
 pub mod webhook;
 pub mod webhook_secret;
 pub mod worker;
@@ -46,106 +52,121 @@ use std::time::Duration;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+pub use migrations::run_migrations;
 pub use sqlx::PgPool;
-pub use tables::migrate;
 use tokio::time::timeout;
 
 /// A connection inside a transaction, as the queries take it.
-pub type Connection = sqlx::PgConnection;
+pub type DbConnection = sqlx::PgConnection;
 
-/// Why the database did not do what it was asked.
+/// Why a query did not work. Only `http/problem.rs` turns it into an HTTP status.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// No such row, or not one of this company.
+pub enum DbError {
+    /// The row does not exist or belongs to another company. Callers cannot tell which.
     #[error("there is no such {0}")]
-    Missing(&'static str),
-    /// A unique name is in use.
-    #[error("{0} is in use")]
-    Taken(&'static str),
-    /// A job is in a state that does not allow the order.
+    NotFound(&'static str),
+    /// The job is in a state that does not allow the job action.
     #[error("the job is {is}")]
-    Refused {
-        /// The state it is in, as it is shown.
+    InvalidState {
+        /// The current state as shown to people, for a sentence: "the job is …".
         is: String,
-        /// The orders that this state allows.
+        /// The job actions that this state allows.
         allowed: Vec<&'static str>,
     },
-    /// The server does not answer, or ended the conversation.
-    #[error("the database cannot be reached: {0}")]
-    Down(#[source] sqlx::Error),
-    /// A statement that should have worked did not.
+    /// Postgres does not answer, or the connection was lost. Trying again later may work.
+    #[error("the database cannot be reached: {}", describe_connection_error(.0))]
+    Unreachable(#[source] sqlx::Error),
+    /// Any other failure: a bug, or tables that are not as expected.
     #[error("a query failed: {0}")]
-    Bug(#[source] sqlx::Error),
+    QueryFailed(#[source] sqlx::Error),
 }
 
-impl From<sqlx::Error> for Error {
+impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            // A conversation that is cut can look like one in another language: an answer of zeros when it was just begun.
+            // A connection that is cut can look like a protocol error: zeros instead of a message right after the
+            // start.
             sqlx::Error::Io(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_) => Self::Down(error),
-            sqlx::Error::Database(ref said) if is_passing(said.code().as_deref()) => Self::Down(error),
-            _ => Self::Bug(error),
+            | sqlx::Error::Protocol(_) => Self::Unreachable(error),
+            sqlx::Error::Database(ref answer) if is_transient(answer.code().as_deref()) => Self::Unreachable(error),
+            _ => Self::QueryFailed(error),
         }
     }
 }
 
-/// Whether a later try may work: the server goes down or comes up, is full, or ended a deadlock.
-fn is_passing(sqlstate: Option<&str>) -> bool {
+/// sqlx reports a refused connection as a pool timeout, which sends readers to the wrong place.
+fn describe_connection_error(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::PoolTimedOut => "no connection within 10 seconds. Check that Postgres is running, that \
+                                      DATABASE_URL is right and that Postgres has connections left"
+            .to_owned(),
+        error => error.to_string(),
+    }
+}
+
+/// Whether a later attempt may work: the server is starting or stopping (57P), out of resources (53), the connection
+/// broke (08), or the transaction was rolled back because of a deadlock or conflict (40).
+fn is_transient(sqlstate: Option<&str>) -> bool {
     sqlstate.is_some_and(|code| {
         code.starts_with("57P") || code.starts_with("53") || code.starts_with("08") || code.starts_with("40")
     })
 }
 
-/// How long an answer may take. After that the line is taken for dead, whatever the network says of it: a pooler or a
-/// firewall that vanished may keep a connection open for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a query may take. After that the connection counts as dead, even if the network reports no error: behind a
+/// pooler or firewall that disappeared, a connection can stay open for ever.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection that is given back may take to show that it lives.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// How long a connection that returns to the pool may take to answer a ping. If it takes longer, it is closed.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Waits for an answer, but not for ever.
+/// Waits for a query, but at most `QUERY_TIMEOUT`.
 ///
 /// # Errors
-/// [`Error::Down`] when there is none. What was asked may still be done, as after any broken line.
-pub async fn patiently<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(Error::Down(silent())))
+/// [`DbError::Unreachable`] when there is no answer in time. The statement may still have been executed, as with any
+/// broken connection, so callers must be able to repeat it.
+pub async fn with_query_timeout<T>(query: impl Future<Output = Result<T, DbError>>) -> Result<T, DbError> {
+    timeout(QUERY_TIMEOUT, query).await.unwrap_or_else(|_| Err(DbError::Unreachable(build_timeout_error())))
 }
 
-fn silent() -> sqlx::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "it does not answer").into()
+fn build_timeout_error() -> sqlx::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "no answer in time").into()
 }
 
-/// A pool of at most `connections` connections for requests: each sees the company that [`wall::acting_for`] names, and
-/// nothing where none is named. One that nobody waits for any more is closed when it stays silent, so that its place is
-/// free.
-pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
-    wall::of_companies(places(connections), options)
+/// Opens a pool of at most `connections` connections for requests. A connection sees the rows of the company that
+/// [`row_level_security::run_as_company`] names, and no rows outside of it. When a request is cancelled, its connection
+/// may still wait for an answer; if that does not come, the connection is closed and its place in the pool is free
+/// again.
+pub fn open_request_pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    row_level_security::open_company_pool(build_pool_options(connections), options)
 }
 
-/// A pool for the service's own work, which is for all companies: queue, sweep, keys, migrations. A connection is not
-/// tried before each use: a query on a dead one fails as [`Error::Down`] and the next one gets a new connection.
-pub fn system(options: PgConnectOptions, connections: u32) -> PgPool {
-    wall::of_the_service(places(connections), options)
+/// Opens a pool for the service's own work, which concerns all companies: queue, sweep, API keys, migrations.
+/// Connections are not tested before each use, which would double the round trips: a query on a dead connection fails
+/// as [`DbError::Unreachable`], and the next one gets a new connection.
+pub fn open_system_pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    row_level_security::open_service_pool(build_pool_options(connections), options)
 }
 
-fn places(connections: u32) -> PgPoolOptions {
+fn build_pool_options(connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
         .test_before_acquire(false)
         .after_release(|connection, _| {
             Box::pin(async move {
-                timeout(SIGN_OF_LIFE, connection.ping()).await.unwrap_or_else(|_| Err(silent())).map(|()| true)
+                timeout(PING_TIMEOUT, connection.ping())
+                    .await
+                    .unwrap_or_else(|_| Err(build_timeout_error()))
+                    .map(|()| true)
             })
         })
 }
 
-/// Whether the database answers.
-pub async fn ping(pool: &PgPool) -> Result<(), Error> {
+/// Checks that the database answers.
+pub async fn ping_database(pool: &PgPool) -> Result<(), DbError> {
     sqlx::query("select 1").execute(pool).await?;
     Ok(())
 }

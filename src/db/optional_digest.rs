@@ -1,13 +1,13 @@
-//! Reads a `bytea` column that may be null into an `Option<Digest>`: digests know nothing of SQL, and sqlx's `try_from`
-//! does not look into an `Option`.
+//! Reads a nullable `bytea` column into an `Option<Digest>`. `offprint_core` does not depend on sqlx, and sqlx's
+//! attribute `try_from` does not work inside an `Option`.
 
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Postgres, Type};
 
-use crate::digest::Digest;
+use offprint_core::Digest;
 
-/// A digest or null, as a row has it.
+/// A nullable digest column.
 pub(super) struct OptionalDigest(Option<[u8; 32]>);
 
 impl Type<Postgres> for OptionalDigest {
@@ -15,8 +15,8 @@ impl Type<Postgres> for OptionalDigest {
         <[u8; 32] as Type<Postgres>>::type_info()
     }
 
-    fn compatible(found: &PgTypeInfo) -> bool {
-        <[u8; 32] as Type<Postgres>>::compatible(found)
+    fn compatible(column_type: &PgTypeInfo) -> bool {
+        <[u8; 32] as Type<Postgres>>::compatible(column_type)
     }
 }
 

@@ -1,17 +1,21 @@
-//! Retention: what is no longer kept, and the blobs that nobody refers to any more.
+//! Retention: removes what has expired, and finds blobs that nothing refers to.
+//!
+//! A file may be removed only while its blob's row is locked, and a blob is stored under the same lock
+//! (`app::store_blob`), so bytes are never removed while somebody stores them again. `UNUSED_BLOB_SQL` is the one list
+//! of tables that refer to blobs: a new table with such a column must be added there.
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use crate::db::item::interval;
-use crate::db::{Connection, Error, PgPool};
-use crate::digest::Digest;
+use crate::db::item::to_pg_interval;
+use crate::db::{DbConnection, DbError, PgPool};
+use offprint_core::Digest;
 
-/// Lets go of the files of jobs that have expired, of at most a hundred jobs. The job, its items and its manifests
-/// stay. Returns how many.
-pub async fn release_expired(pool: &PgPool) -> Result<u64, Error> {
+/// Releases the files of up to a hundred expired jobs: their bytes may be removed. The job, its items and its manifests
+/// stay. Returns how many jobs.
+pub async fn release_expired_jobs(pool: &PgPool) -> Result<u64, DbError> {
     let released = sqlx::query(
         "with expired as (
              select company_id, job_id from export_job
@@ -31,20 +35,20 @@ pub async fn release_expired(pool: &PgPool) -> Result<u64, Error> {
     Ok(released.rows_affected())
 }
 
-/// Deletes jobs that ended so long ago. Returns how many.
-pub async fn delete_old_jobs(pool: &PgPool, age: Duration) -> Result<u64, Error> {
+/// Deletes jobs that finished longer than `age` ago. Returns how many.
+pub async fn delete_old_jobs(pool: &PgPool, age: Duration) -> Result<u64, DbError> {
     let deleted = sqlx::query(
         "update export_job set deleted_at = now()
           where state = 'finished' and deleted_at is null and released_at is not null and finished_at <= now() - $1",
     )
-    .bind(interval(age))
+    .bind(to_pg_interval(age))
     .execute(pool)
     .await?;
     Ok(deleted.rows_affected())
 }
 
-/// Removes the rows of deleted assets that no job pins. Returns how many.
-pub async fn remove_deleted_assets(pool: &PgPool) -> Result<u64, Error> {
+/// Removes the rows of deleted assets that no job uses. Returns how many.
+pub async fn remove_deleted_assets(pool: &PgPool) -> Result<u64, DbError> {
     let removed = sqlx::query(
         "delete from asset where deleted_at is not null and not exists (
              select from export_item item where item.company_id = asset.company_id and item.asset_id = asset.asset_id)",
@@ -54,25 +58,26 @@ pub async fn remove_deleted_assets(pool: &PgPool) -> Result<u64, Error> {
     Ok(removed.rows_affected())
 }
 
-/// Forgets the renditions that were not used for longest, until those that are left have at most `bytes` bytes
-/// together. Files of jobs keep theirs. Returns how many.
-pub async fn shrink_cache(pool: &PgPool, bytes: u64) -> Result<u64, Error> {
-    let forgotten = sqlx::query(
+/// Shrinks the render cache to at most `bytes` bytes; the least recently used renditions go first. Files of jobs keep
+/// their bytes. Returns how many were removed.
+pub async fn shrink_rendition_cache(pool: &PgPool, bytes: u64) -> Result<u64, DbError> {
+    let removed = sqlx::query(
         "delete from rendition using (
              select company_id, source_sha256, recipe_id, engine_version,
-                    sum(blob.size) over (order by used_at desc, rendition.sha256, recipe_id) as so_far
+                    sum(blob.size) over (order by used_at desc, rendition.sha256, recipe_id) as running_total
                from rendition join blob on blob.sha256 = rendition.sha256) old
-          where so_far > $1 and rendition.company_id = old.company_id and rendition.source_sha256 = old.source_sha256
+          where running_total > $1 and rendition.company_id = old.company_id and rendition.source_sha256 = old.source_sha256
             and rendition.recipe_id = old.recipe_id and rendition.engine_version = old.engine_version",
     )
     .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
     .execute(pool)
     .await?;
-    Ok(forgotten.rows_affected())
+    Ok(removed.rows_affected())
 }
 
-/// True for a blob that nothing refers to. The tables that refer to blobs stand once, here.
-const UNUSED: &str = "not exists (select from asset where asset.sha256 = blob.sha256)
+/// SQL condition for a blob that nothing refers to. Recipes name other assets' originals inside their text, as
+/// `"pinned":"<digest>"`; they count as long as a file or the render cache uses the recipe.
+const UNUSED_BLOB_SQL: &str = "not exists (select from asset where asset.sha256 = blob.sha256)
     and not exists (select from export_item item where item.sha256 = blob.sha256)
     and not exists (select from export_file file where file.sha256 = blob.sha256)
     and not exists (select from recipe where strpos(recipe.text, '\"pinned\":\"' || encode(blob.sha256, 'hex')) > 0
@@ -87,29 +92,40 @@ const UNUSED: &str = "not exists (select from asset where asset.sha256 = blob.sh
     and not exists (select from archive where archive.manifest_csv_sha256 = blob.sha256)
     and not exists (select from upload_piece piece where piece.sha256 = blob.sha256)";
 
-/// Blobs that nobody refers to and that were not put within this time, at most a hundred.
-pub async fn unused_blobs(pool: &PgPool, age: Duration) -> Result<Vec<Digest>, Error> {
-    static SQL: LazyLock<String> =
-        LazyLock::new(|| format!("select sha256 from blob where created_at < now() - $1 and {UNUSED} limit 100"));
-    let unused = sqlx::query_scalar(AssertSqlSafe(SQL.as_str())).bind(interval(age)).fetch_all(pool).await?;
+/// Lists up to a hundred blobs that nothing refers to and that were stored longer than `age` ago. Younger ones may be
+/// about to be referred to.
+pub async fn list_unused_blobs(pool: &PgPool, age: Duration) -> Result<Vec<Digest>, DbError> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!("select sha256 from blob where created_at < now() - $1 and {UNUSED_BLOB_SQL} limit 100")
+    });
+    let unused = sqlx::query_scalar(AssertSqlSafe(SQL.as_str())).bind(to_pg_interval(age)).fetch_all(pool).await?;
     Ok(unused.into_iter().map(|sha256: [u8; 32]| Digest::from(sha256)).collect())
 }
 
-/// Locks a blob's row until the transaction ends and looks again. `false` when it is used after all, or was just put.
-pub async fn condemn(connection: &mut Connection, sha256: Digest, age: Duration) -> Result<bool, Error> {
-    static SQL: LazyLock<String> =
-        LazyLock::new(|| format!("delete from blob where sha256 = $1 and created_at < now() - $2 and {UNUSED}"));
-    sqlx::query("select from blob where sha256 = $1 for update").bind(sha256.to_bytes()).execute(&mut *connection).await?;
-    let gone = sqlx::query(AssertSqlSafe(SQL.as_str())).bind(sha256.to_bytes()).bind(interval(age)).execute(connection).await?;
-    Ok(gone.rows_affected() == 1)
+/// Locks a blob's row until the transaction ends, checks again and deletes the row. Returns `false` when the blob is
+/// used after all, or was stored again.
+pub async fn delete_unused_blob(connection: &mut DbConnection, sha256: Digest, age: Duration) -> Result<bool, DbError> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!("delete from blob where sha256 = $1 and created_at < now() - $2 and {UNUSED_BLOB_SQL}")
+    });
+    sqlx::query("select from blob where sha256 = $1 for update")
+        .bind(sha256.to_bytes())
+        .execute(&mut *connection)
+        .await?;
+    let deleted = sqlx::query(AssertSqlSafe(SQL.as_str()))
+        .bind(sha256.to_bytes())
+        .bind(to_pg_interval(age))
+        .execute(connection)
+        .await?;
+    Ok(deleted.rows_affected() == 1)
 }
 
-/// Holds the name of a blob that has no row, so that nobody puts it meanwhile. `false` when it has one. The
-/// transaction must be rolled back.
-pub async fn hold_unknown(connection: &mut Connection, sha256: Digest) -> Result<bool, Error> {
-    let held = sqlx::query("insert into blob (sha256, size, crc32) values ($1, 0, 0) on conflict do nothing")
+/// Locks the digest of a stored file that has no row, so that nobody stores the same bytes meanwhile. Returns `false`
+/// when it has a row. The caller must roll the transaction back, because the row that serves as the lock is not true.
+pub async fn lock_unknown_blob(connection: &mut DbConnection, sha256: Digest) -> Result<bool, DbError> {
+    let inserted = sqlx::query("insert into blob (sha256, size, crc32) values ($1, 0, 0) on conflict do nothing")
         .bind(sha256.to_bytes())
         .execute(connection)
         .await?;
-    Ok(held.rows_affected() == 1)
+    Ok(inserted.rows_affected() == 1)
 }

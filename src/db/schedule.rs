@@ -1,5 +1,8 @@
-//! Schedules: orders that recur. What is due is taken under the row's lock, and moved on in the transaction that writes
-//! the job: whoever looks at the same time finds it taken, whoever looks later finds it moved.
+//! Schedules: export requests that recur.
+//!
+//! A due schedule is locked ([`lock_due_run`]), and the transaction that inserts the job also sets the next run. So
+//! each run happens once, however many processes look: those that look at the same time find the row locked, those that
+//! look later find the next run.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,53 +10,52 @@ use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgExecutor};
 
-use crate::db::vocabulary::{RunOutcome, ScheduleState};
-use crate::db::{Connection, Error, limits};
+use crate::db::enums::{RunOutcome, ScheduleState};
+use crate::db::{DbConnection, DbError, limits};
 use crate::id::{CompanyId, JobId, ScheduleId, UserId};
 
-/// A schedule as it is shown: its row and its last runs.
+/// A schedule as people see it: its row and its last runs.
 #[derive(Clone, Debug, sqlx::FromRow)]
-#[allow(missing_docs, reason = "columns; migrations/0016_schedules.sql says what they mean")]
-pub struct Schedule {
+pub struct ScheduleRow {
     pub company_id: CompanyId,
     pub schedule_id: ScheduleId,
     pub user_id: Option<UserId>,
     pub author_id: Option<UserId>,
-    pub wish: Json<Value>,
+    pub request: Json<Value>,
     pub state: ScheduleState,
     pub next_run_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// Whether a job of it is not finished.
+    /// Whether one of its jobs is not finished.
     pub unfinished: bool,
-    /// The last runs, the newest first.
-    pub last_runs: Json<Vec<Run>>,
+    /// Newest first.
+    pub last_runs: Json<Vec<ScheduleRunRow>>,
     /// The last run that was refused.
-    pub last_error: Option<Json<Run>>,
+    pub last_error: Option<Json<ScheduleRunRow>>,
 }
 
 /// A run of a schedule.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "columns; migrations/0016_schedules.sql says what they mean")]
-pub struct Run {
+pub struct ScheduleRunRow {
     pub due_at: Option<DateTime<Utc>>,
     pub at: DateTime<Utc>,
     pub outcome: RunOutcome,
     pub job_id: Option<JobId>,
-    /// How the job ended; null until then, and when it was deleted.
+    /// Null until the job is finished, and when it was deleted.
     pub job_outcome: Option<String>,
     pub problem: Option<Value>,
 }
 
-/// Runs that are shown of a schedule.
-const SHOWN_RUNS: &str = "10";
-/// Runs that are kept of a schedule.
-const KEPT_RUNS: i64 = 100;
+/// How many runs of a schedule are shown.
+const MAX_LISTED_RUNS: &str = "10";
+/// How many runs of a schedule are kept.
+const MAX_STORED_RUNS: i64 = 100;
 
-/// The columns of a [`Schedule`], of the table `schedule`; how its assets are named is left out of lists.
-fn shown(wish: &str) -> String {
+/// Builds the select of a [`ScheduleRow`]. `request` is the SQL expression for the export request, from which lists
+/// leave out the asset handles.
+fn build_select(request: &str) -> String {
     format!(
-        "select schedule.company_id, schedule.schedule_id, schedule.user_id, schedule.author_id, {wish} as wish, schedule.state,
+        "select schedule.company_id, schedule.schedule_id, schedule.user_id, schedule.author_id, {request} as request, schedule.state,
                 schedule.next_run_at, schedule.created_at, schedule.updated_at,
                 exists (select from export_job job where job.company_id = schedule.company_id and job.schedule_id = schedule.schedule_id
                                                     and job.state <> 'finished' and job.deleted_at is null) as unfinished,
@@ -62,7 +64,7 @@ fn shown(wish: &str) -> String {
                       from export_schedule_run run
                       left join export_job job on job.company_id = run.company_id and job.job_id = run.job_id and job.deleted_at is null
                      where run.company_id = schedule.company_id and run.schedule_id = schedule.schedule_id
-                     order by run_id desc limit {SHOWN_RUNS}) run), '[]') as last_runs,
+                     order by run_id desc limit {MAX_LISTED_RUNS}) run), '[]') as last_runs,
                 (select to_jsonb(run) from export_schedule_run run
                   where run.company_id = schedule.company_id and run.schedule_id = schedule.schedule_id and run.outcome = 'refused'
                   order by run_id desc limit 1) as last_error
@@ -70,103 +72,113 @@ fn shown(wish: &str) -> String {
     )
 }
 
-/// One schedule of a company.
-pub async fn find(executor: impl PgExecutor<'_>, company: CompanyId, schedule: ScheduleId) -> Result<Schedule, Error> {
-    let sql = format!("{} where schedule.company_id = $1 and schedule.schedule_id = $2", shown("schedule.wish"));
-    let found = sqlx::query_as(AssertSqlSafe(sql)).bind(company).bind(schedule).fetch_optional(executor).await?;
-    found.ok_or(Error::Missing("export schedule"))
+/// Fetches a schedule of a company.
+pub async fn fetch_schedule(
+    executor: impl PgExecutor<'_>,
+    company: CompanyId,
+    schedule: ScheduleId,
+) -> Result<ScheduleRow, DbError> {
+    let sql =
+        format!("{} where schedule.company_id = $1 and schedule.schedule_id = $2", build_select("schedule.request"));
+    let row = sqlx::query_as(AssertSqlSafe(sql)).bind(company).bind(schedule).fetch_optional(executor).await?;
+    row.ok_or(DbError::NotFound("export schedule"))
 }
 
-/// The same, locked until the transaction ends: no run of it is made meanwhile.
-pub async fn lock(connection: &mut Connection, company: CompanyId, schedule: ScheduleId) -> Result<Schedule, Error> {
+/// Fetches a schedule and locks it until the transaction ends: no run of it starts meanwhile.
+pub async fn lock_schedule(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    schedule: ScheduleId,
+) -> Result<ScheduleRow, DbError> {
     sqlx::query("select from export_schedule where company_id = $1 and schedule_id = $2 for update")
         .bind(company)
         .bind(schedule)
         .execute(&mut *connection)
         .await?;
-    find(connection, company, schedule).await
+    fetch_schedule(connection, company, schedule).await
 }
 
-/// At most `limit` schedules of a company, or of this user, that were made after the given one. Without handles of assets.
-pub async fn list(
+/// Lists at most `limit` schedules of a company, or of one user, after the given one in order of creation. Their
+/// requests come without asset handles.
+pub async fn list_schedules(
     executor: impl PgExecutor<'_>,
     company: CompanyId,
     owner: Option<UserId>,
     after: Option<ScheduleId>,
     limit: i64,
-) -> Result<Vec<Schedule>, Error> {
+) -> Result<Vec<ScheduleRow>, DbError> {
     let sql = format!(
         "{} where schedule.company_id = $1 and ($2::uuid is null or schedule.user_id = $2)
               and ($3::uuid is null or schedule.schedule_id > $3)
             order by schedule.schedule_id limit $4",
-        shown("schedule.wish - 'assetHandleArray'")
+        build_select("schedule.request - 'assetHandleArray'")
     );
-    let found = sqlx::query_as(AssertSqlSafe(sql)).bind(company).bind(owner).bind(after).bind(limit);
-    Ok(found.fetch_all(executor).await?)
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(company).bind(owner).bind(after).bind(limit);
+    Ok(query.fetch_all(executor).await?)
 }
 
-/// What is said of a schedule by whoever makes or changes it.
+/// What a client sets when it creates or changes a schedule.
 #[derive(Clone, Debug)]
-pub struct Said<'a> {
-    /// Whose jobs its runs are.
+pub struct ScheduleInput<'a> {
+    /// Owner of the jobs that it creates.
     pub user: Option<UserId>,
-    /// Who says it.
+    /// Who created or last changed it; runs have this user's rights.
     pub author: Option<UserId>,
-    /// The order.
-    pub wish: &'a Value,
+    /// The export request with its recurrence, as sent.
+    pub request: &'a Value,
 }
 
-/// Writes a schedule down that is first due at this time.
-pub async fn insert(
-    connection: &mut Connection,
+/// Inserts a schedule whose first run is due at `next`.
+pub async fn insert_schedule(
+    connection: &mut DbConnection,
     company: CompanyId,
     schedule: ScheduleId,
-    said: &Said<'_>,
+    input: &ScheduleInput<'_>,
     next: DateTime<Utc>,
-) -> Result<(), Error> {
+) -> Result<(), DbError> {
     sqlx::query(
-        "insert into export_schedule (company_id, schedule_id, user_id, author_id, wish, next_run_at)
+        "insert into export_schedule (company_id, schedule_id, user_id, author_id, request, next_run_at)
          values ($1, $2, $3, $4, $5, $6)",
     )
     .bind(company)
     .bind(schedule)
-    .bind(said.user)
-    .bind(said.author)
-    .bind(said.wish)
+    .bind(input.user)
+    .bind(input.author)
+    .bind(input.request)
     .bind(next)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Replaces what was said of a schedule.
-pub async fn change(
-    connection: &mut Connection,
+/// Replaces user, author and request of a schedule.
+pub async fn update_schedule(
+    connection: &mut DbConnection,
     company: CompanyId,
     schedule: ScheduleId,
-    said: &Said<'_>,
-) -> Result<(), Error> {
+    input: &ScheduleInput<'_>,
+) -> Result<(), DbError> {
     sqlx::query(
-        "update export_schedule set user_id = $3, author_id = $4, wish = $5, updated_at = now()
+        "update export_schedule set user_id = $3, author_id = $4, request = $5, updated_at = now()
           where company_id = $1 and schedule_id = $2",
     )
     .bind(company)
     .bind(schedule)
-    .bind(said.user)
-    .bind(said.author)
-    .bind(said.wish)
+    .bind(input.user)
+    .bind(input.author)
+    .bind(input.request)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Says when a schedule is due next; none when no run is to come.
-pub async fn move_on(
-    connection: &mut Connection,
+/// Sets when the next run is due. None completes the schedule.
+pub async fn set_next_run(
+    connection: &mut DbConnection,
     company: CompanyId,
     schedule: ScheduleId,
     next: Option<DateTime<Utc>>,
-) -> Result<(), Error> {
+) -> Result<(), DbError> {
     sqlx::query(
         "update export_schedule
             set next_run_at = $3, state = case when $3::timestamptz is null then 'completed' else 'active' end
@@ -180,8 +192,12 @@ pub async fn move_on(
     Ok(())
 }
 
-/// Lets a schedule run no more until it is moved on.
-pub async fn pause(connection: &mut Connection, company: CompanyId, schedule: ScheduleId) -> Result<(), Error> {
+/// Pauses a schedule. [`set_next_run`] resumes it.
+pub async fn pause_schedule(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    schedule: ScheduleId,
+) -> Result<(), DbError> {
     sqlx::query(
         "update export_schedule set next_run_at = null, state = 'paused', updated_at = now()
           where company_id = $1 and schedule_id = $2",
@@ -193,8 +209,12 @@ pub async fn pause(connection: &mut Connection, company: CompanyId, schedule: Sc
     Ok(())
 }
 
-/// Notes that somebody changed what a schedule does.
-pub async fn touch(connection: &mut Connection, company: CompanyId, schedule: ScheduleId) -> Result<(), Error> {
+/// Sets the time of a schedule's last change to now.
+pub async fn touch_schedule(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    schedule: ScheduleId,
+) -> Result<(), DbError> {
     sqlx::query("update export_schedule set updated_at = now() where company_id = $1 and schedule_id = $2")
         .bind(company)
         .bind(schedule)
@@ -203,51 +223,55 @@ pub async fn touch(connection: &mut Connection, company: CompanyId, schedule: Sc
     Ok(())
 }
 
-/// Removes a schedule. Its jobs stay.
-pub async fn delete(connection: &mut Connection, company: CompanyId, schedule: ScheduleId) -> Result<(), Error> {
-    let gone = sqlx::query("delete from export_schedule where company_id = $1 and schedule_id = $2")
+/// Deletes a schedule. Its jobs stay.
+pub async fn delete_schedule(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    schedule: ScheduleId,
+) -> Result<(), DbError> {
+    let deleted = sqlx::query("delete from export_schedule where company_id = $1 and schedule_id = $2")
         .bind(company)
         .bind(schedule)
         .execute(connection)
         .await?;
-    if gone.rows_affected() == 1 { Ok(()) } else { Err(Error::Missing("export schedule")) }
+    if deleted.rows_affected() == 1 { Ok(()) } else { Err(DbError::NotFound("export schedule")) }
 }
 
-/// How many schedules the company has. Who asks waits for others who do, until their transactions end.
-pub async fn count(connection: &mut Connection, company: CompanyId) -> Result<i64, Error> {
-    limits::take_turns(connection, company, "schedules").await?;
-    let found = sqlx::query_scalar("select count(*) from export_schedule where company_id = $1").bind(company);
-    Ok(found.fetch_one(connection).await?)
+/// Counts the company's schedules. Concurrent callers wait for each other until their transactions end, so that they
+/// cannot both take the last place within the limit.
+pub async fn count_schedules(connection: &mut DbConnection, company: CompanyId) -> Result<i64, DbError> {
+    limits::lock_quota(connection, company, "schedules").await?;
+    let query = sqlx::query_scalar("select count(*) from export_schedule where company_id = $1").bind(company);
+    Ok(query.fetch_one(connection).await?)
 }
 
-/// The time that decides.
-pub async fn now(connection: &mut Connection) -> Result<DateTime<Utc>, Error> {
+/// The time at which the transaction began, by the database's clock.
+pub async fn fetch_database_time(connection: &mut DbConnection) -> Result<DateTime<Utc>, DbError> {
     Ok(sqlx::query_scalar("select now()").fetch_one(connection).await?)
 }
 
 /// A run that is due.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
-pub struct Due {
-    /// Whose.
+pub struct DueRun {
     pub company_id: CompanyId,
-    /// The schedule.
     pub schedule_id: ScheduleId,
-    /// When it was due, or the first of those that were missed.
+    /// When it was due. If several runs were missed, the first of them.
     pub next_run_at: DateTime<Utc>,
 }
 
-/// A schedule that is due, of any company, locked until the transaction ends. Those that others hold are left to them.
-pub async fn due(connection: &mut Connection) -> Result<Option<Due>, Error> {
-    let found = sqlx::query_as(
+/// Locks a due schedule of any company until the transaction ends. Schedules that other processes have locked are
+/// skipped.
+pub async fn lock_due_run(connection: &mut DbConnection) -> Result<Option<DueRun>, DbError> {
+    let query = sqlx::query_as(
         "select company_id, schedule_id, next_run_at from export_schedule
           where state = 'active' and next_run_at <= now() order by next_run_at limit 1 for update skip locked",
     );
-    Ok(found.fetch_optional(connection).await?)
+    Ok(query.fetch_optional(connection).await?)
 }
 
-/// Locks a run that was due, if it still is.
-pub async fn still_due(connection: &mut Connection, due: &Due) -> Result<bool, Error> {
-    let held = sqlx::query(
+/// Locks a run again after its transaction failed. Returns `false` when it is no longer due.
+pub async fn relock_due_run(connection: &mut DbConnection, due: &DueRun) -> Result<bool, DbError> {
+    let locked = sqlx::query(
         "select from export_schedule where company_id = $1 and schedule_id = $2 and next_run_at = $3 for update",
     )
     .bind(due.company_id)
@@ -255,32 +279,32 @@ pub async fn still_due(connection: &mut Connection, due: &Due) -> Result<bool, E
     .bind(due.next_run_at)
     .execute(connection)
     .await?;
-    Ok(held.rows_affected() == 1)
+    Ok(locked.rows_affected() == 1)
 }
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Clone, Debug)]
-pub enum Became {
-    /// This job.
+pub enum ScheduleRunResult {
+    /// It created this job.
     Job(JobId),
-    /// Nothing: the one before was not finished.
+    /// The job of an earlier run was not finished.
     Skipped,
-    /// Nothing: this problem.
+    /// The request was refused with this problem.
     Refused(Value),
 }
 
-/// Notes what became of a run, and forgets those of long ago.
-pub async fn note(
-    connection: &mut Connection,
+/// Records the result of a run, and removes all but the last `MAX_STORED_RUNS`.
+pub async fn insert_schedule_run(
+    connection: &mut DbConnection,
     company: CompanyId,
     schedule: ScheduleId,
     due_at: Option<DateTime<Utc>>,
-    became: &Became,
-) -> Result<(), Error> {
-    let (outcome, job, problem) = match became {
-        Became::Job(job) => (RunOutcome::Started, Some(*job), None),
-        Became::Skipped => (RunOutcome::Skipped, None, None),
-        Became::Refused(problem) => (RunOutcome::Refused, None, Some(problem)),
+    result: &ScheduleRunResult,
+) -> Result<(), DbError> {
+    let (outcome, job, problem) = match result {
+        ScheduleRunResult::Job(job) => (RunOutcome::Started, Some(*job), None),
+        ScheduleRunResult::Skipped => (RunOutcome::Skipped, None, None),
+        ScheduleRunResult::Refused(problem) => (RunOutcome::Refused, None, Some(problem)),
     };
     sqlx::query(
         "insert into export_schedule_run (company_id, schedule_id, due_at, outcome, job_id, problem)
@@ -302,7 +326,7 @@ pub async fn note(
     )
     .bind(company)
     .bind(schedule)
-    .bind(KEPT_RUNS)
+    .bind(MAX_STORED_RUNS)
     .execute(connection)
     .await?;
     Ok(())

@@ -1,256 +1,295 @@
-//! Settle: the end of a try, and the only way out of `running`. One statement moves the item, its files, the job's
-//! counters, the log and the attempt history together.
+//! Settle: the end of an attempt, and the only way out of the item state `running`.
+//!
+//! `decide_transition` decides in Rust where the item goes (done, failed, or waiting for another attempt), and
+//! `write_transition` writes item, files, job counters, log and attempt history in one statement. So a job's counters
+//! always match its items, whenever a process dies. [`super::bulk_settle`] does the same for many items that need no
+//! rendering.
 
 use std::time::Duration;
 
 use sqlx::types::Json;
 
-use crate::code::Code;
-use crate::reason::Note;
 use crate::db::attempt::AttemptEnding;
-use crate::db::item::interval;
-use crate::db::vocabulary::ItemState;
-use crate::db::{Error, PgPool};
-use crate::digest::Digest;
+use crate::db::enums::ItemState;
+use crate::db::item::to_pg_interval;
+use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, JobId, WorkerId};
+use crate::reason::Reason;
+use offprint_core::Code;
+use offprint_core::Digest;
 
-/// A file that an item made.
+/// A file that an attempt produced.
 #[derive(Clone, Debug)]
-pub struct Made {
-    /// Which of the item's files it is.
+pub struct SettledFile {
+    /// Index of the rendition among the item's files.
     pub rendition: i16,
-    /// Its bytes.
     pub sha256: Digest,
-    /// What is known of a rendered picture. An original has its own.
-    pub picture: Option<Picture>,
-    /// What there is to know.
-    pub warnings: Vec<Note>,
-    /// Whether it was known before.
+    /// None for an original: its dimensions and media type were written when the job was created.
+    pub image: Option<SettledImage>,
+    pub warnings: Vec<Reason>,
+    /// Whether it was taken from the render cache.
     pub reused: bool,
 }
 
-/// What a rendered picture is.
+/// Facts about a rendered image.
 #[derive(Clone, Debug)]
-pub struct Picture {
-    /// Pixels across.
+pub struct SettledImage {
+    /// In pixels.
     pub width: i32,
-    /// Pixels down.
+    /// In pixels.
     pub height: i32,
-    /// Media type.
     pub mime: String,
-    /// How it was made, if it was made now.
+    /// The render plan as text for people; none when it was taken from the render cache.
     pub plan: Option<String>,
 }
 
-/// How a try ended.
+/// How an attempt ended, as the worker reports it.
 #[derive(Clone, Debug)]
-pub enum Ending {
-    /// Every file is made.
-    Done,
-    /// The picture or the modifier is at fault: never again.
-    Failed(Note),
-    /// The world is at fault: later, until the tries run out.
-    TryAgain(Note),
-    /// The render's process died: later, until the crashes run out.
-    Crashed(Note),
+pub enum AttemptOutcome {
+    /// Every file is ready.
+    Succeeded,
+    /// The image or the modifier is the cause, so another attempt would fail too: the item fails at once.
+    Failed(Reason),
+    /// Something else is the cause, such as storage or database: try again later, up to `MAX_TRIES` times.
+    TryAgain(Reason),
+    /// The render process died: try again, up to `MAX_CRASHES` times.
+    Crashed(Reason),
     /// Somebody stopped the job.
     Stopped,
-    /// The worker closes: costs nothing.
+    /// The worker shuts down. Does not count as a failed attempt.
     GivenBack,
-    /// The lease ran out.
+    /// The lease expired: try again, up to `MAX_LOST_LEASES` times.
     Lost,
 }
 
-/// The most that each number may reach before an item fails for good.
-const MOST_TRIES: i32 = 5;
-const MOST_CRASHES: i32 = 3;
-const MOST_LOST: i32 = 10;
+/// When one of the counters of [`AttemptCounters`] reaches its limit, the item fails for good. Crashes get few
+/// attempts, because an image that kills a render process will usually do so again (poison). Lost leases get many,
+/// because the usual cause is a restarted machine and not the item.
+const MAX_TRIES: i32 = 5;
+const MAX_CRASHES: i32 = 3;
+const MAX_LOST_LEASES: i32 = 10;
 
-/// Which try is settled, and what went wrong with its item before.
+/// The attempt that is settled, with the counters of the attempts before.
 #[derive(Clone, Debug)]
-pub struct Try {
-    /// Whose it is.
+pub struct Attempt {
     pub company: CompanyId,
-    /// The job.
     pub job: JobId,
-    /// The item's place in it.
     pub position: i32,
-    /// The fence.
+    /// The fencing token.
     pub claim: i32,
-    /// Whose claim it is. A claim that a crash of the database undid has its number again, for somebody else.
+    /// Part of the fence too: claims are not flushed to disk, so after a crash of the database the same number may be
+    /// given out again, to another worker.
     pub worker: Option<WorkerId>,
-    /// What went wrong in the tries before.
-    pub before: Before,
+    pub counters: AttemptCounters,
 }
 
-/// What an item's tries before have left: only settle changes it.
+/// What the earlier attempts at an item left behind. Only settle changes it; a retry of the job resets it.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Before {
-    /// Failures of the world.
+pub struct AttemptCounters {
+    /// Attempts that ended as [`AttemptOutcome::TryAgain`].
     pub tries: i32,
-    /// Renders that died.
+    /// Render processes that died.
     pub crashes: i32,
-    /// Leases that ran out.
+    /// Leases that expired.
     pub lost: i32,
-    /// What there is to know.
-    pub warnings: Json<Vec<Note>>,
+    pub warnings: Json<Vec<Reason>>,
 }
 
-/// Where the item goes.
-struct Verdict {
+/// The item's next state and counters.
+struct Transition {
     state: ItemState,
-    /// How long it waits before the next try.
+    /// How long it waits before the next attempt.
     pause: Duration,
     tries: i32,
     crashes: i32,
     lost: i32,
-    failure: Option<Note>,
-    warnings: Vec<Note>,
-    /// How the try ended, for the attempt history.
+    failure: Option<Reason>,
+    warnings: Vec<Reason>,
+    /// How the attempt ended, for the attempt history.
     ending: AttemptEnding,
-    /// What went wrong in this try, whatever becomes of the item.
-    said: Option<Note>,
+    /// What went wrong in this attempt, also when the item will be tried again.
+    reason: Option<Reason>,
 }
 
-/// Settles a try. `false` when the item is not the caller's any more: nothing was written, walk away.
-/// Files that were made are handed out however the try ended, so that the next one makes only what is missing. Those
-/// that were rendered are remembered under `engine_version`, so that equal renders are reused.
-pub async fn settle(
+/// Settles an attempt. Returns `false` when the item no longer belongs to the caller: nothing was written, and the
+/// caller must drop its work.
+///
+/// Files that were produced are kept however the attempt ended, so that the next attempt renders only what is missing.
+/// Rendered files enter the render cache under `engine_version`, so that equal renders are reused.
+pub async fn settle_item(
     pool: &PgPool,
-    which: &Try,
-    made: &[Made],
-    ending: Ending,
+    attempt: &Attempt,
+    files: &[SettledFile],
+    ending: AttemptOutcome,
     engine_version: i32,
-) -> Result<bool, Error> {
-    let verdict = judge(&which.before, made, ending);
-    let Some(over) = write(pool, which, made, &verdict, engine_version).await? else { return Ok(false) };
-    let ending = if over { AttemptEnding::Stopped } else { verdict.ending };
-    let code = verdict.said.as_ref().map_or_else(String::new, |note| note.code.as_str());
+) -> Result<bool, DbError> {
+    let transition = decide_transition(&attempt.counters, files, ending);
+    let Some(is_stopped) = write_transition(pool, attempt, files, &transition, engine_version).await? else {
+        return Ok(false);
+    };
+    let ending = if is_stopped { AttemptEnding::Stopped } else { transition.ending };
+    let code = transition.reason.as_ref().map_or_else(String::new, |reason| reason.code.to_kebab_case());
     metrics::counter!("offprint_items_settled_total", "ending" => ending.name(), "code" => code).increment(1);
     Ok(true)
 }
 
-/// Decides where an item goes. What would be tried again is stopped instead when the job was, see [`write`].
-fn judge(before: &Before, made: &[Made], ending: Ending) -> Verdict {
-    let mut verdict = Verdict {
+/// Decides where an item goes. It does not know whether the job is being stopped: [`write_transition`] sees that under
+/// the job's lock, and then stops an item that would wait for another attempt.
+fn decide_transition(counters: &AttemptCounters, files: &[SettledFile], outcome: AttemptOutcome) -> Transition {
+    let mut transition = Transition {
         state: ItemState::Waiting,
         pause: Duration::ZERO,
-        tries: before.tries,
-        crashes: before.crashes,
-        lost: before.lost,
+        tries: counters.tries,
+        crashes: counters.crashes,
+        lost: counters.lost,
         failure: None,
-        warnings: before.warnings.0.clone(),
+        warnings: counters.warnings.0.clone(),
         ending: AttemptEnding::GivenBack,
-        said: None,
+        reason: None,
     };
-    // What all renditions of a picture warn of is told once.
-    for warning in made.iter().flat_map(|made| &made.warnings) {
-        if !verdict.warnings.contains(warning) {
-            verdict.warnings.push(warning.clone());
+    // A warning that all renditions of an image have is listed once.
+    for warning in files.iter().flat_map(|file| &file.warnings) {
+        if !transition.warnings.contains(warning) {
+            transition.warnings.push(warning.clone());
         }
     }
-    match ending {
-        Ending::Done => (verdict.state, verdict.ending) = (ItemState::Succeeded, AttemptEnding::Succeeded),
-        Ending::Failed(why) => {
-            (verdict.state, verdict.ending) = (ItemState::Failed, AttemptEnding::Failed);
-            (verdict.failure, verdict.said) = (Some(why.clone()), Some(why));
+    match outcome {
+        AttemptOutcome::Succeeded => {
+            (transition.state, transition.ending) = (ItemState::Succeeded, AttemptEnding::Succeeded)
         }
-        Ending::Stopped => (verdict.state, verdict.ending) = (ItemState::Stopped, AttemptEnding::Stopped),
-        Ending::GivenBack => {}
-        // A full disk is nobody's fault and will be mended: the item waits as long as it takes.
-        Ending::TryAgain(why) if why.code == Code::StorageFull => {
-            (verdict.pause, verdict.ending) = (Duration::from_secs(30), AttemptEnding::TryAgain);
-            verdict.said = Some(why);
+        AttemptOutcome::Failed(reason) => {
+            (transition.state, transition.ending) = (ItemState::Failed, AttemptEnding::Failed);
+            (transition.failure, transition.reason) = (Some(reason.clone()), Some(reason));
         }
-        Ending::TryAgain(why) => {
-            verdict.tries += 1;
-            (verdict.ending, verdict.said) = (AttemptEnding::TryAgain, Some(why.clone()));
-            verdict.again(verdict.tries, MOST_TRIES, back_off(verdict.tries), why);
+        AttemptOutcome::Stopped => (transition.state, transition.ending) = (ItemState::Stopped, AttemptEnding::Stopped),
+        AttemptOutcome::GivenBack => {}
+        // A full storage is not the item's fault and somebody will make room: this does not count as a failed try.
+        AttemptOutcome::TryAgain(reason) if reason.code == Code::StorageFull => {
+            (transition.pause, transition.ending) = (Duration::from_secs(30), AttemptEnding::TryAgain);
+            transition.reason = Some(reason);
         }
-        Ending::Crashed(why) => {
-            verdict.crashes += 1;
-            (verdict.ending, verdict.said) = (AttemptEnding::Crashed, Some(why.clone()));
-            let said = format!("Rendering died {MOST_CRASHES} times, last as {}: {}", why.code, why.detail);
-            verdict.again(verdict.crashes, MOST_CRASHES, Duration::ZERO, Note::new(Code::Poison, said));
+        AttemptOutcome::TryAgain(reason) => {
+            transition.tries += 1;
+            (transition.ending, transition.reason) = (AttemptEnding::TryAgain, Some(reason.clone()));
+            transition.retry_or_fail(transition.tries, MAX_TRIES, compute_backoff(transition.tries), reason);
         }
-        Ending::Lost => {
-            verdict.lost += 1;
-            verdict.ending = AttemptEnding::Lost;
-            verdict.said = Some(Note::new(Code::Lost, "The worker was silent for longer than its lease."));
-            let pause = if verdict.lost < 3 { Duration::ZERO } else { back_off(verdict.lost - 2) };
-            let said =
-                format!("{MOST_LOST} workers vanished while they had this item. Retry the job when they are stable.");
-            verdict.again(verdict.lost, MOST_LOST, pause, Note::new(Code::Lost, said));
+        AttemptOutcome::Crashed(reason) => {
+            transition.crashes += 1;
+            (transition.ending, transition.reason) = (AttemptEnding::Crashed, Some(reason.clone()));
+            let detail =
+                format!("Rendering crashed {MAX_CRASHES} times, the last time with {}: {}", reason.code, reason.detail);
+            let failure = Reason::new(Code::Poison, detail);
+            transition.retry_or_fail(transition.crashes, MAX_CRASHES, Duration::ZERO, failure);
+        }
+        AttemptOutcome::Lost => {
+            transition.lost += 1;
+            transition.ending = AttemptEnding::Lost;
+            transition.reason = Some(Reason::new(Code::Lost, "The worker did not renew its lease in time."));
+            // The first two go to another worker at once; after that the item itself may be the cause.
+            let pause = if transition.lost < 3 { Duration::ZERO } else { compute_backoff(transition.lost - 2) };
+            let detail = format!(
+                "Workers disappeared {MAX_LOST_LEASES} times while they processed this item. Retry the job when the \
+                 workers run stably."
+            );
+            transition.retry_or_fail(transition.lost, MAX_LOST_LEASES, pause, Reason::new(Code::Lost, detail));
         }
     }
-    verdict
+    transition
 }
 
-impl Verdict {
-    /// Waits for another try, or fails for good when the number is reached.
-    fn again(&mut self, number: i32, most: i32, pause: Duration, why: Note) {
+impl Transition {
+    /// Waits for another attempt, or fails for good when `count` has reached `max`.
+    fn retry_or_fail(&mut self, count: i32, max: i32, pause: Duration, failure: Reason) {
         self.pause = pause;
-        if number >= most {
-            (self.state, self.failure) = (ItemState::Failed, Some(why));
+        if count >= max {
+            (self.state, self.failure) = (ItemState::Failed, Some(failure));
         }
     }
 }
 
-/// Five seconds, four times longer each time, ten minutes at most.
-fn back_off(number: i32) -> Duration {
-    let base = 5.0 * 4f64.powi(number.clamp(1, 10) - 1);
-    spread(Duration::from_secs_f64(base.min(600.0)))
+/// 5 s, 20 s, 80 s, … at most 10 minutes.
+fn compute_backoff(count: i32) -> Duration {
+    let base = 5.0 * 4f64.powi(count.clamp(1, 10) - 1);
+    add_jitter(Duration::from_secs_f64(base.min(600.0)))
 }
 
-/// A pause a fifth longer or shorter, so that what failed together does not come back together.
-pub(crate) fn spread(pause: Duration) -> Duration {
+/// Makes a pause up to a fifth longer or shorter, so that items that failed together do not come back together.
+pub(crate) fn add_jitter(pause: Duration) -> Duration {
     pause.mul_f64(0.8 + 0.4 * f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0)
 }
 
-/// Writes the end of a try: item, files, renditions, counters, log and attempt history, in one statement. None when the
-/// item is not the caller's any more, else whether it was stopped in place of being tried again.
+/// Writes the end of an attempt: item, files, render cache, counters, log and attempt history, in one statement.
+/// Returns `None` when the item no longer belongs to the caller; otherwise whether the item was stopped instead of
+/// being tried again.
 ///
-/// The job row comes first: that keeps the order of locks, and makes "was I the last?" exact. The item hangs on it, and
-/// all the rest on the item.
-async fn write(
+/// One statement, because a crash between two of them would leave a counter that does not match its items, and because
+/// it is sent once per item: one round trip and one commit. The parts depend on each other like this:
+///
+/// ```text
+///   job ──> item ──┬──> files ──┬──> cached      render cache: new renditions
+///  (lock)  (fence) │            └──> counters    job row: counts and number of the last event
+///                  ├──> events   <──── counters  log: one or two numbered events
+///                  └──> attempt                  attempt history
+/// ```
+///
+/// * The job row is locked first. That keeps the order of locks (company, job, item), and it makes the counts
+///   exact: all settles of a job come one after the other, so that no count is lost.
+/// * The item is the fence. Its `where` names claim and worker; if another worker has claimed the item since, it returns
+///   no row. All later parts select from it, so that a late worker writes nothing at all.
+/// * Postgres runs every writing part once, whether or not the outer query reads it, and all parts see the tables as
+///   they were before the statement. Therefore parts pass on what they changed with `returning`.
+async fn write_transition(
     pool: &PgPool,
-    which: &Try,
-    made: &[Made],
-    verdict: &Verdict,
+    attempt: &Attempt,
+    files: &[SettledFile],
+    transition: &Transition,
     engine_version: i32,
-) -> Result<Option<bool>, Error> {
-    let pictures = || made.iter().map(|made| made.picture.as_ref());
-    let over = sqlx::query_scalar(
+) -> Result<Option<bool>, DbError> {
+    let images = || files.iter().map(|file| file.image.as_ref());
+    let is_stopped = sqlx::query_scalar(
         "with job as (
+             -- Lock the job row first. An item that would wait for another attempt is stopped instead when its job is
+             -- being stopped or was deleted: the job action saw this item running and could not end it itself.
              select fmt, case when $6 = 'waiting' and (state = 'stopping' or deleted_at is not null) then 'stopped' else $6 end as to_state
                from export_job where company_id = $1 and job_id = $2 for update
          ), item as (
+             -- The fence: no row, and so no effect at all, unless this worker still holds this claim. The worker is
+             -- compared too, because a claim number that a database crash undid may have been given out again.
              update export_item item
                 set state = to_state, lease_until = null, run_at = now() + $7, tries = $8, crashes = $9, lost = $10,
                     failure = $11, warnings = $12, finished_at = case when to_state <> 'waiting' then now() end
                from job
               where item.company_id = $1 and item.job_id = $2 and item.position = $3 and item.claim = $4
-                and item.worker_id is not distinct from $5 and item.lease_until is not null -- runs; said so, the primary key finds it
+                and item.worker_id is not distinct from $5
+                and item.lease_until is not null           -- means running, but lets Postgres choose the primary key
              returning item.asset_name, item.sha256, item.started_at, to_state, fmt
-         ), made as (
+         ), new_files as (
+             -- The files that this attempt produced, as rows.
              select * from unnest($13::smallint[], $14::bytea[], $15::int[], $16::int[], $17::text[], $18::jsonb[], $19::bool[], $23::text[])
-                 as made (rendition, sha256, width, height, mime, warnings, reused, plan)
+                 as new_file (rendition, sha256, width, height, mime, warnings, reused, plan)
          ), files as (
+             -- Mark them ready, also when the attempt failed: the next attempt renders only what is missing. For an
+             -- original, dimensions and media type were written with the job, so they stay (coalesce).
              update export_file file
                 set state = 'ready', sha256 = blob.sha256, size = blob.size, crc32 = blob.crc32,
-                    width = coalesce(made.width, file.width), height = coalesce(made.height, file.height),
-                    mime = coalesce(made.mime, file.mime), warnings = made.warnings, reused = made.reused
-               from item, made join blob on blob.sha256 = made.sha256
-              where file.company_id = $1 and file.job_id = $2 and file.position = $3 and file.rendition = made.rendition
+                    width = coalesce(new_files.width, file.width), height = coalesce(new_files.height, file.height),
+                    mime = coalesce(new_files.mime, file.mime), warnings = new_files.warnings, reused = new_files.reused
+               from item, new_files join blob on blob.sha256 = new_files.sha256
+              where file.company_id = $1 and file.job_id = $2 and file.position = $3 and file.rendition = new_files.rendition
                 and file.state <> 'ready'
              returning file.rendition, file.recipe_id, file.size
-         ), remembered as (
+         ), cached as (
+             -- Put what was rendered now into the render cache. Two renditions of a job may share a recipe, and one
+             -- statement may not insert a key twice, hence `distinct on`.
              insert into rendition (company_id, source_sha256, recipe_id, engine_version, sha256, width, height, mime, warnings, plan)
-             select distinct on (files.recipe_id) $1, item.sha256, files.recipe_id, $20, made.sha256, made.width, made.height, made.mime, made.warnings, made.plan
-               from item, files join made on made.rendition = files.rendition
-              where files.recipe_id is not null and item.sha256 is not null and made.width is not null and not made.reused
+             select distinct on (files.recipe_id) $1, item.sha256, files.recipe_id, $20, new_files.sha256, new_files.width,
+                    new_files.height, new_files.mime, new_files.warnings, new_files.plan
+               from item, files join new_files on new_files.rendition = files.rendition
+              where files.recipe_id is not null and item.sha256 is not null and new_files.width is not null and not new_files.reused
              on conflict (company_id, source_sha256, recipe_id, engine_version) do update set used_at = now()
-         ), counted as (
+         ), counters as (
+             -- Count the end, if it is one, and reserve the numbers of its events: one for the end and one for its
+             -- warnings. The row is locked since `job`, so numbers have no gaps and no duplicates.
              update export_job job
                 set succeeded = succeeded + (to_state = 'succeeded')::int, failed = failed + (to_state = 'failed')::int,
                     stopped = stopped + (to_state = 'stopped')::int,
@@ -260,7 +299,8 @@ async fn write(
                from item, (select count(*)::int as files, coalesce(sum(size), 0)::bigint as bytes from files) sum
               where job.company_id = $1 and job.job_id = $2
              returning event_seq, ($12 <> '[]' and to_state in ('succeeded', 'failed')) as warns
-         ), logged as (
+         ), events as (
+             -- The log: how the item ended, then its warnings. Nothing is logged when it will be tried again.
              insert into export_event (company_id, job_id, seq, code, position, parameters)
              select $1, $2, event_seq - warns::int,
                     case to_state when 'failed' then 'fileFailed' when 'stopped' then 'fileStopped'
@@ -269,48 +309,50 @@ async fn write(
                     $3,
                     case to_state when 'failed' then jsonb_build_object('asset', asset_name, 'failure', $11)
                          when 'stopped' then jsonb_build_object('asset', asset_name)
-                         else jsonb_build_object('asset', asset_name, 'path', path, 'files', told.files,
+                         else jsonb_build_object('asset', asset_name, 'path', path, 'files', summary.files,
                                                  'warnings', jsonb_array_length($12)) end
-               from counted, item
+               from counters, item
               cross join lateral (
                     select (array_agg(path order by rendition))[1] as path, count(*) as files,
                            coalesce(bool_or(recipe_id is not null), false) as converts
                       from export_file file
-                     where file.company_id = $1 and file.job_id = $2 and file.position = $3) told
+                     where file.company_id = $1 and file.job_id = $2 and file.position = $3) summary
               where to_state <> 'waiting'
               union all
              select $1, $2, event_seq, 'fileWarning', $3, jsonb_build_object('asset', asset_name, 'notes', $12)
-               from counted, item where warns
+               from counters, item where warns
          ), attempt as (
+             -- The attempt history. A second row for the same claim would violate the primary key: a last guard
+             -- against settling twice.
              insert into export_attempt (company_id, job_id, position, claim, worker_id, started_at, ending, failure)
              select $1, $2, $3, $4, $5, started_at, case when to_state <> $6 then 'stopped' else $21 end, $22 from item
          )
          select to_state <> $6 from item",
     )
-    .bind(which.company)
-    .bind(which.job)
-    .bind(which.position)
-    .bind(which.claim)
-    .bind(which.worker)
-    .bind(verdict.state)
-    .bind(interval(verdict.pause))
-    .bind(verdict.tries)
-    .bind(verdict.crashes)
-    .bind(verdict.lost)
-    .bind(verdict.failure.as_ref().map(Json))
-    .bind(Json(&verdict.warnings))
-    .bind(made.iter().map(|made| made.rendition).collect::<Vec<_>>())
-    .bind(made.iter().map(|made| made.sha256.to_bytes()).collect::<Vec<_>>())
-    .bind(pictures().map(|picture| Some(picture?.width)).collect::<Vec<_>>())
-    .bind(pictures().map(|picture| Some(picture?.height)).collect::<Vec<_>>())
-    .bind(pictures().map(|picture| Some(picture?.mime.as_str())).collect::<Vec<_>>())
-    .bind(made.iter().map(|made| Json(&made.warnings)).collect::<Vec<_>>())
-    .bind(made.iter().map(|made| made.reused).collect::<Vec<_>>())
+    .bind(attempt.company)
+    .bind(attempt.job)
+    .bind(attempt.position)
+    .bind(attempt.claim)
+    .bind(attempt.worker)
+    .bind(transition.state)
+    .bind(to_pg_interval(transition.pause))
+    .bind(transition.tries)
+    .bind(transition.crashes)
+    .bind(transition.lost)
+    .bind(transition.failure.as_ref().map(Json))
+    .bind(Json(&transition.warnings))
+    .bind(files.iter().map(|file| file.rendition).collect::<Vec<_>>())
+    .bind(files.iter().map(|file| file.sha256.to_bytes()).collect::<Vec<_>>())
+    .bind(images().map(|image| Some(image?.width)).collect::<Vec<_>>())
+    .bind(images().map(|image| Some(image?.height)).collect::<Vec<_>>())
+    .bind(images().map(|image| Some(image?.mime.as_str())).collect::<Vec<_>>())
+    .bind(files.iter().map(|file| Json(&file.warnings)).collect::<Vec<_>>())
+    .bind(files.iter().map(|file| file.reused).collect::<Vec<_>>())
     .bind(engine_version)
-    .bind(verdict.ending)
-    .bind(verdict.said.as_ref().map(Json))
-    .bind(pictures().map(|picture| picture?.plan.as_deref()).collect::<Vec<_>>())
+    .bind(transition.ending)
+    .bind(transition.reason.as_ref().map(Json))
+    .bind(images().map(|image| image?.plan.as_deref()).collect::<Vec<_>>())
     .fetch_optional(pool)
     .await?;
-    Ok(over)
+    Ok(is_stopped)
 }

@@ -1,47 +1,47 @@
-//! Signals between the processes of one service, over NOTIFY and LISTEN. They carry no facts: whoever hears one looks
-//! at the tables.
+//! Signals between the processes of one service, over NOTIFY and LISTEN. They carry no facts: a process that receives
+//! one looks at the tables. So a lost signal costs time, never correctness.
 //!
-//! They are sent after the commit that they speak of, in a transaction of their own: Postgres commits those that notify
-//! one after the other, and settling shall not wait in that line.
+//! A signal is sent after the commit that it announces, in a transaction of its own: Postgres lets transactions with
+//! NOTIFY commit only one after the other, and settles must not queue for that.
 
 use sqlx::postgres::PgListener;
 
-use crate::db::{Error, PgPool};
+use crate::db::{DbError, PgPool};
 use crate::id::{JobId, KeyId, WorkerId};
 
-/// The channel. Each database has its own.
-pub(super) const CHANNEL: &str = "offprint";
+/// The channel of LISTEN and NOTIFY, which belongs to the database.
+pub(super) const SIGNAL_CHANNEL: &str = "offprint";
 
 /// What a process tells the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// There may be work.
-    Work,
-    /// A job has changed.
-    News,
-    /// Somebody gave this job an order, or deleted it.
-    Order(JobId),
-    /// This key was revoked. Sent with the statement that did it: it is rare, and must not be forgotten.
-    Key(KeyId),
-    /// Nothing: the sender wants to hear itself.
-    Test(WorkerId),
+    WorkAvailable,
+    /// Some job has changed.
+    JobsChanged,
+    /// This job got a job action or was deleted.
+    ActionRequested(JobId),
+    /// This API key was revoked. Sent in the transaction of the revocation, because it is rare and must not be lost.
+    KeyRevoked(KeyId),
+    /// Sent by a process to itself, to test whether signals arrive.
+    Probe(WorkerId),
 }
 
 impl Signal {
-    /// Sends it to every process that listens, this one too.
-    pub async fn send(self, pool: &PgPool) -> Result<(), Error> {
-        sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(self.to_string()).execute(pool).await?;
+    /// Sends it to every listening process, including this one.
+    pub async fn send(self, pool: &PgPool) -> Result<(), DbError> {
+        sqlx::query("select pg_notify($1, $2)").bind(SIGNAL_CHANNEL).bind(self.to_string()).execute(pool).await?;
         Ok(())
     }
 
-    /// Reads what was sent; none for what a newer version may say.
-    fn read(said: &str) -> Option<Self> {
-        match said.split_once(' ') {
-            None if said == "work" => Some(Self::Work),
-            None if said == "news" => Some(Self::News),
-            Some(("order", job)) => job.parse().ok().map(Self::Order),
-            Some(("key", key)) => key.parse().ok().map(Self::Key),
-            Some(("test", worker)) => worker.parse().ok().map(Self::Test),
+    /// Parses a payload; none for one that only a newer version knows.
+    fn parse(payload: &str) -> Option<Self> {
+        match payload.split_once(' ') {
+            None if payload == "work" => Some(Self::WorkAvailable),
+            None if payload == "news" => Some(Self::JobsChanged),
+            Some(("order", job)) => job.parse().ok().map(Self::ActionRequested),
+            Some(("key", key)) => key.parse().ok().map(Self::KeyRevoked),
+            Some(("test", worker)) => worker.parse().ok().map(Self::Probe),
             _ => None,
         }
     }
@@ -50,25 +50,25 @@ impl Signal {
 impl std::fmt::Display for Signal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Work => out.write_str("work"),
-            Self::News => out.write_str("news"),
-            Self::Order(job) => write!(out, "order {job}"),
-            Self::Key(key) => write!(out, "key {key}"),
-            Self::Test(worker) => write!(out, "test {worker}"),
+            Self::WorkAvailable => out.write_str("work"),
+            Self::JobsChanged => out.write_str("news"),
+            Self::ActionRequested(job) => write!(out, "order {job}"),
+            Self::KeyRevoked(key) => write!(out, "key {key}"),
+            Self::Probe(worker) => write!(out, "test {worker}"),
         }
     }
 }
 
 /// A connection that listens.
-pub struct Listener(PgListener);
+pub struct SignalListener(PgListener);
 
-impl Listener {
-    /// Listens from this moment on, on a connection of the pool that is kept.
-    pub async fn open(pool: &PgPool) -> Result<Self, Error> {
+impl SignalListener {
+    /// Listens from this moment on. It keeps one connection of the pool.
+    pub async fn open(pool: &PgPool) -> Result<Self, DbError> {
         let mut listener = PgListener::connect_with(pool).await?;
-        // A lost connection is told, not mended behind our back: what was said meanwhile is lost.
+        // A lost connection must be reported instead of silently replaced: the signals in between are lost.
         listener.eager_reconnect(false);
-        listener.listen(CHANNEL).await?;
+        listener.listen(SIGNAL_CHANNEL).await?;
         Ok(Self(listener))
     }
 
@@ -76,12 +76,12 @@ impl Listener {
     ///
     /// # Errors
     /// When the connection is lost.
-    pub async fn hear(&mut self) -> Result<Signal, Error> {
+    pub async fn recv(&mut self) -> Result<Signal, DbError> {
         loop {
-            let Some(said) = self.0.try_recv().await? else {
-                return Err(Error::Down(sqlx::Error::PoolClosed));
+            let Some(notification) = self.0.try_recv().await? else {
+                return Err(DbError::Unreachable(sqlx::Error::PoolClosed));
             };
-            if let Some(signal) = Signal::read(said.payload()) {
+            if let Some(signal) = Signal::parse(notification.payload()) {
                 return Ok(signal);
             }
         }
@@ -94,12 +94,12 @@ mod tests {
 
     #[test]
     fn signals_read_as_they_were_sent_and_others_are_passed_over() {
-        let (order, key) = (Signal::Order(JobId::new()), Signal::Key(KeyId::new()));
-        for signal in [Signal::Work, Signal::News, order, key, Signal::Test(WorkerId::new())] {
-            assert_eq!(Signal::read(&signal.to_string()), Some(signal));
+        let (action, key) = (Signal::ActionRequested(JobId::new()), Signal::KeyRevoked(KeyId::new()));
+        for signal in [Signal::WorkAvailable, Signal::JobsChanged, action, key, Signal::Probe(WorkerId::new())] {
+            assert_eq!(Signal::parse(&signal.to_string()), Some(signal));
         }
         for other in ["", "holiday", "order", "order 7", "work now"] {
-            assert_eq!(Signal::read(other), None, "{other}");
+            assert_eq!(Signal::parse(other), None, "{other}");
         }
     }
 }

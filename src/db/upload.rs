@@ -1,57 +1,54 @@
-//! Uploads that come in pieces. Whoever writes to one has a lease and a number that only grows: two writers at once, or
-//! one that was taken for dead, cannot both be counted.
+//! Resumable uploads. What has arrived is stored as pieces, each a blob of its own.
+//!
+//! A request that writes claims the upload with a lease and a fencing token, like a worker claims an item: of two
+//! requests at once, or one that was taken for dead and comes back, only one can add bytes.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 
-use crate::db::item::interval;
-use crate::db::{Connection, Error, PgPool, limits};
+use crate::db::item::to_pg_interval;
 use crate::db::optional_digest::OptionalDigest;
-use crate::digest::Digest;
+use crate::db::{DbConnection, DbError, PgPool, limits};
 use crate::id::{AssetId, CompanyId, UploadId, UserId};
+use offprint_core::Digest;
 
-/// An upload whose time is not over.
+/// An upload that has not expired.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Upload {
+pub struct UploadRow {
     /// `uploadHandle` on the wire.
     pub upload_id: UploadId,
-    /// The file's name, made safe.
+    /// Sanitized.
     pub file_name: String,
-    /// The folder for the asset.
     pub folder: String,
-    /// When the file was last changed.
+    /// Of the file.
     pub last_modified: Option<DateTime<Utc>>,
-    /// What the whole must have, where the client said it.
+    /// Expected digest of the whole file, if the client sent one.
     #[sqlx(try_from = "OptionalDigest")]
     pub sha256: Option<Digest>,
-    /// What the client said of the file, as it said it.
+    /// The header `Upload-Metadata` as it was sent.
     pub metadata: String,
-    /// Bytes of the whole.
+    /// Bytes of the whole file.
     pub length: i64,
-    /// Bytes that are there.
+    /// Bytes that have arrived.
     pub received: i64,
-    /// The asset that was made of it.
+    /// The asset that it became; none while it is unfinished.
     pub asset_id: Option<AssetId>,
-    /// When it was begun.
     pub created_at: DateTime<Utc>,
-    /// When it is forgotten, unless more comes.
+    /// Moves on when more bytes arrive.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Whose uploads: a user's, or those of nobody in a company.
+/// Owner of uploads: a user, or a company where no user is known.
 #[derive(Clone, Copy, Debug)]
-pub struct Owner {
-    /// The company.
+pub struct UploadOwner {
     pub company: CompanyId,
-    /// The user, where one is known.
     pub user: Option<UserId>,
 }
 
-/// An upload that is to be begun.
+/// An upload to begin. The fields are those of [`UploadRow`].
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "as in `Upload`")]
 pub struct NewUpload<'a> {
     pub file_name: &'a str,
     pub folder: &'a str,
@@ -63,55 +60,55 @@ pub struct NewUpload<'a> {
 
 /// A part of an upload that is stored as a blob.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
-pub struct Piece {
-    /// Where it begins.
-    pub at: i64,
-    /// How many bytes it has.
+pub struct UploadPieceRow {
+    /// In bytes.
     pub size: i64,
     /// The blob.
     #[sqlx(try_from = "[u8; 32]")]
     pub sha256: Digest,
-    /// The blob's checksum.
     pub crc32: i64,
 }
 
-/// What came of the wish to write.
+/// The result of [`claim_upload`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// Ours, under this number.
-    Ours(i32),
-    /// Somebody else writes.
+pub enum UploadClaimResult {
+    /// The caller may write, with this fencing token.
+    Claimed(i32),
+    /// Another request is writing.
     Busy,
-    /// So many bytes are there, not as many as was said.
-    Elsewhere(i64),
-    /// It is an asset already.
-    Done(AssetId),
+    /// The offset is wrong: this many bytes have arrived.
+    OffsetMismatch(i64),
+    /// The upload is finished and became this asset.
+    Completed(AssetId),
 }
 
-const COLUMNS: &str =
+const UPLOAD_COLUMNS: &str =
     "upload_id, file_name, folder, last_modified, sha256, metadata, length, received, asset_id, created_at, expires_at";
 
-/// How many unfinished uploads a company has and how many bytes they promise. Others of the company that ask wait until
-/// this transaction ends.
-pub async fn open(connection: &mut Connection, company: CompanyId) -> Result<(i64, i64), Error> {
-    limits::take_turns(connection, company, "uploads").await?;
-    let found = sqlx::query_as(
+/// Counts a company's unfinished uploads and the bytes that they announce. Concurrent callers wait for each other until
+/// their transactions end, so that they cannot both take the last place within the limit.
+pub async fn count_unfinished_uploads(
+    connection: &mut DbConnection,
+    company: CompanyId,
+) -> Result<(i64, i64), DbError> {
+    limits::lock_quota(connection, company, "uploads").await?;
+    let query = sqlx::query_as(
         "select count(*), coalesce(sum(length), 0)::bigint from upload
           where company_id = $1 and asset_id is null and expires_at > now()",
     );
-    Ok(found.bind(company).fetch_one(connection).await?)
+    Ok(query.bind(company).fetch_one(connection).await?)
 }
 
-/// Begins an upload that is kept for so long.
-pub async fn create(
-    connection: &mut Connection,
-    owner: Owner,
+/// Begins an upload that expires after `ttl`.
+pub async fn insert_upload(
+    connection: &mut DbConnection,
+    owner: UploadOwner,
     new: &NewUpload<'_>,
-    kept: Duration,
-) -> Result<Upload, Error> {
-    let made = sqlx::query_as(AssertSqlSafe(format!(
+    ttl: Duration,
+) -> Result<UploadRow, DbError> {
+    let upload = sqlx::query_as(AssertSqlSafe(format!(
         "insert into upload (company_id, upload_id, user_id, file_name, folder, last_modified, sha256, metadata, length, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10) returning {COLUMNS}"
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10) returning {UPLOAD_COLUMNS}"
     )))
     .bind(owner.company)
     .bind(UploadId::new())
@@ -122,16 +119,16 @@ pub async fn create(
     .bind(new.sha256.map(Digest::to_bytes))
     .bind(new.metadata)
     .bind(new.length)
-    .bind(interval(kept))
+    .bind(to_pg_interval(ttl))
     .fetch_one(connection)
     .await?;
-    Ok(made)
+    Ok(upload)
 }
 
-/// The upload, if it is the owner's and its time is not over.
-pub async fn find(pool: &PgPool, owner: Owner, upload: UploadId) -> Result<Upload, Error> {
-    let found: Option<Upload> = sqlx::query_as(AssertSqlSafe(format!(
-        "select {COLUMNS} from upload
+/// Fetches an upload of this owner.
+pub async fn fetch_upload(pool: &PgPool, owner: UploadOwner, upload: UploadId) -> Result<UploadRow, DbError> {
+    let row: Option<UploadRow> = sqlx::query_as(AssertSqlSafe(format!(
+        "select {UPLOAD_COLUMNS} from upload
           where company_id = $1 and upload_id = $2 and user_id is not distinct from $3 and expires_at > now()"
     )))
     .bind(owner.company)
@@ -139,13 +136,18 @@ pub async fn find(pool: &PgPool, owner: Owner, upload: UploadId) -> Result<Uploa
     .bind(owner.user)
     .fetch_optional(pool)
     .await?;
-    found.ok_or(Error::Missing("upload"))
+    row.ok_or(DbError::NotFound("upload"))
 }
 
-/// At most `limit` uploads of the owner after the given one, in the order in which they were begun.
-pub async fn list(pool: &PgPool, owner: Owner, after: Option<UploadId>, limit: i64) -> Result<Vec<Upload>, Error> {
-    let found = sqlx::query_as(AssertSqlSafe(format!(
-        "select {COLUMNS} from upload
+/// Lists at most `limit` uploads of the owner after the given one, in order of creation.
+pub async fn list_uploads(
+    pool: &PgPool,
+    owner: UploadOwner,
+    after: Option<UploadId>,
+    limit: i64,
+) -> Result<Vec<UploadRow>, DbError> {
+    let uploads = sqlx::query_as(AssertSqlSafe(format!(
+        "select {UPLOAD_COLUMNS} from upload
           where company_id = $1 and user_id is not distinct from $2 and expires_at > now()
             and ($3::uuid is null or upload_id > $3)
           order by upload_id limit $4"
@@ -156,19 +158,20 @@ pub async fn list(pool: &PgPool, owner: Owner, after: Option<UploadId>, limit: i
     .bind(limit)
     .fetch_all(pool)
     .await?;
-    Ok(found)
+    Ok(uploads)
 }
 
-/// Takes an upload to write from `offset` on, for the length of a lease. What a writer before left half done is forgotten.
-pub async fn take(
+/// Claims an upload for writing from `offset` on, for the length of a lease. Pieces beyond it, left by a failed
+/// request, are removed.
+pub async fn claim_upload(
     pool: &PgPool,
     company: CompanyId,
     upload: UploadId,
     offset: i64,
     lease: Duration,
-) -> Result<Taken, Error> {
+) -> Result<UploadClaimResult, DbError> {
     let mut transaction = pool.begin().await?;
-    let found: Option<(i64, Option<AssetId>, bool, i32)> = sqlx::query_as(
+    let row: Option<(i64, Option<AssetId>, bool, i32)> = sqlx::query_as(
         "select received, asset_id, coalesce(lease_until > now(), false), claim from upload
           where company_id = $1 and upload_id = $2 and expires_at > now() for update",
     )
@@ -176,17 +179,17 @@ pub async fn take(
     .bind(upload)
     .fetch_optional(&mut *transaction)
     .await?;
-    let claim = match found.ok_or(Error::Missing("upload"))? {
-        (received, _, false, _) if received != offset => return Ok(Taken::Elsewhere(received)),
-        (_, Some(asset), _, _) => return Ok(Taken::Done(asset)),
-        (_, _, true, _) => return Ok(Taken::Busy),
+    let claim = match row.ok_or(DbError::NotFound("upload"))? {
+        (received, _, false, _) if received != offset => return Ok(UploadClaimResult::OffsetMismatch(received)),
+        (_, Some(asset), _, _) => return Ok(UploadClaimResult::Completed(asset)),
+        (_, _, true, _) => return Ok(UploadClaimResult::Busy),
         (_, _, false, claim) => claim + 1,
     };
     sqlx::query("update upload set claim = $3, lease_until = now() + $4 where company_id = $1 and upload_id = $2")
         .bind(company)
         .bind(upload)
         .bind(claim)
-        .bind(interval(lease))
+        .bind(to_pg_interval(lease))
         .execute(&mut *transaction)
         .await?;
     sqlx::query("delete from upload_piece where company_id = $1 and upload_id = $2 and at >= $3")
@@ -196,51 +199,49 @@ pub async fn take(
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
-    Ok(Taken::Ours(claim))
+    Ok(UploadClaimResult::Claimed(claim))
 }
 
-/// An upload that somebody writes to.
+/// The claim of a request that writes to an upload.
 #[derive(Clone, Copy, Debug)]
-pub struct Claim {
-    /// Whose it is.
+pub struct UploadClaim {
     pub company: CompanyId,
-    /// Which.
     pub upload: UploadId,
-    /// The fence.
+    /// The fencing token.
     pub number: i32,
 }
 
-impl Claim {
-    /// Prolongs the lease. `false` when somebody else has it, or the upload is gone.
-    pub async fn beat(&self, pool: &PgPool, lease: Duration) -> Result<bool, Error> {
+impl UploadClaim {
+    /// Renews the lease. Returns `false` when another request has claimed the upload, or it was deleted.
+    pub async fn renew_lease(&self, pool: &PgPool, lease: Duration) -> Result<bool, DbError> {
         let sql = "update upload set lease_until = now() + $4 where company_id = $1 and upload_id = $2 and claim = $3";
-        let kept = sqlx::query(sql)
+        let renewed = sqlx::query(sql)
             .bind(self.company)
             .bind(self.upload)
             .bind(self.number)
-            .bind(interval(lease))
+            .bind(to_pg_interval(lease))
             .execute(pool)
             .await?;
-        Ok(kept.rows_affected() == 1)
+        Ok(renewed.rows_affected() == 1)
     }
 
-    /// Adds a piece, which counts at once or only when [`accept`](Self::accept) says so. More time is given to the upload.
-    /// `false` when it is no longer ours.
-    pub async fn add(
+    /// Adds a piece, and lets the upload expire later. With `counts` its bytes count as received at once, otherwise
+    /// only with [`accept_received`](Self::accept_received). Returns `false` when the claim is lost.
+    pub async fn add_piece(
         &self,
         pool: &PgPool,
         (at, size, sha256): (i64, i64, Digest),
         counts: bool,
-        kept: Duration,
-    ) -> Result<bool, Error> {
+        ttl: Duration,
+    ) -> Result<bool, DbError> {
         let added = sqlx::query(
-            "with ours as (
+            "with claimed as (
                  update upload set received = case when $7 then $4 + $5 else received end, expires_at = now() + $8
                   where company_id = $1 and upload_id = $2 and claim = $3 and asset_id is null
                  returning company_id, upload_id
              )
              insert into upload_piece (company_id, upload_id, at, size, sha256)
-             select company_id, upload_id, $4, $5, $6 from ours",
+             select company_id, upload_id, $4, $5, $6 from claimed",
         )
         .bind(self.company)
         .bind(self.upload)
@@ -249,28 +250,28 @@ impl Claim {
         .bind(size)
         .bind(sha256.to_bytes())
         .bind(counts)
-        .bind(interval(kept))
+        .bind(to_pg_interval(ttl))
         .execute(pool)
         .await?;
         Ok(added.rows_affected() == 1)
     }
 
-    /// Lets everything count that was added so far: `received` bytes. `false` when it is no longer ours.
-    pub async fn accept(&self, pool: &PgPool, received: i64) -> Result<bool, Error> {
+    /// Counts everything added so far as received: `received` bytes. Returns `false` when the claim is lost.
+    pub async fn accept_received(&self, pool: &PgPool, received: i64) -> Result<bool, DbError> {
         let sql = "update upload set received = $4
                     where company_id = $1 and upload_id = $2 and claim = $3 and asset_id is null";
-        let done = sqlx::query(sql)
+        let updated = sqlx::query(sql)
             .bind(self.company)
             .bind(self.upload)
             .bind(self.number)
             .bind(received)
             .execute(pool)
             .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(updated.rows_affected() == 1)
     }
 
-    /// Ends the lease before its time.
-    pub async fn release(&self, pool: &PgPool) -> Result<(), Error> {
+    /// Ends the lease, so that the next request need not wait for its end.
+    pub async fn release(&self, pool: &PgPool) -> Result<(), DbError> {
         sqlx::query("update upload set lease_until = null where company_id = $1 and upload_id = $2 and claim = $3")
             .bind(self.company)
             .bind(self.upload)
@@ -280,17 +281,17 @@ impl Claim {
         Ok(())
     }
 
-    /// The pieces before this place, in their order.
-    pub async fn pieces(&self, pool: &PgPool, before: i64) -> Result<Vec<Piece>, Error> {
-        let found = sqlx::query_as(
-            "select piece.at, piece.size, piece.sha256, blob.crc32 from upload_piece piece join blob using (sha256)
+    /// Lists the pieces before this offset, in order.
+    pub async fn list_pieces(&self, pool: &PgPool, before: i64) -> Result<Vec<UploadPieceRow>, DbError> {
+        let query = sqlx::query_as(
+            "select piece.size, piece.sha256, blob.crc32 from upload_piece piece join blob using (sha256)
               where piece.company_id = $1 and piece.upload_id = $2 and piece.at < $3 order by piece.at",
         );
-        Ok(found.bind(self.company).bind(self.upload).bind(before).fetch_all(pool).await?)
+        Ok(query.bind(self.company).bind(self.upload).bind(before).fetch_all(pool).await?)
     }
 
-    /// Forgets the upload, if it is still ours.
-    pub async fn forget(&self, pool: &PgPool) -> Result<(), Error> {
+    /// Deletes the upload, if the claim is still held.
+    pub async fn delete(&self, pool: &PgPool) -> Result<(), DbError> {
         sqlx::query("delete from upload where company_id = $1 and upload_id = $2 and claim = $3 and asset_id is null")
             .bind(self.company)
             .bind(self.upload)
@@ -300,9 +301,15 @@ impl Claim {
         Ok(())
     }
 
-    /// Ends the upload: it is this asset now, and its pieces are not needed any more. `false` when it is no longer ours.
-    pub async fn complete(&self, connection: &mut Connection, asset: AssetId, kept: Duration) -> Result<bool, Error> {
-        let done = sqlx::query(
+    /// Finishes the upload: it became this asset, and its pieces are removed. Returns `false` when the claim is lost:
+    /// the caller must then roll back.
+    pub async fn complete(
+        &self,
+        connection: &mut DbConnection,
+        asset: AssetId,
+        ttl: Duration,
+    ) -> Result<bool, DbError> {
+        let completed = sqlx::query(
             "update upload set received = length, asset_id = $4, lease_until = null, expires_at = now() + $5
               where company_id = $1 and upload_id = $2 and claim = $3 and asset_id is null",
         )
@@ -310,7 +317,7 @@ impl Claim {
         .bind(self.upload)
         .bind(self.number)
         .bind(asset)
-        .bind(interval(kept))
+        .bind(to_pg_interval(ttl))
         .execute(&mut *connection)
         .await?;
         sqlx::query("delete from upload_piece where company_id = $1 and upload_id = $2")
@@ -318,13 +325,13 @@ impl Claim {
             .bind(self.upload)
             .execute(connection)
             .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(completed.rows_affected() == 1)
     }
 }
 
-/// Forgets an upload and what came of it. Whoever writes to it hears so.
-pub async fn remove(pool: &PgPool, owner: Owner, upload: UploadId) -> Result<(), Error> {
-    let gone = sqlx::query(
+/// Deletes an upload and its pieces. A request that is writing to it finds its claim lost.
+pub async fn delete_upload(pool: &PgPool, owner: UploadOwner, upload: UploadId) -> Result<(), DbError> {
+    let deleted = sqlx::query(
         "delete from upload
           where company_id = $1 and upload_id = $2 and user_id is not distinct from $3 and expires_at > now()",
     )
@@ -333,10 +340,10 @@ pub async fn remove(pool: &PgPool, owner: Owner, upload: UploadId) -> Result<(),
     .bind(owner.user)
     .execute(pool)
     .await?;
-    if gone.rows_affected() == 1 { Ok(()) } else { Err(Error::Missing("upload")) }
+    if deleted.rows_affected() == 1 { Ok(()) } else { Err(DbError::NotFound("upload")) }
 }
 
-/// Forgets uploads whose time is over. Returns how many.
-pub async fn remove_expired(pool: &PgPool) -> Result<u64, Error> {
+/// Deletes expired uploads. Returns how many.
+pub async fn delete_expired_uploads(pool: &PgPool) -> Result<u64, DbError> {
     Ok(sqlx::query("delete from upload where expires_at <= now()").execute(pool).await?.rows_affected())
 }

@@ -1,12 +1,11 @@
-//! What a company uses. Counted when it is asked for: the cost grows with what the company has.
+//! The usage report of a company. It is counted on request, at a cost that grows with what the company has.
 
-use crate::db::{Error, PgPool};
+use crate::db::{DbError, PgPool};
 use crate::id::CompanyId;
 
-/// What a company uses.
+/// What a company uses. The fields of `Usage` in `http/resources/usage.rs` explain them.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
-#[allow(missing_docs, reason = "the fields of api::usage say what they mean")]
-pub struct Usage {
+pub struct UsageReportRow {
     pub assets: i64,
     pub asset_bytes: i64,
     pub files: i64,
@@ -18,9 +17,9 @@ pub struct Usage {
     pub unfinished_jobs: i64,
 }
 
-/// Counts what a company uses.
-pub async fn count(pool: &PgPool, company: CompanyId) -> Result<Usage, Error> {
-    let found = sqlx::query_as(
+/// Measures what a company uses. Bytes that several of its rows refer to count once in `stored_bytes`.
+pub async fn measure_usage(pool: &PgPool, company: CompanyId) -> Result<UsageReportRow, DbError> {
+    let usage = sqlx::query_as(
         "with used as (
              select sha256 from asset where company_id = $1
               union select sha256 from export_item where company_id = $1
@@ -45,5 +44,5 @@ pub async fn count(pool: &PgPool, company: CompanyId) -> Result<Usage, Error> {
     .bind(company)
     .fetch_one(pool)
     .await?;
-    Ok(found)
+    Ok(usage)
 }

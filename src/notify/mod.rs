@@ -1,8 +1,10 @@
-//! Telling people and programs: mail through lettre, webhooks through reqwest. A notice is written down when its job
-//! finishes; this room only sends it.
+//! Sends notifications: mail (lettre) and webhooks (reqwest). The rows of both are inserted when a job finishes, and the
+//! worker claims and retries them; this module only sends one message, and knows neither the database nor HTTP handlers.
+//!
+//! Begin reading at [`Mailer::send`] and [`webhook::WebhookSender::send`].
 
-mod letter;
-mod mail;
+mod mail_content;
+mod mail_message;
 mod smtp;
 pub mod webhook;
 
@@ -12,148 +14,137 @@ use chrono::{DateTime, Utc};
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
-use crate::code::Code;
-pub use crate::db::vocabulary::Outcome;
+pub use crate::db::enums::Outcome;
+use crate::i18n::Language;
 use crate::id::JobId;
-use crate::words::Language;
+use offprint_core::Code;
 
-/// Items of the run, by how they ended. `warnings` counts items that have at least one, whatever else they are.
+/// Numbers of a run's items by their end. `warnings` counts items with at least one warning, whatever their end.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
-    /// All items of the job.
+pub struct MailCounts {
     pub total: i64,
-    /// Items that handed out their files.
     pub succeeded: i64,
-    /// Items that did not work.
     pub failed: i64,
-    /// Items left out on request.
     pub skipped: i64,
-    /// Items that a stop left undone.
+    /// Items that were not processed because the job was stopped.
     pub stopped: i64,
-    /// Items with warnings.
     pub warnings: i64,
 }
 
-/// One item that did not work.
+/// One item that failed.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct MailFailure {
     /// File name of the asset.
     pub name: String,
-    /// What went wrong, from the one list.
     pub code: Code,
-    /// The same in a sentence.
+    /// The reason in a sentence.
     pub reason: String,
 }
 
-/// Absolute addresses for the reader to follow.
+/// Absolute URLs in a mail.
 #[derive(Clone, Debug)]
-pub struct Links {
-    /// The job itself.
+pub struct MailLinks {
     pub job: String,
-    /// Where the zip is, or the file where it is one; works without a key. None where there is nothing to fetch.
+    /// The zip, or the file when there is only one. Works without an API key. None when there is nothing to download.
     pub download: Option<String>,
-    /// The list of all items with their results, where there is one.
+    /// The manifest, where there is one.
     pub manifest: Option<String>,
 }
 
-/// A mail that is to be sent: all it says, and nothing to look up.
+/// A mail to send, with everything that it says.
 #[derive(Clone, Debug)]
-pub struct Notice {
-    /// Stays the same when a mail is sent again, so that mail programs show it once: `<notice handle.run@host>`.
+pub struct JobMail {
+    /// The same for every try to send this mail, so that mail programs show it once: `<job handle.run@host>`.
     pub message_id: String,
-    /// One address, with or without a name.
+    /// One mail address, with or without a display name.
     pub recipient: String,
-    /// The language that it is written in.
     pub language: &'static Language,
-    /// The job's name, as its creator wrote it.
+    /// The job's name, as in the export request: untrusted text.
     pub job_name: String,
-    /// The job's handle.
     pub job_handle: JobId,
-    /// Who asked for the export, where that is known.
+    /// The user who created the job, where that is known.
     pub requester: Option<String>,
-    /// How the run ended.
     pub outcome: Outcome,
-    /// How its items ended.
-    pub counts: Counts,
-    /// Number of files that the job hands out; the archive is not counted.
+    pub counts: MailCounts,
+    /// Number of exported files, without the archive.
     pub files: i64,
-    /// Size of those files together, in bytes.
+    /// Bytes of these files together.
     pub bytes: i64,
-    /// The first items that failed, in request order. The mail shows ten at most.
-    pub failures: Vec<Failure>,
-    /// When the files will be deleted, where they will be.
+    /// The first failed items, in request order. The mail lists ten at most.
+    pub failures: Vec<MailFailure>,
+    /// When the files will be deleted, if that is known.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Where to go from here.
-    pub links: Links,
+    pub links: MailLinks,
 }
 
-/// Why a mail did not leave, and whether another try makes sense.
+/// Why a mail was not sent, and whether another try makes sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The same mail will never be taken: a bad address, or the server refused it for good.
+    /// The same mail will never be accepted: an invalid address, or the server refused it for good.
     #[error("will not be sent: {0}")]
     Permanent(String),
-    /// The world is at fault: no connection, a busy server, wrong credentials, a full disk.
+    /// Another try may work: no connection, a busy server, wrong credentials, a full disk.
     #[error("could not be sent yet: {0}")]
-    Later(String),
+    Temporary(String),
 }
 
-/// Why there can be no mailer: a setting that cannot be used.
+/// An invalid setting for mails.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{setting} {reason}")]
 pub struct MailerError {
-    /// The setting's environment name.
+    /// The setting's environment variable.
     pub setting: &'static str,
-    /// What is wrong with its value, and the remedy. Never holds the value itself, which may be a secret.
+    /// What is wrong with its value, and the remedy. Never contains the value itself, which may be a secret.
     pub reason: String,
 }
 
-/// Sends notices by SMTP, or writes them as `.eml` files where no mail server is set.
+/// Sends mails by SMTP, or writes them as `.eml` files where no mail server is set.
 #[derive(Clone)]
 pub struct Mailer {
     from: Mailbox,
-    way: Way,
+    transport: MailTransport,
 }
 
 #[derive(Clone)]
-enum Way {
+enum MailTransport {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
     Folder(PathBuf),
 }
 
 impl Mailer {
-    /// A mailer for the settings `OFFPRINT_SMTP_URL` and `OFFPRINT_MAIL_FROM`. Without a URL mails become files in
-    /// `outbox`, which is made when the first is written.
+    /// A mailer for the settings `OFFPRINT_SMTP_URL` and `OFFPRINT_MAIL_FROM`. Without a URL mails become files in `outbox`,
+    /// which is created with the first mail.
     ///
-    /// Must be called inside a tokio runtime, which then looks after the connections. Connects to nothing yet.
+    /// Must be called inside a tokio runtime, which drives the connections. Does not connect yet.
     pub fn new(smtp_url: Option<&str>, from: &str, outbox: PathBuf) -> Result<Self, MailerError> {
-        let from = from.parse().map_err(|why| MailerError {
+        let from = from.parse().map_err(|error| MailerError {
             setting: "OFFPRINT_MAIL_FROM",
-            reason: format!("is not a mail address ({why}); write `name@host` or `Name <name@host>`"),
+            reason: format!("is not a mail address ({error}); write `name@host` or `Name <name@host>`"),
         })?;
-        let way = match smtp_url {
-            Some(url) => {
-                Way::Smtp(smtp::transport(url).map_err(|reason| MailerError { setting: "OFFPRINT_SMTP_URL", reason })?)
-            }
-            None => Way::Folder(outbox),
+        let transport = match smtp_url {
+            Some(url) => MailTransport::Smtp(
+                smtp::build_transport(url).map_err(|reason| MailerError { setting: "OFFPRINT_SMTP_URL", reason })?,
+            ),
+            None => MailTransport::Folder(outbox),
         };
-        Ok(Self { from, way })
+        Ok(Self { from, transport })
     }
 
-    /// Sends one notice; returns when the server has taken it, or the file is written.
-    pub async fn send(&self, notice: &Notice) -> Result<(), SendError> {
-        let message = mail::message(&self.from, notice)?;
-        match &self.way {
-            Way::Smtp(server) => server.send(message).await.map(drop).map_err(smtp::why),
-            Way::Folder(folder) => write(folder, &mail::file_name(notice), &message)
+    /// Sends one mail. Returns when the server has accepted it, or the file is written.
+    pub async fn send(&self, mail: &JobMail) -> Result<(), SendError> {
+        let message = mail_message::build_message(&self.from, mail)?;
+        match &self.transport {
+            MailTransport::Smtp(server) => server.send(message).await.map(drop).map_err(smtp::to_send_error),
+            MailTransport::Folder(folder) => write_mail_file(folder, &mail_message::build_file_name(mail), &message)
                 .await
-                .map_err(|why| SendError::Later(format!("the mail folder cannot be written: {why}"))),
+                .map_err(|error| SendError::Temporary(format!("the mail folder cannot be written: {error}"))),
         }
     }
 }
 
-/// Puts the mail into the folder under a name of its own: sent again, it replaces itself. A reader never sees half.
-async fn write(folder: &Path, name: &str, message: &Message) -> std::io::Result<()> {
+/// Writes the mail into the folder. Its name is made from the message ID, so a repeated mail replaces itself; the rename makes
+/// it appear complete or not at all.
+async fn write_mail_file(folder: &Path, name: &str, message: &Message) -> std::io::Result<()> {
     tokio::fs::create_dir_all(folder).await?;
     let part = folder.join(format!(".{name}.part"));
     tokio::fs::write(&part, message.formatted()).await?;

@@ -1,4 +1,8 @@
-//! Webhooks: one POST of JSON, signed as <https://www.standardwebhooks.com> has it, to an address that may be called.
+//! Webhooks: one POST of JSON, signed as in <https://www.standardwebhooks.com>, to an address that the policy allows.
+//!
+//! The policy is checked twice: for the URL, and for the addresses that its host resolves to, directly before the connection
+//! is made with exactly these addresses. Otherwise a name could resolve to a public address for the check and to an internal
+//! one for the connection (DNS rebinding).
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
@@ -14,95 +18,92 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Response, redirect, retry};
 use sha2::Sha256;
 
-use super::letter::line;
-use crate::export::Callbacks;
+use super::mail_content::to_single_line;
+use crate::jobs::CallbackPolicy;
 
-/// What one message may take in all: name, connection, TLS, answer.
-pub const PATIENCE: Duration = Duration::from_secs(10);
-/// Most bytes of an answer's body that are read.
-const MOST: usize = 64 << 10;
-/// Longest error kept, in characters.
-const SAID: usize = 300;
+/// Timeout of one message: name lookup, connection, TLS and response together.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a response body that are read at most.
+const MAX_REPLY_BYTES: usize = 64 << 10;
+const MAX_ERROR_CHARS: usize = 300;
 
-/// Looks up the addresses of a host.
-pub trait Lookup: Send + Sync {
+/// Resolves host names. Tests replace it.
+pub trait HostLookup: Send + Sync {
     /// All addresses of this name.
     fn lookup(&self, host: String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>>;
 }
 
-/// As the system does it.
-struct System;
+/// The system's resolver.
+struct SystemLookup;
 
-impl Lookup for System {
+impl HostLookup for SystemLookup {
     fn lookup(&self, host: String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((host, 0)).await?;
-            Ok(found.map(|address| address.ip()).collect())
+            let addresses = tokio::net::lookup_host((host, 0)).await?;
+            Ok(addresses.map(|address| address.ip()).collect())
         })
     }
 }
 
-/// Looks a name up once, for the connection that is made next, and gives its addresses only when all may be called.
-struct Guarded {
-    lookup: Arc<dyn Lookup>,
-    callbacks: Callbacks,
+/// Resolves a name for the next connection, and returns its addresses only when the policy allows all of them.
+struct GuardedResolver {
+    lookup: Arc<dyn HostLookup>,
+    policy: CallbackPolicy,
 }
 
-impl Resolve for Guarded {
+impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (looking, callbacks) = (self.lookup.lookup(name.as_str().to_owned()), self.callbacks.clone());
+        let (lookup, policy) = (self.lookup.lookup(name.as_str().to_owned()), self.policy.clone());
         Box::pin(async move {
-            let found = looking.await?;
-            for address in &found {
-                callbacks.check_address(*address)?;
+            let addresses = lookup.await?;
+            for address in &addresses {
+                policy.check_address(*address)?;
             }
-            Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
+            Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
 }
 
-/// A message that is to be sent.
+/// A message to send.
 #[derive(Clone)]
-pub struct Message<'a> {
-    /// The same whenever it is sent.
+pub struct WebhookMessage<'a> {
+    /// The same for every try to send this message.
     pub id: String,
-    /// Where to.
     pub url: &'a str,
-    /// JSON.
+    /// JSON text.
     pub body: &'a str,
-    /// The secrets that sign it, the company's own first.
+    /// The secrets to sign with, the company's own first.
     pub secrets: &'a [Vec<u8>],
 }
 
-/// What became of a try.
+/// The result of a try.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    /// What the receiver said; none when it said nothing.
+pub struct WebhookReply {
+    /// HTTP status of the receiver; none when there was no response.
     pub status: Option<u16>,
-    /// Why it was not delivered.
+    /// Why the message was not delivered; none when it was.
     pub error: Option<String>,
-    /// How long that took.
     pub latency: Duration,
 }
 
 /// Sends webhooks.
-pub struct Courier {
-    /// Where they may go.
-    pub callbacks: Callbacks,
+pub struct WebhookSender {
+    /// Where webhooks may be sent.
+    pub policy: CallbackPolicy,
     http: Result<Client, String>,
 }
 
-impl Courier {
-    /// One that sends where the settings allow, and asks the system for addresses.
-    pub fn new(callbacks: Callbacks) -> Self {
-        Self::with(callbacks, Arc::new(System), PATIENCE)
+impl WebhookSender {
+    /// A sender with the system's resolver.
+    pub fn new(policy: CallbackPolicy) -> Self {
+        Self::with_lookup(policy, Arc::new(SystemLookup), WEBHOOK_TIMEOUT)
     }
 
-    /// The same with another way to look up addresses, and another patience.
-    pub fn with(callbacks: Callbacks, lookup: Arc<dyn Lookup>, patience: Duration) -> Self {
-        // TLS needs a provider, once a process; if there is one already, that one does.
+    /// A sender with another resolver and timeout.
+    pub fn with_lookup(policy: CallbackPolicy, lookup: Arc<dyn HostLookup>, timeout: Duration) -> Self {
+        // TLS needs a crypto provider once per process. An error means that there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let resolver = Arc::new(Guarded { lookup, callbacks: callbacks.clone() });
+        let resolver = Arc::new(GuardedResolver { lookup, policy: policy.clone() });
         let builder = || {
             Client::builder()
                 .user_agent(concat!("Offprint/", env!("CARGO_PKG_VERSION")))
@@ -110,72 +111,72 @@ impl Courier {
                 .redirect(redirect::Policy::none())
                 .retry(retry::never())
                 .no_proxy()
-                // A connection that is kept is one whose address was looked at for another message.
+                // No connection is reused: its address was checked for another message.
                 .pool_max_idle_per_host(0)
-                .timeout(patience)
+                .timeout(timeout)
         };
-        // A machine without certificates can still send by http, where that is allowed.
+        // A machine without CA certificates can still send by http, where that is allowed.
         let http = builder().build().or_else(|_| builder().tls_certs_only([]).build());
-        Self { callbacks, http: http.map_err(|error| format!("Requests cannot be made: {}", root(&error))) }
+        Self { policy, http: http.map_err(|error| format!("Requests cannot be sent: {}", describe_root_cause(&error))) }
     }
 
     /// Sends a message, once.
-    pub async fn send(&self, message: &Message<'_>) -> Answer {
-        let begun = Instant::now();
-        let answer = self.post(message).await;
-        let latency = begun.elapsed();
-        let (status, error) = match answer {
-            Ok(answer) => {
-                let status = answer.status();
-                drain(answer).await;
-                (Some(status.as_u16()), complaint(status))
+    pub async fn send(&self, message: &WebhookMessage<'_>) -> WebhookReply {
+        let started_at = Instant::now();
+        let result = self.post(message).await;
+        let latency = started_at.elapsed();
+        let (status, error) = match result {
+            Ok(response) => {
+                let status = response.status();
+                drain_body(response).await;
+                (Some(status.as_u16()), describe_status(status))
             }
-            Err(why) => (None, Some(line(&why, SAID))),
+            Err(error) => (None, Some(to_single_line(&error, MAX_ERROR_CHARS))),
         };
-        Answer { status, error, latency }
+        WebhookReply { status, error, latency }
     }
 
-    async fn post(&self, message: &Message<'_>) -> Result<Response, String> {
-        // Also the address where one stands in the URL: the resolver is not asked for it.
-        let url = self.callbacks.check_url(message.url)?;
+    async fn post(&self, message: &WebhookMessage<'_>) -> Result<Response, String> {
+        // This also checks an IP address in the URL, which is not passed to the resolver.
+        let url = self.policy.check_url(message.url)?;
         let now = Utc::now();
-        let signed: Vec<String> =
-            message.secrets.iter().map(|secret| signature(secret, &message.id, now, message.body)).collect();
+        let signatures: Vec<String> =
+            message.secrets.iter().map(|secret| sign_message(secret, &message.id, now, message.body)).collect();
         let request = self.http.as_ref()?.post(url).header("content-type", "application/json");
         let request = request
             .header("webhook-id", &message.id)
             .header("webhook-timestamp", now.timestamp())
-            .header("webhook-signature", signed.join(" "));
-        request.body(message.body.to_owned()).send().await.map_err(|error| root(&error))
+            .header("webhook-signature", signatures.join(" "));
+        request.body(message.body.to_owned()).send().await.map_err(|error| describe_root_cause(&error))
     }
 }
 
-/// Lets a receiver end what it has to say, within bounds. Nothing of it is kept: it may come from where the job's owner
-/// cannot look.
-async fn drain(mut answer: Response) {
+/// Reads the rest of a response, up to a limit, so that the receiver can finish sending. Nothing of it is kept: it may come
+/// from an internal server that the job's owner must not read from.
+async fn drain_body(mut response: Response) {
     let mut read = 0;
-    while let Ok(Some(chunk)) = answer.chunk().await {
+    while let Ok(Some(chunk)) = response.chunk().await {
         read += chunk.len();
-        if read >= MOST {
+        if read >= MAX_REPLY_BYTES {
             return;
         }
     }
 }
 
-fn complaint(status: reqwest::StatusCode) -> Option<String> {
-    let what = match status {
+fn describe_status(status: reqwest::StatusCode) -> Option<String> {
+    let meaning = match status {
         status if status.is_success() => return None,
-        status if status.is_redirection() => "Redirects are not followed; name the address itself.",
-        reqwest::StatusCode::GONE => "The receiver wants no more of it.",
-        _ => "The receiver did not take it.",
+        status if status.is_redirection() => "Redirects are not followed. Use the final URL.",
+        reqwest::StatusCode::GONE => "The receiver no longer accepts webhooks.",
+        _ => "The receiver did not accept the webhook.",
     };
-    Some(format!("The answer was {status}. {what}"))
+    Some(format!("The receiver answered {status}. {meaning}"))
 }
 
-/// What lies at the bottom of an error; the rest says where we were, and repeats the URL.
-fn root(error: &reqwest::Error) -> String {
+/// The root cause of an error. The rest of the chain repeats the URL, which may contain secrets.
+fn describe_root_cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
-        return format!("There was no answer in time; a receiver has {} s in all.", PATIENCE.as_secs());
+        return format!("There was no answer in time: a receiver has {} seconds.", WEBHOOK_TIMEOUT.as_secs());
     }
     let mut cause: &dyn Error = error;
     while let Some(deeper) = cause.source() {
@@ -184,10 +185,10 @@ fn root(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// What shows that whoever has the secret sent this message: `v1,` and base64 of HMAC-SHA-256.
-pub fn signature(secret: &[u8], id: &str, at: DateTime<Utc>, body: &str) -> String {
+/// The signature of a message: `v1,` and base64 of HMAC-SHA-256 over ID, time and body.
+pub fn sign_message(secret: &[u8], id: &str, at: DateTime<Utc>, body: &str) -> String {
     let signed = format!("{id}.{}.{body}", at.timestamp());
-    // Any length is a key.
+    // HMAC accepts keys of any length, so this cannot fail.
     let mac = Hmac::<Sha256>::new_from_slice(secret).map(|mac| mac.chain_update(signed).finalize().into_bytes());
     format!("v1,{}", STANDARD.encode(mac.unwrap_or_default()))
 }
@@ -202,7 +203,7 @@ mod tests {
         let secret = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let at = DateTime::from_timestamp(1_614_265_330, 0).unwrap();
         assert_eq!(
-            signature(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, "{\"test\": 2432232314}"),
+            sign_message(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, "{\"test\": 2432232314}"),
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
         );
     }

@@ -1,4 +1,14 @@
-//! One item: claimed, worked on under a heartbeat, settled.
+//! Processes one item: claim it, produce its files while the lease is renewed, settle it.
+//!
+//! ```text
+//!   process_next_item ─ claim ─> process_claim ─┬─ all originals or cached ─> settle, then many more at once
+//!                                               └─ render_under_lease ─> settle
+//!                                                    ├─ render_files: fetch originals, render, store
+//!                                                    ├─ heartbeat: renew the lease; stop when the job is stopped
+//!                                                    └─ shutdown: give the item back after a grace time
+//! ```
+//!
+//! What ends an attempt is an [`AttemptOutcome`]; whether the item is tried again is decided in [`crate::db::settle`].
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -8,80 +18,105 @@ use tempfile::TempPath;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{Instrument, info_span, warn};
 
-use crate::code::Code;
-use crate::reason::Note;
+use crate::app::AppState;
+use crate::app::JobSignalReceiver;
+use crate::app::StoreBlobError;
 use crate::db;
-use crate::db::item::{self, Beat, Claim, Terms, Wanted};
-use crate::db::ready::settle_ready;
-use crate::db::settle::{self, Ending, Made, Try, settle};
-use crate::digest::Digest;
-use crate::language::Recipe;
-use crate::render::pool::{Ended, Picture};
-use crate::render::{Failure, Files, Rendered};
-use crate::state::{KeepError, State, Told};
-use crate::storage::{self, Local};
-use crate::worker::{ENGINE, grace_is_over};
+use crate::db::bulk_settle::settle_ready_items;
+use crate::db::item::{self, Claim, ClaimOptions, LeaseRenewal, PendingFile};
+use crate::db::settle::{self, Attempt, AttemptOutcome, SettledFile, settle_item};
+use crate::reason::Reason;
+use crate::worker::{CACHE_ENGINE_VERSION, wait_for_grace_end};
+use offprint_core::Code;
+use offprint_core::Digest;
+use offprint_imaging::RenderError;
+use offprint_imaging::RenderOutput;
+use offprint_imaging::SourceFiles;
+use offprint_modifiers::Recipe;
+use offprint_sandbox::RenderPoolError;
+use offprint_sandbox::RenderTarget;
+use offprint_storage::LocalBlob;
 
-/// Takes the item whose turn it is and works on it. Whether there was one.
-pub async fn next(state: &State) -> Result<bool, db::Error> {
-    // Before the claim: an order that comes in just after it is heard.
-    let orders = state.orders.listen();
+/// Claims the next item and processes it. Returns whether there was one.
+pub async fn process_next_item(state: &AppState) -> Result<bool, db::DbError> {
+    // Before the claim, so that a job action right after it is not missed.
+    let job_signals = state.job_signals.listen();
     let (lease, max_running) = (state.settings.lease, state.settings.max_running);
-    let counted = max_running > 0 || state.own_running.load(Ordering::Relaxed);
-    let terms = Terms { worker: state.worker, lease, engine_version: ENGINE, max_running, counted };
-    let Some(claim) = db::patiently(item::claim(&state.system, &terms)).await? else {
+    let is_limited = max_running > 0 || state.has_own_running_limits.load(Ordering::Relaxed);
+    let options =
+        ClaimOptions { worker: state.worker, lease, engine_version: CACHE_ENGINE_VERSION, max_running, is_limited };
+    let Some(claim) = db::with_query_timeout(item::claim_item(&state.system, &options)).await? else {
         return Ok(false);
     };
     let span = info_span!("item", job.handle = %claim.job_id, item.position = claim.position);
-    work(state, claim, orders).instrument(span).await?;
+    process_claim(state, claim, job_signals).instrument(span).await?;
     Ok(true)
 }
 
-async fn work(state: &State, claim: Claim, orders: Told) -> Result<(), db::Error> {
+async fn process_claim(state: &AppState, claim: Claim, job_signals: JobSignalReceiver) -> Result<(), db::DbError> {
     if claim.first {
-        db::patiently(item::begin_run(&state.system, claim.company_id, claim.job_id)).await?;
-        state.news.ring();
+        db::with_query_timeout(item::begin_run(&state.system, claim.company_id, claim.job_id)).await?;
+        state.job_changes.notify();
     }
-    let which = claim.attempt(state.worker);
-    let (known, missing): (Vec<_>, Vec<_>) = claim.files.iter().partition(|file| is_ready(file));
-    let mut again = false;
-    let mut made: Vec<Made> = known.into_iter().map(|file| ready(&claim, file)).collect();
-    if missing.is_empty() {
-        let ending = handed_out(state, &claim).await?;
-        log(&claim, &ending);
-        end(state, &which, if matches!(ending, Ending::Done) { &made } else { &[] }, ending).await?;
-        state.news.ring();
-        // Where one needs no render there are often more: those are settled together.
-        let more = || settle_ready(&state.system, claim.company_id, claim.job_id, state.worker, ENGINE);
-        while db::patiently(more()).await? > 0 {
-            state.news.ring();
+    let attempt = claim.attempt(state.worker);
+    let (ready_files, missing_files): (Vec<_>, Vec<_>) = claim.files.iter().partition(|file| is_ready(file));
+    let mut is_waiting_again = false;
+    let mut settled_files: Vec<SettledFile> =
+        ready_files.into_iter().map(|file| to_settled_file(&claim, file)).collect();
+    if missing_files.is_empty() {
+        let outcome = check_original(state, &claim).await?;
+        log_outcome(&claim, &outcome);
+        settle_with_retry(
+            state,
+            &attempt,
+            if matches!(outcome, AttemptOutcome::Succeeded) { &settled_files } else { &[] },
+            outcome,
+        )
+        .await?;
+        state.job_changes.notify();
+        // A job of originals has many such items: settle them together.
+        let settle_more =
+            || settle_ready_items(&state.system, claim.company_id, claim.job_id, state.worker, CACHE_ENGINE_VERSION);
+        while db::with_query_timeout(settle_more()).await? > 0 {
+            state.job_changes.notify();
         }
     } else {
-        let ending = rendered(state, &claim, &missing, &mut made, orders).await;
-        log(&claim, &ending);
-        again = matches!(ending, Ending::GivenBack | Ending::Crashed(_));
-        if !end(state, &which, &made, ending).await? {
-            warn!("The lease of item {} of job {} ran out while it was worked on", claim.position, claim.job_id);
+        let outcome = render_under_lease(state, &claim, &missing_files, &mut settled_files, job_signals).await;
+        log_outcome(&claim, &outcome);
+        is_waiting_again = matches!(outcome, AttemptOutcome::GivenBack | AttemptOutcome::Crashed(_));
+        if !settle_with_retry(state, &attempt, &settled_files, outcome).await? {
+            warn!(
+                "The lease of item {} of job {} expired while this worker processed it; its result is dropped",
+                claim.position, claim.job_id
+            );
         }
     }
-    state.news.ring();
-    // What waits again at once is anybody's. Else it may have been the last of its job, which this process seals.
-    if again {
-        state.work.ring()
+    state.job_changes.notify();
+    // An item that waits again may be claimed by any process. Otherwise it may have been the last item of its job,
+    // which this process can seal.
+    if is_waiting_again {
+        state.work_available.notify()
     } else {
-        state.work.ring_here()
+        state.work_available.notify_local()
     }
     Ok(())
 }
 
-/// Settles, and tries again when the database is away for a moment: work that is done shall not wait for its lease to
-/// run out and be done twice.
-async fn end(state: &State, which: &Try, made: &[Made], ending: Ending) -> Result<bool, db::Error> {
+/// Settles, and tries again for about the length of a lease while the database cannot be reached. Otherwise the
+/// finished work would be lost, and the item rendered again after its lease expires.
+async fn settle_with_retry(
+    state: &AppState,
+    attempt: &Attempt,
+    files: &[SettledFile],
+    outcome: AttemptOutcome,
+) -> Result<bool, db::DbError> {
     let mut pause = Duration::from_millis(100);
     loop {
-        match db::patiently(settle(&state.system, which, made, ending.clone(), ENGINE)).await {
-            Err(db::Error::Down(error)) if pause < state.settings.lease => {
-                warn!(error = %error, "An item could not be settled yet: {error}");
+        match db::with_query_timeout(settle_item(&state.system, attempt, files, outcome.clone(), CACHE_ENGINE_VERSION))
+            .await
+        {
+            Err(db::DbError::Unreachable(error)) if pause < state.settings.lease => {
+                warn!(error = %error, "Could not settle an item; trying again: {error}");
                 sleep(pause).await;
                 pause *= 2;
             }
@@ -90,212 +125,250 @@ async fn end(state: &State, which: &Try, made: &[Made], ending: Ending) -> Resul
     }
 }
 
-/// Whether a file needs no render: it is the original, or a rendition that is known.
-fn is_ready(file: &Wanted) -> bool {
-    file.recipe.is_none() || file.known.is_some()
+/// Whether a file needs no rendering: it is the original, or in the render cache.
+fn is_ready(file: &PendingFile) -> bool {
+    file.recipe.is_none() || file.cached.is_some()
 }
 
-/// How an item ends that needs no render: well, unless it is an original that is known to be damaged.
-async fn handed_out(state: &State, claim: &Claim) -> Result<Ending, db::Error> {
-    let original = claim.files.iter().any(|file| file.recipe.is_none());
-    let damaged = original && db::blob::fetch(&state.system, &claim.sha256).await?.damaged;
-    Ok(if damaged { corrupt() } else { Ending::Done })
+/// Decides how an item ends that needs no rendering: it succeeds, unless it exports an original that is damaged.
+async fn check_original(state: &AppState, claim: &Claim) -> Result<AttemptOutcome, db::DbError> {
+    let exports_original = claim.files.iter().any(|file| file.recipe.is_none());
+    let is_damaged = exports_original && db::blob::fetch_blob(&state.system, &claim.sha256).await?.damaged;
+    Ok(if is_damaged { fail_as_corrupt() } else { AttemptOutcome::Succeeded })
 }
 
-fn ready(claim: &Claim, file: &Wanted) -> Made {
+fn to_settled_file(claim: &Claim, file: &PendingFile) -> SettledFile {
     let rendition = file.rendition;
-    match file.known.clone() {
-        Some(known) => Made {
+    match file.cached.clone() {
+        Some(cached) => SettledFile {
             rendition,
-            sha256: known.sha256,
-            picture: Some(settle::Picture { width: known.width, height: known.height, mime: known.mime, plan: None }),
-            warnings: known.warnings,
+            sha256: cached.sha256,
+            image: Some(settle::SettledImage {
+                width: cached.width,
+                height: cached.height,
+                mime: cached.mime,
+                plan: None,
+            }),
+            warnings: cached.warnings,
             reused: true,
         },
-        None => Made { rendition, sha256: claim.sha256, picture: None, warnings: Vec::new(), reused: false },
+        None => SettledFile { rendition, sha256: claim.sha256, image: None, warnings: Vec::new(), reused: false },
     }
 }
 
-/// Renders the files that are missing, while the lease is kept alive and orders are listened to. Adds what was made.
-async fn rendered(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<Made>, mut orders: Told) -> Ending {
-    // Dropped, it kills the render.
-    let render = make(state, claim, missing, made);
+/// Renders the missing files while it renews the lease and listens to job actions. Adds the files that were produced to
+/// `settled_files`.
+async fn render_under_lease(
+    state: &AppState,
+    claim: &Claim,
+    missing: &[&PendingFile],
+    settled_files: &mut Vec<SettledFile>,
+    mut job_signals: JobSignalReceiver,
+) -> AttemptOutcome {
+    // Dropping this future kills the render process.
+    let render = render_files(state, claim, missing, settled_files);
     tokio::pin!(render);
-    let over = grace_is_over(state);
-    tokio::pin!(over);
-    let mut beats = interval(state.settings.lease / 4);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    beats.tick().await;
+    let grace_end = wait_for_grace_end(state);
+    tokio::pin!(grace_end);
+    let mut heartbeats = interval(state.settings.lease / 4);
+    heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heartbeats.tick().await;
     loop {
         tokio::select! {
-            ending = &mut render => return ending,
-            _ = beats.tick() => match db::patiently(item::beat(&state.system, claim, state.worker, state.settings.lease)).await {
-                Ok(Beat::GoOn) => {}
-                Ok(Beat::Stop) => return Ending::Stopped,
-                // Settle will find that the item is somebody else's.
-                Ok(Beat::Lost) => return Ending::Lost,
-                Err(error) => warn!(error = %error, "A heartbeat was missed: {error}"),
+            outcome = &mut render => return outcome,
+            _ = heartbeats.tick() => match db::with_query_timeout(item::renew_item_lease(&state.system, claim, state.worker, state.settings.lease)).await {
+                Ok(LeaseRenewal::Renewed) => {}
+                Ok(LeaseRenewal::Stop) => return AttemptOutcome::Stopped,
+                // Settle will find that the item belongs to another worker, and write nothing.
+                Ok(LeaseRenewal::Lost) => return AttemptOutcome::Lost,
+                Err(error) => warn!(error = %error, "Could not renew the lease of an item: {error}"),
             },
-            // The beat tells what the order means for the item.
-            () = orders.of(claim.job_id) => beats.reset_immediately(),
-            () = &mut over => return Ending::GivenBack,
+            // The heartbeat will say what the job action means for this item.
+            () = job_signals.wait_for(claim.job_id) => heartbeats.reset_immediately(),
+            () = &mut grace_end => return AttemptOutcome::GivenBack,
         }
     }
 }
 
-/// Has the files that are missing rendered of one decoded picture, and keeps them. Those that worked are added to
-/// `made`, also when others did not.
-async fn make(state: &State, claim: &Claim, missing: &[&Wanted], made: &mut Vec<Made>) -> Ending {
-    let begun = std::time::Instant::now();
-    let (mut wanted, mut pins) = (Vec::new(), BTreeSet::new());
+/// Renders the missing files from one decoded image and stores them. Those that succeed are added to `settled_files`,
+/// also when others fail.
+async fn render_files(
+    state: &AppState,
+    claim: &Claim,
+    missing: &[&PendingFile],
+    settled_files: &mut Vec<SettledFile>,
+) -> AttemptOutcome {
+    let started_at = std::time::Instant::now();
+    let (mut targets, mut pins) = (Vec::new(), BTreeSet::new());
     for file in missing {
         let text = file.recipe.as_deref().unwrap_or_default();
         let Ok(recipe) = serde_json::from_str::<Recipe>(text) else {
-            return Ending::Failed(Note::new(
+            return AttemptOutcome::Failed(Reason::new(
                 Code::Internal,
-                "The recipe of this item does not read; a newer version wrote it.",
+                "The item's recipe cannot be parsed; it was written by a newer version. Update this worker, then retry.",
             ));
         };
         pins.extend(recipe.pins().filter_map(|pin| pin.parse::<Digest>().ok()));
-        match state.storage.scratch().await {
-            Ok(output) => wanted.push((
-                recipe.format().mime(),
-                Picture { recipe: text.to_owned(), output: output.to_path_buf() },
+        match state.storage.create_temp_path().await {
+            Ok(output) => targets.push((
+                recipe.format().media_type(),
+                RenderTarget { recipe: text.to_owned(), output: output.to_path_buf() },
                 output,
             )),
-            Err(error) => return Ending::TryAgain(from_storage(&error)),
+            Err(error) => return AttemptOutcome::TryAgain(storage_error_to_reason(&error)),
         }
     }
-    let source = match original(state, &claim.sha256).await {
+    let source = match fetch_original(state, &claim.sha256).await {
         Ok(source) => source,
-        Err(ending) => return ending,
+        Err(outcome) => return outcome,
     };
-    let pictures = wanted.iter().map(|(_, picture, _)| picture.clone()).collect();
-    let mut others = Vec::new();
+    let render_targets = targets.iter().map(|(_, target, _)| target.clone()).collect();
+    let mut pinned_files = Vec::new();
     for pin in &pins {
-        match original(state, pin).await {
-            Ok(other) => others.push(other),
-            Err(ending) => return ending,
+        match fetch_original(state, pin).await {
+            Ok(file) => pinned_files.push(file),
+            Err(outcome) => return outcome,
         }
     }
-    let objects = pins.iter().zip(&others).map(|(pin, file)| (pin.to_string(), file.to_path_buf())).collect();
-    let files = Files { source: source.to_path_buf(), objects };
-    let rendered = state.renders.items.render(files, pictures).await;
-    metrics::histogram!("offprint_render_seconds").record(begun.elapsed().as_secs_f64());
+    let objects = pins.iter().zip(&pinned_files).map(|(pin, file)| (pin.to_string(), file.to_path_buf())).collect();
+    let files = SourceFiles { source: source.to_path_buf(), objects };
+    let rendered = state.render_pools.items.render(files, render_targets).await;
+    metrics::histogram!("offprint_render_seconds").record(started_at.elapsed().as_secs_f64());
     let rendered = match rendered {
         Ok(rendered) => rendered,
-        Err(ended) => return without(ended),
+        Err(failure) => return pool_failure_to_outcome(failure),
     };
     let mut failures = Vec::new();
-    for ((file, (mime, _, output)), rendered) in missing.iter().zip(wanted).zip(rendered) {
-        let kept = match rendered {
-            Ok(rendered) => keep(state, file.rendition, mime, rendered, output).await,
-            Err(failure) => Err(failed(failure)),
+    for ((file, (mime, _, output)), rendered) in missing.iter().zip(targets).zip(rendered) {
+        let stored = match rendered {
+            Ok(rendered) => store_rendition(state, file.rendition, mime, rendered, output).await,
+            Err(failure) => Err(render_error_to_outcome(failure)),
         };
-        match kept {
-            Ok(file) => made.push(file),
-            Err(ending) => failures.push((file.name.as_deref(), ending)),
+        match stored {
+            Ok(file) => settled_files.push(file),
+            Err(outcome) => failures.push((file.name.as_deref(), outcome)),
         }
     }
-    together(failures)
+    merge_failures(failures)
 }
 
-/// The original as a local file, after a look at its checksum: what was damaged in the storage shall not become a
-/// picture. That fails for good, for another try would read the same bytes.
-async fn original(state: &State, sha256: &Digest) -> Result<Local, Ending> {
-    let blob = db::blob::fetch(&state.system, sha256).await;
-    let blob = blob.map_err(|error| Ending::TryAgain(Note::new(Code::Unavailable, error.to_string())))?;
-    let sound = state.storage.sound(sha256, blob.size as u64, blob.crc32 as u32).await.map_err(|error| match error {
-        storage::Error::Missing(_) => {
-            Ending::TryAgain(Note::new(Code::OriginalMissing, "The original is not in the storage."))
-        }
-        error if error.is_loss() => corrupt(),
-        error => Ending::TryAgain(from_storage(&error)),
-    });
-    if let Err(Ending::Failed(_)) = &sound {
-        state.found_damaged(sha256).await;
+/// Fetches an original as a local file and verifies its checksum, so that damaged bytes never become an image. A
+/// damaged original fails the item for good: another attempt would read the same bytes.
+async fn fetch_original(state: &AppState, sha256: &Digest) -> Result<LocalBlob, AttemptOutcome> {
+    let blob = db::blob::fetch_blob(&state.system, sha256).await;
+    let blob = blob.map_err(|error| AttemptOutcome::TryAgain(Reason::new(Code::Unavailable, error.to_string())))?;
+    let checked_file =
+        state.storage.open_verified(sha256, blob.size as u64, blob.crc32 as u32).await.map_err(|error| match error {
+            offprint_storage::StorageError::Missing(_) => AttemptOutcome::TryAgain(Reason::new(
+                Code::OriginalMissing,
+                "The original is missing from the storage.",
+            )),
+            error if error.is_loss() => fail_as_corrupt(),
+            error => AttemptOutcome::TryAgain(storage_error_to_reason(&error)),
+        });
+    if let Err(AttemptOutcome::Failed(_)) = &checked_file {
+        state.report_damaged_blob(sha256).await;
     }
-    sound
+    checked_file
 }
 
-/// How an item ends whose original was damaged in the storage.
-fn corrupt() -> Ending {
-    let detail = "The stored original is no longer what was uploaded. Upload the file again, then retry.";
-    Ending::Failed(Note::new(Code::CorruptOriginal, detail))
+/// The outcome of an item whose original was damaged in the storage.
+fn fail_as_corrupt() -> AttemptOutcome {
+    let detail = "The stored original is damaged. Upload the file again, then retry the job.";
+    AttemptOutcome::Failed(Reason::new(Code::CorruptOriginal, detail))
 }
 
-/// How an item ends of which no file could be rendered.
-fn without(ended: Ended) -> Ending {
-    match ended {
-        Ended::Refused(failure) => failed(failure),
-        Ended::Died(failure) => {
-            metrics::counter!("offprint_renders_died_total", "code" => failure.code.as_str()).increment(1);
-            Ending::Crashed(Note::new(failure.code, failure.detail))
+/// The outcome of an item when the whole render failed.
+fn pool_failure_to_outcome(failure: RenderPoolError) -> AttemptOutcome {
+    match failure {
+        RenderPoolError::Rejected(failure) => render_error_to_outcome(failure),
+        RenderPoolError::ProcessDied(failure) => {
+            metrics::counter!("offprint_renders_died_total", "code" => failure.code.to_kebab_case()).increment(1);
+            AttemptOutcome::Crashed(Reason::new(failure.code, failure.detail))
         }
     }
 }
 
-/// Makes a rendered file a blob.
-async fn keep(state: &State, rendition: i16, mime: &str, rendered: Rendered, output: TempPath) -> Result<Made, Ending> {
-    let kept = match state.storage.stage(output).await {
-        Ok(staged) => state.keep(staged).await,
+/// Stores a rendered file as a blob.
+async fn store_rendition(
+    state: &AppState,
+    rendition: i16,
+    mime: &str,
+    rendered: RenderOutput,
+    output: TempPath,
+) -> Result<SettledFile, AttemptOutcome> {
+    let stored = match state.storage.stage_file(output).await {
+        Ok(staged) => state.store_blob(staged).await,
         Err(error) => Err(error.into()),
     };
-    match kept {
-        Ok(sha256) => Ok(Made {
+    match stored {
+        Ok(sha256) => Ok(SettledFile {
             rendition,
             sha256,
-            picture: Some(settle::Picture {
+            image: Some(settle::SettledImage {
                 width: rendered.width as i32,
                 height: rendered.height as i32,
                 mime: mime.to_owned(),
                 plan: Some(rendered.plan),
             }),
-            warnings: rendered.warnings.into_iter().map(|warning| Note::new(warning.code, warning.detail)).collect(),
+            warnings: rendered.warnings.into_iter().map(|warning| Reason::new(warning.code, warning.detail)).collect(),
             reused: false,
         }),
-        Err(KeepError::Storage(error)) => Err(Ending::TryAgain(from_storage(&error))),
-        Err(KeepError::Db(error)) => Err(Ending::TryAgain(Note::new(Code::Unavailable, error.to_string()))),
-    }
-}
-
-/// How an item ends of which these files, by the names of their renditions, did not work. Another try comes before
-/// giving up, for it may mend what the world caused; what the picture causes is found again then.
-fn together(failures: Vec<(Option<&str>, Ending)>) -> Ending {
-    let rank = |ending: &Ending| u8::from(!matches!(ending, Ending::TryAgain(_)));
-    let Some(first) = failures.iter().map(|(_, ending)| rank(ending)).min() else { return Ending::Done };
-    let mut notes = failures.iter().filter(|(_, ending)| rank(ending) == first).filter_map(|(name, ending)| {
-        let (Ending::Failed(note) | Ending::TryAgain(note)) = ending else { return None };
-        let detail = name.map_or_else(|| note.detail.clone(), |name| format!("{name}: {}", note.detail));
-        Some(Note::new(note.code, detail))
-    });
-    let Some(mut said) = notes.next() else { return Ending::Done };
-    for note in notes {
-        said.detail = format!("{} {}", said.detail, note.detail);
-    }
-    if first == 0 { Ending::TryAgain(said) } else { Ending::Failed(said) }
-}
-
-/// What the picture or the modifier causes fails for good; what the world causes is tried again.
-fn failed(failure: Failure) -> Ending {
-    let note = Note::new(failure.code, failure.detail);
-    match failure.code {
-        Code::OriginalMissing | Code::StorageFull | Code::Unavailable | Code::Internal => Ending::TryAgain(note),
-        _ => Ending::Failed(note),
-    }
-}
-
-fn from_storage(error: &storage::Error) -> Note {
-    match error {
-        storage::Error::Full(_) => {
-            Note::new(Code::StorageFull, "The storage is full; the item waits until there is room.")
+        Err(StoreBlobError::Storage(error)) => Err(AttemptOutcome::TryAgain(storage_error_to_reason(&error))),
+        Err(StoreBlobError::Db(error)) => {
+            Err(AttemptOutcome::TryAgain(Reason::new(Code::Unavailable, error.to_string())))
         }
-        error => Note::new(Code::Unavailable, format!("The storage did not do its part: {error}.")),
     }
 }
 
-fn log(claim: &Claim, ending: &Ending) {
-    if let Ending::Failed(note) | Ending::TryAgain(note) | Ending::Crashed(note) = ending {
-        warn!(code = %note.code, "{} of job {} did not work: {}", claim.asset_name, claim.job_id, note.detail);
+/// Decides how an item ends when these files failed, given by the names of their renditions. If any failure may go
+/// away, the item is tried again: failures that the image causes are found again then. Otherwise the item fails. The
+/// sentence names the renditions in front of each failure; a failure that several of them share is told once.
+fn merge_failures(failures: Vec<(Option<&str>, AttemptOutcome)>) -> AttemptOutcome {
+    let rank = |outcome: &AttemptOutcome| u8::from(!matches!(outcome, AttemptOutcome::TryAgain(_)));
+    let Some(top_rank) = failures.iter().map(|(_, outcome)| rank(outcome)).min() else {
+        return AttemptOutcome::Succeeded;
+    };
+    let mut reasons: Vec<(Vec<&str>, &Reason)> = Vec::new();
+    for (name, outcome) in failures.iter().filter(|(_, outcome)| rank(outcome) == top_rank) {
+        let (AttemptOutcome::Failed(reason) | AttemptOutcome::TryAgain(reason)) = outcome else { continue };
+        match reasons.iter_mut().find(|(_, listed)| *listed == reason) {
+            Some((names, _)) => names.extend(*name),
+            None => reasons.push((name.iter().copied().collect(), reason)),
+        }
+    }
+    let Some((_, first)) = reasons.first() else { return AttemptOutcome::Succeeded };
+    let sentences = reasons.iter().map(|(names, reason)| match names.as_slice() {
+        [] => reason.detail.clone(),
+        names => format!("{}: {}", names.join(", "), reason.detail),
+    });
+    let merged = Reason::new(first.code, sentences.collect::<Vec<_>>().join(" "));
+    if top_rank == 0 { AttemptOutcome::TryAgain(merged) } else { AttemptOutcome::Failed(merged) }
+}
+
+/// Failures caused by the image or the modifier are final; others are tried again.
+fn render_error_to_outcome(failure: RenderError) -> AttemptOutcome {
+    let reason = Reason::new(failure.code, failure.detail);
+    match failure.code {
+        Code::OriginalMissing | Code::StorageFull | Code::Unavailable | Code::Internal => {
+            AttemptOutcome::TryAgain(reason)
+        }
+        _ => AttemptOutcome::Failed(reason),
+    }
+}
+
+fn storage_error_to_reason(error: &offprint_storage::StorageError) -> Reason {
+    match error {
+        offprint_storage::StorageError::Full(_) => {
+            Reason::new(Code::StorageFull, "The storage is full; the item is tried again until there is space.")
+        }
+        error => Reason::new(Code::Unavailable, format!("Storage error: {error}.")),
+    }
+}
+
+fn log_outcome(claim: &Claim, outcome: &AttemptOutcome) {
+    if let AttemptOutcome::Failed(reason) | AttemptOutcome::TryAgain(reason) | AttemptOutcome::Crashed(reason) = outcome
+    {
+        warn!(code = %reason.code, "{} of job {} failed: {}", claim.asset_name, claim.job_id, reason.detail);
     }
 }

@@ -1,92 +1,114 @@
-//! Sends the mails that are due. A mail that cannot be sent changes nothing about its job.
+//! Sends the mails that are due. A mail that cannot be sent does not change its job.
 
 use tracing::{info, warn};
 
-use super::message_pause;
+use super::get_message_delay;
+use crate::app::AppState;
+use crate::db::enums::{FileState, ItemState, Outcome};
 use crate::db::link::NewLink;
-use crate::db::notice::{self, Due, Sent};
-use crate::db::vocabulary::{FileState, ItemState, Outcome};
-use crate::db::{self, archive, entry, job};
-use crate::notify::{Counts, Failure, Links, Notice, SendError};
-use crate::state::State;
-use crate::words;
+use crate::db::mail_task::{self, MailOutcome, MailTaskClaim};
+use crate::db::{self, archive, item_view, job};
+use crate::i18n;
+use crate::notify::{JobMail, MailCounts, MailFailure, MailLinks, SendError};
 
-/// Tries of one mail, over about a day.
-const MOST_TRIES: i32 = 12;
+/// Attempts to send one mail, spread over about a day.
+const MAX_MAIL_TRIES: i32 = 12;
 
-/// Sends one mail that is due. Whether there was one.
-pub async fn next(state: &State) -> Result<bool, db::Error> {
-    // A mail server may take its time-outs: twice the lease, and the fence keeps a late answer from counting.
-    let Some(due) = db::patiently(notice::claim(&state.system, state.settings.lease * 6)).await? else {
+/// Sends one mail that is due. Returns whether there was one.
+pub async fn send_next_mail(state: &AppState) -> Result<bool, db::DbError> {
+    // Mail servers may be slow, so the lease is long. If sending takes longer still, the fence makes the late settle
+    // change nothing.
+    let Some(task) =
+        db::with_query_timeout(mail_task::claim_mail_task(&state.system, state.settings.lease * 6)).await?
+    else {
         return Ok(false);
     };
-    let sent = match send(state, &due).await {
+    let outcome = match send_mail(state, &task).await {
         Ok(()) => {
-            info!(job.handle = %due.job_id, "The mail about job {} was sent", due.job_id);
-            Sent::Yes
+            info!(job.handle = %task.job_id, "Sent the mail about job {}", task.job_id);
+            MailOutcome::Sent
         }
-        Err(SendError::Later(why)) if due.tries + 1 < MOST_TRIES => {
-            warn!(job.handle = %due.job_id, "The mail about job {} could not be sent yet: {why}", due.job_id);
-            Sent::Later(why, message_pause(due.tries))
+        Err(SendError::Temporary(reason)) if task.tries + 1 < MAX_MAIL_TRIES => {
+            warn!(job.handle = %task.job_id, "Could not send the mail about job {} yet; it is tried again: {reason}", task.job_id);
+            MailOutcome::Retry(reason, get_message_delay(task.tries))
         }
-        Err(SendError::Later(why) | SendError::Permanent(why)) => {
-            warn!(job.handle = %due.job_id, "The mail about job {} will not be sent: {why}", due.job_id);
-            Sent::Never(why)
+        Err(SendError::Temporary(reason) | SendError::Permanent(reason)) => {
+            warn!(job.handle = %task.job_id, "Gave up the mail about job {}: {reason}", task.job_id);
+            MailOutcome::Failed(reason)
         }
     };
-    db::patiently(notice::settle(&state.system, &due, sent)).await?;
-    state.news.ring();
+    db::with_query_timeout(mail_task::settle_mail_task(&state.system, &task, outcome)).await?;
+    state.job_changes.notify();
     Ok(true)
 }
 
-async fn send(state: &State, due: &Due) -> Result<(), SendError> {
-    let later = |error: db::Error| SendError::Later(error.to_string());
-    let job = match job::find(&state.system, due.company_id, due.job_id).await {
+async fn send_mail(state: &AppState, task: &MailTaskClaim) -> Result<(), SendError> {
+    let later = |error: db::DbError| SendError::Temporary(error.to_string());
+    let job = match job::fetch_job(&state.system, task.company_id, task.job_id).await {
         Ok(job) => job,
-        Err(db::Error::Missing(_)) => return Err(SendError::Permanent("the job was deleted".into())),
+        Err(db::DbError::NotFound(_)) => return Err(SendError::Permanent("the job was deleted".into())),
         Err(error) => return Err(later(error)),
     };
     let failed =
-        entry::list(&state.system, due.company_id, due.job_id, Some(ItemState::Failed), 0, 10).await.map_err(later)?;
-    let failures = failed.into_iter().filter_map(|entry| {
-        let failure = entry.failure?.0;
-        Some(Failure { name: entry.file_name.unwrap_or(entry.asset_name), code: failure.code, reason: failure.detail })
+        item_view::list_item_views(&state.system, task.company_id, task.job_id, Some(ItemState::Failed), 0, 10)
+            .await
+            .map_err(later)?;
+    let failures = failed.into_iter().filter_map(|item| {
+        let failure = item.failure?.0;
+        Some(MailFailure {
+            name: item.file_name.unwrap_or(item.asset_name),
+            code: failure.code,
+            reason: failure.detail,
+        })
     });
-    let failures: Vec<Failure> = failures.collect();
-    let download = link(state, due, &job).await.map_err(later)?;
-    state.mailer.send(&letter(state, due, &job, download, failures)).await
+    let failures: Vec<MailFailure> = failures.collect();
+    let download = create_download_link(state, task, &job).await.map_err(later)?;
+    state.mailer.send(&build_mail(state, task, &job, download, failures)).await
 }
 
-/// The address at which the recipient gets what the job made, without a key: the file where it is one, else the archive.
-/// None when there is nothing, or when the archive is too large to be handed out.
-async fn link(state: &State, due: &Due, job: &job::Job) -> Result<Option<String>, db::Error> {
-    let most = state.settings.max_archive;
-    let too_large = most > 0 && job.archive_size.is_some_and(|size| size as u64 > most);
-    if job.files == 0 || (job.files > 1 && too_large) {
+/// Creates a download link for the recipient, who may have no API key: to the file if the job has exactly one,
+/// otherwise to the archive. None when the job has no files, or when the archive exceeds the limit for downloads.
+async fn create_download_link(
+    state: &AppState,
+    task: &MailTaskClaim,
+    job: &job::JobRow,
+) -> Result<Option<String>, db::DbError> {
+    let max_archive_bytes = state.settings.max_archive;
+    let is_too_large = max_archive_bytes > 0 && job.archive_size.is_some_and(|size| size as u64 > max_archive_bytes);
+    if job.files == 0 || (job.files > 1 && is_too_large) {
         return Ok(None);
     }
     let mut files = match job.files {
-        1 => archive::files(&state.system, due.company_id, due.job_id, Some(FileState::Ready), (-1, -1), 1).await?,
+        1 => {
+            archive::list_files(&state.system, task.company_id, task.job_id, Some(FileState::Ready), (-1, -1), 1)
+                .await?
+        }
         _ => Vec::new(),
     };
     let path = files.pop().map(|file| file.path);
-    let (notice_id, expires_in) = (Some(due.notice_id), job.expires_in);
-    let new = NewLink { job_id: due.job_id, path: path.as_deref(), expires_in, notice_id };
-    Ok(Some(state.link(&state.system, due.company_id, &new).await?.1))
+    let (mail_task_id, expires_in) = (Some(task.mail_task_id), job.expires_in);
+    let new = NewLink { job_id: task.job_id, path: path.as_deref(), expires_in, mail_task_id };
+    Ok(Some(state.create_link(&state.system, task.company_id, &new).await?.1))
 }
 
-fn letter(state: &State, due: &Due, job: &job::Job, download: Option<String>, failures: Vec<Failure>) -> Notice {
-    let page = format!("{}/export-jobs/{}", state.public_url(), due.job_id);
+fn build_mail(
+    state: &AppState,
+    task: &MailTaskClaim,
+    job: &job::JobRow,
+    download: Option<String>,
+    failures: Vec<MailFailure>,
+) -> JobMail {
+    let page = format!("{}/export-jobs/{}", state.public_url(), task.job_id);
     let host = state.public_url().split_once("://").map_or("offprint", |(_, rest)| rest).replace([':', '/'], ".");
-    Notice {
-        message_id: format!("<{}.{}@{host}>", due.notice_id, due.run),
-        recipient: due.recipient.clone(),
-        language: job.locale.as_deref().and_then(words::of).unwrap_or_else(words::english),
+    JobMail {
+        message_id: format!("<{}.{}@{host}>", task.mail_task_id, task.run),
+        recipient: task.recipient.clone(),
+        language: job.locale.as_deref().and_then(i18n::find_language).unwrap_or_else(i18n::default_language),
         job_name: job.job_name.clone(),
         job_handle: job.job_id,
         requester: None,
         outcome: job.outcome.unwrap_or(Outcome::Stopped),
-        counts: Counts {
+        counts: MailCounts {
             total: job.total.into(),
             succeeded: job.succeeded.into(),
             failed: job.failed.into(),
@@ -98,6 +120,6 @@ fn letter(state: &State, due: &Due, job: &job::Job, download: Option<String>, fa
         bytes: job.bytes,
         failures,
         expires_at: job.expires_at,
-        links: Links { download, manifest: Some(format!("{page}/manifest")), job: page },
+        links: MailLinks { download, manifest: Some(format!("{page}/manifest")), job: page },
     }
 }

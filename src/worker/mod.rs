@@ -1,19 +1,28 @@
-//! Moves items through the house in the background.
+//! The background work of the service: items, sealing, mails, webhooks, schedules and maintenance.
 //!
-//! Each slot claims one item at a time, keeps its lease alive while it works, and settles it. One task beside them
-//! does what needs doing now and then: it starts what is due, gives back what a dead worker held, seals what has ended
-//! and removes what was deleted. Others send mails and webhooks, and make jobs of schedules. All of it can die at any
-//! moment: what is true stands in the database.
+//! ```text
+//!   run_workers ─┬─ run_slot (2 per render slot)   claims an item, renders, settles            item.rs
+//!                ├─ run_maintenance                due jobs, seals, sweeps, retention          seal.rs, sweep.rs, …
+//!                ├─ scheduler::run_scheduler       creates the jobs of schedules               scheduler.rs
+//!                ├─ scrub::run_scrub               compares stored bytes with their digests    scrub.rs
+//!                ├─ run_mail_task                  sends mails                                 mail.rs
+//!                ├─ run_webhook_task               sends webhooks                              webhook.rs
+//!                └─ heartbeat::run_heartbeat       says that this worker is alive              heartbeat.rs
+//! ```
+//!
+//! Any of it may die at any moment: the state is in the database, every unit of work is claimed with a lease, and what
+//! a dead process had claimed is taken over when the lease expires. This module never uses `http`. Begin reading with
+//! `item.rs`.
 
+mod heartbeat;
 mod item;
 mod mail;
 mod manifest;
-mod presence;
 mod retention;
+mod scheduler;
 mod scrub;
 mod seal;
 mod sweep;
-mod timetable;
 mod webhook;
 
 use std::time::Duration;
@@ -23,215 +32,219 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::db;
-pub use retention::{remove_strays, retain};
-pub use scrub::next as scrub;
-pub use sweep::sweep;
-pub use timetable::next as next_run;
+pub use retention::{enforce_retention, remove_stray_files};
+#[cfg_attr(dead_code_check, expect(unused_imports, reason = "for tests, which wait for nothing"))]
+pub use scheduler::run_next_schedule;
+#[cfg_attr(dead_code_check, expect(unused_imports, reason = "for tests, which wait for nothing"))]
+pub use scrub::scrub_next_blob;
+pub use sweep::sweep_expired;
 
-use crate::render::ENGINE_VERSION;
-use crate::state::State;
+use crate::app::AppState;
+use offprint_imaging::ENGINE_VERSION;
 
-/// How often the database is looked at when no bell rings: other processes may have made work.
-const POLL: Duration = Duration::from_secs(1);
+/// How often tasks look for work when they are not notified: a signal of another process may have been lost.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often is looked for what is no longer kept.
-const RETAIN: Duration = Duration::from_secs(600);
+/// How often expired data is removed.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
 
-/// How long running items may take to end when the service closes.
-const GRACE: Duration = Duration::from_secs(20);
+/// How long running items may take to end when the service shuts down. After that they are given back.
+const SHUTDOWN_GRACE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How many webhooks a process sends at once.
-const WEBHOOKS: usize = 8;
+const MAX_CONCURRENT_WEBHOOKS: usize = 8;
 
-/// Works until the service closes and running items have ended or were given back.
-pub async fn run(state: State) {
+/// Works until the service shuts down and running items have ended or were given back.
+pub async fn run_workers(state: AppState) {
     tokio::select! {
-        () = presence::run(&state) => {}
-        () = work(state.clone()) => {}
+        () = heartbeat::run_heartbeat(&state) => {}
+        () = run_tasks(state.clone()) => {}
     }
-    presence::leave(&state).await;
-    info!("The workers have ended");
+    heartbeat::unregister_worker(&state).await;
+    info!("The worker tasks have ended");
 }
 
-async fn work(state: State) {
+async fn run_tasks(state: AppState) {
     let mut tasks = JoinSet::new();
-    // Twice as many items as renders: while one writes its file and settles, another renders in its place.
-    for _ in 0..2 * state.slots() {
-        tasks.spawn(again_after_panics(state.clone(), slot));
+    // Twice as many items as renders: while one stores its files and settles, another can render.
+    for _ in 0..2 * state.render_slots() {
+        tasks.spawn(restart_after_panics(state.clone(), run_slot));
     }
-    tasks.spawn(again_after_panics(state.clone(), chores));
-    tasks.spawn(again_after_panics(state.clone(), timetable::run));
-    tasks.spawn(again_after_panics(state.clone(), scrub::run));
-    tasks.spawn(again_after_panics(state.clone(), mails));
-    tasks.spawn(again_after_panics(state, webhooks));
+    tasks.spawn(restart_after_panics(state.clone(), run_maintenance));
+    tasks.spawn(restart_after_panics(state.clone(), scheduler::run_scheduler));
+    tasks.spawn(restart_after_panics(state.clone(), scrub::run_scrub));
+    tasks.spawn(restart_after_panics(state.clone(), run_mail_task));
+    tasks.spawn(restart_after_panics(state, run_webhook_task));
     while tasks.join_next().await.is_some() {}
 }
 
-/// Keeps one kind of work going. A panic is a mistake of ours: the others go on, and an item's lease will run out.
-async fn again_after_panics<W: Future<Output = ()> + Send + 'static>(state: State, work: fn(State) -> W) {
+/// Runs one kind of work and starts it again after a panic. A panic is a bug: the other tasks go on, and an item whose
+/// task panicked is taken over when its lease expires.
+async fn restart_after_panics<W: Future<Output = ()> + Send + 'static>(state: AppState, work: fn(AppState) -> W) {
     while let Err(panic) = tokio::spawn(work(state.clone())).await {
-        tracing::error!(error = %panic, "A worker task ended with a panic: {panic}");
+        tracing::error!(error = %panic, "A worker task panicked: {panic}");
         if state.closing.is_cancelled() {
             return;
         }
-        // What made it panic may still be there.
-        sleep(POLL).await;
+        // The cause may still be there: do not spin.
+        sleep(POLL_INTERVAL).await;
     }
 }
 
-/// Comes when a bell rings, when it is time to look all the same, or when the service closes.
-async fn rest(state: &State, rung: impl Future<Output = ()>) {
+/// Waits until the task is notified, the poll interval is over or the service shuts down.
+async fn wait_for_work(state: &AppState, notified: impl Future<Output = ()>) {
     tokio::select! {
-        () = rung => {}
-        () = sleep(POLL) => {}
+        () = notified => {}
+        () = sleep(POLL_INTERVAL) => {}
         () = state.closing.cancelled() => {}
     }
 }
 
-/// The pause after so many failed tries of a message: ten seconds, three times longer each time, three hours at most.
-fn message_pause(tries: i32) -> Duration {
+/// The pause after `tries` failed attempts to send a message: 10 s, 30 s, 90 s, … at most 3 hours.
+fn get_message_delay(tries: i32) -> Duration {
     Duration::from_secs((10 * 3u64.pow(tries.clamp(0, 10) as u32)).min(3 * 3600))
 }
 
-/// One slot: takes items, one after the other.
-async fn slot(state: State) {
+/// One slot: processes items, one after the other.
+async fn run_slot(state: AppState) {
     while !state.closing.is_cancelled() {
-        let rung = state.work.listen();
-        match item::next(&state).await {
+        let notified = state.work_available.listen();
+        match item::process_next_item(&state).await {
             Ok(true) => continue,
             Ok(false) => {}
-            Err(error) => warn!(error = %error, "No item could be taken: {error}"),
+            Err(error) => warn!(error = %error, "Could not claim or settle an item: {error}"),
         }
-        rest(&state, rung).await;
+        wait_for_work(&state, notified).await;
     }
 }
 
-/// Sends mails, apart from the chores: a mail server may let us wait, and jobs shall be sealed meanwhile.
-async fn mails(state: State) {
+/// Sends mails. A task of its own, because mail servers may be slow and sealing must not wait for them.
+async fn run_mail_task(state: AppState) {
     while !state.closing.is_cancelled() {
-        let rung = state.news.listen();
+        let notified = state.job_changes.listen();
         let sent = tokio::select! {
-            sent = mail::next(&state) => sent,
-            () = grace_is_over(&state) => return,
+            sent = mail::send_next_mail(&state) => sent,
+            () = wait_for_grace_end(&state) => return,
         };
         match sent {
             Ok(true) => continue,
             Ok(false) => {}
-            Err(error) => warn!(error = %error, "No mail could be taken: {error}"),
+            Err(error) => warn!(error = %error, "Could not claim or settle a mail: {error}"),
         }
-        rest(&state, rung).await;
+        wait_for_work(&state, notified).await;
     }
 }
 
-/// Sends webhooks, several at once: a receiver may let us wait, and others shall be told meanwhile.
-async fn webhooks(state: State) {
+/// Sends webhooks, several at once, so that a slow receiver does not delay the others.
+async fn run_webhook_task(state: AppState) {
     let mut sending = JoinSet::new();
     while !state.closing.is_cancelled() {
-        let rung = state.news.listen();
-        while sending.len() >= WEBHOOKS {
+        let notified = state.job_changes.listen();
+        while sending.len() >= MAX_CONCURRENT_WEBHOOKS {
             sending.join_next().await;
         }
-        match webhook::claim(&state).await {
-            Ok(Some(due)) => {
+        match webhook::claim_webhook(&state).await {
+            Ok(Some(claim)) => {
                 let state = state.clone();
                 sending.spawn(async move {
-                    if let Err(error) = webhook::deliver(&state, &due).await {
-                        warn!(error = %error, "What became of a webhook could not be written down: {error}");
+                    if let Err(error) = webhook::deliver_webhook(&state, &claim).await {
+                        warn!(error = %error, "Could not record the result of a webhook: {error}");
                     }
                 });
                 continue;
             }
             Ok(None) => {}
-            Err(error) => warn!(error = %error, "No webhook could be taken: {error}"),
+            Err(error) => warn!(error = %error, "Could not claim a webhook: {error}"),
         }
-        rest(&state, rung).await;
+        wait_for_work(&state, notified).await;
         while sending.try_join_next().is_some() {}
     }
     while sending.join_next().await.is_some() {}
 }
 
-/// Everything that is neither an item nor a message, in turn.
-async fn chores(state: State) {
-    if let Err(error) = retention::count(&state).await {
-        warn!(error = %error, "What is stored could not be counted: {error}");
+/// Does everything that is neither an item nor a message: due jobs, seals, sweeps and retention, in turn.
+async fn run_maintenance(state: AppState) {
+    if let Err(error) = retention::record_blob_metrics(&state).await {
+        warn!(error = %error, "Could not count the stored blobs: {error}");
     }
-    let mut swept = Instant::now();
-    let mut retained = Instant::now();
+    let mut last_sweep = Instant::now();
+    let mut last_retention = Instant::now();
     let mut part = 0;
     while !state.closing.is_cancelled() {
-        let rung = state.work.listen();
-        match chore(&state).await {
+        let notified = state.work_available.listen();
+        match do_maintenance_task(&state).await {
             Ok(true) => continue,
             Ok(false) => {}
-            Err(error) => warn!(error = %error, "A chore could not be done: {error}"),
+            Err(error) => warn!(error = %error, "A maintenance task failed: {error}"),
         }
-        if swept.elapsed() > state.settings.lease / 4 {
-            swept = Instant::now();
-            if let Err(error) = db::patiently(sweep(&state)).await {
-                warn!(error = %error, "The sweep could not be done: {error}");
+        if last_sweep.elapsed() > state.settings.lease / 4 {
+            last_sweep = Instant::now();
+            if let Err(error) = db::with_query_timeout(sweep_expired(&state)).await {
+                warn!(error = %error, "The sweep failed and is tried again: {error}");
             }
         }
-        if retained.elapsed() > RETAIN {
-            retained = Instant::now();
-            // What hangs shall not keep jobs from being sealed.
-            if timeout(RETAIN, tidy(&state, &mut part)).await.is_err() {
-                warn!("Looking for what is no longer kept took too long and was given up");
+        if last_retention.elapsed() > RETENTION_INTERVAL {
+            last_retention = Instant::now();
+            // A storage that hangs must not keep jobs from being sealed.
+            if timeout(RETENTION_INTERVAL, clean_up_storage(&state, &mut part)).await.is_err() {
+                warn!("Removing expired data took longer than 10 minutes and was interrupted; it is tried again");
             }
         }
-        rest(&state, rung).await;
+        wait_for_work(&state, notified).await;
     }
 }
 
-/// Removes what is no longer kept, and looks for stray files in a sixteenth of the storage.
-async fn tidy(state: &State, part: &mut u8) {
-    if let Err(error) = retain(state).await {
-        warn!(error = %error, "Not everything that is no longer kept was removed: {error}");
+/// Removes what has expired, and looks for stray files in one sixteenth of the storage, the next part each time.
+async fn clean_up_storage(state: &AppState, part: &mut u8) {
+    if let Err(error) = enforce_retention(state).await {
+        warn!(error = %error, "Could not remove all expired data; it is tried again: {error}");
     }
-    if let Err(error) = retention::count(state).await {
-        warn!(error = %error, "What is stored could not be counted: {error}");
+    if let Err(error) = retention::record_blob_metrics(state).await {
+        warn!(error = %error, "Could not count the stored blobs: {error}");
     }
-    sweep::sweep_parts(state).await;
+    sweep::sweep_unfinished_parts(state).await;
     for _ in 0..16 {
-        if let Err(error) = remove_strays(state, *part).await {
-            warn!(error = %error, "Stray files could not be looked for: {error}");
+        if let Err(error) = remove_stray_files(state, *part).await {
+            warn!(error = %error, "Could not look for stray files in the storage: {error}");
         }
         *part = part.wrapping_add(1);
     }
 }
 
-/// Does one thing that is neither an item nor a mail: whether there was one.
-async fn chore(state: &State) -> Result<bool, db::Error> {
-    if db::patiently(db::orders::start_due(&state.system)).await? > 0 {
-        state.work.ring();
-        state.news.ring();
+/// Starts due jobs or seals one job. Returns whether there was something to do.
+async fn do_maintenance_task(state: &AppState) -> Result<bool, db::DbError> {
+    if db::with_query_timeout(db::job_actions::start_due_jobs(&state.system)).await? > 0 {
+        state.work_available.notify();
+        state.job_changes.notify();
         return Ok(true);
     }
-    seal::next(state).await
+    seal::seal_next_job(state).await
 }
 
-/// Does everything that can be done now, sweep included, and returns how many items were worked on. Tests call it in
-/// place of waiting.
-pub async fn drain(state: &State) -> Result<usize, db::Error> {
+/// Does everything that can be done now, including a sweep, and returns how many items were processed. Tests call it
+/// instead of waiting.
+#[cfg_attr(dead_code_check, expect(dead_code, reason = "for tests, which wait for nothing"))]
+pub async fn drain_work(state: &AppState) -> Result<usize, db::DbError> {
     let mut items = 0;
-    sweep(state).await?;
+    sweep_expired(state).await?;
     loop {
-        if item::next(state).await? {
+        if item::process_next_item(state).await? {
             items += 1;
-        } else if !(timetable::next(state).await?
-            || chore(state).await?
-            || mail::next(state).await?
-            || webhook::next(state).await?)
+        } else if !(scheduler::run_next_schedule(state).await?
+            || do_maintenance_task(state).await?
+            || mail::send_next_mail(state).await?
+            || webhook::send_next_webhook(state).await?)
         {
             return Ok(items);
         }
     }
 }
 
-/// Comes when the service has been closing for as long as work may take to end.
-async fn grace_is_over(state: &State) {
+/// Waits until the service has been shutting down for [`SHUTDOWN_GRACE_TIMEOUT`].
+async fn wait_for_grace_end(state: &AppState) {
     state.closing.cancelled().await;
-    sleep(GRACE).await;
+    sleep(SHUTDOWN_GRACE_TIMEOUT).await;
 }
 
-/// The engine that renditions are remembered under.
-const ENGINE: i32 = ENGINE_VERSION;
+/// The engine version under which renditions are cached.
+const CACHE_ENGINE_VERSION: i32 = ENGINE_VERSION;

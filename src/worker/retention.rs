@@ -1,52 +1,53 @@
-//! What is no longer kept: files of expired jobs, old jobs, renditions beyond the cache's size, and every blob that
-//! nobody refers to any more.
+//! Removes what has expired: files of expired jobs, old jobs, renditions beyond the cache's size, old audit entries,
+//! and the bytes of blobs that nothing refers to.
 
 use std::time::Duration;
 
 use tracing::{info, warn};
 
+use crate::app::AppState;
 use crate::db::{self, audit, blob, retention, worker};
-use crate::state::State;
 
-/// How long a job and its manifest are kept after its end.
-const JOBS: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long a job and its manifests are kept after it has finished.
+const JOB_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// How long lines of the audit log are kept.
-const AUDIT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long entries of the audit log are kept.
+const AUDIT_LOG_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// A blob that was put within this time may be about to be referred to.
-const YOUNG: Duration = Duration::from_secs(3600);
+/// Younger blobs are kept, because a row that refers to them may be about to be written.
+const MIN_UNUSED_BLOB_AGE: Duration = Duration::from_secs(3600);
 
-/// Lets go of what is no longer kept, and removes the bytes of what nobody refers to.
-pub async fn retain(state: &State) -> Result<(), db::Error> {
+/// Removes everything that has expired, then the bytes that nothing refers to.
+pub async fn enforce_retention(state: &AppState) -> Result<(), db::DbError> {
     loop {
-        let released = retention::release_expired(&state.system).await?;
+        let released = retention::release_expired_jobs(&state.system).await?;
         if released == 0 {
             break;
         }
-        info!("The files of {released} expired jobs are no longer kept");
+        info!("Released the files of {released} expired jobs");
     }
-    retention::delete_old_jobs(&state.system, JOBS).await?;
+    retention::delete_old_jobs(&state.system, JOB_TTL).await?;
     retention::remove_deleted_assets(&state.system).await?;
-    worker::forget(&state.system, JOBS).await?;
-    audit::forget(&state.system, AUDIT).await?;
-    retention::shrink_cache(&state.system, state.settings.max_cache).await?;
-    while remove_some(state).await? {}
+    worker::delete_gone_workers(&state.system, JOB_TTL).await?;
+    audit::delete_old_audit_entries(&state.system, AUDIT_LOG_TTL).await?;
+    retention::shrink_rendition_cache(&state.system, state.settings.max_cache).await?;
+    while remove_unused_blobs(state).await? {}
     Ok(())
 }
 
-/// Removes some of the blobs that nobody refers to. Whether it is worth coming again at once.
-async fn remove_some(state: &State) -> Result<bool, db::Error> {
+/// Removes up to a hundred blobs that nothing refers to. Returns whether there may be more.
+async fn remove_unused_blobs(state: &AppState) -> Result<bool, db::DbError> {
     let mut removed = false;
-    for digest in retention::unused_blobs(&state.system, YOUNG).await? {
+    for digest in retention::list_unused_blobs(&state.system, MIN_UNUSED_BLOB_AGE).await? {
         let mut transaction = state.system.begin().await?;
-        // The file goes while the row is locked: whoever puts the same bytes waits, and then puts them anew.
-        if retention::condemn(&mut transaction, digest, YOUNG).await? {
+        // The file is removed while the row is locked. Whoever stores the same bytes now waits for the lock and then
+        // stores the file anew; without the lock we could remove the new file.
+        if retention::delete_unused_blob(&mut transaction, digest, MIN_UNUSED_BLOB_AGE).await? {
             match state.storage.remove(&digest).await {
                 Ok(()) => transaction.commit().await?,
-                // Nor will the others be: what is away now is asked again next time.
+                // The storage does not work, so the other blobs are left for the next time as well.
                 Err(error) => {
-                    warn!(error = %error, "Blob {digest} could not be removed: {error}");
+                    warn!(error = %error, "Could not remove blob {digest}: {error}");
                     return Ok(false);
                 }
             }
@@ -56,31 +57,31 @@ async fn remove_some(state: &State) -> Result<bool, db::Error> {
     Ok(removed)
 }
 
-/// Counts what is stored, for `/metrics`.
-pub async fn count(state: &State) -> Result<(), db::Error> {
-    let (blobs, bytes) = blob::total(&state.system).await?;
+/// Counts the stored blobs for `/metrics`.
+pub async fn record_blob_metrics(state: &AppState) -> Result<(), db::DbError> {
+    let (blobs, bytes) = blob::count_blobs(&state.system).await?;
     metrics::gauge!("offprint_blobs").set(blobs as f64);
     metrics::gauge!("offprint_blob_bytes").set(bytes as f64);
     Ok(())
 }
 
-/// Removes files that have no row, in one 256th of the storage: they were put by a process that died before it could
-/// write the row down.
-pub async fn remove_strays(state: &State, part: u8) -> Result<(), db::Error> {
-    let found = match state.storage.list(part).await {
-        Ok(found) => found,
+/// Removes stored files that have no row, in one 256th of the storage. A process that died between storing a file and
+/// its commit leaves such files.
+pub async fn remove_stray_files(state: &AppState, part: u8) -> Result<(), db::DbError> {
+    let stored = match state.storage.list(part).await {
+        Ok(stored) => stored,
         Err(error) => {
-            warn!(error = %error, "The storage could not be listed: {error}");
+            warn!(error = %error, "Could not list the storage: {error}");
             return Ok(());
         }
     };
-    for stray in found.into_iter().filter(|blob| blob.age > YOUNG) {
+    for stray in stored.into_iter().filter(|blob| blob.age > MIN_UNUSED_BLOB_AGE) {
         let mut transaction = state.system.begin().await?;
-        if retention::hold_unknown(&mut transaction, stray.digest).await? {
+        if retention::lock_unknown_blob(&mut transaction, stray.digest).await? {
             match state.storage.remove(&stray.digest).await {
-                Ok(()) => info!("File {} had no row and was removed", stray.digest),
+                Ok(()) => info!("Removed file {}, which had no row in the database", stray.digest),
                 Err(error) => {
-                    warn!(error = %error, "File {} could not be removed: {error}", stray.digest);
+                    warn!(error = %error, "Could not remove file {}: {error}", stray.digest);
                     return Ok(());
                 }
             }

@@ -1,34 +1,33 @@
-//! The scrub: every blob is read again from time to time and compared with its name, slowly, so that damage is found
-//! before somebody asks for the bytes.
+//! The scrub: slowly reads every blob again and compares it with its digest, so that damage is found before somebody
+//! needs the bytes.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
+use crate::app::AppState;
 use crate::db::{self, blob};
-use crate::state::State;
-use crate::storage;
 
-/// How often each blob is looked at.
-const PERIOD: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How often each blob is checked.
+const SCRUB_INTERVAL: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How long is waited when there is nothing to do, or when it cannot be done.
-const REST: Duration = Duration::from_secs(60);
+/// The pause when no blob is due, or after an error.
+const IDLE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Scrubs until the service closes.
-pub async fn run(state: State) {
+/// Scrubs until the service shuts down. `OFFPRINT_SCRUB_RATE` 0 turns it off.
+pub async fn run_scrub(state: AppState) {
     let work = async {
         loop {
-            match next(&state).await {
+            match scrub_next_blob(&state).await {
                 Ok(true) => continue,
                 Ok(false) => {}
-                Err(error) => warn!(error = %error, "The scrub could not go on: {error}"),
+                Err(error) => warn!(error = %error, "The scrub was interrupted and is tried again: {error}"),
             }
-            sleep(REST).await;
+            sleep(IDLE_INTERVAL).await;
         }
     };
-    if state.settings.scrub_pace > 0 {
+    if state.settings.scrub_rate > 0 {
         tokio::select! {
             () = work => {}
             () = state.closing.cancelled() => {}
@@ -36,38 +35,36 @@ pub async fn run(state: State) {
     }
 }
 
-/// Why the scrub could not go on.
+/// Why a blob could not be checked.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The database did not answer.
+pub enum ScrubError {
     #[error(transparent)]
-    Db(#[from] db::Error),
-    /// The storage did not answer.
+    Db(#[from] db::DbError),
     #[error(transparent)]
-    Storage(#[from] storage::Error),
+    Storage(#[from] offprint_storage::StorageError),
 }
 
-/// Looks at the blob whose turn it is. Whether there was one.
-pub async fn next(state: &State) -> Result<bool, Error> {
-    let Some(due) = blob::take_due(&state.system, PERIOD).await? else { return Ok(false) };
+/// Checks the blob that was checked longest ago, if it is due. Returns whether there was one.
+pub async fn scrub_next_blob(state: &AppState) -> Result<bool, ScrubError> {
+    let Some(due) = blob::claim_blob_check(&state.system, SCRUB_INTERVAL).await? else { return Ok(false) };
     let blob = due.blob;
-    let pace = Some(state.settings.scrub_pace);
-    match state.storage.check(&blob.sha256, blob.size as u64, blob.crc32 as u32, pace).await {
+    let rate = Some(state.settings.scrub_rate);
+    match state.storage.check_blob(&blob.sha256, blob.size as u64, blob.crc32 as u32, rate).await {
         Ok(()) => {
-            if blob::mark(&state.system, &blob.sha256, false).await? {
+            if blob::set_blob_damaged(&state.system, &blob.sha256, false).await? {
                 info!("Blob {} is sound again", blob.sha256);
             }
         }
         Err(loss) if loss.is_loss() => {
             // It may have been removed while it was read: then there is no row to mark.
-            if blob::mark(&state.system, &blob.sha256, true).await? {
+            if blob::set_blob_damaged(&state.system, &blob.sha256, true).await? {
                 metrics::counter!("offprint_damaged_blobs_found_total").increment(1);
-                error!(error = %loss, "Blob {} is damaged: {loss}. Upload the file again to heal it", blob.sha256);
+                error!(error = %loss, "Blob {} is damaged: {loss}. Upload the file again to repair it", blob.sha256);
             }
         }
-        Err(away) => {
-            blob::give_back_due(&state.system, &due).await?;
-            return Err(away.into());
+        Err(error) => {
+            blob::release_blob_check(&state.system, &due).await?;
+            return Err(error.into());
         }
     }
     Ok(true)

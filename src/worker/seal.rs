@@ -1,73 +1,85 @@
-//! Sealing: when every item of a run has ended, its manifests and its archive's index are written, and the job is over.
+//! Sealing: when every item of a run has ended, writes the manifests and the archive index, and finishes the job.
+//!
+//! The archive itself is never written: the index says where each entry begins, and a download is put together from the
+//! index and the blobs. Everything here can be repeated: a worker that dies while sealing leaves only blobs that
+//! nothing refers to, and the next one writes the same bytes again. [`crate::db::seal`] has the claim and the
+//! transaction that finishes the job.
 
 use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::code::Code;
-use crate::reason::Note;
+use crate::app::AppState;
+use crate::app::StoreBlobError;
 use crate::db;
-use crate::db::entry::{self, Entry, EntryFile};
-use crate::db::seal::{self, Sealed, Sealing};
-use crate::db::vocabulary::Outcome;
-use crate::digest::Digest;
-use crate::export::outcome::{Ends, tells};
-use crate::state::{KeepError, State};
-use crate::storage::archive::{self, Layout};
-use crate::storage::{self, Incoming};
+use crate::db::enums::Outcome;
+use crate::db::item_view::{self, ItemFileView, ItemView};
+use crate::db::seal::{self, NewArchive, SealClaim};
+use crate::jobs::outcome::RunCounts;
+use crate::jobs::outcome::is_mail_wanted;
+use crate::reason::Reason;
 use crate::worker::{manifest, webhook};
+use offprint_core::Code;
+use offprint_core::Digest;
+use offprint_storage::BlobWriter;
+use offprint_storage::archive;
+use offprint_storage::archive::ArchiveIndexWriter;
 
-/// Items that are read at once.
-const PAGE: i64 = 1000;
+/// Items per query.
+const ITEMS_PER_PAGE: i64 = 1000;
 
-/// Seals one job whose items have all ended. Whether there was one.
-pub async fn next(state: &State) -> Result<bool, db::Error> {
-    let Some(sealing) = db::patiently(seal::claim(&state.system, state.settings.lease)).await? else {
+/// Seals one job whose items have all ended. Returns whether there was one.
+pub async fn seal_next_job(state: &AppState) -> Result<bool, db::DbError> {
+    let Some(claim) = db::with_query_timeout(seal::claim_seal(&state.system, state.settings.lease)).await? else {
         return Ok(false);
     };
-    match seal(state, &sealing).await {
+    match seal_job(state, &claim).await {
         Ok(true) => {
-            state.live.ended();
-            state.news.ring();
-            state.work.ring_here();
+            state.live_jobs.notify_job_ended();
+            state.job_changes.notify();
+            state.work_available.notify_local();
         }
-        Ok(false) => warn!("Job {} was sealed by somebody else, or deleted", sealing.job_id),
+        Ok(false) => warn!("Job {} was sealed by another worker, or deleted", claim.job_id),
         Err(error) => {
-            warn!(error = %error, job.handle = %sealing.job_id, "Job {} could not be sealed yet: {error}", sealing.job_id);
+            warn!(error = %error, job.handle = %claim.job_id, "Could not seal job {} yet; it is tried again: {error}", claim.job_id);
             let pause = Duration::from_secs(10);
-            db::patiently(seal::postpone(&state.system, &sealing, pause, &why(&error))).await?;
-            state.news.ring();
+            db::with_query_timeout(seal::postpone_seal(&state.system, &claim, pause, &to_postponement_reason(&error)))
+                .await?;
+            state.job_changes.notify();
         }
     }
     Ok(true)
 }
 
-/// What people are told of why a job could not be sealed: not the particulars, which the service's log has.
-fn why(error: &KeepError) -> Note {
+/// The reason for the job's log. It has no details, because those belong to the operator and are in the service's log.
+fn to_postponement_reason(error: &StoreBlobError) -> Reason {
     match error {
-        KeepError::Storage(storage::Error::Full(_)) => Note::new(Code::StorageFull, "The storage is full."),
-        _ => Note::new(Code::Unavailable, "Something that the service needs did not answer."),
+        StoreBlobError::Storage(offprint_storage::StorageError::Full(_)) => {
+            Reason::new(Code::StorageFull, "The storage is full.")
+        }
+        _ => Reason::new(Code::Unavailable, "Storage or database did not answer."),
     }
 }
 
-async fn seal(state: &State, job: &Sealing) -> Result<bool, KeepError> {
-    let ends = Ends {
+async fn seal_job(state: &AppState, job: &SealClaim) -> Result<bool, StoreBlobError> {
+    let counts = RunCounts {
         succeeded: job.succeeded,
         failed: job.failed,
         skipped: job.skipped,
         stopped: job.stopped,
         warned: job.warned,
     };
-    let outcome = Outcome::of(ends);
-    let sealed = write(state, job, outcome).await?;
-    let recipients = if tells(job.email_setting, outcome) { recipients(state, job).await? } else { Vec::new() };
-    let (max_mails, webhook) = (state.settings.max_mails, webhook::of(job, outcome));
-    let finishing = seal::finish(&state.system, job, &sealed, outcome, &recipients, max_mails, webhook.as_ref());
-    let finished = db::patiently(finishing).await?;
+    let outcome = Outcome::from_counts(counts);
+    let archive = write_manifests_and_index(state, job, outcome).await?;
+    let recipients =
+        if is_mail_wanted(job.email_setting, outcome) { find_recipients(state, job).await? } else { Vec::new() };
+    let (max_mails, webhook) = (state.settings.max_mails, webhook::build_webhook(job, outcome));
+    let finishing = seal::finish_job(&state.system, job, &archive, outcome, &recipients, max_mails, webhook.as_ref());
+    let finished = db::with_query_timeout(finishing).await?;
     if finished {
         let (id, name) = (job.job_id, &job.job_name);
         info!(
-            job.handle = %id, job.outcome = ?outcome, item.count = job.total, archive.bytes = sealed.size,
+            job.handle = %id, job.outcome = ?outcome, item.count = job.total, archive.bytes = archive.size,
             "Job {name:?} ({id}) is finished: {} of {} items succeeded, {} failed", job.succeeded, job.total, job.failed
         );
         metrics::counter!("offprint_jobs_finished_total", "outcome" => outcome.name()).increment(1);
@@ -75,77 +87,89 @@ async fn seal(state: &State, job: &Sealing) -> Result<bool, KeepError> {
     Ok(finished)
 }
 
-/// Whom the order names, or who ordered, or whom the settings name.
-async fn recipients(state: &State, job: &Sealing) -> Result<Vec<String>, db::Error> {
+/// The recipients that the request names; otherwise the job's owner; otherwise `OFFPRINT_MAIL_TO`.
+async fn find_recipients(state: &AppState, job: &SealClaim) -> Result<Vec<String>, db::DbError> {
     if !job.notify_emails.is_empty() {
         return Ok(job.notify_emails.0.clone());
     }
-    let requester = db::company::address_of(&state.system, job.company_id, job.job_id).await?;
+    let requester = db::company::find_requester_email(&state.system, job.company_id, job.job_id).await?;
     Ok(requester.or_else(|| state.settings.mail_to.clone()).into_iter().collect())
 }
 
-/// Reads the files once, in order, and writes the manifests and the index.
-async fn write(state: &State, job: &Sealing, outcome: Outcome) -> Result<Sealed, KeepError> {
-    let mut layout = Layout::new(&state.storage).await?;
-    let mut json = state.storage.receive().await?;
-    let mut csv = state.storage.receive().await?;
-    json.write(manifest::json_head(job, outcome).as_bytes()).await?;
-    // The mark that makes spreadsheets read UTF-8.
+/// Reads items and files once, in order, and writes the manifests and the archive index.
+async fn write_manifests_and_index(
+    state: &AppState,
+    job: &SealClaim,
+    outcome: Outcome,
+) -> Result<NewArchive, StoreBlobError> {
+    let mut index_writer = ArchiveIndexWriter::new(&state.storage).await?;
+    let mut json = state.storage.create_blob().await?;
+    let mut csv = state.storage.create_blob().await?;
+    json.write(manifest::build_json_head(job, outcome).as_bytes()).await?;
+    // The byte order mark, so that spreadsheets read UTF-8.
     csv.write("\u{feff}".as_bytes()).await?;
     csv.write(manifest::CSV_HEAD.as_bytes()).await?;
     let mut from = 0;
     let mut first = true;
     loop {
-        let page = db::patiently(entry::list(&state.system, job.company_id, job.job_id, None, from, PAGE)).await?;
-        for entry in &page {
-            for line in manifest::lines(entry) {
-                json.write(line.json(first).as_bytes()).await?;
-                csv.write(line.csv().as_bytes()).await?;
+        let page = db::with_query_timeout(item_view::list_item_views(
+            &state.system,
+            job.company_id,
+            job.job_id,
+            None,
+            from,
+            ITEMS_PER_PAGE,
+        ))
+        .await?;
+        for item in &page {
+            for line in manifest::list_manifest_lines(item) {
+                json.write(line.to_json(first).as_bytes()).await?;
+                csv.write(line.to_csv().as_bytes()).await?;
                 first = false;
             }
-            for file in entry.files.iter().filter_map(|file| archived(entry, file)) {
-                layout.add(&file).await?;
+            for entry in item.files.iter().filter_map(|file| to_archive_entry(item, file)) {
+                index_writer.add(&entry).await?;
             }
         }
         match page.last() {
-            Some(last) if page.len() as i64 == PAGE => from = last.position + 1,
+            Some(last) if page.len() as i64 == ITEMS_PER_PAGE => from = last.position + 1,
             _ => break,
         }
-        db::patiently(seal::beat(&state.system, job, state.settings.lease)).await?;
+        db::with_query_timeout(seal::renew_seal_lease(&state.system, job, state.settings.lease)).await?;
     }
     json.write(manifest::JSON_TAIL.as_bytes()).await?;
-    let manifest_json = add(state, &mut layout, "manifest.json", json, job).await?;
-    let manifest_csv = add(state, &mut layout, "manifest.csv", csv, job).await?;
-    let laid = layout.finish().await?;
-    let (entries, size, etag) = (laid.entries as i32, laid.size as i64, laid.etag());
-    let index = state.keep(laid.index).await?;
-    Ok(Sealed { entries, size, etag, index, manifest_json, manifest_csv })
+    let manifest_json = add_manifest(state, &mut index_writer, "manifest.json", json, job).await?;
+    let manifest_csv = add_manifest(state, &mut index_writer, "manifest.csv", csv, job).await?;
+    let archive_index = index_writer.finish().await?;
+    let (entries, size, etag) = (archive_index.entries as i32, archive_index.size as i64, archive_index.etag());
+    let index = state.store_blob(archive_index.index).await?;
+    Ok(NewArchive { entries, size, etag, index, manifest_json, manifest_csv })
 }
 
-/// Keeps a manifest and gives it its place at the end of the archive.
-async fn add(
-    state: &State,
-    layout: &mut Layout,
+/// Stores a manifest and adds it as the archive's next entry.
+async fn add_manifest(
+    state: &AppState,
+    index_writer: &mut ArchiveIndexWriter,
     path: &str,
-    bytes: Incoming,
-    job: &Sealing,
-) -> Result<Digest, KeepError> {
+    bytes: BlobWriter,
+    job: &SealClaim,
+) -> Result<Digest, StoreBlobError> {
     let staged = bytes.finish().await?;
     let (digest, size, crc32) = (staged.digest, staged.size, staged.crc32);
-    state.keep(staged).await?;
-    layout
-        .add(&archive::Entry { path: path.to_owned(), digest, size, crc32, time: job.created_at.timestamp() })
+    state.store_blob(staged).await?;
+    index_writer
+        .add(&archive::ArchiveEntry { path: path.to_owned(), digest, size, crc32, time: job.created_at.timestamp() })
         .await?;
     Ok(digest)
 }
 
-/// A file as it stands in the archive; none when there are no bytes.
-fn archived(entry: &Entry, file: &EntryFile) -> Option<archive::Entry> {
-    Some(archive::Entry {
+/// Converts a file to an archive entry; none when it was not produced.
+fn to_archive_entry(item: &ItemView, file: &ItemFileView) -> Option<archive::ArchiveEntry> {
+    Some(archive::ArchiveEntry {
         path: file.path.clone(),
         digest: file.sha256?,
         size: u64::try_from(file.size?).ok()?,
         crc32: u32::try_from(file.crc32?).ok()?,
-        time: entry.entry_time.timestamp(),
+        time: item.entry_time.timestamp(),
     })
 }

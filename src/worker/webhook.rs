@@ -1,4 +1,4 @@
-//! Sends the webhooks that are due. What becomes of one changes nothing about its job.
+//! Sends the webhook messages that are due. A message that cannot be delivered does not change its job.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use chrono::{SecondsFormat, Utc};
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::message_pause;
-use crate::db::seal::Sealing;
-use crate::db::settle::spread;
-use crate::db::vocabulary::{Outcome, ShownState};
-use crate::db::webhook::{self, DeliveryState, Due, Ended, NewWebhook, Sent};
+use super::get_message_delay;
+use crate::app::AppState;
+use crate::db::enums::{Outcome, ShownState};
+use crate::db::seal::SealClaim;
+use crate::db::settle::add_jitter;
+use crate::db::webhook::{self, DeliveryState, NewWebhook, WebhookClaim, WebhookOutcome, WebhookResult};
 use crate::db::{self, webhook_secret};
-use crate::notify::webhook::{Answer, Message, PATIENCE};
-use crate::state::State;
+use crate::notify::webhook::{WEBHOOK_TIMEOUT, WebhookMessage, WebhookReply};
 
-/// How long a message is a worker's: what sending may take, and time to write down what became of it.
-const LEASE: Duration = PATIENCE.saturating_mul(3);
+/// The lease of a message: longer than sending may take, with time to record the result.
+const WEBHOOK_LEASE_TTL: Duration = WEBHOOK_TIMEOUT.saturating_mul(3);
 
-/// The message about a job that ends, if its order names a receiver.
-pub(super) fn of(job: &Sealing, outcome: Outcome) -> Option<NewWebhook<'_>> {
+/// Builds the message about a job that ends, if its request names a receiver.
+pub(super) fn build_webhook(job: &SealClaim, outcome: Outcome) -> Option<NewWebhook<'_>> {
     let url = job.callback_url.as_deref()?;
     let kind = match outcome {
         Outcome::Succeeded | Outcome::SucceededWithWarnings | Outcome::PartiallyFailed => "export_job.finished",
         Outcome::Failed => "export_job.failed",
         Outcome::Stopped => "export_job.stopped",
     };
-    let own = format!("/export-jobs/{}", job.job_id);
-    let below = |name: &str| format!("{own}/{name}");
-    // The words are those of the job as it is shown; a test compares the two.
+    let job_path = format!("/export-jobs/{}", job.job_id);
+    let link = |name: &str| format!("{job_path}/{name}");
+    // The same names as in the job's JSON; a test compares the two.
     let body = json!({
         "type": kind,
         "timestamp": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -41,59 +41,68 @@ pub(super) fn of(job: &Sealing, outcome: Outcome) -> Option<NewWebhook<'_>> {
             },
             "files": job.files, "bytes": job.bytes,
             "links": {
-                "self": own, "items": below("items"), "events": below("events"), "files": below("files"),
-                "download": below("download"), "archive": below("archive"), "manifest": below("manifest"),
+                "self": job_path, "items": link("items"), "events": link("events"), "files": link("files"),
+                "download": link("download"), "archive": link("archive"), "manifest": link("manifest"),
             },
         },
     });
     Some(NewWebhook { url, kind, body: body.to_string() })
 }
 
-/// Takes a message that is due.
-pub(super) async fn claim(state: &State) -> Result<Option<Due>, db::Error> {
-    db::patiently(webhook::claim(&state.system, LEASE)).await
+/// Claims a message that is due.
+pub(super) async fn claim_webhook(state: &AppState) -> Result<Option<WebhookClaim>, db::DbError> {
+    db::with_query_timeout(webhook::claim_webhook(&state.system, WEBHOOK_LEASE_TTL)).await
 }
 
-/// Sends one message that is due. Whether there was one.
-pub async fn next(state: &State) -> Result<bool, db::Error> {
-    let Some(due) = claim(state).await? else { return Ok(false) };
-    deliver(state, &due).await?;
+/// Sends one message that is due. Returns whether there was one.
+pub async fn send_next_webhook(state: &AppState) -> Result<bool, db::DbError> {
+    let Some(claim) = claim_webhook(state).await? else { return Ok(false) };
+    deliver_webhook(state, &claim).await?;
     Ok(true)
 }
 
-/// Sends a message that was taken, once, and writes down what became of it.
-pub(super) async fn deliver(state: &State, due: &Due) -> Result<(), db::Error> {
-    let secrets = db::patiently(webhook_secret::valid(&state.system, due.company_id)).await?;
+/// Makes one attempt to send a claimed message, and records the result.
+pub(super) async fn deliver_webhook(state: &AppState, claim: &WebhookClaim) -> Result<(), db::DbError> {
+    let secrets =
+        db::with_query_timeout(webhook_secret::ensure_webhook_secrets(&state.system, claim.company_id)).await?;
     let secrets: Vec<Vec<u8>> = secrets.into_iter().map(|secret| secret.secret).collect();
-    let message = Message { id: due.webhook_id.to_string(), url: &due.url, body: &due.body, secrets: &secrets };
-    let answer = state.courier.send(&message).await;
-    let ended = Ended { status: answer.status, error: answer.error.as_deref(), latency: answer.latency };
-    let settled = db::patiently(webhook::settle(&state.system, due, verdict(&answer, due.tries), &ended)).await?;
-    tell(due, settled, answer.error.as_deref().unwrap_or_default());
+    let message =
+        WebhookMessage { id: claim.webhook_id.to_string(), url: &claim.url, body: &claim.body, secrets: &secrets };
+    let reply = state.webhook_sender.send(&message).await;
+    let result = WebhookResult { status: reply.status, error: reply.error.as_deref(), latency: reply.latency };
+    let settled = db::with_query_timeout(webhook::settle_webhook(
+        &state.system,
+        claim,
+        classify_reply(&reply, claim.tries),
+        &result,
+    ))
+    .await?;
+    log_delivery(claim, settled, reply.error.as_deref().unwrap_or_default());
     Ok(())
 }
 
-fn verdict(answer: &Answer, tries: i32) -> Sent {
-    match answer {
-        Answer { error: None, .. } => Sent::Yes,
-        Answer { status: Some(410), .. } => Sent::Never,
-        _ => Sent::Later(pause(tries)),
+/// 410 Gone is the receiver's way to say that it wants no more messages (Standard Webhooks).
+fn classify_reply(reply: &WebhookReply, tries: i32) -> WebhookOutcome {
+    match reply {
+        WebhookReply { error: None, .. } => WebhookOutcome::Delivered,
+        WebhookReply { status: Some(410), .. } => WebhookOutcome::Failed,
+        _ => WebhookOutcome::Retry(get_retry_delay(tries)),
     }
 }
 
-fn tell(due: &Due, settled: Option<DeliveryState>, why: &str) {
-    let (id, attempt) = (due.job_id, due.claim);
-    let outcome = match settled {
+fn log_delivery(claim: &WebhookClaim, state: Option<DeliveryState>, reason: &str) {
+    let (id, attempt) = (claim.job_id, claim.claim);
+    let outcome = match state {
         Some(DeliveryState::Delivered) => {
-            info!(job.handle = %id, "The webhook about job {id} was delivered, at try {attempt}");
+            info!(job.handle = %id, "Delivered the webhook about job {id} at attempt {attempt}");
             "delivered"
         }
         Some(DeliveryState::Waiting) => {
-            warn!(job.handle = %id, "The webhook about job {id} was not delivered yet, at try {attempt}: {why}");
+            warn!(job.handle = %id, "Attempt {attempt} to deliver the webhook about job {id} failed; it is tried again: {reason}");
             "tried-again"
         }
         Some(DeliveryState::Failed) => {
-            warn!(job.handle = %id, "The webhook about job {id} was given up at try {attempt}: {why}");
+            warn!(job.handle = %id, "Gave up the webhook about job {id} at attempt {attempt}: {reason}");
             "given-up"
         }
         Some(DeliveryState::Sending) | None => return,
@@ -101,8 +110,8 @@ fn tell(due: &Due, settled: Option<DeliveryState>, why: &str) {
     metrics::counter!("offprint_webhook_tries_total", "outcome" => outcome).increment(1);
 }
 
-fn pause(tries: i32) -> Duration {
-    spread(message_pause(tries))
+fn get_retry_delay(tries: i32) -> Duration {
+    add_jitter(get_message_delay(tries))
 }
 
 #[cfg(test)]
@@ -111,9 +120,9 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_fill_a_day_with_a_dozen_tries() {
-        let sum: f64 = (0..14).map(|tries| pause(tries).as_secs_f64()).sum();
-        assert!((0..3).all(|tries| pause(tries + 1) > pause(tries)));
+        let sum: f64 = (0..14).map(|tries| get_retry_delay(tries).as_secs_f64()).sum();
+        assert!((0..3).all(|tries| get_retry_delay(tries + 1) > get_retry_delay(tries)));
         assert!((60_000.0..110_000.0).contains(&sum), "{sum}");
-        assert!(pause(1000) <= Duration::from_secs(13_000));
+        assert!(get_retry_delay(1000) <= Duration::from_secs(13_000));
     }
 }

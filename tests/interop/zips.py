@@ -1,4 +1,4 @@
-"""Python's zipfile reads an archive: CRCs, and the order that the manifest says. zips.py ARCHIVE"""
+"""Reads an archive with Python's zipfile and checks CRCs and the order of the manifest. zips.py ARCHIVE"""
 
 import json, sys, zipfile
 

@@ -1,111 +1,79 @@
-//! The archive: any range gives the same bytes, and independent readers understand the whole.
+//! The archive (zip): every byte range equals the slice of the whole, and independent readers can read it.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::ops::Range;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use offprint::storage::archive::{Archive, Entry, Laid, Layout, Segment};
-use offprint::storage::{Digest, Error, Storage};
+use offprint_storage::Digest;
+use offprint_storage::Storage;
+use offprint_storage::StorageError;
+use offprint_storage::archive::Archive;
+use offprint_storage::archive::ArchiveEntry;
+use offprint_storage::archive::ArchiveIndexWriter;
+use offprint_storage::archive::ArchiveSegment;
+use offprint_storage::archive::StagedArchive;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use zip::ZipArchive;
 
+use crate::support::zero_filled_archive::ZeroFilledArchive;
+
 const GIB: u64 = 1 << 30;
 
-fn storage() -> (TempDir, Storage) {
+fn open_storage() -> (TempDir, Storage) {
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::open(folder.path()).unwrap();
     (folder, storage)
 }
 
 /// An entry whose bytes are stored.
-async fn stored(storage: &Storage, path: &str, bytes: Vec<u8>) -> Entry {
+async fn store_entry(storage: &Storage, path: &str, bytes: Vec<u8>) -> ArchiveEntry {
     let staged = storage.stage_bytes(bytes).await.unwrap();
     let (digest, size, crc32) = (staged.digest, staged.size, staged.crc32);
     storage.publish(staged).await.unwrap();
-    Entry { path: path.to_owned(), digest, size, crc32, time: 1_709_210_096 }
+    ArchiveEntry { path: path.to_owned(), digest, size, crc32, time: 1_709_210_096 }
 }
 
-async fn lay(storage: &Storage, entries: impl IntoIterator<Item = Entry>) -> (Archive, Laid) {
-    let mut layout = Layout::new(storage).await.unwrap();
+async fn lay_out_archive(
+    storage: &Storage,
+    entries: impl IntoIterator<Item = ArchiveEntry>,
+) -> (Archive, StagedArchive) {
+    let mut layout = ArchiveIndexWriter::new(storage).await.unwrap();
     for entry in entries {
         layout.add(&entry).await.unwrap();
     }
     let laid = layout.finish().await.unwrap();
     let index = laid.index.digest;
-    // Published under its name by a copy, so that what `finish` said stays at hand.
+    // A copy is published, because publishing consumes the staged index and the tests need it afterwards.
     let copy = storage.stage_bytes(std::fs::read(laid.index.path()).unwrap()).await.unwrap();
     storage.publish(copy).await.unwrap();
     (Archive::open(storage, &index).await.unwrap(), laid)
 }
 
-async fn read(archive: &Archive, range: Range<u64>) -> Vec<u8> {
+async fn read_range(archive: &Archive, range: Range<u64>) -> Vec<u8> {
     let pieces: Vec<Bytes> = archive.stream(range).try_collect().await.unwrap();
     pieces.concat()
 }
 
-/// Reads an archive whose blobs do not exist: they are taken to hold zeros.
-struct Imagined {
-    archive: Archive,
-    at: u64,
-}
-
-impl Read for Imagined {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let wanted = self.at..(self.at + out.len() as u64).min(self.archive.size());
-        if wanted.is_empty() {
-            return Ok(0);
-        }
-        let (segments, _) = self.archive.segments(wanted).map_err(io::Error::other)?;
-        let mut read = 0;
-        for segment in segments {
-            let len = match segment {
-                Segment::Bytes(bytes) => {
-                    out[read..read + bytes.len()].copy_from_slice(&bytes);
-                    bytes.len()
-                }
-                Segment::Blob { len, .. } => {
-                    out[read..read + len as usize].fill(0);
-                    len as usize
-                }
-            };
-            read += len;
-        }
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-impl Seek for Imagined {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.archive.size().checked_add_signed(by),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-        };
-        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.at)
-    }
-}
-
-fn imagined(count: u64, size: impl Fn(u64) -> u64) -> impl Iterator<Item = Entry> {
-    (0..count).map(move |number| Entry {
+fn generate_entries(count: u64, size: impl Fn(u64) -> u64) -> impl Iterator<Item = ArchiveEntry> {
+    (0..count).map(move |number| ArchiveEntry {
         path: format!("ordner/bild-{number:06}-\u{e4}.jpg"),
-        digest: Digest::of(&number.to_le_bytes()),
+        digest: Digest::compute(&number.to_le_bytes()),
         size: size(number),
         crc32: number as u32,
         time: 0,
     })
 }
 
-/// Reads the directory with the `zip` crate and compares it with what was laid: all names, and a hundred files whole.
-fn assert_read_back(archive: &Archive, entries: impl Iterator<Item = Entry>) {
-    let imagined = Imagined { archive: archive.clone(), at: 0 };
+/// Reads the central directory with the `zip` crate and compares it with the entries: all names, and about a hundred
+/// files in full.
+fn assert_read_back(archive: &Archive, entries: impl Iterator<Item = ArchiveEntry>) {
+    let imagined = ZeroFilledArchive { archive: archive.clone(), at: 0 };
     let mut zip = ZipArchive::new(io::BufReader::with_capacity(1 << 20, imagined)).unwrap();
-    assert_eq!(zip.len() as u64, archive.entries());
-    let step = (archive.entries() as usize / 100).max(1);
+    assert_eq!(zip.len() as u64, archive.entry_count());
+    let step = (archive.entry_count() as usize / 100).max(1);
     for (number, entry) in entries.enumerate() {
         let last = number + 1 == zip.len();
         if number % step != 0 && !last {
@@ -115,12 +83,13 @@ fn assert_read_back(archive: &Archive, entries: impl Iterator<Item = Entry>) {
         let file = zip.by_index_raw(number).unwrap();
         assert_eq!(file.name().unwrap(), entry.path);
         assert_eq!((file.size(), file.compressed_size(), file.crc32()), (entry.size, entry.size, entry.crc32));
-        // The local header is where the directory says, and the bytes are behind it.
+        // The local header is where the central directory says, and the bytes follow it.
         let start = file.data_start().unwrap();
         drop(file);
-        let (segments, _) = archive.segments(start..start + entry.size.max(1)).unwrap();
+        let (segments, _) = archive.read_segments(start..start + entry.size.max(1)).unwrap();
         if entry.size > 0 {
-            let whole = Segment::Blob { digest: entry.digest, offset: 0, len: entry.size, crc32: Some(entry.crc32) };
+            let whole =
+                ArchiveSegment::Blob { digest: entry.digest, offset: 0, len: entry.size, crc32: Some(entry.crc32) };
             assert_eq!(segments[0], whole);
         }
     }
@@ -136,18 +105,18 @@ proptest! {
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 1..8),
     ) {
         Runtime::new().unwrap().block_on(async {
-            let (_folder, storage) = storage();
+            let (_folder, storage) = open_storage();
             let mut blobs = Vec::new();
             for (number, size) in sizes.iter().enumerate() {
                 let bytes: Vec<u8> = (0..*size).map(|at| (at * 7 + number) as u8).collect();
-                blobs.push((stored(&storage, "", bytes.clone()).await, bytes));
+                blobs.push((store_entry(&storage, "", bytes.clone()).await, bytes));
             }
-            let (entries, contents): (Vec<Entry>, Vec<&Vec<u8>>) = chosen.iter().enumerate().map(|(number, blob)| {
+            let (entries, contents): (Vec<ArchiveEntry>, Vec<&Vec<u8>>) = chosen.iter().enumerate().map(|(number, blob)| {
                 let (entry, bytes) = blob.get(&blobs);
-                (Entry { path: format!("b\u{fc}ro/{number}.bin"), ..entry.clone() }, bytes)
+                (ArchiveEntry { path: format!("b\u{fc}ro/{number}.bin"), ..entry.clone() }, bytes)
             }).unzip();
-            let (archive, laid) = lay(&storage, entries.clone()).await;
-            let whole = read(&archive, 0..u64::MAX).await;
+            let (archive, laid) = lay_out_archive(&storage, entries.clone()).await;
+            let whole = read_range(&archive, 0..u64::MAX).await;
             assert_eq!(whole.len() as u64, archive.size());
             assert_eq!((laid.size, laid.entries), (archive.size(), entries.len() as u64));
 
@@ -155,7 +124,7 @@ proptest! {
             places.extend([0, archive.size()]);
             places.sort_unstable();
             for pair in places.windows(2) {
-                let part = read(&archive, pair[0]..pair[1]).await;
+                let part = read_range(&archive, pair[0]..pair[1]).await;
                 assert_eq!(part, whole[pair[0] as usize..pair[1] as usize]);
             }
 
@@ -175,63 +144,65 @@ proptest! {
 
 #[tokio::test]
 async fn the_same_files_give_the_same_tag_and_others_another() {
-    let (_folder, storage) = storage();
-    let entry = stored(&storage, "one.txt", b"one".to_vec()).await;
-    let (_, first) = lay(&storage, [entry.clone()]).await;
-    let (_, second) = lay(&storage, [entry.clone()]).await;
+    let (_folder, storage) = open_storage();
+    let entry = store_entry(&storage, "one.txt", b"one".to_vec()).await;
+    let (_, first) = lay_out_archive(&storage, [entry.clone()]).await;
+    let (_, second) = lay_out_archive(&storage, [entry.clone()]).await;
     assert_eq!(first.etag(), second.etag());
     assert!(first.etag().starts_with('"') && first.etag().ends_with('"'));
-    for other in [Entry { path: "two.txt".to_owned(), ..entry.clone() }, Entry { time: entry.time + 2, ..entry }] {
-        assert_ne!(lay(&storage, [other]).await.1.etag(), first.etag());
+    for other in
+        [ArchiveEntry { path: "two.txt".to_owned(), ..entry.clone() }, ArchiveEntry { time: entry.time + 2, ..entry }]
+    {
+        assert_ne!(lay_out_archive(&storage, [other]).await.1.etag(), first.etag());
     }
 }
 
 #[tokio::test]
 async fn seventy_thousand_files_have_a_zip64_directory() {
-    let (_folder, storage) = storage();
-    let (archive, _) = lay(&storage, imagined(70_000, |number| number % 3)).await;
-    assert_eq!(archive.entries(), 70_000);
-    assert_read_back(&archive, imagined(70_000, |number| number % 3));
+    let (_folder, storage) = open_storage();
+    let (archive, _) = lay_out_archive(&storage, generate_entries(70_000, |number| number % 3)).await;
+    assert_eq!(archive.entry_count(), 70_000);
+    assert_read_back(&archive, generate_entries(70_000, |number| number % 3));
 }
 
 #[tokio::test]
 async fn sizes_and_places_beyond_four_gib_are_kept() {
-    // Exactly on the mark, one less, larger, and small files behind them.
+    // Exactly at the zip64 boundary, one byte less, far larger, and small files after them.
     let size = |number| [u64::from(u32::MAX), u64::from(u32::MAX) - 1, 9 * GIB, 5, 0][number as usize % 5];
-    let (_folder, storage) = storage();
-    let (archive, _) = lay(&storage, imagined(40, size)).await;
+    let (_folder, storage) = open_storage();
+    let (archive, _) = lay_out_archive(&storage, generate_entries(40, size)).await;
     assert!(archive.size() > 100 * GIB);
-    assert_read_back(&archive, imagined(40, size));
+    assert_read_back(&archive, generate_entries(40, size));
 }
 
 #[tokio::test]
 async fn the_last_count_without_zip64_and_the_first_with_it() {
     for count in [65_534, 65_535] {
-        let (_folder, storage) = storage();
-        let (archive, _) = lay(&storage, imagined(count, |_| 0)).await;
-        let end = read(&archive, archive.size() - 98..archive.size()).await;
+        let (_folder, storage) = open_storage();
+        let (archive, _) = lay_out_archive(&storage, generate_entries(count, |_| 0)).await;
+        let end = read_range(&archive, archive.size() - 98..archive.size()).await;
         let has_zip64 = end.starts_with(&0x0606_4b50_u32.to_le_bytes());
         assert_eq!(has_zip64, count == 65_535);
-        assert_read_back(&archive, imagined(count, |_| 0));
+        assert_read_back(&archive, generate_entries(count, |_| 0));
     }
 }
 
 #[tokio::test]
 async fn a_blob_that_is_gone_ends_the_stream_with_an_error() {
-    let (_folder, storage) = storage();
-    let (archive, _) = lay(&storage, imagined(1, |_| 10)).await;
-    let read: Result<Vec<Bytes>, Error> = archive.stream(0..archive.size()).try_collect().await;
-    assert!(matches!(read, Err(Error::Missing(_))));
+    let (_folder, storage) = open_storage();
+    let (archive, _) = lay_out_archive(&storage, generate_entries(1, |_| 10)).await;
+    let read: Result<Vec<Bytes>, StorageError> = archive.stream(0..archive.size()).try_collect().await;
+    assert!(matches!(read, Err(StorageError::Missing(_))));
 }
 
 #[tokio::test]
 async fn what_is_no_index_is_refused() {
-    let (_folder, storage) = storage();
+    let (_folder, storage) = open_storage();
     for bytes in [b"short".to_vec(), vec![7; 500]] {
-        let entry = stored(&storage, "x", bytes).await;
-        assert!(matches!(Archive::open(&storage, &entry.digest).await, Err(Error::Io(_))));
+        let entry = store_entry(&storage, "x", bytes).await;
+        assert!(matches!(Archive::open(&storage, &entry.digest).await, Err(StorageError::Io(_))));
     }
-    let mut layout = Layout::new(&storage).await.unwrap();
-    let entry = stored(&storage, &"x".repeat(65_536), Vec::new()).await;
+    let mut layout = ArchiveIndexWriter::new(&storage).await.unwrap();
+    let entry = store_entry(&storage, &"x".repeat(65_536), Vec::new()).await;
     assert!(layout.add(&entry).await.is_err());
 }

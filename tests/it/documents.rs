@@ -1,5 +1,5 @@
-//! The documents say what is: doors, settings, named tests and the tour are read from them and compared with the code.
-//! `UPDATE=1` writes what can be written.
+//! Keeps the documents true: dependency rules, settings, named tests, links and the README's tour are read from them and
+//! compared with the code. With `UPDATE=1` the tables of settings are written instead of compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,61 +9,75 @@ use std::process::{Command, Stdio};
 use clap::CommandFactory;
 use offprint::settings::Settings;
 
-fn root() -> &'static Path {
+fn locate_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|why| panic!("{path}: {why}"))
+fn read_document(path: &str) -> String {
+    fs::read_to_string(locate_root().join(path)).unwrap_or_else(|why| panic!("{path}: {why}"))
 }
 
-/// All Rust files below a folder.
-fn sources(folder: &str) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    let mut folders = vec![root().join(folder)];
+/// All Rust files below a folder, with their text.
+fn read_sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut sources = Vec::new();
+    let mut folders = vec![locate_root().join(folder)];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                found.push((path.clone(), fs::read_to_string(path).unwrap()));
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push((path.clone(), fs::read_to_string(path).unwrap()));
             }
         }
     }
-    found
+    sources
 }
 
-/// May stand in every room that says so.
-const FURNITURE: [&str; 8] = ["code", "digest", "id", "name", "reason", "settings", "telemetry", "words"];
+/// Modules that every folder may use whose row in docs/ARCHITECTURE.md says "shared modules".
+const SHARED_MODULES: [&str; 4] = ["id", "reason", "settings", "telemetry"];
 
-/// Who may use whom, from the table in docs/ARCHITECTURE.md.
-fn doors() -> BTreeMap<String, BTreeSet<String>> {
-    let text = read("docs/ARCHITECTURE.md");
-    let section = text.split("\n## The doors\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    let mut doors = BTreeMap::new();
+/// The crates of the workspace as `use` writes them, without the prefix `offprint_`.
+const CRATES: [&str; 6] = ["core", "embedded_postgres", "imaging", "modifiers", "sandbox", "storage"];
+
+/// What each folder or module of `src/` may use, from the table in docs/ARCHITECTURE.md: modules and crates. Every one
+/// may use the crate `core`.
+fn read_dependency_rules() -> BTreeMap<String, BTreeSet<String>> {
+    let text = read_document("docs/ARCHITECTURE.md");
+    let section = text.split("\n## Dependency rules\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut rules = BTreeMap::new();
     for line in section.lines().filter_map(|line| line.strip_prefix("| `")) {
-        let (room, rest) = line.split_once('`').unwrap();
-        let uses = rest.split('|').nth(1).unwrap();
-        let furniture = FURNITURE.into_iter().filter(|_| uses.contains("furniture"));
-        doors.insert(room.to_owned(), quoted(uses).chain(furniture).map(str::to_owned).collect());
+        let (module, rest) = line.split_once('`').unwrap();
+        let columns: Vec<_> = rest.split('|').collect();
+        let (modules, crates) = (columns[1], columns[2]);
+        let shared = SHARED_MODULES.into_iter().filter(|_| modules.contains("shared modules"));
+        let crates = split_quoted(crates).chain(["core"]).map(|name| format!("offprint_{}", name.replace('-', "_")));
+        let allowed = split_quoted(modules).chain(shared).map(str::to_owned).chain(crates).collect();
+        rules.insert(module.to_owned(), allowed);
     }
-    doors
+    rules
 }
 
 /// What stands between backticks.
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
+fn split_quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The rooms that a file names behind `crate::`, also in groups. Comments do not count.
-fn rooms_used(source: &str) -> BTreeSet<String> {
+/// The modules that a file names behind `crate::`, also in groups, and the crates of the workspace. Comments do not
+/// count.
+fn find_used_modules(source: &str) -> BTreeSet<String> {
     let code: String =
         source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
-    let mut rooms = BTreeSet::new();
+    let mut modules = BTreeSet::new();
+    for rest in code.split("offprint_").skip(1) {
+        // Metrics begin like this too; only whole names of crates count.
+        modules.extend(
+            parse_first_word(rest).filter(|name| CRATES.contains(&&**name)).map(|name| format!("offprint_{name}")),
+        );
+    }
     for rest in code.split("crate::").skip(1) {
         let Some(group) = rest.strip_prefix('{') else {
-            rooms.extend(first_word(rest));
+            modules.extend(parse_first_word(rest));
             continue;
         };
         let mut depth = 0;
@@ -72,7 +86,7 @@ fn rooms_used(source: &str) -> BTreeSet<String> {
             match character {
                 '{' => depth += 1,
                 '}' | ',' if depth == 0 => {
-                    rooms.extend(first_word(group[start..at].trim()));
+                    modules.extend(parse_first_word(group[start..at].trim()));
                     start = at + 1;
                     if character == '}' {
                         break;
@@ -83,115 +97,144 @@ fn rooms_used(source: &str) -> BTreeSet<String> {
             }
         }
     }
-    rooms
+    modules
 }
 
-fn first_word(text: &str) -> Option<String> {
+fn parse_first_word(text: &str) -> Option<String> {
     let word: String = text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     (!word.is_empty()).then_some(word)
 }
 
 #[test]
-fn rooms_are_read_from_plain_and_grouped_paths() {
-    let source =
-        "use crate::db::job;\n// crate::no\nuse crate::{api::{a, b}, id,\n worker};\nlet x = crate::code::Code;";
-    assert_eq!(rooms_used(source).into_iter().collect::<Vec<_>>(), ["api", "code", "db", "id", "worker"]);
+fn used_modules_are_found_in_plain_and_grouped_paths() {
+    let source = "use crate::db::job;\n// crate::no\nuse crate::{http::{a, b}, id,\n worker};\n\
+                  let x = offprint_core::Code; gauge!(\"offprint_storage_bytes\");";
+    let modules: Vec<_> = find_used_modules(source).into_iter().collect();
+    assert_eq!(modules, ["db", "http", "id", "offprint_core", "worker"]);
 }
 
 #[test]
-fn rooms_use_each_other_only_through_the_doors() {
-    let doors = doors();
-    let mut wrong = Vec::new();
-    for (path, source) in sources("src") {
-        let inside = path.strip_prefix(root().join("src")).unwrap();
-        let room = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
-        if ["lib", "main"].contains(&room) {
+fn modules_use_each_other_only_as_architecture_says() {
+    let rules = read_dependency_rules();
+    let mut violations = Vec::new();
+    for (path, source) in read_sources("src") {
+        let file = path.strip_prefix(locate_root().join("src")).unwrap();
+        let module = file.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        if ["lib", "main"].contains(&module) {
             continue;
         }
-        let open = doors.get(room).unwrap_or_else(|| panic!("docs/ARCHITECTURE.md has no line for the room `{room}`"));
-        for used in rooms_used(&source) {
-            // What is no room is a name of the crate's root.
-            if used != room && doors.contains_key(&used) && !open.contains(&used) {
-                wrong.push(format!("{} uses `{used}`; `{room}` may use {open:?}", inside.display()));
+        let allowed = rules.get(module).unwrap_or_else(|| panic!("docs/ARCHITECTURE.md has no row for `{module}`"));
+        for used in find_used_modules(&source) {
+            // Anything else behind `crate::` is an item of the crate's root.
+            let is_module = rules.contains_key(&used) || used.starts_with("offprint_");
+            if used != module && is_module && !allowed.contains(&used) {
+                violations.push(format!("{} uses `{used}`; `{module}` may use {allowed:?}", file.display()));
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
 #[test]
-fn the_doors_of_the_design_are_shut() {
-    let doors = doors();
-    for (room, never) in [
-        ("language", "code"),
-        ("render", "db"),
-        ("render", "storage"),
-        ("export", "api"),
-        ("export", "storage"),
-        ("db", "api"),
+fn the_table_allows_nothing_that_the_design_forbids() {
+    let rules = read_dependency_rules();
+    for (module, forbidden) in [
+        ("jobs", "http"),
+        ("jobs", "offprint_storage"),
+        ("db", "http"),
         ("db", "worker"),
-        ("api", "worker"),
-        ("worker", "api"),
+        ("db", "jobs"),
+        ("db", "offprint_storage"),
+        ("http", "worker"),
+        ("worker", "http"),
         ("notify", "worker"),
+        ("notify", "http"),
     ] {
-        assert!(!doors[room].contains(never), "`{room}` must not use `{never}`");
+        assert!(!rules[module].contains(forbidden), "`{module}` must not use `{forbidden}`");
     }
 }
 
 #[derive(clap::Parser)]
-struct Knobs {
+struct DocumentSettingsArgs {
     #[command(flatten)]
     _settings: Settings,
 }
 
-/// The README's table of settings as `--help` has them.
-fn settings_table() -> String {
-    let mut table = String::from("| environment | flag | default | meaning |\n|---|---|---|---|\n");
-    for knob in Knobs::command().get_arguments() {
-        let Some(name) = knob.get_env() else { continue };
-        let defaults: Vec<_> = knob.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+/// A row for each setting, by its environment variable: environment, flag, default, meaning, as `--help` has them.
+fn build_setting_rows() -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    for setting in DocumentSettingsArgs::command().get_arguments() {
+        let Some(name) = setting.get_env() else { continue };
+        let name = name.to_string_lossy().into_owned();
+        let defaults: Vec<_> = setting.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
         let default = match defaults.join(" ").as_str() {
             "" => "–".to_owned(),
             value => format!("`{value}`"),
         };
-        let meaning = knob.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+        let meaning = setting.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
         let stop = if meaning.ends_with('.') { "" } else { "." };
-        let flag = knob.get_long().unwrap_or_default();
-        table += &format!("| `{}` | `--{flag}` | {default} | {meaning}{stop} |\n", name.to_string_lossy());
+        let flag = setting.get_long().unwrap_or_default();
+        let row = format!("| `{name}` | `--{flag}` | {default} | {meaning}{stop} |\n");
+        rows.push((name, row));
     }
-    table
+    rows
+}
+
+/// A document around its table of settings: what stands before it, the table, what stands behind it.
+fn split_settings_table(document: &str) -> (String, String, String) {
+    const BEGIN: &str = "<!-- settings: written by UPDATE=1 script/test -->\n";
+    const END: &str = "<!-- end of settings -->";
+    let text = read_document(document);
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (table, after) = rest.split_once(END).unwrap();
+    (format!("{before}{BEGIN}"), table.to_owned(), format!("{END}{after}"))
+}
+
+/// Compares a document's table of settings with the rows that it should have, or writes them.
+fn check_settings_table<'a>(document: &str, rows: impl Iterator<Item = &'a str>) {
+    let (before, table, after) = split_settings_table(document);
+    let wanted =
+        "| environment | flag | default | meaning |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(locate_root().join(document), format!("{before}{wanted}{after}")).unwrap();
+        return;
+    }
+    assert_eq!(table, wanted, "{document}: run the tests once with UPDATE=1");
 }
 
 #[test]
-fn the_readme_lists_every_setting_as_help_does() {
-    const BEGIN: &str = "<!-- settings: written by UPDATE=1 script/test -->\n";
-    const END: &str = "<!-- end of settings -->";
-    let readme = read("README.md");
-    let (before, rest) = readme.split_once(BEGIN).unwrap();
-    let (table, after) = rest.split_once(END).unwrap();
-    let wanted = settings_table();
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(root().join("README.md"), format!("{before}{BEGIN}{wanted}{END}{after}")).unwrap();
-        return;
-    }
-    assert_eq!(table, wanted, "run the tests once with UPDATE=1");
+fn the_document_of_settings_lists_all_of_them_as_help_does() {
+    let rows = build_setting_rows();
+    check_settings_table("docs/SETTINGS.md", rows.iter().map(|(_, row)| row.as_str()));
+}
+
+#[test]
+fn the_readme_lists_the_twelve_most_important_settings() {
+    let rows: BTreeMap<_, _> = build_setting_rows().into_iter().collect();
+    let (_, table, _) = split_settings_table("README.md");
+    // Which ones, and in which order, is written by hand; what they say is not.
+    let names: Vec<_> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+    assert_eq!(names.len(), 12, "{names:?}");
+    let find_row = |name: &&str| rows.get(*name).unwrap_or_else(|| panic!("{name} is no setting")).as_str();
+    check_settings_table("README.md", names.iter().map(find_row));
 }
 
 /// Names of tests in a document: what stands between backticks in the last column of its tables.
-fn named_tests(document: &str) -> BTreeSet<String> {
-    let text = read(document);
+fn find_named_tests(document: &str) -> BTreeSet<String> {
+    let text = read_document(document);
     let rows = text.lines().filter(|line| line.starts_with("| "));
     rows.filter_map(|row| row.trim_end_matches([' ', '|']).rsplit('|').next())
-        .flat_map(quoted)
+        .flat_map(split_quoted)
         .map(str::to_owned)
         .collect()
 }
 
 #[test]
 fn every_test_that_a_document_names_exists() {
-    let tests = [sources("tests/it"), sources("src")].concat();
+    let tests = ["tests/it", "src", "crates"].map(read_sources).concat();
     for (document, at_least) in [("docs/EXPORTJOB.md", 20), ("docs/SECURITY.md", 10)] {
-        let names = named_tests(document);
+        let names = find_named_tests(document);
         assert!(names.len() >= at_least, "{names:?}");
         let missing: Vec<_> =
             names.iter().filter(|name| !tests.iter().any(|(_, text)| text.contains(&format!("fn {name}(")))).collect();
@@ -201,7 +244,7 @@ fn every_test_that_a_document_names_exists() {
 
 #[test]
 fn every_row_of_exportjob_names_a_test_or_says_why_not() {
-    let text = read("docs/EXPORTJOB.md");
+    let text = read_document("docs/EXPORTJOB.md");
     for row in text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| the documentation")) {
         let last = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap().trim();
         assert!(last.contains('`') || last.starts_with("– "), "a row without a test: {row}");
@@ -210,14 +253,14 @@ fn every_row_of_exportjob_names_a_test_or_says_why_not() {
 
 /// The blocks of the README's tour, in order. `OFFPRINT` is the service's address; `offprint` is on the PATH; they run
 /// in one folder, each in a shell of its own.
-pub fn tour() -> Vec<String> {
-    let readme = read("README.md");
+pub fn read_tour() -> Vec<String> {
+    let readme = read_document("README.md");
     readme.split("\n```sh\n").skip(1).map(|rest| rest.split("\n```").next().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn every_block_of_the_tour_is_shell() {
-    let blocks = tour();
+    let blocks = read_tour();
     assert!(blocks.len() >= 5, "{blocks:?}");
     for block in blocks {
         let mut shell = Command::new("sh").args(["-n", "-s"]).stdin(Stdio::piped()).spawn().unwrap();
@@ -226,54 +269,54 @@ fn every_block_of_the_tour_is_shell() {
     }
 }
 
+/// Documents in a folder, by their paths from the root.
+fn list_documents(folder: &str) -> Vec<String> {
+    let names = fs::read_dir(locate_root().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".md"));
+    names.map(|name| Path::new(folder).join(name).to_str().unwrap().to_owned()).collect()
+}
+
 #[test]
 fn links_between_the_documents_lead_somewhere() {
-    let documents = [
-        "README.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "docs/ARCHITECTURE.md",
-        "docs/API.md",
-        "docs/EXPORTJOB.md",
-        "docs/OPERATIONS.md",
-        "docs/SECURITY.md",
-    ];
+    let documents = ["", "docs", "docs/decisions"].map(list_documents).concat();
+    assert!(documents.len() > 30, "only {} documents were found", documents.len());
     for document in documents {
-        let text = read(document);
+        let text = read_document(&document);
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = target.split('#').next().unwrap();
             if path.is_empty() || path.contains("://") {
                 continue;
             }
-            let place = root().join(document).parent().unwrap().join(path);
-            assert!(place.exists(), "{document} links to {target}, which is not there");
+            let linked = locate_root().join(&document).parent().unwrap().join(path);
+            assert!(linked.exists(), "{document} links to {target}, which does not exist");
         }
     }
 }
 
 #[test]
 fn no_two_schemas_share_a_name() {
-    // In the document the last one takes the place of the others, and nothing says so.
+    // In the OpenAPI document the last schema of a name silently replaces the others.
     let mut seen = BTreeMap::new();
-    for (path, source) in sources("src") {
-        let mut named: Option<Option<&str>> = None;
+    for (path, source) in read_sources("src") {
+        // `Some` while the attributes of a type with a schema are read; inside, the name that `schema(as = …)` gives it.
+        let mut schema: Option<Option<&str>> = None;
         for line in source.lines().map(str::trim_start) {
             if line.starts_with("#[derive(") && line.contains("ToSchema") {
-                named = Some(None);
+                schema = Some(None);
             }
-            let Some(other) = &mut named else { continue };
-            if let Some((_, said)) = line.split_once("schema(as = ") {
-                *other = said.split([')', ',']).next();
+            let Some(given_name) = &mut schema else { continue };
+            if let Some((_, rest)) = line.split_once("schema(as = ") {
+                *given_name = rest.split([')', ',']).next();
             }
-            if let Some((_, own)) =
+            if let Some((_, rest)) =
                 line.split_once("struct ").or(line.split_once("enum ")).filter(|_| !line.starts_with('#'))
             {
-                let own = own.split(|c: char| !c.is_alphanumeric()).next().unwrap();
-                let name = other.unwrap_or(own).to_owned();
-                if let Some(before) = seen.insert(name.clone(), path.clone()) {
-                    panic!("`{name}` is a schema of {} and of {}", before.display(), path.display());
+                let type_name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+                let name = given_name.unwrap_or(type_name).to_owned();
+                if let Some(first) = seen.insert(name.clone(), path.clone()) {
+                    panic!("`{name}` is a schema of {} and of {}", first.display(), path.display());
                 }
-                named = None;
+                schema = None;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! HTTP at its edges: slow and large requests, proxies, browsers of other sites.
+//! HTTP edge cases: slow and large requests, reverse proxies, cross-origin browsers.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,21 +15,21 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tempfile::TempDir;
 
-use crate::house::House;
-use crate::service::{Service, url};
+use crate::support::service_process::{ServiceProcess, build_database_url};
+use crate::support::test_app::TestApp;
 
-/// A body that has these bytes and then stands still.
-fn standing(bytes: &'static [u8]) -> Payload {
+/// A body that sends these bytes and then stalls.
+fn build_stalled_payload(bytes: &'static [u8]) -> Payload {
     let first = stream::iter([Ok::<_, PayloadError>(Bytes::from_static(bytes))]);
     Payload::Stream { payload: Box::pin(first.chain(stream::pending())) }
 }
 
 /// Sends a request with a body that never ends; gives status, `Connection` and problem.
-async fn cut(house: &House, request: TestRequest, bytes: &'static [u8]) -> (u16, String, Value) {
-    let app = init_service(offprint::api::app(house.state.clone())).await;
+async fn send_stalled(app: &TestApp, request: TestRequest, bytes: &'static [u8]) -> (u16, String, Value) {
+    let service = init_service(offprint::http::build_app(app.state.clone())).await;
     let request = request.insert_header(("host", "localhost")).insert_header(("transfer-encoding", "chunked"));
-    let (request, _) = request.to_request().replace_payload(standing(bytes));
-    let answer = match app.call(request).await {
+    let (request, _) = request.to_request().replace_payload(build_stalled_payload(bytes));
+    let answer = match service.call(request).await {
         Ok(answer) => answer.into_parts().1.map_into_boxed_body(),
         Err(error) => error.error_response(),
     };
@@ -44,34 +44,34 @@ async fn cut(house: &House, request: TestRequest, bytes: &'static [u8]) -> (u16,
 
 #[sqlx::test]
 async fn a_body_that_stands_still_is_cut_with_a_reason(pool: PgPool) {
-    let house = House::with(pool, |settings| settings.body_patience = Duration::from_millis(20)).await;
+    let app = TestApp::with_settings(pool, |settings| settings.body_idle_timeout = Duration::from_millis(20)).await;
     let json = TestRequest::post().uri("/export-jobs").insert_header(("content-type", "application/json"));
     let form = ("content-type", "multipart/form-data; boundary=frontier");
     let upload = TestRequest::post().uri("/assets").insert_header(form);
     let file = b"--frontier\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nbeginning";
     for (request, bytes) in [(json, &b"{\"fmt\":"[..]), (upload, &file[..])] {
-        let (status, line, problem) = cut(&house, request, bytes).await;
+        let (status, line, problem) = send_stalled(&app, request, bytes).await;
         assert_eq!((status, line.as_str()), (408, "close"), "{problem}");
         assert_eq!(problem["code"], "request-timeout");
         assert!(problem["requestId"].is_string(), "{problem}");
     }
-    assert_eq!(house.blobs().await, 0);
-    let left = std::fs::read_dir(house.folder.path().join("tmp")).unwrap().count();
-    assert_eq!(left, 0, "what came of the upload is gone");
+    assert_eq!(app.count_blobs().await, 0);
+    let left = std::fs::read_dir(app.folder.path().join("tmp")).unwrap().count();
+    assert_eq!(left, 0, "the partial upload is removed");
 }
 
 #[sqlx::test]
 async fn many_slow_uploads_disturb_nobody_and_are_cut(pool: PgPool) {
-    const MANY: usize = 500;
+    const CONNECTION_COUNT: usize = 500;
     let folder = TempDir::new().unwrap();
-    let settings = [("OFFPRINT_BODY_PATIENCE", "2s"), ("OFFPRINT_BODY_PACE", "1000")];
-    let service = Service::start(&url(&pool), &folder, &settings).unwrap();
+    let settings = [("OFFPRINT_BODY_IDLE_TIMEOUT", "2s"), ("OFFPRINT_BODY_MIN_RATE", "1000")];
+    let service = ServiceProcess::start(&build_database_url(&pool), &folder, &settings).unwrap();
     let address = service.url.trim_start_matches("http://").to_owned();
     let head = format!(
         "POST /assets HTTP/1.1\r\nhost: {address}\r\ncontent-type: multipart/form-data; boundary=x\r\ncontent-length: 1000000\r\n\r\n\
          --x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nslow"
     );
-    let mut slow: Vec<TcpStream> = (0..MANY)
+    let mut slow: Vec<TcpStream> = (0..CONNECTION_COUNT)
         .map(|_| {
             let mut line = TcpStream::connect(&address).unwrap();
             line.write_all(head.as_bytes()).unwrap();
@@ -79,13 +79,13 @@ async fn many_slow_uploads_disturb_nobody_and_are_cut(pool: PgPool) {
             line
         })
         .collect();
-    service.upload("quick.txt".into(), b"quick".to_vec()).await;
+    service.upload_asset("quick.txt".into(), b"quick".to_vec()).await;
     assert_eq!(service.get("/assets").await["items"].as_array().unwrap().len(), 1);
     tokio::task::spawn_blocking(move || {
         for line in &mut slow {
-            let mut said = String::new();
-            line.read_to_string(&mut said).unwrap();
-            assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("request-timeout"), "{said}");
+            let mut response = String::new();
+            line.read_to_string(&mut response).unwrap();
+            assert!(response.starts_with("HTTP/1.1 408 ") && response.contains("request-timeout"), "{response}");
         }
     })
     .await
@@ -95,31 +95,31 @@ async fn many_slow_uploads_disturb_nobody_and_are_cut(pool: PgPool) {
 
 #[sqlx::test]
 async fn heads_and_bodies_that_are_too_large_are_refused(pool: PgPool) {
-    let house = House::open(pool.clone()).await;
+    let app = TestApp::open(pool.clone()).await;
     let long = "x".repeat(33 << 10);
-    assert_eq!(house.get_with("/assets", "x-long", &long).await.is(431)["code"], "head-too-large");
-    assert_eq!(house.get(format!("/assets?name={long}")).await.is(431)["code"], "head-too-large");
+    assert_eq!(app.get_with_header("/assets", "x-long", &long).await.expect_status(431)["code"], "head-too-large");
+    assert_eq!(app.get(format!("/assets?name={long}")).await.expect_status(431)["code"], "head-too-large");
     let body = json!({ "urlModifier": "x".repeat(1 << 20) });
-    assert_eq!(house.put("/image-presets/large", body).await.is(413)["code"], "body-too-large");
-    // An order's body grows with the items that it may have.
+    assert_eq!(app.put("/image-presets/large", body).await.expect_status(413)["code"], "body-too-large");
+    // The limit of an export request's body grows with the number of items that it may have.
     let handles = |count: usize| json!({ "fmt": "orig", "assetHandleArray": vec!["00000000-0000-7000-8000-000000000001"; count] });
-    let large = house.post("/export-jobs", handles(30_000)).await.is(413);
+    let large = app.post("/export-jobs", handles(30_000)).await.expect_status(413);
     assert!(large["detail"].as_str().unwrap().contains("1048576"), "{large}");
-    let house = House::with(pool, |settings| settings.max_items = 30_000).await;
-    assert_eq!(house.post("/export-jobs", handles(30_000)).await.is(422)["code"], "validation-failed");
-    let limits = house.get("/info").await.is(200)["limits"].clone();
+    let app = TestApp::with_settings(pool, |settings| settings.max_items = 30_000).await;
+    assert_eq!(app.post("/export-jobs", handles(30_000)).await.expect_status(422)["code"], "validation-failed");
+    let limits = app.get("/info").await.expect_status(200)["limits"].clone();
     assert_eq!((&limits["orderBytes"], &limits["headBytes"]), (&json!(30_000 * 48 + (64 << 10)), &json!(32 << 10)));
 }
 
 #[sqlx::test]
 async fn pages_of_allowed_sites_may_use_the_service(pool: PgPool) {
     let ours = "https://app.example";
-    let house = House::with(pool, |settings| settings.cors_origins = vec![ours.into()]).await;
+    let app = TestApp::with_settings(pool, |settings| settings.cors_origins = vec![ours.into()]).await;
     let ask = |origin: &'static str| {
         let request =
             TestRequest::default().method(Method::OPTIONS).uri("/export-jobs").insert_header(("origin", origin));
         let request = request.insert_header(("access-control-request-method", "POST"));
-        house.send(
+        app.send(
             request.insert_header(("access-control-request-headers", "authorization,content-type,idempotency-key")),
         )
     };
@@ -131,29 +131,32 @@ async fn pages_of_allowed_sites_may_use_the_service(pool: PgPool) {
     assert_eq!(ask("https://evil.example").await.header("access-control-allow-origin"), "");
 
     let write =
-        |origin| house.send(TestRequest::delete().uri("/image-presets/nothing").insert_header(("origin", origin)));
+        |origin| app.send(TestRequest::delete().uri("/image-presets/nothing").insert_header(("origin", origin)));
     let written = write(ours).await;
     assert_eq!(written.header("access-control-allow-origin"), ours);
     assert!(written.header("access-control-expose-headers").contains("x-request-id"));
-    assert_eq!(written.is(404)["code"], "not-found");
+    assert_eq!(written.expect_status(404)["code"], "not-found");
     let foreign = write("https://evil.example").await;
     assert_eq!(foreign.header("access-control-allow-origin"), "");
-    assert_eq!(foreign.is(403)["code"], "foreign-origin");
-    assert!(foreign_free(&house).await, "without a list there is no CORS");
+    assert_eq!(foreign.expect_status(403)["code"], "foreign-origin");
+    assert!(has_no_cors_header(&app).await, "CORS is off without a list of origins");
 }
 
-async fn foreign_free(house: &House) -> bool {
-    let bare = House::open(house.state.system.clone()).await;
-    bare.get_with("/assets", "origin", "https://app.example").await.header("access-control-allow-origin").is_empty()
+async fn has_no_cors_header(app: &TestApp) -> bool {
+    let bare = TestApp::open(app.state.system.clone()).await;
+    bare.get_with_header("/assets", "origin", "https://app.example")
+        .await
+        .header("access-control-allow-origin")
+        .is_empty()
 }
 
 #[sqlx::test]
-async fn only_callers_who_came_by_tls_through_a_trusted_proxy_are_told_to_come_back_so(pool: PgPool) {
-    let house = House::with(pool, |settings| settings.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()]).await;
+async fn hsts_is_sent_only_to_tls_requests_through_a_trusted_proxy(pool: PgPool) {
+    let app =
+        TestApp::with_settings(pool, |settings| settings.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()]).await;
     let from = |address: &'static str, proto: &'static str| {
         let request = TestRequest::get().uri("/info").peer_addr(address.parse().unwrap());
-        house
-            .send(request.insert_header(("x-forwarded-for", "203.0.113.9")).insert_header(("x-forwarded-proto", proto)))
+        app.send(request.insert_header(("x-forwarded-for", "203.0.113.9")).insert_header(("x-forwarded-proto", proto)))
     };
     assert_eq!(from("10.0.0.1:4711", "https").await.header("strict-transport-security"), "max-age=31536000");
     assert_eq!(from("10.0.0.1:4711", "http").await.header("strict-transport-security"), "");
@@ -162,8 +165,9 @@ async fn only_callers_who_came_by_tls_through_a_trusted_proxy_are_told_to_come_b
 
 #[sqlx::test]
 async fn what_is_refused_before_a_handler_has_its_requests_id_too(pool: PgPool) {
-    let house = House::with(pool, |settings| settings.api_key = Some("sixteen-characters-and-more".into())).await;
-    let refused = house.get_with("/assets", "x-request-id", "abc-1").await;
+    let app =
+        TestApp::with_settings(pool, |settings| settings.api_key = Some("sixteen-characters-and-more".into())).await;
+    let refused = app.get_with_header("/assets", "x-request-id", "abc-1").await;
     assert_eq!(refused.header("x-request-id"), "abc-1");
-    assert_eq!(refused.is(401)["requestId"], "abc-1");
+    assert_eq!(refused.expect_status(401)["requestId"], "abc-1");
 }

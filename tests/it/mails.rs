@@ -1,97 +1,100 @@
-//! Mails from the end of a job to the mail server, and what becomes of them when that has its moods.
+//! Mails from the end of a job to the mail server, with retries when the server is down or refuses.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::exportjob::{jpg, ordered, shown, work};
-use crate::house::House;
-use crate::notify::{CUT, Sink, sink, take_apart};
+use crate::support::export_jobs::{create_job, drain_work, fetch_job};
+use crate::support::images::draw_jpeg;
+use crate::support::mail::{CONNECTION_CUT, FakeMailServer, parse_mail, start_mail_server};
+use crate::support::test_app::TestApp;
 
-/// A finished job of which one is told, with the mail server that answers so.
-async fn told(pool: PgPool, answers: &'static [&'static str]) -> (House, Sink, String) {
-    let sink = sink(answers).await;
-    let house = House::with(pool, |settings| settings.smtp_url = Some(sink.url.clone())).await;
-    let asset = house.asset("a.jpg", &jpg(1)).await;
-    let order =
+/// A finished job with one recipient, and the mail server, which gives these replies.
+async fn run_job_with_mail(pool: PgPool, answers: &'static [&'static str]) -> (TestApp, FakeMailServer, String) {
+    let server = start_mail_server(answers).await;
+    let app = TestApp::with_settings(pool, |settings| settings.smtp_url = Some(server.url.clone())).await;
+    let asset = app.upload_asset("a.jpg", &draw_jpeg(1)).await;
+    let request =
         json!({"assetHandleArray": [asset], "fmt": "orig", "emailSetting": "All", "notifyEmails": ["ann@example.org"]});
-    let job = ordered(&house, order).await;
-    work(&house).await;
-    (house, sink, job)
+    let job = create_job(&app, request).await;
+    drain_work(&app).await;
+    (app, server, job)
 }
 
-/// The `Message-ID` of each mail that the server was handed.
-fn ids(sink: &Sink) -> Vec<String> {
-    sink.mails.lock().unwrap().iter().map(|mail| take_apart(mail, "").header("Message-ID").to_owned()).collect()
+/// The `Message-ID` of each mail that the server received.
+fn list_message_ids(server: &FakeMailServer) -> Vec<String> {
+    server.mails.lock().unwrap().iter().map(|mail| parse_mail(mail, "").header("Message-ID").to_owned()).collect()
 }
 
-async fn notification(house: &House, job: &str) -> Value {
-    shown(house, job).await["notification"].clone()
+async fn fetch_notification(app: &TestApp, job: &str) -> Value {
+    fetch_job(app, job).await["notification"].clone()
 }
 
-async fn codes(house: &House, job: &str) -> Vec<String> {
-    let log = house.get(format!("/export-jobs/{job}/events")).await.is(200);
+async fn fetch_event_codes(app: &TestApp, job: &str) -> Vec<String> {
+    let log = app.get(format!("/export-jobs/{job}/events")).await.expect_status(200);
     log["items"].as_array().unwrap().iter().map(|event| event["code"].as_str().unwrap().to_owned()).collect()
 }
 
 #[sqlx::test]
 async fn a_server_that_is_busy_gets_the_mail_later(pool: PgPool) {
-    let (house, sink, job) = told(pool, &["451 come back later", "250 taken"]).await;
-    let waits = notification(&house, &job).await;
+    let (app, server, job) = run_job_with_mail(pool, &["451 come back later", "250 taken"]).await;
+    let waits = fetch_notification(&app, &job).await;
     assert_eq!(waits["state"], "waiting", "{waits}");
     assert!(waits["detail"].as_str().unwrap().contains("451"), "{waits}");
-    house.later("9 seconds").await;
-    work(&house).await;
-    assert_eq!(ids(&sink).len(), 1, "not before its time");
-    house.later("1 minute").await;
-    work(&house).await;
-    let sent = notification(&house, &job).await;
+    app.advance_time("9 seconds").await;
+    drain_work(&app).await;
+    assert_eq!(list_message_ids(&server).len(), 1, "not before the retry is due");
+    app.advance_time("1 minute").await;
+    drain_work(&app).await;
+    let sent = fetch_notification(&app, &job).await;
     assert_eq!((&sent["state"], &sent["detail"]), (&json!("sent"), &Value::Null), "{sent}");
-    let ids = ids(&sink);
+    let ids = list_message_ids(&server);
     assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
-    assert_eq!(codes(&house, &job).await.last().unwrap(), "emailSent");
-    assert_eq!(shown(&house, &job).await["outcome"], "succeeded");
+    assert_eq!(fetch_event_codes(&app, &job).await.last().unwrap(), "emailSent");
+    assert_eq!(fetch_job(&app, &job).await["outcome"], "succeeded");
 }
 
 #[sqlx::test]
 async fn a_mail_that_is_refused_for_good_is_not_sent_again(pool: PgPool) {
-    let (house, sink, job) = told(pool, &["550 no such user"]).await;
-    let failed = notification(&house, &job).await;
+    let (app, server, job) = run_job_with_mail(pool, &["550 no such user"]).await;
+    let failed = fetch_notification(&app, &job).await;
     assert_eq!(failed["state"], "failed", "{failed}");
-    house.later("1 day").await;
-    work(&house).await;
-    assert_eq!(ids(&sink).len(), 1);
-    assert_eq!(codes(&house, &job).await.last().unwrap(), "emailFailed");
-    let dutch =
-        house.get_with(format!("/export-jobs/{job}/events?code=emailFailed"), "accept-language", "nl").await.is(200);
+    app.advance_time("1 day").await;
+    drain_work(&app).await;
+    assert_eq!(list_message_ids(&server).len(), 1);
+    assert_eq!(fetch_event_codes(&app, &job).await.last().unwrap(), "emailFailed");
+    let dutch = app
+        .get_with_header(format!("/export-jobs/{job}/events?code=emailFailed"), "accept-language", "nl")
+        .await
+        .expect_status(200);
     let message = dutch["items"][0]["message"].as_str().unwrap();
     assert!(
         message.starts_with("Er is geen mail gestuurd naar ann@example.org.") && message.contains("550"),
         "{message}"
     );
-    assert_eq!(shown(&house, &job).await["outcome"], "succeeded");
+    assert_eq!(fetch_job(&app, &job).await["outcome"], "succeeded");
 }
 
 #[sqlx::test]
 async fn a_line_that_is_cut_after_the_mail_makes_one_duplicate_at_most(pool: PgPool) {
-    // The server has the mail, and we do not know it.
-    let (house, sink, job) = told(pool, &[CUT, "250 taken"]).await;
-    assert_eq!(notification(&house, &job).await["state"], "waiting");
-    house.later("1 minute").await;
-    work(&house).await;
-    assert_eq!(notification(&house, &job).await["state"], "sent");
-    house.later("1 day").await;
-    work(&house).await;
-    let ids = ids(&sink);
+    // The server has accepted the mail, but its reply was lost.
+    let (app, server, job) = run_job_with_mail(pool, &[CONNECTION_CUT, "250 taken"]).await;
+    assert_eq!(fetch_notification(&app, &job).await["state"], "waiting");
+    app.advance_time("1 minute").await;
+    drain_work(&app).await;
+    assert_eq!(fetch_notification(&app, &job).await["state"], "sent");
+    app.advance_time("1 day").await;
+    drain_work(&app).await;
+    let ids = list_message_ids(&server);
     assert_eq!(ids.len(), 2, "{ids:?}");
-    assert!(!ids[0].is_empty() && ids[0] == ids[1], "mail programs show it once: {ids:?}");
+    assert!(!ids[0].is_empty() && ids[0] == ids[1], "the same Message-ID, so mail programs show it once: {ids:?}");
 }
 
 #[sqlx::test]
 async fn mails_are_in_the_language_of_the_job(pool: PgPool) {
-    let house = House::open(pool).await;
-    let mut broken = jpg(2);
+    let app = TestApp::open(pool).await;
+    let mut broken = draw_jpeg(2);
     broken.truncate(broken.len() / 2);
-    let handles = [house.asset("goed.jpg", &jpg(1)).await, house.asset("kapot.jpg", &broken).await];
+    let handles = [app.upload_asset("goed.jpg", &draw_jpeg(1)).await, app.upload_asset("kapot.jpg", &broken).await];
     for (locale, subject, reason) in [
         (
             Some("nl_BE"),
@@ -101,16 +104,16 @@ async fn mails_are_in_the_language_of_the_job(pool: PgPool) {
         (Some("tlh"), "partly failed: 1 of 2 assets", "(truncated)"),
         (None, "partly failed: 1 of 2 assets", "(truncated)"),
     ] {
-        let mut order = json!({"assetHandleArray": handles, "fmt": "convert", "is_modifier": "wid=20", "jobName": "voorjaar",
+        let mut request = json!({"assetHandleArray": handles, "fmt": "convert", "is_modifier": "wid=20", "jobName": "voorjaar",
             "emailSetting": "All", "notifyEmails": ["ann@example.org"]});
         if let Some(locale) = locale {
-            order["locale"] = json!(locale);
+            request["locale"] = json!(locale);
         }
-        ordered(&house, order).await;
-        work(&house).await;
-        let folder = house.folder.path().join("mail");
+        create_job(&app, request).await;
+        drain_work(&app).await;
+        let folder = app.folder.path().join("mail");
         let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
-        let mail = take_apart(&std::fs::read_to_string(&file).unwrap(), "");
+        let mail = parse_mail(&std::fs::read_to_string(&file).unwrap(), "");
         assert!(mail.header("Subject").contains(subject), "{locale:?}: {}", mail.header("Subject"));
         assert!(mail.text.contains(reason) && mail.text.contains("kapot.jpg"), "{}", mail.text);
         assert!(mail.text.contains("/downloads/"), "a link that works by itself: {}", mail.text);
@@ -120,24 +123,26 @@ async fn mails_are_in_the_language_of_the_job(pool: PgPool) {
 
 #[sqlx::test]
 async fn mails_go_to_five_addresses_at_most_and_to_domains_that_are_allowed(pool: PgPool) {
-    let house =
-        House::with(pool, |settings| settings.mail_domains = vec!["example.org".into(), "*.example.net".into()]).await;
-    let asset = house.asset("a.jpg", &jpg(1)).await;
-    let order =
+    let app = TestApp::with_settings(pool, |settings| {
+        settings.mail_domains = vec!["example.org".into(), "*.example.net".into()]
+    })
+    .await;
+    let asset = app.upload_asset("a.jpg", &draw_jpeg(1)).await;
+    let request =
         |to: Value| json!({"assetHandleArray": [asset], "fmt": "orig", "emailSetting": "All", "notifyEmails": to});
     let good = json!(["ann@example.org", "Bob <bob@EXAMPLE.org>", "eve@a.example.net"]);
-    house.post("/export-jobs", order(good)).await.is(202);
+    app.post("/export-jobs", request(good)).await.expect_status(202);
     for path in ["/export-jobs", "/export-jobs/validate"] {
         let to = json!(["ann@example.org", "eve@example.net", "eve@notexample.org", "nobody", "a@b.example.org"]);
-        let refused = house.post(path, order(to)).await.is(422);
-        let said: Vec<(&str, &str)> = refused["errors"]
+        let refused = app.post(path, request(to)).await.expect_status(422);
+        let errors: Vec<(&str, &str)> = refused["errors"]
             .as_array()
             .unwrap()
             .iter()
             .map(|error| (error["pointer"].as_str().unwrap(), error["code"].as_str().unwrap()))
             .collect();
         assert_eq!(
-            said,
+            errors,
             [
                 ("/notifyEmails/1", "value-forbidden"),
                 ("/notifyEmails/2", "value-forbidden"),
@@ -149,9 +154,10 @@ async fn mails_go_to_five_addresses_at_most_and_to_domains_that_are_allowed(pool
         assert!(detail.contains("example.net") && detail.contains("*.example.net"), "{detail}");
     }
     let six: Vec<String> = (0..6).map(|number| format!("ann{number}@example.org")).collect();
-    let refused = house.post("/export-jobs", order(json!(six))).await.is(422);
+    let refused = app.post("/export-jobs", request(json!(six))).await.expect_status(422);
     assert_eq!(refused["errors"][0]["pointer"], "/notifyEmails", "{refused}");
-    // Nobody gets a header of their own through an address.
-    let refused = house.post("/export-jobs", order(json!(["a@example.org\r\nBcc: eve@example.com"]))).await.is(422);
+    // No header can be injected through an address.
+    let refused =
+        app.post("/export-jobs", request(json!(["a@example.org\r\nBcc: eve@example.com"]))).await.expect_status(422);
     assert_eq!(refused["errors"][0]["code"], "invalid-value", "{refused}");
 }

@@ -1,62 +1,62 @@
-//! The house through its front doors.
+//! The service through its public interfaces: HTTP, the command line, and the crates' public functions.
+//!
+//! Each file tests one subject. Test data, fake servers and other helpers are in `tests/support/`.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
 
 mod access;
 mod archive;
+mod asset_content;
 mod assets;
 mod audit;
 mod avif;
-mod cluster;
 mod colours;
+mod command_line;
 mod damage;
 mod deploy;
 mod documents;
-mod downloads_of_assets;
-mod engine;
+mod embedded_postgres;
+mod engine_version;
+mod event_stream;
 mod exportjob;
 mod exportjob_results;
 mod fleet;
-mod flow;
 mod formats;
-mod guest;
-mod hostile;
-mod house;
+mod hostile_input;
 mod http;
 mod idempotency;
 mod image_presets;
-mod inks;
+mod job_actions;
 mod keys;
 mod limits;
 mod links;
-mod live;
 mod log;
 mod mails;
 mod metadata;
 mod modifier_language;
+mod named_assets;
 mod notify;
 mod object_store;
-mod objects;
 mod openapi;
 mod operations;
-mod orders;
-mod processes;
+mod process_lifecycle;
 mod queue;
-mod receiver;
 mod render;
 mod render_command;
 mod render_damage;
 mod render_paths;
+mod render_processes;
 mod render_tiff;
 mod renditions;
 mod retention;
-mod s3;
+mod row_level_security;
 mod schedule_rights;
 mod schedules;
-mod service;
 mod storage;
+mod streamed_encoding;
 mod system;
 mod tus;
 mod tus_writers;
-mod walls;
 mod webhooks;
-mod witness;

@@ -1,25 +1,26 @@
-//! The language at the front desk: what there is, what a text means, and the page that lists it.
+//! The modifier language through the API: the list of commands, the check of a modifier, and docs/MODIFIERS.md.
 
 use std::fmt::Write;
 use std::path::Path;
 
-use offprint::language::{Support, commands};
+use offprint_modifiers::Support;
+use offprint_modifiers::list_commands;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::house::House;
-use crate::render::file_of;
+use crate::support::images::encode_image;
+use crate::support::test_app::TestApp;
 
-fn png(width: u32, height: u32) -> Vec<u8> {
-    file_of(image::RgbImage::new(width, height), image::ImageFormat::Png)
+fn encode_blank_png(width: u32, height: u32) -> Vec<u8> {
+    encode_image(image::RgbImage::new(width, height), image::ImageFormat::Png)
 }
 
 #[sqlx::test]
 async fn every_documented_command_is_listed(pool: PgPool) {
-    let house = House::open(pool).await;
-    let answer = house.get("/modifier-commands").await.is(200);
+    let app = TestApp::open(pool).await;
+    let answer = app.get("/modifier-commands").await.expect_status(200);
     let listed = answer["commands"].as_array().unwrap();
-    assert_eq!(listed.len(), commands().count());
+    assert_eq!(listed.len(), list_commands().count());
     let find = |name: &str| listed.iter().find(|command| command["name"] == name).unwrap();
     assert_eq!((&find("wid")["support"], &find("cache")["support"]), (&json!("now"), &json!("ignored")));
     assert_eq!(find("text")["support"], "notYet");
@@ -27,15 +28,19 @@ async fn every_documented_command_is_listed(pool: PgPool) {
 
 #[sqlx::test]
 async fn a_check_says_what_a_modifier_means_or_all_that_is_wrong(pool: PgPool) {
-    let house = House::open(pool).await;
-    house.put("/image-presets/test", json!({"urlModifier": "wid=640&fmt=tif,,lzw"})).await.is(201);
-    let fine =
-        house.post("/modifier-check", json!({"is_modifier": "&fmt=png&cache=on", "macro": "$test$"})).await.is(200);
+    let app = TestApp::open(pool).await;
+    app.put("/image-presets/test", json!({"urlModifier": "wid=640&fmt=tif,,lzw"})).await.expect_status(201);
+    let fine = app
+        .post("/modifier-check", json!({"is_modifier": "&fmt=png&cache=on", "macro": "$test$"}))
+        .await
+        .expect_status(200);
     assert_eq!((&fine["extension"], &fine["mime"]), (&json!(".tiff"), &json!("image/tiff")));
     assert_eq!(fine["effectiveModifier"], "fmt=png&cache=on&wid=640&fmt=tif,,lzw");
     assert_eq!(fine["warnings"][0]["code"], "ignored-command");
-    let wrong =
-        house.post("/modifier-check", json!({"is_modifier": "wid=0&hei=x&widd=3", "macro": "$nope$"})).await.is(422);
+    let wrong = app
+        .post("/modifier-check", json!({"is_modifier": "wid=0&hei=x&widd=3", "macro": "$nope$"}))
+        .await
+        .expect_status(422);
     let codes: Vec<&str> =
         wrong["errors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect();
     assert_eq!(codes.len(), 4, "{wrong}");
@@ -45,22 +50,22 @@ async fn a_check_says_what_a_modifier_means_or_all_that_is_wrong(pool: PgPool) {
 }
 
 #[sqlx::test]
-async fn every_command_is_tried_at_the_front_desk(pool: PgPool) {
-    let house = House::open(pool).await;
-    house.upload_to("shoes", &[("red.png", &png(9, 9))]).await.is(201);
-    house.upload_to("masks", &[("red.png", &png(9, 9))]).await.is(201);
-    for command in commands() {
-        let answer = house.post("/modifier-check", json!({"is_modifier": command.accepts})).await;
+async fn every_command_is_checked_through_the_api(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    app.upload_to("shoes", &[("red.png", &encode_blank_png(9, 9))]).await.expect_status(201);
+    app.upload_to("masks", &[("red.png", &encode_blank_png(9, 9))]).await.expect_status(201);
+    for command in list_commands() {
+        let answer = app.post("/modifier-check", json!({"is_modifier": command.accepts})).await;
         let wanted = if command.support == Support::NotYet { 422 } else { 200 };
-        let told = answer.is(wanted);
+        let response = answer.expect_status(wanted);
         if command.support == Support::Ignored {
-            assert_eq!(told["warnings"][0]["code"], "ignored-command", "{}", command.name);
+            assert_eq!(response["warnings"][0]["code"], "ignored-command", "{}", command.name);
         }
         if command.refuses.is_empty() {
             assert_eq!(command.support, Support::Ignored, "{} refuses nothing", command.name);
             continue;
         }
-        let refused = house.post("/modifier-check", json!({"is_modifier": command.refuses})).await.is(422);
+        let refused = app.post("/modifier-check", json!({"is_modifier": command.refuses})).await.expect_status(422);
         let errors = refused["errors"].as_array().unwrap();
         let named = format!("`{}` at byte ", command.name);
         let error = errors.iter().find(|error| error["detail"].as_str().unwrap().starts_with(&named));
@@ -71,17 +76,17 @@ async fn every_command_is_tried_at_the_front_desk(pool: PgPool) {
 }
 
 #[sqlx::test]
-async fn a_check_tells_who_said_what_and_what_becomes_of_it(pool: PgPool) {
-    let house = House::open(pool).await;
-    house.put("/image-presets/test", json!({"urlModifier": "wid=64&fit=crop&qlt=75,0"})).await.is(201);
-    let asset = house.asset("shoe.red.png", &png(200, 100)).await;
+async fn a_check_lists_every_command_with_its_origin_and_effect(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    app.put("/image-presets/test", json!({"urlModifier": "wid=64&fit=crop&qlt=75,0"})).await.expect_status(201);
+    let asset = app.upload_asset("shoe.red.png", &encode_blank_png(200, 100)).await;
     let own = json!({"urlModifier": "scale=.5&$ink=ff0000", "urlPostApplyModifier": "hei=20"});
-    house.patch(format!("/assets/{asset}"), own).await.is(200);
-    let order = json!({
+    app.patch(format!("/assets/{asset}"), own).await.expect_status(200);
+    let request = json!({
         "is_modifier": "wid=1&bgc=$ink$&size=100,0&fmt=png-alpha&.note&layer=0&flip=lr", "macro": "$TEST$", "assetHandle": asset,
     });
-    let told = house.post("/modifier-check", order).await.is(200);
-    let rows: Vec<String> = told["commands"]
+    let report = app.post("/modifier-check", request).await.expect_status(200);
+    let rows: Vec<String> = report["commands"]
         .as_array()
         .unwrap()
         .iter()
@@ -100,7 +105,7 @@ async fn a_check_tells_who_said_what_and_what_becomes_of_it(pool: PgPool) {
         })
         .collect();
     let expected = [
-        "scale=.5 layer 0 urlModifier@0 ignored size beats scale.",
+        "scale=.5 layer 0 urlModifier@0 ignored size overrides scale.",
         "wid=1 view is_modifier@0 replaced -",
         "bgc=ff0000 view is_modifier@6 ignored The format keeps transparency, so no background shows.",
         "size=100,0 layer 0 is_modifier@16 holds -",
@@ -108,20 +113,22 @@ async fn a_check_tells_who_said_what_and_what_becomes_of_it(pool: PgPool) {
         "flip=lr layer 0 is_modifier@55 holds -",
         "wid=64 view macro test@0 holds -",
         "fit=crop view macro test@7 holds -",
-        "qlt=75,0 view macro test@16 ignored The format, or its compression, has no quality.",
+        "qlt=75,0 view macro test@16 ignored The format or its compression has no quality setting.",
         "hei=20 view urlPostApplyModifier@0 holds -",
     ];
     assert_eq!(rows, expected);
-    assert_eq!(told["picture"], json!({"fileName": "shoe.red.png", "width": 64, "height": 20, "failure": null}));
-    let large =
-        house.post("/modifier-check", json!({"is_modifier": "extend=99999,0,0,0", "assetHandle": asset})).await.is(200);
+    assert_eq!(report["picture"], json!({"fileName": "shoe.red.png", "width": 64, "height": 20, "failure": null}));
+    let large = app
+        .post("/modifier-check", json!({"is_modifier": "extend=99999,0,0,0", "assetHandle": asset}))
+        .await
+        .expect_status(200);
     assert_eq!(large["picture"]["failure"]["code"], "output-too-large", "{large}");
     let foreign = json!({"is_modifier": "wid=9", "assetHandle": "00000000-0000-7000-8000-00000000ffff"});
-    house.post("/modifier-check", foreign).await.is(404);
+    app.post("/modifier-check", foreign).await.expect_status(404);
 }
 
-/// `docs/MODIFIERS.md`, as the table of commands says it.
-fn page() -> String {
+/// `docs/MODIFIERS.md`, generated from the table of commands.
+fn build_modifiers_page() -> String {
     let mut page = String::from(
         "# The modifier language\n\nWritten by `UPDATE=1 script/test` from the table in `crates/modifiers/src/command/`; a test keeps it true. The \
          names and their\nmeaning are those of the Image Serving documentation; the page named last is where a command stands there.\n",
@@ -134,7 +141,7 @@ fn page() -> String {
     for (support, title) in parts {
         write!(page, "\n## {title}\n\n| command | value | default | what it does | page |\n|---|---|---|---|---|\n")
             .unwrap();
-        for command in commands().filter(|command| command.support == support) {
+        for command in list_commands().filter(|command| command.support == support) {
             let cell = |text: &str| text.replace('|', "\\|");
             let value = [command.syntax, command.range]
                 .into_iter()
@@ -153,8 +160,11 @@ fn page() -> String {
 fn the_page_of_the_language_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/MODIFIERS.md");
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, page()).unwrap();
+        std::fs::write(&path, build_modifiers_page()).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == page(), "docs/MODIFIERS.md is not what the table says; run the tests once with UPDATE=1");
+    assert!(
+        committed == build_modifiers_page(),
+        "docs/MODIFIERS.md is not what the table says; run the tests once with UPDATE=1"
+    );
 }

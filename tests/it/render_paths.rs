@@ -1,16 +1,17 @@
-//! Paths that Photoshop embeds: cuts that know them by name.
+//! Paths embedded by Photoshop: cropping to a named path, and paths in the output.
 
 use image::{GenericImageView, ImageFormat};
-use offprint::code::Code;
-use offprint::render::probe;
+use offprint_core::Code;
+use offprint_imaging::read_image_header;
 use tiff::encoder::TiffEncoder;
 use tiff::encoder::colortype::RGB8;
 use tiff::tags::Tag;
 
-use crate::render::{RED, Studio, file_of, quarters};
+use crate::support::images::{RED, draw_quarters, encode_image};
+use crate::support::render_fixture::RenderFixture;
 
-/// Image resources with a rectangle of this name, in fractions of the picture.
-fn resources(name: &str, [left, top, right, bottom]: [f64; 4]) -> Vec<u8> {
+/// Photoshop image resources with a rectangular path of this name, in fractions of the image.
+fn build_resources(name: &str, [left, top, right, bottom]: [f64; 4]) -> Vec<u8> {
     let fixed = |value: f64| ((value * f64::from(1 << 24)) as i32).to_be_bytes();
     let mut records = [&[0, 0, 0, 4][..], &[0; 22]].concat();
     for (x, y) in [(left, top), (right, top), (right, bottom), (left, bottom)] {
@@ -26,32 +27,32 @@ fn resources(name: &str, [left, top, right, bottom]: [f64; 4]) -> Vec<u8> {
     resources
 }
 
-/// The middle of a picture of 200 by 100 pixels, as Photoshop writes it into JPEGs.
-fn studio() -> Studio {
-    let jpeg = file_of(quarters(200, 100), ImageFormat::Jpeg);
-    let resources = resources("Path 1", [0.25, 0.25, 0.75, 0.75]);
+/// A JPEG of 200 x 100 px with a path around its middle, as Photoshop embeds it.
+fn create_path_fixture() -> RenderFixture {
+    let jpeg = encode_image(draw_quarters(200, 100), ImageFormat::Jpeg);
+    let resources = build_resources("Path 1", [0.25, 0.25, 0.75, 0.75]);
     let segment = [&b"Photoshop 3.0\0"[..], &resources].concat();
     let length = (segment.len() as u16 + 2).to_be_bytes();
-    Studio::with(&[&jpeg[..2], &[0xFF, 0xED], &length, &segment, &jpeg[2..]].concat())
+    RenderFixture::new(&[&jpeg[..2], &[0xFF, 0xED], &length, &segment, &jpeg[2..]].concat())
 }
 
 #[test]
-fn a_picture_is_cut_to_the_bounds_of_its_paths() {
-    let studio = studio();
-    let size = |modifier: &str| studio.picture(&format!("{modifier}&fmt=png")).dimensions();
+fn an_image_is_cut_to_the_bounds_of_its_paths() {
+    let fixture = create_path_fixture();
+    let size = |modifier: &str| fixture.render_image(&format!("{modifier}&fmt=png")).dimensions();
     assert_eq!(size("cropPathE=Path+1"), (100, 50));
     assert_eq!(size("rotate=90&cropPathE=Path 1"), (50, 100));
     assert_eq!(size("crop=0,0,100,100&cropPathE=Path 1,nobody,Path 1"), (50, 50));
     assert_eq!(size("layer=0&cropPathE=Path 1&size=50,0&extend=0,0,10,0"), (60, 25));
     assert_eq!(size("cropPathE=path 1"), (200, 100));
-    let lost = studio.file("crop=0,0,50,20&cropPathE=Path 1").unwrap_err();
+    let lost = fixture.render_file("crop=0,0,50,20&cropPathE=Path 1").unwrap_err();
     assert_eq!(lost.code, Code::InvalidModifier);
 }
 
 #[test]
-fn paths_go_where_the_picture_goes() {
-    let studio = studio();
-    let alpha = |modifier: &str, x, y| studio.picture(&format!("{modifier}&fmt=png-alpha")).get_pixel(x, y)[3];
+fn paths_go_where_the_image_goes() {
+    let fixture = create_path_fixture();
+    let alpha = |modifier: &str, x, y| fixture.render_image(&format!("{modifier}&fmt=png-alpha")).get_pixel(x, y)[3];
     let clip = "clipPathE=Path 1";
     assert_eq!((alpha(clip, 40, 50), alpha(clip, 60, 30), alpha(clip, 60, 20)), (0, 255, 0));
     let moved = "scale=0.5&extend=10,0,0,0&rotate=180&clipPathE=Path 1";
@@ -69,20 +70,20 @@ fn tiff_carries_paths_too() {
     let mut file = std::io::Cursor::new(Vec::new());
     let mut encoder = TiffEncoder::new(&mut file).unwrap();
     let mut image = encoder.new_image::<RGB8>(200, 100).unwrap();
-    image.encoder().write_tag(Tag::Unknown(34_377), &resources("outline", [0.0, 0.0, 0.25, 0.5])[..]).unwrap();
-    image.write_data(quarters(200, 100).as_raw()).unwrap();
-    let studio = Studio::with(&file.into_inner());
-    assert_eq!(probe(&studio.source()).unwrap().paths[0].name, "outline");
-    let cut = studio.picture("cropPathE=outline&fmt=png");
+    image.encoder().write_tag(Tag::Unknown(34_377), &build_resources("outline", [0.0, 0.0, 0.25, 0.5])[..]).unwrap();
+    image.write_data(draw_quarters(200, 100).as_raw()).unwrap();
+    let fixture = RenderFixture::new(&file.into_inner());
+    assert_eq!(read_image_header(&fixture.source_path()).unwrap().paths[0].name, "outline");
+    let cut = fixture.render_image("cropPathE=outline&fmt=png");
     assert_eq!((cut.dimensions(), cut.get_pixel(49, 49)), ((50, 50), RED));
 }
 
 #[test]
 fn paths_are_embedded_where_they_are_in_the_result() {
-    let studio = studio();
+    let fixture = create_path_fixture();
     let bounds = |modifier: &str| {
-        let made = Studio::with(&studio.file(modifier).unwrap().0);
-        let paths = probe(&made.source()).unwrap().paths;
+        let rendered = RenderFixture::new(&fixture.render_file(modifier).unwrap().0);
+        let paths = read_image_header(&rendered.source_path()).unwrap().paths;
         paths.into_iter().map(|path| (path.name, path.bounds.map(|side| (side * 100.0).round()))).collect::<Vec<_>>()
     };
     let named = |bounds| vec![("Path 1".to_owned(), bounds)];
@@ -93,7 +94,7 @@ fn paths_are_embedded_where_they_are_in_the_result() {
     assert_eq!(bounds("fmt=tif&pathEmbed=1&wid=100&hei=100"), named([25.0, 38.0, 75.0, 63.0]));
     assert_eq!(bounds("fmt=tif"), []);
     assert_eq!(bounds("fmt=png&pathEmbed=1"), []);
-    let eps = String::from_utf8_lossy(&studio.file("fmt=eps&pathEmbed=1").unwrap().0).into_owned();
+    let eps = String::from_utf8_lossy(&fixture.render_file("fmt=eps&pathEmbed=1").unwrap().0).into_owned();
     let comment = eps.split("%BeginPhotoshop: ").nth(1).unwrap().split("%EndPhotoshop").next().unwrap();
     let (length, lines) = comment.split_once('\n').unwrap();
     let digits: String = lines.lines().flat_map(|line| line.trim_start_matches("% ").chars()).collect();

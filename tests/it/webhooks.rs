@@ -1,4 +1,4 @@
-//! Webhooks: what is sent and how it is signed, where they never go, when they are sent again.
+//! Webhooks: payload and signature, addresses that are never called, retries and replays.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,54 +8,57 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use offprint::db::{webhook, webhook_secret};
-use offprint::export::Callbacks;
-use offprint::notify::webhook::{Courier, Message, PATIENCE};
+use offprint::jobs::CallbackPolicy;
+use offprint::notify::webhook::{WEBHOOK_TIMEOUT, WebhookMessage, WebhookSender};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::guest::{Guest, guarded};
-use crate::house::House;
-use crate::receiver::Says::{Elsewhere, NoEnd, Nothing, Status};
-use crate::receiver::{Book, Receiver, Seen};
+use crate::support::export_jobs::drain_work;
+use crate::support::images::draw_image;
+use crate::support::test_app::TestApp;
+use crate::support::test_user::{TestUser, open_guarded_app};
+use crate::support::webhook_receiver::ReceiverReply::{EndlessBody, NoReply, Redirect, Status};
+use crate::support::webhook_receiver::{FakeResolver, ReceivedWebhook, WebhookReceiver};
 
-/// Only the receivers of these tests, which are on this machine, without TLS.
-fn loopback() -> Callbacks {
-    Callbacks { http: true, networks: vec!["127.0.0.0/8".parse().unwrap()] }
+/// Allows the receivers of these tests, which are on this machine, without TLS.
+fn allow_loopback() -> CallbackPolicy {
+    CallbackPolicy { allow_http: true, allowed_networks: vec!["127.0.0.0/8".parse().unwrap()] }
 }
 
-async fn house(pool: PgPool) -> House {
-    with(House::open(pool).await, loopback(), Book::of(&[&["127.0.0.1"]]), PATIENCE)
+async fn open_app(pool: PgPool) -> TestApp {
+    replace_sender(TestApp::open(pool).await, allow_loopback(), FakeResolver::new(&[&["127.0.0.1"]]), WEBHOOK_TIMEOUT)
 }
 
-fn with(mut house: House, callbacks: Callbacks, book: Arc<Book>, patience: Duration) -> House {
-    house.state.courier = Arc::new(Courier::with(callbacks, book, patience));
-    house
+fn replace_sender(
+    mut app: TestApp,
+    callbacks: CallbackPolicy,
+    resolver: Arc<FakeResolver>,
+    timeout: Duration,
+) -> TestApp {
+    app.state.webhook_sender = Arc::new(WebhookSender::with_lookup(callbacks, resolver, timeout));
+    app
 }
 
-/// Orders a job that ends well, and gives its address.
-async fn order(house: &House, url: &str) -> String {
-    let asset = house.asset("a.txt", b"bytes").await;
-    let order = json!({"assetHandleArray": [asset], "fmt": "orig", "jobName": "spring", "callbackUrl": url});
-    house.post("/export-jobs", order).await.is(202)["links"]["self"].as_str().unwrap().to_owned()
+/// Creates a job that will succeed; its path.
+async fn create_job_with_callback(app: &TestApp, url: &str) -> String {
+    let asset = app.upload_asset("a.txt", b"bytes").await;
+    let request = json!({"assetHandleArray": [asset], "fmt": "orig", "jobName": "spring", "callbackUrl": url});
+    app.post("/export-jobs", request).await.expect_status(202)["links"]["self"].as_str().unwrap().to_owned()
 }
 
-async fn drain(house: &House) {
-    offprint::worker::drain(&house.state).await.unwrap();
-}
-
-/// The one delivery of a job.
-async fn delivery(house: &House, job: &str) -> Value {
-    let listed = house.get(format!("{job}/deliveries")).await.is(200);
+/// The only delivery of a job.
+async fn fetch_delivery(app: &TestApp, job: &str) -> Value {
+    let listed = app.get(format!("{job}/deliveries")).await.expect_status(200);
     assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed}");
     listed["items"][0].clone()
 }
 
-fn statuses(delivery: &Value) -> Vec<Option<i64>> {
+fn list_statuses(delivery: &Value) -> Vec<Option<i64>> {
     delivery["attempts"].as_array().unwrap().iter().map(|attempt| attempt["status"].as_i64()).collect()
 }
 
-/// Verifies as the specification tells receivers to, without any code of the service.
-fn verifies(secret: &str, message: &Seen) -> bool {
+/// Verifies a signature as the Standard Webhooks specification says, without code of the service.
+fn is_signature_valid(secret: &str, message: &ReceivedWebhook) -> bool {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
     let signed = format!("{}.{}.{}", message.headers["webhook-id"], message.headers["webhook-timestamp"], message.body);
     message.headers["webhook-signature"].split(' ').any(|signature| {
@@ -64,18 +67,22 @@ fn verifies(secret: &str, message: &Seen) -> bool {
     })
 }
 
-async fn secret(house: &House) -> String {
-    house.get("/webhook-secret").await.is(200)["secret"].as_str().unwrap().to_owned()
+async fn fetch_secret(app: &TestApp) -> String {
+    app.get("/webhook-secret").await.expect_status(200)["secret"].as_str().unwrap().to_owned()
 }
 
 #[sqlx::test]
 async fn a_webhook_tells_what_the_job_tells_and_is_signed(pool: PgPool) {
-    let house = house(pool).await;
-    let receiver = Receiver::open(&[Status(204)]).await;
-    let job = order(&house, &receiver.url()).await;
-    assert_eq!(house.get(format!("{job}/deliveries")).await.is(200)["items"], json!([]), "nothing has ended yet");
-    drain(&house).await;
-    let [message] = &receiver.seen()[..] else { panic!("one message") };
+    let app = open_app(pool).await;
+    let receiver = WebhookReceiver::open(&[Status(204)]).await;
+    let job = create_job_with_callback(&app, &receiver.url()).await;
+    assert_eq!(
+        app.get(format!("{job}/deliveries")).await.expect_status(200)["items"],
+        json!([]),
+        "no job has ended yet"
+    );
+    drain_work(&app).await;
+    let [message] = &receiver.messages()[..] else { panic!("one message") };
     assert_eq!(message.headers["content-type"], "application/json");
     assert!(message.headers["user-agent"].starts_with("Offprint/"));
     let sent = message.headers["webhook-timestamp"].parse::<i64>().unwrap();
@@ -83,111 +90,111 @@ async fn a_webhook_tells_what_the_job_tells_and_is_signed(pool: PgPool) {
     let body: Value = serde_json::from_str(&message.body).unwrap();
     assert_eq!(body["type"], "export_job.finished");
     assert!(chrono::DateTime::parse_from_rfc3339(body["timestamp"].as_str().unwrap()).is_ok());
-    let shown = house.get(&job).await.is(200);
+    let shown = app.get(&job).await.expect_status(200);
     assert_eq!((&shown["callbackUrl"], &shown["files"]), (&json!(receiver.url()), &json!(1)));
-    let told = body["data"].as_object().unwrap();
+    let data = body["data"].as_object().unwrap();
     for name in ["jobHandle", "jobName", "run", "state", "outcome", "counts", "files", "bytes", "links"] {
-        assert_eq!(told[name], shown[name], "{name}");
+        assert_eq!(data[name], shown[name], "{name}");
     }
-    assert_eq!(told.len(), 9);
-    let secret = secret(&house).await;
-    assert!(verifies(&secret, message));
-    let other = Seen { body: message.body.replace("spring", "autumn"), ..message.clone() };
-    assert!(!verifies(&secret, &other), "another body");
-    let delivery = delivery(&house, &job).await;
+    assert_eq!(data.len(), 9);
+    let secret = fetch_secret(&app).await;
+    assert!(is_signature_valid(&secret, message));
+    let tampered = ReceivedWebhook { body: message.body.replace("spring", "autumn"), ..message.clone() };
+    assert!(!is_signature_valid(&secret, &tampered), "another body");
+    let delivery = fetch_delivery(&app, &job).await;
     assert_eq!(delivery["deliveryHandle"], message.headers["webhook-id"].as_str());
     assert_eq!((&delivery["state"], &delivery["nextAttemptAt"]), (&json!("delivered"), &Value::Null));
     let attempt = &delivery["attempts"][0];
     assert_eq!((&attempt["attempt"], &attempt["status"], &attempt["error"]), (&json!(1), &json!(204), &Value::Null));
     assert!(attempt["latencyMs"].as_i64().unwrap() < 10_000);
-    house.check().await;
+    app.assert_consistent().await;
 }
 
 #[sqlx::test]
-async fn failed_and_stopped_jobs_and_every_run_are_told(pool: PgPool) {
-    let house = house(pool).await;
-    let receiver = Receiver::open(&[Status(200)]).await;
-    let asset = house.asset("a.txt", b"bytes").await;
-    let whole = crate::exportjob::picture(image::ImageFormat::Png, 60, 60, 1);
-    let cut = house.asset("cut.png", &whole[..whole.len() / 2]).await;
+async fn failed_and_stopped_jobs_and_every_run_are_reported(pool: PgPool) {
+    let app = open_app(pool).await;
+    let receiver = WebhookReceiver::open(&[Status(200)]).await;
+    let asset = app.upload_asset("a.txt", b"bytes").await;
+    let whole = draw_image(image::ImageFormat::Png, 60, 60, 1);
+    let cut = app.upload_asset("cut.png", &whole[..whole.len() / 2]).await;
     let failing =
         json!({"assetHandleArray": [cut], "fmt": "convert", "is_modifier": "wid=9", "callbackUrl": receiver.url()});
-    let failing = house.post("/export-jobs", failing).await.is(202);
-    drain(&house).await;
+    let failing = app.post("/export-jobs", failing).await.expect_status(202);
+    drain_work(&app).await;
     let job = failing["links"]["self"].as_str().unwrap();
-    house.post(format!("{job}/retry"), Value::Null).await.is(200);
-    drain(&house).await;
+    app.post(format!("{job}/retry"), Value::Null).await.expect_status(200);
+    drain_work(&app).await;
     let later = json!({"assetHandleArray": [asset], "fmt": "orig", "execTime": "2099-01-01T00:00:00Z", "callbackUrl": receiver.url()});
-    let later = house.post("/export-jobs", later).await.is(202);
-    house.post(format!("{}/stop", later["links"]["self"].as_str().unwrap()), Value::Null).await.is(200);
-    drain(&house).await;
-    let told = |message: &Seen| {
+    let later = app.post("/export-jobs", later).await.expect_status(202);
+    app.post(format!("{}/stop", later["links"]["self"].as_str().unwrap()), Value::Null).await.expect_status(200);
+    drain_work(&app).await;
+    let summarize = |message: &ReceivedWebhook| {
         let body: Value = serde_json::from_str(&message.body).unwrap();
         (body["type"].clone(), body["data"]["outcome"].clone(), body["data"]["run"].clone())
     };
-    let told: Vec<_> = receiver.seen().iter().map(told).collect();
-    let one = |kind: &str, outcome: &str, run: i32| (json!(kind), json!(outcome), json!(run));
+    let deliveries: Vec<_> = receiver.messages().iter().map(summarize).collect();
+    let expected = |kind: &str, outcome: &str, run: i32| (json!(kind), json!(outcome), json!(run));
     assert_eq!(
-        told,
+        deliveries,
         [
-            one("export_job.failed", "failed", 1),
-            one("export_job.failed", "failed", 2),
-            one("export_job.stopped", "stopped", 1)
+            expected("export_job.failed", "failed", 1),
+            expected("export_job.failed", "failed", 2),
+            expected("export_job.stopped", "stopped", 1)
         ]
     );
-    let first = house.get(format!("{job}/deliveries?limit=1")).await.is(200);
+    let first = app.get(format!("{job}/deliveries?limit=1")).await.expect_status(200);
     let next = format!("{job}/deliveries?limit=1&cursor={}", first["nextCursor"].as_str().unwrap());
-    let second = house.get(next).await.is(200);
+    let second = app.get(next).await.expect_status(200);
     assert_eq!((&first["items"][0]["run"], &second["items"][0]["run"]), (&json!(1), &json!(2)));
     assert_eq!(second["nextCursor"], Value::Null);
 }
 
 #[sqlx::test]
 async fn a_secret_that_was_replaced_signs_for_a_day_more(pool: PgPool) {
-    let house = house(pool).await;
-    let receiver = Receiver::open(&[Status(200)]).await;
-    let first = secret(&house).await;
-    let answer = house.send(actix_web::test::TestRequest::post().uri("/webhook-secret/rotate")).await;
+    let app = open_app(pool).await;
+    let receiver = WebhookReceiver::open(&[Status(200)]).await;
+    let first = fetch_secret(&app).await;
+    let answer = app.send(actix_web::test::TestRequest::post().uri("/webhook-secret/rotate")).await;
     assert_eq!(answer.header("cache-control"), "no-store");
-    let rotated = answer.is(200);
+    let rotated = answer.expect_status(200);
     let second = rotated["secret"].as_str().unwrap().to_owned();
     assert_ne!(first, second);
     assert_eq!(rotated["previous"]["secret"], first.as_str());
-    assert_eq!(house.get("/webhook-secret").await.is(200), rotated);
-    order(&house, &receiver.url()).await;
-    drain(&house).await;
-    house.later("25 hours").await;
-    assert_eq!(house.get("/webhook-secret").await.is(200)["previous"], Value::Null);
-    order(&house, &receiver.url()).await;
-    drain(&house).await;
-    let [during, after] = &receiver.seen()[..] else { panic!("two messages") };
-    assert!(verifies(&first, during) && verifies(&second, during));
-    assert!(!verifies(&first, after) && verifies(&second, after));
-    // Whoever lost both secrets replaces them twice.
+    assert_eq!(app.get("/webhook-secret").await.expect_status(200), rotated);
+    create_job_with_callback(&app, &receiver.url()).await;
+    drain_work(&app).await;
+    app.advance_time("25 hours").await;
+    assert_eq!(app.get("/webhook-secret").await.expect_status(200)["previous"], Value::Null);
+    create_job_with_callback(&app, &receiver.url()).await;
+    drain_work(&app).await;
+    let [during, after] = &receiver.messages()[..] else { panic!("two messages") };
+    assert!(is_signature_valid(&first, during) && is_signature_valid(&second, during));
+    assert!(!is_signature_valid(&first, after) && is_signature_valid(&second, after));
+    // After two rotations both old secrets are invalid.
     for _ in 0..2 {
-        house.post("/webhook-secret/rotate", Value::Null).await.is(200);
+        app.post("/webhook-secret/rotate", Value::Null).await.expect_status(200);
     }
-    let left = webhook_secret::valid(&house.state.system, house.state.company).await.unwrap();
+    let left = webhook_secret::ensure_webhook_secrets(&app.state.system, app.state.company).await.unwrap();
     assert_eq!(left.len(), 2);
-    assert!(left.iter().all(|secret| secret.spelled() != second && secret.spelled() != first));
+    assert!(left.iter().all(|secret| secret.to_text() != second && secret.to_text() != first));
 }
 
 #[sqlx::test]
-async fn an_order_names_a_url_that_may_be_called(pool: PgPool) {
-    let house = House::open(pool).await;
-    let asset = house.asset("a.txt", b"bytes").await;
+async fn a_request_names_a_url_that_may_be_called(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let asset = app.upload_asset("a.txt", b"bytes").await;
     let tried = async |url: &str| {
-        let order = json!({"assetHandleArray": [asset], "fmt": "orig", "callbackUrl": url});
-        house.post("/export-jobs/validate", order).await
+        let request = json!({"assetHandleArray": [asset], "fmt": "orig", "callbackUrl": url});
+        app.post("/export-jobs/validate", request).await
     };
-    for (url, said) in [
+    for (url, reason) in [
         ("", "not a URL"),
         ("hooks.example.org/export", "not a URL"),
         ("https://", "not a URL"),
         ("http://hooks.example.org/", "by https only"),
-        ("ftp://hooks.example.org/", "`ftp` cannot be called"),
-        ("file:///etc/passwd", "`file` cannot be called"),
-        ("https://ann:secret@hooks.example.org/", "a name or password"),
+        ("ftp://hooks.example.org/", "`ftp` URLs are not supported"),
+        ("file:///etc/passwd", "`file` URLs are not supported"),
+        ("https://ann:secret@hooks.example.org/", "a user name or password"),
         ("https://127.0.0.1/", "loopback"),
         ("https://2130706433/", "loopback"),
         ("https://0x7f.1/", "loopback"),
@@ -197,21 +204,21 @@ async fn an_order_names_a_url_that_may_be_called(pool: PgPool) {
         ("https://[::ffff:10.0.0.1]/", "private"),
         ("https://169.254.169.254/latest/meta-data/", "link-local"),
     ] {
-        let mistake = tried(url).await.is(422)["errors"][0].clone();
+        let mistake = tried(url).await.expect_status(422)["errors"][0].clone();
         assert_eq!((&mistake["pointer"], &mistake["code"]), (&json!("/callbackUrl"), &json!("invalid-value")), "{url}");
         let detail = mistake["detail"].as_str().unwrap();
-        assert!(detail.contains(said) && !detail.contains("secret"), "{url}: {detail}");
+        assert!(detail.contains(reason) && !detail.contains("secret"), "{url}: {detail}");
     }
     for url in ["https://hooks.example.org/export?token=1", "https://192.0.32.7:8443/", "https://[2606:2800::1]/"] {
-        tried(url).await.is(200);
+        tried(url).await.expect_status(200);
     }
 }
 
 #[test]
 fn addresses_that_are_not_public_are_never_called() {
-    let strict = Callbacks::default();
+    let strict = CallbackPolicy::default();
     for (address, why) in [
-        ("0.0.0.0", "no address"),
+        ("0.0.0.0", "not a host address"),
         ("10.1.2.3", "private"),
         ("100.64.0.1", "carrier"),
         ("100.100.100.200", "carrier"),
@@ -245,8 +252,8 @@ fn addresses_that_are_not_public_are_never_called() {
         ("2002:7f00:1::", "6to4"),
         ("5f00::1", "reserved"),
     ] {
-        let said = strict.check_address(address.parse().unwrap()).unwrap_err();
-        assert!(said.contains(why) && said.contains("OFFPRINT_WEBHOOK_NETWORKS"), "{address}: {said}");
+        let reason = strict.check_address(address.parse().unwrap()).unwrap_err();
+        assert!(reason.contains(why) && reason.contains("OFFPRINT_WEBHOOK_NETWORKS"), "{address}: {reason}");
     }
     for address in [
         "1.1.1.1",
@@ -259,8 +266,10 @@ fn addresses_that_are_not_public_are_never_called() {
     ] {
         assert_eq!(strict.check_address(address.parse().unwrap()), Ok(()), "{address}");
     }
-    let lenient =
-        Callbacks { http: false, networks: vec!["10.1.0.0/16".parse().unwrap(), "fd00::/16".parse().unwrap()] };
+    let lenient = CallbackPolicy {
+        allow_http: false,
+        allowed_networks: vec!["10.1.0.0/16".parse().unwrap(), "fd00::/16".parse().unwrap()],
+    };
     for address in ["10.1.255.1", "::ffff:10.1.0.1", "64:ff9b::10.1.0.1", "fd00::1"] {
         assert_eq!(lenient.check_address(address.parse().unwrap()), Ok(()), "{address}");
     }
@@ -271,43 +280,43 @@ fn addresses_that_are_not_public_are_never_called() {
 
 #[sqlx::test]
 async fn a_name_is_looked_up_for_the_connection_and_all_its_addresses_must_be_open(pool: PgPool) {
-    // In the book of this house 127.0.0.1 stands for what is public.
-    let book = Book::of(&[&["127.0.0.1"], &["10.0.0.1"], &["127.0.0.1", "::1"], &["127.0.0.1"]]);
-    let house = with(House::open(pool).await, loopback(), book.clone(), PATIENCE);
-    let receiver = Receiver::open(&[Status(500), Status(200)]).await;
-    let job = order(&house, &receiver.url()).await;
-    assert_eq!(book.asked.load(Ordering::SeqCst), 0, "an order asks nobody");
+    // The policy of these tests treats 127.0.0.1 as public.
+    let resolver = FakeResolver::new(&[&["127.0.0.1"], &["10.0.0.1"], &["127.0.0.1", "::1"], &["127.0.0.1"]]);
+    let app = replace_sender(TestApp::open(pool).await, allow_loopback(), resolver.clone(), WEBHOOK_TIMEOUT);
+    let receiver = WebhookReceiver::open(&[Status(500), Status(200)]).await;
+    let job = create_job_with_callback(&app, &receiver.url()).await;
+    assert_eq!(resolver.lookups.load(Ordering::SeqCst), 0, "creating a job resolves no name");
     for asked in 1..=4 {
-        drain(&house).await;
-        assert_eq!(book.asked.load(Ordering::SeqCst), asked, "once for each try");
-        house.later("1 hour").await;
+        drain_work(&app).await;
+        assert_eq!(resolver.lookups.load(Ordering::SeqCst), asked, "one lookup for each attempt");
+        app.advance_time("1 hour").await;
     }
-    let delivery = delivery(&house, &job).await;
-    assert_eq!(statuses(&delivery), [Some(500), None, None, Some(200)]);
+    let delivery = fetch_delivery(&app, &job).await;
+    assert_eq!(list_statuses(&delivery), [Some(500), None, None, Some(200)]);
     let error = |attempt: usize| delivery["attempts"][attempt]["error"].as_str().unwrap();
-    assert!(error(1).contains("10.0.0.1, which is private"), "{delivery}");
-    assert!(error(2).contains("::1, which is loopback"), "{delivery}");
+    assert!(error(1).contains("10.0.0.1: it is private"), "{delivery}");
+    assert!(error(2).contains("::1: it is loopback"), "{delivery}");
     assert_eq!(receiver.connections.load(Ordering::SeqCst), 2);
-    assert_eq!(house.get(&job).await.is(200)["outcome"], "succeeded");
+    assert_eq!(app.get(&job).await.expect_status(200)["outcome"], "succeeded");
 }
 
 #[sqlx::test]
 async fn without_settings_nothing_on_this_machine_is_called(pool: PgPool) {
-    let book = Book::of(&[&["127.0.0.1"]]);
-    let house = with(House::open(pool).await, Callbacks::default(), book, PATIENCE);
-    let receiver = Receiver::open(&[Status(200)]).await;
-    let job = order(&house, &receiver.url().replace("http:", "https:")).await;
-    // As if the settings had allowed them when they were ordered.
-    let literal = order(&house, "https://hooks.example/").await;
-    let plain = order(&house, "https://hooks.example/").await;
+    let resolver = FakeResolver::new(&[&["127.0.0.1"]]);
+    let app = replace_sender(TestApp::open(pool).await, CallbackPolicy::default(), resolver, WEBHOOK_TIMEOUT);
+    let receiver = WebhookReceiver::open(&[Status(200)]).await;
+    let job = create_job_with_callback(&app, &receiver.url().replace("http:", "https:")).await;
+    // As if the settings had allowed these URLs when the jobs were created.
+    let literal = create_job_with_callback(&app, "https://hooks.example/").await;
+    let plain = create_job_with_callback(&app, "https://hooks.example/").await;
     for (job, url) in [(&literal, format!("https://127.0.0.1:{}/", receiver.port)), (&plain, receiver.url())] {
         let sql = "update export_job set callback_url = $1 where job_id = $2::uuid";
         let id = job.rsplit('/').next().unwrap();
-        sqlx::query(sql).bind(url).bind(id).execute(&house.state.system).await.unwrap();
+        sqlx::query(sql).bind(url).bind(id).execute(&app.state.system).await.unwrap();
     }
-    drain(&house).await;
+    drain_work(&app).await;
     for (job, why) in [(&job, "loopback"), (&literal, "loopback"), (&plain, "https only")] {
-        let delivery = delivery(&house, job).await;
+        let delivery = fetch_delivery(&app, job).await;
         assert!(delivery["attempts"][0]["error"].as_str().unwrap().contains(why), "{delivery}");
     }
     assert_eq!(receiver.connections.load(Ordering::SeqCst), 0);
@@ -315,12 +324,12 @@ async fn without_settings_nothing_on_this_machine_is_called(pool: PgPool) {
 
 #[sqlx::test]
 async fn redirects_are_not_followed(pool: PgPool) {
-    let house = house(pool).await;
-    let other = Receiver::open(&[Status(200)]).await;
-    let receiver = Receiver::open(&[Elsewhere(other.url())]).await;
-    let job = order(&house, &receiver.url()).await;
-    drain(&house).await;
-    let delivery = delivery(&house, &job).await;
+    let app = open_app(pool).await;
+    let other = WebhookReceiver::open(&[Status(200)]).await;
+    let receiver = WebhookReceiver::open(&[Redirect(other.url())]).await;
+    let job = create_job_with_callback(&app, &receiver.url()).await;
+    drain_work(&app).await;
+    let delivery = fetch_delivery(&app, &job).await;
     assert_eq!((&delivery["state"], &delivery["attempts"][0]["status"]), (&json!("waiting"), &json!(307)));
     assert!(delivery["attempts"][0]["error"].as_str().unwrap().contains("Redirects are not followed"), "{delivery}");
     assert_eq!(other.connections.load(Ordering::SeqCst), 0);
@@ -328,12 +337,12 @@ async fn redirects_are_not_followed(pool: PgPool) {
 
 #[sqlx::test]
 async fn a_receiver_that_says_nothing_is_left(pool: PgPool) {
-    let book = Book::of(&[&["127.0.0.1"]]);
-    let house = with(House::open(pool).await, loopback(), book, Duration::from_millis(200));
-    let receiver = Receiver::open(&[Nothing, NoEnd]).await;
-    let job = order(&house, &receiver.url()).await;
-    drain(&house).await;
-    let silent = delivery(&house, &job).await;
+    let resolver = FakeResolver::new(&[&["127.0.0.1"]]);
+    let app = replace_sender(TestApp::open(pool).await, allow_loopback(), resolver, Duration::from_millis(200));
+    let receiver = WebhookReceiver::open(&[NoReply, EndlessBody]).await;
+    let job = create_job_with_callback(&app, &receiver.url()).await;
+    drain_work(&app).await;
+    let silent = fetch_delivery(&app, &job).await;
     assert_eq!((&silent["state"], &silent["attempts"][0]["status"]), (&json!("waiting"), &Value::Null));
     assert!(silent["attempts"][0]["error"].as_str().unwrap().contains("no answer in time"), "{silent}");
     assert!((200..5000).contains(&silent["attempts"][0]["latencyMs"].as_i64().unwrap()), "{silent}");
@@ -341,153 +350,159 @@ async fn a_receiver_that_says_nothing_is_left(pool: PgPool) {
 
 #[sqlx::test]
 async fn an_answer_without_an_end_is_cut(pool: PgPool) {
-    let house = house(pool).await;
-    let receiver = Receiver::open(&[NoEnd]).await;
-    let job = order(&house, &receiver.url()).await;
-    drain(&house).await;
-    let delivery = delivery(&house, &job).await;
+    let app = open_app(pool).await;
+    let receiver = WebhookReceiver::open(&[EndlessBody]).await;
+    let job = create_job_with_callback(&app, &receiver.url()).await;
+    drain_work(&app).await;
+    let delivery = fetch_delivery(&app, &job).await;
     assert_eq!(delivery["state"], "delivered", "the status counts: {delivery}");
-    // What the kernel holds between the two comes on top of what was read.
-    assert!(receiver.written.load(Ordering::SeqCst) < 64 << 20);
+    // The kernel's socket buffers come on top of what the service has read.
+    assert!(receiver.bytes_written.load(Ordering::SeqCst) < 64 << 20);
 }
 
 #[sqlx::test]
 async fn a_receiver_that_fails_gets_the_same_message_again(pool: PgPool) {
-    let house = house(pool).await;
-    let receiver = Receiver::open(&[Status(500), Status(200)]).await;
-    let job = order(&house, &receiver.url()).await;
-    drain(&house).await;
-    let waiting = delivery(&house, &job).await;
+    let app = open_app(pool).await;
+    let receiver = WebhookReceiver::open(&[Status(500), Status(200)]).await;
+    let job = create_job_with_callback(&app, &receiver.url()).await;
+    drain_work(&app).await;
+    let waiting = fetch_delivery(&app, &job).await;
     assert_eq!((&waiting["state"], &waiting["endedAt"]), (&json!("waiting"), &Value::Null));
     assert!(waiting["nextAttemptAt"].as_str().is_some());
-    drain(&house).await;
-    assert_eq!(receiver.seen().len(), 1, "not before its time");
-    house.later("15 seconds").await;
-    drain(&house).await;
-    assert_eq!(statuses(&delivery(&house, &job).await), [Some(500), Some(200)]);
-    let [first, second] = &receiver.seen()[..] else { panic!("two messages") };
+    drain_work(&app).await;
+    assert_eq!(receiver.messages().len(), 1, "not before the retry is due");
+    app.advance_time("15 seconds").await;
+    drain_work(&app).await;
+    assert_eq!(list_statuses(&fetch_delivery(&app, &job).await), [Some(500), Some(200)]);
+    let [first, second] = &receiver.messages()[..] else { panic!("two messages") };
     assert_eq!((&first.headers["webhook-id"], &first.body), (&second.headers["webhook-id"], &second.body));
-    assert!(verifies(&secret(&house).await, second));
-    assert_eq!(house.get(&job).await.is(200)["outcome"], "succeeded");
+    assert!(is_signature_valid(&fetch_secret(&app).await, second));
+    assert_eq!(app.get(&job).await.expect_status(200)["outcome"], "succeeded");
 }
 
 #[sqlx::test]
 async fn a_receiver_that_is_gone_gets_nothing_more(pool: PgPool) {
-    let house = house(pool).await;
-    let receiver = Receiver::open(&[Status(410)]).await;
-    let job = order(&house, &receiver.url()).await;
+    let app = open_app(pool).await;
+    let receiver = WebhookReceiver::open(&[Status(410)]).await;
+    let job = create_job_with_callback(&app, &receiver.url()).await;
     for _ in 0..3 {
-        drain(&house).await;
-        house.later("4 hours").await;
+        drain_work(&app).await;
+        app.advance_time("4 hours").await;
     }
-    let delivery = delivery(&house, &job).await;
-    assert_eq!((&delivery["state"], statuses(&delivery)), (&json!("failed"), vec![Some(410)]));
-    assert_eq!(receiver.seen().len(), 1);
+    let delivery = fetch_delivery(&app, &job).await;
+    assert_eq!((&delivery["state"], list_statuses(&delivery)), (&json!("failed"), vec![Some(410)]));
+    assert_eq!(receiver.messages().len(), 1);
 }
 
 #[sqlx::test]
 async fn after_a_day_a_message_is_given_up_and_can_be_replayed(pool: PgPool) {
-    let house = house(pool).await;
-    let receiver = Receiver::open(&[Status(503), Status(503), Status(503), Status(200)]).await;
-    let job = order(&house, &receiver.url()).await;
-    drain(&house).await;
-    house.later("12 hours").await;
-    drain(&house).await;
-    assert_eq!(delivery(&house, &job).await["state"], "waiting");
-    house.later("12 hours").await;
-    drain(&house).await;
-    let given_up = delivery(&house, &job).await;
+    let app = open_app(pool).await;
+    let receiver = WebhookReceiver::open(&[Status(503), Status(503), Status(503), Status(200)]).await;
+    let job = create_job_with_callback(&app, &receiver.url()).await;
+    drain_work(&app).await;
+    app.advance_time("12 hours").await;
+    drain_work(&app).await;
+    assert_eq!(fetch_delivery(&app, &job).await["state"], "waiting");
+    app.advance_time("12 hours").await;
+    drain_work(&app).await;
+    let given_up = fetch_delivery(&app, &job).await;
     assert_eq!((&given_up["state"], &given_up["nextAttemptAt"]), (&json!("failed"), &Value::Null));
-    house.later("12 hours").await;
-    drain(&house).await;
-    assert_eq!(receiver.seen().len(), 3);
+    app.advance_time("12 hours").await;
+    drain_work(&app).await;
+    assert_eq!(receiver.messages().len(), 3);
 
     let handle = given_up["deliveryHandle"].as_str().unwrap();
     let replay = format!("{job}/deliveries/{handle}/replay");
-    house.post(&replay, Value::Null).await.is(202);
-    drain(&house).await;
-    let replayed = delivery(&house, &job).await;
+    app.post(&replay, Value::Null).await.expect_status(202);
+    drain_work(&app).await;
+    let replayed = fetch_delivery(&app, &job).await;
     assert_eq!((&replayed["state"], replayed["attempts"].as_array().unwrap().len()), (&json!("delivered"), 4));
-    // What was delivered can be sent again, too.
-    house.post(&replay, Value::Null).await.is(202);
-    drain(&house).await;
-    let seen = receiver.seen();
-    assert_eq!(seen.len(), 5);
-    assert!(seen.iter().all(|message| message.headers["webhook-id"] == handle && message.body == seen[0].body));
+    // A delivered message can be replayed too.
+    app.post(&replay, Value::Null).await.expect_status(202);
+    drain_work(&app).await;
+    let messages = receiver.messages();
+    assert_eq!(messages.len(), 5);
+    assert!(messages.iter().all(|message| message.headers["webhook-id"] == handle && message.body == messages[0].body));
     let nowhere = format!("{job}/deliveries/{}/replay", uuid::Uuid::now_v7());
-    house.post(nowhere, Value::Null).await.is(404);
+    app.post(nowhere, Value::Null).await.expect_status(404);
 }
 
 #[sqlx::test]
 async fn a_worker_that_dies_after_sending_sends_the_same_again(pool: PgPool) {
-    let house = house(pool).await;
-    let receiver = Receiver::open(&[Status(200)]).await;
-    let job = order(&house, &receiver.url()).await;
-    // All but the webhook: its name is not found the first time.
-    let silent = with_nobody(&house);
-    offprint::worker::drain(&silent).await.unwrap();
-    house.later("1 minute").await;
-    let due = webhook::claim(&house.state.system, Duration::from_secs(30)).await.unwrap().unwrap();
-    let secrets = [webhook_secret::valid(&house.state.system, due.company_id).await.unwrap().remove(0).secret];
-    let message = Message { id: due.webhook_id.to_string(), url: &due.url, body: &due.body, secrets: &secrets };
-    assert_eq!(house.state.courier.send(&message).await.status, Some(200));
-    // It dies here. Its lease holds for a while: nobody else sends, and nobody replays.
-    drain(&house).await;
-    assert_eq!(receiver.seen().len(), 1);
-    let on_its_way = delivery(&house, &job).await;
+    let app = open_app(pool).await;
+    let receiver = WebhookReceiver::open(&[Status(200)]).await;
+    let job = create_job_with_callback(&app, &receiver.url()).await;
+    // Everything but the webhook is done: its host name cannot be resolved the first time.
+    let silent = build_unresolvable_state(&app);
+    offprint::worker::drain_work(&silent).await.unwrap();
+    app.advance_time("1 minute").await;
+    let due = webhook::claim_webhook(&app.state.system, Duration::from_secs(30)).await.unwrap().unwrap();
+    let secrets =
+        [webhook_secret::ensure_webhook_secrets(&app.state.system, due.company_id).await.unwrap().remove(0).secret];
+    let message = WebhookMessage { id: due.webhook_id.to_string(), url: &due.url, body: &due.body, secrets: &secrets };
+    assert_eq!(app.state.webhook_sender.send(&message).await.status, Some(200));
+    // The worker dies here. While its lease lasts, nobody else sends and nobody can replay.
+    drain_work(&app).await;
+    assert_eq!(receiver.messages().len(), 1);
+    let on_its_way = fetch_delivery(&app, &job).await;
     assert_eq!((&on_its_way["state"], &on_its_way["attempts"][1]["error"]), (&json!("sending"), &Value::Null));
     let replay = format!("{job}/deliveries/{}/replay", due.webhook_id);
-    assert_eq!(house.post(&replay, Value::Null).await.is(409)["code"], "wrong-state");
-    house.later("1 minute").await;
-    drain(&house).await;
-    let [first, second] = &receiver.seen()[..] else { panic!("two messages") };
+    assert_eq!(app.post(&replay, Value::Null).await.expect_status(409)["code"], "wrong-state");
+    app.advance_time("1 minute").await;
+    drain_work(&app).await;
+    let [first, second] = &receiver.messages()[..] else { panic!("two messages") };
     assert_eq!(first.headers["webhook-id"], second.headers["webhook-id"]);
-    let delivery = delivery(&house, &job).await;
-    assert_eq!((&delivery["state"], statuses(&delivery)), (&json!("delivered"), vec![None, None, Some(200)]));
-    assert!(delivery["attempts"][1]["error"].as_str().unwrap().contains("worker ended meanwhile"), "{delivery}");
-    // What the dead one would have said does not count any more.
-    let ended = webhook::Ended { status: Some(500), error: Some("late"), latency: Duration::ZERO };
-    let late = webhook::settle(&house.state.system, &due, webhook::Sent::Never, &ended).await.unwrap();
+    let delivery = fetch_delivery(&app, &job).await;
+    assert_eq!((&delivery["state"], list_statuses(&delivery)), (&json!("delivered"), vec![None, None, Some(200)]));
+    assert!(
+        delivery["attempts"][1]["error"].as_str().unwrap().contains("worker ended during the attempt"),
+        "{delivery}"
+    );
+    // The result of the dead worker is not recorded any more.
+    let ended = webhook::WebhookResult { status: Some(500), error: Some("late"), latency: Duration::ZERO };
+    let late = webhook::settle_webhook(&app.state.system, &due, webhook::WebhookOutcome::Failed, &ended).await.unwrap();
     assert_eq!(late, None);
 }
 
-/// The same house with a courier that knows no host.
-fn with_nobody(house: &House) -> offprint::state::State {
-    let mut state = house.state.clone();
-    state.courier = Arc::new(Courier::with(loopback(), Book::of(&[&[]]), PATIENCE));
+/// The same service with a resolver that knows no host.
+fn build_unresolvable_state(app: &TestApp) -> offprint::app::AppState {
+    let mut state = app.state.clone();
+    state.webhook_sender =
+        Arc::new(WebhookSender::with_lookup(allow_loopback(), FakeResolver::new(&[&[]]), WEBHOOK_TIMEOUT));
     state
 }
 
 #[sqlx::test]
 async fn workers_never_send_the_same_at_once(pool: PgPool) {
-    let house = house(pool).await;
-    let receiver = Receiver::open(&[Status(200)]).await;
+    let app = open_app(pool).await;
+    let receiver = WebhookReceiver::open(&[Status(200)]).await;
     for _ in 0..6 {
-        order(&house, &receiver.url()).await;
+        create_job_with_callback(&app, &receiver.url()).await;
     }
-    tokio::join!(drain(&house), drain(&house), drain(&house), drain(&house));
-    let seen = receiver.seen();
-    let mut ids: Vec<_> = seen.iter().map(|message| &message.headers["webhook-id"]).collect();
+    tokio::join!(drain_work(&app), drain_work(&app), drain_work(&app), drain_work(&app));
+    let messages = receiver.messages();
+    let mut ids: Vec<_> = messages.iter().map(|message| &message.headers["webhook-id"]).collect();
     ids.sort();
     ids.dedup();
-    assert_eq!((seen.len(), ids.len()), (6, 6));
+    assert_eq!((messages.len(), ids.len()), (6, 6));
 }
 
 #[sqlx::test]
 async fn receivers_of_one_company_that_hang_hold_up_no_other(pool: PgPool) {
-    let house = with(guarded(pool).await, loopback(), Book::of(&[&[]]), PATIENCE);
-    let (ann, eve) = (Guest::of(&house, "ours", "ann").await, Guest::of(&house, "theirs", "eve").await);
-    for guest in [&ann, &ann, &ann, &eve] {
-        let asset = guest.asset("a.txt", b"bytes").await;
-        let order = json!({"assetHandleArray": [asset], "fmt": "orig", "callbackUrl": "https://hooks.example/"});
-        guest.post("/export-jobs", order).await.is(202);
+    let app =
+        replace_sender(open_guarded_app(pool).await, allow_loopback(), FakeResolver::new(&[&[]]), WEBHOOK_TIMEOUT);
+    let (ann, eve) = (TestUser::new(&app, "ours", "ann").await, TestUser::new(&app, "theirs", "eve").await);
+    for user in [&ann, &ann, &ann, &eve] {
+        let asset = user.upload_asset("a.txt", b"bytes").await;
+        let request = json!({"assetHandleArray": [asset], "fmt": "orig", "callbackUrl": "https://hooks.example/"});
+        user.post("/export-jobs", request).await.expect_status(202);
     }
-    drain(&house).await;
-    house.later("1 hour").await;
-    let mut order = Vec::new();
-    while let Some(due) = webhook::claim(&house.state.system, Duration::from_secs(30)).await.unwrap() {
-        order.push(due.company_id);
+    drain_work(&app).await;
+    app.advance_time("1 hour").await;
+    let mut claimed = Vec::new();
+    while let Some(due) = webhook::claim_webhook(&app.state.system, Duration::from_secs(30)).await.unwrap() {
+        claimed.push(due.company_id);
     }
-    let of_eve = order.iter().position(|company| *company == eve.company).unwrap();
-    assert!(order.len() == 4 && of_eve <= 1, "{order:?}");
+    let first_of_eve = claimed.iter().position(|company| *company == eve.company).unwrap();
+    assert!(claimed.len() == 4 && first_of_eve <= 1, "{claimed:?}");
 }

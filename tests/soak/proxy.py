@@ -1,8 +1,8 @@
-"""A TCP proxy before Postgres or a store that does what networks do. Loopback only."""
+"""A TCP proxy before Postgres or a store that simulates network faults. Loopback only."""
 
 import asyncio, socket, struct, threading
 
-from postgres import free_port
+from postgres import find_free_port
 
 
 class Proxy(threading.Thread):
@@ -10,7 +10,7 @@ class Proxy(threading.Thread):
 
     def __init__(self, upstream):
         super().__init__(daemon=True)
-        self.upstream, self.port, self.mode, self.live = upstream, free_port(), ("pass",), set()
+        self.upstream, self.port, self.mode, self.live = upstream, find_free_port(), ("pass",), set()
         self.listening = threading.Event()
         self.start()
         self.listening.wait(10)

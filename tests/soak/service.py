@@ -1,15 +1,15 @@
-"""Processes of the service, and a client that keeps asking while they are killed."""
+"""Processes of the service, and a client that repeats requests while they are killed."""
 
 import http.client, json, os, random, signal, struct, subprocess, threading, time, urllib.error, urllib.request, zlib
 
-from postgres import free_port
+from postgres import find_free_port
 
 
 class Process:
-    """One `offprint serve`; started again with the same settings as often as it is killed."""
+    """One `offprint serve` process; it is started again with the same settings after each kill."""
 
     def __init__(self, binary, role, work, name, environment):
-        self.binary, self.role, self.name, self.port = binary, role, name, free_port()
+        self.binary, self.role, self.name, self.port = binary, role, name, find_free_port()
         self.log = os.path.join(work, f"{name}.log")
         self.spared_until = 0.0
         self.environment = dict(
@@ -29,8 +29,8 @@ class Process:
         self.running.wait()
 
     def freeze(self, seconds):
-        """Stands still for longer than its lease, and then goes on as if nothing had happened. Spared for a second after
-        that: it shall come to do its harm."""
+        """Stops the process for longer than its lease, and then lets it continue. It is not killed for a second after that,
+        so that it has time to do harm."""
         running = self.running
         running.send_signal(signal.SIGSTOP)
         self.spared_until = time.monotonic() + seconds + 1
@@ -42,18 +42,18 @@ class Process:
     def wait_until_ready(self):
         for _ in range(1200):
             try:
-                with urllib.request.urlopen(self.url + "/health/ready", timeout=5) as answer:
-                    if answer.status == 200:
+                with urllib.request.urlopen(self.url + "/health/ready", timeout=5) as response:
+                    if response.status == 200:
                         return
             except (OSError, http.client.HTTPException):
                 pass
             if self.running.poll() is not None:
                 self.start()
             time.sleep(0.05)
-        raise SystemExit(f"{self.name} does not become ready; {self.log} says why.")
+        raise SystemExit(f"{self.name} does not become ready. See {self.log}.")
 
     def stop(self):
-        """Asks it to end; its exit code."""
+        """Stops the process and returns its exit code."""
         self.running.send_signal(signal.SIGCONT)
         self.running.terminate()
         return self.running.wait(60)
@@ -66,41 +66,41 @@ class Refused(Exception):
 
 
 class Client:
-    """Asks until there is an answer: the process that would give it may just be dead."""
+    """Repeats requests until there is a response: the process may just have been killed."""
 
     def __init__(self, url, key=None):
         self.url, self.key = url, key
 
-    def ask(self, path, body=None, headers=(), method=None, patience=60):
-        """Status, headers and bytes; 4xx is an answer too, raised as `Refused`."""
-        until = time.monotonic() + patience
+    def request(self, path, body=None, headers=(), method=None, timeout=60):
+        """Status, headers and bytes of the response; 4xx is raised as `Refused`."""
+        deadline = time.monotonic() + timeout
         while True:
             headers = dict(headers)
             if self.key:
                 headers["Authorization"] = f"Bearer {self.key}"
             request = urllib.request.Request(self.url + path, body, headers, method=method)
             try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
-                    return answer.status, answer.headers, answer.read()
+                with urllib.request.urlopen(request, timeout=30) as response:
+                    return response.status, response.headers, response.read()
             except urllib.error.HTTPError as refused:
-                said = refused.read().decode(errors="replace")
+                text = refused.read().decode(errors="replace")
                 if refused.code < 500:
-                    raise Refused(refused.code, said) from None
+                    raise Refused(refused.code, text) from None
             except (OSError, http.client.HTTPException):
                 pass
-            if time.monotonic() > until:
-                raise SystemExit(f"{path} was not answered for {patience} s")
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{path}: no response within {timeout} s")
             time.sleep(0.05)
 
     def json(self, path, body=None, headers=()):
         data = None if body is None else json.dumps(body).encode()
         kind = {"Content-Type": "application/json"} if data else {}
-        return json.loads(self.ask(path, data, {**kind, **dict(headers)})[2])
+        return json.loads(self.request(path, data, {**kind, **dict(headers)})[2])
 
-    def order(self, job, word):
-        """Whether the order was taken; what the job's state forbids is no mistake."""
+    def send_action(self, job, action):
+        """Whether the job action was accepted; one that the job's state forbids is no error."""
         try:
-            self.ask(f"/export-jobs/{job}/{word}", b"", method="POST")
+            self.request(f"/export-jobs/{job}/{action}", b"", method="POST")
             return True
         except Refused as refused:
             if refused.status == 409:
@@ -108,20 +108,20 @@ class Client:
             raise
 
     def upload(self, folder, files):
-        """Handles of files, given as name and bytes."""
-        edge, parts = "soak-edge", [f'--soak-edge\r\nContent-Disposition: form-data; name="folder"\r\n\r\n{folder}\r\n'.encode()]
+        """Uploads files, given as name and bytes, and returns their handles."""
+        boundary, parts = "soak-edge", [f'--soak-edge\r\nContent-Disposition: form-data; name="folder"\r\n\r\n{folder}\r\n'.encode()]
         for name, data in files:
-            head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+            head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
             parts += [head.encode(), data, b"\r\n"]
-        body = b"".join(parts) + f"--{edge}--\r\n".encode()
-        kind = {"Content-Type": f"multipart/form-data; boundary={edge}"}
-        return [asset["assetHandle"] for asset in json.loads(self.ask("/assets", body, kind)[2])["assets"]]
+        body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+        kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        return [asset["assetHandle"] for asset in json.loads(self.request("/assets", body, kind)[2])["assets"]]
 
 
-def picture(width, height, seed):
-    """A PNG that no other seed gives."""
-    made = random.Random(seed)
+def create_image(width, height, seed):
+    """A PNG that is different for each seed."""
+    generator = random.Random(seed)
     chunk = lambda name, data: struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-    rows = b"".join(b"\0" + made.randbytes(3 * width) for _ in range(height))
+    rows = b"".join(b"\0" + generator.randbytes(3 * width) for _ in range(height))
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")

@@ -1,14 +1,14 @@
-"""An S3 server of somebody else's behind a proxy: moto's, which keeps everything in memory."""
+"""moto's S3 server, which keeps everything in memory, behind a proxy."""
 
 import os, subprocess, time, urllib.request
 
-from postgres import free_port
+from postgres import find_free_port
 from proxy import Proxy
 
 
 class Store:
     def __init__(self, program, work):
-        port = free_port()
+        port = find_free_port()
         log = open(os.path.join(work, "store.log"), "w")
         self.running = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log)
         bucket = urllib.request.Request(f"http://127.0.0.1:{port}/soak", b"", method="PUT")

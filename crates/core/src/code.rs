@@ -1,13 +1,14 @@
-//! The one list of codes: every problem, failure and warning that people or programs can meet has a name here.
+//! The list of codes: every problem, failure, warning and notice of the service has its code here.
 //!
-//! Codes are part of the API: they are never renamed, and `openapi/openapi.json` lists them.
+//! Codes are part of the API and are stored with items: they are never renamed, and `openapi/openapi.json` lists them.
+//! A new code for requests also needs an HTTP status in the service.
 
 use serde::{Deserialize, Serialize};
 
 /// Declares [`Code`] and the list of its values from one table.
 macro_rules! codes {
     ($($(#[$about:meta])* $name:ident,)*) => {
-        /// Names what went wrong, or what to know, in a word that never changes.
+        /// Identifies a problem, failure, warning or notice. Never renamed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Code {
@@ -22,48 +23,48 @@ macro_rules! codes {
 }
 
 codes! {
-    // Requests that cannot be understood.
+    // Requests that cannot be parsed or are not valid.
     /// The body is not JSON.
     MalformedJson,
     /// A query parameter or header has a value that cannot be used.
     InvalidParameter,
-    /// A paging cursor is not ours, or belongs to other filters.
+    /// A paging cursor was not issued by this service, or belongs to other filters.
     InvalidCursor,
-    /// The body has mistakes; `errors` lists all of them.
+    /// The body has errors; `errors` lists all of them.
     ValidationFailed,
-    /// A field that the body may not have.
+    /// The body has a field that is not defined.
     UnknownField,
-    /// A field that stands twice in one object.
+    /// A field occurs twice in one object.
     DuplicateField,
-    /// A field of the wrong JSON type.
+    /// A field has the wrong JSON type.
     WrongType,
-    /// A field that must be there is not.
+    /// A required field is missing.
     MissingParameter,
-    /// A field's value is not one of those allowed.
+    /// The value of a field is not allowed.
     InvalidValue,
-    /// Fields that exclude each other.
+    /// Fields that exclude each other are both present.
     ConflictingParameters,
     /// Part of the documented service that this version does not offer yet.
     NotSupportedYet,
     /// The upload or body is larger than the limit.
     BodyTooLarge,
-    /// The request's address and headers are larger than the limit.
+    /// The URL and headers of the request are larger than the limit.
     HeadTooLarge,
-    /// The request's body came too slowly.
+    /// The request body arrived too slowly.
     RequestTimeout,
     /// An uploaded file has no bytes.
     EmptyFile,
-    /// The request does not name a version of tus that the service speaks.
+    /// The request does not name a supported version of the tus protocol.
     ProtocolVersion,
-    /// The upload has other bytes already than the request goes on after.
+    /// `Upload-Offset` is not the number of bytes that the upload already has.
     OffsetConflict,
     /// Another request is writing to the upload.
     UploadLocked,
     /// The bytes do not have the checksum that was sent with them.
     ChecksumMismatch,
-    /// The request's media type is not the one this address takes.
+    /// This address does not accept the media type of the body.
     UnsupportedMediaType,
-    /// None of the media types that the request accepts is one of this address.
+    /// This address offers none of the media types that the request accepts.
     NotAcceptable,
     /// The address exists, but not with this method.
     MethodNotAllowed,
@@ -71,9 +72,9 @@ codes! {
     // Modifiers.
     /// A command of a modifier has a value that cannot be used.
     InvalidModifier,
-    /// A command that nobody knows.
+    /// A command that is not documented.
     UnknownCommand,
-    /// A command that has no meaning in an export, or not in this place; it was ignored.
+    /// A command that has no effect in an export, or not where it stands; it was ignored.
     IgnoredCommand,
     /// A macro that is not an image preset of the company.
     UnknownMacro,
@@ -85,147 +86,155 @@ codes! {
     AssetNotFound,
     /// The asset is a set, which cannot be exported.
     UnsupportedAssetType,
-    /// Nothing is left to export.
+    /// No item is left to export.
     NothingToExport,
-    /// More items than one job may have.
+    /// The job would have more items than allowed.
     TooManyItems,
-    /// The archive is larger than the limit; its files can be fetched one by one.
+    /// The archive would be larger than the limit; its files can be downloaded one by one.
     ArchiveTooLarge,
-    /// The company has as many unfinished jobs as it may have.
+    /// The company has reached its limit of unfinished jobs.
     QueueFull,
-    /// A cron expression that cannot be used, or that would never or too often run.
+    /// A cron expression that cannot be parsed, or that would run never or too often.
     InvalidSchedule,
-    /// The company has as many schedules as it may have.
+    /// The company has reached its limit of schedules.
     TooManySchedules,
-    /// The order does not fit the state that the job is in.
+    /// The job action is not possible in the state of the job.
     WrongState,
     /// The files are not complete yet.
     NotFinished,
-    /// The files are no longer kept.
+    /// The files were deleted after their retention time.
     ResultsExpired,
-    /// The link's time is over, or its export was deleted.
+    /// The link has expired, or its job was deleted.
     LinkExpired,
     /// The link was revoked.
     LinkRevoked,
 
     // Objects.
-    /// No such object, or not one of this company.
+    /// No such object, or it belongs to another company.
     NotFound,
-    /// The range asked for lies outside the file.
+    /// The requested range is outside the file.
     RangeNotSatisfiable,
-    /// The request body's idempotency key was used for another body.
+    /// The idempotency key was already used with a different body.
     IdempotencyConflict,
-    /// A request with the same idempotency key is still being answered.
+    /// A request with the same idempotency key is still in progress.
     IdempotencyInFlight,
 
     // Access.
-    /// The service asks for keys, and the request has none.
+    /// The service requires an API key, and the request has none.
     Unauthenticated,
-    /// What was sent is not a key, or not one of this service.
+    /// Unknown API key.
     InvalidCredentials,
-    /// The key was revoked, or its time is over.
+    /// The API key was revoked or has expired.
     KeyDisabled,
-    /// The key may not do this.
+    /// The API key lacks the capability for this operation.
     OperationForbidden,
-    /// The key may do this, but not with these values.
+    /// The API key may perform this operation, but not with these values.
     ValueForbidden,
-    /// The key may not act for somebody else.
+    /// The API key may not act for another user.
     ImpersonationForbidden,
     /// None of the company's users has this handle.
     UserNotFound,
-    /// The `Origin` of a write is not this service's.
+    /// The `Origin` of a write is not that of this service.
     ForeignOrigin,
-    /// The `Host` asked for is not this service's.
+    /// The `Host` of the request is not that of this service.
     MisdirectedRequest,
 
     // Limits of a company.
-    /// More requests than a minute may have.
+    /// More requests per minute than allowed.
     RateLimited,
-    /// The company has as many assets as it may have.
+    /// The company has reached its limit of assets.
     TooManyAssets,
-    /// The company has as many unfinished uploads as it may have.
+    /// The company has reached its limit of unfinished uploads.
     TooManyUploads,
-    /// The company's originals have as many bytes as they may have.
+    /// The originals of the company have reached their limit of bytes.
     StorageQuota,
-    /// The company has as many image presets as it may have.
+    /// The company has reached its limit of image presets.
     TooManyPresets,
-    /// The company has caused as many mails today as it may.
+    /// The company has reached its limit of mails for today.
     TooManyMails,
-    /// As many live streams are open as may be.
+    /// The limit of open event streams is reached.
     TooManyStreams,
 
     // The service itself.
-    /// The storage has no room left.
+    /// The storage is full.
     StorageFull,
-    /// The service cannot answer now; the same request may work later.
+    /// The service cannot answer at the moment; the same request may succeed later.
     Unavailable,
-    /// A mistake of ours; the log has the cause under the request's id.
+    /// Internal error; the log has the cause under the request ID.
     Internal,
 
     // Items that failed.
-    /// The picture ends before its data does.
+    /// The file ends before the image is complete.
     Truncated,
-    /// The picture's data is damaged.
+    /// The image data is damaged.
     Corrupt,
-    /// The file's type cannot be rendered.
+    /// Files of this type cannot be rendered.
     UnsupportedFormat,
-    /// A colour profile that the picture's recipe names is not there any more.
+    /// A colour profile that the recipe names is no longer installed.
     ProfileMissing,
-    /// The picture's colour space cannot be rendered yet.
+    /// The colour space of the image is not supported yet.
     UnsupportedColor,
-    /// The source picture is larger than the limits allow.
+    /// The source image is larger than the limits allow.
     SourceTooLarge,
-    /// The picture that was asked for is larger than the limits allow.
+    /// The requested image is larger than the limits allow.
     OutputTooLarge,
-    /// The picture could not be written in the format that was asked for.
+    /// The image could not be encoded in the requested format.
     EncodeFailed,
-    /// Even at its lowest quality the JPEG is larger than `jpegSize` allows.
+    /// Even at the lowest quality, the JPEG is larger than `jpegSize` allows.
     JpegSize,
-    /// Rendering stopped with a fault of ours; the picture's neighbours are not touched.
+    /// The render process crashed; other items are not affected.
     RenderCrashed,
     /// Rendering took longer than the limit.
     RenderTimeout,
-    /// Rendering took more memory than the limit.
+    /// Rendering needed more memory than the limit.
     RenderMemory,
-    /// The stored original is not there.
+    /// The original is missing in the storage.
     OriginalMissing,
-    /// The stored original is not what was uploaded.
+    /// The stored original differs from what was uploaded.
     CorruptOriginal,
-    /// Rendering this item killed its process again and again.
+    /// Rendering this item crashed its process in every attempt.
     Poison,
-    /// The item was taken by a worker that vanished, again and again.
+    /// The worker that had claimed the item disappeared in every attempt.
     Lost,
-    /// The job was stopped before this item was done.
+    /// The job was stopped before this item was finished.
     Stopped,
 
     // Warnings.
-    /// Transparency was laid on the background because the output format has none.
+    /// Transparency was replaced by the background, because the output format has none.
     AlphaFlattened,
-    /// The asset is no picture and was handed out as it was uploaded.
+    /// The asset is not an image and was exported as uploaded.
     ExportedAsOriginal,
-    /// The asset cannot be exported and was left out, as the job asked for.
+    /// The asset cannot be exported and was skipped, as the job asks for.
     SkippedUnsupported,
-    /// A handle that stood more than once was kept once.
+    /// A handle was listed more than once and used once.
     DuplicateHandle,
-    /// A mail was asked for, but nobody to send it to is known.
+    /// A mail was requested, but no recipient is known.
     NoRecipient,
-    /// `clientId` is not an IP address; it is stored as it is.
+    /// `clientId` is not an IP address; it was stored unchanged.
     ClientIdNotAnAddress,
-    /// The colour profile of the picture cannot be used; its numbers were left as they are.
+    /// The colour profile of the image cannot be used; colour values were not converted.
     ProfileIgnored,
-    /// The picture is damaged, and what of it decodes was rendered, as the job asked for.
+    /// The image is damaged and was rendered as far as it could be decoded, as the job asks for.
     CorruptSource,
-    /// The picture has no colour profile and was taken for one of sRGB, because the output is in another.
+    /// The image has no colour profile; sRGB was assumed, because the output has another profile.
     ProfileAssumed,
-    /// Metadata that was asked for does not fit into the output's format.
+    /// Requested metadata does not fit into the output format.
     MetadataDropped,
-    /// Inks were converted without a profile, by a rough rule.
+    /// CMYK was converted approximately: no profile.
     NaiveColors,
+    /// Only the first frame of an animation, or the first page of a document, was used.
+    FramesLeftOut,
+    /// The file has no end mark, or is damaged in a part that is not used; no pixel had to be guessed.
+    SourceIrregular,
+    /// The file is a camera raw; its largest embedded preview was used.
+    RawPreviewUsed,
+    /// The modifier has a parameter that is no command and has no known meaning; it was ignored.
+    UnknownParameter,
 }
 
 impl Code {
-    /// The code as it goes over the wire, in kebab-case.
-    pub fn as_str(self) -> String {
+    /// The code as it appears in the API, in kebab-case.
+    pub fn to_kebab_case(self) -> String {
         serde_json::to_value(self).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! The name of a blob.
+//! SHA-256 digests, which name blobs by their content.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,23 +6,22 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The SHA-256 of some bytes. Written as 64 hexadecimal digits, kept in Postgres as `bytea`.
+/// A SHA-256 digest. Its text form is 64 hexadecimal digits; the database stores the 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
 
 /// The text is not a SHA-256 in hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 has 64 hexadecimal digits")]
-pub struct NotADigest;
+pub struct ParseDigestError;
 
 impl Digest {
-    /// The digest of bytes in memory.
-    pub fn of(bytes: &[u8]) -> Self {
+    /// Hashes bytes in memory.
+    pub fn compute(bytes: &[u8]) -> Self {
         use sha2::Digest as _;
         Self(sha2::Sha256::digest(bytes).into())
     }
 
-    /// The 32 bytes.
     pub fn to_bytes(self) -> [u8; 32] {
         self.0
     }
@@ -35,9 +34,9 @@ impl From<[u8; 32]> for Digest {
 }
 
 impl TryFrom<&[u8]> for Digest {
-    type Error = NotADigest;
-    fn try_from(bytes: &[u8]) -> Result<Self, NotADigest> {
-        bytes.try_into().map(Self).map_err(|_| NotADigest)
+    type Error = ParseDigestError;
+    fn try_from(bytes: &[u8]) -> Result<Self, ParseDigestError> {
+        bytes.try_into().map(Self).map_err(|_| ParseDigestError)
     }
 }
 
@@ -60,10 +59,10 @@ impl fmt::Debug for Digest {
 }
 
 impl FromStr for Digest {
-    type Err = NotADigest;
-    fn from_str(said: &str) -> Result<Self, NotADigest> {
+    type Err = ParseDigestError;
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(said, &mut bytes).map_err(|_| NotADigest)?;
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseDigestError)?;
         Ok(Self(bytes))
     }
 }

@@ -1,50 +1,52 @@
-//! Names of files and folders that are safe everywhere: on every system, in every zip, on every screen.
+//! Names of files and folders that are safe on every operating system, in every zip archive and on every screen.
+//!
+//! File names are corrected, because uploads come with whatever name a camera or browser gave. Folder names are refused
+//! with a suggestion, because people choose them and later look for them.
 
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Longest name of a file or of one folder, in bytes: what common file systems take.
-const LONGEST_NAME: usize = 255;
+/// Longest name of a file or of one folder, in bytes: the limit of common file systems.
+const MAX_NAME_BYTES: usize = 255;
 /// Longest path of folders, in bytes.
-const LONGEST_FOLDER: usize = 1024;
+const MAX_FOLDER_BYTES: usize = 1024;
 
-/// A file's name: one path part, NFC, without characters or words that some system gives a meaning to.
+/// A file name: one path part in Unicode NFC, without characters or words that are special on some system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName(String);
 
-/// A path of folders as `a/b`, without outer slashes; empty for the top.
+/// A path of folders as `a/b`, without outer slashes; empty for the top folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folder(String);
 
-/// Nothing is left of the text that could be a name.
+/// No usable character is left of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it has no character that may stand in a name")]
-pub struct NotAName;
+#[error("the name has no usable characters")]
+pub struct InvalidNameError;
 
 impl FileName {
-    /// The safe name that is nearest to what a client calls its file. Browsers send names, some programs paths: the
-    /// last part counts.
+    /// Turns the name that a client sends into the nearest safe one. Browsers send names and some programs send paths;
+    /// the last part counts.
     ///
     /// # Errors
-    /// When nothing is left.
-    pub fn made_of(said: &str) -> Result<Self, NotAName> {
-        let last = said.rsplit(['/', '\\']).next().unwrap_or_default();
-        let clean: String = last.nfc().filter_map(safe).collect();
-        let mut name = trimmed(&clean).to_owned();
-        if is_reserved(&name) {
+    /// No usable character is left.
+    pub fn sanitize(text: &str) -> Result<Self, InvalidNameError> {
+        let last_part = text.rsplit(['/', '\\']).next().unwrap_or_default();
+        let clean: String = last_part.nfc().filter_map(sanitize_char).collect();
+        let mut name = trim_name(&clean).to_owned();
+        if is_reserved_name(&name) {
             name.insert(0, '_');
         }
-        let name = trimmed(&shortened(name)).to_owned();
-        if name.is_empty() { Err(NotAName) } else { Ok(Self(name)) }
+        let name = trim_name(&shorten_name(name)).to_owned();
+        if name.is_empty() { Err(InvalidNameError) } else { Ok(Self(name)) }
     }
 
-    /// The name without its extension: what the asset is called.
+    /// The name without its extension, which becomes the name of the asset.
     pub fn stem(&self) -> &str {
-        split(&self.0).0
+        split_extension(&self.0).0
     }
 
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -57,56 +59,56 @@ impl fmt::Display for FileName {
 }
 
 impl Folder {
-    /// A folder as a client writes it: slashes at its ends and doubled ones do not count.
+    /// Parses a folder path. Outer and doubled slashes are ignored.
     ///
     /// # Errors
-    /// A sentence that says which part cannot be a folder and why.
-    pub fn parse(said: &str) -> Result<Self, String> {
-        if said.contains('\\') {
-            return Err("Separate folders by `/`, not by a backslash.".to_owned());
+    /// A sentence that says which part is not allowed and why.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.contains('\\') {
+            return Err("Separate folders with `/`, not with a backslash.".to_owned());
         }
         let mut parts = Vec::new();
-        for part in said.split('/').filter(|part| !part.is_empty()) {
+        for part in text.split('/').filter(|part| !part.is_empty()) {
             if part == "." || part == ".." {
-                return Err(format!("`{part}` is no folder; write the path from the top."));
+                return Err(format!("`{part}` is not allowed; write the path from the top folder."));
             }
-            match FileName::made_of(part) {
+            match FileName::sanitize(part) {
                 Ok(name) if name.0.chars().eq(part.nfc()) => parts.push(name.0),
-                Ok(name) => return Err(format!("{:?} is not safe everywhere; `{name}` would be.", part)),
-                Err(NotAName) => return Err(format!("{part:?} is no name for a folder.")),
+                Ok(name) => return Err(format!("{part:?} is not a safe folder name on every system; use `{name}`.")),
+                Err(InvalidNameError) => return Err(format!("{part:?} cannot be a folder name.")),
             }
         }
         let path = parts.join("/");
-        if path.len() > LONGEST_FOLDER {
-            return Err(format!("The path has {} bytes; at most {LONGEST_FOLDER} are allowed.", path.len()));
+        if path.len() > MAX_FOLDER_BYTES {
+            return Err(format!("The path has {} bytes; at most {MAX_FOLDER_BYTES} are allowed.", path.len()));
         }
         Ok(Self(path))
     }
 
-    /// The path.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The character, `_` where a system would give it a meaning, or nothing where it cannot be seen.
-fn safe(letter: char) -> Option<char> {
+/// The character itself, `_` if it is special on some system, or `None` if it is invisible.
+fn sanitize_char(letter: char) -> Option<char> {
     match letter {
         '<' | '>' | ':' | '"' | '|' | '?' | '*' => Some('_'),
         letter if letter.is_control() => None,
-        // Marks that turn the direction of text around, so that `gpj.exe` reads as `exe.jpg`; and invisible ones.
+        // Marks that change the direction of text, with which `photo\u{202e}gpj.exe` is displayed as `photoexe.jpg`;
+        // and other invisible characters.
         '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => None,
         letter => Some(letter),
     }
 }
 
-/// Without blanks around it and without dots at its end, which Windows drops.
-fn trimmed(name: &str) -> &str {
+/// Removes white space at both ends and dots at the end, which Windows drops.
+fn trim_name(name: &str) -> &str {
     name.trim_start().trim_end_matches(|letter: char| letter == '.' || letter.is_whitespace())
 }
 
-/// Names of devices on Windows, with any extension.
-fn is_reserved(name: &str) -> bool {
+/// Whether Windows reserves the name for a device, such as `CON`, `LPT1` or `con.jpg`.
+fn is_reserved_name(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_uppercase();
     let numbered = |device: &str| {
         stem.strip_prefix(device).is_some_and(|rest| {
@@ -116,24 +118,24 @@ fn is_reserved(name: &str) -> bool {
     matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") || numbered("COM") || numbered("LPT")
 }
 
-/// Stem and extension with its dot; a name that begins with its only dot has no extension.
-fn split(name: &str) -> (&str, &str) {
+/// Splits into stem and extension, the dot with the extension. A name such as `.htaccess` has no extension.
+fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(dot) if dot > 0 => name.split_at(dot),
         _ => (name, ""),
     }
 }
 
-/// The name cut to what file systems take. The extension stays unless it is itself too long.
-fn shortened(name: String) -> String {
-    if name.len() <= LONGEST_NAME {
+/// Shortens the name to [`MAX_NAME_BYTES`]. An extension of at most 32 bytes is kept.
+fn shorten_name(name: String) -> String {
+    if name.len() <= MAX_NAME_BYTES {
         return name;
     }
-    let (stem, extension) = match split(&name) {
+    let (stem, extension) = match split_extension(&name) {
         (stem, extension) if extension.len() <= 32 => (stem, extension),
         _ => (name.as_str(), ""),
     };
-    let end = stem.floor_char_boundary(LONGEST_NAME - extension.len());
+    let end = stem.floor_char_boundary(MAX_NAME_BYTES - extension.len());
     format!("{}{extension}", stem[..end].trim_end())
 }
 
@@ -141,8 +143,8 @@ fn shortened(name: String) -> String {
 mod tests {
     use super::*;
 
-    fn made(said: &str) -> String {
-        FileName::made_of(said).map_or_else(|error| error.to_string(), |name| name.0)
+    fn sanitize_name(text: &str) -> String {
+        FileName::sanitize(text).map_or_else(|error| error.to_string(), |name| name.0)
     }
 
     #[test]
@@ -150,13 +152,13 @@ mod tests {
         for name in
             ["a.jpg", "Ünï çode 日本.png", "a b (2).tar.gz", ".htaccess", "no extension", "COM.jpg", "console.jpg"]
         {
-            assert_eq!(made(name), name);
+            assert_eq!(sanitize_name(name), name);
         }
     }
 
     #[test]
-    fn naughty_names_become_safe() {
-        for (said, safe) in [
+    fn unsafe_names_become_safe() {
+        for (name, safe) in [
             ("../../etc/passwd", "passwd"),
             ("C:\\Users\\me\\photo.jpg", "photo.jpg"),
             ("a\u{0}b\r\n.jpg", "ab.jpg"),
@@ -168,24 +170,24 @@ mod tests {
             ("what?<>:\"|*.png", "what_______.png"),
             ("e\u{301}.jpg", "\u{e9}.jpg"),
         ] {
-            assert_eq!(made(said), safe, "{said:?}");
+            assert_eq!(sanitize_name(name), safe, "{name:?}");
         }
         for nothing in ["", "/", "..", "...", " ", "\u{202e}", "a/"] {
-            assert!(FileName::made_of(nothing).is_err(), "{nothing:?}");
+            assert!(FileName::sanitize(nothing).is_err(), "{nothing:?}");
         }
     }
 
     #[test]
     fn long_names_are_cut_before_their_extension() {
-        let name = made(&format!("{}.jpeg", "ä".repeat(200)));
+        let name = sanitize_name(&format!("{}.jpeg", "ä".repeat(200)));
         assert!(name.len() <= 255 && name.ends_with("ä.jpeg"), "{name}");
-        assert!(made(&format!("a.{}", "b".repeat(400))).len() <= 255);
-        assert!(made(&format!("{}con.jpg", "x".repeat(300))).len() <= 255);
+        assert!(sanitize_name(&format!("a.{}", "b".repeat(400))).len() <= 255);
+        assert!(sanitize_name(&format!("{}con.jpg", "x".repeat(300))).len() <= 255);
     }
 
     #[test]
     fn a_stem_is_a_name_without_its_extension() {
-        let stem = |name: &str| FileName::made_of(name).unwrap().stem().to_owned();
+        let stem = |name: &str| FileName::sanitize(name).unwrap().stem().to_owned();
         assert_eq!(stem("fileToExport.jpg"), "fileToExport");
         assert_eq!(stem("a.tar.gz"), "a.tar");
         assert_eq!(stem(".htaccess"), ".htaccess");
@@ -193,7 +195,7 @@ mod tests {
 
     #[test]
     fn folders_are_normalised_or_refused() {
-        let parsed = |said: &str| Folder::parse(said).map(|folder| folder.0);
+        let parsed = |text: &str| Folder::parse(text).map(|folder| folder.0);
         assert_eq!(parsed("/a//b/").unwrap(), "a/b");
         assert_eq!(parsed("").unwrap(), "");
         assert_eq!(parsed("/").unwrap(), "");

@@ -1,10 +1,35 @@
-//! The private Postgres that the service keeps when no `DATABASE_URL` is given.
+//! The private Postgres server that Offprint runs when no `DATABASE_URL` is given.
 //!
-//! `serve` holds a lock file in the data folder and alone starts, adopts and stops the server; other subcommands
-//! connect to the one that runs. It is reached through a socket in a folder that only its user can enter, and
-//! outlives a killed service: the next one adopts it.
+//! One process, `offprint serve`, holds a lock file in the data folder; it alone creates, starts, adopts and stops the
+//! server. Other subcommands only connect to the server that runs. The server is reached through a Unix socket in a
+//! folder that only its user can enter, without a password. It survives a killed service: the next `serve` adopts it.
+//!
+//! This crate knows nothing of the service's tables: it makes an empty database and a role without superuser rights,
+//! and hands out connect options. It does not install Postgres; the server programs must be on the machine.
+//!
+//! Where to begin reading: [`EmbeddedPostgres::start`] in this file. `instance_dir.rs` decides where the files lie and
+//! which user owns them, `programs.rs` finds the server programs, `server.rs` runs them.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::path::Path;
+//!
+//! use offprint_embedded_postgres::EmbeddedPostgres;
+//! use sqlx::postgres::PgPool;
+//!
+//! let postgres = EmbeddedPostgres::start(Path::new("data")).await?;
+//! let pool = PgPool::connect_with(postgres.connect_options()).await?;
+//! let version: String = sqlx::query_scalar("show server_version").fetch_one(&pool).await?;
+//! println!("PostgreSQL {version}");
+//! pool.close().await;
+//! postgres.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
 
-mod home;
+#![deny(unreachable_pub)]
+
+mod instance_dir;
 mod programs;
 mod server;
 
@@ -16,235 +41,220 @@ use std::time::Duration;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
-use home::Home;
-use programs::Programs;
-use server::Server;
+use instance_dir::InstanceDir;
+use programs::ServerPrograms;
+use server::PostgresServer;
 
-/// The service's role and its database. The role is no superuser.
-const NAME: &str = "offprint";
-/// The role that makes the service's role, and nothing else.
+/// Name of the service's role and of its database. The role is not a superuser.
+const SERVICE_NAME: &str = "offprint";
+/// The superuser. Used only to create the service's role and database.
 const SUPERUSER: &str = "postgres";
-/// A private socket folder needs no other number.
+/// The socket folder is private, so the default port cannot collide with another server.
 const PORT: u16 = 5432;
 
-/// Why there is no private Postgres to connect to.
+/// Why the embedded Postgres cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum PostgresError {
     /// No usable server programs were found.
     #[error(
-        "no PostgreSQL {oldest} or later was found to keep the database with ({looked}); install the package \
-         postgresql, or set PG_BIN to the folder of its programs, or set DATABASE_URL to a server that runs",
-        oldest = programs::OLDEST
+        "PostgreSQL {oldest} or later was not found ({searched}); install the package postgresql, set PG_BIN to the \
+         folder of its programs, or set DATABASE_URL to a running server",
+        oldest = programs::MIN_MAJOR_VERSION
     )]
     NoPrograms {
-        /// The folders that were tried and what was wrong with each.
-        looked: String,
+        /// The folders that were tried, each with the reason why it cannot be used.
+        searched: String,
     },
-    /// The cluster was made by another major version than any that was found.
+    /// The cluster belongs to a major version that was not found.
     #[error(
-        "the database in {folder} was made by PostgreSQL {made_by}, which was not found ({looked}); install \
-         postgresql-{made_by}, or set PG_BIN to the folder of its programs, or move the database with pg_upgrade"
+        "the database in {folder} needs PostgreSQL {made_by}, which was not found ({searched}); install \
+         postgresql-{made_by}, set PG_BIN to the folder of its programs, or upgrade the database with pg_upgrade"
     )]
-    OtherVersion {
-        /// The cluster's folder.
+    VersionMismatch {
         folder: PathBuf,
-        /// The major version that it belongs to.
+        /// Major version that created the cluster.
         made_by: u32,
-        /// The folders that were tried and what was wrong with each.
-        looked: String,
+        /// As in `NoPrograms`.
+        searched: String,
     },
     /// Another `serve` uses the data folder.
     #[error(
-        "another `offprint serve`{holder} uses the data folder {data_dir}; stop it, or choose another folder with \
-         OFFPRINT_DATA_DIR"
+        "another `offprint serve`{holder} is using the data folder {data_dir}; stop it, or set OFFPRINT_DATA_DIR to \
+         another folder"
     )]
     Locked {
-        /// The data folder.
         data_dir: PathBuf,
-        /// The process that holds the lock, where it is known.
+        /// ` (process N)`, or empty when the holder of the lock is unknown.
         holder: String,
     },
     /// No server runs for this data folder.
     #[error(
-        "no Postgres runs for the data folder {data_dir}; start `offprint serve` with the same OFFPRINT_DATA_DIR, or \
+        "no database server is running for the data folder {data_dir}; start `offprint serve` with the same OFFPRINT_DATA_DIR, or \
          set DATABASE_URL"
     )]
-    NotRunning {
-        /// The data folder.
-        data_dir: PathBuf,
-    },
-    /// A folder that must be ours belongs to somebody else, or others may enter it.
+    NotRunning { data_dir: PathBuf },
+    /// A folder has the wrong owner or the wrong permissions.
     #[error("{folder} {what}; {remedy}")]
-    Foreign {
-        /// The folder.
+    UnsafeFolder {
         folder: PathBuf,
-        /// What is wrong with it.
+        /// A clause that follows the folder: `belongs to …`.
         what: String,
-        /// What to do.
         remedy: String,
     },
-    /// One of Postgres' programs failed.
-    #[error("{program} failed for the database in {folder}: {said}")]
-    Failed {
-        /// The program's name.
+    #[error("{program} failed for the database in {folder}: {output}")]
+    ProgramFailed {
         program: &'static str,
-        /// The cluster's folder.
         folder: PathBuf,
-        /// The last lines that it said, or that stand in the server's log.
-        said: String,
+        /// Its error output, or the last lines of the server's log.
+        output: String,
     },
     /// The server did not become ready in time.
-    #[error("the Postgres that runs in {folder} does not become ready; see {log}")]
-    Unready {
-        /// The cluster's folder.
-        folder: PathBuf,
-        /// The server's log.
-        log: PathBuf,
-    },
-    /// The operating system refused.
-    #[error("{path} cannot be used for the database: {source}")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// The server runs, but the service's role or database could not be made.
-    #[error("the private Postgres refused to set up the service's database: {0}")]
+    #[error("the Postgres server in {folder} did not become ready; see its log {log}")]
+    NotReady { folder: PathBuf, log: PathBuf },
+    /// The operating system refused access to a file or folder.
+    #[error("cannot use {path} for the database: {source}")]
+    Io { path: PathBuf, source: io::Error },
+    /// The server runs, but the service's role or database could not be created.
+    #[error("the service's database could not be created in the embedded Postgres: {0}")]
     Sql(#[from] sqlx::Error),
 }
 
-impl Error {
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+impl PostgresError {
+    fn io_at(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io { path, source }
     }
 }
 
-/// What a cluster is for, which decides its settings.
+/// What a cluster is for. Decides its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
-    /// People's data: nothing may be lost.
+    /// Production data: what is committed must survive a power failure.
     Service,
-    /// Databases that live as long as one test: many of them, and nothing to lose.
+    /// Many short-lived test databases: fast, nothing to lose.
     Tests,
 }
 
-/// A private Postgres that runs. Dropped without [`stop`](Self::stop) it goes on running, to be adopted.
+/// A running embedded Postgres. Dropped without [`stop`](Self::stop) the server keeps running, and a later start adopts
+/// it.
 #[derive(Debug)]
-pub struct Cluster {
-    server: Server,
+pub struct EmbeddedPostgres {
+    server: PostgresServer,
     socket: PathBuf,
-    /// Held as long as this cluster is ours.
+    /// Held as long as this process is responsible for the server.
     _lock: File,
 }
 
-impl Cluster {
-    /// Starts the cluster of a data folder, or adopts the server that a killed process of ours left running; makes
-    /// the cluster, the service's role and its database where they are missing. Only one process can hold it.
-    pub async fn start(data_dir: &Path) -> Result<Self, Error> {
-        Self::run(data_dir, Purpose::Service).await
+impl EmbeddedPostgres {
+    /// Starts the server of a data folder, or adopts the one that a killed service left running. Creates the cluster,
+    /// the service's role and its database where they are missing. Only one process at a time can do so.
+    pub async fn start(data_dir: &Path) -> Result<Self, PostgresError> {
+        Self::start_with_purpose(data_dir, Purpose::Service).await
     }
 
-    /// Starts a cluster for tests in an empty folder: quick, and gone with the folder. Its durability is off, what a
-    /// transaction sees is not changed by that.
-    pub async fn throwaway(folder: &Path) -> Result<Self, Error> {
-        Self::run(folder, Purpose::Tests).await
+    /// Starts a server for tests in an empty folder. Its durability is off, which makes it fast and does not change
+    /// what transactions see. Its role may create databases.
+    pub async fn start_throwaway(folder: &Path) -> Result<Self, PostgresError> {
+        Self::start_with_purpose(folder, Purpose::Tests).await
     }
 
-    async fn run(data_dir: &Path, purpose: Purpose) -> Result<Self, Error> {
-        let data_dir = data_dir.canonicalize().map_err(Error::io(data_dir))?;
-        let lock = lock(&data_dir).await?;
-        let home = Home::find_or_make(&data_dir)?;
-        let programs = Programs::find(&home.user, home.made_by()?, &home.data()).await?;
-        let server = Server { home, programs, purpose };
-        server.make_if_missing().await?;
+    async fn start_with_purpose(data_dir: &Path, purpose: Purpose) -> Result<Self, PostgresError> {
+        let data_dir = data_dir.canonicalize().map_err(PostgresError::io_at(data_dir))?;
+        let lock = lock_data_dir(&data_dir).await?;
+        let instance_dir = InstanceDir::find_or_create(&data_dir)?;
+        let programs =
+            ServerPrograms::find(&instance_dir.user, instance_dir.major_version()?, &instance_dir.data()).await?;
+        let server = PostgresServer { instance_dir, programs, purpose };
+        server.init_if_missing().await?;
         let mut socket = server.adopt_or_start().await?;
-        if let Err(error) = establish(&socket, purpose).await {
-            // Its socket may have been swept from a temporary folder while nobody looked.
-            tracing::warn!(%error, "the running Postgres cannot be reached and is started anew");
+        if let Err(error) = ensure_service_database(&socket, purpose).await {
+            // The socket may have been swept from `/tmp` while the server ran. Only a restart creates it again.
+            tracing::warn!(%error, "The running Postgres server cannot be reached; restarting it");
             server.stop().await?;
             socket = server.adopt_or_start().await?;
-            establish(&socket, purpose).await?;
+            ensure_service_database(&socket, purpose).await?;
         }
         Ok(Self { server, socket, _lock: lock })
     }
 
-    /// How the service connects: over the socket, as a role without superuser rights.
+    /// Options to connect as the service: through the socket, as a role without superuser rights.
     pub fn connect_options(&self) -> PgConnectOptions {
-        connect_as(NAME, NAME, &self.socket)
+        build_connect_options(SERVICE_NAME, SERVICE_NAME, &self.socket)
     }
 
-    /// The URL of the service's database, for tests: in a cluster for them its role may make databases, and is bound by
-    /// the walls between companies as anybody's.
+    /// The URL of the service's database, for tests. Its role is subject to row-level security like that of the
+    /// service.
     pub fn url(&self) -> String {
         let socket = self.socket.to_string_lossy();
         let socket = percent_encoding::utf8_percent_encode(&socket, percent_encoding::NON_ALPHANUMERIC);
-        format!("postgres://{NAME}@localhost:{PORT}/{NAME}?host={socket}")
+        format!("postgres://{SERVICE_NAME}@localhost:{PORT}/{SERVICE_NAME}?host={socket}")
     }
 
-    /// Ends the server: connections are closed, everything is written down.
-    pub async fn stop(self) -> Result<(), Error> {
+    /// Stops the server: closes its connections and writes a checkpoint.
+    pub async fn stop(self) -> Result<(), PostgresError> {
         self.server.stop().await
     }
 }
 
-/// How a subcommand other than `serve` connects to the server of a data folder, when one runs.
-pub fn running(data_dir: &Path) -> Result<PgConnectOptions, Error> {
-    let not_running = || Error::NotRunning { data_dir: data_dir.to_owned() };
-    let canonical = data_dir.canonicalize().map_err(|_| not_running())?;
-    let home = Home::find(&canonical)?.ok_or_else(not_running)?;
-    match server::look(&home.data())? {
-        server::State::Ready { socket } => Ok(connect_as(NAME, NAME, &socket)),
+/// Options to connect to the running server of a data folder, for subcommands other than `serve`.
+///
+/// # Errors
+/// [`PostgresError::NotRunning`] when no server accepts connections.
+pub fn find_running_server(data_dir: &Path) -> Result<PgConnectOptions, PostgresError> {
+    let not_running = || PostgresError::NotRunning { data_dir: data_dir.to_owned() };
+    let data_dir = data_dir.canonicalize().map_err(|_| not_running())?;
+    let instance_dir = InstanceDir::find(&data_dir)?.ok_or_else(not_running)?;
+    match server::read_server_state(&instance_dir.data())? {
+        server::ServerState::Ready { socket } => Ok(build_connect_options(SERVICE_NAME, SERVICE_NAME, &socket)),
         _ => Err(not_running()),
     }
 }
 
-/// Takes the lock that makes this process the only one to look after the cluster. Waits a second for it: one who just
-/// ended may not be quite gone, and a process that is being started has its parent's locks for a moment.
-async fn lock(data_dir: &Path) -> Result<File, Error> {
+/// Takes the lock that makes this process responsible for the server. Waits up to a second for it: a process that just
+/// ended may not be gone completely, and a process that is being started holds its parent's locks until it executes.
+async fn lock_data_dir(data_dir: &Path) -> Result<File, PostgresError> {
     let path = data_dir.join("serve.lock");
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = open.map_err(Error::io(&path))?;
+    let mut file = open.map_err(PostgresError::io_at(&path))?;
     let mut tries = 10;
-    let taken = loop {
+    let lock_result = loop {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) if tries > 0 => tries -= 1,
-            taken => break taken,
+            result => break result,
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    match taken {
+    match lock_result {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut said = String::new();
-            let _ = file.read_to_string(&mut said);
-            let holder = said.trim().parse::<u32>().map(|pid| format!(" (process {pid})")).unwrap_or_default();
-            return Err(Error::Locked { data_dir: data_dir.to_owned(), holder });
+            let mut content = String::new();
+            let _ = file.read_to_string(&mut content);
+            let holder = content.trim().parse::<u32>().map(|pid| format!(" (process {pid})")).unwrap_or_default();
+            return Err(PostgresError::Locked { data_dir: data_dir.to_owned(), holder });
         }
-        Err(TryLockError::Error(source)) => return Err(Error::Io { path, source }),
+        Err(TryLockError::Error(source)) => return Err(PostgresError::Io { path, source }),
     }
-    // Only for people who wonder who holds it: the lock is what counts.
-    file.set_len(0).map_err(Error::io(&path))?;
-    writeln!(file, "{}", std::process::id()).map_err(Error::io(&path))?;
+    // The number is only for error messages: what counts is the lock.
+    file.set_len(0).map_err(PostgresError::io_at(&path))?;
+    writeln!(file, "{}", std::process::id()).map_err(PostgresError::io_at(&path))?;
     Ok(file)
 }
 
-fn connect_as(role: &str, database: &str, socket: &Path) -> PgConnectOptions {
+fn build_connect_options(role: &str, database: &str, socket: &Path) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(socket)
         .port(PORT)
         .ssl_mode(PgSslMode::Disable)
         .username(role)
         .database(database)
-        .application_name(NAME)
+        .application_name(SERVICE_NAME)
 }
 
-/// Makes the service's role and database where they are missing. The only use of the superuser.
-async fn establish(socket: &Path, purpose: Purpose) -> Result<(), sqlx::Error> {
-    let mut connection = PgConnection::connect_with(&connect_as(SUPERUSER, "postgres", socket)).await?;
+/// Creates the service's role and database where they are missing. The only use of the superuser.
+async fn ensure_service_database(socket: &Path, purpose: Purpose) -> Result<(), sqlx::Error> {
+    let mut connection = PgConnection::connect_with(&build_connect_options(SUPERUSER, "postgres", socket)).await?;
     let role: Option<i32> = sqlx::query_scalar("select 1 from pg_roles where rolname = $1")
-        .bind(NAME)
+        .bind(SERVICE_NAME)
         .fetch_optional(&mut connection)
         .await?;
     if role.is_none() {
@@ -255,7 +265,7 @@ async fn establish(socket: &Path, purpose: Purpose) -> Result<(), sqlx::Error> {
         sqlx::query(create).execute(&mut connection).await?;
     }
     let database: Option<i32> = sqlx::query_scalar("select 1 from pg_database where datname = $1")
-        .bind(NAME)
+        .bind(SERVICE_NAME)
         .fetch_optional(&mut connection)
         .await?;
     if database.is_none() {

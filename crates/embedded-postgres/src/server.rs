@@ -1,4 +1,7 @@
-//! The server process: made, adopted, started, stopped.
+//! The server process: creates the cluster, starts or adopts the server, stops it.
+//!
+//! The state of the server is read from its lock file `postmaster.pid`, never remembered, so that a service that was
+//! killed and started again sees what is really there.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -8,196 +11,212 @@ use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
 
-use super::home::Home;
-use super::programs::Programs;
-use super::{Error, PORT, Purpose, SUPERUSER};
+use super::instance_dir::InstanceDir;
+use super::programs::ServerPrograms;
+use super::{PORT, PostgresError, Purpose, SUPERUSER};
 
-/// How long a server may recover from a crash before we give up on it.
-const PATIENCE: Duration = Duration::from_secs(300);
-/// A log longer than this, in bytes, makes room for a new one.
-const LONGEST_LOG: u64 = 10 << 20;
-/// A process number that no process has.
-const NOBODY: &str = "2147483647";
+/// How long a server may take to start, including recovery from a crash.
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(300);
+/// A longer log, in bytes, is rotated at the next start.
+const MAX_LOG_BYTES: u64 = 10 << 20;
+/// A process id that no process has.
+const UNUSED_PID: &str = "2147483647";
 
-/// A cluster with all that is needed to run it.
+/// A cluster with everything that is needed to run it.
 #[derive(Debug)]
-pub struct Server {
-    pub home: Home,
-    pub programs: Programs,
-    pub purpose: Purpose,
+pub(crate) struct PostgresServer {
+    pub(crate) instance_dir: InstanceDir,
+    pub(crate) programs: ServerPrograms,
+    pub(crate) purpose: Purpose,
 }
 
-/// What a server is doing, as its lock file `postmaster.pid` has it.
+/// State of a server according to its lock file `postmaster.pid`.
 #[derive(Debug, PartialEq, Eq)]
-pub enum State {
-    /// No server runs; `stale` when one left its lock file behind.
+pub(crate) enum ServerState {
+    /// No server runs. `stale`: a dead server left its lock file behind.
     Absent { stale: bool },
-    /// It starts, recovers or stops.
+    /// It is starting, recovering or stopping.
     Busy,
-    /// It takes connections on the socket in this folder.
+    /// It accepts connections on the socket in this folder.
     Ready { socket: PathBuf },
 }
 
-impl Server {
-    /// Makes the cluster, unless it is there. One that was interrupted before leaves no half of it.
-    pub async fn make_if_missing(&self) -> Result<(), Error> {
-        let (data, fresh) = (self.home.data(), self.home.folder.join("data.new"));
+impl PostgresServer {
+    /// Creates the cluster where it is missing. It is created under another name and renamed at the end, so that an
+    /// interrupted attempt never leaves half a cluster.
+    pub(crate) async fn init_if_missing(&self) -> Result<(), PostgresError> {
+        let (data, fresh) = (self.instance_dir.data(), self.instance_dir.folder.join("data.new"));
         if !data.exists() {
-            tracing::info!("making the database in {}", self.home.folder.display());
+            tracing::info!("Creating the database cluster in {}", self.instance_dir.folder.display());
             if fresh.exists() {
-                fs::remove_dir_all(&fresh).map_err(Error::io(&fresh))?;
+                fs::remove_dir_all(&fresh).map_err(PostgresError::io_at(&fresh))?;
             }
-            let mut initdb = self.programs.command("initdb", &self.home.user);
+            let mut initdb = self.programs.command("initdb", &self.instance_dir.user);
             initdb.arg("--pgdata").arg(&fresh).args(["--username", SUPERUSER, "--encoding=UTF8", "--locale=C"]);
-            // The socket's folder decides who may come in.
+            // The permissions of the socket's folder decide who may connect.
             initdb.args(["--auth-local=trust", "--auth-host=reject", "--no-instructions"]);
             if self.purpose == Purpose::Tests {
                 initdb.arg("--no-sync");
             }
-            self.done("initdb", initdb).await?;
+            self.run_program("initdb", initdb).await?;
             let path = fresh.join("postgresql.conf");
-            let given = fs::read_to_string(&path).map_err(Error::io(&path))?;
-            fs::write(&path, given + "\ninclude 'offprint.conf'\n").map_err(Error::io(&path))?;
-            fs::rename(&fresh, &data).map_err(Error::io(&data))?;
+            let default_config = fs::read_to_string(&path).map_err(PostgresError::io_at(&path))?;
+            fs::write(&path, default_config + "\ninclude 'offprint.conf'\n").map_err(PostgresError::io_at(&path))?;
+            fs::rename(&fresh, &data).map_err(PostgresError::io_at(&data))?;
         }
         Ok(())
     }
 
-    /// Sees to it that a server is ready, and says in which folder its socket is.
-    pub async fn adopt_or_start(&self) -> Result<PathBuf, Error> {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits until a server is ready, starting one if none runs. Returns the folder of its socket.
+    pub(crate) async fn adopt_or_start(&self) -> Result<PathBuf, PostgresError> {
+        let deadline = Instant::now() + STARTUP_TIMEOUT;
         let mut started: Option<Child> = None;
         loop {
             let ended = started.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))));
-            match look(&self.home.data())? {
-                State::Ready { socket } => {
+            match read_server_state(&self.instance_dir.data())? {
+                ServerState::Ready { socket } => {
                     if started.is_none() {
-                        tracing::info!("adopting the Postgres that runs in {}", self.home.folder.display());
+                        tracing::info!(
+                            "Adopting the running Postgres server in {}",
+                            self.instance_dir.folder.display()
+                        );
                     }
                     return Ok(socket);
                 }
-                State::Absent { stale } if started.is_none() => started = Some(self.start(stale)?),
-                State::Absent { .. } if ended => {
-                    let said = end_of(&self.home.log());
-                    return Err(Error::Failed { program: "postgres", folder: self.home.data(), said });
+                ServerState::Absent { stale } if started.is_none() => started = Some(self.start(stale)?),
+                ServerState::Absent { .. } if ended => {
+                    return Err(PostgresError::ProgramFailed {
+                        program: "postgres",
+                        folder: self.instance_dir.data(),
+                        output: read_log_tail(&self.instance_dir.log()),
+                    });
                 }
                 _ if Instant::now() > deadline => {
-                    return Err(Error::Unready { folder: self.home.data(), log: self.home.log() });
+                    return Err(PostgresError::NotReady {
+                        folder: self.instance_dir.data(),
+                        log: self.instance_dir.log(),
+                    });
                 }
                 _ => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
     }
 
-    /// Starts the server in a process group of its own, so that Ctrl-C ends us first and it after us.
+    /// Starts the server in a process group of its own, so that Ctrl-C reaches only the service, which stops the server
+    /// last.
     ///
-    /// Not by `pg_ctl start`: that hands paths to a shell, where a folder's name could mean anything.
-    fn start(&self, stale: bool) -> Result<Child, Error> {
-        let socket = self.home.socket()?;
-        let (data, log) = (self.home.data(), self.home.log());
+    /// Does not use `pg_ctl start`, which passes paths to a shell, where special characters in them would be
+    /// interpreted.
+    fn start(&self, stale: bool) -> Result<Child, PostgresError> {
+        let socket = self.instance_dir.ensure_socket_dir()?;
+        let (data, log) = (self.instance_dir.data(), self.instance_dir.log());
         if stale {
-            forget(&data, &socket)?;
+            clear_stale_locks(&data, &socket)?;
         }
         let path = data.join("offprint.conf");
-        fs::write(&path, settings(self.purpose, &socket)).map_err(Error::io(&path))?;
-        self.hand_over(&path)?;
-        if fs::metadata(&log).is_ok_and(|about| about.len() > LONGEST_LOG) {
-            fs::rename(&log, self.home.folder.join("log.1")).map_err(Error::io(&log))?;
+        fs::write(&path, build_config(self.purpose, &socket)).map_err(PostgresError::io_at(&path))?;
+        self.restrict_to_server_user(&path)?;
+        if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > MAX_LOG_BYTES) {
+            fs::rename(&log, self.instance_dir.folder.join("log.1")).map_err(PostgresError::io_at(&log))?;
         }
-        let said = File::options().create(true).append(true).open(&log).map_err(Error::io(&log))?;
-        self.hand_over(&log)?;
-        tracing::info!("starting Postgres in {}", self.home.folder.display());
-        let mut postgres = self.programs.command("postgres", &self.home.user);
+        let log_file = File::options().create(true).append(true).open(&log).map_err(PostgresError::io_at(&log))?;
+        self.restrict_to_server_user(&log)?;
+        tracing::info!("Starting Postgres in {}", self.instance_dir.folder.display());
+        let mut postgres = self.programs.command("postgres", &self.instance_dir.user);
         postgres.arg("-D").arg(&data).process_group(0);
-        postgres.stdout(said.try_clone().map_err(Error::io(&log))?).stderr(said);
-        postgres.spawn().map_err(Error::io(&data))
+        postgres.stdout(log_file.try_clone().map_err(PostgresError::io_at(&log))?).stderr(log_file);
+        postgres.spawn().map_err(PostgresError::io_at(&data))
     }
 
-    /// Ends the server and waits until it is gone.
-    pub async fn stop(&self) -> Result<(), Error> {
-        if let State::Absent { .. } = look(&self.home.data())? {
+    /// Stops the server and waits until it is gone.
+    pub(crate) async fn stop(&self) -> Result<(), PostgresError> {
+        if let ServerState::Absent { .. } = read_server_state(&self.instance_dir.data())? {
             return Ok(());
         }
-        let mut stop = self.programs.command("pg_ctl", &self.home.user);
-        stop.args(["stop", "--silent", "--wait", "--mode=fast", "--timeout=60", "--pgdata"]).arg(self.home.data());
-        self.done("pg_ctl stop", stop).await
+        let mut stop = self.programs.command("pg_ctl", &self.instance_dir.user);
+        stop.args(["stop", "--silent", "--wait", "--mode=fast", "--timeout=60", "--pgdata"])
+            .arg(self.instance_dir.data());
+        self.run_program("pg_ctl stop", stop).await
     }
 
-    /// Gives a file that we wrote to the cluster's user, for nobody else to read.
-    fn hand_over(&self, file: &Path) -> Result<(), Error> {
-        fs::set_permissions(file, Permissions::from_mode(0o600)).map_err(Error::io(file))?;
-        let user = &self.home.user;
+    /// Gives a file that we wrote to the server's user; nobody else may read it.
+    fn restrict_to_server_user(&self, file: &Path) -> Result<(), PostgresError> {
+        fs::set_permissions(file, Permissions::from_mode(0o600)).map_err(PostgresError::io_at(file))?;
+        let user = &self.instance_dir.user;
         if user.differs {
-            chown(file, Some(user.uid), Some(user.gid)).map_err(Error::io(file))?;
+            chown(file, Some(user.uid), Some(user.gid)).map_err(PostgresError::io_at(file))?;
         }
         Ok(())
     }
 
-    async fn done(&self, program: &'static str, mut command: Command) -> Result<(), Error> {
-        let folder = self.home.data();
-        let said = command.output().await.map_err(Error::io(&folder))?;
-        if said.status.success() {
+    async fn run_program(&self, program: &'static str, mut command: Command) -> Result<(), PostgresError> {
+        let folder = self.instance_dir.data();
+        let output = command.output().await.map_err(PostgresError::io_at(&folder))?;
+        if output.status.success() {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&said.stderr).trim().to_owned();
-        Err(Error::Failed { program, folder, said })
+        let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(PostgresError::ProgramFailed { program, folder, output })
     }
 }
 
-/// What the server of a data directory is doing.
-pub fn look(data: &Path) -> Result<State, Error> {
+/// Reads the state of the server of a data directory.
+pub(crate) fn read_server_state(data: &Path) -> Result<ServerState, PostgresError> {
     let path = data.join("postmaster.pid");
-    let said = match fs::read_to_string(&path) {
-        Ok(said) => said,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent { stale: false }),
-        Err(source) => return Err(Error::Io { path, source }),
+    let lock_file = match fs::read_to_string(&path) {
+        Ok(content) => content,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ServerState::Absent { stale: false }),
+        Err(source) => return Err(PostgresError::Io { path, source }),
     };
-    // Process, data directory, start, port, socket's folder, address, shared memory, status.
-    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    // Lines: process id, data directory, start time, port, socket's folder, address, shared memory, status.
+    let lines: Vec<&str> = lock_file.lines().map(str::trim).collect();
     let pid = lines.first().and_then(|pid| pid.parse().ok());
-    if !pid.is_some_and(|pid| is_server(pid, data)) {
-        return Ok(State::Absent { stale: true });
+    if !pid.is_some_and(|pid| is_server_process(pid, data)) {
+        return Ok(ServerState::Absent { stale: true });
     }
     Ok(match (lines.get(4), lines.get(7)) {
-        (Some(socket), Some(&"ready")) => State::Ready { socket: PathBuf::from(socket) },
-        _ => State::Busy,
+        (Some(socket), Some(&"ready")) => ServerState::Ready { socket: PathBuf::from(socket) },
+        _ => ServerState::Busy,
     })
 }
 
-/// Whether a process is the server of this data directory, and not one that got the number of a dead one.
-fn is_server(pid: i32, data: &Path) -> bool {
+/// Whether a process is the server of this data directory, and not an unrelated one that was given the id of a dead
+/// server.
+fn is_server_process(pid: i32, data: &Path) -> bool {
     let Some(process) = rustix::process::Pid::from_raw(pid) else { return false };
     if Path::new("/proc/self/cmdline").exists() {
         let Ok(arguments) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
         return arguments.split(|byte| *byte == 0).any(|argument| argument == data.as_os_str().as_encoded_bytes());
     }
-    // Without /proc we can only ask whether the process lives; a refusal to be asked says that it does.
+    // Without /proc we can only ask whether the process exists. Any error but "no such process" means that it does.
     !matches!(rustix::process::test_kill_process(process), Err(rustix::io::Errno::SRCH))
 }
 
-/// Makes lock files that a dead server left harmless. Postgres trusts the number in them when any process of its user
-/// has it by now; with a number that nobody has it goes on to look whether its shared memory is still in use.
-fn forget(data: &Path, socket: &Path) -> Result<(), Error> {
+/// Makes the lock files of a dead server harmless. If any process of its user has the process id in them by now, which
+/// is common in containers, Postgres believes that the old server still runs and refuses to start. With an id that
+/// nobody has it goes on to its second check, whether the old shared memory is still in use; deleting the file would
+/// skip that check.
+fn clear_stale_locks(data: &Path, socket: &Path) -> Result<(), PostgresError> {
     let path = data.join("postmaster.pid");
-    let said = fs::read_to_string(&path).map_err(Error::io(&path))?;
-    let rest = said.split_once('\n').map_or("", |(_, rest)| rest);
-    fs::write(&path, format!("{NOBODY}\n{rest}")).map_err(Error::io(&path))?;
+    let lock_file = fs::read_to_string(&path).map_err(PostgresError::io_at(&path))?;
+    let rest = lock_file.split_once('\n').map_or("", |(_, rest)| rest);
+    fs::write(&path, format!("{UNUSED_PID}\n{rest}")).map_err(PostgresError::io_at(&path))?;
     for name in [format!(".s.PGSQL.{PORT}.lock"), format!(".s.PGSQL.{PORT}")] {
         match fs::remove_file(socket.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io(socket)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(PostgresError::io_at(socket)(error)),
             _ => {}
         }
     }
     Ok(())
 }
 
-/// The settings file, written before each start. What people set with ALTER SYSTEM wins over it.
-fn settings(purpose: Purpose, socket: &Path) -> String {
+/// The settings file, written before each start. Settings of `ALTER SYSTEM` override it.
+fn build_config(purpose: Purpose, socket: &Path) -> String {
     let (fsync, connections) = match purpose {
         Purpose::Service => ("on", 100),
         Purpose::Tests => ("off", 200),
     };
-    // A list of folders, so the one we have is quoted once for the list and once for the file.
+    // The setting is a list of folders, so ours is quoted twice: for the list, and for the file.
     let socket = socket.to_string_lossy().replace('"', "\"\"").replace('\\', "\\\\").replace('\'', "''");
     format!(
         "# Written by offprint before each start; use ALTER SYSTEM for settings of your own.
@@ -206,18 +225,18 @@ unix_socket_directories = '\"{socket}\"'
 unix_socket_permissions = 0700
 port = {PORT}
 max_connections = {connections}
-# What is committed stays, also when the power fails.
+# What is committed survives a power failure.
 fsync = {fsync}
 synchronous_commit = on
 full_page_writes = {fsync}
-# Modest: pictures need the memory.
+# Small: rendering needs the memory.
 shared_buffers = 128MB
 work_mem = 4MB
 maintenance_work_mem = 64MB
 max_wal_size = 1GB
 max_parallel_workers_per_gather = 0
 jit = off
-# A queue makes dead rows all day: collect few of them often.
+# A queue makes dead rows all day: vacuum often, a little each time.
 autovacuum_naptime = 10s
 autovacuum_vacuum_threshold = 200
 autovacuum_vacuum_scale_factor = 0.02
@@ -232,12 +251,12 @@ log_line_prefix = '%m [%p] '
 }
 
 /// The last lines of a log, on one line.
-fn end_of(log: &Path) -> String {
-    let mut end = Vec::new();
+fn read_log_tail(log: &Path) -> String {
+    let mut tail = Vec::new();
     if let Ok(mut file) = File::open(log) {
         let _ = file.seek(SeekFrom::End(-1000)).or_else(|_| file.seek(SeekFrom::Start(0)));
-        let _ = file.read_to_end(&mut end);
+        let _ = file.read_to_end(&mut tail);
     }
-    let lines: Vec<String> = String::from_utf8_lossy(&end).lines().rev().take(5).map(str::to_owned).collect();
+    let lines: Vec<String> = String::from_utf8_lossy(&tail).lines().rev().take(5).map(str::to_owned).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
 }

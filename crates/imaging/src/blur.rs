@@ -1,18 +1,27 @@
-//! Blurs that go through a picture row by row, in place: they hold as many rows as they reach, not a copy of the picture.
+//! Blurs that go through an image row by row, in place: they hold as many rows as they reach, not a copy of the image.
 //!
-//! Narrow ones weigh neighbours with a Gaussian; wide ones are three boxes one after the other, whose cost does not grow
-//! with their width. Values between are 16 bits wide, so that a wide blur has no bands.
+//! Narrow blurs weigh neighbours with a Gaussian. Wide blurs are three box blurs one after the other, whose cost does
+//! not grow with their width. Values between the passes have 16 bits, or a wide blur of 8-bit values would show bands.
+//!
+//! The passes pull from each other: for its row `y` a pass needs the rows up to `y + reach` of the pass before it,
+//! keeps them in a ring of `2 * reach + 1` rows and asks for more as it goes on. Each row of the image is read once,
+//! and is overwritten only when the last pass has produced the same row.
+//!
+//! ```text
+//! rows of the image -> ring of pass 1 -> ring of pass 2 -> ring of pass 3 -> row y, blurred
+//!        y + 3 reach       y + 2 reach        y + reach
+//! ```
 
 use std::f64::consts::PI;
 
 use super::pixels::Sample;
 
 /// From this standard deviation on boxes are used: three of them are then within 3 % of a Gaussian.
-const WIDE: f64 = 4.0;
+const BOX_BLUR_MIN_SIGMA: f64 = 4.0;
 
-/// Blurs rows of so many values, of pixels with so many channels. `with` gets each row as it was, to be changed, and the
-/// blurred row at full scale 65,535. Outside the picture its edge goes on.
-pub(super) fn blur<S: Sample>(
+/// Blurs rows of `stride` values. `with` gets each row as it was, to be changed, and the blurred row, whose values go
+/// up to 65,535. Beyond the edges of the image its outermost pixels are repeated.
+pub(super) fn blur_rows<S: Sample>(
     data: &mut [S],
     stride: usize,
     channels: usize,
@@ -23,48 +32,48 @@ pub(super) fn blur<S: Sample>(
         return;
     }
     match channels {
-        1 => blurred::<S, 1>(data, stride, sigma, with),
-        2 => blurred::<S, 2>(data, stride, sigma, with),
-        3 => blurred::<S, 3>(data, stride, sigma, with),
-        4 => blurred::<S, 4>(data, stride, sigma, with),
-        _ => blurred::<S, 5>(data, stride, sigma, with),
+        1 => blur_channels::<S, 1>(data, stride, sigma, with),
+        2 => blur_channels::<S, 2>(data, stride, sigma, with),
+        3 => blur_channels::<S, 3>(data, stride, sigma, with),
+        4 => blur_channels::<S, 4>(data, stride, sigma, with),
+        _ => blur_channels::<S, 5>(data, stride, sigma, with),
     }
 }
 
-fn blurred<S: Sample, const N: usize>(
+fn blur_channels<S: Sample, const N: usize>(
     data: &mut [S],
     stride: usize,
     sigma: f64,
     mut with: impl FnMut(&mut [S], &[u16]),
 ) {
     let height = data.len() / stride;
-    let mut stages: Vec<Stage> = if sigma < WIDE {
-        vec![Stage::new(Kernel::gaussian(sigma), stride, height)]
+    let mut stages: Vec<Stage> = if sigma < BOX_BLUR_MIN_SIGMA {
+        vec![Stage::new(BlurKernel::gaussian(sigma), stride, height)]
     } else {
-        (0..3).map(|_| Stage::new(Kernel::third_box(sigma), stride, height)).collect()
+        (0..3).map(|_| Stage::new(BlurKernel::third_box(sigma), stride, height)).collect()
     };
     let mut padded = Vec::new();
     let mut soft = vec![0; stride];
     for y in 0..height {
         let mut source = |row: usize, out: &mut [u16]| {
             let source = &data[row * stride..(row + 1) * stride];
-            out.iter_mut().zip(source).for_each(|(out, value)| *out = value.full());
+            out.iter_mut().zip(source).for_each(|(out, value)| *out = value.to_sixteen_bits());
         };
-        produce::<N>(&mut stages, y, &mut soft, &mut padded, &mut source);
+        produce_row::<N>(&mut stages, y, &mut soft, &mut padded, &mut source);
         with(&mut data[y * stride..(y + 1) * stride], &soft);
     }
 }
 
-/// What one pass does to its neighbours.
+/// How one pass weighs a pixel and its neighbours.
 #[derive(Clone)]
-enum Kernel {
-    /// The weights of a pixel and of its neighbours on one side, 65,536 together on both.
+enum BlurKernel {
+    /// The weights of the pixel and of its neighbours on one side; over both sides they add up to 65,536.
     Weights(Vec<u32>),
-    /// So many neighbours on each side count fully and the next ones by the second weight.
+    /// The pixel and `radius` neighbours on each side count by the inner weight, the next neighbours by the outer.
     Box { radius: usize, inner: f32, outer: f32 },
 }
 
-impl Kernel {
+impl BlurKernel {
     fn gaussian(sigma: f64) -> Self {
         let radius = (sigma * 3.0).ceil().max(1.0) as usize;
         let weight = |at: usize| (-0.5 * (at as f64 / sigma).powi(2)).exp() / (sigma * (2.0 * PI).sqrt());
@@ -74,8 +83,9 @@ impl Kernel {
         Self::Weights(weights)
     }
 
-    /// The box of which three have this deviation together. Its ends count partly, so that any deviation is met
-    /// (Gwosdek and others, Theoretical foundations of Gaussian convolution by extended box filtering).
+    /// The box of which three together have this standard deviation. Its ends count partly, so that any deviation is
+    /// met and not only those of whole pixels (Gwosdek and others, Theoretical foundations of Gaussian convolution by
+    /// extended box filtering).
     fn third_box(sigma: f64) -> Self {
         let variance = sigma * sigma / 3.0;
         let radius = (((12.0 * variance + 1.0).sqrt() - 1.0) / 2.0).floor();
@@ -86,7 +96,7 @@ impl Kernel {
         Self::Box { radius: radius as usize, inner: inner as f32, outer: (inner * share) as f32 }
     }
 
-    /// How far it reaches.
+    /// How many pixels it reaches to each side.
     fn reach(&self) -> usize {
         match self {
             Self::Weights(weights) => weights.len() - 1,
@@ -95,34 +105,33 @@ impl Kernel {
     }
 }
 
-/// One pass, across and then down: holds the rows that it reaches.
+/// One pass, horizontally and then vertically: holds the rows that it reaches.
 struct Stage {
-    kernel: Kernel,
+    kernel: BlurKernel,
     height: usize,
-    /// The last rows that came in, blurred across.
+    /// The last rows of the pass before, already blurred horizontally; row `y` is at `y % ring.len()`.
     ring: Vec<Vec<u16>>,
-    /// How many rows came in.
-    came: usize,
-    /// The sums of the columns inside the box.
+    rows_taken: usize,
+    /// Sums of each column over the rows inside the box.
     sums: Vec<i32>,
 }
 
 impl Stage {
-    fn new(kernel: Kernel, stride: usize, height: usize) -> Self {
+    fn new(kernel: BlurKernel, stride: usize, height: usize) -> Self {
         let rows = (2 * kernel.reach() + 1).min(height);
-        Self { kernel, height, ring: vec![vec![0; stride]; rows], came: 0, sums: vec![0; stride] }
+        Self { kernel, height, ring: vec![vec![0; stride]; rows], rows_taken: 0, sums: vec![0; stride] }
     }
 
-    /// A row that came in; beyond the edges the outermost.
+    /// The row `offset` rows below `y`; beyond the edges the outermost row.
     fn row(&self, y: usize, offset: isize) -> &[u16] {
         let y = y.saturating_add_signed(offset).min(self.height - 1);
         &self.ring[y % self.ring.len()]
     }
 
-    /// Blurs down.
+    /// Blurs vertically: writes row `y`.
     fn emit(&mut self, y: usize, out: &mut [u16]) {
         match self.kernel.clone() {
-            Kernel::Weights(weights) => {
+            BlurKernel::Weights(weights) => {
                 let mut sums = vec![1 << 15; out.len()];
                 let middle = self.row(y, 0);
                 sums.iter_mut().zip(middle).for_each(|(sum, value)| *sum += u32::from(*value) * weights[0]);
@@ -134,7 +143,7 @@ impl Stage {
                 }
                 out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = (sum >> 16) as u16);
             }
-            Kernel::Box { radius, inner, outer } => {
+            BlurKernel::Box { radius, inner, outer } => {
                 let mut sums = std::mem::take(&mut self.sums);
                 let reach = radius as isize;
                 if y == 0 {
@@ -142,14 +151,14 @@ impl Stage {
                         sums.iter_mut().zip(self.row(0, at)).for_each(|(sum, value)| *sum += i32::from(*value));
                     }
                 } else {
-                    let (gone, come) = (self.row(y, -reach - 1), self.row(y, reach));
-                    for ((sum, gone), come) in sums.iter_mut().zip(gone).zip(come) {
-                        *sum += i32::from(*come) - i32::from(*gone);
+                    let (leaving, entering) = (self.row(y, -reach - 1), self.row(y, reach));
+                    for ((sum, leaving), entering) in sums.iter_mut().zip(leaving).zip(entering) {
+                        *sum += i32::from(*entering) - i32::from(*leaving);
                     }
                 }
                 let (above, below) = (self.row(y, -reach - 1), self.row(y, reach + 1));
                 for (((out, sum), above), below) in out.iter_mut().zip(&sums).zip(above).zip(below) {
-                    *out = weighed(*sum, i32::from(*above) + i32::from(*below), inner, outer);
+                    *out = average_box(*sum, i32::from(*above) + i32::from(*below), inner, outer);
                 }
                 self.sums = sums;
             }
@@ -157,13 +166,13 @@ impl Stage {
     }
 }
 
-/// The mean of a box: what lies inside, and the two at its ends.
-fn weighed(inside: i32, ends: i32, inner: f32, outer: f32) -> u16 {
+/// The weighted mean of a box: the sum inside it, and the sum of the two values at its ends.
+fn average_box(inside: i32, ends: i32, inner: f32, outer: f32) -> u16 {
     (inside as f32 * inner + ends as f32 * outer + 0.5) as i32 as u16
 }
 
-/// One row of the last stage, for which the stages before it produce as much as it reaches.
-fn produce<const N: usize>(
+/// Produces row `y` of the last stage. The stages before it produce as many rows as it reaches.
+fn produce_row<const N: usize>(
     stages: &mut [Stage],
     y: usize,
     out: &mut [u16],
@@ -172,19 +181,19 @@ fn produce<const N: usize>(
 ) {
     let Some((stage, before)) = stages.split_last_mut() else { return source(y, out) };
     let last = (y + stage.kernel.reach()).min(stage.height - 1);
-    while stage.came <= last {
-        let slot = stage.came % stage.ring.len();
+    while stage.rows_taken <= last {
+        let slot = stage.rows_taken % stage.ring.len();
         let mut row = std::mem::take(&mut stage.ring[slot]);
-        produce::<N>(before, stage.came, &mut row, padded, source);
-        across::<N>(&stage.kernel, &mut row, padded);
+        produce_row::<N>(before, stage.rows_taken, &mut row, padded, source);
+        blur_across::<N>(&stage.kernel, &mut row, padded);
         stage.ring[slot] = row;
-        stage.came += 1;
+        stage.rows_taken += 1;
     }
     stage.emit(y, out);
 }
 
-/// Blurs a row across.
-fn across<const N: usize>(kernel: &Kernel, row: &mut [u16], padded: &mut Vec<u16>) {
+/// Blurs a row horizontally, in place.
+fn blur_across<const N: usize>(kernel: &BlurKernel, row: &mut [u16], padded: &mut Vec<u16>) {
     let reach = kernel.reach();
     let (first, last) = (row[..N].to_vec(), row[row.len() - N..].to_vec());
     padded.clear();
@@ -192,11 +201,11 @@ fn across<const N: usize>(kernel: &Kernel, row: &mut [u16], padded: &mut Vec<u16
     padded.extend_from_slice(row);
     (0..reach).for_each(|_| padded.extend_from_slice(&last));
     match kernel {
-        Kernel::Weights(weights) => {
+        BlurKernel::Weights(weights) => {
             let mut sums = vec![1 << 15; row.len()];
             for (at, weight) in weights.iter().enumerate() {
                 let (left, right) = (&padded[(reach - at) * N..], &padded[(reach + at) * N..]);
-                // The pixel itself is met from both sides.
+                // The pixel itself is added from both sides.
                 let weight = if at == 0 { weight / 2 } else { *weight };
                 for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
                     *sum += (u32::from(*left) + u32::from(*right)) * weight;
@@ -204,7 +213,7 @@ fn across<const N: usize>(kernel: &Kernel, row: &mut [u16], padded: &mut Vec<u16
             }
             row.iter_mut().zip(&sums).for_each(|(out, sum)| *out = (sum >> 16) as u16);
         }
-        Kernel::Box { radius, inner, outer } => {
+        BlurKernel::Box { radius, inner, outer } => {
             let length = 2 * radius + 1;
             let mut sums = [0; N];
             for pixel in padded[N..(length + 1) * N].chunks_exact(N) {
@@ -213,51 +222,52 @@ fn across<const N: usize>(kernel: &Kernel, row: &mut [u16], padded: &mut Vec<u16
             let (pixels, _) = padded.as_chunks::<N>();
             for (x, out) in row.chunks_exact_mut(N).enumerate() {
                 let (left, right) = (&pixels[x], &pixels[x + length + 1]);
-                let gone = &pixels[x + 1];
+                let leaving = &pixels[x + 1];
                 for channel in 0..N {
                     let (left, right) = (i32::from(left[channel]), i32::from(right[channel]));
-                    out[channel] = weighed(sums[channel], left + right, *inner, *outer);
-                    sums[channel] += right - i32::from(gone[channel]);
+                    out[channel] = average_box(sums[channel], left + right, *inner, *outer);
+                    sums[channel] += right - i32::from(leaving[channel]);
                 }
             }
         }
     }
 }
 
-/// An unsharp mask for rows that are blurred.
+/// An unsharp mask: adds the difference between a row and the same row blurred.
 #[derive(Clone, Copy)]
-pub(super) struct Mask {
-    /// Strength.
-    pub amount: f32,
+pub(super) struct UnsharpMask {
+    pub(crate) amount: f32,
     /// Smallest difference that is sharpened, of 255.
-    pub threshold: f32,
+    pub(crate) threshold: f32,
 }
 
-impl Mask {
-    /// What is added where a value differs so much from its blurred one, at full scale.
-    fn extra(self, difference: f32) -> f32 {
+impl UnsharpMask {
+    /// What is added to a value that differs this much from its blurred one; values go up to 65,535.
+    fn correction(self, difference: f32) -> f32 {
         if difference.abs() > self.threshold * 257.0 { difference * self.amount } else { 0.0 }
     }
 
-    /// Sharpens every channel by itself.
-    pub fn each<S: Sample>(self, row: &mut [S], soft: &[u16]) {
+    /// Sharpens every channel on its own.
+    pub(crate) fn sharpen_each<S: Sample>(self, row: &mut [S], soft: &[u16]) {
         for (value, soft) in row.iter_mut().zip(soft) {
-            let sharp = f32::from(value.full());
-            *value = S::of_full(sharp + self.extra(sharp - f32::from(*soft)));
+            let sharp = f32::from(value.to_sixteen_bits());
+            *value = S::from_sixteen_bits(sharp + self.correction(sharp - f32::from(*soft)));
         }
     }
 
-    /// Sharpens brightness only.
-    pub fn mono<S: Sample>(self, row: &mut [S], soft: &[u16], channels: usize) {
+    /// Sharpens brightness only, so that coloured edges get no fringes.
+    pub(crate) fn sharpen_luma<S: Sample>(self, row: &mut [S], soft: &[u16], channels: usize) {
         for (pixel, soft) in row.chunks_exact_mut(channels).zip(soft.chunks_exact(channels)) {
-            let sharp = luma([pixel[0], pixel[1], pixel[2]].map(|value| f32::from(value.full())));
-            let extra = self.extra(sharp - luma([soft[0], soft[1], soft[2]].map(f32::from)));
-            pixel[..3].iter_mut().for_each(|value| *value = S::of_full(f32::from(value.full()) + extra));
+            let sharp = compute_luma([pixel[0], pixel[1], pixel[2]].map(|value| f32::from(value.to_sixteen_bits())));
+            let extra = self.correction(sharp - compute_luma([soft[0], soft[1], soft[2]].map(f32::from)));
+            pixel[..3]
+                .iter_mut()
+                .for_each(|value| *value = S::from_sixteen_bits(f32::from(value.to_sixteen_bits()) + extra));
         }
     }
 }
 
-fn luma([r, g, b]: [f32; 3]) -> f32 {
+fn compute_luma([r, g, b]: [f32; 3]) -> f32 {
     r * 0.2126 + g * 0.7152 + b * 0.0722
 }
 
@@ -265,18 +275,18 @@ fn luma([r, g, b]: [f32; 3]) -> f32 {
 mod tests {
     use super::*;
 
-    /// The spread of one white point in the middle of black, and the light it keeps.
-    fn spread(sigma: f64, channels: usize) -> (f64, f64) {
+    /// The standard deviation of a blurred white line on black, and the share of light that is kept.
+    fn measure_spread(sigma: f64, channels: usize) -> (f64, f64) {
         let side = ((sigma * 8.0) as usize).max(9) | 1;
         let stride = side * channels;
-        // Fainter points would drown in eight bits, so the point is a line of columns.
+        // A blurred point would be too faint for 8 bits, so a vertical line is blurred.
         let mut data = vec![0_u8; stride * side];
         for row in data.chunks_exact_mut(stride) {
             row[side / 2 * channels] = 255;
         }
         let mut middle = Vec::new();
         let mut y = 0;
-        blur(&mut data, stride, channels, sigma, |_, soft| {
+        blur_rows(&mut data, stride, channels, sigma, |_, soft| {
             if y == side / 2 {
                 middle = soft.iter().step_by(channels).map(|value| f64::from(*value)).collect();
             }
@@ -292,7 +302,7 @@ mod tests {
     fn it_is_as_wide_as_it_says_and_keeps_the_light() {
         for sigma in [1.0, 2.5, 3.9, 4.0, 7.3, 20.0, 61.7] {
             for channels in [3, 4] {
-                let (wide, light) = spread(sigma, channels);
+                let (wide, light) = measure_spread(sigma, channels);
                 assert!((wide / sigma - 1.0).abs() < 0.03, "{sigma}: {wide}");
                 assert!((light - 1.0).abs() < 0.01, "{sigma}: {light}");
             }
@@ -305,15 +315,15 @@ mod tests {
         let at = |x: usize, y: usize| ((x * 7 + y * 13 + x * y) % 256) as u8;
         for sigma in [1.5, 6.0, 90.0] {
             let [mut upright, mut lying] = [false, true].map(|turned| {
-                let cell = |at_: usize| {
-                    let (x, y) = (at_ % side, at_ / side);
+                let cell = |index: usize| {
+                    let (x, y) = (index % side, index / side);
                     if turned { at(y, x) } else { at(x, y) }
                 };
-                (0..side * side).flat_map(|at_| [cell(at_); 3]).collect::<Vec<u8>>()
+                (0..side * side).flat_map(|index| [cell(index); 3]).collect::<Vec<u8>>()
             });
             for data in [&mut upright, &mut lying] {
-                blur(data, side * 3, 3, sigma, |row, soft| {
-                    row.iter_mut().zip(soft).for_each(|(value, soft)| *value = u8::of_full(f32::from(*soft)));
+                blur_rows(data, side * 3, 3, sigma, |row, soft| {
+                    row.iter_mut().zip(soft).for_each(|(value, soft)| *value = u8::from_sixteen_bits(f32::from(*soft)));
                 });
             }
             for y in 0..side {
@@ -329,9 +339,9 @@ mod tests {
     fn flat_stays_flat() {
         for (sigma, value) in [(0.4, 1_u8), (2.0, 100), (8.0, 201), (250.0, 255)] {
             let mut data = vec![value; 33 * 3 * 20];
-            blur(&mut data, 33 * 3, 3, sigma, |row, soft| {
+            blur_rows(&mut data, 33 * 3, 3, sigma, |row, soft| {
                 assert!(soft.iter().all(|soft| *soft == u16::from(value) * 257), "{sigma}");
-                Mask { amount: 5.0, threshold: 0.0 }.each(row, soft);
+                UnsharpMask { amount: 5.0, threshold: 0.0 }.sharpen_each(row, soft);
             });
             assert!(data.iter().all(|now| *now == value));
         }

@@ -1,16 +1,50 @@
-//! Recipe and picture to plan, steps and encoded bytes. Knows [`offprint_modifiers`] only.
+//! Recipe and image to encoded bytes, in three parts: read a header, plan with numbers, render pixels.
 //!
-//! [`probe`] reads a file's header; [`Plan::of`] makes numbers of recipe and header, without pixels; [`render`] decodes,
-//! does the plan's [`Step`]s one after the other and encodes; [`render_all`] does it for several recipes of one source,
-//! which is decoded once for all that want it decoded the same way. A service does all this through a [`Pool`], in
-//! processes that nothing else depends on.
+//! * [`read_image_header`] reads what a file says about its image. It reads a bounded amount, decodes no pixels and
+//!   calls no C code.
+//! * [`RenderPlan::new`] turns a recipe and a header into numbers: the decoder's shrink, a list of [`Step`]s, how the
+//!   result is encoded, the size and an estimate of the memory. It touches no pixels, so that a service can plan in its
+//!   own process and tell beforehand whether an item will fail.
+//! * [`render_image`] decodes, executes the steps one after the other and encodes. [`render_images`] does so for
+//!   several plans of one source and decodes it once for all plans that decode alike. Both call codecs written in C
+//!   with bytes from anywhere: run them in a process that nothing else depends on (the crate `offprint-sandbox` does).
+//!
+//! The crate knows files, recipes and pixels. It knows nothing of storage, companies, jobs, databases, HTTP or
+//! processes. Of our crates it uses [`offprint_modifiers`] for recipes and [`offprint_core`] for codes and digests.
+//!
+//! Begin reading with the plan (`plan.rs`, then `planner/mod.rs`: every command of a recipe becomes steps there) and
+//! continue with `execute.rs`. What a step does to pixels is in `pixels/`, one file per kind; colour profiles are in
+//! `colour/`, file formats in `header/` and `codec/`.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use offprint_imaging::{ObjectHeaders, ProfileBytes, RenderLimits, RenderPlan, SourceFiles};
+//! use offprint_imaging::{read_image_header, render_image};
+//! use offprint_modifiers::{Attributes, Macros, ModifierInput, resolve_modifier};
+//!
+//! # fn main() -> Result<(), offprint_imaging::RenderError> {
+//! let (macros, attributes) = (Macros::default(), Attributes::default());
+//! let input = ModifierInput::new("wid=300&fmt=png", &macros, &attributes);
+//! let recipe = resolve_modifier(&input).expect("a valid modifier").recipe;
+//!
+//! let source = Path::new("shoe.jpg");
+//! let header = read_image_header(source)?;
+//! let (limits, profiles) = (RenderLimits::default(), ProfileBytes::default());
+//! let plan = RenderPlan::new(&recipe, &header, &ObjectHeaders::new(), &limits, &profiles)?;
+//! let output = render_image(&plan, &SourceFiles::from_source(source), Path::new("shoe.png"))?;
+//! println!("{}x{} pixels, {} bytes: {}", output.width, output.height, output.bytes, output.plan);
+//! # Ok(())
+//! # }
+//! ```
+
+#![deny(unreachable_pub)]
 
 mod blur;
 mod codec;
 mod colour;
-mod develop;
-mod failure;
-mod files;
+mod error;
+mod execute;
 mod header;
 mod limits;
 mod outline;
@@ -20,20 +54,21 @@ mod plan;
 mod planner;
 mod rights;
 mod rotate;
+mod row_sink;
+mod source_files;
 mod step;
 mod summary;
 mod tone;
-mod tray;
 mod turn;
 mod view;
 
-pub use colour::{Conversion, Library, Profile, ProfileBytes};
-pub use develop::{ENGINE_VERSION, Rendered, render, render_all};
-pub use failure::{Failure, Warning};
-pub use files::{Files, Headers};
-pub use header::{Header, SourceFormat, is_avif, probe};
-pub use limits::Limits;
-pub use plan::{Decode, Encode, Plan};
-pub use rights::Rights;
+pub use colour::{Conversion, Profile, ProfileBytes, ProfileLibrary};
+pub use error::{RenderError, RenderWarning};
+pub use execute::{ENGINE_VERSION, RenderOutput, render_image, render_images};
+pub use header::{ImageHeader, SourceFormat, is_avif, read_image_header};
+pub use limits::RenderLimits;
+pub use plan::{DecodePlan, EncodePlan, RenderPlan};
+pub use rights::ImageRights;
+pub use source_files::{ObjectHeaders, SourceFiles};
 pub use step::{Kernel, Step};
 pub use turn::Turn;

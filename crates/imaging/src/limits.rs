@@ -1,14 +1,14 @@
-//! How large pictures may be. Checked on numbers, before anything is decoded.
+//! How large images may be. Checked on the numbers of headers and plans, before anything is decoded.
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::Failure;
-use super::header::Header;
+use super::error::RenderError;
+use super::header::ImageHeader;
 use offprint_core::Code;
 
-/// The largest pictures that are rendered.
+/// The largest images that are read and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
+pub struct RenderLimits {
     /// Most pixels of a source.
     pub source_pixels: u64,
     /// Longest side of a source, in pixels.
@@ -27,7 +27,7 @@ pub struct Limits {
     pub output_side: u32,
 }
 
-impl Default for Limits {
+impl Default for RenderLimits {
     fn default() -> Self {
         Self {
             source_pixels: 100_000_000,
@@ -42,18 +42,18 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl RenderLimits {
     /// # Errors
-    /// `source-too-large`, with the limit and the size found.
-    pub fn check_source(&self, header: &Header) -> Result<(), Failure> {
+    /// `source-too-large`, with the limit and the actual size.
+    pub(crate) fn check_source(&self, header: &ImageHeader) -> Result<(), RenderError> {
         let (w, h) = (header.width, header.height);
         let pixels = u64::from(w) * u64::from(h);
-        let refuse = |detail: String| Err(Failure::new(Code::SourceTooLarge, detail));
+        let refuse = |detail: String| Err(RenderError::new(Code::SourceTooLarge, detail));
         if pixels > self.source_pixels {
             return refuse(format!("The source has {w}x{h} = {pixels} pixels; the limit is {}.", self.source_pixels));
         }
         if w.max(h) > self.source_side {
-            return refuse(format!("The source is {w}x{h} pixels; the limit of a side is {}.", self.source_side));
+            return refuse(format!("The source is {w}x{h} pixels; the limit for a side is {}.", self.source_side));
         }
         let bytes = header.decoded_bytes();
         if bytes > self.decoded_bytes {
@@ -70,28 +70,28 @@ impl Limits {
         Ok(())
     }
 
-    /// Checks the picture that is handed out.
+    /// Checks the size of the result.
     ///
     /// # Errors
-    /// `output-too-large`, with the limit and the size asked for.
-    pub fn check_output(&self, (w, h): (u32, u32)) -> Result<(), Failure> {
-        self.check("The picture", (w, h), self.output_pixels, self.output_side)
+    /// `output-too-large`, with the limit and the requested size.
+    pub fn check_output(&self, (w, h): (u32, u32)) -> Result<(), RenderError> {
+        self.check_size("The output", (w, h), self.output_pixels, self.output_side)
     }
 
-    /// Checks a picture on the way to the output, which may be as large as a source.
-    pub(super) fn check_between(&self, size: (u32, u32)) -> Result<(), Failure> {
+    /// Checks the image between two steps, which may be as large as a source.
+    pub(super) fn check_intermediate(&self, size: (u32, u32)) -> Result<(), RenderError> {
         let pixels = self.output_pixels.max(self.source_pixels);
-        self.check("A step on the way", size, pixels, self.output_side.max(self.source_side))
+        self.check_size("An intermediate image", size, pixels, self.output_side.max(self.source_side))
     }
 
-    fn check(&self, what: &str, (w, h): (u32, u32), most: u64, side: u32) -> Result<(), Failure> {
+    fn check_size(&self, what: &str, (w, h): (u32, u32), max_pixels: u64, max_side: u32) -> Result<(), RenderError> {
         let pixels = u64::from(w) * u64::from(h);
-        let refuse = |detail: String| Err(Failure::new(Code::OutputTooLarge, detail));
-        if w.max(h) > side {
-            return refuse(format!("{what} would be {w}x{h} pixels; the limit of a side is {side}."));
+        let refuse = |detail: String| Err(RenderError::new(Code::OutputTooLarge, detail));
+        if w.max(h) > max_side {
+            return refuse(format!("{what} would be {w}x{h} pixels; the limit for a side is {max_side}."));
         }
-        if pixels > most {
-            return refuse(format!("{what} would have {w}x{h} = {pixels} pixels; the limit is {most}."));
+        if pixels > max_pixels {
+            return refuse(format!("{what} would have {w}x{h} = {pixels} pixels; the limit is {max_pixels}."));
         }
         Ok(())
     }

@@ -1,93 +1,93 @@
-//! Recipe and header to numbers: sizes, rectangles, the decoder's shrink, the list of steps, the cost. No pixels.
+//! The render plan: recipe and header become sizes, rectangles, the decoder's shrink, a list of steps and an estimate
+//! of the memory. No pixels are touched.
+//!
+//! This file has the plan's types and what is decided once per output. How commands become steps is in
+//! `planner/mod.rs`.
 
 use serde::Serialize;
 
 use super::colour::{Profile, ProfileBytes};
-use super::failure::{Failure, Warning};
-use super::files::Headers;
-use super::header::{EmbeddedPath, Header, SourceFormat};
-use super::limits::Limits;
-use super::planner::{Desk, Planner, Source};
+use super::error::{RenderError, RenderWarning};
+use super::header::{EmbeddedPath, ImageHeader, SourceFormat};
+use super::limits::RenderLimits;
+use super::planner::{PlanContext, PlanSource, Planner};
+use super::source_files::ObjectHeaders;
 use super::step::Step;
 use offprint_core::Code;
-use offprint_modifiers::{Compression, MaskUse, Output, OutputFormat, PixelType, Quantize, Reading, Recipe, Request};
+use offprint_modifiers::{
+    Compression, DecodeOptions, MaskUse, Output, OutputFormat, PixelType, Quantize, Recipe, RequestKind,
+};
 
-/// What is done to one picture.
+/// What is done to make one image: `decode`, then `steps`, then `encode`.
+///
+/// Renditions of one source share work as far as their plans are equal, so everything that decides about pixels is in
+/// here.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Plan {
-    /// How the source is decoded.
-    pub decode: Decode,
-    /// What is done to its pixels, in order.
+pub struct RenderPlan {
+    pub decode: DecodePlan,
     pub steps: Vec<Step>,
-    /// How the result is written.
-    pub encode: Encode,
-    /// Width of the result.
+    pub encode: EncodePlan,
+    /// Width of the result, in pixels.
     pub width: u32,
-    /// Height of the result.
+    /// Height of the result, in pixels.
     pub height: u32,
-    /// What to know about the result.
-    pub warnings: Vec<Warning>,
-    /// Most bytes held at once, about.
+    pub warnings: Vec<RenderWarning>,
+    /// Estimate of the most bytes held at once.
     pub peak_bytes: u64,
 }
 
 /// How the source is decoded.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Decode {
-    /// Another asset whose file it is, by its pin; else the source's.
+pub struct DecodePlan {
+    /// The SHA-256 of another asset whose file is decoded; none for the source itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
-    /// The kind of file.
     pub format: SourceFormat,
-    /// The decoder makes sides this many times smaller: 1, 2, 4 or 8.
+    /// The decoder divides width and height by this: 1, 2, 4 or 8.
     pub shrink: u8,
-    /// Width of the decoded picture as it is stored; the steps make it upright.
+    /// Width in pixels after the shrink, as stored; the steps make the image upright.
     pub width: u32,
-    /// Height of the decoded picture.
+    /// Height in pixels after the shrink, as stored.
     pub height: u32,
-    /// Its components.
     pub color: PixelType,
-    /// Bits of a component, once decoded: 8 or 16.
+    /// Bits per component once decoded: 8 or 16.
     pub bits: u8,
-    /// Whether it has alpha.
     pub alpha: bool,
-    /// Whether its colours come multiplied by alpha.
+    /// Whether colours are stored multiplied by alpha.
     pub premultiplied: bool,
-    /// Whether its inks come the other way round.
+    /// Whether inks are stored inverted (255 is no ink), as in Adobe's JPEGs.
     pub inverted: bool,
-    /// Whether a damaged picture is rendered as far as it decodes.
+    /// Whether a damaged image is rendered as far as it decodes.
     pub accepts_damage: bool,
-    /// No file, but what is made of one first.
+    /// Set when the image is not a file but the result of a nested request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub inner: Option<Box<Inner>>,
+    pub inner: Option<Box<InnerPlan>>,
 }
 
-/// What a request inside of the request makes of a file.
+/// How a nested request makes its image. It is decoded, processed and then used like a decoded file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Inner {
-    /// How the file is decoded.
-    pub decode: Decode,
-    /// What is done to its pixels, in order.
+pub struct InnerPlan {
+    pub decode: DecodePlan,
     pub steps: Vec<Step>,
-    /// Most bytes held at once meanwhile, about.
+    /// Estimate of the most bytes held at once meanwhile.
     pub peak_bytes: u64,
 }
 
-impl Decode {
-    /// How a picture of this header is decoded, its sides so many times smaller.
-    pub(super) fn of(header: &Header, shrink: u8, object: Option<&str>, reading: Reading) -> Self {
-        let by = u32::from(shrink);
+impl DecodePlan {
+    /// How an image with this header is decoded; `shrink` divides its sides.
+    pub(super) fn new(header: &ImageHeader, shrink: u8, object: Option<&str>, reading: DecodeOptions) -> Self {
+        let divisor = u32::from(shrink);
         Self {
             object: object.map(str::to_owned),
             format: header.format,
             shrink,
-            width: header.width.div_ceil(by),
-            height: header.height.div_ceil(by),
+            width: header.width.div_ceil(divisor),
+            height: header.height.div_ceil(divisor),
             color: header.color,
-            bits: depth(header),
+            bits: get_decoded_bits(header),
             alpha: header.alpha,
             premultiplied: header.premultiplied,
             inverted: header.inverted,
@@ -96,7 +96,7 @@ impl Decode {
         }
     }
 
-    /// Components of a pixel, alpha among them.
+    /// Components of a pixel, including alpha.
     pub(super) fn channels(&self) -> usize {
         self.color.components() + usize::from(self.alpha)
     }
@@ -105,80 +105,79 @@ impl Decode {
 /// How the result is written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Encode {
-    /// The format.
+pub struct EncodePlan {
     pub format: OutputFormat,
-    /// Whether it keeps alpha.
+    /// Whether alpha is written.
     pub alpha: bool,
-    /// The components.
     pub pixel_type: PixelType,
-    /// How pixels are packed.
     pub compression: Compression,
-    /// Progressive JPEG.
+    /// Whether a JPEG is progressive.
     pub progressive: bool,
-    /// Quality where something is lost.
+    /// Quality of lossy formats, 1 to 100.
     pub quality: u8,
-    /// JPEG keeps colour at full resolution.
+    /// Whether a JPEG keeps chroma at full resolution (4:4:4).
     pub full_chroma: bool,
-    /// Most kilobytes of a JPEG.
+    /// Target size of a JPEG, in kilobytes: the quality is lowered until it fits.
     pub jpeg_size: Option<u64>,
-    /// Passes of a progressive JPEG.
+    /// Number of passes of a progressive JPEG.
     pub scans: Option<u8>,
-    /// How colours become few.
+    /// How the number of colours is reduced.
     pub quantize: Option<Quantize>,
     /// Dots per inch.
     pub dpi: f64,
-    /// The profile that is embedded.
+    /// The colour profile to embed.
     pub profile: Option<Profile>,
-    /// The XMP that is embedded: the source's own, or a small one that keeps the rights.
+    /// The XMP to embed: the source's own, or a small packet that keeps the rights.
     #[serde(skip)]
     pub xmp: Option<Vec<u8>>,
-    /// Paths that are embedded, in fractions of the result.
+    /// Photoshop paths to embed, in fractions of the result.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<EmbeddedPath>,
 }
 
-/// Bits of a component once decoded.
-pub(super) fn depth(header: &Header) -> u8 {
+/// Bits per component once decoded: files of 1 to 8 bits are decoded to 8, all others to 16.
+pub(super) fn get_decoded_bits(header: &ImageHeader) -> u8 {
     if header.bits > 8 { 16 } else { 8 }
 }
 
-impl Plan {
-    /// Plans a picture.
+impl RenderPlan {
+    /// Plans one image. `own_header` is the asset's own; `object_headers` has those of the other assets that the recipe
+    /// names.
     ///
     /// # Errors
-    /// `source-too-large`, `output-too-large` with limit and actual size; `invalid-modifier` when a command leaves nothing
-    /// of this picture; `source-missing` when `others` lacks one that the recipe names, `profile-missing` when the
-    /// profiles do.
-    pub fn of(
+    /// `source-too-large` and `output-too-large`, with limit and actual size; `invalid-modifier` when a command leaves
+    /// nothing of this image; `source-missing` when `object_headers` lacks an asset that the recipe names,
+    /// `profile-missing` when `profiles` lacks a profile.
+    pub fn new(
         recipe: &Recipe,
-        own: &Header,
-        others: &Headers,
-        limits: &Limits,
+        own_header: &ImageHeader,
+        object_headers: &ObjectHeaders,
+        limits: &RenderLimits,
         profiles: &ProfileBytes,
-    ) -> Result<Self, Failure> {
-        let desk = Desk { others, limits, profiles };
-        let source = Source::of(recipe.layer.source.as_ref(), own, recipe, desk)?;
+    ) -> Result<Self, RenderError> {
+        let context = PlanContext { object_headers, limits, profiles };
+        let source = PlanSource::resolve(recipe.layer.source.as_ref(), own_header, recipe, context)?;
         let (header, colors) = (source.header.as_ref(), &source.colors);
         let mut warnings = colors.warnings.clone();
         let mut planner = Planner::new(header, recipe, limits, colors);
-        planner.follow(recipe, header, desk)?;
-        planner.output();
+        planner.apply_recipe(recipe, header, context)?;
+        planner.convert_for_encoder();
         let size = planner.size;
         limits.check_output(size)?;
-        let keeps_alpha = recipe.output.alpha || recipe.view.request == Request::Mask;
+        let keeps_alpha = recipe.output.alpha || recipe.view.request == RequestKind::Mask;
         if header.alpha && recipe.layer.mask.usage != MaskUse::Off && !keeps_alpha {
-            let detail = "Transparency was laid on the background, because the output format keeps none.";
-            warnings.push(Warning::new(Code::AlphaFlattened, detail));
+            let detail =
+                "Transparency was flattened onto the background colour because the output format has no alpha.";
+            warnings.push(RenderWarning::new(Code::AlphaFlattened, detail));
         }
         let output = &recipe.output;
         let paths = if output.path_embed { planner.paths(header) } else { Vec::new() };
-        let (decode, steps) = planner.decoded(&source, recipe.reading);
+        let (decode, steps) = planner.finish(&source, recipe.reading);
         Ok(Self {
-            peak_bytes: peak_bytes(header, &decode, &steps, size).max(encoding_bytes(output, size)),
+            peak_bytes: estimate_peak_bytes(header, &decode, &steps, size).max(estimate_encoding_bytes(output, size)),
             decode,
             steps,
-            encode: Encode {
+            encode: EncodePlan {
                 format: output.format,
                 alpha: output.alpha,
                 pixel_type: output.pixel_type,
@@ -191,8 +190,8 @@ impl Plan {
                 quantize: output.quantize.clone(),
                 dpi: output.print_res.or(header.dpi).unwrap_or(output.default_print_res),
                 paths,
-                xmp: xmp(output, header, &mut warnings),
-                profile: colors.output.clone().filter(|_| output.icc_embed && output.format.carries_profile()),
+                xmp: select_xmp(output, header, &mut warnings),
+                profile: colors.output.clone().filter(|_| output.icc_embed && output.format.can_carry_profile()),
             },
             width: size.0,
             height: size.1,
@@ -201,16 +200,17 @@ impl Plan {
     }
 }
 
-/// What is known of a picture's rights is kept, unless the job does not want it; everything else that a source says of
-/// itself is dropped, GPS above all, unless its XMP is asked for. Documentation page: r-xmpembed.
-fn xmp(output: &Output, header: &Header, warnings: &mut Vec<Warning>) -> Option<Vec<u8>> {
-    let whole = header.xmp.as_ref().filter(|_| output.xmp_embed && output.format.carries_xmp());
-    let rights = || header.rights.xmp().filter(|_| output.keep_rights);
+/// The XMP to embed. Creator, copyright and credit are kept unless the job says otherwise. All other metadata of the
+/// source is dropped, for it may hold what nobody means to publish (GPS positions above all), unless its XMP is asked
+/// for. Documentation page: r-xmpembed.
+fn select_xmp(output: &Output, header: &ImageHeader, warnings: &mut Vec<RenderWarning>) -> Option<Vec<u8>> {
+    let whole = header.xmp.as_ref().filter(|_| output.xmp_embed && output.format.can_carry_xmp());
+    let rights = || header.rights.to_xmp().filter(|_| output.keep_rights);
     match whole {
-        // A JPEG's segment has no room for more.
+        // A JPEG segment holds at most 65,533 bytes, its signature included.
         Some(xmp) if output.format == OutputFormat::Jpeg && xmp.len() > 65_000 => {
-            let detail = format!("The XMP has {} bytes and does not fit into a JPEG; it was left away.", xmp.len());
-            warnings.push(Warning::new(Code::MetadataDropped, detail));
+            let detail = format!("The XMP has {} bytes, does not fit into a JPEG and was left out.", xmp.len());
+            warnings.push(RenderWarning::new(Code::MetadataDropped, detail));
             rights()
         }
         Some(xmp) => Some(xmp.clone()),
@@ -218,10 +218,13 @@ fn xmp(output: &Output, header: &Header, warnings: &mut Vec<Warning>) -> Option<
     }
 }
 
-/// The decoder holds the picture at its own depth beside ours, or all passes of a progressive JPEG. Every step holds
-/// what it reads and what it makes; the encoder holds the result and about as much again.
-pub(super) fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size: (u32, u32)) -> u64 {
-    // The most components that it has on its way: those of inks and alpha are one more than those of RGB.
+/// Estimates the most bytes held at once: the pool that starts renders decides by this number whether one fits beside
+/// the others, so it must not be too low, and need not be exact.
+///
+/// The decoder holds the image at its own depth beside ours, or all passes of a progressive JPEG. Every step holds what
+/// it reads and what it writes; the encoder holds the result and about as much again.
+pub(super) fn estimate_peak_bytes(header: &ImageHeader, decode: &DecodePlan, steps: &[Step], size: (u32, u32)) -> u64 {
+    // The most components between decoder and encoder: RGB with alpha, or CMYK with alpha.
     let channels = if decode.color == PixelType::Cmyk { 5 } else { 4 };
     let deep = steps.iter().any(|step| matches!(step, Step::Reduce { .. }));
     let sample = if deep { 2 } else { 1 };
@@ -231,18 +234,18 @@ pub(super) fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size:
         SourceFormat::Jpeg if header.progressive => 2 * header.decoded_bytes(),
         SourceFormat::Png if header.progressive => header.decoded_bytes(),
         SourceFormat::Jpeg | SourceFormat::Png => 0,
-        // The file, and for each component its waves and its values in floating point.
+        // The file, and for each component its wavelet coefficients and its values, both in floating point.
         SourceFormat::Jp2 => 12 * header.decoded_bytes(),
-        // The frame as the library holds it, and as planes.
+        // The frame as libaom holds it, and its planes.
         SourceFormat::Avif => 4 * header.decoded_bytes(),
         _ => header.decoded_bytes(),
     };
     let (mut current, steps) = match steps {
-        // Made while rows come in, of as many as it reaches.
+        // Done while rows come in: holds the rows that the kernel reaches, not the source.
         [Step::Resize { from: [_, _, _, high], width, height, .. }, rest @ ..] if decode.channels() < 5 => {
             let rows = 64.0 + 16.0 * (high / f64::from(*height)).max(1.0);
-            let lot = bytes((decode.width, 2 * 256.min(*height) + rows as u32));
-            (2 * bytes((*width, *height)) + lot, rest)
+            let held = bytes((decode.width, 2 * 256.min(*height) + rows as u32));
+            (2 * bytes((*width, *height)) + held, rest)
         }
         all => (bytes((decode.width, decode.height)), all),
     };
@@ -260,8 +263,8 @@ pub(super) fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size:
             | Step::Rotate { width, height, .. } => bytes((*width, *height)),
             _ => current,
         };
-        // A blur holds the rows it reaches at twice the depth, a wide one three times over.
-        let aside = match step {
+        // A blur holds the rows that it reaches, with 16 bits per value; a wide one is three blurs in a row.
+        let extra = match step {
             Step::Sharpen { sigma, .. } | Step::Blur { sigma } => {
                 let rows = (4.0 * sigma + 8.0).min(f64::from(u16::MAX)) as u32;
                 bytes((decode.width.max(size.0), 6 * rows)).min(6 * current)
@@ -269,36 +272,36 @@ pub(super) fn peak_bytes(header: &Header, decode: &Decode, steps: &[Step], size:
             Step::Grow { .. } => current,
             _ => 0,
         };
-        peak = peak.max(current + next + aside);
+        peak = peak.max(current + next + extra);
         current = next;
     }
     let inner = decode.inner.as_ref().map_or(0, |inner| inner.peak_bytes);
     peak.max(2 * bytes(size)).max(inner)
 }
 
-/// What an encoder holds that needs more than the result and as much again.
-fn encoding_bytes(output: &Output, (width, height): (u32, u32)) -> u64 {
-    // Measured, for a pixel.
-    let each = match (output.format, output.compression) {
-        // For each of up to four components the value, its wave and the code of it.
+/// Bytes that an encoder holds, of those that need more than twice the result.
+fn estimate_encoding_bytes(output: &Output, (width, height): (u32, u32)) -> u64 {
+    // Measured.
+    let bytes_per_pixel = match (output.format, output.compression) {
+        // For each of up to four components the value, its wavelet coefficient and the coded bits.
         (OutputFormat::Jp2, _) => 32,
         (OutputFormat::Avif, Compression::Lossless) => 40,
-        // Colour at half resolution.
+        // Chroma at half resolution.
         (OutputFormat::Avif, _) => 24,
         _ => 0,
     };
-    each * u64::from(width) * u64::from(height)
+    bytes_per_pixel * u64::from(width) * u64::from(height)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use offprint_modifiers::{Attributes, Macros, Order, recipe};
     use crate::turn::Turn;
+    use offprint_modifiers::{Attributes, Macros, ModifierInput, resolve_modifier};
 
-    fn header(format: SourceFormat, width: u32, height: u32) -> Header {
-        Header {
+    fn make_header(format: SourceFormat, width: u32, height: u32) -> ImageHeader {
+        ImageHeader {
             format,
             width,
             height,
@@ -319,23 +322,29 @@ mod tests {
         }
     }
 
-    fn understood(modifier: &str) -> Recipe {
+    fn resolve_recipe(modifier: &str) -> Recipe {
         let (macros, attributes) = (Macros::default(), Attributes::default());
-        let order = Order::new(modifier, &macros, &attributes);
-        recipe(&order).unwrap().recipe
+        let input = ModifierInput::new(modifier, &macros, &attributes);
+        resolve_modifier(&input).unwrap().recipe
     }
 
-    fn planned(header: &Header, modifier: &str) -> Result<Plan, Failure> {
-        Plan::of(&understood(modifier), header, &Headers::new(), &Limits::default(), &ProfileBytes::default())
+    fn plan_image(header: &ImageHeader, modifier: &str) -> Result<RenderPlan, RenderError> {
+        RenderPlan::new(
+            &resolve_recipe(modifier),
+            header,
+            &ObjectHeaders::new(),
+            &RenderLimits::default(),
+            &ProfileBytes::default(),
+        )
     }
 
-    fn jpeg(modifier: &str) -> Plan {
-        planned(&header(SourceFormat::Jpeg, 6000, 4000), modifier).unwrap()
+    fn plan_jpeg(modifier: &str) -> RenderPlan {
+        plan_image(&make_header(SourceFormat::Jpeg, 6000, 4000), modifier).unwrap()
     }
 
     #[test]
     fn the_decoder_shrinks_while_enough_remains() {
-        let shrink = |modifier| jpeg(modifier).decode.shrink;
+        let shrink = |modifier| plan_jpeg(modifier).decode.shrink;
         assert_eq!(shrink("wid=500"), 8);
         assert_eq!(shrink("wid=501"), 4);
         assert_eq!(shrink("wid=2000"), 2);
@@ -344,28 +353,29 @@ mod tests {
         assert_eq!(shrink("crop=0,0,600,600&wid=500"), 1);
         assert_eq!(shrink("wid=500&op_usm=1,2"), 8);
         assert_eq!(shrink("extend=1,1,1,1&wid=500"), 1);
-        assert_eq!(planned(&header(SourceFormat::Png, 6000, 4000), "wid=500").unwrap().decode.shrink, 1);
+        assert_eq!(plan_image(&make_header(SourceFormat::Png, 6000, 4000), "wid=500").unwrap().decode.shrink, 1);
     }
 
     #[test]
     fn what_can_be_one_resampling_is_one() {
-        let resizes = |modifier| jpeg(modifier).steps.iter().filter(|it| matches!(it, Step::Resize { .. })).count();
-        assert_eq!(jpeg("crop=100,100,4000,3000&size=2000,0&wid=500").steps.len(), 1);
+        let resizes =
+            |modifier| plan_jpeg(modifier).steps.iter().filter(|step| matches!(step, Step::Resize { .. })).count();
+        assert_eq!(plan_jpeg("crop=100,100,4000,3000&size=2000,0&wid=500").steps.len(), 1);
         assert_eq!(resizes("size=100,0&wid=500&fit=fit,1"), 2);
-        assert_eq!(jpeg("").steps, []);
-        assert_eq!(jpeg("scl=1").steps, []);
-        assert_eq!(jpeg("flip=lr&rotate=180&layer=0&flip=ud").steps, []);
+        assert_eq!(plan_jpeg("").steps, []);
+        assert_eq!(plan_jpeg("scl=1").steps, []);
+        assert_eq!(plan_jpeg("flip=lr&rotate=180&layer=0&flip=ud").steps, []);
     }
 
     #[test]
-    fn a_crop_inside_a_shrunk_and_mirrored_picture_keeps_its_place() {
-        let plan = planned(&header(SourceFormat::Jpeg, 6001, 4001), "flip=lr&wid=500").unwrap();
+    fn a_crop_inside_a_shrunk_and_mirrored_image_keeps_its_position() {
+        let plan = plan_image(&make_header(SourceFormat::Jpeg, 6001, 4001), "flip=lr&wid=500").unwrap();
         let Step::Resize { from, .. } = plan.steps[0] else { panic!("{:?}", plan.steps) };
         assert_eq!((plan.decode.width, plan.decode.height), (751, 501));
         assert_eq!(from, [0.0, 0.0, 750.125, 500.125]);
         assert!(matches!(plan.steps[1], Step::Turn(_)), "{:?}", plan.steps);
-        let turned = Header { orientation: Turn::CLOCKWISE, ..header(SourceFormat::Jpeg, 6000, 4000) };
-        let plan = planned(&turned, "crop=0,0,400,600").unwrap();
+        let turned = ImageHeader { orientation: Turn::CLOCKWISE, ..make_header(SourceFormat::Jpeg, 6000, 4000) };
+        let plan = plan_image(&turned, "crop=0,0,400,600").unwrap();
         let Step::Window { x, y, width, height, .. } = plan.steps[0] else { panic!("{:?}", plan.steps) };
         assert_eq!((x, y, width, height), (0, 3600, 600, 400));
         assert_eq!((plan.width, plan.height), (400, 600));
@@ -373,12 +383,13 @@ mod tests {
 
     #[test]
     fn limits_say_limit_and_size() {
-        let code = |header: &Header, modifier: &str| planned(header, modifier).map(drop).map_err(|it| it.code);
-        let plain = header(SourceFormat::Png, 100, 100);
-        assert_eq!(code(&header(SourceFormat::Png, 10_001, 10_000), ""), Err(Code::SourceTooLarge));
-        assert_eq!(code(&header(SourceFormat::Png, 30_001, 10), ""), Err(Code::SourceTooLarge));
+        let code =
+            |header: &ImageHeader, modifier: &str| plan_image(header, modifier).map(drop).map_err(|error| error.code);
+        let plain = make_header(SourceFormat::Png, 100, 100);
+        assert_eq!(code(&make_header(SourceFormat::Png, 10_001, 10_000), ""), Err(Code::SourceTooLarge));
+        assert_eq!(code(&make_header(SourceFormat::Png, 30_001, 10), ""), Err(Code::SourceTooLarge));
         assert_eq!(
-            code(&Header { bits: 16, ..header(SourceFormat::Png, 10_000, 10_000) }, ""),
+            code(&ImageHeader { bits: 16, ..make_header(SourceFormat::Png, 10_000, 10_000) }, ""),
             Err(Code::SourceTooLarge)
         );
         assert_eq!(code(&plain, "wid=20000&hei=10"), Err(Code::OutputTooLarge));
@@ -389,8 +400,8 @@ mod tests {
     }
 
     #[test]
-    fn sharpening_in_source_pixels_shrinks_with_the_picture() {
-        let sigma = |modifier: &str| match jpeg(modifier).steps.last() {
+    fn sharpening_in_source_pixels_shrinks_with_the_image() {
+        let sigma = |modifier: &str| match plan_jpeg(modifier).steps.last() {
             Some(Step::Sharpen { sigma, .. }) => *sigma,
             other => panic!("{other:?}"),
         };
@@ -401,29 +412,29 @@ mod tests {
 
     #[test]
     fn dpi_comes_from_modifier_then_source_then_default() {
-        let tagged = Header { dpi: Some(240.0), ..header(SourceFormat::Png, 10, 10) };
-        assert_eq!(planned(&tagged, "printRes=300").unwrap().encode.dpi, 300.0);
-        assert_eq!(planned(&tagged, "").unwrap().encode.dpi, 240.0);
-        assert_eq!(jpeg("").encode.dpi, 72.0);
+        let tagged = ImageHeader { dpi: Some(240.0), ..make_header(SourceFormat::Png, 10, 10) };
+        assert_eq!(plan_image(&tagged, "printRes=300").unwrap().encode.dpi, 300.0);
+        assert_eq!(plan_image(&tagged, "").unwrap().encode.dpi, 240.0);
+        assert_eq!(plan_jpeg("").encode.dpi, 72.0);
     }
 
-    /// A list of steps in short words.
-    fn steps(header: &Header, modifier: &str) -> Vec<String> {
-        let word = |step: &Step| format!("{step:?}").chars().take_while(|it| it.is_alphanumeric()).collect();
-        planned(header, modifier).unwrap().steps.iter().map(word).collect()
+    /// The names of the steps.
+    fn list_steps(header: &ImageHeader, modifier: &str) -> Vec<String> {
+        let name = |step: &Step| format!("{step:?}").chars().take_while(|char| char.is_alphanumeric()).collect();
+        plan_image(header, modifier).unwrap().steps.iter().map(name).collect()
     }
 
     #[test]
-    fn a_picture_keeps_its_components_and_its_depth_as_long_as_it_can() {
-        let plain = header(SourceFormat::Png, 100, 100);
-        let gray = Header { color: PixelType::Gray, ..plain.clone() };
-        let inks = Header { color: PixelType::Cmyk, ..plain.clone() };
-        let deep = Header { bits: 16, ..plain };
-        assert_eq!(steps(&gray, "wid=50&fmt=png,gray"), ["Resize"]);
-        assert_eq!(steps(&gray, "wid=50"), ["Resize", "Recolor"]);
-        assert_eq!(steps(&gray, "wid=50&op_hue=9&fmt=png,gray"), ["Recolor", "Tone", "Resize", "Recolor"]);
-        assert_eq!(steps(&inks, "wid=50&fmt=tif,cmyk"), ["Resize"]);
-        assert_eq!(steps(&inks, "rotate=5&bgColor=ff0000"), ["Rotate", "Recolor", "Fill"]);
-        assert_eq!(steps(&deep, "wid=50"), ["Resize", "Reduce"]);
+    fn an_image_keeps_its_components_and_its_depth_as_long_as_it_can() {
+        let plain = make_header(SourceFormat::Png, 100, 100);
+        let gray = ImageHeader { color: PixelType::Gray, ..plain.clone() };
+        let inks = ImageHeader { color: PixelType::Cmyk, ..plain.clone() };
+        let deep = ImageHeader { bits: 16, ..plain };
+        assert_eq!(list_steps(&gray, "wid=50&fmt=png,gray"), ["Resize"]);
+        assert_eq!(list_steps(&gray, "wid=50"), ["Resize", "Recolor"]);
+        assert_eq!(list_steps(&gray, "wid=50&op_hue=9&fmt=png,gray"), ["Recolor", "Tone", "Resize", "Recolor"]);
+        assert_eq!(list_steps(&inks, "wid=50&fmt=tif,cmyk"), ["Resize"]);
+        assert_eq!(list_steps(&inks, "rotate=5&bgColor=ff0000"), ["Rotate", "Recolor", "Fill"]);
+        assert_eq!(list_steps(&deep, "wid=50"), ["Resize", "Reduce"]);
     }
 }

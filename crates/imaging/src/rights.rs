@@ -1,29 +1,30 @@
-//! Whose picture it is: creator, copyright and credit, which are kept when all other metadata is dropped.
+//! Creator, copyright and credit of an image: read from IPTC and XMP, and kept when all other metadata is dropped.
+//!
+//! Every text comes from a stranger's file, so lengths and numbers are bounded, and damage ends the reading silently:
+//! metadata never makes a render fail.
 
 use quick_xml::Reader;
 use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::{BytesStart, Event};
 
-/// Longest text that is kept, in bytes. With all its letters written as entities, what is kept fits into one segment of
-/// a JPEG.
-const LONG: usize = 1000;
-/// Most creators that are kept.
-const MANY: usize = 8;
+/// Longest text that is kept, in bytes. With every letter written as an entity, all texts together fit into one segment
+/// of a JPEG.
+const MAX_TEXT_BYTES: usize = 1000;
+const MAX_CREATORS: usize = 8;
 
-/// Who made a picture, whose it is, and whom to name.
+/// Who made an image, whose it is, and whom to name beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rights {
-    /// Those who made it.
+pub struct ImageRights {
     pub creators: Vec<String>,
     /// The copyright notice.
     pub copyright: Option<String>,
-    /// Whom to name beside the picture.
+    /// The credit line.
     pub credit: Option<String>,
 }
 
-impl Rights {
-    /// Takes from another source what is not known yet.
-    pub fn or(self, other: Self) -> Self {
+impl ImageRights {
+    /// Fills what is missing from another source.
+    pub(crate) fn or(self, other: Self) -> Self {
         Self {
             creators: if self.creators.is_empty() { other.creators } else { self.creators },
             copyright: self.copyright.or(other.copyright),
@@ -31,16 +32,16 @@ impl Rights {
         }
     }
 
-    /// What IPTC says: the data sets By-line, Credit and Copyright Notice of record 2. Damage ends it.
-    pub fn of_iptc(mut data: &[u8]) -> Self {
+    /// From IPTC: the data sets 80 By-line, 110 Credit and 116 Copyright Notice of record 2. Stops at damage.
+    pub(crate) fn from_iptc(mut data: &[u8]) -> Self {
         let mut rights = Self::default();
         while let [0x1C, record, set, high, low, rest @ ..] = data {
             let length = usize::from(u16::from_be_bytes([*high, *low]));
             let Some((value, after)) = rest.split_at_checked(length) else { break };
             match (record, set) {
-                (2, 80) if rights.creators.len() < MANY => rights.creators.extend(words(value)),
-                (2, 110) => rights.credit = words(value).or(rights.credit),
-                (2, 116) => rights.copyright = words(value).or(rights.copyright),
+                (2, 80) if rights.creators.len() < MAX_CREATORS => rights.creators.extend(decode_text(value)),
+                (2, 110) => rights.credit = decode_text(value).or(rights.credit),
+                (2, 116) => rights.copyright = decode_text(value).or(rights.copyright),
                 _ => {}
             }
             data = after;
@@ -48,27 +49,28 @@ impl Rights {
         rights
     }
 
-    /// What XMP says: `dc:creator`, `dc:rights` and `photoshop:Credit`. What cannot be read is passed over.
-    pub fn of_xmp(xmp: &[u8]) -> Self {
+    /// From XMP: `dc:creator`, `dc:rights` and `photoshop:Credit`, as elements or attributes. Skips what cannot be
+    /// read.
+    pub(crate) fn from_xmp(xmp: &[u8]) -> Self {
         let mut rights = Self::default();
         let mut reader = Reader::from_reader(xmp);
         let (mut inside, mut text) = (None, String::new());
         while let Ok(event) = reader.read_event() {
             match event {
                 Event::Start(tag) => {
-                    inside = field(tag.name().as_ref()).or(inside);
+                    inside = parse_field(tag.name().as_ref()).or(inside);
                     text.clear();
                     rights.take_attributes(&tag);
                 }
                 Event::Empty(tag) => rights.take_attributes(&tag),
                 Event::Text(part) => text.push_str(&String::from_utf8_lossy(&part)),
                 Event::CData(part) => text.push_str(&String::from_utf8_lossy(&part)),
-                Event::GeneralRef(name) => text.push_str(&reference(&name)),
+                Event::GeneralRef(name) => text.push_str(&resolve_reference(&name)),
                 Event::End(tag) => {
                     if let Some(field) = inside {
-                        rights.set(field, &std::mem::take(&mut text));
+                        rights.set_field(field, &std::mem::take(&mut text));
                     }
-                    if field(tag.name().as_ref()).is_some() {
+                    if parse_field(tag.name().as_ref()).is_some() {
                         inside = None;
                     }
                 }
@@ -81,34 +83,36 @@ impl Rights {
 
     fn take_attributes(&mut self, tag: &BytesStart<'_>) {
         for attribute in tag.attributes().flatten() {
-            if let (Some(field), Ok(value)) = (field(attribute.key.as_ref()), std::str::from_utf8(&attribute.value)) {
+            if let (Some(field), Ok(value)) =
+                (parse_field(attribute.key.as_ref()), std::str::from_utf8(&attribute.value))
+            {
                 let value = quick_xml::escape::unescape(value).unwrap_or_default();
-                self.set(field, &value);
+                self.set_field(field, &value);
             }
         }
     }
 
-    /// The first text of a field holds; of creators all do.
-    fn set(&mut self, field: Field, text: &str) {
-        let Some(text) = words(text.as_bytes()) else { return };
+    /// Keeps the first text of a field (XMP may have one per language), and all creators.
+    fn set_field(&mut self, field: RightsField, text: &str) {
+        let Some(text) = decode_text(text.as_bytes()) else { return };
         match field {
-            Field::Creator if self.creators.len() < MANY => self.creators.push(text),
-            Field::Creator => {}
-            Field::Copyright => self.copyright = self.copyright.take().or(Some(text)),
-            Field::Credit => self.credit = self.credit.take().or(Some(text)),
+            RightsField::Creator if self.creators.len() < MAX_CREATORS => self.creators.push(text),
+            RightsField::Creator => {}
+            RightsField::Copyright => self.copyright = self.copyright.take().or(Some(text)),
+            RightsField::Credit => self.credit = self.credit.take().or(Some(text)),
         }
     }
 
-    /// A small XMP packet; none when there is nothing to keep.
-    pub fn xmp(&self) -> Option<Vec<u8>> {
+    /// A small XMP packet, or none when there is nothing to keep.
+    pub fn to_xmp(&self) -> Option<Vec<u8>> {
         if *self == Self::default() {
             return None;
         }
         let mut inner = String::new();
         if !self.creators.is_empty() {
-            let all: String =
-                self.creators.iter().map(|it| format!("<rdf:li>{}</rdf:li>", escape(it.as_str()))).collect();
-            inner += &format!("<dc:creator><rdf:Seq>{all}</rdf:Seq></dc:creator>");
+            let items: String =
+                self.creators.iter().map(|name| format!("<rdf:li>{}</rdf:li>", escape(name.as_str()))).collect();
+            inner += &format!("<dc:creator><rdf:Seq>{items}</rdf:Seq></dc:creator>");
         }
         if let Some(copyright) = &self.copyright {
             let text = escape(copyright.as_str());
@@ -129,19 +133,20 @@ impl Rights {
         Some(packet.into_bytes())
     }
 
-    /// A small EXIF with creators and copyright, which has no place for a credit; none when there is nothing to keep.
-    pub fn exif(&self) -> Option<Vec<u8>> {
+    /// A small EXIF directory with creators and copyright, or none when there is nothing to keep. EXIF has no field for
+    /// a credit line.
+    pub(crate) fn to_exif(&self) -> Option<Vec<u8>> {
         let creators = (!self.creators.is_empty()).then(|| self.creators.join("; "));
         let texts = [(0x013B, creators), (0x8298, self.copyright.clone())];
         let texts: Vec<(u16, Vec<u8>)> =
             texts.into_iter().filter_map(|(tag, text)| Some((tag, text?.into_bytes()))).collect();
-        let ended = texts.into_iter().map(|(tag, text)| (tag, [text, vec![0]].concat())).collect::<Vec<_>>();
-        (!ended.is_empty()).then(|| directory(&ended))
+        let terminated = texts.into_iter().map(|(tag, text)| (tag, [text, vec![0]].concat())).collect::<Vec<_>>();
+        (!terminated.is_empty()).then(|| write_directory(&terminated))
     }
 }
 
-/// One directory of texts; a short one lies in the place of its own offset. Source: TIFF 6.0, section 2.
-fn directory(texts: &[(u16, Vec<u8>)]) -> Vec<u8> {
+/// One directory of texts. A text of at most 4 bytes is stored in place of its offset. Source: TIFF 6.0, section 2.
+fn write_directory(texts: &[(u16, Vec<u8>)]) -> Vec<u8> {
     let mut out = b"MM\0*\0\0\0\x08".to_vec();
     out.extend((texts.len() as u16).to_be_bytes());
     let (mut data, start) = (Vec::<u8>::new(), out.len() + 12 * texts.len() + 4);
@@ -161,46 +166,46 @@ fn directory(texts: &[(u16, Vec<u8>)]) -> Vec<u8> {
 }
 
 #[derive(Clone, Copy)]
-enum Field {
+enum RightsField {
     Creator,
     Copyright,
     Credit,
 }
 
-fn field(name: &[u8]) -> Option<Field> {
+fn parse_field(name: &[u8]) -> Option<RightsField> {
     match name {
-        b"dc:creator" => Some(Field::Creator),
-        b"dc:rights" => Some(Field::Copyright),
-        b"photoshop:Credit" => Some(Field::Credit),
+        b"dc:creator" => Some(RightsField::Creator),
+        b"dc:rights" => Some(RightsField::Copyright),
+        b"photoshop:Credit" => Some(RightsField::Credit),
         _ => None,
     }
 }
 
-/// `&amp;` and its like, and characters by number.
-fn reference(name: &[u8]) -> String {
+/// Named entities such as `&amp;`, and characters by number.
+fn resolve_reference(name: &[u8]) -> String {
     let Ok(name) = std::str::from_utf8(name) else { return String::new() };
     let number = name.strip_prefix('#').and_then(|number| match number.strip_prefix(['x', 'X']) {
         Some(digits) => u32::from_str_radix(digits, 16).ok(),
         None => number.parse().ok(),
     });
     match number.and_then(char::from_u32) {
-        Some(letter) => letter.to_string(),
+        Some(char) => char.to_string(),
         None => resolve_predefined_entity(name).unwrap_or_default().to_owned(),
     }
 }
 
-/// A text as people wrote it: UTF-8, else Latin-1, without control characters. None when nothing is left.
-pub(super) fn words(bytes: &[u8]) -> Option<String> {
-    let bytes = &bytes[..bytes.len().min(LONG)];
+/// Decodes a text as UTF-8, else as Latin-1, and removes control characters. None when nothing is left.
+pub(super) fn decode_text(bytes: &[u8]) -> Option<String> {
+    let bytes = &bytes[..bytes.len().min(MAX_TEXT_BYTES)];
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
-        // Cut inside a letter.
+        // Valid up to the end, where the length limit has split a character.
         Err(error) if error.error_len().is_none() => {
             String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned()
         }
         Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
     };
-    let text = text.replace(|letter: char| letter.is_control(), " ").trim().to_owned();
+    let text = text.replace(|char: char| char.is_control(), " ").trim().to_owned();
     (!text.is_empty()).then_some(text)
 }
 
@@ -208,9 +213,9 @@ pub(super) fn words(bytes: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn rights(creators: &[&str], copyright: Option<&str>, credit: Option<&str>) -> Rights {
-        Rights {
-            creators: creators.iter().map(|it| (*it).to_owned()).collect(),
+    fn make_rights(creators: &[&str], copyright: Option<&str>, credit: Option<&str>) -> ImageRights {
+        ImageRights {
+            creators: creators.iter().map(|name| (*name).to_owned()).collect(),
             copyright: copyright.map(str::to_owned),
             credit: credit.map(str::to_owned),
         }
@@ -218,9 +223,9 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let kept = rights(&["Ada & <Bo>", "Ché"], Some("© 2026 \"Us\""), Some("Us/Them"));
-        assert_eq!(Rights::of_xmp(&kept.xmp().unwrap_or_default()), kept);
-        assert_eq!(Rights::default().xmp(), None);
+        let rights = make_rights(&["Ada & <Bo>", "Ché"], Some("© 2026 \"Us\""), Some("Us/Them"));
+        assert_eq!(ImageRights::from_xmp(&rights.to_xmp().unwrap_or_default()), rights);
+        assert_eq!(ImageRights::default().to_xmp(), None);
     }
 
     #[test]
@@ -230,8 +235,8 @@ mod tests {
             <dc:creator><rdf:Seq><rdf:li>Ada</rdf:li><rdf:li> Bo &#233; </rdf:li></rdf:Seq></dc:creator>
             <dc:rights><rdf:Alt><rdf:li xml:lang="x-default">mine</rdf:li><rdf:li xml:lang="de">meins</rdf:li></rdf:Alt></dc:rights>
             <exif:GPSLatitude>1</exif:GPSLatitude></rdf:Description></rdf:RDF></x:xmpmeta>"#;
-        assert_eq!(Rights::of_xmp(xmp), rights(&["Ada", "Bo \u{e9}"], Some("mine"), Some("A & B")));
-        assert_eq!(Rights::of_xmp(b"<dc:creator><unclosed"), Rights::default());
+        assert_eq!(ImageRights::from_xmp(xmp), make_rights(&["Ada", "Bo \u{e9}"], Some("mine"), Some("A & B")));
+        assert_eq!(ImageRights::from_xmp(b"<dc:creator><unclosed"), ImageRights::default());
     }
 
     #[test]
@@ -241,20 +246,20 @@ mod tests {
             iptc.extend([0x1C, 2, set, 0, value.len() as u8]);
             iptc.extend(value.as_bytes());
         }
-        assert_eq!(Rights::of_iptc(&iptc), rights(&["Ada", "Bo"], Some("mine"), Some("Us")));
-        assert_eq!(Rights::of_iptc(&iptc[..iptc.len() - 1]), rights(&["Ada", "Bo"], None, Some("Us")));
+        assert_eq!(ImageRights::from_iptc(&iptc), make_rights(&["Ada", "Bo"], Some("mine"), Some("Us")));
+        assert_eq!(ImageRights::from_iptc(&iptc[..iptc.len() - 1]), make_rights(&["Ada", "Bo"], None, Some("Us")));
     }
 
     #[test]
     fn what_is_kept_fits_into_a_segment() {
-        let long = words(&b"\"".repeat(5000)).unwrap_or_default();
-        let all = vec![long.as_str(); MANY];
-        assert!(rights(&all, Some(&long), Some(&long)).xmp().unwrap_or_default().len() < 65_000);
+        let long = decode_text(&b"\"".repeat(5000)).unwrap_or_default();
+        let all = vec![long.as_str(); MAX_CREATORS];
+        assert!(make_rights(&all, Some(&long), Some(&long)).to_xmp().unwrap_or_default().len() < 65_000);
     }
 
     #[test]
     fn old_texts_are_latin() {
-        assert_eq!(words(b"\xA9 Ch\xE9\0"), Some("© Ché".into()));
-        assert_eq!(words(b" \0 "), None);
+        assert_eq!(decode_text(b"\xA9 Ch\xE9\0"), Some("© Ché".into()));
+        assert_eq!(decode_text(b" \0 "), None);
     }
 }

@@ -1,50 +1,34 @@
-//! One operation on pixels, as numbers. What each does stands in [`super::pixels`].
+//! The steps of a plan: operations on pixels, as numbers. [`super::pixels`] executes them.
 
 use serde::Serialize;
 
 use super::colour::Conversion;
 use super::pixels::Sample;
-use super::plan::Decode;
+use super::plan::DecodePlan;
 use super::turn::Turn;
 use offprint_modifiers::{Noise, Outline, PixelType, Sampling, Tone};
 
-/// One operation on pixels.
+/// One operation on pixels. Sizes, positions and radii are in pixels of the image as it is at that step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "step")]
 pub enum Step {
-    /// A rectangle of the picture; where it reaches outside, the fill shows.
-    Window {
-        /// Left edge in the picture.
-        x: i64,
-        /// Top edge in the picture.
-        y: i64,
-        /// Width of the result.
-        width: u32,
-        /// Height of the result.
-        height: u32,
-        /// What shows outside the picture.
-        fill: Paint,
-    },
-    /// A rectangle of the picture, resampled.
+    /// A rectangle of the image. Where it reaches outside, the fill shows: this crops, extends or both.
+    Window { x: i64, y: i64, width: u32, height: u32, fill: Paint },
+    /// A rectangle of the image, resampled to a size.
     Resize {
-        /// Left, top, width, height in the picture.
+        /// Left, top, width, height; fractions of pixels are meant.
         from: [f64; 4],
-        /// Width of the result.
         width: u32,
-        /// Height of the result.
         height: u32,
-        /// The kernel.
         kernel: Kernel,
     },
-    /// Quarter turns and mirrorings.
+    /// Quarter turns and mirroring.
     Turn(Turn),
-    /// A turn by any angle, onto a larger transparent rectangle.
+    /// A rotation by any angle, about the middle, onto a larger transparent rectangle.
     Rotate {
-        /// Degrees clockwise.
+        /// Clockwise.
         degrees: f64,
-        /// Width of the result.
         width: u32,
-        /// Height of the result.
         height: u32,
     },
     /// Alpha multiplied.
@@ -52,146 +36,127 @@ pub enum Step {
         /// 0 to 1.
         opacity: f64,
     },
-    /// A colour laid under the picture.
-    Fill {
-        /// The colour.
-        color: Paint,
-    },
-    /// The same, under a part of it.
+    /// A colour laid under the image.
+    Fill { color: Paint },
+    /// A colour laid under a part of the image.
     FillPart {
-        /// The colour.
         color: Paint,
-        /// Left, top, right and bottom of the part, in pixels.
+        /// Left, top, right, bottom.
         part: [u32; 4],
     },
     /// Brightness, contrast, colours.
     Tone(Tone),
     /// A Gaussian blur.
     Blur {
-        /// Standard deviation, in pixels.
+        /// Standard deviation.
         sigma: f64,
     },
     /// An unsharp mask.
     Sharpen {
-        /// Strength.
+        /// Strength: 1 adds the whole difference from the blurred image.
         amount: f64,
-        /// Standard deviation of the blur, in pixels.
+        /// Standard deviation of the blur.
         sigma: f64,
-        /// Smallest difference that is sharpened.
+        /// Smallest difference that is sharpened, of 255.
         threshold: f64,
-        /// Only brightness is sharpened.
+        /// Whether only brightness is sharpened.
         mono: bool,
     },
-    /// From one profile to another.
+    /// A conversion from one colour profile to another.
     Convert(Conversion),
-    /// Transparency laid on a background and dropped.
-    Flatten {
-        /// The background, opaque.
-        color: Paint,
-    },
-    /// Other components, without profiles.
-    Recolor {
-        /// The components it has then.
-        to: PixelType,
-    },
+    /// The image laid on an opaque background; alpha is dropped.
+    Flatten { color: Paint },
+    /// Other components by the naive rules, without profiles.
+    Recolor { to: PixelType },
     /// Sixteen bits to eight.
     Reduce {
-        /// What rounding takes from a pixel is given to its neighbours.
+        /// Whether the rounding error of a pixel is passed on to its neighbours.
         dither: bool,
     },
-    /// Another picture becomes the mask, stretched to this one's size.
+    /// Another image becomes the mask, stretched to this one's size.
     Mask {
-        /// How that is decoded.
-        decode: Box<Decode>,
-        /// What makes it upright.
+        decode: Box<DecodePlan>,
+        /// Makes the mask upright.
         turn: Turn,
     },
-    /// Alpha dropped; colours stay.
+    /// Alpha dropped; colours stay as they are.
     Unmask,
-    /// Alpha turned round.
+    /// Alpha inverted.
     InvertMask {
-        /// Whether colours become black.
+        /// Whether colours become black: where they are stored multiplied, transparent pixels have none.
         black: bool,
     },
-    /// Alpha grown, or shrunk where it is below 0.
-    GrowMask {
-        /// By so many pixels.
-        pixels: i32,
-    },
-    /// The mask alone, as a gray picture.
+    /// Opaque areas grown, or shrunk when negative.
+    GrowMask { pixels: i32 },
+    /// The mask alone, as a gray image.
     ShowMask,
-    /// Cut along outlines.
+    /// Everything beyond outlines made transparent.
     Clip {
-        /// What lies outside of any of these becomes transparent.
+        /// What lies outside any of these becomes transparent.
         inside: Vec<Outline>,
         /// What lies inside one of these becomes transparent.
         outside: Vec<Outline>,
     },
-    /// Bent by a perspective, within its rectangle.
+    /// A perspective, within the rectangle of the image.
     Warp {
-        /// The way from a point of the result to one of the picture, as a matrix of homogeneous coordinates.
+        /// Maps a point of the result to one of the image: a 3x3 matrix of homogeneous coordinates, row by row.
         back: [f64; 9],
-        /// How colours are found.
         sampling: Sampling,
-        /// How many points of a pixel are looked at in each direction.
+        /// Number of points that are sampled per pixel in each direction.
         each_way: u8,
     },
-    /// Bright areas grown, or dark ones where it is below 0.
-    Grow {
-        /// By so many pixels.
-        pixels: i32,
-    },
-    /// Random differences.
+    /// Bright areas grown, or dark areas when negative.
+    Grow { pixels: i32 },
+    /// Reproducible random differences.
     Noise(Noise),
 }
 
-/// A colour in the components that the picture has at that step, eight bits each, with unassociated alpha.
+/// A colour in the components that the image has at that step, 8 bits each, with unassociated alpha.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Paint {
-    /// As many components as the picture has; inks count from no ink.
+    /// As many components as the image has, then zeros; inks count from 0, no ink.
     pub color: [u8; 4],
     /// 255 is opaque.
     pub alpha: u8,
 }
 
 impl Paint {
-    /// Nothing.
-    pub const NONE: Self = Self { color: [0; 4], alpha: 0 };
+    /// Fully transparent.
+    pub(crate) const NONE: Self = Self { color: [0; 4], alpha: 0 };
 
-    /// Black and opaque.
-    pub fn black(pixel_type: PixelType) -> Self {
+    pub(crate) fn black(pixel_type: PixelType) -> Self {
         let ink = if pixel_type == PixelType::Cmyk { 255 } else { 0 };
         Self { color: [0, 0, 0, ink], alpha: 255 }
     }
 
-    /// Whether nothing shines through.
-    pub fn is_opaque(self) -> bool {
+    pub(crate) fn is_opaque(self) -> bool {
         self.alpha == 255
     }
 
-    /// The components of a pixel of this type, alpha last, then nothing.
+    /// The components of a pixel of this type, then alpha, then zeros.
     pub(super) fn pixel<S: Sample>(self, pixel_type: PixelType) -> [S; 5] {
         let colors = pixel_type.components();
         std::array::from_fn(|at| match at {
-            _ if at < colors => S::of_byte(self.color[at]),
-            _ if at == colors => S::of_byte(self.alpha),
+            _ if at < colors => S::from_byte(self.color[at]),
+            _ if at == colors => S::from_byte(self.alpha),
             _ => S::default(),
         })
     }
 }
 
-/// The kernels of resampling.
+/// Resampling kernels, with the value of the command `resMode` that asks for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kernel {
-    /// The average of the pixels below: in place of a decoder's shrink.
+    /// The average of the source pixels that an output pixel covers: replaces a decoder's shrink, no command asks for
+    /// it.
     Box,
     /// A triangle: `bilin`.
     Triangle,
-    /// The cubic through its points: `bicub`.
+    /// An interpolating cubic (Catmull-Rom): `bicub`.
     CatmullRom,
-    /// A sinc with three lobes: `sharp2`.
+    /// A windowed sinc with three lobes: `sharp2`.
     Lanczos3,
-    /// A cubic with a deeper side lobe: `bisharp`.
+    /// A cubic with a deeper negative lobe: `bisharp`.
     SharpCubic,
 }

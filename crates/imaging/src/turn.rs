@@ -1,30 +1,29 @@
-//! Quarter turns and mirrorings, all eight of them, as one thing that composes.
+//! Quarter turns and mirroring: the eight orientations, and how they compose.
 
 use serde::{Deserialize, Serialize};
 
-/// A quarter turn, a mirroring or both: first rows become columns, then left and right, top and bottom change places.
+/// One of the eight orientations: first rows become columns, then left and right, then top and bottom are exchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
-    /// Rows become columns.
+    /// Rows become columns: the axes are exchanged.
     pub transpose: bool,
-    /// Left and right change places.
+    /// Left and right are exchanged, after the transposition.
     pub flip_x: bool,
-    /// Top and bottom change places.
+    /// Top and bottom are exchanged, after the transposition.
     pub flip_y: bool,
 }
 
 impl Turn {
-    /// Nothing moves.
     pub const NONE: Self = Self { transpose: false, flip_x: false, flip_y: false };
     /// A quarter turn clockwise.
-    pub const CLOCKWISE: Self = Self { transpose: true, flip_x: true, flip_y: false };
+    pub(crate) const CLOCKWISE: Self = Self { transpose: true, flip_x: true, flip_y: false };
 
-    /// A number of quarter turns clockwise.
-    pub fn quarters(number: u32) -> Self {
+    /// This number of quarter turns clockwise.
+    pub(crate) fn from_quarters(number: u32) -> Self {
         (0..number % 4).fold(Self::NONE, |turn, _| turn.then(Self::CLOCKWISE))
     }
 
-    /// What makes a picture of this EXIF orientation upright; unknown numbers are taken as upright.
+    /// Makes an image of this EXIF orientation (1 to 8) upright. Other numbers count as upright.
     pub fn from_exif(orientation: u32) -> Self {
         let (transpose, flip_x, flip_y) = match orientation {
             2 => (false, true, false),
@@ -39,18 +38,19 @@ impl Turn {
         Self { transpose, flip_x, flip_y }
     }
 
-    /// This one first, the other after it.
-    pub fn then(self, next: Self) -> Self {
+    /// This turn, followed by another.
+    pub(crate) fn then(self, next: Self) -> Self {
         let (x, y) = if next.transpose { (self.flip_y, self.flip_x) } else { (self.flip_x, self.flip_y) };
         Self { transpose: self.transpose ^ next.transpose, flip_x: x ^ next.flip_x, flip_y: y ^ next.flip_y }
     }
 
-    /// The size of what it makes from this size.
+    /// The size that an image of this size has afterwards.
     pub fn size<T>(self, (w, h): (T, T)) -> (T, T) {
         if self.transpose { (h, w) } else { (w, h) }
     }
 
-    /// Left, top, width and height of a rectangle before the turn; `stored` is the size of what is turned.
+    /// Maps a rectangle (left, top, width, height) of the turned image back to the image before the turn, whose size is
+    /// `stored`.
     pub(super) fn undo(self, [x, y, w, h]: [f64; 4], stored: (f64, f64)) -> [f64; 4] {
         let (width, height) = self.size(stored);
         let x = if self.flip_x { width - x - w } else { x };
@@ -66,8 +66,8 @@ mod tests {
     use image::{DynamicImage, GrayImage};
 
     use super::*;
-    use offprint_modifiers::PixelType;
     use crate::pixels::{Pixels, Raster};
+    use offprint_modifiers::PixelType;
 
     #[test]
     fn composing_is_doing_one_after_the_other() {
@@ -77,8 +77,8 @@ mod tests {
                 assert_eq!(marked.clone().turn(a).turn(b), marked.clone().turn(a.then(b)), "{a:?} then {b:?}");
             }
         }
-        assert_eq!(Turn::quarters(4), Turn::NONE);
-        assert_eq!(Turn::quarters(3), Turn::from_exif(8));
+        assert_eq!(Turn::from_quarters(4), Turn::NONE);
+        assert_eq!(Turn::from_quarters(3), Turn::from_exif(8));
     }
 
     #[test]

@@ -1,50 +1,50 @@
-//! Attributes: what holds where a modifier is silent. Documentation: c-attributes-reference.
+//! Default Image Serving attributes: the values that apply where a modifier sets none. Documentation:
+//! c-attributes-reference.
 
 use super::OutputFormat;
 use super::colour::{self, Colour};
-use super::complaint::Fault;
-use super::profile::{ProfileName, ProfileNames};
+use super::diagnostic::ValueError;
+use super::profile::{ProfileCatalog, ProfileName};
 use super::recipe::{
-    ByType, Colors, Composite, Compression, Fit, FitMode, Intent, Layer, Output, PixelType, Reading, Recipe, Request,
-    ResMode, Sharpening, ThumbType, Thumbnail, View,
+    ColorManagement, Composite, Compression, DecodeOptions, Fit, FitMode, Intent, Layer, Output, PerPixelType,
+    PixelType, Recipe, RequestKind, ResMode, Sharpening, ThumbType, Thumbnail, View,
 };
 use super::value;
 
-/// Defaults that the modifier language takes from outside. [`Attributes::default`] is this service's own choice.
+/// Defaults that the operator can set. [`Attributes::default`] is what this service uses without settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attributes {
-    /// `DefaultPix`: caps of the size when none is asked for; 0 is no cap.
+    /// `DefaultPix`: largest width and height in pixels when the modifier asks for no size; 0 is no limit.
     pub default_pix: (u32, u32),
-    /// `MaxPix`: largest view allowed; 0 is no limit.
+    /// `MaxPix`: largest width and height of a view in pixels; 0 is no limit.
     pub max_pix: (u32, u32),
     /// `BkgColor`: background of views.
     pub bkg_color: Colour,
     /// `JpegQuality`: quality 1 to 100, and whether colour keeps its full resolution.
     pub jpeg_quality: (u8, bool),
-    /// `ResMode`: the way of scaling.
+    /// `ResMode`: resampling method.
     pub res_mode: ResMode,
-    /// `Resolution`: what `res=` is measured against.
+    /// `Resolution`: resolution that `res=` assumes for images without one.
     pub resolution: f64,
-    /// `PrintResolution`: dots per inch where neither modifier nor source says them.
+    /// `PrintResolution`: dots per inch when neither modifier nor source has any.
     pub print_resolution: f64,
     /// `DefaultThumbPix`, `ThumbType`, `ThumbHorizAlign` and `ThumbVertAlign`: how `req=tmb` makes thumbnails.
     pub thumbnail: Thumbnail,
-    /// `ThumbBkgColor`: background of thumbnails; BkgColor where there is none.
+    /// `ThumbBkgColor`: background of thumbnails; `None` uses BkgColor.
     pub thumb_bkg_color: Option<Colour>,
-    /// The profiles that there are.
-    pub profiles: ProfileNames,
-    /// `IccProfileGray`, `IccProfileRgb`, `IccProfileCmyk`: output profiles where `icc=` names none.
-    pub icc_profile: ByType<Option<ProfileName>>,
-    /// `IccProfileSrcGray`, `IccProfileSrcRgb`, `IccProfileSrcCmyk`: what pictures without a profile are taken for;
-    /// without them the output profiles.
-    pub icc_profile_src: ByType<Option<ProfileName>>,
+    pub profiles: ProfileCatalog,
+    /// `IccProfileGray`, `IccProfileRgb`, `IccProfileCmyk`: output profiles when `icc=` names none.
+    pub icc_profile: PerPixelType<Option<ProfileName>>,
+    /// `IccProfileSrcGray`, `IccProfileSrcRgb`, `IccProfileSrcCmyk`: profiles assumed for images without one; `None`
+    /// assumes the output profile.
+    pub icc_profile_src: PerPixelType<Option<ProfileName>>,
     /// `IccRenderIntent`.
     pub icc_render_intent: Intent,
     /// `IccBlackPointCompensation`.
     pub icc_black_point_compensation: bool,
     /// `IccDither`.
     pub icc_dither: bool,
-    /// Ours: copyright, creator and credit are kept.
+    /// Not an Image Serving attribute: copyright, creator and credit of the source are kept.
     pub keep_rights: bool,
 }
 
@@ -60,9 +60,9 @@ impl Default for Attributes {
             print_resolution: 72.0,
             thumbnail: Thumbnail { pix: (100, 100), kind: ThumbType::Fit, align: (0.0, 0.0) },
             thumb_bkg_color: None,
-            profiles: ProfileNames::default(),
-            icc_profile: ByType::default(),
-            icc_profile_src: ByType::default(),
+            profiles: ProfileCatalog::default(),
+            icc_profile: PerPixelType::default(),
+            icc_profile_src: PerPixelType::default(),
             icc_render_intent: Intent::Relative,
             icc_black_point_compensation: true,
             icc_dither: false,
@@ -71,41 +71,40 @@ impl Default for Attributes {
     }
 }
 
-/// Names of the documented attributes that mean nothing to an export.
-const MEANINGLESS: &[&str] =
+/// Documented attributes that have no effect in an export.
+const IGNORED_ATTRIBUTES: &[&str] =
     &["defaultimage", "defaultimagemode", "errorimage", "errordetail", "watermark", "bfc", "applyeffectmask"];
 
 impl Attributes {
-    /// Sets one attribute from its name, in any case, and its text. Documented attributes without meaning here are
-    /// accepted.
+    /// Sets one attribute by its name (case-insensitive). Documented attributes without effect here are accepted.
     ///
     /// # Errors
-    /// The name is not documented, or the value cannot be used.
-    pub fn set(&mut self, name: &str, text: &str) -> Result<(), Fault> {
+    /// Unknown name, or a value that cannot be used.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), ValueError> {
         match name.to_ascii_lowercase().as_str() {
-            "defaultpix" => self.default_pix = pair(text)?,
-            "maxpix" => self.max_pix = pair(text)?,
-            "bkgcolor" => self.bkg_color = colour::read(text)?.opaque(),
-            "jpegquality" => self.jpeg_quality = quality(text)?,
-            "resmode" => self.res_mode = res_mode(text)?,
-            "resolution" => self.resolution = value::real(text, f64::MIN_POSITIVE.., "above 0")?,
-            "printresolution" => self.print_resolution = value::real(text, f64::MIN_POSITIVE.., "above 0")?,
-            "defaultthumbpix" => self.thumbnail.pix = pair(text)?,
-            "thumbtype" => self.thumbnail.kind = value::word(text, &THUMB_TYPES)?,
-            "thumbbkgcolor" => self.thumb_bkg_color = Some(colour::read(text)?.opaque()),
-            "thumbhorizalign" => self.thumbnail.align.0 = value::word(text, &SIDES)?,
-            "thumbvertalign" => self.thumbnail.align.1 = value::word(text, &SIDES)?,
-            "iccprofilegray" => self.icc_profile.gray = self.profile(text, PixelType::Gray)?,
-            "iccprofilergb" => self.icc_profile.rgb = self.profile(text, PixelType::Rgb)?,
-            "iccprofilecmyk" => self.icc_profile.cmyk = self.profile(text, PixelType::Cmyk)?,
-            "iccprofilesrcgray" => self.icc_profile_src.gray = self.profile(text, PixelType::Gray)?,
-            "iccprofilesrcrgb" => self.icc_profile_src.rgb = self.profile(text, PixelType::Rgb)?,
-            "iccprofilesrccmyk" => self.icc_profile_src.cmyk = self.profile(text, PixelType::Cmyk)?,
-            "iccrenderintent" => self.icc_render_intent = intent(text)?,
-            "iccblackpointcompensation" => self.icc_black_point_compensation = value::flag(text)?,
-            "iccdither" => self.icc_dither = value::flag(text)?,
-            known if MEANINGLESS.contains(&known) => {}
-            _ => return Err(Fault::invalid(format!("There is no attribute {name}."))),
+            "defaultpix" => self.default_pix = parse_size(text)?,
+            "maxpix" => self.max_pix = parse_size(text)?,
+            "bkgcolor" => self.bkg_color = colour::parse_colour(text)?.to_opaque(),
+            "jpegquality" => self.jpeg_quality = parse_quality(text)?,
+            "resmode" => self.res_mode = parse_res_mode(text)?,
+            "resolution" => self.resolution = value::parse_real(text, f64::MIN_POSITIVE.., "above 0")?,
+            "printresolution" => self.print_resolution = value::parse_real(text, f64::MIN_POSITIVE.., "above 0")?,
+            "defaultthumbpix" => self.thumbnail.pix = parse_size(text)?,
+            "thumbtype" => self.thumbnail.kind = value::parse_keyword(text, &THUMB_TYPES)?,
+            "thumbbkgcolor" => self.thumb_bkg_color = Some(colour::parse_colour(text)?.to_opaque()),
+            "thumbhorizalign" => self.thumbnail.align.0 = value::parse_keyword(text, &ALIGN_NUMBERS)?,
+            "thumbvertalign" => self.thumbnail.align.1 = value::parse_keyword(text, &ALIGN_NUMBERS)?,
+            "iccprofilegray" => self.icc_profile.gray = self.find_profile(text, PixelType::Gray)?,
+            "iccprofilergb" => self.icc_profile.rgb = self.find_profile(text, PixelType::Rgb)?,
+            "iccprofilecmyk" => self.icc_profile.cmyk = self.find_profile(text, PixelType::Cmyk)?,
+            "iccprofilesrcgray" => self.icc_profile_src.gray = self.find_profile(text, PixelType::Gray)?,
+            "iccprofilesrcrgb" => self.icc_profile_src.rgb = self.find_profile(text, PixelType::Rgb)?,
+            "iccprofilesrccmyk" => self.icc_profile_src.cmyk = self.find_profile(text, PixelType::Cmyk)?,
+            "iccrenderintent" => self.icc_render_intent = parse_intent(text)?,
+            "iccblackpointcompensation" => self.icc_black_point_compensation = value::parse_flag(text)?,
+            "iccdither" => self.icc_dither = value::parse_flag(text)?,
+            known if IGNORED_ATTRIBUTES.contains(&known) => {}
+            _ => return Err(ValueError::invalid(format!("Unknown attribute `{name}`."))),
         }
         Ok(())
     }
@@ -113,43 +112,46 @@ impl Attributes {
     /// Sets attributes from `Name=value;Name=value`.
     ///
     /// # Errors
-    /// The first that cannot be used, by name.
-    pub fn set_all(&mut self, text: &str) -> Result<(), Fault> {
+    /// The first attribute that cannot be used; the sentence begins with its name.
+    pub fn set_all(&mut self, text: &str) -> Result<(), ValueError> {
         for part in text.split(';').filter(|part| !part.trim().is_empty()) {
-            let (name, value) =
-                part.split_once('=').ok_or_else(|| Fault::invalid(format!("`{}` is not Name=value.", part.trim())))?;
-            let named = |fault: Fault| Fault { detail: format!("{}: {}", name.trim(), fault.detail), ..fault };
-            self.set(name.trim(), value).map_err(named)?;
+            let (name, value) = part
+                .split_once('=')
+                .ok_or_else(|| ValueError::invalid(format!("`{}` is not Name=value.", part.trim())))?;
+            let add_name =
+                |error: ValueError| ValueError { detail: format!("{}: {}", name.trim(), error.detail), ..error };
+            self.set(name.trim(), value).map_err(add_name)?;
         }
         Ok(())
     }
 
-    /// A profile of these components; an empty name is none.
-    fn profile(&self, name: &str, pixel_type: PixelType) -> Result<Option<ProfileName>, Fault> {
+    /// Finds a profile for these components; an empty name means none.
+    fn find_profile(&self, name: &str, pixel_type: PixelType) -> Result<Option<ProfileName>, ValueError> {
         if name.trim().is_empty() {
             return Ok(None);
         }
         let profile = self.profiles.find(name)?;
         if profile.pixel_type != pixel_type {
-            return Err(Fault::invalid(format!(
-                "The profile {} is one of {}.",
+            return Err(ValueError::invalid(format!(
+                "Profile `{}` is for {}, not for {}.",
                 profile.name,
-                profile.pixel_type.name()
+                profile.pixel_type.name(),
+                pixel_type.name()
             )));
         }
         Ok(Some(profile))
     }
 
-    /// What a picture of these components is taken for when it has no profile.
-    fn source(&self, pixel_type: PixelType) -> Option<ProfileName> {
-        self.icc_profile_src.of(pixel_type).as_ref().or(self.icc_profile.of(pixel_type).as_ref()).cloned()
+    /// The profile assumed for images of these components without one.
+    fn source_profile(&self, pixel_type: PixelType) -> Option<ProfileName> {
+        self.icc_profile_src.get(pixel_type).as_ref().or(self.icc_profile.get(pixel_type).as_ref()).cloned()
     }
 
-    /// The recipe of an empty modifier.
-    pub(super) fn recipe(&self) -> Recipe {
+    /// The recipe of an empty modifier: every default that commands may override.
+    pub(super) fn default_recipe(&self) -> Recipe {
         let (quality, full_chroma) = self.jpeg_quality;
         Recipe {
-            reading: Reading::default(),
+            reading: DecodeOptions::default(),
             layer: Layer::default(),
             composite: Composite::default(),
             view: View {
@@ -160,20 +162,20 @@ impl Attributes {
                 rgn: None,
                 rect: None,
                 dpr: None,
-                request: Request::Picture,
+                request: RequestKind::Picture,
                 align: (0.0, 0.0),
                 default_pix: self.default_pix,
                 max_pix: self.max_pix,
-                background: self.bkg_color.opaque(),
+                background: self.bkg_color.to_opaque(),
                 res_mode: self.res_mode,
                 sharpening: Sharpening::default(),
             },
-            colors: Colors {
+            colors: ColorManagement {
                 output: None,
-                source: ByType {
-                    gray: self.source(PixelType::Gray),
-                    rgb: self.source(PixelType::Rgb),
-                    cmyk: self.source(PixelType::Cmyk),
+                source: PerPixelType {
+                    gray: self.source_profile(PixelType::Gray),
+                    rgb: self.source_profile(PixelType::Rgb),
+                    cmyk: self.source_profile(PixelType::Cmyk),
                 },
                 intent: self.icc_render_intent,
                 black_point: self.icc_black_point_compensation,
@@ -201,7 +203,7 @@ impl Attributes {
     }
 }
 
-/// Numbers of the attribute file, and what they stand for.
+/// Words of the attribute ThumbType, and the numbers that stand for them in the attribute file.
 const THUMB_TYPES: [(&str, ThumbType); 6] = [
     ("1", ThumbType::Crop),
     ("2", ThumbType::Fit),
@@ -211,25 +213,25 @@ const THUMB_TYPES: [(&str, ThumbType); 6] = [
     ("texture", ThumbType::Texture),
 ];
 
-/// Left or top, centre, right or bottom.
-const SIDES: [(&str, f64); 3] = [("1", -1.0), ("2", 0.0), ("3", 1.0)];
+/// Numbers in the attribute file: left or top, centre, right or bottom.
+const ALIGN_NUMBERS: [(&str, f64); 3] = [("1", -1.0), ("2", 0.0), ("3", 1.0)];
 
-fn pair(text: &str) -> Result<(u32, u32), Fault> {
-    let [w, h] = value::exactly(text, "width,height")?;
-    Ok((value::pixels_or_none(w)?, value::pixels_or_none(h)?))
+fn parse_size(text: &str) -> Result<(u32, u32), ValueError> {
+    let [w, h] = value::split_exactly(text, "width,height")?;
+    Ok((value::parse_pixels_or_zero(w)?, value::parse_pixels_or_zero(h)?))
 }
 
 /// `q[,chroma]`, as in `qlt=` and the attribute JpegQuality.
-pub(super) fn quality(text: &str) -> Result<(u8, bool), Fault> {
-    let parts = value::parts(text);
+pub(super) fn parse_quality(text: &str) -> Result<(u8, bool), ValueError> {
+    let parts = value::split_parts(text);
     if parts.len() > 2 {
-        return Err(Fault::invalid("There are more than two parts."));
+        return Err(ValueError::invalid("The value has more than two parts."));
     }
-    let quality = value::whole(parts[0], 1..=100, "between 1 and 100")? as u8;
-    Ok((quality, parts.get(1).map_or(Ok(false), |chroma| value::flag(chroma))?))
+    let quality = value::parse_integer(parts[0], 1..=100, "between 1 and 100")? as u8;
+    Ok((quality, parts.get(1).map_or(Ok(false), |chroma| value::parse_flag(chroma))?))
 }
 
-/// The words of `resMode=`; `sharp` is the old name of `sharp2`.
+/// Keywords of `resMode=`; `sharp` is the old name of `sharp2`.
 pub(super) const RES_MODES: [(&str, ResMode); 5] = [
     ("bilin", ResMode::Bilin),
     ("bicub", ResMode::Bicub),
@@ -238,7 +240,7 @@ pub(super) const RES_MODES: [(&str, ResMode); 5] = [
     ("sharp", ResMode::Sharp2),
 ];
 
-/// The words of intents.
+/// Keywords of rendering intents.
 pub(super) const INTENTS: [(&str, Intent); 4] = [
     ("perceptual", Intent::Perceptual),
     ("relative", Intent::Relative),
@@ -246,23 +248,23 @@ pub(super) const INTENTS: [(&str, Intent); 4] = [
     ("absolute", Intent::Absolute),
 ];
 
-/// The attribute may also be one of the numbers of the attribute file.
-fn intent(text: &str) -> Result<Intent, Fault> {
+/// A keyword, or a number as in the attribute file.
+fn parse_intent(text: &str) -> Result<Intent, ValueError> {
     match text.trim() {
         "0" => Ok(Intent::Perceptual),
         "1" => Ok(Intent::Relative),
         "2" => Ok(Intent::Saturation),
         "3" => Ok(Intent::Absolute),
-        word => value::word(word, &INTENTS),
+        word => value::parse_keyword(word, &INTENTS),
     }
 }
 
-/// The attribute may also be one of the numbers of the attribute file.
-fn res_mode(text: &str) -> Result<ResMode, Fault> {
+/// A keyword, or a number as in the attribute file.
+fn parse_res_mode(text: &str) -> Result<ResMode, ValueError> {
     match text.trim() {
         "2" => Ok(ResMode::Bilin),
         "3" => Ok(ResMode::Bicub),
         "1" | "4" => Ok(ResMode::Sharp2),
-        word => value::word(word, &RES_MODES),
+        word => value::parse_keyword(word, &RES_MODES),
     }
 }

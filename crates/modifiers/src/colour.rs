@@ -2,38 +2,37 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::complaint::Fault;
+use super::diagnostic::ValueError;
 use super::recipe::PixelType;
 
-/// A colour as it is written, with unassociated alpha, eight bits a component.
+/// A colour as it is written: eight bits a component, alpha not premultiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Colour {
-    /// The components it has.
     pub pixel_type: PixelType,
-    /// As many of them; the rest is 0. Inks count from no ink.
+    /// The components of `pixel_type`; the rest is 0. In CMYK, 0 is no ink.
     pub components: [u8; 4],
     /// Opacity; 255 is opaque.
     pub alpha: u8,
-    /// It lies in the source's colour space instead of the output's.
+    /// Whether the components are in the source's colour space; otherwise in the output's.
     pub source: bool,
 }
 
 impl Colour {
-    /// White and opaque.
-    pub const WHITE: Self = Self::rgb(255, 255, 255);
+    pub const WHITE: Self = Self::from_rgb(255, 255, 255);
 
     /// An opaque colour of red, green and blue.
-    pub const fn rgb(r: u8, g: u8, b: u8) -> Self {
+    pub const fn from_rgb(r: u8, g: u8, b: u8) -> Self {
         Self { pixel_type: PixelType::Rgb, components: [r, g, b, 0], alpha: 255, source: false }
     }
 
-    /// The same colour, opaque and in the output's colour space.
-    pub fn opaque(self) -> Self {
+    /// The same components, opaque and in the output's colour space.
+    pub fn to_opaque(self) -> Self {
         Self { alpha: 255, source: false, ..self }
     }
 
-    /// Red, green, blue and alpha; from other components by the naive rule.
-    pub fn rgba(self) -> [u8; 4] {
+    /// Red, green, blue and alpha. Gray and CMYK are converted without a profile: each ink darkens by its share, and
+    /// black darkens all.
+    pub fn to_rgba(self) -> [u8; 4] {
         let [a, b, c, k] = self.components;
         let [r, g, b] = match self.pixel_type {
             PixelType::Gray => [a; 3],
@@ -47,67 +46,68 @@ impl Colour {
     }
 }
 
-/// Reads any form of a colour: gray, RGB or CMYK; decimal or hexadecimal; with or without alpha. The letter at the end
-/// says which components; an `s` after it says that they lie in the source's colour space.
-pub(super) fn read(text: &str) -> Result<Colour, Fault> {
+/// Parses any form of a colour: gray, RGB or CMYK; decimal or hexadecimal; with or without alpha. A suffix `g`, `r` or
+/// `k` sets the components; a further `s` means that they are in the source's colour space.
+pub(super) fn parse_colour(text: &str) -> Result<Colour, ValueError> {
     let lower = text.trim().to_ascii_lowercase();
     let (body, source) = lower.strip_suffix('s').map_or((lower.as_str(), false), |body| (body, true));
-    let (body, said) = match body.char_indices().next_back() {
+    let (body, suffix_type) = match body.char_indices().next_back() {
         Some((at, 'g')) => (&body[..at], Some(PixelType::Gray)),
         Some((at, 'r')) => (&body[..at], Some(PixelType::Rgb)),
         Some((at, 'k')) => (&body[..at], Some(PixelType::Cmyk)),
         _ => (body, None),
     };
-    let read = if let Some(digits) = body.strip_prefix("0x") {
-        packed(digits, said, true)
+    let colour = if let Some(digits) = body.strip_prefix("0x") {
+        parse_hex_colour(digits, suffix_type, true)
     } else if body.contains(',') {
-        listed(body, said)
+        parse_decimal_colour(body, suffix_type)
     } else {
-        packed(body, said, false).or_else(|| listed(body, said))
+        parse_hex_colour(body, suffix_type, false).or_else(|| parse_decimal_colour(body, suffix_type))
     };
-    read.map(|colour| Colour { source, ..colour }).ok_or_else(|| Fault {
-        remedy: "Write rrggbb, 0xrrggbb, r,g,b (0 to 255), one gray value (0 to 100) or c,m,y,k with the suffix k."
+    colour.map(|colour| Colour { source, ..colour }).ok_or_else(|| ValueError {
+        remedy: "Write rrggbb, 0xrrggbb, r,g,b (0 to 255), one gray value (0 to 100), or c,m,y,k with the suffix k."
             .into(),
-        ..Fault::invalid(format!("`{}` is not a colour.", text.trim()))
+        ..ValueError::invalid(format!("`{}` is not a colour.", text.trim()))
     })
 }
 
-/// Reads a colour that must be RGB.
-pub(super) fn read_rgb(text: &str) -> Result<Colour, Fault> {
-    let colour = read(text)?;
+/// Parses a colour that must be RGB.
+pub(super) fn parse_rgb_colour(text: &str) -> Result<Colour, ValueError> {
+    let colour = parse_colour(text)?;
     if colour.pixel_type != PixelType::Rgb {
-        return Err(Fault::invalid(format!("`{}` is not a colour of red, green and blue.", text.trim())));
+        return Err(ValueError::invalid(format!("`{}` is not an RGB colour.", text.trim())));
     }
     Ok(colour)
 }
 
-/// Hexadecimal digits without commas. Without `0x` one and two components would look like decimal gray.
-fn packed(digits: &str, said: Option<PixelType>, marked: bool) -> Option<Colour> {
+/// Hexadecimal digits without commas. One or two components need `0x` (`marked`), because without it they are decimal
+/// gray.
+fn parse_hex_colour(digits: &str, suffix_type: Option<PixelType>, marked: bool) -> Option<Colour> {
     if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) || digits.len() % 2 == 1 {
         return None;
     }
     let bytes = hex::decode(digits).ok()?;
-    let pixel_type = said.unwrap_or(if bytes.len() <= 2 { PixelType::Gray } else { PixelType::Rgb });
+    let pixel_type = suffix_type.unwrap_or(if bytes.len() <= 2 { PixelType::Gray } else { PixelType::Rgb });
     if pixel_type == PixelType::Gray && !marked {
         return None;
     }
-    colour(pixel_type, &bytes)
+    build_colour(pixel_type, &bytes)
 }
 
 /// Decimal components with commas.
-fn listed(body: &str, said: Option<PixelType>) -> Option<Colour> {
-    let parts: Vec<f64> = body.split(',').map(super::value::decimal).collect::<Option<_>>()?;
-    let pixel_type = said.unwrap_or(if parts.len() <= 2 { PixelType::Gray } else { PixelType::Rgb });
+fn parse_decimal_colour(body: &str, suffix_type: Option<PixelType>) -> Option<Colour> {
+    let parts: Vec<f64> = body.split(',').map(super::value::parse_decimal).collect::<Option<_>>()?;
+    let pixel_type = suffix_type.unwrap_or(if parts.len() <= 2 { PixelType::Gray } else { PixelType::Rgb });
     let top = if pixel_type == PixelType::Rgb { 255.0 } else { 100.0 };
     if !parts.iter().all(|part| (0.0..=top).contains(part)) {
         return None;
     }
     let bytes: Vec<u8> = parts.iter().map(|part| (part * 255.0 / top + 0.5).floor() as u8).collect();
-    colour(pixel_type, &bytes)
+    build_colour(pixel_type, &bytes)
 }
 
-/// As many components as there must be, with alpha or without.
-fn colour(pixel_type: PixelType, bytes: &[u8]) -> Option<Colour> {
+/// Takes the components of `pixel_type`, and alpha if there is one byte more.
+fn build_colour(pixel_type: PixelType, bytes: &[u8]) -> Option<Colour> {
     let count = pixel_type.components();
     let alpha = match bytes.len().checked_sub(count)? {
         0 => 255,
@@ -140,23 +140,24 @@ mod tests {
             ("00ffff00k", [255, 0, 0, 255]),
             ("0x00ffff0080ks", [255, 0, 0, 128]),
         ] {
-            assert_eq!(read(text).map(Colour::rgba), Ok(expected), "{text}");
+            assert_eq!(parse_colour(text).map(Colour::to_rgba), Ok(expected), "{text}");
         }
     }
 
     #[test]
     fn gray_and_inks_are_not_rgb() {
         for text in ["50", "0,50", "0x7080", "50g", "0,0,0,0k", "00000000k", "50gs"] {
-            assert!(read(text).is_ok() && read_rgb(text).is_err(), "{text}");
+            assert!(parse_colour(text).is_ok() && parse_rgb_colour(text).is_err(), "{text}");
         }
         for text in ["ff0000", "0xff0000", "ff000080r", "1,2,3", "1,2,3,4rs", "ff0000s"] {
-            assert!(read_rgb(text).is_ok(), "{text}");
+            assert!(parse_rgb_colour(text).is_ok(), "{text}");
         }
     }
 
     #[test]
     fn components_stay_as_they_are_written() {
-        let read = |text| read(text).map(|it| (it.pixel_type, it.components, it.alpha, it.source));
+        let read =
+            |text| parse_colour(text).map(|colour| (colour.pixel_type, colour.components, colour.alpha, colour.source));
         assert_eq!(read("10,20,30,40k"), Ok((PixelType::Cmyk, [26, 51, 77, 102], 255, false)));
         assert_eq!(read("0a141e28ks"), Ok((PixelType::Cmyk, [10, 20, 30, 40], 255, true)));
         assert_eq!(read("40gs"), Ok((PixelType::Gray, [102, 0, 0, 0], 255, true)));
@@ -166,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_no_colour_is_refused() {
         for text in ["", "zzz", "101", "256,0,0", "1,2,3,4,5", "0x", "0x123", "1,2,3k", "12345", "-1", "nan", "é"] {
-            assert!(read(text).is_err(), "{text}");
+            assert!(parse_colour(text).is_err(), "{text}");
         }
     }
 }

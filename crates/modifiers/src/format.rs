@@ -1,37 +1,32 @@
-//! The formats that pictures are written in. Documentation page: r-is-http-fmt.
+//! Output formats and the values of `fmt=`. What an encoder does with them is decided elsewhere. Documentation page:
+//! r-is-http-fmt.
 
 use serde::{Deserialize, Serialize};
 
-use super::complaint::Fault;
+use super::diagnostic::ValueError;
 use super::recipe::{Compression, Output, PixelType, Quantize};
 use super::value;
 
-/// A file format that pictures are written in.
+/// A file format that images are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum OutputFormat {
-    /// JPEG.
     Jpeg,
-    /// PNG.
     Png,
-    /// TIFF.
     Tiff,
-    /// GIF.
     Gif,
-    /// WebP.
     Webp,
-    /// AVIF.
     Avif,
     /// JPEG 2000.
     Jp2,
-    /// PDF, a page that is the picture.
+    /// PDF with one page that is the image.
     Pdf,
     /// Encapsulated PostScript.
     Eps,
 }
 
 impl OutputFormat {
-    /// The file name's extension, with its dot.
+    /// File name extension, with its dot.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Jpeg => ".jpg",
@@ -46,8 +41,7 @@ impl OutputFormat {
         }
     }
 
-    /// The media type.
-    pub fn mime(self) -> &'static str {
+    pub fn media_type(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",
@@ -61,22 +55,20 @@ impl OutputFormat {
         }
     }
 
-    /// Whether Photoshop's paths can be embedded. Documentation page: r-pathembed.
-    pub fn carries_paths(self) -> bool {
+    /// Whether Photoshop paths can be embedded. Documentation page: r-pathembed.
+    pub(crate) fn can_carry_paths(self) -> bool {
         matches!(self, Self::Jpeg | Self::Tiff | Self::Eps)
     }
 
-    /// Whether it can carry a colour profile.
-    pub fn carries_profile(self) -> bool {
+    /// Whether a colour profile can be embedded.
+    pub fn can_carry_profile(self) -> bool {
         matches!(self, Self::Jpeg | Self::Png | Self::Tiff | Self::Pdf | Self::Eps)
     }
 
-    /// Whether it can carry XMP.
-    pub fn carries_xmp(self) -> bool {
+    pub fn can_carry_xmp(self) -> bool {
         matches!(self, Self::Jpeg | Self::Tiff)
     }
 
-    /// The short name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Jpeg => "jpeg",
@@ -92,115 +84,124 @@ impl OutputFormat {
     }
 }
 
-/// What one word of `fmt=` stands for, and what may be said with it.
-struct Word {
+/// One keyword of `fmt=`: the format that it means, and the pixel types and compressions allowed with it. The first
+/// pixel type is not the default; that is always RGB.
+struct FormatSpec {
     name: &'static str,
     format: OutputFormat,
     alpha: bool,
     progressive: bool,
     palette: bool,
-    types: &'static [PixelType],
-    packings: &'static [&'static str],
+    pixel_types: &'static [PixelType],
+    compressions: &'static [&'static str],
 }
 
 const RGB: &[PixelType] = &[PixelType::Rgb];
 const RGB_GRAY: &[PixelType] = &[PixelType::Rgb, PixelType::Gray];
 const ALL_TYPES: &[PixelType] = &[PixelType::Rgb, PixelType::Gray, PixelType::Cmyk];
-/// Components that the default format can have.
+/// Pixel types of the default format, JPEG.
 pub(super) const DEFAULT_TYPES: &[PixelType] = ALL_TYPES;
-const LOSSY: &[&str] = &["lossy", "lossless"];
+const LOSSY_OR_LOSSLESS: &[&str] = &["lossy", "lossless"];
 
-const fn word(name: &'static str, format: OutputFormat, types: &'static [PixelType]) -> Word {
-    Word { name, format, alpha: false, progressive: false, palette: false, types, packings: &[] }
+const fn define_format(name: &'static str, format: OutputFormat, types: &'static [PixelType]) -> FormatSpec {
+    FormatSpec { name, format, alpha: false, progressive: false, palette: false, pixel_types: types, compressions: &[] }
 }
 
-const WORDS: &[Word] = &[
-    word("jpeg", OutputFormat::Jpeg, ALL_TYPES),
-    word("jpg", OutputFormat::Jpeg, ALL_TYPES),
-    Word { progressive: true, ..word("pjpeg", OutputFormat::Jpeg, ALL_TYPES) },
-    word("png", OutputFormat::Png, RGB_GRAY),
-    Word { alpha: true, ..word("png-alpha", OutputFormat::Png, RGB_GRAY) },
-    Word { palette: true, ..word("png8", OutputFormat::Png, RGB) },
-    Word { palette: true, alpha: true, ..word("png8-alpha", OutputFormat::Png, RGB) },
-    Word { palette: true, ..word("gif", OutputFormat::Gif, RGB_GRAY) },
-    Word { palette: true, alpha: true, ..word("gif-alpha", OutputFormat::Gif, RGB_GRAY) },
-    Word { packings: &["lzw", "zip", "jpeg"], ..word("tif", OutputFormat::Tiff, ALL_TYPES) },
-    Word { packings: &["lzw", "zip"], alpha: true, ..word("tif-alpha", OutputFormat::Tiff, ALL_TYPES) },
-    Word { packings: LOSSY, ..word("webp", OutputFormat::Webp, RGB) },
-    Word { packings: LOSSY, alpha: true, ..word("webp-alpha", OutputFormat::Webp, RGB) },
-    Word { packings: LOSSY, ..word("avif", OutputFormat::Avif, RGB) },
-    Word { packings: LOSSY, alpha: true, ..word("avif-alpha", OutputFormat::Avif, RGB) },
-    Word { packings: LOSSY, ..word("jpeg2000", OutputFormat::Jp2, RGB_GRAY) },
-    Word { packings: LOSSY, alpha: true, ..word("jpeg2000-alpha", OutputFormat::Jp2, RGB_GRAY) },
-    Word { packings: &["zip", "jpeg"], ..word("pdf", OutputFormat::Pdf, ALL_TYPES) },
-    word("eps", OutputFormat::Eps, ALL_TYPES),
+const FORMATS: &[FormatSpec] = &[
+    define_format("jpeg", OutputFormat::Jpeg, ALL_TYPES),
+    define_format("jpg", OutputFormat::Jpeg, ALL_TYPES),
+    FormatSpec { progressive: true, ..define_format("pjpeg", OutputFormat::Jpeg, ALL_TYPES) },
+    define_format("png", OutputFormat::Png, RGB_GRAY),
+    FormatSpec { alpha: true, ..define_format("png-alpha", OutputFormat::Png, RGB_GRAY) },
+    FormatSpec { palette: true, ..define_format("png8", OutputFormat::Png, RGB) },
+    FormatSpec { palette: true, alpha: true, ..define_format("png8-alpha", OutputFormat::Png, RGB) },
+    FormatSpec { palette: true, ..define_format("gif", OutputFormat::Gif, RGB_GRAY) },
+    FormatSpec { palette: true, alpha: true, ..define_format("gif-alpha", OutputFormat::Gif, RGB_GRAY) },
+    FormatSpec { compressions: &["lzw", "zip", "jpeg"], ..define_format("tif", OutputFormat::Tiff, ALL_TYPES) },
+    FormatSpec {
+        compressions: &["lzw", "zip"],
+        alpha: true,
+        ..define_format("tif-alpha", OutputFormat::Tiff, ALL_TYPES)
+    },
+    FormatSpec { compressions: LOSSY_OR_LOSSLESS, ..define_format("webp", OutputFormat::Webp, RGB) },
+    FormatSpec { compressions: LOSSY_OR_LOSSLESS, alpha: true, ..define_format("webp-alpha", OutputFormat::Webp, RGB) },
+    FormatSpec { compressions: LOSSY_OR_LOSSLESS, ..define_format("avif", OutputFormat::Avif, RGB) },
+    FormatSpec { compressions: LOSSY_OR_LOSSLESS, alpha: true, ..define_format("avif-alpha", OutputFormat::Avif, RGB) },
+    FormatSpec { compressions: LOSSY_OR_LOSSLESS, ..define_format("jpeg2000", OutputFormat::Jp2, RGB_GRAY) },
+    FormatSpec {
+        compressions: LOSSY_OR_LOSSLESS,
+        alpha: true,
+        ..define_format("jpeg2000-alpha", OutputFormat::Jp2, RGB_GRAY)
+    },
+    FormatSpec { compressions: &["zip", "jpeg"], ..define_format("pdf", OutputFormat::Pdf, ALL_TYPES) },
+    define_format("eps", OutputFormat::Eps, ALL_TYPES),
 ];
 
-/// Whether what is written has a pixel type of one component.
+/// Whether the chosen output supports gray.
 pub(super) fn has_gray(output: &Output) -> bool {
-    let same = |word: &&Word| word.format == output.format && word.palette == output.quantize.is_some();
-    WORDS.iter().filter(same).any(|word| word.types.contains(&PixelType::Gray))
+    let is_chosen = |word: &&FormatSpec| word.format == output.format && word.palette == output.quantize.is_some();
+    FORMATS.iter().filter(is_chosen).any(|word| word.pixel_types.contains(&PixelType::Gray))
 }
 
-/// The words that `fmt=` takes.
-pub fn output_words() -> impl Iterator<Item = &'static str> {
-    WORDS.iter().map(|word| word.name)
+/// Keywords of `fmt=`.
+pub fn list_output_formats() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|word| word.name)
 }
 
-/// Documented formats that are not written, and why.
-const NEVER: &[(&[&str], &str)] = &[
-    (&["heic"], "HEVC, which is inside, is covered by patents, and no free encoder may be passed on with this service"),
-    (&["jpegxr", "jpegxr-alpha"], "JPEG XR has no encoder that is still looked after, and nothing shows it any more"),
-    (&["swf", "swf3", "swf-alpha", "swf3-alpha"], "Flash is gone from every browser"),
-    (&["f4m", "m3u8"], "it is a list of videos, and an export writes a picture"),
+/// Documented formats that are not supported, and why. The reason completes a sentence of the diagnostic.
+const UNSUPPORTED_FORMATS: &[(&[&str], &str)] = &[
+    (&["heic"], "it uses HEVC, which is covered by patents, and no free encoder can be distributed with this service"),
+    (&["jpegxr", "jpegxr-alpha"], "it has no maintained encoder, and current software does not show it"),
+    (&["swf", "swf3", "swf-alpha", "swf3-alpha"], "no browser supports Flash any more"),
+    (&["f4m", "m3u8"], "it is a video playlist, and an export writes images"),
 ];
 
-/// Reads `format[,[pixelType][,compression]]` into the output; says which components the format can have.
-pub(super) fn read(output: &mut Output, text: &str) -> Result<&'static [PixelType], Fault> {
-    let parts = value::parts(text);
+/// Parses `format[,[pixelType][,compression]]` into the output; returns the pixel types that the format supports.
+pub(super) fn parse_format(output: &mut Output, text: &str) -> Result<&'static [PixelType], ValueError> {
+    let parts = value::split_parts(text);
     if parts.len() > 3 {
-        return Err(Fault::invalid("There are more than three parts."));
+        return Err(ValueError::invalid("The value has more than three parts."));
     }
     let part = |at: usize| parts.get(at).copied().unwrap_or_default().to_ascii_lowercase();
     let (name, pixel_type, packing) = (part(0), part(1), part(2));
-    let Some(word) = WORDS.iter().find(|word| word.name == name) else {
-        return Err(unknown(&name));
+    let Some(word) = FORMATS.iter().find(|word| word.name == name) else {
+        return Err(report_unknown_format(&name));
     };
-    output.pixel_type = read_type(word, &pixel_type)?;
-    output.compression = read_packing(word, &packing)?;
+    output.pixel_type = parse_pixel_type(word, &pixel_type)?;
+    output.compression = parse_compression(word, &packing)?;
     output.format = word.format;
     output.alpha = word.alpha;
     output.progressive = word.progressive;
     output.quantize = word.palette.then(Quantize::default);
-    Ok(word.types)
+    Ok(word.pixel_types)
 }
 
-fn unknown(name: &str) -> Fault {
-    let known: Vec<_> = output_words().collect();
-    let remedy = format!("Use one of {}.", known.join(", "));
-    let detail = match NEVER.iter().find(|(names, _)| names.contains(&name)) {
-        Some((_, reason)) => format!("The format {name} is not written: {reason}."),
+fn report_unknown_format(name: &str) -> ValueError {
+    let supported: Vec<_> = list_output_formats().collect();
+    let remedy = format!("Use one of {}.", supported.join(", "));
+    let detail = match UNSUPPORTED_FORMATS.iter().find(|(names, _)| names.contains(&name)) {
+        Some((_, reason)) => format!("The format `{name}` is not supported: {reason}."),
         None => format!("`{name}` is not a format."),
     };
-    Fault { remedy, ..Fault::invalid(detail) }
+    ValueError { remedy, ..ValueError::invalid(detail) }
 }
 
-fn read_type(word: &Word, said: &str) -> Result<PixelType, Fault> {
-    if said.is_empty() {
+fn parse_pixel_type(word: &FormatSpec, text: &str) -> Result<PixelType, ValueError> {
+    if text.is_empty() {
         return Ok(PixelType::Rgb);
     }
-    word.types.iter().copied().find(|pixel_type| pixel_type.name() == said).ok_or_else(|| {
-        let types: Vec<_> = word.types.iter().map(|pixel_type| pixel_type.name()).collect();
-        Fault::invalid(format!("{} has the pixel types {}, not `{said}`.", word.name, types.join(", ")))
+    word.pixel_types.iter().copied().find(|pixel_type| pixel_type.name() == text).ok_or_else(|| {
+        let types: Vec<_> = word.pixel_types.iter().map(|pixel_type| pixel_type.name()).collect();
+        ValueError::invalid(format!("{} supports the pixel types {}, not `{text}`.", word.name, types.join(", ")))
     })
 }
 
 /// `none` is accepted with every format, because the documented default is `jpeg,…,none`.
-fn read_packing(word: &Word, packing: &str) -> Result<Compression, Fault> {
+fn parse_compression(word: &FormatSpec, packing: &str) -> Result<Compression, ValueError> {
     match packing {
         "" | "none" => Ok(Compression::None),
-        said if !word.packings.contains(&said) => {
-            Err(Fault::invalid(format!("{} cannot be compressed with `{said}`.", word.name)))
+        unknown if !word.compressions.contains(&unknown) => {
+            Err(ValueError::invalid(format!("{} does not support the compression `{unknown}`.", word.name)))
         }
         "lzw" => Ok(Compression::Lzw),
         "zip" => Ok(Compression::Zip),

@@ -1,106 +1,114 @@
-//! Text to tokens and back. Documentation pages: r-basic-syntax, r-http-encoding, r-request-nesting-and-embedding.
+//! Text to tokens and back: splitting, escapes, brackets. Knows no command but the three that take nested requests.
+//! Documentation pages: r-basic-syntax, r-http-encoding, r-request-nesting-and-embedding.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// Commands whose value may be a request in brackets, with `&` and `=` of its own.
-const BRACKETED: [&str; 3] = ["src", "mask", "imageset"];
+/// Commands whose value may be a nested request in brackets, which contains `&` and `=` of its own.
+const BRACKETED_COMMANDS: [&str; 3] = ["src", "mask", "imageset"];
 
-/// What must be escaped so that a value is read as it was.
-const ESCAPED: &AsciiSet =
+/// Characters to escape so that a printed value is parsed back to itself.
+const ESCAPED_CHARS: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+').add(b'=').add(b'<').add(b'>');
 
-/// The same where brackets would hold together what stands behind them.
-const ESCAPED_BRACKETS: &AsciiSet = &ESCAPED.add(b'(').add(b')').add(b'{').add(b'}');
+/// The same for values in which an unescaped bracket would begin a nested request.
+const ESCAPED_CHARS_AND_BRACKETS: &AsciiSet = &ESCAPED_CHARS.add(b'(').add(b')').add(b'{').add(b'}');
 
-/// One token as it was written, with its place.
+/// One token as it was written.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Piece<'a> {
+pub(super) struct RawToken<'a> {
     /// Bytes from the start of the text.
-    pub offset: usize,
-    /// Without the blanks around it; never empty.
-    pub text: &'a str,
+    pub(super) offset: usize,
+    /// Without surrounding white space; never empty.
+    pub(super) text: &'a str,
 }
 
-/// What a token is.
+/// A token by its form; nothing is looked up.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Token<'a> {
+pub(super) enum ParsedToken<'a> {
     /// `name=value`, or a name alone.
     Command { name: &'a str, value: Option<String> },
     /// `$name=value`.
     Variable { name: &'a str, value: String },
     /// `$name$`.
     Call(&'a str),
-    /// A token that is none of these.
+    /// None of the forms above.
     Malformed(&'a str),
 }
 
-/// The token as it could have been written: reading it gives the token again.
-impl fmt::Display for Token<'_> {
+/// Prints the token so that parsing gives the same token again.
+impl fmt::Display for ParsedToken<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Command { name, value: None } => out.write_str(name),
             Self::Command { name, value: Some(value) } if is_nested(name, value) => write!(out, "{name}={value}"),
-            Self::Command { name, value: Some(value) } if opening(name, value).is_some() => {
-                write!(out, "{name}={}", utf8_percent_encode(value, ESCAPED_BRACKETS))
+            Self::Command { name, value: Some(value) } if find_opening_bracket(name, value).is_some() => {
+                write!(out, "{name}={}", utf8_percent_encode(value, ESCAPED_CHARS_AND_BRACKETS))
             }
-            Self::Command { name, value: Some(value) } => write!(out, "{name}={}", encode(value)),
-            Self::Variable { name, value } => write!(out, "${name}={}", encode(value)),
+            Self::Command { name, value: Some(value) } => write!(out, "{name}={}", encode_value(value)),
+            Self::Variable { name, value } => write!(out, "${name}={}", encode_value(value)),
             Self::Call(name) => write!(out, "${name}$"),
             Self::Malformed(text) => out.write_str(text),
         }
     }
 }
 
-/// Whether a text says nothing: only `&`, blanks and comments count as absent.
+/// Whether a text has no commands: only `&`, white space and comments.
 pub fn is_blank(text: &str) -> bool {
-    split(text).is_empty()
+    split_tokens(text).is_empty()
 }
 
-/// Splits at `&`. Empty tokens and comments fall away, and so does one `?` at the start.
-pub(super) fn split(text: &str) -> Vec<Piece<'_>> {
-    let mut pieces = Vec::new();
+/// Splits at `&`. Drops empty tokens, comments, and one `?` at the start.
+pub(super) fn split_tokens(text: &str) -> Vec<RawToken<'_>> {
+    let mut tokens = Vec::new();
     let blank = text.len() - text.trim_start().len();
     let mut start = if text[blank..].starts_with('?') { blank + 1 } else { 0 };
     while start < text.len() {
-        let end = start + token_length(&text[start..]);
+        let end = start + measure_token(&text[start..]);
         let raw = &text[start..end];
         let trimmed = raw.trim();
         if !trimmed.is_empty() && !trimmed.starts_with('.') {
-            pieces.push(Piece { offset: start + (raw.len() - raw.trim_start().len()), text: trimmed });
+            tokens.push(RawToken { offset: start + (raw.len() - raw.trim_start().len()), text: trimmed });
         }
         start = end + 1;
     }
-    pieces
+    tokens
 }
 
-fn token_length(rest: &str) -> usize {
+/// The length of the token that `rest` begins with. An `&` inside a nested request does not end it:
+///
+/// ```text
+/// src=is(a?wid=1&hei=2)&fmt=png
+/// |---- one token ----| |-----|
+/// ```
+fn measure_token(rest: &str) -> usize {
     let plain = rest.find('&').unwrap_or(rest.len());
     let Some((name, value)) = rest[..plain].split_once('=') else { return plain };
     let start = name.len() + 1 + (value.len() - value.trim_start().len());
-    match nested_length(name.trim(), &rest[start..]) {
+    match measure_nested_request(name.trim(), &rest[start..]) {
         Some(length) => rest[start + length..].find('&').map_or(rest.len(), |more| start + length + more),
-        // Brackets that never close must not swallow the commands behind them.
+        // An unclosed bracket must not swallow the commands after it.
         None => plain,
     }
 }
 
-/// Where the bracket is that opens a request in a value of this command. `is`, `ir` and `fxg` before it mind their case in
-/// `src=` and do not in `mask=`.
-fn opening(name: &str, value: &str) -> Option<usize> {
-    if !BRACKETED.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+/// The position of the bracket that opens a nested request in a value of this command. The words `is`, `ir` and `fxg`
+/// before it are case-sensitive in `src=`, but not in `mask=`.
+fn find_opening_bracket(name: &str, value: &str) -> Option<usize> {
+    if !BRACKETED_COMMANDS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
         return None;
     }
     let any_case = !name.eq_ignore_ascii_case("src");
-    let at = value.find(['(', '{'])?;
-    let known = |word: &str| if any_case { value[..at].eq_ignore_ascii_case(word) } else { value[..at] == *word };
-    ["", "is", "ir", "fxg"].into_iter().any(known).then_some(at)
+    let bracket = value.find(['(', '{'])?;
+    let prefix = &value[..bracket];
+    let is_prefix = |word: &str| if any_case { prefix.eq_ignore_ascii_case(word) } else { prefix == word };
+    ["", "is", "ir", "fxg"].into_iter().any(is_prefix).then_some(bracket)
 }
 
-/// The length of the bracketed request that a value of this command begins with, if its brackets close.
-fn nested_length(name: &str, value: &str) -> Option<usize> {
-    let opening = opening(name, value)?;
+/// The length of the nested request that a value of this command begins with, if its brackets close.
+fn measure_nested_request(name: &str, value: &str) -> Option<usize> {
+    let opening = find_opening_bracket(name, value)?;
     let mut depth = 0usize;
     for (at, byte) in value.bytes().enumerate().skip(opening) {
         match byte {
@@ -115,46 +123,49 @@ fn nested_length(name: &str, value: &str) -> Option<usize> {
     None
 }
 
-/// Whether a value is a bracketed request as a whole. Its escapes are its own and are left alone.
+/// Whether a whole value is a nested request. Its escapes belong to the request inside and must not be decoded yet.
 pub(super) fn is_nested(name: &str, value: &str) -> bool {
-    nested_length(name, value) == Some(value.len())
+    measure_nested_request(name, value) == Some(value.len())
 }
 
-/// Says what a token is, and decodes its value.
-pub(super) fn read<'a>(piece: &Piece<'a>) -> Token<'a> {
-    let text = piece.text;
+/// Finds the form of a token and decodes its value.
+pub(super) fn parse_token<'a>(token: &RawToken<'a>) -> ParsedToken<'a> {
+    let text = token.text;
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name.trim_end(), Some(value.trim())),
         None => (text, None),
     };
     if let Some(rest) = name.strip_prefix('$') {
         return match (rest.strip_suffix('$'), value) {
-            (Some(called), None) if is_ident(called) => Token::Call(called),
-            (None, Some(value)) if is_ident(rest) => Token::Variable { name: rest, value: decode(value) },
-            _ => Token::Malformed(text),
+            (Some(called), None) if is_identifier(called) => ParsedToken::Call(called),
+            (None, Some(value)) if is_identifier(rest) => {
+                ParsedToken::Variable { name: rest, value: decode_value(value) }
+            }
+            _ => ParsedToken::Malformed(text),
         };
     }
     if name.is_empty() {
-        return Token::Malformed(text);
+        return ParsedToken::Malformed(text);
     }
-    let value = value.map(|value| if is_nested(name, value) { value.to_owned() } else { decode(value) });
-    Token::Command { name, value }
+    let value = value.map(|value| if is_nested(name, value) { value.to_owned() } else { decode_value(value) });
+    ParsedToken::Command { name, value }
 }
 
-/// Whether a name may be a macro's or a variable's.
-pub(super) fn is_ident(name: &str) -> bool {
+/// Whether a macro or a variable may have this name.
+pub(super) fn is_identifier(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-/// Percent escapes and `+`, once. UTF-8 where it is, else Latin-1, as the documentation's escapes are code points.
-pub(super) fn decode(value: &str) -> String {
+/// Decodes percent escapes and `+`, once. Bytes that are not UTF-8 are taken as Latin-1, because the documentation's
+/// examples escape code points (`%E9` for é).
+pub(super) fn decode_value(value: &str) -> String {
     let spaced = value.replace('+', " ");
     let bytes: Vec<u8> = percent_decode_str(&spaced).collect();
     String::from_utf8(bytes).unwrap_or_else(|wrong| wrong.into_bytes().into_iter().map(char::from).collect())
 }
 
-fn encode(value: &str) -> String {
-    utf8_percent_encode(value, ESCAPED).to_string()
+fn encode_value(value: &str) -> String {
+    utf8_percent_encode(value, ESCAPED_CHARS).to_string()
 }
 
 #[cfg(test)]
@@ -163,41 +174,43 @@ mod tests {
 
     use super::*;
 
-    fn texts(text: &str) -> Vec<&str> {
-        split(text).into_iter().map(|piece| piece.text).collect()
+    fn split_texts(text: &str) -> Vec<&str> {
+        split_tokens(text).into_iter().map(|token| token.text).collect()
     }
 
     #[test]
-    fn splits_at_ampersands_and_drops_what_says_nothing() {
-        assert_eq!(texts("?&wid=1& \n .note=x &&hei=2 & "), ["wid=1", "hei=2"]);
-        assert_eq!(split(" & wid=1")[0].offset, 3);
+    fn splits_at_ampersands_and_drops_empty_tokens_and_comments() {
+        assert_eq!(split_texts("?&wid=1& \n .note=x &&hei=2 & "), ["wid=1", "hei=2"]);
+        assert_eq!(split_tokens(" & wid=1")[0].offset, 3);
         assert!(is_blank(" &.ts=12& "));
         assert!(!is_blank("&x"));
     }
 
     #[test]
     fn brackets_hold_together_after_src_and_mask_only() {
-        assert_eq!(texts("src=is(a?wid=1&hei=2)&fmt=png"), ["src=is(a?wid=1&hei=2)", "fmt=png"]);
-        assert_eq!(texts("MASK={a?b&(c&d)}&x=1"), ["MASK={a?b&(c&d)}", "x=1"]);
-        assert_eq!(texts("text=(a&b)"), ["text=(a", "b)"]);
-        assert_eq!(texts("src=is(a&fmt=png"), ["src=is(a", "fmt=png"]);
-        assert_eq!(texts("src=is(a?$x=1&mask=(b&c))d&fmt=png"), ["src=is(a?$x=1&mask=(b&c))d", "fmt=png"]);
-        assert_eq!(texts("src=IS(a&b)&mask=IS(a&b)"), ["src=IS(a", "b)", "mask=IS(a&b)"]);
-        assert_eq!(texts("src=a(b&c)"), ["src=a(b", "c)"]);
-        assert_eq!(texts("imageSet={a,{b&c}}&x=1"), ["imageSet={a,{b&c}}", "x=1"]);
+        assert_eq!(split_texts("src=is(a?wid=1&hei=2)&fmt=png"), ["src=is(a?wid=1&hei=2)", "fmt=png"]);
+        assert_eq!(split_texts("MASK={a?b&(c&d)}&x=1"), ["MASK={a?b&(c&d)}", "x=1"]);
+        assert_eq!(split_texts("text=(a&b)"), ["text=(a", "b)"]);
+        assert_eq!(split_texts("src=is(a&fmt=png"), ["src=is(a", "fmt=png"]);
+        assert_eq!(split_texts("src=is(a?$x=1&mask=(b&c))d&fmt=png"), ["src=is(a?$x=1&mask=(b&c))d", "fmt=png"]);
+        assert_eq!(split_texts("src=IS(a&b)&mask=IS(a&b)"), ["src=IS(a", "b)", "mask=IS(a&b)"]);
+        assert_eq!(split_texts("src=a(b&c)"), ["src=a(b", "c)"]);
+        assert_eq!(split_texts("imageSet={a,{b&c}}&x=1"), ["imageSet={a,{b&c}}", "x=1"]);
     }
 
     #[test]
     fn what_is_printed_opens_no_bracket_that_was_not_closed() {
-        // In the text the comment's bracket keeps the one of `src=` open; without the comment it would close.
-        let printed: Vec<_> = split("src={{}&.=is(&)").iter().map(|piece| read(piece).to_string()).collect();
+        // In the text, the bracket in the comment keeps that of `src=` open; once the comment is dropped it would
+        // close.
+        let printed: Vec<_> =
+            split_tokens("src={{}&.=is(&)").iter().map(|token| parse_token(token).to_string()).collect();
         assert_eq!(printed, ["src=%7B%7B%7D", ")"]);
     }
 
     #[test]
     fn values_are_decoded_once_after_splitting() {
-        let value = |text| match read(&split(text)[0]) {
-            Token::Command { value, .. } => value.unwrap_or_default(),
+        let value = |text| match parse_token(&split_tokens(text)[0]) {
+            ParsedToken::Command { value, .. } => value.unwrap_or_default(),
             other => panic!("{other:?}"),
         };
         assert_eq!(value("a=%31%2C+%26"), "1, &");
@@ -212,15 +225,15 @@ mod tests {
 
     #[test]
     fn tells_calls_from_variables() {
-        let token = |text| read(&Piece { offset: 0, text });
-        assert_eq!(token("$a-b_c.1$"), Token::Call("a-b_c.1"));
-        assert_eq!(token("$a=1"), Token::Variable { name: "a", value: "1".into() });
+        let token = |text| parse_token(&RawToken { offset: 0, text });
+        assert_eq!(token("$a-b_c.1$"), ParsedToken::Call("a-b_c.1"));
+        assert_eq!(token("$a=1"), ParsedToken::Variable { name: "a", value: "1".into() });
         for malformed in ["$a$=1", "$a b$", "=1"] {
-            assert_eq!(token(malformed), Token::Malformed(malformed));
+            assert_eq!(token(malformed), ParsedToken::Malformed(malformed));
         }
     }
 
-    fn anything() -> impl Strategy<Value = String> {
+    fn generate_text() -> impl Strategy<Value = String> {
         let name = prop_oneof!["[a-z_$.?]{0,4}", "(src|MASK|imageSet|wid)", "\\PC{0,3}"];
         let value = prop_oneof!["[-0-9.,+ %&()=${}isr]{0,16}", "(is|ir|IS|)\\([a-z&=%2?]{0,9}\\)", "\\PC{0,9}"];
         let token = (name, value).prop_map(|(name, value)| format!("{name}={value}"));
@@ -229,16 +242,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_printed_is_read_again(text in anything()) {
-            let pieces = split(&text);
-            for piece in &pieces {
-                prop_assert_eq!(&text[piece.offset..piece.offset + piece.text.len()], piece.text);
+        fn what_was_printed_is_read_again(text in generate_text()) {
+            let raw_tokens = split_tokens(&text);
+            for raw in &raw_tokens {
+                prop_assert_eq!(&text[raw.offset..raw.offset + raw.text.len()], raw.text);
             }
-            let tokens: Vec<_> = pieces.iter().map(read).collect();
-            // A question mark at the very start is not the text's own.
+            let tokens: Vec<_> = raw_tokens.iter().map(parse_token).collect();
+            // `split_tokens` drops a question mark at the very start, so the printed text begins with `&`.
             let printed: String = tokens.iter().map(|token| format!("&{token}")).collect();
-            let again = split(&printed);
-            prop_assert_eq!(again.iter().map(read).collect::<Vec<_>>(), tokens, "{}", printed);
+            let again = split_tokens(&printed);
+            prop_assert_eq!(again.iter().map(parse_token).collect::<Vec<_>>(), tokens, "{}", printed);
         }
     }
 }

@@ -1,46 +1,82 @@
-//! The Image Serving modifier language: text to commands to a [`Recipe`]. Knows no pixels and nothing else of ours.
+//! The Image Serving modifier language: text to commands to a [`Recipe`].
 //!
-//! A text is split into tokens ([`grammar`]), macros are put in their place ([`macros`]), variables are filled in
-//! ([`variables`]), commands go to their segments ([`scope`]), and the last writer of each slot ([`slots`]) sets the
-//! recipe ([`reader`]); [`understand`] says which texts stand around each other. What a command is called, may say and means stands in one table, [`command::COMMANDS`].
+//! A modifier is a text such as `wid=400&fmt=png`. This crate parses it, expands macros and variables, checks every
+//! command and resolves all defaults. The result, a [`Recipe`], says what was asked for without looking at an image, so
+//! modifiers can be checked before a job starts and recipes can be compared and stored.
+//!
+//! It knows nothing of pixels, files, HTTP, SQL or jobs, and depends on no other crate of the workspace: whether an
+//! asset exists, how large an image is and how a recipe is executed is decided elsewhere.
+//!
+//! ```
+//! use offprint_modifiers::{Attributes, Macros, ModifierInput, OutputFormat, resolve_modifier};
+//!
+//! let macros = Macros::from_unordered(vec![("thumb".into(), "wid=100&fit=constrain".into())]);
+//! let attributes = Attributes::default();
+//!
+//! let resolved = resolve_modifier(&ModifierInput::new("$thumb$&fmt=png", &macros, &attributes)).unwrap();
+//! assert_eq!(resolved.effective_modifier, "wid=100&fit=constrain&fmt=png");
+//! assert_eq!(resolved.recipe.view.wid, Some(100));
+//! assert_eq!(resolved.recipe.format(), OutputFormat::Png);
+//!
+//! let errors = resolve_modifier(&ModifierInput::new("wid=0&hei=tall", &macros, &attributes)).unwrap_err();
+//! assert_eq!(errors.iter().map(|error| error.offset).collect::<Vec<_>>(), [0, 6]);
+//! ```
+//!
+//! # Where to begin reading
+//!
+//! The module `command` holds the table of commands ([`list_commands`]): names, values, help, examples and setters. The
+//! texts of one request pass through these modules:
+//!
+//! ```text
+//! modifier    puts the texts of request and asset in order
+//! macros      expands $name$ calls         (grammar splits texts into tokens)
+//! resolver    walks the tokens:
+//!   variables   fills $name$ references in values
+//!   segment     finds the layer that a command applies to
+//!   overrides   lets the last command of each slot win
+//!   no_effect, conflicts   check commands against each other
+//! recipe      the result
+//! ```
 
-mod agreement;
+#![deny(unreachable_pub)]
+
+mod asset_modifiers;
+mod asset_reference;
 mod attribute;
 mod colour;
-pub mod command;
-mod companion;
-mod complaint;
+mod command;
+mod conflicts;
+mod diagnostic;
 mod format;
 mod grammar;
 mod macros;
-mod object;
+mod modifier;
+mod no_effect;
+mod overrides;
 mod path;
 mod profile;
-mod reader;
 mod recipe;
-mod scope;
-mod silence;
-mod slots;
-mod understand;
+mod resolver;
+mod segment;
 mod value;
 mod variables;
 
+pub use asset_modifiers::{AssetModifierIndex, AssetModifiers};
+pub use asset_reference::AssetReference;
 pub use attribute::Attributes;
 pub use colour::Colour;
-pub use command::{COMMANDS, Command, Scope, Support, commands};
-pub use companion::{Companions, Own};
-pub use complaint::{Complaint, ComplaintKind, Fault, Origin};
-pub use format::{OutputFormat, output_words};
+pub use command::{CommandSpec, Scope, Support, list_commands};
+pub use diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
+pub use format::{OutputFormat, list_output_formats};
 pub use grammar::is_blank;
-pub use macros::{Macros, effective};
-pub use object::Object;
+pub use macros::{Macros, expand_modifier};
+pub use modifier::{ModifierInput, ResolvedModifier, resolve_modifier};
+pub use overrides::{CommandStatus, ResolvedCommand};
 pub use path::{Outline, Stroke};
-pub use profile::{ProfileName, ProfileNames};
+pub use profile::{ProfileCatalog, ProfileName};
 pub use recipe::{
-    ByType, Clip, Colorize, Colors, Composite, Compression, Crop, Extend, Fit, FitMode, Flip, Intent, Layer,
-    LayerScale, Mask, MaskUse, Noise, Output, Palette, Perspective, PixelType, Quantize, Reading, Recipe, Region,
-    Request, ResMode, Sampling, Sharpening, ThumbType, Thumbnail, Tile, Tone, Usm, View,
+    Clip, ColorManagement, Colorize, Composite, Compression, Crop, DecodeOptions, Extend, Fit, FitMode, Flip, Intent,
+    Layer, LayerMask, LayerScale, MaskUse, Noise, Output, Palette, PerPixelType, Perspective, PixelType, Quantize,
+    Recipe, Region, RequestKind, ResMode, Sampling, Sharpening, ThumbType, Thumbnail, Tile, Tone, Usm, View,
 };
-pub use scope::Segment;
-pub use slots::{Fate, Spoken};
-pub use understand::{Order, Understood, recipe};
+pub use segment::ModifierSegment;

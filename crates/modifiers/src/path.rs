@@ -1,12 +1,13 @@
-//! Outlines: the path data of `clipPath=` and `clipXPath=`, as absolute points. Documentation page: r-clippath.
+//! Outlines: the path data of `clipPath=` and `clipXPath=`, converted to absolute points. Documentation page:
+//! r-clippath.
 
 use serde::{Deserialize, Serialize};
 
-use super::complaint::Fault;
+use super::diagnostic::ValueError;
 use super::value;
 
-/// Areas, one for each part that begins with a move. Open ones close by themselves; where areas lie in each other every
-/// second one is a hole.
+/// Areas, one for each [`Stroke::Move`]. Open areas are closed; of nested areas every second one is a hole (even-odd
+/// rule).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outline(pub Vec<Stroke>);
 
@@ -18,73 +19,80 @@ pub enum Stroke {
     Move([f64; 2]),
     /// A straight line to here.
     Line([f64; 2]),
-    /// A cubic curve: two control points, then its end.
+    /// A cubic Bézier curve: two control points, then its end.
     Curve([[f64; 2]; 3]),
 }
 
-/// Farther away than any picture is large, in pixels.
-const FAR: f64 = 1e6;
+/// Largest coordinate accepted, in pixels: larger than any image.
+const MAX_COORDINATE: f64 = 1e6;
 
-/// Reads `M m L l C c Z z` with their numbers; commas or blanks lie between.
-pub(super) fn read(text: &str) -> Result<Outline, Fault> {
+/// Parses `M m L l C c Z z` with their numbers, separated by commas or blanks.
+pub(super) fn parse_outline(text: &str) -> Result<Outline, ValueError> {
     let mut pen = Pen::default();
     let mut rest = text.trim();
     while let Some(letter) = rest.chars().next() {
         let after = &rest[letter.len_utf8()..];
         let end = after.find(|next: char| "MmLlCcZz".contains(next)).unwrap_or(after.len());
-        let numbers = numbers(&after[..end])?;
+        let numbers = parse_numbers(&after[..end])?;
         pen.draw(letter, &numbers)?;
         rest = after[end..].trim_start();
     }
     if pen.strokes.is_empty() {
-        return Err(Fault::invalid("The path is empty."));
+        return Err(ValueError::invalid("The path is empty."));
     }
     Ok(Outline(pen.strokes))
 }
 
-fn numbers(text: &str) -> Result<Vec<f64>, Fault> {
+fn parse_numbers(text: &str) -> Result<Vec<f64>, ValueError> {
     let parts = text.split([',', ' ']).map(str::trim).filter(|part| !part.is_empty());
-    parts.map(|part| value::real(part, -FAR..=FAR, "a place within 1,000,000 pixels of the edge")).collect()
+    parts
+        .map(|part| value::parse_real(part, -MAX_COORDINATE..=MAX_COORDINATE, "within 1,000,000 pixels of the edge"))
+        .collect()
 }
 
-/// Where the drawing is.
+/// State while a path is parsed.
 #[derive(Default)]
 struct Pen {
     strokes: Vec<Stroke>,
-    at: [f64; 2],
+    position: [f64; 2],
     start: [f64; 2],
 }
 
 impl Pen {
-    fn draw(&mut self, letter: char, numbers: &[f64]) -> Result<(), Fault> {
+    fn draw(&mut self, letter: char, numbers: &[f64]) -> Result<(), ValueError> {
         let group = match letter.to_ascii_uppercase() {
             'Z' => 0,
             'C' => 6,
             'M' | 'L' => 2,
-            other => return Err(Fault::invalid(format!("A path has the letters M, L, C and Z, not `{other}`."))),
+            unknown => {
+                return Err(ValueError::invalid(format!("`{unknown}` is not one of the path commands M, L, C and Z.")));
+            }
         };
         if self.strokes.is_empty() && !matches!(letter, 'M' | 'm') {
-            return Err(Fault::invalid("A path begins with M or m."));
+            return Err(ValueError::invalid("A path must begin with M or m."));
         }
         let complete =
             if group == 0 { numbers.is_empty() } else { !numbers.is_empty() && numbers.len().is_multiple_of(group) };
         if !complete {
-            let detail = format!("`{letter}` has {} numbers behind it, not groups of {group}.", numbers.len());
-            return Err(Fault::invalid(detail));
+            let detail = match group {
+                0 => format!("`{letter}` takes no numbers."),
+                _ => format!("`{letter}` is followed by {} numbers, not by groups of {group}.", numbers.len()),
+            };
+            return Err(ValueError::invalid(detail));
         }
         if group == 0 {
-            // A relative start of the next area counts from here.
-            self.at = self.start;
+            // After a close, a relative move counts from the start of the area, as in SVG.
+            self.position = self.start;
         }
         for (number, group) in numbers.chunks_exact(group.max(1)).enumerate() {
-            let base = if letter.is_ascii_lowercase() { self.at } else { [0.0; 2] };
+            let base = if letter.is_ascii_lowercase() { self.position } else { [0.0; 2] };
             let point = |index: usize| [base[0] + group[index * 2], base[1] + group[index * 2 + 1]];
             let stroke = match letter {
                 'M' | 'm' if number == 0 => Stroke::Move(point(0)),
                 'C' | 'c' => Stroke::Curve([point(0), point(1), point(2)]),
                 _ => Stroke::Line(point(0)),
             };
-            self.at = stroke.end();
+            self.position = stroke.end();
             if let Stroke::Move(start) = stroke {
                 self.start = start;
             }
@@ -95,7 +103,6 @@ impl Pen {
 }
 
 impl Stroke {
-    /// Where it ends.
     pub fn end(self) -> [f64; 2] {
         match self {
             Self::Move(end) | Self::Line(end) | Self::Curve([_, _, end]) => end,
@@ -109,8 +116,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_absolute_in_the_end() {
-        let strokes = |text| read(text).unwrap().0;
+    fn relative_points_become_absolute() {
+        let strokes = |text| parse_outline(text).unwrap().0;
         let square = strokes("M0,0L10,0,10,20,0,20Z");
         assert_eq!(square, strokes("m0,0l10,0,0,20,-10,0z"));
         assert_eq!(square, strokes(" M 0 0 L10 0 10 20 0 20"));
@@ -126,7 +133,7 @@ mod tests {
         for text in
             ["", "L0,0", "M0", "M0,0L1", "M0,0C1,2,3,4", "M0,0Q1,1,2,2", "M0,0Z1", "Mx,0", "M0,0L", "M9e9,0", "é"]
         {
-            assert!(read(text).is_err(), "{text}");
+            assert!(parse_outline(text).is_err(), "{text}");
         }
     }
 }

@@ -1,34 +1,34 @@
-//! Colour profiles by name. Documentation pages: r-icc, r-color-management.
+//! Names of colour profiles: which exist, and which file a name means. Knows names and digests, not profile contents.
+//! Documentation pages: r-icc, r-color-management.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::complaint::Fault;
+use super::diagnostic::ValueError;
 use super::recipe::PixelType;
 
 /// A profile as a recipe names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileName {
-    /// Its name.
     pub name: String,
-    /// The components that it is for.
+    /// The colour components of images that it describes.
     pub pixel_type: PixelType,
-    /// SHA-256 of its bytes, as hexadecimal digits; `None` for one that the engine makes itself.
+    /// SHA-256 of the file in hexadecimal digits; `None` for a built-in profile.
     pub sha256: Option<String>,
 }
 
-/// The profiles that a modifier may name: those that the engine makes itself, and those found in a folder.
+/// The profiles that a modifier may name: the built-in ones, and those found in a folder.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ProfileNames {
-    found: Arc<Vec<(Vec<String>, ProfileName)>>,
+pub struct ProfileCatalog {
+    files: Arc<Vec<(Vec<String>, ProfileName)>>,
 }
 
 /// Short name, Photoshop's name, components.
-type BuiltIn = (&'static str, &'static str, PixelType);
+type BuiltInProfile = (&'static str, &'static str, PixelType);
 
-/// What the engine makes itself.
-const BUILT_IN: [BuiltIn; 14] = [
+/// Profiles that the engine computes itself, so they need no file.
+const BUILT_IN_PROFILES: [BuiltInProfile; 14] = [
     ("sRGB", "sRGB IEC61966-2.1", PixelType::Rgb),
     ("AdobeRGB", "Adobe RGB (1998)", PixelType::Rgb),
     ("AppleRGB", "Apple RGB", PixelType::Rgb),
@@ -45,8 +45,9 @@ const BUILT_IN: [BuiltIn; 14] = [
     ("GrayGamma22", "Gray Gamma 2.2", PixelType::Gray),
 ];
 
-/// Documented short names of profiles that cannot be given away freely, and what their files call themselves.
-const ELSEWHERE: [(&str, &str); 21] = [
+/// Documented short names of profiles that may not be distributed with this service, and the description inside their
+/// files. The operator can provide the files.
+const EXTERNAL_PROFILES: [(&str, &str); 21] = [
     ("CoatedFogra27", "Coated FOGRA27 (ISO 12647-2:2004)"),
     ("CoatedFogra39", "Coated FOGRA39 (ISO 12647-2:2004)"),
     ("CoatedGraCol", "Coated GRACoL 2006 (ISO 12647-2:2004)"),
@@ -70,16 +71,17 @@ const ELSEWHERE: [(&str, &str); 21] = [
     ("WebUncoated", "U.S. Web Uncoated v2"),
 ];
 
-impl ProfileNames {
-    /// Adds a profile that was found, under any of these names. One that is there already keeps its names.
+impl ProfileCatalog {
+    /// Adds a profile file under the given names. Profiles added earlier, and built-in ones, win where names are equal.
     pub fn add(&mut self, names: Vec<String>, profile: ProfileName) {
-        Arc::make_mut(&mut self.found).push((names, profile));
+        Arc::make_mut(&mut self.files).push((names, profile));
     }
 
-    /// Every name that can be used, one for each profile. What is found under a name that is taken cannot be had by it.
+    /// One usable name for each profile. A file whose name is already taken is left out, because [`find`](Self::find)
+    /// would return the earlier profile.
     pub fn all(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = BUILT_IN.iter().map(|(short, ..)| *short).collect();
-        for (_, profile) in self.found.iter() {
+        let mut names: Vec<&str> = BUILT_IN_PROFILES.iter().map(|(short, ..)| *short).collect();
+        for (_, profile) in self.files.iter() {
             if !names.iter().any(|name| name.eq_ignore_ascii_case(&profile.name)) {
                 names.push(&profile.name);
             }
@@ -87,35 +89,37 @@ impl ProfileNames {
         names
     }
 
-    /// The profile of a name, in any case, short or Photoshop's, with or without a file's extension.
+    /// Finds a profile by its short or Photoshop name, case-insensitive, with or without a file extension.
     ///
     /// # Errors
-    /// There is none; the remedy lists what there is.
-    pub fn find(&self, said: &str) -> Result<ProfileName, Fault> {
-        let bare = bare(said);
-        let same = |name: &str| name.eq_ignore_ascii_case(bare);
-        if let Some((name, _, pixel_type)) = BUILT_IN.iter().find(|(short, long, _)| same(short) || same(long)) {
+    /// Unknown profile; the remedy lists all names.
+    pub fn find(&self, name: &str) -> Result<ProfileName, ValueError> {
+        let bare = strip_profile_extension(name);
+        let is_same = |name: &str| name.eq_ignore_ascii_case(bare);
+        if let Some((name, _, pixel_type)) =
+            BUILT_IN_PROFILES.iter().find(|(short, long, _)| is_same(short) || is_same(long))
+        {
             return Ok(ProfileName { name: (*name).into(), pixel_type: *pixel_type, sha256: None });
         }
-        let long = ELSEWHERE.iter().find(|(short, _)| same(short)).map_or(bare, |(_, long)| *long);
-        let known = |name: &String| same(name) || name.eq_ignore_ascii_case(long);
-        let found = self.found.iter().find(|(names, _)| names.iter().any(known));
-        found.map(|(_, profile)| profile.clone()).ok_or_else(|| self.unknown(bare))
+        let long = EXTERNAL_PROFILES.iter().find(|(short, _)| is_same(short)).map_or(bare, |(_, long)| *long);
+        let is_known = |name: &String| is_same(name) || name.eq_ignore_ascii_case(long);
+        let file = self.files.iter().find(|(names, _)| names.iter().any(is_known));
+        file.map(|(_, profile)| profile.clone()).ok_or_else(|| self.report_unknown(bare))
     }
 
-    fn unknown(&self, name: &str) -> Fault {
+    fn report_unknown(&self, name: &str) -> ValueError {
         let all = self.all().join(", ");
-        let remedy = format!("There are {all}. OFFPRINT_ICC_DIR names the folder that others are put into.");
-        Fault { remedy, ..Fault::invalid(format!("There is no colour profile `{name}`.")) }
+        let remedy = format!("Use one of {all}. Other profiles can be added in the folder OFFPRINT_ICC_DIR.");
+        ValueError { remedy, ..ValueError::invalid(format!("Unknown colour profile `{name}`.")) }
     }
 }
 
-/// A name without its file's extension.
-fn bare(said: &str) -> &str {
-    let said = said.trim();
-    match said.rsplit_once('.') {
+/// The name without the extension of profile files.
+fn strip_profile_extension(name: &str) -> &str {
+    let name = name.trim();
+    match name.rsplit_once('.') {
         Some((stem, end)) if ["icc", "icm"].iter().any(|known| end.eq_ignore_ascii_case(known)) => stem,
-        _ => said,
+        _ => name,
     }
 }
 
@@ -126,17 +130,17 @@ mod tests {
 
     #[test]
     fn profiles_are_found_by_any_of_their_names() {
-        let mut names = ProfileNames::default();
+        let mut catalog = ProfileCatalog::default();
         let swop =
             ProfileName { name: "USWebCoatedSWOP".into(), pixel_type: PixelType::Cmyk, sha256: Some("ab".into()) };
-        names.add(vec!["USWebCoatedSWOP".into(), "U.S. Web Coated (SWOP) v2".into()], swop.clone());
-        for said in ["WebCoated", "uswebcoatedswop.ICC", "U.S. Web Coated (SWOP) v2", " USWebCoatedSWOP "] {
-            assert_eq!(names.find(said), Ok(swop.clone()), "{said}");
+        catalog.add(vec!["USWebCoatedSWOP".into(), "U.S. Web Coated (SWOP) v2".into()], swop.clone());
+        for name in ["WebCoated", "uswebcoatedswop.ICC", "U.S. Web Coated (SWOP) v2", " USWebCoatedSWOP "] {
+            assert_eq!(catalog.find(name), Ok(swop.clone()), "{name}");
         }
-        for said in ["srgb", "sRGB IEC61966-2.1", "sRGB.icc"] {
-            assert_eq!(names.find(said).unwrap().name, "sRGB", "{said}");
+        for name in ["srgb", "sRGB IEC61966-2.1", "sRGB.icc"] {
+            assert_eq!(catalog.find(name).unwrap().name, "sRGB", "{name}");
         }
-        let fault = names.find("WebUncoated").unwrap_err();
-        assert!(fault.remedy.contains("sRGB, AdobeRGB") && fault.remedy.contains("USWebCoatedSWOP"), "{fault:?}");
+        let error = catalog.find("WebUncoated").unwrap_err();
+        assert!(error.remedy.contains("sRGB, AdobeRGB") && error.remedy.contains("USWebCoatedSWOP"), "{error:?}");
     }
 }

@@ -1,87 +1,98 @@
-//! The small parts that values are made of.
+//! Parsers for the parts of values: numbers, pixels, flags, keywords, lists.
 
 use std::fmt::Display;
 use std::ops::RangeBounds;
 
-use super::complaint::Fault;
+use super::diagnostic::ValueError;
 
-/// A decimal number; an exponent is allowed, as in catalogs. Never infinite.
-pub(super) fn decimal(text: &str) -> Option<f64> {
+/// A finite decimal number; an exponent is allowed, because catalogs write them. Refuses `inf` and `nan`, which Rust
+/// accepts.
+pub(super) fn parse_decimal(text: &str) -> Option<f64> {
     let text = text.trim();
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    text.parse().ok().filter(|number: &f64| plain && number.is_finite())
+    let has_number_chars = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    text.parse().ok().filter(|number: &f64| has_number_chars && number.is_finite())
 }
 
-/// The parts of a value between commas.
-pub(super) fn parts(value: &str) -> Vec<&str> {
+/// The parts of a value between commas, without white space around them.
+pub(super) fn split_parts(value: &str) -> Vec<&str> {
     value.split(',').map(str::trim).collect()
 }
 
-/// The parts of a value that must be as many as `names`.
-pub(super) fn exactly<'a, const N: usize>(value: &'a str, names: &str) -> Result<[&'a str; N], Fault> {
-    let found = parts(value);
-    <[&str; N]>::try_from(found)
-        .map_err(|found| Fault::invalid(format!("`{value}` has {} of the {N} numbers {names}.", found.len())))
+/// The `N` parts of a value; `names` describes them in the error.
+pub(super) fn split_exactly<'a, const N: usize>(value: &'a str, names: &str) -> Result<[&'a str; N], ValueError> {
+    <[&str; N]>::try_from(split_parts(value)).map_err(|parts| {
+        ValueError::invalid(format!("`{value}` has {} values, not the {N} values {names}.", parts.len()))
+    })
 }
 
-/// A whole number inside a range. It may be written as a decimal, as programs do: `100.0`.
-pub(super) fn whole(text: &str, range: impl RangeBounds<i64>, meant: impl Display) -> Result<i64, Fault> {
+/// A whole number inside a range; `meant` describes the range in the error. `100.0` is accepted, because programs write
+/// it.
+pub(super) fn parse_integer(text: &str, range: impl RangeBounds<i64>, meant: impl Display) -> Result<i64, ValueError> {
     let text = text.trim();
-    let decimal = || decimal(text).filter(|number| number.fract() == 0.0).map(|number| number as i64);
+    let decimal = || parse_decimal(text).filter(|number| number.fract() == 0.0).map(|number| number as i64);
     let number = text.parse().ok().or_else(decimal);
-    let number = number.ok_or_else(|| Fault::invalid(format!("`{text}` is not a whole number that can be used.")))?;
-    inside(number, &range, meant)
+    let number = number.ok_or_else(|| ValueError::invalid(format!("`{text}` is not a whole number.")))?;
+    check_range(number, &range, meant)
 }
 
-/// A number of pixels inside a range; fractions, which real requests have, are rounded, and halves go up.
-fn rounded(text: &str, range: impl RangeBounds<i64>, meant: impl Display) -> Result<i64, Fault> {
+/// A number of pixels inside a range. Real requests contain fractions; they are rounded, halves up.
+fn parse_rounded(text: &str, range: impl RangeBounds<i64>, meant: impl Display) -> Result<i64, ValueError> {
+    let number = parse_decimal(text)
+        .ok_or_else(|| ValueError::invalid(format!("`{}` is not a number of pixels.", text.trim())))?;
+    check_range((number + 0.5).floor() as i64, &range, meant)
+}
+
+/// A number inside a range; `meant` describes the range in the error.
+pub(super) fn parse_real(text: &str, range: impl RangeBounds<f64>, meant: impl Display) -> Result<f64, ValueError> {
     let number =
-        decimal(text).ok_or_else(|| Fault::invalid(format!("`{}` is not a number of pixels.", text.trim())))?;
-    inside((number + 0.5).floor() as i64, &range, meant)
+        parse_decimal(text).ok_or_else(|| ValueError::invalid(format!("`{}` is not a number.", text.trim())))?;
+    check_range(number, &range, meant)
 }
 
-/// A number inside a range.
-pub(super) fn real(text: &str, range: impl RangeBounds<f64>, meant: impl Display) -> Result<f64, Fault> {
-    let number = decimal(text).ok_or_else(|| Fault::invalid(format!("`{}` is not a number.", text.trim())))?;
-    inside(number, &range, meant)
-}
-
-fn inside<T: PartialOrd + Display>(number: T, range: &impl RangeBounds<T>, meant: impl Display) -> Result<T, Fault> {
-    if range.contains(&number) { Ok(number) } else { Err(Fault::invalid(format!("{number} is not {meant}."))) }
-}
-
-/// A number of pixels that has a size: 1 to 2,147,483,647.
-pub(super) fn pixels(text: &str) -> Result<u32, Fault> {
-    rounded(text, 1..=i64::from(i32::MAX), "above 0 and below 2,147,483,648").map(|number| number as u32)
-}
-
-/// A number of pixels that may be nothing.
-pub(super) fn pixels_or_none(text: &str) -> Result<u32, Fault> {
-    rounded(text, 0..=i64::from(i32::MAX), "between 0 and 2,147,483,647").map(|number| number as u32)
-}
-
-/// A place in pixels, on either side of the edge.
-pub(super) fn place(text: &str) -> Result<i32, Fault> {
-    let most = i64::from(i32::MAX);
-    rounded(text, -most..=most, "a place within 2,147,483,647 pixels of the edge").map(|number| number as i32)
-}
-
-/// `0` or `1`.
-pub(super) fn flag(text: &str) -> Result<bool, Fault> {
-    match text.trim() {
-        "0" => Ok(false),
-        "1" => Ok(true),
-        other => Err(Fault::invalid(format!("`{other}` is neither 0 nor 1."))),
+fn check_range<T: PartialOrd + Display>(
+    number: T,
+    range: &impl RangeBounds<T>,
+    meant: impl Display,
+) -> Result<T, ValueError> {
+    if range.contains(&number) {
+        Ok(number)
+    } else {
+        Err(ValueError::invalid(format!("The value must be {meant}, not {number}.")))
     }
 }
 
-/// One of a few words, in any case.
-pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Fault> {
+/// A size in pixels, 1 to 2,147,483,647.
+pub(super) fn parse_pixels(text: &str) -> Result<u32, ValueError> {
+    parse_rounded(text, 1..=i64::from(i32::MAX), "above 0 and below 2,147,483,648").map(|number| number as u32)
+}
+
+/// A size in pixels, 0 to 2,147,483,647.
+pub(super) fn parse_pixels_or_zero(text: &str) -> Result<u32, ValueError> {
+    parse_rounded(text, 0..=i64::from(i32::MAX), "between 0 and 2,147,483,647").map(|number| number as u32)
+}
+
+/// A coordinate in pixels, on either side of the edge.
+pub(super) fn parse_coordinate(text: &str) -> Result<i32, ValueError> {
+    let limit = i64::from(i32::MAX);
+    parse_rounded(text, -limit..=limit, "within 2,147,483,647 pixels of the edge").map(|number| number as i32)
+}
+
+/// `0` or `1`.
+pub(super) fn parse_flag(text: &str) -> Result<bool, ValueError> {
+    match text.trim() {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        other => Err(ValueError::invalid(format!("`{other}` is not 0 or 1."))),
+    }
+}
+
+/// One of a few keywords, case-insensitive.
+pub(super) fn parse_keyword<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, ValueError> {
     let text = text.trim();
-    let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
-    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+    let keyword = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+    keyword.map(|(_, meaning)| *meaning).ok_or_else(|| {
         let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        Fault::invalid(format!("`{text}` is none of {}.", known.join(", ")))
+        ValueError::invalid(format!("`{text}` is not one of {}.", known.join(", ")))
     })
 }
 
@@ -91,10 +102,16 @@ mod tests {
 
     #[test]
     fn whole_numbers_may_be_decimals_and_pixels_fractions() {
-        let count = |text| whole(text, 0..=100, "between 0 and 100").ok();
+        let count = |text| parse_integer(text, 0..=100, "between 0 and 100").ok();
         assert_eq!([count("7"), count(" 7.0 "), count("1e1"), count("+7")], [Some(7), Some(7), Some(10), Some(7)]);
         assert_eq!([count("7.5"), count("101.0"), count("x"), count("1e300")], [None; 4]);
-        assert_eq!([pixels("399.5").ok(), pixels("0.4").ok(), pixels("1e12").ok()], [Some(400), None, None]);
-        assert_eq!([place("-1.5").ok(), place("-1.6").ok(), place("-0.2").ok()], [Some(-1), Some(-2), Some(0)]);
+        assert_eq!(
+            [parse_pixels("399.5").ok(), parse_pixels("0.4").ok(), parse_pixels("1e12").ok()],
+            [Some(400), None, None]
+        );
+        assert_eq!(
+            [parse_coordinate("-1.5").ok(), parse_coordinate("-1.6").ok(), parse_coordinate("-0.2").ok()],
+            [Some(-1), Some(-2), Some(0)]
+        );
     }
 }

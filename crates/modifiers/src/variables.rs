@@ -3,41 +3,42 @@
 
 use std::collections::HashMap;
 
-use super::grammar::is_ident;
+use super::grammar::is_identifier;
 
-/// How long a value may become, in bytes.
-const LENGTH: usize = 8 << 10;
+/// How long a value may become when variables are filled in, in bytes.
+const MAX_VALUE_BYTES: usize = 8 << 10;
 
-/// The variables of one request. All are collected first, so a reference may stand before its definition.
+/// The variables of one modifier. All definitions are collected first, so a reference may stand before its definition.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variables {
     by_name: HashMap<String, String>,
 }
 
 impl Variables {
-    /// Only the predefined `$object$`: the picture that the request is about.
-    pub fn with_object(object: &str) -> Self {
+    /// Only the predefined `$object$`: the name of the asset that the modifier is applied to.
+    pub(super) fn with_object(object: &str) -> Self {
         let mut variables = Self::default();
         variables.define("object", object.to_owned());
         variables
     }
 
     /// Defines a variable; the last definition wins.
-    pub fn define(&mut self, name: &str, value: String) {
+    pub(super) fn define(&mut self, name: &str, value: String) {
         self.by_name.insert(name.to_ascii_lowercase(), value);
     }
 
-    /// Puts values in the place of references, once: what comes out is not looked at again. References to nothing
-    /// stay as they are. The names used are handed to `used`. `None` when the value grows beyond 8 KiB.
-    pub fn fill(&self, value: &str, mut used: impl FnMut(&str)) -> Option<String> {
+    /// Replaces references by values, in one pass: values are not searched for references again. References to
+    /// undefined variables stay as they are. `used` is called with every name that was replaced. `None` when the value
+    /// grows beyond 8 KiB.
+    pub(super) fn fill(&self, value: &str, mut used: impl FnMut(&str)) -> Option<String> {
         let mut out = String::with_capacity(value.len());
         let mut rest = value;
         while let Some(start) = rest.find('$') {
             out.push_str(&rest[..start]);
             let after = &rest[start + 1..];
-            let name = after.find('$').map(|end| &after[..end]).filter(|name| is_ident(name));
-            let found = name.and_then(|name| Some((name, self.by_name.get(&name.to_ascii_lowercase())?)));
-            rest = match found {
+            let name = after.find('$').map(|end| &after[..end]).filter(|name| is_identifier(name));
+            let variable = name.and_then(|name| Some((name, self.by_name.get(&name.to_ascii_lowercase())?)));
+            rest = match variable {
                 Some((name, text)) => {
                     used(name);
                     out.push_str(text);
@@ -48,7 +49,7 @@ impl Variables {
                     after
                 }
             };
-            if out.len() > LENGTH {
+            if out.len() > MAX_VALUE_BYTES {
                 return None;
             }
         }

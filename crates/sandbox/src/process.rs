@@ -1,4 +1,4 @@
-//! One render process, from outside.
+//! One render process, seen from the service: starts it, talks to it, and explains how it ended.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,119 +11,142 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::protocol::{ERRORS, GO, Job, NO, Said};
-use super::scratch::Desk;
-use super::{Ended, Fence, Setup};
+use super::protocol::{DISCARD_LINE, RENDER_LINE, RenderReply, RenderRequest, STDERR_PATH};
+use super::scratch::ScratchDir;
+use super::{ProcessLimits, RenderPoolConfig, RenderPoolError};
+use crate::confinement::Confinement;
 use offprint_core::Code;
-use crate::confine::Confinement;
-use offprint_imaging::Rendered;
-use offprint_imaging::Failure;
+use offprint_imaging::RenderError;
+use offprint_imaging::RenderOutput;
 
-/// After so many pictures a process makes room for a new one.
-const PICTURES: u32 = 1000;
+/// A process is replaced after so many requests, in case something leaks slowly.
+const MAX_IMAGES_PER_PROCESS: u32 = 1000;
 
-/// A process that keeps more memory than this between pictures makes room for a new one, in bytes.
-const KEPT: u64 = 192 << 20;
+/// A process that keeps more memory than this between requests is replaced, in bytes.
+const MAX_RESIDENT_BYTES: u64 = 192 << 20;
 
-/// Bytes of memory that a process's allocator keeps for the next picture; the most that glibc takes for the second of its
-/// thresholds.
-const KEEP: &str = "33554432";
+/// Memory that a process's allocator keeps for the next image, in bytes. 32 MiB is the maximum that glibc accepts for
+/// `MALLOC_MMAP_THRESHOLD_`.
+const MALLOC_THRESHOLD_BYTES: &str = "33554432";
 
-/// How long a process may take to start, and how long to be gone once it has closed its pipe.
-const MOMENT: Duration = Duration::from_secs(10);
+/// How long a process may take to start, and to exit after it has closed its pipe.
+const PROCESS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A process that is ready for a picture. Dropped, it is killed at once.
+/// A process that is ready for a request. It is killed on drop.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(super) struct PooledProcess {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     line: String,
-    pictures: u32,
-    fence: Fence,
-    pub confinement: Confinement,
-    pub desk: Desk,
+    images_started: u32,
+    process_limits: ProcessLimits,
+    pub(crate) confinement: Confinement,
+    pub(crate) scratch_dir: ScratchDir,
 }
 
-impl Process {
-    /// Starts one and waits until it has confined itself.
-    pub async fn start(setup: &Setup, desk: Desk) -> Result<Self, Failure> {
-        let broken =
-            |why: &str| Failure::new(Code::Unavailable, format!("A render process could not be started: {why}."));
-        let mut child = spawn(setup, &desk).map_err(|error| broken(&error.to_string()))?;
+impl PooledProcess {
+    /// Starts a process and waits until it has confined itself.
+    pub(crate) async fn start(config: &RenderPoolConfig, scratch_dir: ScratchDir) -> Result<Self, RenderError> {
+        let start_error = |reason: &str| {
+            RenderError::new(Code::Unavailable, format!("A render process could not be started: {reason}."))
+        };
+        let mut child = spawn_process(config, &scratch_dir).map_err(|error| start_error(&error.to_string()))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(broken("it has no pipes"));
+            return Err(start_error("its pipes are missing"));
         };
         let output = BufReader::new(output);
         let (line, confinement) = (String::new(), Confinement::default());
-        let mut process = Self { child, input, output, line, pictures: 0, fence: setup.fence, confinement, desk };
-        match timeout(MOMENT, process.hear()).await {
-            Ok(Ok(Some(Said::Ready(confinement)))) => process.confinement = confinement,
-            Ok(_) => return Err(broken(&format!("it ended: {}", process.last_words().trim()))),
-            Err(_) => return Err(broken("it did not answer")),
+        let mut process = Self {
+            child,
+            input,
+            output,
+            line,
+            images_started: 0,
+            process_limits: config.process_limits,
+            confinement,
+            scratch_dir,
+        };
+        match timeout(PROCESS_TIMEOUT, process.read_reply()).await {
+            Ok(Ok(Some(RenderReply::Ready(confinement)))) => process.confinement = confinement,
+            Ok(_) => return Err(start_error(&format!("it exited: {}", process.read_error_output().trim()))),
+            Err(_) => {
+                let seconds = PROCESS_TIMEOUT.as_secs();
+                return Err(start_error(&format!("it did not reply within {seconds} s")));
+            }
         }
         Ok(process)
     }
 
-    /// Gives the source that lies on the desk to the process; says how many bytes its pictures will need.
-    pub async fn plan(&mut self, job: &Job) -> Result<u64, Ended> {
-        self.pictures += 1;
-        let mut line = serde_json::to_vec(job).map_err(|error| Ended::Refused(internal(&error)))?;
+    /// Sends a request for the files in the scratch folder. Returns how many bytes of memory its images will need.
+    pub(crate) async fn plan(&mut self, request: &RenderRequest) -> Result<u64, RenderPoolError> {
+        self.images_started += 1;
+        let mut line =
+            serde_json::to_vec(request).map_err(|error| RenderPoolError::Rejected(protocol_error(&error)))?;
         line.push(b'\n');
-        match self.ask(&line).await? {
-            Said::Planned(bytes) => Ok(bytes),
-            Said::Failed(failure) => Err(ended(failure)),
-            said => Err(Ended::Died(internal(&format!("{said:?} is no answer to an order")))),
+        match self.request_reply(&line).await? {
+            RenderReply::Planned(bytes) => Ok(bytes),
+            RenderReply::Failed(failure) => Err(to_pool_error(failure)),
+            reply => {
+                let detail = format!("{reply:?} in reply to a render request");
+                Err(RenderPoolError::ProcessDied(protocol_error(&detail)))
+            }
         }
     }
 
-    /// Lets the process render what it has planned: an answer for each picture.
-    pub async fn render(&mut self) -> Result<Vec<Result<Rendered, Failure>>, Ended> {
-        match self.ask(GO.as_bytes()).await? {
-            Said::Rendered(rendered) => {
-                let death =
-                    rendered.iter().filter_map(|picture| picture.as_ref().err()).find(|failure| is_death(failure));
-                match death {
-                    Some(failure) => Err(Ended::Died(failure.clone())),
-                    None => Ok(rendered),
+    /// Renders what was planned. Returns a result for each image.
+    pub(crate) async fn render(&mut self) -> Result<Vec<Result<RenderOutput, RenderError>>, RenderPoolError> {
+        match self.request_reply(RENDER_LINE.as_bytes()).await? {
+            RenderReply::Rendered(results) => {
+                let process_failure = results
+                    .iter()
+                    .filter_map(|result| result.as_ref().err())
+                    .find(|failure| is_process_failure(failure));
+                match process_failure {
+                    Some(failure) => Err(RenderPoolError::ProcessDied(failure.clone())),
+                    None => Ok(results),
                 }
             }
-            Said::Failed(failure) => Err(ended(failure)),
-            said => Err(Ended::Died(internal(&format!("{said:?} is no answer to the word")))),
-        }
-    }
-
-    /// Takes back what the process has planned.
-    pub async fn give_up(&mut self) -> Result<(), Ended> {
-        self.ask(NO.as_bytes()).await.map(drop)
-    }
-
-    /// Whether it lives and may have another picture.
-    pub fn is_fresh(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-            && self.pictures < PICTURES
-            && self.resident().is_some_and(|it| it < KEPT)
-    }
-
-    async fn ask(&mut self, line: &[u8]) -> Result<Said, Ended> {
-        let wall = self.fence.wall;
-        let asked = timeout(wall, async {
-            self.input.write_all(line).await?;
-            self.hear().await
-        });
-        match asked.await {
-            Ok(Ok(Some(said))) => Ok(said),
-            Ok(_) => Err(Ended::Died(self.post_mortem().await)),
-            Err(_) => {
-                let _ = self.child.kill().await;
-                let detail = format!("Rendering took longer than the limit of {} s and was ended.", wall.as_secs());
-                Err(Ended::Died(Failure::new(Code::RenderTimeout, detail)))
+            RenderReply::Failed(failure) => Err(to_pool_error(failure)),
+            reply => {
+                let detail = format!("{reply:?} in reply to the command to render");
+                Err(RenderPoolError::ProcessDied(protocol_error(&detail)))
             }
         }
     }
 
-    /// The next line; none when the process has ended.
-    async fn hear(&mut self) -> io::Result<Option<Said>> {
+    /// Makes the process forget its plan.
+    pub(crate) async fn discard_plan(&mut self) -> Result<(), RenderPoolError> {
+        self.request_reply(DISCARD_LINE.as_bytes()).await.map(drop)
+    }
+
+    /// Whether it is alive and may take another request.
+    pub(crate) fn is_reusable(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+            && self.images_started < MAX_IMAGES_PER_PROCESS
+            && self.resident_bytes().is_some_and(|bytes| bytes < MAX_RESIDENT_BYTES)
+    }
+
+    async fn request_reply(&mut self, line: &[u8]) -> Result<RenderReply, RenderPoolError> {
+        let wall_time = self.process_limits.wall_time;
+        let exchange = timeout(wall_time, async {
+            self.input.write_all(line).await?;
+            self.read_reply().await
+        });
+        match exchange.await {
+            Ok(Ok(Some(reply))) => Ok(reply),
+            Ok(_) => Err(RenderPoolError::ProcessDied(self.explain_exit().await)),
+            Err(_) => {
+                let _ = self.child.kill().await;
+                let detail =
+                    format!("Rendering took longer than the limit of {} s and was stopped.", wall_time.as_secs());
+                Err(RenderPoolError::ProcessDied(RenderError::new(Code::RenderTimeout, detail)))
+            }
+        }
+    }
+
+    /// The next reply; `None` when the process has closed its pipe.
+    async fn read_reply(&mut self) -> io::Result<Option<RenderReply>> {
         self.line.clear();
         if self.output.read_line(&mut self.line).await? == 0 {
             return Ok(None);
@@ -131,35 +154,35 @@ impl Process {
         Ok(Some(serde_json::from_str(&self.line)?))
     }
 
-    /// Why the process ended.
-    async fn post_mortem(&mut self) -> Failure {
-        let status = timeout(MOMENT, self.child.wait()).await.ok().and_then(Result::ok);
-        let words = self.last_words();
-        tracing::warn!(status = ?status, said = %words.trim(), "A render process has ended");
-        cause(status, &words, self.fence)
+    /// Waits for the process to exit and explains why it did.
+    async fn explain_exit(&mut self) -> RenderError {
+        let status = timeout(PROCESS_TIMEOUT, self.child.wait()).await.ok().and_then(Result::ok);
+        let stderr = self.read_error_output();
+        tracing::warn!(?status, stderr = %stderr.trim(), "A render process ended unexpectedly");
+        explain_exit_status(status, &stderr, self.process_limits)
     }
 
-    fn last_words(&self) -> String {
-        const MOST: usize = 4096;
-        let words = fs::read(self.desk.path().join(ERRORS)).unwrap_or_default();
-        String::from_utf8_lossy(&words[words.len().saturating_sub(MOST)..]).into_owned()
+    fn read_error_output(&self) -> String {
+        const MAX_ERROR_BYTES: usize = 4096;
+        let stderr = fs::read(self.scratch_dir.path().join(STDERR_PATH)).unwrap_or_default();
+        String::from_utf8_lossy(&stderr[stderr.len().saturating_sub(MAX_ERROR_BYTES)..]).into_owned()
     }
 
-    /// Bytes of memory that it holds now.
-    fn resident(&self) -> Option<u64> {
+    /// Resident memory, in bytes.
+    fn resident_bytes(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
     }
 }
 
-/// Starts the program with nothing of the service's environment, which has its secrets.
-fn spawn(setup: &Setup, desk: &Desk) -> io::Result<Child> {
-    let fence = setup.fence;
-    let mut command = Command::new(&setup.program);
-    command.arg0("offprint").arg("render-worker").arg("--scratch").arg(desk.path()).env_clear();
-    command.args(["--memory", &fence.memory.to_string(), "--file", &fence.file.to_string()]);
-    if let Some(fault) = &setup.fault {
+/// Starts the program without the service's environment, which holds secrets.
+fn spawn_process(config: &RenderPoolConfig, scratch_dir: &ScratchDir) -> io::Result<Child> {
+    let limits = config.process_limits;
+    let mut command = Command::new(&config.program);
+    command.arg0("offprint").arg("render-worker").arg("--scratch").arg(scratch_dir.path()).env_clear();
+    command.args(["--memory", &limits.memory_bytes.to_string(), "--file", &limits.file_bytes.to_string()]);
+    if let Some(fault) = &config.fault_injection {
         command.args(["--fault", fault]);
     }
     for name in ["PATH", "LANG"] {
@@ -167,47 +190,55 @@ fn spawn(setup: &Setup, desk: &Desk) -> io::Result<Child> {
             command.env(name, value);
         }
     }
-    // Else each picture's memory is given back to the kernel and asked for anew, a page fault for every 4 KiB.
-    command.env("MALLOC_TRIM_THRESHOLD_", KEEP).env("MALLOC_MMAP_THRESHOLD_", KEEP);
-    let errors = File::create(desk.path().join(ERRORS))?;
-    command.current_dir(desk.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
-    // Ctrl-C in a terminal is meant for the service, which lets its renders end.
+    // Otherwise the memory of each image is returned to the kernel and requested again, with a page fault for every 4
+    // KiB.
+    command.env("MALLOC_TRIM_THRESHOLD_", MALLOC_THRESHOLD_BYTES).env("MALLOC_MMAP_THRESHOLD_", MALLOC_THRESHOLD_BYTES);
+    let errors = File::create(scratch_dir.path().join(STDERR_PATH))?;
+    command.current_dir(scratch_dir.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
+    // Ctrl-C in a terminal goes to a whole process group. It must reach only the service, which lets its renders
+    // finish.
     command.process_group(0).kill_on_drop(true).spawn()
 }
 
-/// A caught panic is a death too: what the process has in memory is not to be trusted any more.
-fn is_death(failure: &Failure) -> bool {
+/// A caught panic counts as the death of the process too: its memory cannot be trusted any more.
+fn is_process_failure(failure: &RenderError) -> bool {
     matches!(failure.code, Code::RenderCrashed | Code::RenderMemory)
 }
 
-fn ended(failure: Failure) -> Ended {
-    if is_death(&failure) { Ended::Died(failure) } else { Ended::Refused(failure) }
+fn to_pool_error(failure: RenderError) -> RenderPoolError {
+    if is_process_failure(&failure) {
+        RenderPoolError::ProcessDied(failure)
+    } else {
+        RenderPoolError::Rejected(failure)
+    }
 }
 
-fn internal(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Code::Internal, format!("A render process was not understood: {error}."))
+fn protocol_error(error: &dyn std::fmt::Display) -> RenderError {
+    RenderError::new(Code::Internal, format!("Unexpected reply from a render process: {error}."))
 }
 
-/// What a process died of, from its end and its last words.
-fn cause(status: Option<ExitStatus>, words: &str, fence: Fence) -> Failure {
+/// Why a process ended, from its exit status and its error output.
+fn explain_exit_status(status: Option<ExitStatus>, stderr: &str, limits: ProcessLimits) -> RenderError {
     let signal = status.and_then(|status| status.signal());
-    let is = |wanted: Signal| signal == Some(wanted.as_raw());
-    let memory = |detail: String| Failure::new(Code::RenderMemory, detail);
-    if is(Signal::XCPU) {
-        let detail = format!("Rendering took more processor time than the limit of {} s.", fence.cpu.as_secs());
-        return Failure::new(Code::RenderTimeout, detail);
+    let is_signal = |expected: Signal| signal == Some(expected.as_raw());
+    let memory_error = |detail: String| RenderError::new(Code::RenderMemory, detail);
+    if is_signal(Signal::XCPU) {
+        let detail = format!("Rendering took more processor time than the limit of {} s.", limits.cpu_time.as_secs());
+        return RenderError::new(Code::RenderTimeout, detail);
     }
-    if let Some(asked) = words.split("memory allocation of ").nth(1).and_then(|rest| rest.split(' ').next()) {
-        let detail = format!("Rendering wanted {asked} bytes more; the limit of a render is {} bytes.", fence.memory);
-        return memory(detail);
+    if let Some(bytes) = stderr.split("memory allocation of ").nth(1).and_then(|rest| rest.split(' ').next()) {
+        return memory_error(format!(
+            "Rendering ran out of memory when it needed {bytes} bytes more; the limit of a render is {} bytes.",
+            limits.memory_bytes
+        ));
     }
-    if is(Signal::KILL) {
-        return memory("The system ended the render, as it does when the machine has no memory left.".into());
+    if is_signal(Signal::KILL) {
+        return memory_error("The system killed the render, probably because the machine ran out of memory.".into());
     }
     let how = match (signal, status.and_then(|status| status.code())) {
         (Some(signal), _) => format!("with signal {signal}"),
         (_, Some(code)) => format!("with exit code {code}"),
-        _ => "without a word".into(),
+        _ => "without an exit status".into(),
     };
-    Failure::new(Code::RenderCrashed, format!("Rendering this picture ended its process {how}."))
+    RenderError::new(Code::RenderCrashed, format!("The render process ended unexpectedly {how}."))
 }

@@ -1,66 +1,66 @@
-//! What the service and a render process say to each other: one line of JSON each, never pixels.
+//! The protocol between the service and a render process: one line of JSON per message, never pixels.
 //!
-//! The process says once what it is confined by. Then, for each picture: the service gives the [`Job`]; the process
-//! plans it and says what it will need; the service gives the word when that much memory is free; the process renders
-//! and says how it went. It refuses or fails with the same words at either place.
+//! The process first reports its confinement. Then, for each source: the service sends a [`RenderRequest`]; the process
+//! plans the images and reports the memory that they will need; the service sends [`RENDER_LINE`] when that much memory
+//! is free, or [`DISCARD_LINE`]; the process renders and reports the results. It may reply with [`RenderReply::Failed`]
+//! to either message.
 
 use serde::{Deserialize, Serialize};
 
+use crate::confinement::Confinement;
 use offprint_imaging::ProfileBytes;
-use crate::confine::Confinement;
-use offprint_imaging::Rendered;
-use offprint_imaging::Failure;
-use offprint_imaging::Limits;
+use offprint_imaging::RenderError;
+use offprint_imaging::RenderLimits;
+use offprint_imaging::RenderOutput;
 
-/// Where the source lies in the scratch folder; the process may only read it.
-pub(super) const SOURCE: &str = "in/source";
+/// Path of the source in the scratch folder. The process may only read it.
+pub(super) const SOURCE_PATH: &str = "in/source";
 
-/// Where another asset lies in the scratch folder, by its pin.
-pub(super) fn object(pin: &str) -> String {
+/// Path of another asset in the scratch folder, by its pin.
+pub(super) fn format_object_path(pin: &str) -> String {
     format!("in/{pin}")
 }
 
-/// Where results go in the scratch folder, by their numbers.
-pub(super) fn output(number: usize) -> String {
+/// Path of a result in the scratch folder, by the number of the image.
+pub(super) fn format_output_path(number: usize) -> String {
     format!("out/{number}")
 }
 
-/// Where the process's last words are.
-pub(super) const ERRORS: &str = "errors";
+/// Path of the process's error output in the scratch folder.
+pub(super) const STDERR_PATH: &str = "errors";
 
-/// The word to render what was planned.
-pub(super) const GO: &str = "go\n";
+/// The command to render what was planned.
+pub(super) const RENDER_LINE: &str = "go\n";
 
-/// The word not to.
-pub(super) const NO: &str = "no\n";
+/// The command to forget what was planned.
+pub(super) const DISCARD_LINE: &str = "no\n";
 
-/// One source to render pictures of. Its files lie in the scratch folder under fixed names.
+/// One source and the images to render of it. The files lie in the scratch folder under fixed names.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Job {
-    /// The recipes' canonical texts, one for each picture.
-    pub recipes: Vec<String>,
-    /// Pins of the other assets that lie beside the source.
-    pub objects: Vec<String>,
-    /// The bytes of profiles that they name.
-    pub profiles: ProfileBytes,
-    /// How large pictures may be.
-    pub limits: Limits,
-    /// Processor seconds it may take.
-    pub cpu: u64,
+pub(super) struct RenderRequest {
+    /// The canonical text of each image's recipe.
+    pub(crate) recipes: Vec<String>,
+    /// Pins of the other assets in the scratch folder.
+    pub(crate) objects: Vec<String>,
+    /// The profiles that the recipes name.
+    pub(crate) profiles: ProfileBytes,
+    pub(crate) limits: RenderLimits,
+    /// Processor time for the whole request, in seconds.
+    pub(crate) cpu: u64,
 }
 
-/// A line from the process.
+/// A message from the process.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Said {
-    /// It is ready for the first picture.
+pub(super) enum RenderReply {
+    /// The process has confined itself and is ready for requests.
     Ready(Confinement),
-    /// The pictures can be rendered, with so many bytes of memory.
+    /// The images can be rendered with this much memory, in bytes.
     Planned(u64),
-    /// An answer for each picture; results are there.
-    Rendered(Vec<Result<Rendered, Failure>>),
+    /// A result for each image, in order. The files are written.
+    Rendered(Vec<Result<RenderOutput, RenderError>>),
     /// The plan is forgotten.
     Idle,
-    /// No picture can be rendered of this source, and why.
-    Failed(Failure),
+    /// No image of this source can be rendered.
+    Failed(RenderError),
 }

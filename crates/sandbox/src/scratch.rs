@@ -1,4 +1,4 @@
-//! Folders for render processes, one each, gone when the process is.
+//! Scratch folders: one for each render process, removed together with the process.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,76 +7,76 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use super::protocol::{SOURCE, object, output};
-use offprint_imaging::Files;
+use super::protocol::{SOURCE_PATH, format_object_path, format_output_path};
+use offprint_imaging::SourceFiles;
 
-/// The pool's own folder. The lock on it says that its service lives, so that the next one can tidy up what a killed
-/// service left.
+/// The folder of one pool. A lock on it is held as long as its service lives, so that the next service can tell the
+/// folders of a killed service from those in use.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(super) struct ScratchRoot {
     folder: TempDir,
     _lock: File,
 }
 
-/// One process's folder: `in` it may read, `out` it may write.
+/// The folder of one process: it may read `in` and write `out`.
 #[derive(Debug)]
-pub(super) struct Desk(TempDir);
+pub(super) struct ScratchDir(TempDir);
 
-impl Scratch {
-    /// Makes a folder below `root`.
-    pub fn open(root: &Path) -> io::Result<Self> {
+impl ScratchRoot {
+    /// Creates a folder below `root`, and removes those that killed services left there.
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
         fs::create_dir_all(root)?;
-        // The processes stand elsewhere.
+        // The processes have another current directory, so the path must be absolute.
         let root = &root.canonicalize()?;
-        for left in fs::read_dir(root)?.flatten() {
-            // Whoever lives holds the lock of its folder.
-            if let Ok(folder) = File::open(left.path())
+        for entry in fs::read_dir(root)?.flatten() {
+            // A service that lives holds the lock of its folder, so a folder that can be locked is abandoned.
+            if let Ok(folder) = File::open(entry.path())
                 && flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok()
             {
-                // Another service may tidy up at the same moment.
-                let _ = fs::remove_dir_all(left.path());
+                // Another service may be removing the same folder.
+                let _ = fs::remove_dir_all(entry.path());
             }
         }
         loop {
             let folder = tempfile::Builder::new().prefix("pool-").tempdir_in(root)?;
             let lock = File::open(folder.path())?;
-            // One who tidies up may have taken the new folder for one left behind.
+            // Between its creation and its lock another service may have taken the new folder for an abandoned one.
             if flock(&lock, FlockOperation::LockExclusive).is_ok() && folder.path().exists() {
                 return Ok(Self { folder, _lock: lock });
             }
         }
     }
 
-    pub fn desk(&self) -> io::Result<Desk> {
-        let desk = tempfile::tempdir_in(&self.folder)?;
-        fs::create_dir(desk.path().join("in"))?;
-        fs::create_dir(desk.path().join("out"))?;
-        Ok(Desk(desk))
+    pub(crate) fn create_dir(&self) -> io::Result<ScratchDir> {
+        let dir = tempfile::tempdir_in(&self.folder)?;
+        fs::create_dir(dir.path().join("in"))?;
+        fs::create_dir(dir.path().join("out"))?;
+        Ok(ScratchDir(dir))
     }
 }
 
-impl Desk {
-    pub fn path(&self) -> &Path {
+impl ScratchDir {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn output(&self, number: usize) -> PathBuf {
-        self.path().join(output(number))
+    pub(crate) fn output_path(&self, number: usize) -> PathBuf {
+        self.path().join(format_output_path(number))
     }
 
-    /// Lays a source on the desk, and what pictures need beside it: second names for their bytes, or, from another file
-    /// system, copies.
-    pub fn lay(&self, files: &Files) -> io::Result<()> {
-        let objects = files.objects.iter().map(|(pin, file)| (object(pin), file.as_path()));
-        for (place, file) in objects.chain([(SOURCE.to_owned(), files.source.as_path())]) {
-            let place = self.path().join(place);
-            fs::hard_link(file, &place).or_else(|_| fs::copy(file, &place).map(drop))?;
+    /// Puts the source and the other assets that its images need into `in`: as hard links, or as copies when they lie
+    /// on another file system.
+    pub(crate) fn place_files(&self, files: &SourceFiles) -> io::Result<()> {
+        let objects = files.objects.iter().map(|(pin, file)| (format_object_path(pin), file.as_path()));
+        for (name, file) in objects.chain([(SOURCE_PATH.to_owned(), files.source.as_path())]) {
+            let target = self.path().join(name);
+            fs::hard_link(file, &target).or_else(|_| fs::copy(file, &target).map(drop))?;
         }
         Ok(())
     }
 
-    /// Takes everything away.
-    pub fn clear(&self) -> io::Result<()> {
+    /// Removes all files.
+    pub(crate) fn clear(&self) -> io::Result<()> {
         for folder in ["in", "out"] {
             for file in fs::read_dir(self.path().join(folder))? {
                 fs::remove_file(file?.path())?;
@@ -92,15 +92,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_killed_service_left_goes_and_what_another_has_stays() {
+    fn folders_of_killed_services_are_removed_and_those_in_use_stay() {
         let root = tempfile::tempdir().unwrap();
-        fs::create_dir_all(root.path().join("pool-left/desk/in")).unwrap();
-        let first = Scratch::open(root.path()).unwrap();
-        let desk = first.desk().unwrap();
-        let second = Scratch::open(root.path()).unwrap();
+        fs::create_dir_all(root.path().join("pool-left/process/in")).unwrap();
+        let first = ScratchRoot::open(root.path()).unwrap();
+        let scratch_dir = first.create_dir().unwrap();
+        let second = ScratchRoot::open(root.path()).unwrap();
         assert!(!root.path().join("pool-left").exists());
-        assert!(desk.path().join("in").exists());
-        drop((desk, first, second));
+        assert!(scratch_dir.path().join("in").exists());
+        drop((scratch_dir, first, second));
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
 }

@@ -1,19 +1,57 @@
-//! Bytes: blobs by content, and the archive as a layout. The only room that names stored files.
+//! Blobs named by their content, in a folder or an object store, and zip archives that are computed, not built.
 //!
-//! A blob is named by the SHA-256 of its bytes and lies under `blobs/ab/cd/<hex>`, in a folder or in an object store.
-//! Bytes come in through [`Storage::receive`], [`Storage::stage_bytes`] or [`Storage::stage`], are on the local disk
-//! when they are [`Staged`], and get their name by [`Storage::publish`]. Whoever publishes or removes a blob holds the
-//! lock of its row meanwhile.
+//! This crate is the only code that knows where stored bytes lie. It knows nothing of companies, assets, jobs, SQL or
+//! HTTP: callers decide which blobs exist and who may read them.
+//!
+//! A blob is named by the SHA-256 of its bytes and lies under `blobs/ab/cd/<hex>`. Writing takes two steps, so that a
+//! crash never leaves half a blob under a name:
+//!
+//! ```text
+//! create_blob / stage_bytes / stage_file  ->  StagedBlob            ->  publish  ->  blob
+//!                                             (synced, in `tmp/`,
+//!                                              removed when dropped)
+//! ```
+//!
+//! The caller must hold the lock of the blob's database row while it publishes or removes a blob. Otherwise a sweep
+//! could remove a blob that was published again a moment before.
+//!
+//! Where to begin reading: [`Storage`] in this file, then `blob_writer.rs` (in) and `blob_reader.rs` (out); [`archive`]
+//! is built on both.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), offprint_storage::StorageError> {
+//! use std::path::Path;
+//!
+//! use offprint_storage::Storage;
+//! use offprint_storage::archive::{Archive, ArchiveEntry, ArchiveIndexWriter};
+//!
+//! let storage = Storage::open(Path::new("data"))?;
+//! let staged = storage.stage_bytes(b"an original".to_vec()).await?;
+//! let (digest, size, crc32) = (staged.digest, staged.size, staged.crc32);
+//! storage.publish(staged).await?;
+//!
+//! let mut writer = ArchiveIndexWriter::new(&storage).await?;
+//! writer.add(&ArchiveEntry { path: "a.jpg".into(), digest, size, crc32, time: 0 }).await?;
+//! let index = writer.finish().await?.index;
+//! let index_digest = index.digest;
+//! storage.publish(index).await?;
+//! let archive = Archive::open(&storage, &index_digest).await?;
+//! println!("a zip of {} bytes", archive.size());
+//! # Ok(())
+//! # }
+//! ```
+
+#![deny(unreachable_pub)]
 
 pub mod archive;
-mod check;
+mod blob_check;
+mod blob_reader;
+mod blob_writer;
 mod error;
-mod files;
-mod incoming;
-mod local;
-mod objects;
-mod parts;
-mod read;
+mod file_backend;
+mod local_blob;
+mod multipart;
+mod object_backend;
 mod sweep;
 
 use std::fs;
@@ -23,67 +61,73 @@ use std::time::Duration;
 
 use tempfile::TempPath;
 
+pub use blob_reader::BlobRange;
+pub use blob_writer::{BlobWriter, StagedBlob};
+pub use error::StorageError;
+pub use local_blob::LocalBlob;
 pub use offprint_core::Digest;
-pub use error::Error;
-pub use incoming::{Incoming, Staged};
-pub use local::Local;
-pub use read::Stretch;
-pub use sweep::Found;
+pub use sweep::StoredBlob;
 
-use files::Files;
-use objects::Objects;
+use file_backend::FileBackend;
+use object_backend::ObjectBackend;
 
-/// Where blobs are kept. Clones share it.
+/// A store of blobs. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Storage {
-    /// The data folder: what comes in is staged here, and copies of remote blobs are kept here.
-    desk: Arc<Path>,
-    store: Store,
+    /// The data folder: `tmp` holds staged bytes, `copies` the cached copies of remote blobs.
+    work_dir: Arc<Path>,
+    backend: StorageBackend,
 }
 
 /// Names and values of environment variables.
-pub type Environment = Vec<(String, String)>;
+pub type EnvironmentVariables = Vec<(String, String)>;
 
 #[derive(Clone, Debug)]
-enum Store {
-    /// A folder on the local disk.
-    Files(Files),
-    /// An object store.
-    Objects(Objects),
+enum StorageBackend {
+    Files(FileBackend),
+    Objects(ObjectBackend),
 }
 
 impl Storage {
-    /// Opens the storage in the folder `data_dir`, making what is missing. Blocks shortly.
-    pub fn open(data_dir: &Path) -> Result<Self, Error> {
-        let desk = desk(data_dir)?;
-        Ok(Self { store: Store::Files(Files::open(&desk)?), desk })
+    /// Opens the storage in the folder `data_dir` and creates missing folders. Blocks briefly.
+    pub fn open(data_dir: &Path) -> Result<Self, StorageError> {
+        let work_dir = create_work_dir(data_dir)?;
+        Ok(Self { backend: StorageBackend::Files(FileBackend::open(&work_dir)?), work_dir })
     }
 
     /// Opens the storage at an address: `s3://bucket/prefix`, `gs://…`, `az://…` with credentials and endpoint from
-    /// the environment, or `file:///folder`. Staged bytes and copies are kept in `data_dir`. An object store that is
-    /// silent for `patience` counts as away. Asks nothing of the store yet.
+    /// the environment, or `file:///folder`. Staged bytes and copies are kept in `data_dir`. `timeout` bounds each
+    /// request to an object store. Sends no request yet.
     ///
     /// # Errors
-    /// [`Error::Address`] when the address or what the environment says of it cannot be.
-    pub fn at(address: &str, environment: &Environment, data_dir: &Path, patience: Duration) -> Result<Self, Error> {
+    /// [`StorageError::InvalidAddress`] when the address or its settings in the environment cannot be used.
+    pub fn connect(
+        address: &str,
+        environment: &EnvironmentVariables,
+        data_dir: &Path,
+        timeout: Duration,
+    ) -> Result<Self, StorageError> {
         if let Some(folder) = address.strip_prefix("file://") {
             return Self::open(Path::new(folder));
         }
-        Ok(Self { store: Store::Objects(Objects::at(address, environment, patience)?), desk: desk(data_dir)? })
+        Ok(Self {
+            backend: StorageBackend::Objects(ObjectBackend::connect(address, environment, timeout)?),
+            work_dir: create_work_dir(data_dir)?,
+        })
     }
 
-    /// A path for a temporary file of our own, for programs and libraries that write files themselves. The file is
-    /// removed when the path is dropped, unless [`stage`](Self::stage) took it.
-    pub async fn scratch(&self) -> Result<TempPath, Error> {
-        let folder = self.temporary();
-        blocking(move || Ok(tempfile::NamedTempFile::new_in(folder)?.into_temp_path())).await
+    /// An empty temporary file, for programs and libraries that write files themselves. The file is removed when the
+    /// path is dropped, unless [`stage_file`](Self::stage_file) took it.
+    pub async fn create_temp_path(&self) -> Result<TempPath, StorageError> {
+        let folder = self.temp_dir();
+        run_blocking(move || Ok(tempfile::NamedTempFile::new_in(folder)?.into_temp_path())).await
     }
 
-    /// Sends what of staged bytes can be sent ahead of [`publish`](Self::publish), so that this is short: the parts of
-    /// a large object. Nobody sees them before.
-    pub async fn prepare(&self, staged: &mut Staged) -> Result<(), Error> {
-        match &self.store {
-            Store::Objects(objects) if staged.parts.is_none() && parts::are_worth_it(staged.size) => {
+    /// Uploads the parts of a large object ahead of [`publish`](Self::publish), so that the caller holds its lock only
+    /// for a moment. Readers do not see the object before it is published.
+    pub async fn prepare(&self, staged: &mut StagedBlob) -> Result<(), StorageError> {
+        match &self.backend {
+            StorageBackend::Objects(objects) if staged.parts.is_none() && multipart::is_multipart_size(staged.size) => {
                 let (digest, size) = (staged.digest, staged.size);
                 staged.parts = Some(objects.send_parts(&digest, staged.path(), size).await?);
                 Ok(())
@@ -92,72 +136,75 @@ impl Storage {
         }
     }
 
-    /// Gives staged bytes their name; they are there for good when this returns. Where the same bytes are already
-    /// stored they are replaced by their equal, which readers do not notice.
-    pub async fn publish(&self, mut staged: Staged) -> Result<(), Error> {
+    /// Gives staged bytes their name; they are durable when this returns. A blob that is already stored is replaced by
+    /// the same bytes, which readers do not notice.
+    pub async fn publish(&self, mut staged: StagedBlob) -> Result<(), StorageError> {
         self.prepare(&mut staged).await?;
-        match &self.store {
-            Store::Files(files) => files.put(staged).await,
-            Store::Objects(objects) => objects.put(staged).await,
+        match &self.backend {
+            StorageBackend::Files(files) => files.put(staged).await,
+            StorageBackend::Objects(objects) => objects.put(staged).await,
         }
     }
 
-    /// Removes a blob. One that is not there counts as removed.
-    pub async fn remove(&self, digest: &Digest) -> Result<(), Error> {
-        match &self.store {
-            Store::Files(files) => files.remove(digest).await,
-            Store::Objects(objects) => {
-                let kept = self.copy_of(digest);
-                blocking(move || Ok(fs::remove_file(kept).or_else(gone)?)).await?;
+    /// Removes a blob. A missing blob is no error.
+    pub async fn remove(&self, digest: &Digest) -> Result<(), StorageError> {
+        match &self.backend {
+            StorageBackend::Files(files) => files.remove(digest).await,
+            StorageBackend::Objects(objects) => {
+                let copy_path = self.copy_path(digest);
+                run_blocking(move || Ok(fs::remove_file(copy_path).or_else(ignore_not_found)?)).await?;
                 objects.remove(digest).await
             }
         }
     }
 
-    /// How many bytes a blob has.
+    /// Size of a blob, in bytes.
     ///
     /// # Errors
-    /// [`Error::Missing`] when there is none.
-    pub async fn size(&self, digest: &Digest) -> Result<u64, Error> {
-        match &self.store {
-            Store::Files(files) => files.size(digest).await,
-            Store::Objects(objects) => objects.size(digest).await,
+    /// [`StorageError::Missing`] when there is no such blob.
+    pub async fn size(&self, digest: &Digest) -> Result<u64, StorageError> {
+        match &self.backend {
+            StorageBackend::Files(files) => files.size(digest).await,
+            StorageBackend::Objects(objects) => objects.size(digest).await,
         }
     }
 
-    /// Asks an object store for a sign of life; a folder always lives.
-    pub async fn ping(&self) -> Result<(), Error> {
-        match &self.store {
-            Store::Files(_) => Ok(()),
-            Store::Objects(objects) => objects.ping().await,
+    /// Checks that an object store answers. A folder is not checked.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        match &self.backend {
+            StorageBackend::Files(_) => Ok(()),
+            StorageBackend::Objects(objects) => objects.ping().await,
         }
     }
 
-    fn temporary(&self) -> PathBuf {
-        self.desk.join("tmp")
+    fn temp_dir(&self) -> PathBuf {
+        self.work_dir.join("tmp")
     }
 }
 
-/// The folder for work on bytes.
-fn desk(data_dir: &Path) -> Result<Arc<Path>, Error> {
+fn create_work_dir(data_dir: &Path) -> Result<Arc<Path>, StorageError> {
     for folder in ["tmp", "copies"] {
         fs::create_dir_all(data_dir.join(folder))?;
     }
     Ok(data_dir.canonicalize()?.into())
 }
 
-/// Removing what is not there is fine.
-fn gone(error: std::io::Error) -> std::io::Result<()> {
+/// For removals: a file that is already gone is no error.
+fn ignore_not_found(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// The name of a blob below the top, with `/`: two levels of folders keep each of them small.
-fn name(digest: &Digest) -> String {
+/// The name of a blob below the root. Two levels of folders keep each folder small.
+fn format_blob_name(digest: &Digest) -> String {
     let name = digest.to_string();
     format!("blobs/{}/{}/{name}", &name[..2], &name[2..4])
 }
 
-/// Runs work that waits for the disk where it holds nobody up.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|broken| Err(Error::Io(std::io::Error::other(broken))))
+/// Runs work that waits for the disk on a thread that may block.
+async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, StorageError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|join_error| Err(StorageError::Io(std::io::Error::other(join_error))))
 }

@@ -1,37 +1,36 @@
-//! `offprint admin create-key`, `list-keys`, `revoke-key`: who may call, before anybody can.
+//! `offprint admin create-key`, `list-keys`, `revoke-key`: API keys without calling the API, so also the first one.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::super::Refusal;
-use crate::code::Code;
-use crate::db::api_key::{self, ApiKey, NewKey, RawKey};
-use crate::db::audit::{self, NewLine};
+use super::super::CliError;
+use crate::db::api_key::{self, ApiKeyRow, NewApiKeyRow, RawKey};
+use crate::db::audit::{self, NewAuditEntry};
 use crate::db::capability::{self, Capability};
 use crate::db::{self, PgPool, company};
 use crate::id::{CompanyId, KeyId};
-use crate::settings::Settings;
+use crate::settings::DatabaseSettings;
+use offprint_core::Code;
 
-/// Keys are read in pages of this size.
-const PAGE: i64 = 1000;
+const KEYS_PAGE_SIZE: i64 = 1000;
 
-/// A key that is to be made.
+/// Arguments of `offprint admin create-key`.
 #[derive(clap::Args)]
-pub struct Create {
-    /// Whose assets and jobs it reaches; made when there is no such company.
-    #[arg(long, default_value = company::DEFAULT)]
+pub struct CreateKeyArgs {
+    /// The company whose assets and jobs the key can use. Created when it does not exist.
+    #[arg(long, default_value = company::DEFAULT_COMPANY)]
     company: String,
 
-    /// What it is for.
+    /// A name that says what the key is for. Default: the name of the user.
     #[arg(long)]
     name: Option<String>,
 
-    /// Whose it is: somebody of the company, made when missing. Its jobs are this user's.
+    /// The user of the company who owns the key and the jobs created with it. Created when it does not exist.
     #[arg(long, default_value = "admin")]
     user: String,
 
-    /// Where the user gets mail.
+    /// Mail address of the user.
     #[arg(long)]
     email: Option<String>,
 
@@ -39,106 +38,110 @@ pub struct Create {
     #[arg(long)]
     locale: Option<String>,
 
-    /// What it may do, such as `assets:read`; may be given more than once. Everything but `admin` when absent.
-    #[arg(long = "capability", value_parser = capability_of)]
+    /// A capability of the key, such as `assets:read`. Can be repeated. Default: all but `admin`.
+    #[arg(long = "capability", value_parser = parse_capability)]
     capabilities: Vec<Capability>,
 
-    /// A role of IPS, such as `IpsUser`, in the place of single capabilities.
-    #[arg(long, conflicts_with = "capabilities", value_parser = role_of)]
+    /// A role of IPS, such as `IpsUser`, instead of single capabilities.
+    #[arg(long, conflicts_with = "capabilities", value_parser = parse_role)]
     ips_role: Option<&'static [Capability]>,
 
-    /// When its time is over, such as `90d`. Never when absent.
+    /// When the key expires, from now, such as `90d`. Default: never.
     #[arg(long, value_parser = humantime::parse_duration)]
     expires_in: Option<Duration>,
 
     #[command(flatten)]
-    settings: Box<Settings>,
+    database: DatabaseSettings,
 }
 
-fn capability_of(word: &str) -> Result<Capability, String> {
+fn parse_capability(word: &str) -> Result<Capability, String> {
     let known = || Capability::ALL.map(Capability::name).join(", ");
-    Capability::of(word).ok_or_else(|| format!("there is no such capability; known: {}", known()))
+    Capability::from_name(word).ok_or_else(|| format!("unknown capability; known are: {}", known()))
 }
 
-fn role_of(name: &str) -> Result<&'static [Capability], String> {
+fn parse_role(name: &str) -> Result<&'static [Capability], String> {
     let known = || capability::ROLES.map(|(name, _)| name).join(", ");
-    capability::role(name).ok_or_else(|| format!("there is no such role; known: {}", known()))
+    capability::find_role_capabilities(name).ok_or_else(|| format!("unknown role; known are: {}", known()))
 }
 
-/// Which keys to list.
+/// Arguments of `offprint admin list-keys`.
 #[derive(clap::Args)]
-pub struct List {
-    /// Whose keys.
-    #[arg(long, default_value = company::DEFAULT)]
+pub struct ListKeysArgs {
+    /// The company's name.
+    #[arg(long, default_value = company::DEFAULT_COMPANY)]
     company: String,
 
     #[command(flatten)]
-    settings: Box<Settings>,
+    database: DatabaseSettings,
 }
 
-/// Which key to revoke.
+/// Arguments of `offprint admin revoke-key`.
 #[derive(clap::Args)]
-pub struct Revoke {
+pub struct RevokeKeyArgs {
     /// The key's handle, as `list-keys` shows it.
     key: KeyId,
 
-    /// Whose key it is.
-    #[arg(long, default_value = company::DEFAULT)]
+    /// The company's name.
+    #[arg(long, default_value = company::DEFAULT_COMPANY)]
     company: String,
 
     #[command(flatten)]
-    settings: Box<Settings>,
+    database: DatabaseSettings,
 }
 
-/// Makes a key and prints it, and nothing else, on stdout.
-pub async fn create(arguments: Create) -> Result<(), Refusal> {
-    let pool = super::open(&arguments.settings).await?;
-    let raw = RawKey::new().map_err(refused)?;
+/// Creates a key and prints it, and nothing else, on stdout.
+pub async fn run_create_key(arguments: CreateKeyArgs) -> Result<(), CliError> {
+    let pool = super::open_database(&arguments.database).await?;
+    let raw = RawKey::new().map_err(to_key_error)?;
     let capabilities = match arguments.ips_role {
         Some(role) => role.to_vec(),
-        None if arguments.capabilities.is_empty() => Capability::usual(),
+        None if arguments.capabilities.is_empty() => Capability::defaults(),
         None => arguments.capabilities.clone(),
     };
-    let mut transaction = pool.begin().await.map_err(refused)?;
-    let company = company::find_or_make(&mut transaction, &arguments.company).await.map_err(refused)?;
+    let mut transaction = pool.begin().await.map_err(to_key_error)?;
+    let company = company::ensure_company(&mut transaction, &arguments.company).await.map_err(to_key_error)?;
     let (email, locale) = (arguments.email.as_deref(), arguments.locale.as_deref());
-    let user = company::user(&mut transaction, company, &arguments.user, email, locale).await.map_err(refused)?;
-    let new = NewKey {
+    let user =
+        company::upsert_user(&mut transaction, company, &arguments.user, email, locale).await.map_err(to_key_error)?;
+    let new = NewApiKeyRow {
         name: arguments.name.as_deref().unwrap_or(&arguments.user),
         user,
         capabilities: &capabilities,
-        expires_at: arguments.expires_in.map(end).transpose()?,
+        expires_at: arguments.expires_in.map(compute_expiry).transpose()?,
     };
-    let made = api_key::insert(&mut transaction, company, &raw, &new).await.map_err(refused)?;
-    transaction.commit().await.map_err(refused)?;
-    let line = NewLine::of_command(company, "create-key", format!("/api-keys/{}", made.key_id));
-    audit::write(&pool, &line).await.map_err(refused)?;
-    eprintln!("Key {} of {} in the company {}. It is shown this once:", made.key_id, made.user_name, arguments.company);
+    let created = api_key::insert_api_key(&mut transaction, company, &raw, &new).await.map_err(to_key_error)?;
+    transaction.commit().await.map_err(to_key_error)?;
+    let entry = NewAuditEntry::for_command(company, "create-key", format!("/api-keys/{}", created.key_id));
+    audit::insert_audit_entry(&pool, &entry).await.map_err(to_key_error)?;
+    eprintln!(
+        "Created key {} of user {} in company {}. It is shown only once:",
+        created.key_id, created.user_name, arguments.company
+    );
     println!("{}", raw.reveal());
     Ok(())
 }
 
-fn end(from_now: Duration) -> Result<DateTime<Utc>, Refusal> {
-    let end = TimeDelta::from_std(from_now).ok().and_then(|span| Utc::now().checked_add_signed(span));
-    end.ok_or_else(|| Refusal::new(Code::InvalidValue, "--expires-in is too long."))
+fn compute_expiry(from_now: Duration) -> Result<DateTime<Utc>, CliError> {
+    let expires_at = TimeDelta::from_std(from_now).ok().and_then(|span| Utc::now().checked_add_signed(span));
+    expires_at.ok_or_else(|| CliError::new(Code::InvalidValue, "--expires-in is too long."))
 }
 
 /// Prints a company's keys, oldest first.
-pub async fn list(arguments: List) -> Result<(), Refusal> {
-    let pool = super::open(&arguments.settings).await?;
-    let company = named(&pool, &arguments.company).await?;
+pub async fn run_list_keys(arguments: ListKeysArgs) -> Result<(), CliError> {
+    let pool = super::open_database(&arguments.database).await?;
+    let company = find_company(&pool, &arguments.company).await?;
     let mut after = None;
     loop {
-        let page = api_key::list(&pool, company, after, PAGE).await.map_err(refused)?;
-        page.iter().for_each(|key| println!("{}", line(key)));
+        let page = api_key::list_api_keys(&pool, company, after, KEYS_PAGE_SIZE).await.map_err(to_key_error)?;
+        page.iter().for_each(|key| println!("{}", format_key(key)));
         match page.last() {
-            Some(last) if page.len() as i64 == PAGE => after = Some(last.key_id),
+            Some(last) if page.len() as i64 == KEYS_PAGE_SIZE => after = Some(last.key_id),
             _ => return Ok(()),
         }
     }
 }
 
-fn line(key: &ApiKey) -> String {
+fn format_key(key: &ApiKeyRow) -> String {
     let state = match (key.revoked_at, key.expires_at) {
         (Some(at), _) => format!("revoked {}", at.format("%Y-%m-%d")),
         (None, Some(at)) if key.expired => format!("expired {}", at.format("%Y-%m-%d")),
@@ -150,31 +153,31 @@ fn line(key: &ApiKey) -> String {
     format!("{}\t{}\t{}\t{state}\t{used}\t{}", key.key_id, key.name, key.user_name, capabilities.join(" "))
 }
 
-/// Ends a key for ever.
-pub async fn revoke(arguments: Revoke) -> Result<(), Refusal> {
-    let pool = super::open(&arguments.settings).await?;
-    let company = named(&pool, &arguments.company).await?;
-    match api_key::revoke(&pool, company, arguments.key).await {
-        Err(db::Error::Missing(_)) => {
+/// Revokes a key for good.
+pub async fn run_revoke_key(arguments: RevokeKeyArgs) -> Result<(), CliError> {
+    let pool = super::open_database(&arguments.database).await?;
+    let company = find_company(&pool, &arguments.company).await?;
+    match api_key::revoke_api_key(&pool, company, arguments.key).await {
+        Err(db::DbError::NotFound(_)) => {
             let detail = format!(
-                "The company {} has no key {}. See `offprint admin list-keys`.",
+                "Company {} has no key {}. `offprint admin list-keys` lists its keys.",
                 arguments.company, arguments.key
             );
-            Err(Refusal::new(Code::NotFound, detail))
+            Err(CliError::new(Code::NotFound, detail))
         }
         other => {
-            other.map_err(refused)?;
-            let line = NewLine::of_command(company, "revoke-key", format!("/api-keys/{}", arguments.key));
-            audit::write(&pool, &line).await.map_err(refused)
+            other.map_err(to_key_error)?;
+            let entry = NewAuditEntry::for_command(company, "revoke-key", format!("/api-keys/{}", arguments.key));
+            audit::insert_audit_entry(&pool, &entry).await.map_err(to_key_error)
         }
     }
 }
 
-async fn named(pool: &PgPool, name: &str) -> Result<CompanyId, Refusal> {
-    let found = company::find(pool, name).await.map_err(refused)?;
-    found.ok_or_else(|| Refusal::new(Code::NotFound, format!("There is no company {name}.")))
+async fn find_company(pool: &PgPool, name: &str) -> Result<CompanyId, CliError> {
+    let found = company::find_company(pool, name).await.map_err(to_key_error)?;
+    found.ok_or_else(|| CliError::new(Code::NotFound, format!("Unknown company {name:?}. Check its name.")))
 }
 
-fn refused(error: impl std::fmt::Display) -> Refusal {
-    Refusal::new(Code::Unavailable, format!("Keys could not be looked after: {error}."))
+fn to_key_error(error: impl std::fmt::Display) -> CliError {
+    CliError::new(Code::Unavailable, format!("The command failed in the database: {error}."))
 }

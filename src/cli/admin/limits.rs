@@ -1,43 +1,44 @@
-//! `offprint admin set-limits`: what one company may have, where it is not what the settings say.
+//! `offprint admin set-limits`: the limits of one company, where they differ from the settings.
 
 use serde_json::json;
 
-use super::super::Refusal;
-use crate::code::Code;
-use crate::db::audit::{self, NewLine};
-use crate::db::limits::{self, OwnLimits};
+use super::super::CliError;
+use crate::db::audit::{self, NewAuditEntry};
+use crate::db::limits::{self, CompanyLimitsRow};
 use crate::db::{self, company};
-use crate::settings::Settings;
+use crate::settings::DatabaseSettings;
+use offprint_core::Code;
 
-/// Limits that are to be set.
+/// Arguments of `offprint admin set-limits`.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct SetLimitsArgs {
     /// The company's name.
-    #[arg(long, default_value = company::DEFAULT)]
+    #[arg(long, default_value = company::DEFAULT_COMPANY)]
     company: String,
 
-    /// What is to hold for it, named as in `GET /info`: uploadBytes, assets, storedBytes, runningItems, unfinishedJobs,
-    /// schedules. A value is a number, `none` for no limit, or `default` for what the settings say. What is not named stays.
-    #[arg(value_name = "LIMIT=VALUE", value_parser = wish)]
-    limits: Vec<Wish>,
+    /// Limits, named as in `GET /info`: uploadBytes, assets, storedBytes, runningItems, unfinishedJobs, schedules. A value
+    /// is a number, `none` for no limit, or `default` for the one of the settings. Limits that are not named stay as they
+    /// are.
+    #[arg(value_name = "LIMIT=VALUE", value_parser = parse_limit)]
+    limits: Vec<LimitAssignment>,
 
     #[command(flatten)]
-    settings: Box<Settings>,
+    database: DatabaseSettings,
 }
 
-/// One limit; none is what the settings say, 0 no limit.
+/// One limit. `None` means that of the settings, 0 no limit.
 #[derive(Clone, Copy)]
-struct Wish {
+struct LimitAssignment {
     name: &'static str,
     value: Option<i64>,
 }
 
-const NAMES: [&str; 6] = ["uploadBytes", "assets", "storedBytes", "runningItems", "unfinishedJobs", "schedules"];
+const LIMIT_NAMES: [&str; 6] = ["uploadBytes", "assets", "storedBytes", "runningItems", "unfinishedJobs", "schedules"];
 
-fn wish(said: &str) -> Result<Wish, String> {
-    let (name, value) = said.split_once('=').ok_or("write LIMIT=VALUE, such as assets=1000")?;
-    let known = || format!("there is no limit {name}; known: {}", NAMES.join(", "));
-    let name = NAMES.into_iter().find(|known| *known == name).ok_or_else(known)?;
+fn parse_limit(text: &str) -> Result<LimitAssignment, String> {
+    let (name, value) = text.split_once('=').ok_or("write LIMIT=VALUE, such as assets=1000")?;
+    let known = || format!("unknown limit {name}; known are: {}", LIMIT_NAMES.join(", "));
+    let name = LIMIT_NAMES.into_iter().find(|known| *known == name).ok_or_else(known)?;
     let value = match value {
         "default" => None,
         "none" => Some(0),
@@ -46,27 +47,28 @@ fn wish(said: &str) -> Result<Wish, String> {
                 .parse()
                 .ok()
                 .filter(|number| *number > 0)
-                .ok_or_else(|| format!("{number:?} is neither a number from 1 on, nor `none`, nor `default`"))?,
+                .ok_or_else(|| format!("{number:?} is not a number of at least 1, `none` or `default`"))?,
         ),
     };
-    Ok(Wish { name, value })
+    Ok(LimitAssignment { name, value })
 }
 
-/// Sets what is named, and prints the company's own limits as JSON.
-pub async fn run(arguments: Arguments) -> Result<(), Refusal> {
-    let pool = super::open(&arguments.settings).await?;
-    let missing = || Refusal::new(Code::NotFound, format!("There is no company {:?}.", arguments.company));
-    let company = company::find(&pool, &arguments.company).await.map_err(unavailable)?.ok_or_else(missing)?;
-    let mut own = limits::own(&pool, company).await.map_err(unavailable)?;
-    for wish in &arguments.limits {
-        apply(&mut own, wish)?;
+/// Sets the named limits and prints the company's own limits as JSON.
+pub async fn run_set_limits(arguments: SetLimitsArgs) -> Result<(), CliError> {
+    let pool = super::open_database(&arguments.database).await?;
+    let unknown = || CliError::new(Code::NotFound, format!("Unknown company {:?}. Check its name.", arguments.company));
+    let company =
+        company::find_company(&pool, &arguments.company).await.map_err(to_limits_error)?.ok_or_else(unknown)?;
+    let mut own = limits::find_company_limits(&pool, company).await.map_err(to_limits_error)?;
+    for limit in &arguments.limits {
+        apply_limit(&mut own, limit)?;
     }
-    limits::set(&pool, company, &own).await.map_err(unavailable)?;
+    limits::update_company_limits(&pool, company, &own).await.map_err(to_limits_error)?;
     if !arguments.limits.is_empty() {
-        let line = NewLine::of_command(company, "set-limits", arguments.company.as_str());
-        audit::write(&pool, &line).await.map_err(unavailable)?;
+        let entry = NewAuditEntry::for_command(company, "set-limits", arguments.company.as_str());
+        audit::insert_audit_entry(&pool, &entry).await.map_err(to_limits_error)?;
     }
-    let OwnLimits { max_upload, max_assets, max_stored, max_running, max_jobs, max_schedules } = own;
+    let CompanyLimitsRow { max_upload, max_assets, max_stored, max_running, max_jobs, max_schedules } = own;
     println!(
         "{}",
         json!({
@@ -77,22 +79,22 @@ pub async fn run(arguments: Arguments) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn apply(own: &mut OwnLimits, wish: &Wish) -> Result<(), Refusal> {
-    let small = || {
-        let large = |_| Refusal::new(Code::InvalidValue, format!("{} is at most {}.", wish.name, i32::MAX));
-        wish.value.map(i32::try_from).transpose().map_err(large)
+fn apply_limit(own: &mut CompanyLimitsRow, limit: &LimitAssignment) -> Result<(), CliError> {
+    let to_i32 = || {
+        let too_large = |_| CliError::new(Code::InvalidValue, format!("{} can be at most {}.", limit.name, i32::MAX));
+        limit.value.map(i32::try_from).transpose().map_err(too_large)
     };
-    match wish.name {
-        "uploadBytes" => own.max_upload = wish.value,
-        "assets" => own.max_assets = wish.value,
-        "storedBytes" => own.max_stored = wish.value,
-        "runningItems" => own.max_running = small()?,
-        "unfinishedJobs" => own.max_jobs = small()?,
-        _ => own.max_schedules = small()?,
+    match limit.name {
+        "uploadBytes" => own.max_upload = limit.value,
+        "assets" => own.max_assets = limit.value,
+        "storedBytes" => own.max_stored = limit.value,
+        "runningItems" => own.max_running = to_i32()?,
+        "unfinishedJobs" => own.max_jobs = to_i32()?,
+        _ => own.max_schedules = to_i32()?,
     }
     Ok(())
 }
 
-fn unavailable(error: db::Error) -> Refusal {
-    Refusal::new(Code::Unavailable, format!("The limits could not be set: {error}. Check DATABASE_URL."))
+fn to_limits_error(error: db::DbError) -> CliError {
+    CliError::new(Code::Unavailable, format!("The limits could not be set: {error}. Check DATABASE_URL."))
 }

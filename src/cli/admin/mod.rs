@@ -1,9 +1,9 @@
-//! `offprint admin`: looks after an installation.
+//! `offprint admin`: administers an installation. Each subcommand takes only the settings that it uses.
 
-mod copy;
+mod copy_storage;
 mod keys;
 mod limits;
-mod links;
+mod link_key;
 mod verify;
 
 use std::path::PathBuf;
@@ -11,77 +11,84 @@ use std::path::PathBuf;
 use chrono::{TimeZone, Utc};
 use clap::Subcommand;
 
-use super::{Refusal, client, import_presets, samples};
-use crate::code::Code;
+use super::{CliError, client, import_presets, samples};
+use crate::app::store_blob;
 use crate::db::asset::{self, AssetType, NewAsset, Original};
-use crate::db::{self, Connection, PgPool, company, image_preset};
+use crate::db::{self, DbConnection, PgPool, company, image_preset};
 use crate::id::{AssetId, CompanyId};
-use crate::render;
-use crate::settings::Settings;
-use crate::state::keep;
-use crate::storage::{Staged, Storage};
+use crate::settings::{DatabaseSettings, StorageSettings};
+use offprint_core::Code;
+use offprint_storage::StagedBlob;
+use offprint_storage::Storage;
 
 /// Arguments of `offprint admin`.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct AdminArgs {
     #[command(subcommand)]
-    command: Command,
+    command: AdminCommand,
 }
 
 #[derive(Subcommand)]
-enum Command {
-    /// Registers sample assets under the handles that the documentation's examples use, and the preset `test`.
+enum AdminCommand {
+    /// Registers sample assets under the handles that the documentation's examples use, and the image preset `test`.
     Seed {
         #[command(flatten)]
-        settings: Box<Settings>,
+        database: DatabaseSettings,
+        #[command(flatten)]
+        storage: StorageSettings,
     },
-    /// Compares the storage with the database: rows without bytes, bytes without rows, wrong sizes. Prints JSON; exit
+    /// Compares the storage with the database: rows without bytes, bytes without rows, wrong sizes. Prints JSON. Exit
     /// code 2 when something is wrong.
     Verify {
         /// Read every byte and compare SHA-256 and CRC-32.
         #[arg(long)]
         deep: bool,
         #[command(flatten)]
-        settings: Box<Settings>,
+        database: DatabaseSettings,
+        #[command(flatten)]
+        storage: StorageSettings,
     },
-    /// Copies all blobs to another storage. What is there already is skipped, so it can be stopped and started again.
-    CopyStorage(copy::Arguments),
-    /// Sets what one company may have, and prints it. A company without limits of its own has those of the settings.
-    SetLimits(limits::Arguments),
-    /// Takes macros of an Image Serving catalog as image presets, and says what each would lose.
-    ImportPresets(import_presets::Arguments),
-    /// Makes a key and prints it, and nothing else, on stdout. It cannot be shown again.
-    CreateKey(keys::Create),
-    /// Lists a company's keys: handle, name, user, state, last use, capabilities.
-    ListKeys(keys::List),
-    /// Lets another key sign links from now on; with `--end-links` all that were made until now end.
-    RotateLinkKey(links::Arguments),
-    /// Ends a key for ever; it is refused within a second.
-    RevokeKey(keys::Revoke),
-    /// Draws the sample pictures into a folder.
+    /// Copies all blobs to another storage. Blobs that are already there are skipped, so it can be interrupted and
+    /// repeated.
+    CopyStorage(copy_storage::CopyStorageArgs),
+    /// Sets the limits of one company and prints them. Without limits of its own a company has those of the settings.
+    SetLimits(limits::SetLimitsArgs),
+    /// Imports macros of an Image Serving catalog as image presets, and reports what each would lose.
+    ImportPresets(import_presets::ImportPresetsArgs),
+    /// Creates an API key and prints it, and nothing else, on stdout. It cannot be shown again.
+    CreateKey(keys::CreateKeyArgs),
+    /// Lists a company's API keys: handle, name, user, state, last use, capabilities.
+    ListKeys(keys::ListKeysArgs),
+    /// Signs download links with a new key from now on. With `--end-links` all existing links stop working.
+    RotateLinkKey(link_key::RotateLinkKeyArgs),
+    /// Revokes an API key for good. It is refused within a second.
+    RevokeKey(keys::RevokeKeyArgs),
+    /// Draws the sample images into a folder.
     DrawSamples {
-        /// The folder; made when it is not there.
+        /// The folder. Created when it does not exist.
         folder: PathBuf,
-        /// Names of single samples; all when none is given.
+        /// Names of single samples. Default: all.
         names: Vec<String>,
     },
 }
 
-/// Does what the subcommand says.
-pub fn run(arguments: Arguments) -> Result<(), Refusal> {
+/// Runs the subcommand.
+pub fn run_admin(arguments: AdminArgs) -> Result<(), CliError> {
     match arguments.command {
-        Command::Seed { settings } => client::run(seed(*settings)),
-        Command::Verify { deep, settings } => client::run(verify::run(*settings, deep)),
-        Command::CopyStorage(arguments) => client::run(copy::run(arguments)),
-        Command::SetLimits(arguments) => client::run(limits::run(arguments)),
-        Command::ImportPresets(arguments) => client::run(import_presets::run(arguments)),
-        Command::CreateKey(arguments) => client::run(keys::create(arguments)),
-        Command::ListKeys(arguments) => client::run(keys::list(arguments)),
-        Command::RotateLinkKey(arguments) => client::run(links::run(arguments)),
-        Command::RevokeKey(arguments) => client::run(keys::revoke(arguments)),
-        Command::DrawSamples { folder, names } => {
-            let drawn = samples::draw(&folder, &names).map_err(|error| {
-                Refusal::new(
+        AdminCommand::Seed { database, storage } => client::run_in_runtime(seed_samples(database, storage)),
+        AdminCommand::Verify { deep, database, storage } => {
+            client::run_in_runtime(verify::run_verify(database, storage, deep))
+        }
+        AdminCommand::CopyStorage(arguments) => client::run_in_runtime(copy_storage::run_copy_storage(arguments)),
+        AdminCommand::SetLimits(arguments) => client::run_in_runtime(limits::run_set_limits(arguments)),
+        AdminCommand::ImportPresets(arguments) => client::run_in_runtime(import_presets::run_import_presets(arguments)),
+        AdminCommand::CreateKey(arguments) => client::run_in_runtime(keys::run_create_key(arguments)),
+        AdminCommand::ListKeys(arguments) => client::run_in_runtime(keys::run_list_keys(arguments)),
+        AdminCommand::RotateLinkKey(arguments) => client::run_in_runtime(link_key::run_rotate_link_key(arguments)),
+        AdminCommand::RevokeKey(arguments) => client::run_in_runtime(keys::run_revoke_key(arguments)),
+        AdminCommand::DrawSamples { folder, names } => {
+            let drawn = samples::draw_samples(&folder, &names).map_err(|error| {
+                CliError::new(
                     Code::InvalidValue,
                     format!("The samples could not be drawn into {}: {error}.", folder.display()),
                 )
@@ -92,58 +99,59 @@ pub fn run(arguments: Arguments) -> Result<(), Refusal> {
     }
 }
 
-/// The installation's database, with this version's tables.
-async fn open(settings: &Settings) -> Result<PgPool, Refusal> {
-    let settings = settings.clone().with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
-    let pool = db::system(super::serve::options(&settings)?, 2);
-    db::migrate(&pool).await.map_err(super::migrate::refused)?;
+/// The installation's database, migrated to the schema of this version.
+async fn open_database(settings: &DatabaseSettings) -> Result<PgPool, CliError> {
+    let pool = super::database::connect_database(settings, 2).await?;
+    db::run_migrations(&pool).await.map_err(super::migrate::to_migrate_error)?;
     Ok(pool)
 }
 
-/// The handle of the nth sample, from 1: written into the documentation's examples.
-fn handle(number: usize) -> AssetId {
+/// The handle of the nth sample, from 1. The documentation's examples use it.
+fn make_sample_handle(number: usize) -> AssetId {
     AssetId(uuid::Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000 + number as u128))
 }
 
-async fn seed(settings: Settings) -> Result<(), Refusal> {
-    let settings = settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
-    let pool = open(&settings).await?;
-    let storage = super::serve::open_storage(&settings)?;
-    let company = company::default(&pool).await.map_err(unavailable)?;
-    register(&pool, &storage, company).await?;
-    println!("Sample assets are in the folder samples; the documented example's is {}.", handle(1));
+async fn seed_samples(database: DatabaseSettings, storage: StorageSettings) -> Result<(), CliError> {
+    let pool = open_database(&database).await?;
+    let storage = super::serve::open_storage(&database, &storage)?;
+    let company = company::ensure_default_company(&pool).await.map_err(to_seed_error)?;
+    register_samples(&pool, &storage, company).await?;
+    println!(
+        "The sample assets are in the folder `samples`. {} is the one of the documentation's examples.",
+        make_sample_handle(1)
+    );
     Ok(())
 }
 
-/// Registers the samples and the preset that are missing; what is there is left as it is, also where somebody changed
-/// it.
-pub async fn register(pool: &PgPool, storage: &Storage, company: CompanyId) -> Result<(), Refusal> {
-    for (index, name) in samples::names().enumerate() {
-        sample(pool, storage, company, handle(index + 1), name).await?;
+/// Registers the samples and the preset that are missing. Existing ones stay as they are, even when somebody changed them.
+pub async fn register_samples(pool: &PgPool, storage: &Storage, company: CompanyId) -> Result<(), CliError> {
+    for (index, name) in samples::list_sample_names().enumerate() {
+        register_sample(pool, storage, company, make_sample_handle(index + 1), name).await?;
     }
-    let mut connection = pool.acquire().await.map_err(unavailable)?;
-    preset(&mut connection, company).await.map_err(unavailable)
+    let mut connection = pool.acquire().await.map_err(to_seed_error)?;
+    save_sample_preset(&mut connection, company).await.map_err(to_seed_error)
 }
 
-async fn sample(
+async fn register_sample(
     pool: &PgPool,
     storage: &Storage,
     company: CompanyId,
     handle: AssetId,
     name: &str,
-) -> Result<(), Refusal> {
-    let mut connection = pool.acquire().await.map_err(unavailable)?;
-    if asset::is_registered(&mut connection, company, handle).await.map_err(unavailable)? {
+) -> Result<(), CliError> {
+    let mut connection = pool.acquire().await.map_err(to_seed_error)?;
+    if asset::is_asset_registered(&mut connection, company, handle).await.map_err(to_seed_error)? {
         return Ok(());
     }
-    let staged = storage.stage_bytes(samples::bytes(name).map_err(unavailable)?).await.map_err(unavailable)?;
-    let new = described(name, handle, &staged)?;
-    keep(pool, storage, staged).await.map_err(unavailable)?;
-    asset::insert(&mut connection, company, &new).await.map_err(unavailable)
+    let staged =
+        storage.stage_bytes(samples::encode_sample(name).map_err(to_seed_error)?).await.map_err(to_seed_error)?;
+    let new = describe_sample(name, handle, &staged)?;
+    store_blob(pool, storage, staged).await.map_err(to_seed_error)?;
+    asset::insert_asset(&mut connection, company, &new).await.map_err(to_seed_error)
 }
 
-fn described(name: &str, handle: AssetId, staged: &Staged) -> Result<NewAsset, Refusal> {
-    let header = render::probe(staged.path()).map_err(unavailable)?;
+fn describe_sample(name: &str, handle: AssetId, staged: &StagedBlob) -> Result<NewAsset, CliError> {
+    let header = offprint_imaging::read_image_header(staged.path()).map_err(to_seed_error)?;
     let base = name.rsplit_once('.').map_or(name, |(base, _)| base);
     Ok(NewAsset {
         asset_id: handle,
@@ -156,23 +164,25 @@ fn described(name: &str, handle: AssetId, staged: &Staged) -> Result<NewAsset, R
             size: staged.size as i64,
             mime: header.format.mime().to_owned(),
             header: serde_json::to_value(&header).ok(),
-            // Drawn, not taken: the same time everywhere, so that archives of samples are the same too.
+            // A fixed time, so that archives of samples are the same everywhere.
             entry_time: Utc.with_ymd_and_hms(2026, 1, 1, 12, 0, 0).single(),
         },
     })
 }
 
-/// The preset of the documented example.
-async fn preset(connection: &mut Connection, company: CompanyId) -> Result<(), db::Error> {
-    match image_preset::fetch(connection, company, "test").await {
-        Err(db::Error::Missing(_)) => {
-            let about = "640 px wide, TIFF with LZW: the preset of the documented ExportJob example";
-            image_preset::save(connection, company, "test", "wid=640&fmt=tif,,lzw", Some(about)).await.map(drop)
+/// The image preset of the documentation's example.
+async fn save_sample_preset(connection: &mut DbConnection, company: CompanyId) -> Result<(), db::DbError> {
+    match image_preset::fetch_image_preset(connection, company, "test").await {
+        Err(db::DbError::NotFound(_)) => {
+            let description = "640 px wide, TIFF with LZW: the preset of the documented ExportJob example";
+            image_preset::save_image_preset(connection, company, "test", "wid=640&fmt=tif,,lzw", Some(description))
+                .await
+                .map(drop)
         }
         other => other.map(drop),
     }
 }
 
-fn unavailable(error: impl std::fmt::Display) -> Refusal {
-    Refusal::new(Code::Unavailable, format!("The samples could not be registered: {error}."))
+fn to_seed_error(error: impl std::fmt::Display) -> CliError {
+    CliError::new(Code::Unavailable, format!("The samples could not be registered: {error}."))
 }

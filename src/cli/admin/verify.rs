@@ -1,55 +1,55 @@
-//! `offprint admin verify`: compares what the database knows of blobs with what the storage has.
+//! `offprint admin verify`: compares the blobs that the database has rows of with those in the storage.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::{Refusal, serve};
-use crate::code::Code;
-use crate::db::blob::{self, Blob};
+use super::super::{CliError, database, serve};
+use crate::db::blob::{self, BlobRow};
 use crate::db::{self, PgPool};
-use crate::digest::Digest;
-use crate::settings::Settings;
-use crate::storage::{self, Found, Storage};
+use crate::settings::{DatabaseSettings, StorageSettings};
+use offprint_core::Code;
+use offprint_core::Digest;
+use offprint_storage::Storage;
+use offprint_storage::StoredBlob;
 
-/// A blob without a row that is younger may be about to get one.
-const YOUNG: Duration = Duration::from_secs(3600);
+/// A younger blob without a row may be about to get one.
+const MIN_STRAY_AGE: Duration = Duration::from_secs(3600);
 
-/// Most blobs of a kind that the report names. All are counted.
-const NAMED: usize = 1000;
+/// Blobs of a kind that the report names. All are counted.
+const MAX_LISTED_BLOBS: usize = 1000;
 
-/// What was found.
+/// The result, printed as JSON.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
-    /// Rows that were looked at.
+struct VerifyReport {
+    /// Rows that were checked.
     blobs: u64,
-    /// Their bytes.
     bytes: u64,
-    /// Whether the bytes themselves were read.
+    /// Whether the bytes were read, not only the sizes.
     deep: bool,
     /// Rows without bytes.
-    missing: Named,
-    /// Blobs whose length is not that of their row.
-    wrong_size: Named,
-    /// Blobs whose bytes have another SHA-256 or CRC-32.
-    damaged: Named,
-    /// Bytes without a row, older than an hour. The service removes them by itself.
-    strays: Named,
+    missing: BlobTally,
+    /// Blobs whose size differs from their row.
+    wrong_size: BlobTally,
+    /// Blobs whose SHA-256 or CRC-32 differs from their row.
+    damaged: BlobTally,
+    /// Blobs without a row, older than an hour. The service removes them by itself.
+    strays: BlobTally,
 }
 
 /// Blobs of a kind.
 #[derive(Debug, Default, Serialize)]
-struct Named {
+struct BlobTally {
     count: u64,
     sha256: Vec<String>,
 }
 
-impl Named {
+impl BlobTally {
     fn add(&mut self, digest: &Digest) {
         self.count += 1;
-        if self.sha256.len() < NAMED {
+        if self.sha256.len() < MAX_LISTED_BLOBS {
             self.sha256.push(digest.to_string());
         }
     }
@@ -58,84 +58,99 @@ impl Named {
 /// Prints the report.
 ///
 /// # Errors
-/// When something is wrong, or when database or storage cannot be asked.
-pub async fn run(settings: Settings, deep: bool) -> Result<(), Refusal> {
-    let settings = settings.with_secrets().map_err(|error| Refusal::new(Code::InvalidValue, error))?;
-    let pool = db::system(serve::options(&settings)?, 2);
-    let storage = serve::open_storage(&settings)?;
-    let mut report = Report { deep, ..Default::default() };
+/// When something is wrong, or when the database or the storage does not answer.
+pub async fn run_verify(
+    database_settings: DatabaseSettings,
+    storage_settings: StorageSettings,
+    deep: bool,
+) -> Result<(), CliError> {
+    let pool = database::connect_database(&database_settings, 2).await?;
+    let storage = serve::open_storage(&database_settings, &storage_settings)?;
+    let mut report = VerifyReport { deep, ..Default::default() };
     for first in 0..=u8::MAX {
-        part(&pool, &storage, first, &mut report).await?;
+        verify_partition(&pool, &storage, first, &mut report).await?;
     }
-    println!("{}", serde_json::to_string_pretty(&report).map_err(|error| unavailable(&error))?);
-    let Report { missing, wrong_size, damaged, strays, .. } = &report;
+    println!("{}", serde_json::to_string_pretty(&report).map_err(|error| to_verify_error(&error))?);
+    let VerifyReport { missing, wrong_size, damaged, strays, .. } = &report;
     if missing.count + wrong_size.count + damaged.count + strays.count == 0 {
         return Ok(());
     }
     let detail = format!(
-        "The storage is not in order: {} blobs are missing, {} have a wrong size, {} are damaged, {} have no row. Upload \
-         missing and damaged files again; blobs without a row are swept by the service.",
+        "Storage and database differ: {} blobs are missing, {} have a wrong size, {} are damaged, {} have no row. Upload \
+         missing and damaged files again. The service deletes blobs without a row by itself.",
         missing.count, wrong_size.count, damaged.count, strays.count
     );
-    Err(Refusal::new(Code::CorruptOriginal, detail))
+    Err(CliError::new(Code::CorruptOriginal, detail))
 }
 
-/// Compares a 256th. Whatever seems wrong is asked once more: the service may be at work meanwhile.
-async fn part(pool: &PgPool, storage: &Storage, first: u8, report: &mut Report) -> Result<(), Refusal> {
-    // Listed before the rows are read: what is put meanwhile has a row then.
-    let found = storage.list(first).await.map_err(|error| unavailable(&error))?;
-    let mut found: HashMap<Digest, Found> = found.into_iter().map(|found| (found.digest, found)).collect();
-    for blob in blob::part(pool, first).await.map_err(|error| unavailable(&error))? {
+/// Compares the blobs whose digest begins with this byte. What seems wrong is checked again, since the service may be
+/// running.
+async fn verify_partition(
+    pool: &PgPool,
+    storage: &Storage,
+    first: u8,
+    report: &mut VerifyReport,
+) -> Result<(), CliError> {
+    // Listed before the rows are read: a blob that is stored in between then has its row.
+    let stored = storage.list(first).await.map_err(|error| to_verify_error(&error))?;
+    let mut stored: HashMap<Digest, StoredBlob> = stored.into_iter().map(|blob| (blob.digest, blob)).collect();
+    for blob in blob::list_blobs_by_prefix(pool, first).await.map_err(|error| to_verify_error(&error))? {
         report.blobs += 1;
         report.bytes += blob.size as u64;
-        let stored = found.remove(&blob.sha256).map(|found| found.size);
-        let seems_well = stored == Some(blob.size as u64);
-        if (report.deep || !seems_well)
-            && let Some(kind) = wrong(pool, storage, &blob, report.deep).await?
+        let stored_size = stored.remove(&blob.sha256).map(|blob| blob.size);
+        let has_right_size = stored_size == Some(blob.size as u64);
+        if (report.deep || !has_right_size)
+            && let Some(kind) = find_loss(pool, storage, &blob, report.deep).await?
         {
             match kind {
-                storage::Error::Missing(_) => report.missing.add(&blob.sha256),
-                storage::Error::Short(_) => report.wrong_size.add(&blob.sha256),
+                offprint_storage::StorageError::Missing(_) => report.missing.add(&blob.sha256),
+                offprint_storage::StorageError::Truncated(_) => report.wrong_size.add(&blob.sha256),
                 _ => report.damaged.add(&blob.sha256),
             }
         }
     }
-    for stray in found.into_values().filter(|found| found.age > YOUNG) {
-        if blob::fetch(pool, &stray.digest).await.is_err_and(|error| matches!(error, db::Error::Missing(_))) {
+    for stray in stored.into_values().filter(|blob| blob.age > MIN_STRAY_AGE) {
+        if blob::fetch_blob(pool, &stray.digest).await.is_err_and(|error| matches!(error, db::DbError::NotFound(_))) {
             report.strays.add(&stray.digest);
         }
     }
     Ok(())
 }
 
-/// What is wrong with a blob: missing, short for a wrong size, or damaged. Damage, and that it is over, is written down.
-async fn wrong(pool: &PgPool, storage: &Storage, blob: &Blob, deep: bool) -> Result<Option<storage::Error>, Refusal> {
+/// What is wrong with a blob: missing, truncated (any wrong size) or damaged. The row is marked as damaged, or the mark is
+/// removed when a deep check finds the blob sound again.
+async fn find_loss(
+    pool: &PgPool,
+    storage: &Storage,
+    blob: &BlobRow,
+    deep: bool,
+) -> Result<Option<offprint_storage::StorageError>, CliError> {
     let (digest, size) = (&blob.sha256, blob.size as u64);
     let checked = match storage.size(digest).await {
-        Ok(stored) if stored != size => Err(storage::Error::Short(*digest)),
-        Ok(_) if deep => storage.check(digest, size, blob.crc32 as u32, None).await,
+        Ok(stored) if stored != size => Err(offprint_storage::StorageError::Truncated(*digest)),
+        Ok(_) if deep => storage.check_blob(digest, size, blob.crc32 as u32, None).await,
         stored => stored.map(drop),
     };
     let loss = match checked {
         Ok(()) if deep && blob.damaged => {
-            blob::mark(pool, digest, false).await.map_err(|error| unavailable(&error))?;
+            blob::set_blob_damaged(pool, digest, false).await.map_err(|error| to_verify_error(&error))?;
             return Ok(None);
         }
         Ok(()) => return Ok(None),
         Err(error) if error.is_loss() => error,
-        Err(error) => return Err(unavailable(&error)),
+        Err(error) => return Err(to_verify_error(&error)),
     };
-    match blob::fetch(pool, digest).await {
-        // It was removed while it was looked at.
-        Err(db::Error::Missing(_)) => Ok(None),
-        Err(error) => Err(unavailable(&error)),
+    match blob::fetch_blob(pool, digest).await {
+        // It was deleted during the check.
+        Err(db::DbError::NotFound(_)) => Ok(None),
+        Err(error) => Err(to_verify_error(&error)),
         Ok(_) => {
-            blob::mark(pool, digest, true).await.map_err(|error| unavailable(&error))?;
+            blob::set_blob_damaged(pool, digest, true).await.map_err(|error| to_verify_error(&error))?;
             Ok(Some(loss))
         }
     }
 }
 
-fn unavailable(error: &dyn std::fmt::Display) -> Refusal {
-    Refusal::new(Code::Unavailable, format!("The storage could not be verified: {error}."))
+fn to_verify_error(error: &dyn std::fmt::Display) -> CliError {
+    CliError::new(Code::Unavailable, format!("The storage could not be verified: {error}."))
 }

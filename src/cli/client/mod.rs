@@ -1,4 +1,4 @@
-//! What the client commands share: a connection to a running service, patience, and problems made readable.
+//! What the client commands share: a connection to a running service, retries, and problems as errors of the command line.
 
 mod progress;
 
@@ -12,120 +12,123 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use self::progress::Progress;
-use super::Refusal;
-use crate::code::Code;
+pub use self::progress::ProgressReporter;
+use super::CliError;
+use offprint_core::Code;
 
-/// Where the service is and how to be let in.
+/// The service's address and API key.
 #[derive(clap::Args)]
-pub(super) struct Service {
+pub(super) struct ServiceArgs {
     /// Address of the service.
-    #[arg(long, env = "OFFPRINT_URL", default_value = "http://127.0.0.1:8080", value_parser = service_url)]
+    #[arg(long, env = "OFFPRINT_URL", default_value = "http://127.0.0.1:8080", value_parser = parse_service_url)]
     url: Url,
 
-    /// The service's key, where it asks for one.
+    /// API key, where the service requires one.
     #[arg(long, env = "OFFPRINT_API_KEY", hide_env_values = true)]
     key: Option<String>,
 
-    /// File that holds the service's key.
+    /// File that contains the API key.
     #[arg(long, env = "OFFPRINT_API_KEY_FILE", conflicts_with = "key")]
     key_file: Option<PathBuf>,
 }
 
-fn service_url(said: &str) -> Result<Url, String> {
-    match Url::parse(said) {
+fn parse_service_url(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
-        _ => Err("not an address like http://127.0.0.1:8080 or https://photos.example.org".into()),
+        _ => Err("not a URL like http://127.0.0.1:8080 or https://photos.example.org".into()),
     }
 }
 
-/// Runs a client command in a runtime of its own.
-pub(super) fn run<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+/// Runs a command in an async runtime of its own.
+pub(super) fn run_in_runtime<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|why| Refusal::new(Code::Unavailable, format!("The client cannot start: {why}.")))?
+        .map_err(|error| CliError::new(Code::Unavailable, format!("The async runtime cannot be started: {error}.")))?
         .block_on(work)
 }
 
-/// How long to wait between tries, and how many there are.
+/// How long to wait between tries (doubled each time), and how many tries there are.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
-    first: Duration,
-    tries: u32,
+pub(super) struct RetryPolicy {
+    initial_delay: Duration,
+    max_tries: u32,
 }
 
-impl Patience {
-    /// Outlasts a service that is restarted: about half a minute.
-    const USUAL: Self = Self { first: Duration::from_millis(250), tries: 9 };
-    /// No pause is longer, whatever the service asks for.
-    const LONGEST: Duration = Duration::from_secs(10);
+impl RetryPolicy {
+    /// Outlasts a restart of the service: about half a minute.
+    const DEFAULT: Self = Self { initial_delay: Duration::from_millis(250), max_tries: 9 };
+    /// Longest pause, whatever the service asks for.
+    const MAX_DELAY: Duration = Duration::from_secs(10);
 }
 
-/// Why one try came to nothing.
-pub(super) enum Trouble {
-    /// Another try may work, not before this long where the service said so.
-    Later(Refusal, Option<Duration>),
-    /// The same request will be refused again.
-    Final(Refusal),
+/// Why one try failed.
+pub(super) enum ClientError {
+    /// Another try may work, after this time where the service said so (`Retry-After`).
+    Retryable(CliError, Option<Duration>),
+    /// The same request would be refused again.
+    Permanent(CliError),
 }
 
-impl Trouble {
-    pub(super) fn refusal(self) -> Refusal {
+impl ClientError {
+    pub(super) fn into_error(self) -> CliError {
         match self {
-            Self::Later(refusal, _) | Self::Final(refusal) => refusal,
+            Self::Retryable(error, _) | Self::Permanent(error) => error,
         }
     }
 }
 
 /// A connection to a running service.
-pub(super) struct Connection {
+pub(super) struct ApiClient {
     http: Client,
     base: Url,
     key: Option<String>,
-    patience: Patience,
+    retry_policy: RetryPolicy,
 }
 
-impl Connection {
-    /// Prepares a connection and asks once whether a service answers there.
-    pub(super) async fn open(service: &Service) -> Result<Self, Refusal> {
-        let connection = Self::to(service, Patience::USUAL)?;
-        let hint = "Start it with `offprint serve`, or name it with --url.";
-        match connection.http.get(connection.at(&["health", "live"])).send().await {
-            Ok(answer) if answer.status().is_success() => Ok(connection),
-            Ok(answer) => Err(Refusal::new(
+impl ApiClient {
+    /// Prepares a connection and checks once that a service answers there.
+    pub(super) async fn connect(service: &ServiceArgs) -> Result<Self, CliError> {
+        let connection = Self::for_service(service, RetryPolicy::DEFAULT)?;
+        let hint = "Start the service with `offprint serve`, or set its address with --url.";
+        match connection.http.get(connection.url_for(&["health", "live"])).send().await {
+            Ok(response) if response.status().is_success() => Ok(connection),
+            Ok(response) => Err(CliError::new(
                 Code::Unavailable,
-                format!("{} answers {}, which no Offprint service does. {hint}", connection.base, answer.status()),
+                format!("{} is not an Offprint service: it answers {}. {hint}", connection.base, response.status()),
             )),
-            Err(why) => Err(Refusal::new(Code::Unavailable, format!("{}. {hint}", causes(&why)))),
+            Err(error) => Err(CliError::new(Code::Unavailable, format!("{}. {hint}", format_causes(&error)))),
         }
     }
 
-    fn to(service: &Service, patience: Patience) -> Result<Self, Refusal> {
-        // TLS needs a provider, once a process; if there is one already, that one does.
+    fn for_service(service: &ServiceArgs, retry_policy: RetryPolicy) -> Result<Self, CliError> {
+        // TLS needs a crypto provider once per process. An error means that there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = Client::builder()
             .user_agent(concat!("offprint/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
-            // Longer than the longest wait for a job's news.
+            // Longer than the longest wait for a change of a job.
             .read_timeout(Duration::from_secs(120));
         if service.url.scheme() == "http" {
-            // Without this a machine that has no certificates could not even speak to itself.
+            // Without this a machine without CA certificates could not even connect to its own service.
             http = http.tls_certs_only([]);
         }
         if matches!(service.url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) {
             http = http.no_proxy();
         }
-        let http = http.build().map_err(|why| {
-            Refusal::new(
+        let http = http.build().map_err(|error| {
+            CliError::new(
                 Code::Unavailable,
-                format!("The client cannot start: {}. https needs the system's certificates.", causes(&why)),
+                format!(
+                    "The client cannot start: {}. https needs the system's CA certificates.",
+                    format_causes(&error)
+                ),
             )
         })?;
-        Ok(Self { http, base: service.url.clone(), key: key(service)?, patience })
+        Ok(Self { http, base: service.url.clone(), key: read_api_key(service)?, retry_policy })
     }
 
-    fn at(&self, path: &[&str]) -> Url {
+    fn url_for(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         url.set_query(None);
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -136,52 +139,55 @@ impl Connection {
 
     /// A request to this path, with the key.
     pub(super) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
-        let request = self.http.request(method, self.at(path));
+        let request = self.http.request(method, self.url_for(path));
         match &self.key {
             Some(key) => request.bearer_auth(key),
             None => request,
         }
     }
 
-    /// Tries until it works, is refused for good, or patience ends.
-    pub(super) async fn persist<T>(&self, mut attempt: impl AsyncFnMut() -> Result<T, Trouble>) -> Result<T, Refusal> {
-        let mut pause = self.patience.first;
-        for _ in 1..self.patience.tries {
+    /// Repeats the attempt until it works, is refused for good, or the tries are used up.
+    pub(super) async fn retry<T>(
+        &self,
+        mut attempt: impl AsyncFnMut() -> Result<T, ClientError>,
+    ) -> Result<T, CliError> {
+        let mut pause = self.retry_policy.initial_delay;
+        for _ in 1..self.retry_policy.max_tries {
             match attempt().await {
-                Ok(done) => return Ok(done),
-                Err(Trouble::Final(refusal)) => return Err(refusal),
-                Err(Trouble::Later(_, asked)) => {
-                    tokio::time::sleep(asked.unwrap_or(pause).min(Patience::LONGEST)).await
+                Ok(value) => return Ok(value),
+                Err(ClientError::Permanent(error)) => return Err(error),
+                Err(ClientError::Retryable(_, retry_after)) => {
+                    tokio::time::sleep(retry_after.unwrap_or(pause).min(RetryPolicy::MAX_DELAY)).await
                 }
             }
-            pause = (pause * 2).min(Patience::LONGEST);
+            pause = (pause * 2).min(RetryPolicy::MAX_DELAY);
         }
-        attempt().await.map_err(Trouble::refusal)
+        attempt().await.map_err(ClientError::into_error)
     }
 
-    /// A pause between two questions, for the case that the service does not make one.
-    pub(super) async fn breathe(&self) {
-        tokio::time::sleep(self.patience.first).await;
+    /// A pause between two polls, in case the service answers at once instead of waiting.
+    pub(super) async fn pause(&self) {
+        tokio::time::sleep(self.retry_policy.initial_delay).await;
     }
 
-    /// Gets a JSON object, with patience.
+    /// Gets a JSON object, with retries.
     pub(super) async fn get<T: serde::de::DeserializeOwned>(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
-    ) -> Result<T, Refusal> {
-        self.persist(async || json(answer(self.request(Method::GET, path).query(query)).await?).await).await
+    ) -> Result<T, CliError> {
+        self.retry(async || read_json(send_request(self.request(Method::GET, path).query(query)).await?).await).await
     }
 
-    /// All pages of a list.
+    /// All items of a paged list.
     pub(super) async fn list<T: serde::de::DeserializeOwned>(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
-    ) -> Result<Vec<T>, Refusal> {
+    ) -> Result<Vec<T>, CliError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Page<T> {
+        struct ListPage<T> {
             items: Vec<T>,
             next_cursor: Option<String>,
         }
@@ -193,7 +199,7 @@ impl Connection {
             if let Some(cursor) = &cursor {
                 query.push(("cursor", cursor));
             }
-            let page: Page<T> = self.get(path, &query).await?;
+            let page: ListPage<T> = self.get(path, &query).await?;
             all.extend(page.items);
             cursor = page.next_cursor;
             if cursor.is_none() {
@@ -203,87 +209,93 @@ impl Connection {
     }
 }
 
-fn key(service: &Service) -> Result<Option<String>, Refusal> {
-    let Some(path) = &service.key_file else { return Ok(service.key.clone()) };
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(why) => {
-            Err(Refusal::new(Code::InvalidParameter, format!("The key file {} cannot be read: {why}.", path.display())))
-        }
-    }
-}
-
-/// Sends a request. What is no success, 304 or 416 becomes the problem that the service told.
-pub(super) async fn answer(request: RequestBuilder) -> Result<Response, Trouble> {
-    let answer = match request.send().await {
-        Ok(answer) => answer,
-        Err(why) => return Err(cut(&why)),
+fn read_api_key(service: &ServiceArgs) -> Result<Option<String>, CliError> {
+    let invalid = |detail: String| CliError::new(Code::InvalidParameter, detail);
+    let Some(path) = &service.key_file else {
+        return match &service.key {
+            Some(key) if key.trim().is_empty() => Err(invalid(
+                "The API key is empty. Set OFFPRINT_API_KEY (or --key) to a key, or unset it if the service requires none."
+                    .into(),
+            )),
+            key => Ok(key.clone()),
+        };
     };
-    match answer.status() {
-        status if status.is_success() => Ok(answer),
-        StatusCode::NOT_MODIFIED | StatusCode::RANGE_NOT_SATISFIABLE => Ok(answer),
-        _ => Err(problem(answer).await),
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| invalid(format!("The key file {} cannot be read: {error}.", path.display())))?;
+    match text.trim() {
+        "" => Err(invalid(format!("The key file {} is empty. Write an API key to it.", path.display()))),
+        key => Ok(Some(key.to_owned())),
     }
 }
 
-/// The body of an answer as JSON. A body that ends early is worth another try.
-pub(super) async fn json<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T, Trouble> {
-    let address = answer.url().path().to_owned();
-    let body = answer.bytes().await.map_err(|why| cut(&why))?;
-    serde_json::from_slice(&body).map_err(|why| {
-        Trouble::Final(Refusal::new(
+/// Sends a request. Any status but success, 304 and 416 becomes an error with the problem that the service sent.
+pub(super) async fn send_request(request: RequestBuilder) -> Result<Response, ClientError> {
+    let response = request.send().await.map_err(|error| to_connection_error(&error))?;
+    match response.status() {
+        status if status.is_success() => Ok(response),
+        StatusCode::NOT_MODIFIED | StatusCode::RANGE_NOT_SATISFIABLE => Ok(response),
+        _ => Err(read_problem(response).await),
+    }
+}
+
+/// The body of a response as JSON. A body that ends early is worth another try.
+pub(super) async fn read_json<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, ClientError> {
+    let path = response.url().path().to_owned();
+    let body = response.bytes().await.map_err(|error| to_connection_error(&error))?;
+    serde_json::from_slice(&body).map_err(|error| {
+        ClientError::Permanent(CliError::new(
             Code::Unavailable,
             format!(
-                "The answer of {address} is not what this client knows: {why}. Are client and service of one version?"
+                "The response of {path} cannot be parsed: {error}. Check that client and service have the same version."
             ),
         ))
     })
 }
 
-/// The connection did not hold.
-pub(super) fn cut(why: &reqwest::Error) -> Trouble {
-    Trouble::Later(Refusal::new(Code::Unavailable, format!("{}.", causes(why))), None)
+/// The connection failed or broke.
+pub(super) fn to_connection_error(error: &reqwest::Error) -> ClientError {
+    ClientError::Retryable(CliError::new(Code::Unavailable, format!("{}.", format_causes(error))), None)
 }
 
-/// An answer that is an error, as a refusal: its code, its sentence, its single mistakes.
-async fn problem(answer: Response) -> Trouble {
+/// The error of a response that is a problem: its code, its sentence, its single errors.
+async fn read_problem(response: Response) -> ClientError {
     #[derive(Deserialize)]
-    struct Problem {
+    struct ClientProblem {
         code: String,
         detail: Option<String>,
         title: Option<String>,
         #[serde(default)]
         errors: Vec<Value>,
     }
-    let status = answer.status();
-    let after = retry_after(answer.headers());
-    let address = answer.url().path().to_owned();
-    let body = answer.bytes().await.unwrap_or_default();
-    let refusal = match serde_json::from_slice::<Problem>(&body) {
+    let status = response.status();
+    let retry_after = parse_retry_after(response.headers());
+    let path = response.url().path().to_owned();
+    let body = response.bytes().await.unwrap_or_default();
+    let error = match serde_json::from_slice::<ClientProblem>(&body) {
         Ok(problem) => {
             let detail = problem.detail.or(problem.title).unwrap_or_default();
-            // A code that a newer service knows and we do not is still told, in the sentence.
+            // A code that only a newer service knows is shown in the sentence.
             let code = serde_json::from_value::<Code>(Value::from(problem.code.as_str()));
             let detail = if code.is_ok() { detail } else { format!("{} ({})", detail, problem.code) };
-            Refusal { code: code.unwrap_or(Code::Unavailable), detail, errors: problem.errors }
+            CliError { code: code.unwrap_or(Code::Unavailable), detail, errors: problem.errors }
         }
         Err(_) => {
-            Refusal::new(Code::Unavailable, format!("{address} answered {status}, not in the way this service does."))
+            CliError::new(Code::Unavailable, format!("{path} answered {status}, and not as an Offprint service does."))
         }
     };
-    let worth_it = status.is_server_error()
+    let is_retryable = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
-        || matches!(refusal.code, Code::IdempotencyInFlight | Code::UploadLocked | Code::OffsetConflict);
-    if worth_it { Trouble::Later(refusal, after) } else { Trouble::Final(refusal) }
+        || matches!(error.code, Code::IdempotencyInFlight | Code::UploadLocked | Code::OffsetConflict);
+    if is_retryable { ClientError::Retryable(error, retry_after) } else { ClientError::Permanent(error) }
 }
 
-/// `Retry-After` in seconds. Its other form, a date, is not used by the service.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// `Retry-After` in seconds. The service does not use its other form, a date.
+fn parse_retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// An error with its causes: the first is seldom the one that helps.
-pub(super) fn causes(error: &dyn Error) -> String {
+/// An error with all of its causes: the helpful one is rarely the first.
+pub(super) fn format_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

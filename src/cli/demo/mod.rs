@@ -1,62 +1,61 @@
-//! `offprint demo`: the main job from upload to zip on real pictures, with every result checked. For `script/demo`.
+//! `offprint demo`: an export of real images from upload to zip, with every result checked. For `script/demo`.
 
 mod checks;
-mod pictures;
+mod images;
+mod scenario;
 mod service;
-mod story;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::checks::Checks;
-use self::pictures::Pictures;
-use self::service::Running;
-use super::{Refusal, client};
-use crate::code::Code;
+use self::checks::CheckList;
+use self::images::DemoImages;
+use self::service::DemoService;
+use super::{CliError, client};
+use offprint_core::Code;
 
 /// Arguments of `offprint demo`.
 #[derive(clap::Args)]
-pub struct Arguments {
-    /// Folder for the service's data, its log and what is downloaded.
+pub struct DemoArgs {
+    /// Folder for the service's data, its log and the downloads.
     #[arg(long)]
     work: PathBuf,
 
-    /// End when all is checked, and do not stay up.
+    /// End after the checks instead of keeping the service running.
     #[arg(long)]
     once: bool,
 
-    /// Your own pictures. Without it the project draws some.
-    pictures: Option<PathBuf>,
+    /// Folder of your own images. Default: samples that the project draws.
+    images: Option<PathBuf>,
 }
 
-/// Fails when a check does.
-pub fn run(arguments: Arguments) -> Result<(), Refusal> {
+/// Runs the demo. Fails when a check fails.
+pub fn run_demo(arguments: DemoArgs) -> Result<(), CliError> {
     let once = arguments.once || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal();
-    client::run(async {
-        std::fs::create_dir_all(&arguments.work).map_err(|error| failed("make the folder for the demo", error))?;
-        let mut service = Running::start(&arguments.work).await?;
-        let told = show(&service, &arguments, once).await;
-        let told = match told {
-            Ok(()) if !once => stay(&mut service).await,
-            told => told,
+    client::run_in_runtime(async {
+        std::fs::create_dir_all(&arguments.work).map_err(|error| to_demo_error("create its folder", error))?;
+        let mut service = DemoService::start(&arguments.work).await?;
+        let result = match show_demo(&service, &arguments, once).await {
+            Ok(()) if !once => wait_for_stop(&mut service).await,
+            result => result,
         };
         service.stop().await;
-        told
+        result
     })
 }
 
-async fn show(service: &Running, arguments: &Arguments, once: bool) -> Result<(), Refusal> {
-    let pictures = Pictures::of(arguments.pictures.as_deref(), &arguments.work)?;
-    let mut checks = Checks::default();
-    let jobs = story::tell(service, &pictures, &arguments.work, &mut checks).await?;
-    checks.verdict()?;
+async fn show_demo(service: &DemoService, arguments: &DemoArgs, once: bool) -> Result<(), CliError> {
+    let images = DemoImages::prepare(arguments.images.as_deref(), &arguments.work)?;
+    let mut checks = CheckList::default();
+    let jobs = scenario::run_scenario(service, &images, &arguments.work, &mut checks).await?;
+    checks.to_result()?;
     println!("\nAll {} checks passed. Downloaded files are in {}.", checks.count(), arguments.work.display());
     if !once {
-        println!("\nThe service stays up until Ctrl-C. Look at");
-        println!("  {}/swagger-ui/   all calls, to try in the browser", service.url);
-        println!("  {}/export-jobs   the jobs", service.url);
+        println!("\nThe service runs until Ctrl-C. See");
+        println!("  {}/swagger-ui/   the API, to try in the browser", service.url);
+        println!("  {}/export-jobs   the export jobs", service.url);
         for (name, job) in jobs {
             println!("  {}/export-jobs/{job}   {name}", service.url);
         }
@@ -64,17 +63,17 @@ async fn show(service: &Running, arguments: &Arguments, once: bool) -> Result<()
     Ok(())
 }
 
-/// Until Ctrl-C, a request to end, or the end of the service itself.
-async fn stay(service: &mut Running) -> Result<(), Refusal> {
-    let broken = |error| failed("wait for signals", error);
-    let mut ended = signal(SignalKind::terminate()).map_err(broken)?;
+/// Waits for Ctrl-C, SIGTERM or the end of the service.
+async fn wait_for_stop(service: &mut DemoService) -> Result<(), CliError> {
+    let to_error = |error| to_demo_error("wait for signals", error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(to_error)?;
     tokio::select! {
         _ = tokio::signal::ctrl_c() => Ok(()),
-        _ = ended.recv() => Ok(()),
-        why = service.ended() => Err(why),
+        _ = terminate.recv() => Ok(()),
+        error = service.wait_for_exit() => Err(error),
     }
 }
 
-fn failed(what: &str, error: impl std::fmt::Display) -> Refusal {
-    Refusal::new(Code::Unavailable, format!("The demo could not {what}: {error}."))
+fn to_demo_error(what: &str, error: impl std::fmt::Display) -> CliError {
+    CliError::new(Code::Unavailable, format!("The demo could not {what}: {error}."))
 }

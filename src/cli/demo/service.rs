@@ -1,4 +1,4 @@
-//! A service of the demo's own, on the next free port.
+//! The demo's own service, on the next free port.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -11,88 +11,91 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use super::failed;
-use crate::cli::Refusal;
-use crate::cli::client::{self, Connection, Service};
-use crate::code::Code;
+use super::to_demo_error;
+use crate::cli::CliError;
+use crate::cli::client::{self, ApiClient, ServiceArgs};
+use offprint_core::Code;
 
 /// Ports that are tried, in this order.
-const PORTS: std::ops::Range<u16> = 8080..8180;
-/// How often the service is asked whether it is ready, and how long the pause is: two minutes, because the first time
-/// it makes its database.
-const TRIES: u32 = 1200;
-const PAUSE: Duration = Duration::from_millis(100);
+const PORT_RANGE: std::ops::Range<u16> = 8080..8180;
+/// How often the service is asked whether it is ready, and the pause between: two minutes in all, because the first time it
+/// creates its database.
+const MAX_READY_TRIES: u32 = 1200;
+const READY_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// `offprint serve` as a process of its own, so that the demo meets it as anybody would.
-pub struct Running {
+/// `offprint serve` as a separate process, so that the demo uses it as any client would.
+pub struct DemoService {
     pub url: String,
     child: Child,
     data: PathBuf,
     log: PathBuf,
 }
 
-impl Running {
+impl DemoService {
     /// Starts it and waits until it is ready.
-    pub async fn start(work: &Path) -> Result<Self, Refusal> {
-        let port = PORTS.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-        let port = port.ok_or_else(|| failed("start the service", format!("the ports {PORTS:?} are all taken")))?;
+    pub async fn start(work: &Path) -> Result<Self, CliError> {
+        let port = PORT_RANGE.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+        let port =
+            port.ok_or_else(|| to_demo_error("start the service", format!("all ports of {PORT_RANGE:?} are in use")))?;
         let (url, data, log) = (format!("http://127.0.0.1:{port}"), work.join("data"), work.join("service.log"));
-        let said = File::create(&log).map_err(|error| failed("write the service's log", error))?;
-        let errors = said.try_clone().map_err(|error| failed("write the service's log", error))?;
+        let output = File::create(&log).map_err(|error| to_demo_error("write the service's log", error))?;
+        let errors = output.try_clone().map_err(|error| to_demo_error("write the service's log", error))?;
         println!("Starting the service at {url} (data: {}, log: {})", data.display(), log.display());
-        let mut serve = offprint(&data, &url)?;
+        let mut serve = build_command(&data, &url)?;
         serve.arg("serve").env("OFFPRINT_BIND", format!("127.0.0.1:{port}"));
-        serve.stdin(Stdio::null()).stdout(said).stderr(errors);
-        let child = serve.spawn().map_err(|error| failed("start the service", error))?;
+        serve.stdin(Stdio::null()).stdout(output).stderr(errors);
+        let child = serve.spawn().map_err(|error| to_demo_error("start the service", error))?;
         let mut running = Self { url, child, data, log };
-        for _ in 0..TRIES {
+        for _ in 0..MAX_READY_TRIES {
             if let Ok(connection) = running.connect().await
-                && let Ok(answer) = connection.request(reqwest::Method::GET, &["health", "ready"]).send().await
-                && answer.status().is_success()
+                && let Ok(response) = connection.request(reqwest::Method::GET, &["health", "ready"]).send().await
+                && response.status().is_success()
             {
                 return Ok(running);
             }
             if matches!(running.child.try_wait(), Ok(Some(_))) {
-                return Err(running.ended().await);
+                return Err(running.wait_for_exit().await);
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(READY_POLL_INTERVAL).await;
         }
         let log = running.log.clone();
         running.stop().await;
-        Err(failed("start the service", format!("it does not become ready; see {}", log.display())))
+        Err(to_demo_error("start the service", format!("it did not become ready; see {}", log.display())))
     }
 
-    /// A connection to it.
-    pub async fn connect(&self) -> Result<Connection, Refusal> {
-        /// The client's own options, with the environment's key.
+    pub async fn connect(&self) -> Result<ApiClient, CliError> {
+        /// The options of the client commands, with the API key of the environment.
         #[derive(Parser)]
-        struct Options {
+        struct DemoConnectArgs {
             #[command(flatten)]
-            service: Service,
+            service: ServiceArgs,
         }
-        let options = Options::try_parse_from(["demo", "--url", &self.url]);
-        Connection::open(&options.map_err(|error| failed("connect", error))?.service).await
+        let options = DemoConnectArgs::try_parse_from(["demo", "--url", &self.url]);
+        ApiClient::connect(&options.map_err(|error| to_demo_error("connect", error))?.service).await
     }
 
-    /// Runs another subcommand against it, as people would; says whether it worked.
-    pub async fn offprint(&self, arguments: &[&str]) -> Result<bool, Refusal> {
+    /// Runs another subcommand against the service, as people would. Returns whether it succeeded.
+    pub async fn run_subcommand(&self, arguments: &[&str]) -> Result<bool, CliError> {
         println!("\n$ offprint {}", arguments.join(" "));
-        let mut command = offprint(&self.data, &self.url)?;
+        let mut command = build_command(&self.data, &self.url)?;
         let status = command.args(arguments).stdin(Stdio::null()).status().await;
-        Ok(status.map_err(|error| failed("run a subcommand", error))?.success())
+        Ok(status.map_err(|error| to_demo_error("run a subcommand", error))?.success())
     }
 
-    /// Waits until it ends by itself, which it should not, and says why it did.
-    pub async fn ended(&mut self) -> Refusal {
+    /// Waits until the service ends by itself, which it should not, and returns the reason.
+    pub async fn wait_for_exit(&mut self) -> CliError {
         let status = self.child.wait().await;
-        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let last: Vec<&str> = said.lines().rev().take(5).collect();
-        let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let mut last_lines: Vec<&str> = log.lines().rev().take(5).collect();
+        last_lines.reverse();
         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-        Refusal::new(Code::Unavailable, format!("The service ended ({status}). The end of its log: {last}"))
+        CliError::new(
+            Code::Unavailable,
+            format!("The service ended ({status}). The end of its log: {}", last_lines.join("\n")),
+        )
     }
 
-    /// Ends it as a service manager would, and waits until it has tidied up.
+    /// Stops the service as a service manager would, and waits for its end.
     pub async fn stop(mut self) {
         let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
         if let Some(pid) = pid
@@ -103,16 +106,16 @@ impl Running {
     }
 }
 
-/// This program again, told about the demo's service.
-fn offprint(data: &Path, url: &str) -> Result<Command, Refusal> {
-    let myself = std::env::current_exe().map_err(|error| failed("find its own program", error))?;
-    let mut command = Command::new(myself);
+/// This program with the settings of the demo's service.
+fn build_command(data: &Path, url: &str) -> Result<Command, CliError> {
+    let program = std::env::current_exe().map_err(|error| to_demo_error("find its own program", error))?;
+    let mut command = Command::new(program);
     command.env("OFFPRINT_DATA_DIR", data).env("OFFPRINT_URL", url);
     Ok(command)
 }
 
-/// Sends a request and reads the JSON that comes back.
-pub async fn ask(request: reqwest::RequestBuilder) -> Result<Value, Refusal> {
-    let answer = client::answer(request).await.map_err(client::Trouble::refusal)?;
-    client::json(answer).await.map_err(client::Trouble::refusal)
+/// Sends a request and reads the JSON of the response.
+pub async fn request_json(request: reqwest::RequestBuilder) -> Result<Value, CliError> {
+    let response = client::send_request(request).await.map_err(client::ClientError::into_error)?;
+    client::read_json(response).await.map_err(client::ClientError::into_error)
 }

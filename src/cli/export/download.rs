@@ -1,4 +1,4 @@
-//! Fetching the zip, also in pieces: a broken download goes on where it stopped, in this run of the command or the next.
+//! Downloading the zip. A broken download continues where it stopped, in this run of the command or in the next.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,36 +10,37 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
-use crate::cli::Refusal;
-use crate::cli::client::{self, Connection, Progress, Trouble};
-use crate::code::Code;
+use crate::cli::CliError;
+use crate::cli::client::{self, ApiClient, ClientError, ProgressReporter};
+use offprint_core::Code;
 
-/// What the next run must know to go on: which job it was, and which bytes the part is of. Lies beside the zip.
+/// What the next run must know to continue: the job, and the archive that the partial file belongs to. Stored beside the
+/// zip.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Ticket {
     /// The job's handle.
     pub(super) job: String,
-    /// What was ordered. Another order is another job.
+    /// The export request. Another request means another job.
     order: Value,
-    /// The archive's entity tag, once a byte has come.
+    /// The archive's entity tag, once the first byte was received.
     etag: Option<String>,
     #[serde(skip)]
     path: PathBuf,
 }
 
 impl Ticket {
-    /// The ticket beside this zip, when it is for this order. One that cannot be read is none.
-    pub(super) fn find(out: &Path, order: &Value) -> Option<Self> {
-        let path = beside(out, ".ticket");
+    /// The ticket beside this zip, if it is for the same export request. One that cannot be read is ignored.
+    pub(super) fn find(out: &Path, request: &Value) -> Option<Self> {
+        let path = append_extension(out, ".ticket");
         let ticket: Self = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
-        (ticket.order == *order).then_some(Self { path, ..ticket })
+        (ticket.order == *request).then_some(Self { path, ..ticket })
     }
 
-    /// A ticket for a new job, written down. Bytes of another job are thrown away.
-    pub(super) fn new(out: &Path, job: String, order: Value) -> Result<Self, Refusal> {
-        let ticket = Self { job, order, etag: None, path: beside(out, ".ticket") };
-        let _ = std::fs::remove_file(beside(out, ".part"));
-        ticket.write().map_err(|why| unwritable(&ticket.path, &why))?;
+    /// Writes the ticket of a new job. A partial file of another job is deleted.
+    pub(super) fn new(out: &Path, job: String, request: Value) -> Result<Self, CliError> {
+        let ticket = Self { job, order: request, etag: None, path: append_extension(out, ".ticket") };
+        let _ = std::fs::remove_file(append_extension(out, ".part"));
+        ticket.write().map_err(|error| to_write_error(&ticket.path, &error))?;
         Ok(ticket)
     }
 
@@ -47,104 +48,114 @@ impl Ticket {
         std::fs::write(&self.path, serde_json::to_vec(self)?)
     }
 
-    /// Takes the ticket away when there is nothing to go on with.
+    /// Deletes the ticket when there is nothing to continue.
     pub(super) fn discard(self) {
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-fn beside(out: &Path, ending: &str) -> PathBuf {
+fn append_extension(out: &Path, ending: &str) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
-fn unwritable(path: &Path, why: &io::Error) -> Refusal {
-    Refusal::new(Code::InvalidParameter, format!("{} cannot be written: {why}.", path.display()))
+fn to_write_error(path: &Path, error: &io::Error) -> CliError {
+    CliError::new(Code::InvalidParameter, format!("{} cannot be written: {error}.", path.display()))
 }
 
-/// Downloads the job's archive to `out` and answers its size in bytes. `out` appears when it is complete.
-pub(super) async fn fetch(connection: &Connection, ticket: &mut Ticket, out: &Path) -> Result<u64, Refusal> {
-    let part = beside(out, ".part");
-    let progress = Progress::bytes("Downloading", 0);
-    // Patience is for tries that bring nothing: when bytes came, it starts anew.
+/// Downloads the job's archive to `out` and returns its size in bytes. `out` appears only when it is complete.
+pub(super) async fn download_archive(connection: &ApiClient, ticket: &mut Ticket, out: &Path) -> Result<u64, CliError> {
+    let part = append_extension(out, ".part");
+    let progress = ProgressReporter::for_bytes("Downloading", 0);
+    // Only tries that receive nothing count as failed: after each byte received there are all tries again.
     let size = loop {
-        if let Some(size) = connection.persist(async || receive(connection, ticket, &part, &progress).await).await? {
+        if let Some(size) = connection.retry(async || receive_part(connection, ticket, &part, &progress).await).await? {
             break size;
         }
     };
-    std::fs::rename(&part, out).map_err(|why| unwritable(out, &why))?;
+    std::fs::rename(&part, out).map_err(|error| to_write_error(out, &error))?;
     Ok(size)
 }
 
-/// One request for what is missing: the size when all is there, nothing when some of it came.
-async fn receive(
-    connection: &Connection,
+/// One request for the missing bytes: the size when all are there, none when only some were received.
+async fn receive_part(
+    connection: &ApiClient,
     ticket: &mut Ticket,
     part: &Path,
-    progress: &Progress,
-) -> Result<Option<u64>, Trouble> {
-    let have = std::fs::metadata(part).map_or(0, |about| about.len());
+    progress: &ProgressReporter,
+) -> Result<Option<u64>, ClientError> {
+    let received = std::fs::metadata(part).map_or(0, |metadata| metadata.len());
     let mut request = connection.request(Method::GET, &["export-jobs", &ticket.job, "archive"]);
-    if let (Some(tag), 1..) = (&ticket.etag, have) {
-        // If-Range: bytes of another archive come as a whole, never as the rest of this one.
-        request = request.header(RANGE, format!("bytes={have}-")).header(IF_RANGE, tag);
+    if let (Some(tag), 1..) = (&ticket.etag, received) {
+        // If-Range: another archive is sent whole, never as the rest of this one.
+        request = request.header(RANGE, format!("bytes={received}-")).header(IF_RANGE, tag);
     }
-    let answer = client::answer(request).await?;
-    let Some((start, total)) = place(&answer) else { return Err(odd("does not say how long it is")) };
-    if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE && total == have {
-        return Ok(Some(have));
+    let response = client::send_request(request).await?;
+    let Some((start, total)) = parse_content_range(&response) else {
+        return Err(to_archive_error("has no length"));
+    };
+    if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && total == received {
+        return Ok(Some(received));
     }
-    if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE || (start > 0 && start != have) {
+    if response.status() == StatusCode::RANGE_NOT_SATISFIABLE || (start > 0 && start != received) {
         ticket.etag = None;
-        return Err(Trouble::Later(
-            Refusal::new(Code::RangeNotSatisfiable, "The archive changed while it was fetched."),
+        return Err(ClientError::Retryable(
+            CliError::new(Code::RangeNotSatisfiable, "The archive changed during the download."),
             None,
         ));
     }
-    ticket.etag = text(answer.headers(), ETAG).map(str::to_owned);
-    ticket.write().map_err(|why| Trouble::Final(unwritable(&ticket.path, &why)))?;
+    ticket.etag = read_header(response.headers(), ETAG).map(str::to_owned);
+    ticket.write().map_err(|error| ClientError::Permanent(to_write_error(&ticket.path, &error)))?;
     progress.set_total(total);
-    let now = write(answer, part, start, progress).await?;
-    match now {
-        _ if now == total => Ok(Some(total)),
-        _ if now > total => Err(odd("is longer than it says")),
-        _ if now > start => Ok(None),
-        _ => Err(Trouble::Later(Refusal::new(Code::Unavailable, "The download stops before it begins."), None)),
+    let length = append_body(response, part, start, progress).await?;
+    match length {
+        _ if length == total => Ok(Some(total)),
+        _ if length > total => Err(to_archive_error("is longer than announced")),
+        _ if length > start => Ok(None),
+        _ => {
+            let detail = "The connection broke before the first byte of the archive.";
+            Err(ClientError::Retryable(CliError::new(Code::Unavailable, detail), None))
+        }
     }
 }
 
-/// Where the answer's bytes begin and how long the whole is.
-fn place(answer: &Response) -> Option<(u64, u64)> {
-    if answer.status() == StatusCode::OK {
-        return Some((0, text(answer.headers(), CONTENT_LENGTH)?.parse().ok()?));
+/// Offset of the response's first byte, and the length of the whole archive.
+fn parse_content_range(response: &Response) -> Option<(u64, u64)> {
+    if response.status() == StatusCode::OK {
+        return Some((0, read_header(response.headers(), CONTENT_LENGTH)?.parse().ok()?));
     }
-    let (range, total) = text(answer.headers(), CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
+    let (range, total) = read_header(response.headers(), CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
     let start = range.split_once('-').map_or(Some(0), |(start, _)| start.parse().ok())?;
     Some((start, total.parse().ok()?))
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+fn read_header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn odd(what: &str) -> Trouble {
-    Trouble::Final(Refusal::new(Code::Unavailable, format!("The archive that the service sends {what}.")))
+fn to_archive_error(what: &str) -> ClientError {
+    ClientError::Permanent(CliError::new(Code::Unavailable, format!("The archive that the service sent {what}.")))
 }
 
-/// Writes what comes behind the first `start` bytes of the part; answers how long the part is then, also when the
+/// Writes the body after the first `start` bytes of the partial file. Returns the length of that file, also when the
 /// connection broke.
-async fn write(answer: Response, part: &Path, start: u64, progress: &Progress) -> Result<u64, Trouble> {
-    let disk = |why: io::Error| Trouble::Final(unwritable(part, &why));
-    let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(part).await.map_err(disk)?;
-    file.set_len(start).await.map_err(disk)?;
-    let mut now = start;
-    let mut stream = answer.bytes_stream();
+async fn append_body(
+    response: Response,
+    part: &Path,
+    start: u64,
+    progress: &ProgressReporter,
+) -> Result<u64, ClientError> {
+    let failed = |error: io::Error| ClientError::Permanent(to_write_error(part, &error));
+    let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(part).await.map_err(failed)?;
+    file.set_len(start).await.map_err(failed)?;
+    let mut length = start;
+    let mut stream = response.bytes_stream();
     while let Some(Ok(bytes)) = stream.next().await {
-        file.write_all(&bytes).await.map_err(disk)?;
-        now += bytes.len() as u64;
-        progress.set(now);
+        file.write_all(&bytes).await.map_err(failed)?;
+        length += bytes.len() as u64;
+        progress.set(length);
     }
-    file.sync_all().await.map_err(disk)?;
-    Ok(now)
+    file.sync_all().await.map_err(failed)?;
+    Ok(length)
 }

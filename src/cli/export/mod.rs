@@ -1,4 +1,4 @@
-//! `offprint export`.
+//! `offprint export`: creates an export job, waits for it and downloads its zip. Begin reading at [`run_export`].
 
 mod download;
 
@@ -11,25 +11,25 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::download::Ticket;
-use super::Refusal;
-use super::client::{self, Connection, Progress, Service};
-use crate::code::Code;
+use super::CliError;
+use super::client::{self, ApiClient, ProgressReporter, ServiceArgs};
+use offprint_core::Code;
 
-/// How long the service may wait for news before it answers, in seconds.
-const WAIT: &str = "20";
+/// How long the service may wait for a change of the job before it answers, in seconds.
+const WAIT_SECONDS: &str = "20";
 
 /// Arguments of `offprint export`.
 #[derive(clap::Args)]
-pub struct Arguments {
-    /// Folder of the service whose assets are exported.
+pub struct ExportArgs {
+    /// The service's folder whose assets are exported.
     #[arg(long)]
     folder: String,
 
-    /// Also the folders in it.
+    /// Include its subfolders.
     #[arg(long)]
     recursive: bool,
 
-    /// `orig`: as uploaded. `convert`: as --is-modifier and --macro say.
+    /// `orig` exports the files as uploaded, `convert` renders them as --is-modifier and --macro say.
     #[arg(long, value_parser = ["orig", "convert"])]
     fmt: String,
 
@@ -37,69 +37,70 @@ pub struct Arguments {
     #[arg(long, value_name = "MODIFIER")]
     is_modifier: Option<String>,
 
-    /// An image preset between dollar signs, like `$web$` (quote it for the shell). It wins over --is-modifier.
+    /// An image preset between dollar signs, like `$web$` (quote it for the shell). Its commands override --is-modifier.
     #[arg(long = "macro", value_name = "MACRO")]
     preset: Option<String>,
 
-    /// Whether the zip keeps the folders.
+    /// Whether the zip has the folders of the assets.
     #[arg(long, value_parser = ["flat", "folders"], default_value = "flat")]
     layout: String,
 
-    /// The zip. While it is not complete, FILE.part and FILE.ticket lie beside it; the same command goes on with them.
+    /// The zip to write. Until it is complete there are FILE.part and FILE.ticket; the same command continues with them.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
     #[command(flatten)]
-    service: Service,
+    service: ServiceArgs,
 }
 
-impl Arguments {
+impl ExportArgs {
     /// The body of `POST /export-jobs`.
-    fn order(&self) -> Value {
-        let mut order = json!({
+    fn request_body(&self) -> Value {
+        let mut body = json!({
             "assetFilter": {"folder": self.folder, "recursive": self.recursive},
             "fmt": self.fmt,
             "layout": self.layout,
         });
         if let Some(modifier) = &self.is_modifier {
-            order["is_modifier"] = json!(modifier);
+            body["is_modifier"] = json!(modifier);
         }
         if let Some(preset) = &self.preset {
-            order["macro"] = json!(preset);
+            body["macro"] = json!(preset);
         }
-        order
+        body
     }
 }
 
-/// Orders the export, waits for its end and fetches the zip; fails when not every asset worked, after fetching the rest.
-pub fn run(arguments: Arguments) -> Result<(), Refusal> {
-    client::run(async {
-        let connection = Connection::open(&arguments.service).await?;
-        let mut ticket = ticket(&connection, &arguments).await?;
-        let job = watch(&connection, &ticket.job).await?;
+/// Creates the export job, waits until it has finished and downloads the zip. Fails when not every asset could be exported,
+/// after downloading the rest.
+pub fn run_export(arguments: ExportArgs) -> Result<(), CliError> {
+    client::run_in_runtime(async {
+        let connection = ApiClient::connect(&arguments.service).await?;
+        let mut ticket = find_or_create_ticket(&connection, &arguments).await?;
+        let job = watch_job(&connection, &ticket.job).await?;
         let size = match job.files {
             0 => None,
-            _ => Some(download::fetch(&connection, &mut ticket, &arguments.out).await?),
+            _ => Some(download::download_archive(&connection, &mut ticket, &arguments.out).await?),
         };
         ticket.discard();
-        println!("{}", sentence(&job, size, &arguments));
-        verdict(&connection, &job).await
+        println!("{}", format_summary(&job, size, &arguments));
+        check_outcome(&connection, &job).await
     })
 }
 
-/// A job, as far as we need it.
+/// The part of a job that this command reads.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Job {
+struct ClientJob {
     job_handle: String,
     state: String,
     outcome: Option<String>,
-    counts: Counts,
+    counts: ClientCounts,
     files: u64,
 }
 
 #[derive(Debug, Deserialize)]
-struct Counts {
+struct ClientCounts {
     total: u64,
     succeeded: u64,
     failed: u64,
@@ -108,75 +109,75 @@ struct Counts {
     warnings: u64,
 }
 
-/// The ticket of the same order when a run before this one was cut off, else that of a new job.
-async fn ticket(connection: &Connection, arguments: &Arguments) -> Result<Ticket, Refusal> {
-    let order = arguments.order();
-    if let Some(ticket) = Ticket::find(&arguments.out, &order) {
-        match connection.get::<Job>(&["export-jobs", &ticket.job], &[]).await {
+/// The ticket of the same export request when an earlier run was interrupted, otherwise that of a new job.
+async fn find_or_create_ticket(connection: &ApiClient, arguments: &ExportArgs) -> Result<Ticket, CliError> {
+    let body = arguments.request_body();
+    if let Some(ticket) = Ticket::find(&arguments.out, &body) {
+        match connection.get::<ClientJob>(&["export-jobs", &ticket.job], &[]).await {
             Ok(job) => {
-                eprintln!("Going on with job {}.", job.job_handle);
+                eprintln!("Continuing with job {}.", job.job_handle);
                 return Ok(ticket);
             }
-            Err(gone) if gone.code == Code::NotFound => {}
-            Err(other) => return Err(other),
+            Err(error) if error.code == Code::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
-    // However often the order has to be sent, it makes one job.
+    // However often the request has to be sent, it creates one job.
     let key = uuid::Uuid::now_v7().to_string();
-    let job: Job = connection
-        .persist(async || {
+    let job: ClientJob = connection
+        .retry(async || {
             let request =
-                connection.request(Method::POST, &["export-jobs"]).header("idempotency-key", &key).json(&order);
-            client::json(client::answer(request).await?).await
+                connection.request(Method::POST, &["export-jobs"]).header("idempotency-key", &key).json(&body);
+            client::read_json(client::send_request(request).await?).await
         })
         .await?;
     eprintln!("Job {}: {} assets.", job.job_handle, job.counts.total);
-    Ticket::new(&arguments.out, job.job_handle, order)
+    Ticket::new(&arguments.out, job.job_handle, body)
 }
 
 /// Waits until the job is finished.
-async fn watch(connection: &Connection, handle: &str) -> Result<Job, Refusal> {
-    let progress = Progress::items("Exporting", 0);
+async fn watch_job(connection: &ApiClient, handle: &str) -> Result<ClientJob, CliError> {
+    let progress = ProgressReporter::for_items("Exporting", 0);
     let mut tag: Option<String> = None;
     loop {
-        if let Some((now, job)) = news(connection, handle, tag.as_deref()).await? {
-            let Counts { total, succeeded, failed, skipped, stopped, .. } = job.counts;
+        if let Some((new_tag, job)) = poll_job(connection, handle, tag.as_deref()).await? {
+            let ClientCounts { total, succeeded, failed, skipped, stopped, .. } = job.counts;
             progress.set_total(total);
             progress.set(succeeded + failed + skipped + stopped);
             if job.state == "finished" {
                 return Ok(job);
             }
-            tag = now;
+            tag = new_tag;
         }
-        connection.breathe().await;
+        connection.pause().await;
     }
 }
 
-/// The job with its entity tag as soon as it differs from the known one; nothing when the wait was in vain.
-async fn news(
-    connection: &Connection,
+/// The job with its entity tag as soon as that differs from the known one; none when nothing changed in time.
+async fn poll_job(
+    connection: &ApiClient,
     handle: &str,
     known: Option<&str>,
-) -> Result<Option<(Option<String>, Job)>, Refusal> {
+) -> Result<Option<(Option<String>, ClientJob)>, CliError> {
     connection
-        .persist(async || {
+        .retry(async || {
             let mut request = connection.request(Method::GET, &["export-jobs", handle]);
             if let Some(tag) = known {
-                // Without a tag there is nothing to wait for: the first answer shall come at once.
-                request = request.query(&[("wait", WAIT)]).header(IF_NONE_MATCH, tag);
+                // Without a tag there is no change to wait for: the first response comes at once.
+                request = request.query(&[("wait", WAIT_SECONDS)]).header(IF_NONE_MATCH, tag);
             }
-            let answer = client::answer(request).await?;
-            if answer.status() == StatusCode::NOT_MODIFIED {
+            let response = client::send_request(request).await?;
+            if response.status() == StatusCode::NOT_MODIFIED {
                 return Ok(None);
             }
-            let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-            Ok(Some((tag, client::json(answer).await?)))
+            let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+            Ok(Some((tag, client::read_json(response).await?)))
         })
         .await
 }
 
-fn sentence(job: &Job, size: Option<u64>, arguments: &Arguments) -> String {
-    let Counts { total, succeeded, failed, skipped, stopped, warnings } = job.counts;
+fn format_summary(job: &ClientJob, size: Option<u64>, arguments: &ExportArgs) -> String {
+    let ClientCounts { total, succeeded, failed, skipped, stopped, warnings } = job.counts;
     let outcome = job.outcome.as_deref().unwrap_or("finished");
     let mut text = format!("{outcome}: {succeeded} of {total} assets");
     for (count, word) in [(failed, "failed"), (skipped, "skipped"), (stopped, "stopped"), (warnings, "with warnings")] {
@@ -186,40 +187,61 @@ fn sentence(job: &Job, size: Option<u64>, arguments: &Arguments) -> String {
     }
     match size {
         Some(size) => text + &format!("; {} files, {} in {}", job.files, DecimalBytes(size), arguments.out.display()),
-        None => text + "; no file was made",
+        None => text + "; there is no file to download",
     }
 }
 
-/// Not an error only when every asset worked.
-async fn verdict(connection: &Connection, job: &Job) -> Result<(), Refusal> {
+/// An error unless every asset was exported.
+async fn check_outcome(connection: &ApiClient, job: &ClientJob) -> Result<(), CliError> {
     match job.outcome.as_deref() {
         Some("succeeded" | "succeededWithWarnings") => return Ok(()),
         Some("stopped") => {
-            return Err(Refusal::new(Code::Stopped, format!("Job {} was stopped before it was done.", job.job_handle)));
+            return Err(CliError::new(
+                Code::Stopped,
+                format!("Job {} was stopped before it had finished.", job.job_handle),
+            ));
         }
         _ => {}
     }
     let items: Vec<Value> = connection.list(&["export-jobs", &job.job_handle, "items"], &[("state", "failed")]).await?;
-    let errors: Vec<Value> = items.into_iter().map(failure).collect();
-    let first = errors.first().and_then(|error| serde_json::from_value(error["code"].clone()).ok());
+    let errors = group_failures(&items);
+    let first_code = errors.first().and_then(|error| serde_json::from_value(error["code"].clone()).ok());
     let detail = format!(
-        "{} of {} assets failed in job {}; errors has the reasons.",
+        "{} of {} assets failed in job {}. `errors` lists the reasons.",
         job.counts.failed, job.counts.total, job.job_handle
     );
-    Err(Refusal { code: first.unwrap_or(Code::Internal), detail, errors })
+    Err(CliError { code: first_code.unwrap_or(Code::Internal), detail, errors })
 }
 
-/// What a reader wants to know about an item that failed.
-fn failure(item: Value) -> Value {
+/// Each failure once, in the order of the items. Where several assets failed for the same reason it has their number as
+/// `files`, and all of them in `assets`.
+fn group_failures(items: &[Value]) -> Vec<Value> {
+    let mut groups: Vec<(&Value, Vec<Value>)> = Vec::new();
+    for item in items {
+        let asset = describe_asset(item);
+        match groups.iter_mut().find(|(failure, _)| *failure == &item["failure"]) {
+            Some((_, assets)) => assets.push(asset),
+            None => groups.push((&item["failure"], vec![asset])),
+        }
+    }
+    groups.into_iter().map(|(failure, assets)| describe_failure(failure, assets)).collect()
+}
+
+fn describe_asset(item: &Value) -> Value {
     let (folder, name) = (item["folder"].as_str().unwrap_or_default(), item["name"].as_str().unwrap_or("?"));
     let asset = format!("{folder}/{name}");
-    let failure = &item["failure"];
-    json!({
-        "asset": asset.trim_start_matches('/'),
-        "assetHandle": item["assetHandle"],
-        "code": failure["code"],
-        "detail": failure["detail"],
-    })
+    json!({"asset": asset.trim_start_matches('/'), "assetHandle": item["assetHandle"]})
+}
+
+fn describe_failure(failure: &Value, mut assets: Vec<Value>) -> Value {
+    let (code, detail) = (&failure["code"], &failure["detail"]);
+    if assets.len() > 1 {
+        return json!({"code": code, "detail": detail, "files": assets.len(), "assets": assets});
+    }
+    let mut error = assets.pop().unwrap_or_default();
+    error["code"] = code.clone();
+    error["detail"] = detail.clone();
+    error
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Files to pixels. Strict: what ends early or is damaged fails, bytes after the end do not matter.
+//! Files to pixels. Strict: a truncated or damaged file fails unless the plan accepts damage; bytes after its end are
+//! ignored.
 
 use std::fs::File;
 use std::io::{BufReader, Seek};
@@ -7,129 +8,128 @@ use std::path::Path;
 use image::codecs::bmp::BmpDecoder;
 use image::{DynamicImage, ImageDecoder};
 
-use super::strips::Strips;
+use super::tiff_strips::TiffStrips;
 use super::{avif, gif, jp2, jpeg, png, psd, tiff, webp};
+use crate::error::RenderError;
+use crate::header::{SourceFormat, map_image_error};
+use crate::pixels::{Pixels, Raster, Sample};
+use crate::plan::DecodePlan;
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
-use crate::failure::Failure;
-use crate::header::{SourceFormat, image_failure};
-use crate::pixels::{Pixels, Raster, Sample};
-use crate::plan::Decode;
 
-/// Rows on their way from a decoder: from the top, some at a time.
-pub(super) struct Rows<'a> {
-    plan: &'a Decode,
-    /// How many came.
-    came: u32,
-    take: &'a mut dyn FnMut(Pixels) -> Result<(), Failure>,
+/// Where decoders put their rows, from the top, a band at a time.
+pub(super) struct DecodeOutput<'a> {
+    plan: &'a DecodePlan,
+    rows_received: u32,
+    sink: &'a mut dyn FnMut(Pixels) -> Result<(), RenderError>,
 }
 
-impl Rows<'_> {
-    /// The plan that they are decoded for.
-    pub fn plan(&self) -> &Decode {
+impl DecodeOutput<'_> {
+    pub(crate) fn plan(&self) -> &DecodePlan {
         self.plan
     }
 
-    /// Takes whole rows, as the file stores them. They become what was planned: the components and the depth that the
-    /// header had; more than eight bits are sixteen.
-    pub fn take(&mut self, band: impl Into<Pixels>) -> Result<(), Failure> {
+    /// Takes whole rows as the file stores them, and brings them to the planned form: the components and the depth of
+    /// the header, where more than 8 bits become 16.
+    pub(crate) fn push(&mut self, band: impl Into<Pixels>) -> Result<(), RenderError> {
         let band = match band.into() {
-            Pixels::Eight(raster) => Pixels::Eight(self.as_stored(raster)),
-            Pixels::Sixteen(raster) => Pixels::Sixteen(self.as_stored(raster)),
+            Pixels::Eight(raster) => Pixels::Eight(self.undo_storage_form(raster)),
+            Pixels::Sixteen(raster) => Pixels::Sixteen(self.undo_storage_form(raster)),
         };
-        let band = band.shaped(self.plan.color, self.plan.alpha, self.plan.bits);
+        let band = band.into_shape(self.plan.color, self.plan.alpha, self.plan.bits);
         let (width, height) = band.size();
-        self.came += height;
-        if width != self.plan.width || self.came > self.plan.height {
+        self.rows_received += height;
+        if width != self.plan.width || self.rows_received > self.plan.height {
             let (w, h) = (self.plan.width, self.plan.height);
-            let detail = format!("The header said {w}x{h}, the picture is {width} wide and {} high.", self.came);
-            return Err(Failure::new(Code::Corrupt, detail));
+            let detail =
+                format!("The header says {w}x{h} px, but the image data has {width}x{} px.", self.rows_received);
+            return Err(RenderError::new(Code::Corrupt, detail));
         }
-        (self.take)(band)
+        (self.sink)(band)
     }
 
-    /// Undoes how the file stores its pixels.
-    fn as_stored<S: Sample>(&self, raster: Raster<S>) -> Raster<S> {
+    /// Undoes premultiplied alpha and inverted inks.
+    fn undo_storage_form<S: Sample>(&self, raster: Raster<S>) -> Raster<S> {
         let raster = if self.plan.premultiplied { raster.unassociate() } else { raster };
         if self.plan.inverted { raster.invert() } else { raster }
     }
 
-    /// Whether a damaged picture shall be decoded as far as it goes.
-    pub fn accepts_damage(&self) -> bool {
+    /// Whether a damaged image is to be decoded as far as possible (`onCorrupt: warn`).
+    pub(crate) fn accepts_damage(&self) -> bool {
         self.plan.accepts_damage
     }
 
-    /// Whether there is a picture all the same.
-    fn accepts(&self, damage: &Failure) -> bool {
-        self.plan.accepts_damage && self.came > 0 && matches!(damage.code, Code::Truncated | Code::Corrupt)
+    /// Whether what was decoded before the damage is used.
+    fn can_accept(&self, damage: &RenderError) -> bool {
+        self.plan.accepts_damage && self.rows_received > 0 && matches!(damage.code, Code::Truncated | Code::Corrupt)
     }
 
-    fn all_came(&self) -> Result<(), Failure> {
-        if self.came == self.plan.height {
+    fn check_complete(&self) -> Result<(), RenderError> {
+        if self.rows_received == self.plan.height {
             return Ok(());
         }
-        Err(Failure::new(Code::Corrupt, "The picture has fewer rows than its header said."))
+        Err(RenderError::new(Code::Corrupt, "The image has fewer rows than its header says."))
     }
 
-    /// Takes what did not come as black, or transparent.
-    fn fill(&mut self) -> Result<(), Failure> {
+    /// Fills the rows that are missing with black, or transparent where there is alpha.
+    fn fill_missing_rows(&mut self) -> Result<(), RenderError> {
         let (width, color, alpha) = (self.plan.width, self.plan.color, self.plan.alpha);
-        for _ in self.came..self.plan.height {
+        for _ in self.rows_received..self.plan.height {
             let row = Raster::<u8>::new(width, 1, PixelType::Rgb, true, vec![0; width as usize * 4]);
-            (self.take)(Pixels::from(row).shaped(color, alpha, self.plan.bits))?;
+            (self.sink)(Pixels::from(row).into_shape(color, alpha, self.plan.bits))?;
         }
         Ok(())
     }
 }
 
-/// Decodes a picture as planned, shrunk where the decoder can. `take` gets its rows from the top, some at a time; where a
-/// decoder can, no more of them are held. Says what is wrong with a damaged picture that the plan accepts: rows that do
-/// not decode are black, or transparent.
+/// Decodes an image as planned, shrunk where the decoder can shrink. `take` gets the rows from the top, a band at a
+/// time; where the decoder allows it, only one band is in memory. Returns what is wrong with a damaged image that the
+/// plan accepts: its missing rows are black, or transparent.
 ///
 /// # Errors
-/// `truncated`, `corrupt`, or `original-missing`; what `take` says.
-pub fn decode(
-    plan: &Decode,
+/// `truncated`, `corrupt`, `original-missing`, and the errors of `take`.
+pub(crate) fn decode_image(
+    plan: &DecodePlan,
     path: &Path,
-    take: &mut dyn FnMut(Pixels) -> Result<(), Failure>,
-) -> Result<Option<Failure>, Failure> {
+    take: &mut dyn FnMut(Pixels) -> Result<(), RenderError>,
+) -> Result<Option<RenderError>, RenderError> {
     let file = File::open(path)?;
-    let mut rows = Rows { plan, came: 0, take };
-    let decoded = decode_file(file, &mut rows).and_then(|()| rows.all_came());
+    let mut rows = DecodeOutput { plan, rows_received: 0, sink: take };
+    let decoded = decode_file(file, &mut rows).and_then(|()| rows.check_complete());
     match decoded {
         Ok(()) => Ok(None),
-        Err(damage) if rows.accepts(&damage) => {
-            rows.fill()?;
+        Err(damage) if rows.can_accept(&damage) => {
+            rows.fill_missing_rows()?;
             Ok(Some(damage))
         }
         Err(failure) => Err(failure),
     }
 }
 
-fn decode_file(mut file: File, rows: &mut Rows<'_>) -> Result<(), Failure> {
+fn decode_file(mut file: File, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
     let format = rows.plan.format;
-    let strips = if format == SourceFormat::Tiff { Strips::of(&file) } else { None };
-    // Looking at the directory has moved on in the file.
+    let strips = if format == SourceFormat::Tiff { TiffStrips::open(&file) } else { None };
+    // The clone of the file that read the directory shares its position.
     file.rewind()?;
     let input = BufReader::with_capacity(64 << 10, file);
     match format {
-        SourceFormat::Jpeg => jpeg::decode(input, rows),
-        SourceFormat::Png => png::decode(input, rows),
+        SourceFormat::Jpeg => jpeg::decode_jpeg(input, rows),
+        SourceFormat::Png => png::decode_png(input, rows),
         SourceFormat::Tiff => match strips {
             Some(strips) => strips.decode(rows),
-            None => rows.take(tiff::decode(input)?),
+            None => rows.push(tiff::decode_tiff(input)?),
         },
-        SourceFormat::Webp => webp::decode(input, rows),
-        SourceFormat::Gif => gif::decode(input, rows),
-        SourceFormat::Bmp => rows.take(through_image(BmpDecoder::new(input).map_err(image_failure)?)?),
-        SourceFormat::Jp2 => jp2::decode(input, rows),
-        SourceFormat::Psd => psd::decode(input, rows),
-        SourceFormat::Avif => avif::decode(input, rows),
+        SourceFormat::Webp => webp::decode_webp(input, rows),
+        SourceFormat::Gif => gif::decode_gif(input, rows),
+        SourceFormat::Bmp => rows.push(decode_with_image_crate(BmpDecoder::new(input).map_err(map_image_error)?)?),
+        SourceFormat::Jp2 => jp2::decode_jp2(input, rows),
+        SourceFormat::Psd => psd::decode_psd(input, rows),
+        SourceFormat::Avif => avif::decode_avif(input, rows),
     }
 }
 
-/// Pixels of a decoder of the image crate.
-pub(super) fn through_image(decoder: impl ImageDecoder) -> Result<Pixels, Failure> {
-    let picture = DynamicImage::from_decoder(decoder).map_err(image_failure)?;
-    Ok(Pixels::from_image(picture))
+/// Decodes with a decoder of the image crate.
+pub(super) fn decode_with_image_crate(decoder: impl ImageDecoder) -> Result<Pixels, RenderError> {
+    let image = DynamicImage::from_decoder(decoder).map_err(map_image_error)?;
+    Ok(Pixels::from_image(image))
 }

@@ -1,20 +1,20 @@
-//! EPS: the picture in plain binary, at its resolution. Sources: PostScript Language Reference, Encapsulated PostScript
-//! File Format Specification 3.0.
+//! EPS, output only: uncompressed binary pixels, sized by the resolution. Sources: PostScript Language Reference,
+//! Encapsulated PostScript File Format Specification 3.0.
 
 use std::io::Write;
 
-use super::photoshop;
-use offprint_modifiers::PixelType;
-use crate::failure::Failure;
+use super::photoshop_paths;
+use crate::error::RenderError;
 use crate::pixels::Raster;
-use crate::plan::Encode;
+use crate::plan::EncodePlan;
+use offprint_modifiers::PixelType;
 
-pub(super) fn encode(
-    encode: &Encode,
+pub(super) fn encode_eps(
+    encode: &EncodePlan,
     pixels: &Raster<u8>,
     profile: Option<&[u8]>,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<(), RenderError> {
     let (width, height) = pixels.size();
     let points = |side: u32| f64::from(side) * 72.0 / encode.dpi;
     let (w, h) = (points(width), points(height));
@@ -31,7 +31,7 @@ pub(super) fn encode(
         w.ceil(),
         h.ceil()
     )?;
-    photoshop::comment(&encode.paths, out)?;
+    photoshop_paths::write_comment(&encode.paths, out)?;
     if let Some(profile) = profile {
         write_profile(profile, out)?;
     }
@@ -46,7 +46,7 @@ pub(super) fn encode(
     Ok(out.write_all(b"\n%%EndBinary\ngrestore\nshowpage\n%%EOF\n")?)
 }
 
-/// PostScript itself knows no such profile: programs that do read it from these comments, as Photoshop writes them.
+/// PostScript has no ICC profiles. Programs that use them read these comments, which Photoshop writes.
 fn write_profile(profile: &[u8], out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "%%BeginICCProfile: (Photoshop Profile) -1 Hex")?;
     for line in profile.chunks(32) {

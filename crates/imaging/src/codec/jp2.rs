@@ -1,5 +1,5 @@
-//! JPEG 2000. In through hayro-jpeg2000, which has no unsafe code; out through openjp2, OpenJPEG in Rust, which sees our
-//! own pixels only. docs/decisions/0032-jpeg-2000-and-photoshop.md has the reason.
+//! JPEG 2000: decoded by hayro-jpeg2000, which has no unsafe code; written by openjp2, OpenJPEG in Rust, which only
+//! sees our own pixels. docs/decisions/0032-jpeg-2000-and-photoshop.md has the reasons.
 
 use std::io::{BufRead, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,43 +9,44 @@ use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 use openjp2::image::opj_image_comptparm;
 use openjp2::{Codec, OPJ_CLRSPC_GRAY, OPJ_CLRSPC_SRGB, OPJ_CODEC_JP2, Stream, opj_cparameters, opj_image};
 
-use super::decode::Rows;
-use super::failed;
-use offprint_core::Code;
-use offprint_modifiers::{Compression, PixelType};
-use crate::failure::Failure;
+use super::decode::DecodeOutput;
+use super::encode_error;
+use crate::error::RenderError;
 use crate::header::jp2;
 use crate::pixels::{Pixels, Raster};
-use crate::plan::{Decode, Encode};
+use crate::plan::{DecodePlan, EncodePlan};
+use offprint_core::Code;
+use offprint_modifiers::{Compression, PixelType};
 
-/// Most levels of halving; small pictures have fewer.
-const LEVELS: u32 = 5;
+/// Most levels of the wavelet transform; small images have fewer.
+const MAX_WAVELET_LEVELS: u32 = 5;
 
-/// Strict: a codestream without its end fails, but where damage is accepted: then its waves are taken as far as they
-/// come. What follows it is not looked at.
-pub(super) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Result<(), Failure> {
-    let end = jp2::end(&mut input)?;
+/// Decodes strictly first. When that fails and damage is accepted, decodes once more, as far as the wavelet data goes.
+/// Bytes behind the codestream are not read.
+pub(super) fn decode_jp2(mut input: impl BufRead + Seek, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
+    let end = jp2::find_codestream_end(&mut input)?;
     input.rewind()?;
     let mut file = Vec::new();
     input.take(end).read_to_end(&mut file)?;
-    // The decoder is Rust and safe; a panic of it is one more way to say that the file is damaged.
-    let decoded = |strict| {
-        catch_unwind(AssertUnwindSafe(|| read(&file, rows.plan(), strict)))
-            .unwrap_or_else(|_| Err(Failure::new(Code::Corrupt, "The JPEG 2000 does not hold together.")))
+    // The decoder is safe Rust, so a panic can only mean that the file is damaged.
+    let decode = |strict| {
+        catch_unwind(AssertUnwindSafe(|| decode_pixels(&file, rows.plan(), strict))).unwrap_or_else(|_| {
+            Err(RenderError::new(Code::Corrupt, "The JPEG 2000 file is damaged: its structure is inconsistent."))
+        })
     };
-    match decoded(true) {
+    match decode(true) {
         Err(damage) if rows.accepts_damage() => {
-            rows.take(decoded(false)?)?;
+            rows.push(decode(false)?)?;
             Err(damage)
         }
-        whole => rows.take(whole?),
+        whole => rows.push(whole?),
     }
 }
 
-fn read(file: &[u8], plan: &Decode, strict: bool) -> Result<Pixels, Failure> {
+fn decode_pixels(file: &[u8], plan: &DecodePlan, strict: bool) -> Result<Pixels, RenderError> {
     let settings = DecodeSettings { strict, ..DecodeSettings::default() };
     let damaged = |error: hayro_jpeg2000::DecodeError| {
-        Failure::new(Code::Corrupt, format!("The JPEG 2000 is damaged or ends early: {error}."))
+        RenderError::new(Code::Corrupt, format!("The JPEG 2000 file is damaged or ends early: {error}."))
     };
     let image = Image::new(file, &settings).map_err(damaged)?;
     let mut context = DecoderContext::default();
@@ -55,47 +56,49 @@ fn read(file: &[u8], plan: &Decode, strict: bool) -> Result<Pixels, Failure> {
     let pixels = width as usize * height as usize;
     let channels = plan.color.components() + usize::from(plan.alpha);
     if planes.len() != channels || planes.iter().any(|plane| plane.samples().len() != pixels) {
-        return Err(Failure::new(Code::Corrupt, "The JPEG 2000 has other components than its head says."));
+        return Err(RenderError::new(Code::Corrupt, "The components of the JPEG 2000 image do not match its header."));
     }
     let planes =
         &planes.iter().map(|plane| (plane.samples(), ((1_u32 << plane.bit_depth()) - 1) as f32)).collect::<Vec<_>>();
-    let woven = |top: f32| {
+    let interleave = |max_output: f32| {
         let pixel = move |at: usize| {
-            let value = move |(samples, most): &(&[f32], f32)| samples[at].clamp(0.0, *most) / most * top + 0.5;
+            let value = move |(samples, max_value): &(&[f32], f32)| {
+                samples[at].clamp(0.0, *max_value) / max_value * max_output + 0.5
+            };
             planes.iter().map(value)
         };
         (0..pixels).flat_map(pixel)
     };
     Ok(if plan.bits > 8 {
-        let data = woven(65_535.0).map(|value| value as u16).collect();
+        let data = interleave(65_535.0).map(|value| value as u16).collect();
         Raster::new(width, height, plan.color, plan.alpha, data).into()
     } else {
-        let data = woven(255.0).map(|value| value as u8).collect();
+        let data = interleave(255.0).map(|value| value as u8).collect();
         Raster::new(width, height, plan.color, plan.alpha, data).into()
     })
 }
 
-/// Writes the file itself: the library takes a path, or pointers that would be unsafe.
-pub(super) fn encode(encode: &Encode, pixels: &Raster<u8>, path: &Path) -> Result<(), Failure> {
+/// Writes to a path, because the library otherwise takes pointers, which would need unsafe code.
+pub(super) fn encode_jp2(encode: &EncodePlan, pixels: &Raster<u8>, path: &Path) -> Result<(), RenderError> {
     let stream = Stream::new_file(path, 1 << 20, false)?;
-    write(encode, pixels, stream).ok_or_else(|| failed("JPEG 2000", "the encoder gave up"))?;
-    let file = completed(std::fs::read(path)?, encode);
-    let file = file.ok_or_else(|| failed("JPEG 2000", "its boxes do not hold together"))?;
+    write_codestream(encode, pixels, stream).ok_or_else(|| encode_error("JPEG 2000", "the encoder failed"))?;
+    let file = add_boxes(std::fs::read(path)?, encode);
+    let file = file.ok_or_else(|| encode_error("JPEG 2000", "its box structure is inconsistent"))?;
     Ok(std::fs::write(path, file)?)
 }
 
-/// Puts what the library cannot write beside its boxes: the resolution at the end of the header's, XMP behind them.
-fn completed(mut file: Vec<u8>, encode: &Encode) -> Option<Vec<u8>> {
+/// Adds the boxes that the library cannot write: the resolution at the end of `jp2h`, and XMP behind it.
+fn add_boxes(mut file: Vec<u8>, encode: &EncodePlan) -> Option<Vec<u8>> {
     let mut at = 0;
     loop {
         let length = u32::from_be_bytes(*file.get(at..)?.first_chunk()?);
         if file.get(at + 4..at + 8)? == b"jp2h" {
-            let resolution = resolution(encode.dpi);
+            let resolution = build_resolution_box(encode.dpi);
             file[at..at + 4].copy_from_slice(&(length + resolution.len() as u32).to_be_bytes());
             let end = at + length as usize;
             let xmp = encode.xmp.as_ref().map(|xmp| {
-                let length = (8 + jp2::XMP.len() + xmp.len()) as u32;
-                [&length.to_be_bytes()[..], b"uuid", &jp2::XMP, xmp].concat()
+                let length = (8 + jp2::XMP_UUID.len() + xmp.len()) as u32;
+                [&length.to_be_bytes()[..], b"uuid", &jp2::XMP_UUID, xmp].concat()
             });
             file.splice(end..end, [resolution, xmp.unwrap_or_default()].concat());
             return Some(file);
@@ -104,8 +107,9 @@ fn completed(mut file: Vec<u8>, encode: &Encode) -> Option<Vec<u8>> {
     }
 }
 
-/// A box in a box: points per metre down and across, each a fraction, then an exponent of ten for each.
-fn resolution(dpi: f64) -> Vec<u8> {
+/// Box `res ` with a box `resc`: dots per metre vertically and horizontally, each as a fraction, then as exponents of
+/// ten.
+fn build_resolution_box(dpi: f64) -> Vec<u8> {
     let per_metre = dpi / 0.0254;
     let exponent = (per_metre / f64::from(u16::MAX)).log10().ceil().clamp(-4.0, 4.0);
     let number = ((per_metre / 10_f64.powf(exponent)).round() as u16).to_be_bytes();
@@ -115,8 +119,8 @@ fn resolution(dpi: f64) -> Vec<u8> {
     [&[0, 0, 0, 26][..], b"res ", &inner].concat()
 }
 
-/// `None` is all that the library says of a failure.
-fn write(encode: &Encode, pixels: &Raster<u8>, mut stream: Stream) -> Option<()> {
+/// `None` when it fails; the library gives no reason.
+fn write_codestream(encode: &EncodePlan, pixels: &Raster<u8>, mut stream: Stream) -> Option<()> {
     let (width, height) = pixels.size();
     let plane = opj_image_comptparm { dx: 1, dy: 1, w: width, h: height, x0: 0, y0: 0, prec: 8, bpp: 8, sgnd: 0 };
     let channels = pixels.channels();
@@ -131,21 +135,21 @@ fn write(encode: &Encode, pixels: &Raster<u8>, mut stream: Stream) -> Option<()>
         component.alpha = u16::from(pixels.has_alpha() && channel + 1 == channels);
     }
     let mut codec = Codec::new_encoder(OPJ_CODEC_JP2)?;
-    let mut settings = settings(encode, pixels);
-    let done = codec.setup_encoder(&mut settings, &mut image) == 1
+    let mut settings = build_encoder_settings(encode, pixels);
+    let success = codec.setup_encoder(&mut settings, &mut image) == 1
         && codec.start_compress(&mut image, &mut stream) == 1
         && codec.encode(&mut stream) == 1
         && codec.end_compress(&mut stream) == 1;
-    done.then_some(())
+    success.then_some(())
 }
 
-/// Without loss: the reversible transform, every bit. With loss: a quality is a ratio of signal to noise, from 20 dB to
-/// 45 dB.
-fn settings(encode: &Encode, pixels: &Raster<u8>) -> opj_cparameters {
+/// Lossless: the reversible transform and every bit. Lossy: quality 0 to 100 becomes a signal-to-noise ratio of 20 dB
+/// to 45 dB.
+fn build_encoder_settings(encode: &EncodePlan, pixels: &Raster<u8>) -> opj_cparameters {
     let mut settings = opj_cparameters::default();
     let lossless = encode.compression == Compression::Lossless;
     let side = pixels.size().0.min(pixels.size().1);
-    settings.numresolution = 1 + LEVELS.min(side.ilog2()) as i32;
+    settings.numresolution = 1 + MAX_WAVELET_LEVELS.min(side.ilog2()) as i32;
     (settings.cblockw_init, settings.cblockh_init) = (64, 64);
     settings.tcp_numlayers = 1;
     settings.irreversible = i32::from(!lossless);

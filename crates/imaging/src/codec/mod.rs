@@ -1,22 +1,29 @@
-//! Files to pixels and back, one codec a format.
+//! Codecs: files to pixels and back, one module for each format.
+//!
+//! A codec does what the plan says and decides nothing: sizes, depth, colours, quality and metadata come from
+//! [`DecodePlan`](super::plan::DecodePlan) and [`EncodePlan`]. It knows nothing of recipes, steps or jobs. What a file
+//! says about its image before pixels are decoded is read in `header`.
+//!
+//! Where to begin reading: [`decode_image`] in `decode.rs`, and [`encode_image`] below. `streaming.rs` connects the two
+//! where an image needs no steps in between.
 
 mod avif;
 mod decode;
 mod eps;
-mod ffi;
-mod flow;
 mod gif;
-mod in_order;
 mod jp2;
 mod jpeg;
+mod libaom;
 mod lzw;
+mod ordered_work;
 mod packbits;
 mod pdf;
-mod photoshop;
+mod photoshop_paths;
 mod png;
 mod psd;
-mod strips;
+mod streaming;
 mod tiff;
+mod tiff_strips;
 mod webp;
 
 use std::borrow::Cow;
@@ -24,62 +31,65 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use super::failure::Failure;
-use super::palette::{self, Indexed};
+use super::error::RenderError;
+use super::palette::{self, IndexedImage};
 use super::pixels::{Pixels, Raster};
-use super::plan::Encode;
+use super::plan::EncodePlan;
 use offprint_core::Code;
 use offprint_modifiers::{OutputFormat, Quantize};
 
-pub(super) use decode::decode;
-pub(super) use flow::{flow, flows};
+pub(super) use decode::decode_image;
+pub(super) use streaming::{can_stream, stream_image};
 
-/// Writes a picture; returns the file's length.
+/// Writes an image. Returns the length of the file in bytes.
 ///
 /// # Errors
-/// `encode-failed` when the format cannot hold the picture, `storage-full` when there is no room.
-pub(super) fn encode(encode: &Encode, pixels: &Pixels, path: &Path) -> Result<u64, Failure> {
+/// `encode-failed` when the format cannot hold the image, `storage-full` when the disk is full.
+pub(super) fn encode_image(encode: &EncodePlan, pixels: &Pixels, path: &Path) -> Result<u64, RenderError> {
     let pixels = match pixels {
-        Pixels::Eight(raster) if is_shaped(encode, raster) => Cow::Borrowed(raster),
-        other => Cow::Owned(shaped(encode, other.clone())?),
+        Pixels::Eight(raster) if has_output_shape(encode, raster) => Cow::Borrowed(raster),
+        pixels => Cow::Owned(convert_to_output_shape(encode, pixels.clone())?),
     };
     let mut file = File::create(path)?;
     let mut out = BufWriter::with_capacity(256 << 10, &mut file);
     let profile = encode.profile.as_ref().map(|profile| &*profile.bytes);
     match encode.format {
-        OutputFormat::Jpeg => jpeg::encode(encode, &pixels, profile, &mut out)?,
-        OutputFormat::Png => png::encode(encode, &pixels, profile, &mut out)?,
-        OutputFormat::Tiff => tiff::encode(encode, &pixels, profile, &mut out)?,
-        OutputFormat::Gif => gif::encode(encode, &pixels, &mut out)?,
-        OutputFormat::Webp => webp::encode(encode, &pixels, &mut out)?,
-        OutputFormat::Pdf => pdf::encode(encode, &pixels, profile, &mut out)?,
-        OutputFormat::Avif => avif::encode(encode, &pixels, &mut out)?,
-        OutputFormat::Jp2 => jp2::encode(encode, &pixels, path)?,
-        OutputFormat::Eps => eps::encode(encode, &pixels, profile, &mut out)?,
+        OutputFormat::Jpeg => jpeg::encode_jpeg(encode, &pixels, profile, &mut out)?,
+        OutputFormat::Png => png::encode_png(encode, &pixels, profile, &mut out)?,
+        OutputFormat::Tiff => tiff::encode_tiff(encode, &pixels, profile, &mut out)?,
+        OutputFormat::Gif => gif::encode_gif(encode, &pixels, &mut out)?,
+        OutputFormat::Webp => webp::encode_webp(encode, &pixels, &mut out)?,
+        OutputFormat::Pdf => pdf::encode_pdf(encode, &pixels, profile, &mut out)?,
+        OutputFormat::Avif => avif::encode_avif(encode, &pixels, &mut out)?,
+        OutputFormat::Jp2 => jp2::encode_jp2(encode, &pixels, path)?,
+        OutputFormat::Eps => eps::encode_eps(encode, &pixels, profile, &mut out)?,
     }
     out.flush()?;
     drop(out);
     Ok(file.metadata()?.len())
 }
 
-fn is_shaped(encode: &Encode, raster: &Raster<u8>) -> bool {
+fn has_output_shape(encode: &EncodePlan, raster: &Raster<u8>) -> bool {
     (raster.pixel_type(), raster.has_alpha()) == (encode.pixel_type, encode.alpha)
 }
 
-/// What is written has the format's alpha; depth and components are the plan's business.
-fn shaped(encode: &Encode, pixels: Pixels) -> Result<Raster<u8>, Failure> {
+/// Adds or drops alpha as the format needs. Depth and components must be right already: the plan sees to that.
+fn convert_to_output_shape(encode: &EncodePlan, pixels: Pixels) -> Result<Raster<u8>, RenderError> {
     let Pixels::Eight(raster) = pixels else {
-        return Err(Failure::new(Code::Internal, "The plan left more than eight bits."));
+        return Err(RenderError::new(Code::Internal, "The render plan left more than 8 bits per component."));
     };
     let raster = if encode.alpha { raster.with_alpha() } else { raster.without_alpha() };
-    if !is_shaped(encode, &raster) {
-        return Err(Failure::new(Code::Internal, "The plan left other components."));
+    if !has_output_shape(encode, &raster) {
+        return Err(RenderError::new(
+            Code::Internal,
+            "The render plan left components that the output format does not have.",
+        ));
     }
     Ok(raster)
 }
 
-/// The colours of all pixels, for a palette.
-fn colors(pixels: &Raster<u8>) -> Vec<[u8; 4]> {
+/// The colours of all pixels as RGBA, to make a palette of.
+fn collect_colors(pixels: &Raster<u8>) -> Vec<[u8; 4]> {
     let color = |pixel: &[u8]| match *pixel {
         [gray] => [gray, gray, gray, 255],
         [gray, alpha] => [gray, gray, gray, alpha],
@@ -90,11 +100,11 @@ fn colors(pixels: &Raster<u8>) -> Vec<[u8; 4]> {
     pixels.pixels().map(color).collect()
 }
 
-/// Few colours instead of many, as the modifier says.
-fn indexed(encode: &Encode, colors: &[[u8; 4]], width: u32) -> Indexed {
-    palette::quantize(colors, width, encode.quantize.as_ref().unwrap_or(&Quantize::default()))
+/// Reduces the colours to a palette, as the modifier `quantize` says.
+fn quantize_colors(encode: &EncodePlan, colors: &[[u8; 4]], width: u32) -> IndexedImage {
+    palette::quantize_pixels(colors, width, encode.quantize.as_ref().unwrap_or(&Quantize::default()))
 }
 
-fn failed(format: &str, error: impl std::fmt::Display) -> Failure {
-    Failure::new(Code::EncodeFailed, format!("The {format} could not be written: {error}."))
+fn encode_error(format: &str, error: impl std::fmt::Display) -> RenderError {
+    RenderError::new(Code::EncodeFailed, format!("The {format} could not be written: {error}."))
 }

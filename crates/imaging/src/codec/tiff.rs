@@ -1,4 +1,4 @@
-//! TIFF: the tiff crate keeps the directory, strips are ours.
+//! TIFF encoding: the tiff crate writes the directory, strips are compressed here. Decoding is in `tiff_strips.rs`.
 
 use std::io::{BufRead, Seek, Write};
 
@@ -6,35 +6,35 @@ use image::codecs::tiff::TiffDecoder;
 use tiff::encoder::{Rational, TiffEncoder};
 use tiff::tags::{CompressionMethod, ExtraSamples, PhotometricInterpretation, Predictor, ResolutionUnit, Tag};
 
-use super::decode::through_image;
-use super::in_order::in_order;
-use super::{failed, jpeg, lzw, photoshop};
-use offprint_modifiers::{Compression, PixelType};
-use crate::failure::Failure;
-use crate::header::{TIFF_PHOTOSHOP, TIFF_XMP, image_failure};
+use super::decode::decode_with_image_crate;
+use super::ordered_work::run_in_order;
+use super::{encode_error, jpeg, lzw, photoshop_paths};
+use crate::error::RenderError;
+use crate::header::{TIFF_PHOTOSHOP, TIFF_XMP, map_image_error};
 use crate::pixels::{Pixels, Raster};
-use crate::plan::Encode;
+use crate::plan::EncodePlan;
+use offprint_modifiers::{Compression, PixelType};
 
-/// About how many bytes a strip has before it is compressed: small enough for the second cache.
-const STRIP: usize = 128 << 10;
+/// Approximate size of a strip before compression, in bytes: fits into the second-level cache.
+const STRIP_BYTES: usize = 128 << 10;
 
-/// Decodes what [`strips`](super::strips) does not.
-pub(super) fn decode(input: impl BufRead + Seek) -> Result<Pixels, Failure> {
-    through_image(TiffDecoder::new(input).map_err(image_failure)?)
+/// Decodes the kinds of TIFF that [`TiffStrips`](super::tiff_strips::TiffStrips) does not read.
+pub(super) fn decode_tiff(input: impl BufRead + Seek) -> Result<Pixels, RenderError> {
+    decode_with_image_crate(TiffDecoder::new(input).map_err(map_image_error)?)
 }
 
-pub(super) fn encode(
-    encode: &Encode,
+pub(super) fn encode_tiff(
+    encode: &EncodePlan,
     pixels: &Raster<u8>,
     profile: Option<&[u8]>,
     out: &mut (impl Write + Seek),
-) -> Result<(), Failure> {
-    let refused = |error| failed("TIFF", error);
+) -> Result<(), RenderError> {
+    let tiff_error = |error| encode_error("TIFF", error);
     let ((width, height), samples, data) = (pixels.size(), pixels.channels(), pixels.data());
     let stride = width as usize * samples;
     let rows = match encode.compression {
         Compression::Jpeg => height as usize,
-        _ => (STRIP / stride).clamp(1, height as usize),
+        _ => (STRIP_BYTES / stride).clamp(1, height as usize),
     };
     let (method, predictor) = match encode.compression {
         Compression::Lzw => (CompressionMethod::LZW, Predictor::Horizontal),
@@ -42,23 +42,23 @@ pub(super) fn encode(
         Compression::Jpeg => (CompressionMethod::ModernJPEG, Predictor::None),
         Compression::None | Compression::Lossless => (CompressionMethod::None, Predictor::None),
     };
-    let mut encoder = TiffEncoder::new(out).map_err(refused)?;
-    let mut directory = encoder.image_directory().map_err(refused)?;
+    let mut encoder = TiffEncoder::new(out).map_err(tiff_error)?;
+    let mut directory = encoder.image_directory().map_err(tiff_error)?;
     let (mut offsets, mut lengths) = (Vec::new(), Vec::new());
-    let mut keep = |strip: &[u8]| -> Result<(), Failure> {
-        let offset = directory.write_data(strip).map_err(refused)?;
-        offsets.push(u32::try_from(offset).map_err(|_| failed("TIFF", "it would be longer than 4 GiB"))?);
+    let mut write_strip = |strip: &[u8]| -> Result<(), RenderError> {
+        let offset = directory.write_data(strip).map_err(tiff_error)?;
+        offsets.push(u32::try_from(offset).map_err(|_| encode_error("TIFF", "it would be longer than 4 GiB"))?);
         lengths.push(strip.len() as u32);
         Ok(())
     };
     let strips: Vec<&[u8]> = data.chunks(rows * stride).collect();
     match method {
-        CompressionMethod::None => strips.into_iter().try_for_each(&mut keep)?,
-        // One strip, which is a JPEG with all its tables. Source: TIFF Technical Note 2.
-        CompressionMethod::ModernJPEG => keep(&jpeg::inside(encode, pixels)?)?,
+        CompressionMethod::None => strips.into_iter().try_for_each(&mut write_strip)?,
+        // A single strip that is a complete JPEG with its tables. Source: TIFF Technical Note 2.
+        CompressionMethod::ModernJPEG => write_strip(&jpeg::encode_bare_jpeg(encode, pixels)?)?,
         _ => {
-            let packed = |strip: usize| pack(strips[strip], stride, samples, method);
-            in_order(strips.len(), packed, |_, strip| keep(&strip))?;
+            let compress = |strip: usize| compress_strip(strips[strip], stride, samples, method);
+            run_in_order(strips.len(), compress, |_, strip| write_strip(&strip))?;
         }
     }
     let interpretation = match (pixels.pixel_type(), method) {
@@ -91,7 +91,7 @@ pub(super) fn encode(
         if pixels.has_alpha() {
             directory.write_tag(Tag::ExtraSamples, &[ExtraSamples::UnassociatedAlpha.to_u16()][..])?;
         }
-        let resources = photoshop::resources(&encode.paths);
+        let resources = photoshop_paths::encode_resources(&encode.paths);
         if !resources.is_empty() {
             directory.write_tag(Tag::Unknown(TIFF_PHOTOSHOP), &resources[..])?;
         }
@@ -103,20 +103,25 @@ pub(super) fn encode(
         }
         Ok(())
     };
-    tags().map_err(refused)?;
-    directory.finish().map_err(refused)
+    tags().map_err(tiff_error)?;
+    directory.finish().map_err(tiff_error)
 }
 
-/// A strip as differences to the pixel on the left, compressed.
-fn pack(strip: &[u8], stride: usize, samples: usize, method: CompressionMethod) -> Result<Vec<u8>, Failure> {
+/// Compresses a strip with the horizontal predictor: differences to the pixel on the left.
+fn compress_strip(
+    strip: &[u8],
+    stride: usize,
+    samples: usize,
+    method: CompressionMethod,
+) -> Result<Vec<u8>, RenderError> {
     let mut differences = Vec::with_capacity(strip.len());
     for row in strip.chunks_exact(stride) {
         differences.extend_from_slice(&row[..samples]);
         differences.extend(row[samples..].iter().zip(row).map(|(value, left)| value.wrapping_sub(*left)));
     }
     Ok(match method {
-        CompressionMethod::LZW => lzw::encode(&differences),
-        // Made for differences: a fifth smaller than zlib's fastest and four times as fast.
+        CompressionMethod::LZW => lzw::encode_lzw(&differences),
+        // fdeflate is made for filtered data: a fifth smaller than zlib's fastest level and four times as fast.
         _ => fdeflate::compress_to_vec(&differences),
     })
 }

@@ -1,94 +1,96 @@
-//! WebP through libwebp, which alone writes it with loss and reads it three times as fast.
+//! WebP by libwebp: the only library that writes lossy WebP, and three times as fast at decoding. Animations are
+//! decoded by the image crate.
 
 use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 
 use image::codecs::webp::WebPDecoder;
 use webp::{BitstreamFeatures, Decoder, Encoder, WebPConfig};
 
-use super::decode::{Rows, through_image};
-use super::failed;
+use super::decode::{DecodeOutput, decode_with_image_crate};
+use super::encode_error;
+use crate::error::RenderError;
+use crate::header::map_image_error;
+use crate::pixels::Raster;
+use crate::plan::EncodePlan;
 use offprint_core::Code;
 use offprint_modifiers::{Compression, PixelType};
-use crate::failure::Failure;
-use crate::header::image_failure;
-use crate::pixels::Raster;
-use crate::plan::Encode;
 
-/// Longest side that the format can say.
-const MOST: u32 = 16_383;
+/// Longest side that the format allows, in pixels.
+const MAX_SIDE: u32 = 16_383;
 
-/// About how many bytes of rows are handed over at a time.
-const BAND: usize = 64 << 10;
+/// Approximate size of a band of rows, in bytes.
+const BAND_BYTES: usize = 64 << 10;
 
-/// Decodes, of an animation the first frame.
-pub(super) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Result<(), Failure> {
+/// Decodes the image; of an animation the first frame.
+pub(super) fn decode_webp(mut input: impl BufRead + Seek, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
     let mut start = [0; 8];
     input.read_exact(&mut start)?;
-    // The decoders are content with what there is; the container says how long it should be.
-    let said = u64::from(u32::from_le_bytes([start[4], start[5], start[6], start[7]])) + 8;
-    let whole = input.seek(SeekFrom::End(0))? >= said;
-    let truncated = || Failure::truncated("The WebP is shorter than it says.");
-    if !whole && !rows.accepts_damage() {
+    // The decoders do not notice a truncated file, so its length is compared with that in the container.
+    let declared_bytes = u64::from(u32::from_le_bytes([start[4], start[5], start[6], start[7]])) + 8;
+    let is_complete = input.seek(SeekFrom::End(0))? >= declared_bytes;
+    let truncated = || RenderError::for_truncated_file("The WebP is shorter than its header says.");
+    if !is_complete && !rows.accepts_damage() {
         return Err(truncated());
     }
     input.rewind()?;
     let mut file = Vec::new();
-    input.by_ref().take(said).read_to_end(&mut file)?;
-    let features = BitstreamFeatures::new(&file).ok_or_else(damaged)?;
+    input.by_ref().take(declared_bytes).read_to_end(&mut file)?;
+    let features = BitstreamFeatures::new(&file).ok_or_else(damaged_webp_error)?;
     if features.has_animation() {
         input.rewind()?;
-        rows.take(through_image(WebPDecoder::new(input).map_err(image_failure)?)?)?;
+        rows.push(decode_with_image_crate(WebPDecoder::new(input).map_err(map_image_error)?)?)?;
     } else {
-        let picture = Decoder::new(&file).decode().ok_or_else(damaged)?;
-        let (width, alpha) = (picture.width(), picture.is_alpha());
+        let image = Decoder::new(&file).decode().ok_or_else(damaged_webp_error)?;
+        let (width, alpha) = (image.width(), image.is_alpha());
         let stride = width as usize * if alpha { 4 } else { 3 };
-        for band in picture.chunks((BAND / stride).max(1) * stride) {
+        for band in image.chunks((BAND_BYTES / stride).max(1) * stride) {
             let height = (band.len() / stride) as u32;
-            rows.take(Raster::<u8>::new(width, height, PixelType::Rgb, alpha, band.to_vec()))?;
+            rows.push(Raster::<u8>::new(width, height, PixelType::Rgb, alpha, band.to_vec()))?;
         }
     }
-    if whole { Ok(()) } else { Err(truncated()) }
+    if is_complete { Ok(()) } else { Err(truncated()) }
 }
 
-fn damaged() -> Failure {
-    Failure::new(Code::Corrupt, "The WebP is damaged.")
+fn damaged_webp_error() -> RenderError {
+    RenderError::new(Code::Corrupt, "The WebP is damaged.")
 }
 
-pub(super) fn encode(encode: &Encode, pixels: &Raster<u8>, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn encode_webp(encode: &EncodePlan, pixels: &Raster<u8>, out: &mut impl Write) -> Result<(), RenderError> {
     let (width, height) = pixels.size();
-    if width > MOST || height > MOST {
-        return Err(failed("WebP", format!("a side is longer than {MOST} pixels")));
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return Err(encode_error("WebP", format!("a side is longer than {MAX_SIDE} pixels")));
     }
     let encoder = match pixels.channels() {
         4 => Encoder::from_rgba(pixels.data(), width, height),
         _ => Encoder::from_rgb(pixels.data(), width, height),
     };
-    let mut config = WebPConfig::new().map_err(|()| failed("WebP", "the encoder refuses its own settings"))?;
+    let mut config =
+        WebPConfig::new().map_err(|()| encode_error("WebP", "the encoder rejects its default settings"))?;
     config.quality = f32::from(encode.quality);
     config.method = 4;
     if encode.compression == Compression::Lossless {
         config.lossless = 1;
-        // The library's effort for lossless; colours under full transparency are kept.
+        // Here quality means effort. `exact` keeps the colours of fully transparent pixels.
         config.quality = 75.0;
         config.exact = 1;
     }
-    let file = encoder.encode_advanced(&config).map_err(|error| failed("WebP", format!("{error:?}")))?;
+    let file = encoder.encode_advanced(&config).map_err(|error| encode_error("WebP", format!("{error:?}")))?;
     match &encode.xmp {
-        Some(xmp) => Ok(out.write_all(&with_xmp(&file, xmp, (width, height), pixels.has_alpha()))?),
+        Some(xmp) => Ok(out.write_all(&insert_xmp(&file, xmp, (width, height), pixels.has_alpha()))?),
         None => Ok(out.write_all(&file)?),
     }
 }
 
-/// The file with XMP behind its picture. What else there is than a picture must be announced before it. Source: WebP
-/// Container Specification, section "Extended File Format".
-fn with_xmp(file: &[u8], xmp: &[u8], (width, height): (u32, u32), alpha: bool) -> Vec<u8> {
-    const ALPHA: u8 = 0x10;
-    const XMP: u8 = 0x04;
+/// The file with XMP behind its image. A file with more than an image needs a VP8X chunk first that announces it.
+/// Source: WebP Container Specification, section "Extended File Format".
+fn insert_xmp(file: &[u8], xmp: &[u8], (width, height): (u32, u32), alpha: bool) -> Vec<u8> {
+    const ALPHA_FLAG: u8 = 0x10;
+    const XMP_FLAG: u8 = 0x04;
     let mut chunks = file[12..].to_vec();
     if chunks.starts_with(b"VP8X") {
-        chunks[8] |= XMP;
+        chunks[8] |= XMP_FLAG;
     } else {
-        let flags = u32::from(if alpha { ALPHA | XMP } else { XMP });
+        let flags = u32::from(if alpha { ALPHA_FLAG | XMP_FLAG } else { XMP_FLAG });
         let [wide, high] = [width - 1, height - 1].map(u32::to_le_bytes);
         let head = [&b"VP8X\x0A\0\0\0"[..], &flags.to_le_bytes(), &wide[..3], &high[..3]].concat();
         chunks.splice(..0, head);

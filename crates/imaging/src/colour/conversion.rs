@@ -1,4 +1,8 @@
-//! From one profile to another. docs/decisions/0024-colour-engines.md says why there are two engines.
+//! Conversion of pixels from one profile to another, with one of two engines.
+//!
+//! moxcms (Rust) converts between profiles of curves and matrices, where it is several times as fast and as exact.
+//! Everything else goes through littlecms (C), which has black point compensation and is exact with lookup tables:
+//! CMYK, table profiles, the absolute intent. docs/decisions/0024-colour-engines.md has the figures.
 
 use std::sync::Arc;
 
@@ -7,34 +11,31 @@ use moxcms::{ColorProfile, Layout, RenderingIntent, TransformExecutor, Transform
 use serde::Serialize;
 
 use super::profile::Profile;
+use crate::error::RenderError;
+use crate::pixels::{Pixels, Raster, Sample};
 use offprint_core::Code;
 use offprint_modifiers::{Intent, PixelType};
-use crate::failure::Failure;
-use crate::pixels::{Pixels, Raster, Sample};
 
-/// A way from one profile to another.
+/// A conversion from one profile to another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Conversion {
-    /// The profile that the pixels are in.
     pub from: Profile,
-    /// The one that they come to.
     pub to: Profile,
-    /// How colours that the other cannot have are brought into it.
+    /// How colours outside the gamut of `to` are brought into it.
     pub intent: Intent,
-    /// The source's black becomes the other's.
+    /// Whether black of `from` becomes black of `to` (black point compensation).
     pub black_point: bool,
-    /// The result has sixteen bits, so that rounding them can be spread.
+    /// Whether the result has 16 bits, so that rounding to 8 can be dithered.
     pub deep: bool,
 }
 
-/// A depth that can be converted.
+/// The engines' names for a bit depth.
 trait Depth: Sample {
-    /// How littlecms calls gray, RGB and CMYK of it.
-    const FORMATS: [PixelFormat; 3];
+    /// Gray, RGB and CMYK.
+    const LCMS_FORMATS: [PixelFormat; 3];
 
-    /// A way of moxcms.
-    fn plain(
+    fn create_moxcms_executor(
         from: (&ColorProfile, Layout),
         to: (&ColorProfile, Layout),
         options: TransformOptions,
@@ -42,9 +43,9 @@ trait Depth: Sample {
 }
 
 impl Depth for u8 {
-    const FORMATS: [PixelFormat; 3] = [PixelFormat::GRAY_8, PixelFormat::RGB_8, PixelFormat::CMYK_8];
+    const LCMS_FORMATS: [PixelFormat; 3] = [PixelFormat::GRAY_8, PixelFormat::RGB_8, PixelFormat::CMYK_8];
 
-    fn plain(
+    fn create_moxcms_executor(
         from: (&ColorProfile, Layout),
         to: (&ColorProfile, Layout),
         options: TransformOptions,
@@ -54,9 +55,9 @@ impl Depth for u8 {
 }
 
 impl Depth for u16 {
-    const FORMATS: [PixelFormat; 3] = [PixelFormat::GRAY_16, PixelFormat::RGB_16, PixelFormat::CMYK_16];
+    const LCMS_FORMATS: [PixelFormat; 3] = [PixelFormat::GRAY_16, PixelFormat::RGB_16, PixelFormat::CMYK_16];
 
-    fn plain(
+    fn create_moxcms_executor(
         from: (&ColorProfile, Layout),
         to: (&ColorProfile, Layout),
         options: TransformOptions,
@@ -65,18 +66,18 @@ impl Depth for u16 {
     }
 }
 
-/// What does the work.
-enum Way<S: Depth> {
+/// A conversion that an engine has prepared.
+enum ColorTransform<S: Depth> {
     Moxcms(Arc<dyn TransformExecutor<S> + Send + Sync>),
     Lcms(Transform<u8, u8, GlobalContext, lcms2::AllowCache>),
 }
 
-impl<S: Depth> Way<S> {
-    fn convert(&self, from: &[S], to: &mut [S]) -> Result<(), Failure> {
+impl<S: Depth> ColorTransform<S> {
+    fn convert(&self, from: &[S], to: &mut [S]) -> Result<(), RenderError> {
         match self {
-            Self::Moxcms(way) => way.transform(from, to).map_err(|error| unusable(&error)),
-            Self::Lcms(way) => {
-                way.transform_pixels(bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to));
+            Self::Moxcms(executor) => executor.transform(from, to).map_err(|error| conversion_error(&error)),
+            Self::Lcms(transform) => {
+                transform.transform_pixels(bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to));
                 Ok(())
             }
         }
@@ -84,19 +85,20 @@ impl<S: Depth> Way<S> {
 }
 
 impl Conversion {
-    /// Converts pixels, whose components must be those of the profile; alpha stays as it is.
+    /// Converts pixels, whose components must be those of `from`. Alpha stays as it is: it is taken out of each row and
+    /// put back, because the engines know only colours. Calls C code for some profiles.
     ///
     /// # Errors
     /// `unsupported-color` when the profiles do not work together.
-    pub fn apply(&self, pixels: Pixels) -> Result<Pixels, Failure> {
+    pub(crate) fn apply(&self, pixels: Pixels) -> Result<Pixels, RenderError> {
         match (self.deep, pixels) {
-            (false, Pixels::Eight(raster)) => self.run(raster).map(Pixels::Eight),
-            (_, pixels) => self.run(pixels.into_sixteen()).map(Pixels::Sixteen),
+            (false, Pixels::Eight(raster)) => self.convert_raster(raster).map(Pixels::Eight),
+            (_, pixels) => self.convert_raster(pixels.into_sixteen()).map(Pixels::Sixteen),
         }
     }
 
-    fn run<S: Depth>(&self, raster: Raster<S>) -> Result<Raster<S>, Failure> {
-        let way = if self.is_plain() { self.moxcms()? } else { self.lcms()? };
+    fn convert_raster<S: Depth>(&self, raster: Raster<S>) -> Result<Raster<S>, RenderError> {
+        let transform = if self.is_plain() { self.build_moxcms()? } else { self.build_lcms()? };
         let (before, after) = (self.from.pixel_type.components(), self.to.pixel_type.components());
         let ((width, height), alpha) = (raster.size(), raster.has_alpha());
         let (width, channels) = (width as usize, after + usize::from(alpha));
@@ -104,12 +106,12 @@ impl Conversion {
         let (mut colors, mut converted) = (Vec::new(), vec![S::default(); width * after]);
         for (row, target) in raster.rows().zip(data.chunks_exact_mut(width * channels)) {
             if !alpha {
-                way.convert(row, target)?;
+                transform.convert(row, target)?;
                 continue;
             }
             colors.clear();
             row.chunks_exact(before + 1).for_each(|pixel| colors.extend_from_slice(&pixel[..before]));
-            way.convert(&colors, &mut converted)?;
+            transform.convert(&colors, &mut converted)?;
             let opacities = row.iter().skip(before).step_by(before + 1);
             for ((pixel, color), alpha) in
                 target.chunks_exact_mut(channels).zip(converted.chunks_exact(after)).zip(opacities)
@@ -121,13 +123,15 @@ impl Conversion {
         Ok(Raster::new(width as u32, height, self.to.pixel_type, alpha, data))
     }
 
-    /// Between curves and matrices black is black already, and all intents but the absolute one are the same.
+    /// Whether moxcms converts. Between curves and matrices black is black already, so that compensation changes
+    /// nothing, and all intents but the absolute one are the same.
     fn is_plain(&self) -> bool {
         self.from.is_plain && self.to.is_plain && self.intent != Intent::Absolute
     }
 
-    fn moxcms<S: Depth>(&self) -> Result<Way<S>, Failure> {
-        let read = |profile: &Profile| ColorProfile::new_from_slice(&profile.bytes).map_err(|error| unusable(&error));
+    fn build_moxcms<S: Depth>(&self) -> Result<ColorTransform<S>, RenderError> {
+        let read =
+            |profile: &Profile| ColorProfile::new_from_slice(&profile.bytes).map_err(|error| conversion_error(&error));
         let layout = |profile: &Profile| match profile.pixel_type {
             PixelType::Gray => Layout::Gray,
             PixelType::Rgb => Layout::Rgb,
@@ -141,16 +145,17 @@ impl Conversion {
         };
         let (from, to) = (read(&self.from)?, read(&self.to)?);
         let options = TransformOptions { rendering_intent, ..Default::default() };
-        let way = S::plain((&from, layout(&self.from)), (&to, layout(&self.to)), options);
-        way.map(Way::Moxcms).map_err(|error| unusable(&error))
+        let transform = S::create_moxcms_executor((&from, layout(&self.from)), (&to, layout(&self.to)), options);
+        transform.map(ColorTransform::Moxcms).map_err(|error| conversion_error(&error))
     }
 
-    fn lcms<S: Depth>(&self) -> Result<Way<S>, Failure> {
-        let read = |profile: &Profile| lcms2::Profile::new_icc(&profile.bytes).map_err(|error| unusable(&error));
+    fn build_lcms<S: Depth>(&self) -> Result<ColorTransform<S>, RenderError> {
+        let read =
+            |profile: &Profile| lcms2::Profile::new_icc(&profile.bytes).map_err(|error| conversion_error(&error));
         let format = |profile: &Profile| match profile.pixel_type {
-            PixelType::Gray => S::FORMATS[0],
-            PixelType::Rgb => S::FORMATS[1],
-            PixelType::Cmyk => S::FORMATS[2],
+            PixelType::Gray => S::LCMS_FORMATS[0],
+            PixelType::Rgb => S::LCMS_FORMATS[1],
+            PixelType::Cmyk => S::LCMS_FORMATS[2],
         };
         let intent = match self.intent {
             Intent::Perceptual => lcms2::Intent::Perceptual,
@@ -160,7 +165,7 @@ impl Conversion {
         };
         let flags = if self.black_point { Flags::BLACKPOINT_COMPENSATION } else { Flags::default() };
         let (from, to) = (read(&self.from)?, read(&self.to)?);
-        let made = Transform::new_flags_context(
+        let transform = Transform::new_flags_context(
             GlobalContext::new(),
             &from,
             format(&self.from),
@@ -169,20 +174,21 @@ impl Conversion {
             intent,
             flags | Flags::HIGHRES_PRECALC,
         );
-        made.map(Way::Lcms).map_err(|error| unusable(&error))
+        transform.map(ColorTransform::Lcms).map_err(|error| conversion_error(&error))
     }
 
-    /// One colour, with eight bits, through the Rust engine alone: for plans.
-    pub fn color(&self, color: [u8; 4]) -> Result<[u8; 4], Failure> {
-        let way: Way<u8> = self.moxcms()?;
+    /// Converts one colour with 8 bits per component. Uses moxcms only, because plans are made in the service.
+    pub(crate) fn convert_color(&self, color: [u8; 4]) -> Result<[u8; 4], RenderError> {
+        let transform: ColorTransform<u8> = self.build_moxcms()?;
         let mut converted = [0; 4];
         let (before, after) = (self.from.pixel_type.components(), self.to.pixel_type.components());
-        way.convert(&color[..before], &mut converted[..after])?;
+        transform.convert(&color[..before], &mut converted[..after])?;
         Ok(converted)
     }
 
-    /// Whether it moves no colour of a grid by more than one step. Most pictures say sRGB in one of many wordings.
-    pub fn changes_nothing(&self) -> Result<bool, Failure> {
+    /// Whether it changes no colour of a 9x9x9 grid by more than 1 of 255. Most profiles in images are sRGB in one of
+    /// many encodings, and their conversion would cost time for nothing.
+    pub(crate) fn is_identity(&self) -> Result<bool, RenderError> {
         let levels: Vec<u8> = (0..=8).map(|step: u32| (step * 255 / 8) as u8).collect();
         let mut grid = Vec::new();
         for r in &levels {
@@ -190,15 +196,15 @@ impl Conversion {
                 grid.extend(levels.iter().flat_map(|b| [*r, *g, *b]));
             }
         }
-        let grid = Raster::new(81, 9, PixelType::Rgb, false, grid).shaped(self.from.pixel_type, false);
-        let way: Way<u8> = self.moxcms()?;
+        let grid = Raster::new(81, 9, PixelType::Rgb, false, grid).into_shape(self.from.pixel_type, false);
+        let transform: ColorTransform<u8> = self.build_moxcms()?;
         let mut converted = vec![0; 81 * 9 * self.to.pixel_type.components()];
-        way.convert(grid.data(), &mut converted)?;
-        let unchanged = grid.shaped(self.to.pixel_type, false);
+        transform.convert(grid.data(), &mut converted)?;
+        let unchanged = grid.into_shape(self.to.pixel_type, false);
         Ok(converted.iter().zip(unchanged.data()).all(|(a, b)| a.abs_diff(*b) <= 1))
     }
 }
 
-fn unusable(error: &impl std::fmt::Display) -> Failure {
-    Failure::new(Code::UnsupportedColor, format!("The colours cannot be converted with their profiles: {error}."))
+fn conversion_error(error: &impl std::fmt::Display) -> RenderError {
+    RenderError::new(Code::UnsupportedColor, format!("The colours cannot be converted with these profiles: {error}."))
 }

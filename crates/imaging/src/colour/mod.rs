@@ -1,4 +1,19 @@
-//! Which profile a picture has, which one its output has, and the way between. Documentation page: r-color-management.
+//! Colour management: which profile a source has, which one its output gets, and the conversion between the two.
+//! Documentation page: r-color-management; docs/decisions/0024-colour-engines.md and 0025-colour-rules.md.
+//!
+//! ```text
+//! source's profile:  embedded, else the attribute IccProfileSrc*, else none (sRGB where the output needs a profile)
+//! output's profile:  `icc=` or the attribute IccProfile*, else none when the source has none,
+//!                    else sRGB (gray: its curve; CMYK from CMYK: the source's own; CMYK from others: none)
+//!
+//!                            output has a profile        output has none
+//! source has a profile       converted by profiles       naive rules
+//! source has none            naive rules                 naive rules (same components: unchanged)
+//! ```
+//!
+//! The naive rules ([`recolor_naively`]) change components without regard to what the numbers mean. CMYK converted by
+//! them is a warning. Plans are made in the service's own process, so this file and `profile.rs` read profiles in Rust
+//! only; the C library is called by [`Conversion::apply`] alone, in a render process.
 
 mod conversion;
 mod library;
@@ -7,99 +22,105 @@ mod profile;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use conversion::Conversion;
-pub use library::{Library, ProfileBytes};
+pub use library::{ProfileBytes, ProfileLibrary};
 pub use profile::Profile;
-pub(in crate) use profile::coded;
+pub(crate) use profile::encode_cicp_profile;
 
-use super::failure::{Failure, Warning};
-use super::header::Header;
-use super::limits::Limits;
-use super::pixels::recolored;
+use super::error::{RenderError, RenderWarning};
+use super::header::ImageHeader;
+use super::limits::RenderLimits;
+use super::pixels::recolor_naively;
 use offprint_core::Code;
-use offprint_modifiers::{ByType, Colour, Intent, PixelType, ProfileName, Recipe};
+use offprint_modifiers::{Colour, Intent, PerPixelType, PixelType, ProfileName, Recipe};
 
-/// Where a picture's colours begin and where they go.
+/// The profiles of a source and of its output.
 #[derive(Clone, Debug)]
-pub(super) struct Colors {
-    /// The profile of the source; without it nothing is known of its numbers.
-    pub source: Option<Profile>,
-    /// The components of the output.
-    pub pixel_type: PixelType,
-    /// The profile of the output; without it colours come there by the naive rules.
-    pub output: Option<Profile>,
-    /// What colours with the suffix `s` are in, by their components.
-    written: ByType<Option<Profile>>,
+pub(super) struct ColorPlan {
+    /// None when it is not known what the numbers of the source mean.
+    pub(crate) source: Option<Profile>,
+    /// Components of the output.
+    pub(crate) pixel_type: PixelType,
+    /// The profile of the output; none when colours are converted by the naive rules.
+    pub(crate) output: Option<Profile>,
+    /// The profiles of colours that are written with the suffix `s`, by their components.
+    written_profiles: PerPixelType<Option<Profile>>,
     intent: Intent,
     black_point: bool,
-    /// Rounding to eight bits is spread.
-    pub dither: bool,
-    /// What RGB is without further word.
-    pub srgb: Profile,
-    pub warnings: Vec<Warning>,
+    /// Whether rounding to 8 bits is dithered.
+    pub(crate) dither: bool,
+    pub(crate) srgb: Profile,
+    pub(crate) warnings: Vec<RenderWarning>,
 }
 
-impl Colors {
-    /// The profiles of this picture and its output.
-    ///
+impl ColorPlan {
     /// # Errors
     /// `profile-missing` when a profile that the recipe names is not among the bytes.
-    pub fn of(recipe: &Recipe, header: &Header, limits: &Limits, bytes: &ProfileBytes) -> Result<Self, Failure> {
-        let wanted = &recipe.colors;
+    pub(crate) fn new(
+        recipe: &Recipe,
+        header: &ImageHeader,
+        limits: &RenderLimits,
+        bytes: &ProfileBytes,
+    ) -> Result<Self, RenderError> {
+        let management = &recipe.colors;
         let get = |name: &Option<ProfileName>| name.as_ref().map(|name| bytes.profile(name)).transpose();
-        let ByType { gray, rgb, cmyk } = &wanted.source;
-        let written = ByType { gray: get(gray)?, rgb: get(rgb)?, cmyk: get(cmyk)? };
+        let PerPixelType { gray, rgb, cmyk } = &management.source;
+        let written = PerPixelType { gray: get(gray)?, rgb: get(rgb)?, cmyk: get(cmyk)? };
         let mut colors = Self {
             source: None,
             pixel_type: recipe.output.pixel_type,
-            output: get(&wanted.output)?,
-            written,
-            intent: wanted.intent,
-            black_point: wanted.black_point,
-            dither: wanted.dither,
-            srgb: Profile::default_of(PixelType::Rgb)?,
+            output: get(&management.output)?,
+            written_profiles: written,
+            intent: management.intent,
+            black_point: management.black_point,
+            dither: management.dither,
+            srgb: Profile::default_for(PixelType::Rgb)?,
             warnings: Vec::new(),
         };
-        colors.source = match embedded(header, limits) {
+        colors.source = match read_embedded_profile(header, limits) {
             Ok(Some(profile)) => Some(profile),
-            Ok(None) => colors.default_source(header.color)?,
+            Ok(None) => colors.choose_default_source(header.color)?,
             Err(detail) => {
-                let detail = format!("The colour profile was ignored and the colours were left as they are: {detail}");
-                colors.warnings.push(Warning::new(Code::ProfileIgnored, detail));
-                colors.default_source(header.color)?
+                let detail =
+                    format!("The embedded colour profile was ignored; colours were kept as they are. {detail}");
+                colors.warnings.push(RenderWarning::new(Code::ProfileIgnored, detail));
+                colors.choose_default_source(header.color)?
             }
         };
         colors.choose_output(header.color)?;
         if header.profile_name.is_some() {
-            // The profile is in the file and is not looked at now, so nothing is known to be wrong with it.
+            // This header was stored without the bytes of its profile, so a warning about a missing profile would be
+            // wrong.
             colors.warnings.clear();
         }
         Ok(colors)
     }
 
-    /// What a picture without a profile is taken for. When the output must be in a certain one, numbers alone are not
-    /// enough: gray and RGB count as the web counts them.
-    fn default_source(&mut self, pixel_type: PixelType) -> Result<Option<Profile>, Failure> {
-        let said = self.written.of(pixel_type).clone();
-        let enough = |output: &Profile| output.is_default_of(PixelType::Rgb) || output.is_default_of(pixel_type);
-        let asked = self.output.as_ref().is_some_and(|output| !enough(output));
-        if said.is_some() || !asked || pixel_type == PixelType::Cmyk {
-            return Ok(said);
+    /// The profile of an image without a usable one: that of the attributes, else none. Where the output must be in
+    /// another profile than the default one, numbers alone are not enough: gray and RGB then count as sRGB, with a
+    /// warning.
+    fn choose_default_source(&mut self, pixel_type: PixelType) -> Result<Option<Profile>, RenderError> {
+        let declared = self.written_profiles.get(pixel_type).clone();
+        let is_default = |output: &Profile| output.is_default_for(PixelType::Rgb) || output.is_default_for(pixel_type);
+        let needs_profile = self.output.as_ref().is_some_and(|output| !is_default(output));
+        if declared.is_some() || !needs_profile || pixel_type == PixelType::Cmyk {
+            return Ok(declared);
         }
-        let taken = Profile::default_of(pixel_type)?;
-        let detail = format!("The picture has no colour profile; it was taken for {}.", taken.name);
-        self.warnings.push(Warning::new(Code::ProfileAssumed, detail));
-        Ok(Some(taken))
+        let assumed = Profile::default_for(pixel_type)?;
+        let detail = format!("The image has no colour profile; {} was assumed.", assumed.name);
+        self.warnings.push(RenderWarning::new(Code::ProfileAssumed, detail));
+        Ok(Some(assumed))
     }
 
-    /// A picture with a profile goes to sRGB or to gray with its curve, inks stay with theirs.
-    fn choose_output(&mut self, from: PixelType) -> Result<(), Failure> {
+    /// The output's profile where the recipe names none: an image with a profile goes to sRGB or to gray with its
+    /// curve, CMYK keeps its own.
+    fn choose_output(&mut self, from: PixelType) -> Result<(), RenderError> {
         if self.output.is_none()
             && let Some(source) = &self.source
         {
             self.output = match self.pixel_type {
                 PixelType::Cmyk if source.pixel_type == PixelType::Cmyk => Some(source.clone()),
                 PixelType::Cmyk => None,
-                other => Some(Profile::default_of(other)?),
+                other => Some(Profile::default_for(other)?),
             };
         }
         let naive = match (from, self.pixel_type) {
@@ -109,40 +130,41 @@ impl Colors {
             _ => false,
         };
         if naive {
-            let detail = "Inks were converted without a profile, by a rough rule; `icc=` or the attributes IccProfileCmyk \
-                          and IccProfileSrcCmyk name one.";
-            self.warnings.push(Warning::new(Code::NaiveColors, detail));
+            let detail = "CMYK was converted approximately because no profile is known; name one with `icc=` or the \
+                          attributes IccProfileCmyk and IccProfileSrcCmyk.";
+            self.warnings.push(RenderWarning::new(Code::NaiveColors, detail));
         }
         Ok(())
     }
 
-    /// A way between two profiles, as the recipe wants it.
-    pub fn conversion(&self, from: Profile, to: Profile) -> Conversion {
+    /// A conversion between two profiles, with the intent and the options of the recipe.
+    pub(crate) fn conversion(&self, from: Profile, to: Profile) -> Conversion {
         Conversion { from, to, intent: self.intent, black_point: self.black_point, deep: self.dither }
     }
 
-    /// Whether gray with the curve of sRGB goes to sRGB: three times the same number, that is.
-    pub fn is_same_curve(&self, from: &Profile, to: &Profile) -> bool {
-        *to == self.srgb && from.is_default_of(PixelType::Gray)
+    /// Whether gray with the curve of sRGB goes to sRGB. That is three times the same number and needs no conversion.
+    pub(crate) fn is_same_curve(&self, from: &Profile, to: &Profile) -> bool {
+        *to == self.srgb && from.is_default_for(PixelType::Gray)
     }
 
-    /// A written colour in the output's components. What is in them already stays as it is; with the suffix `s` it comes
-    /// out of the source's space. Documentation page: r-is-http-color.
-    pub fn paint(&self, color: Colour) -> [u8; 4] {
+    /// Converts a colour that is written in a modifier to the output's components. It counts as a colour of the output,
+    /// and with the suffix `s` as one of the source's profile. Documentation page: r-is-http-color.
+    pub(crate) fn convert_color(&self, color: Colour) -> [u8; 4] {
         let count = color.pixel_type.components();
-        let naive = || recolored(&color.components[..count], self.pixel_type);
-        let written = self.written.of(color.pixel_type).as_ref().filter(|_| color.source);
+        let naive = || recolor_naively(&color.components[..count], self.pixel_type);
+        let written = self.written_profiles.get(color.pixel_type).as_ref().filter(|_| color.source);
         match (written, &self.output) {
             (Some(from), Some(to)) if from != to => {
-                self.conversion(from.clone(), to.clone()).color(color.components).unwrap_or_else(|_| naive())
+                self.conversion(from.clone(), to.clone()).convert_color(color.components).unwrap_or_else(|_| naive())
             }
             _ => naive(),
         }
     }
 }
 
-/// The profile in a picture; none, or why it cannot be used. One that is sRGB in effect is sRGB.
-fn embedded(header: &Header, limits: &Limits) -> Result<Option<Profile>, String> {
+/// The profile that is embedded in an image, none, or why it cannot be used. A profile that is sRGB in effect becomes
+/// sRGB.
+fn read_embedded_profile(header: &ImageHeader, limits: &RenderLimits) -> Result<Option<Profile>, String> {
     let Some(bytes) = &header.profile else { return Ok(None) };
     if bytes.len() as u64 > limits.profile_bytes {
         return Err(format!("It has {} bytes; the limit is {}.", bytes.len(), limits.profile_bytes));
@@ -150,28 +172,25 @@ fn embedded(header: &Header, limits: &Limits) -> Result<Option<Profile>, String>
     let profile = Profile::read(bytes.as_slice().into())?;
     match (profile.pixel_type, header.color) {
         (a, b) if a == b => {}
-        // Three equal components.
+        // Some programs tag gray images with an RGB profile: they count as three equal components.
         (PixelType::Rgb, PixelType::Gray) => {}
-        (said, is) => {
-            return Err(format!(
-                "The profile is one of {}, and the picture has components of {}.",
-                said.name(),
-                is.name()
-            ));
+        (profile, image) => {
+            return Err(format!("It is a profile for {}, but the image is {}.", profile.name(), image.name()));
         }
     }
     if profile.pixel_type == PixelType::Cmyk {
         return Ok(Some(profile));
     }
-    // Profiles come from anywhere, and a plan is made in the service's own process.
-    catch_unwind(AssertUnwindSafe(|| as_default(profile, header.color)))
+    // Profiles are untrusted, and plans are made in the service's own process: a panic must not leave this function.
+    catch_unwind(AssertUnwindSafe(|| normalize_profile(profile, header.color)))
         .unwrap_or_else(|_| Err("It cannot be used.".into()))
 }
 
-fn as_default(profile: Profile, color: PixelType) -> Result<Option<Profile>, String> {
-    let default = |pixel_type| Profile::default_of(pixel_type).map_err(|failure| failure.detail);
+/// Replaces a profile that is sRGB in effect by the default one, so that no conversion is planned.
+fn normalize_profile(profile: Profile, color: PixelType) -> Result<Option<Profile>, String> {
+    let default = |pixel_type| Profile::default_for(pixel_type).map_err(|failure| failure.detail);
     let (from, to) = (profile.clone(), default(PixelType::Rgb)?);
-    let way = Conversion { from, to, intent: Intent::Relative, black_point: false, deep: false };
-    let same = way.changes_nothing().map_err(|failure| failure.detail)?;
+    let conversion = Conversion { from, to, intent: Intent::Relative, black_point: false, deep: false };
+    let same = conversion.is_identity().map_err(|failure| failure.detail)?;
     Ok(Some(if same { default(color)? } else { profile }))
 }

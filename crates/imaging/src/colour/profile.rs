@@ -1,4 +1,5 @@
-//! Profiles: their bytes, and what kind they are. Read in Rust alone, because plans are made in the service too.
+//! Colour profiles: their bytes and their kind, and the built-in ones. Read in Rust only, because plans are made in the
+//! service.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
@@ -9,22 +10,22 @@ use moxcms::{
 };
 use serde::{Serialize, Serializer};
 
+use crate::error::RenderError;
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
-use crate::failure::Failure;
 
-/// A profile that is known to be usable.
+/// A profile that was checked to be usable. Serialized as its name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
-    /// What it is called, for people.
+    /// The name for people.
     pub name: String,
-    /// The components that it is for.
     pub pixel_type: PixelType,
-    /// Whether it is curves and a matrix, or a curve: there black is no light, and every intent the same.
+    /// Whether it consists of curves and a matrix, or of one curve. Black is then no light, and all intents are the
+    /// same.
     pub is_plain: bool,
-    /// Whether colours can be brought into it.
-    pub writes: bool,
-    /// The profile as it is embedded.
+    /// Whether colours can be converted to it, not only from it.
+    pub is_writable: bool,
+    /// The ICC profile.
     pub bytes: Arc<[u8]>,
 }
 
@@ -35,81 +36,80 @@ impl Serialize for Profile {
 }
 
 impl Profile {
-    /// Reads a profile.
-    ///
     /// # Errors
-    /// Why it cannot be used, as a sentence.
-    pub fn read(bytes: Arc<[u8]>) -> Result<Self, String> {
-        // Profiles come from anywhere.
-        let read = catch_unwind(AssertUnwindSafe(|| ColorProfile::new_from_slice(&bytes)));
-        let profile = read
+    /// A sentence that begins with "It": why the profile cannot be used.
+    pub(crate) fn read(bytes: Arc<[u8]>) -> Result<Self, String> {
+        // Profiles are untrusted: a panic of the parser counts as damage.
+        let parsed = catch_unwind(AssertUnwindSafe(|| ColorProfile::new_from_slice(&bytes)));
+        let profile = parsed
             .map_err(|_| "It cannot be read.".to_owned())?
             .map_err(|error| format!("It cannot be read: {error}."))?;
         let pixel_type = match profile.color_space {
             DataColorSpace::Gray => PixelType::Gray,
             DataColorSpace::Rgb => PixelType::Rgb,
             DataColorSpace::Cmyk => PixelType::Cmyk,
-            other => return Err(format!("It is a profile of {other:?}.")),
+            other => return Err(format!("Its colour space {other:?} is not supported; gray, RGB and CMYK are.")),
         };
         use ProfileClass::{ColorSpace, DisplayDevice, InputDevice, OutputDevice};
         if !matches!(profile.profile_class, InputDevice | DisplayDevice | OutputDevice | ColorSpace) {
-            return Err(format!("It is of the class {:?}.", profile.profile_class));
+            return Err(format!("Its profile class {:?} is not supported.", profile.profile_class));
         }
-        let tables = [&profile.lut_a_to_b_perceptual, &profile.lut_a_to_b_colorimetric, &profile.lut_a_to_b_saturation];
-        let back = [&profile.lut_b_to_a_perceptual, &profile.lut_b_to_a_colorimetric, &profile.lut_b_to_a_saturation];
-        let (reads, writes) = (tables.iter().any(|it| it.is_some()), back.iter().any(|it| it.is_some()));
+        let to_pcs = [&profile.lut_a_to_b_perceptual, &profile.lut_a_to_b_colorimetric, &profile.lut_a_to_b_saturation];
+        let from_pcs =
+            [&profile.lut_b_to_a_perceptual, &profile.lut_b_to_a_colorimetric, &profile.lut_b_to_a_saturation];
+        let (reads, writes) = (to_pcs.iter().any(|lut| lut.is_some()), from_pcs.iter().any(|lut| lut.is_some()));
         let curves = match pixel_type {
             PixelType::Gray => profile.gray_trc.is_some(),
             PixelType::Rgb => profile.is_matrix_shaper(),
             PixelType::Cmyk => false,
         };
         if !reads && !curves {
-            return Err("It has neither tables nor curves.".into());
+            return Err("It has neither lookup tables nor curves.".into());
         }
-        let name = profile.description.as_ref().and_then(text).unwrap_or_else(|| "embedded".into());
-        Ok(Self { name, pixel_type, is_plain: curves && !reads && !writes, writes: writes || curves, bytes })
+        let name = profile.description.as_ref().and_then(read_description).unwrap_or_else(|| "embedded".into());
+        Ok(Self { name, pixel_type, is_plain: curves && !reads && !writes, is_writable: writes || curves, bytes })
     }
 
-    /// A profile that the engine makes itself. Primaries, white points and exponents are those of the spaces' own
-    /// definitions.
+    /// A built-in profile. Primaries, white points and exponents are those of the definitions of the colour spaces.
     ///
     /// # Errors
-    /// `profile-missing` for a name that this version does not know.
-    pub fn built_in(name: &str) -> Result<Self, Failure> {
-        let made = made(name).ok_or_else(|| missing(name))?;
-        let plain = if made.color_space == DataColorSpace::Gray { PixelType::Gray } else { PixelType::Rgb };
-        let bytes =
-            made.encode().map_err(|error| Failure::new(Code::Internal, format!("{name} is not made: {error}.")))?;
-        Ok(Self { name: name.into(), pixel_type: plain, is_plain: true, writes: true, bytes: bytes.into() })
+    /// `profile-missing` for a name that this version does not have.
+    pub(crate) fn from_built_in(name: &str) -> Result<Self, RenderError> {
+        let profile = build_profile(name).ok_or_else(|| profile_missing_error(name))?;
+        let pixel_type = if profile.color_space == DataColorSpace::Gray { PixelType::Gray } else { PixelType::Rgb };
+        let bytes = profile.encode().map_err(|error| {
+            RenderError::new(Code::Internal, format!("The built-in profile {name} could not be encoded: {error}."))
+        })?;
+        Ok(Self { name: name.into(), pixel_type, is_plain: true, is_writable: true, bytes: bytes.into() })
     }
 
-    /// Where colours without another destination go: sRGB, or gray with its curve. Made once, for every plan needs them.
-    pub fn default_of(pixel_type: PixelType) -> Result<Self, Failure> {
-        static MADE: LazyLock<[Result<Profile, Failure>; 2]> =
-            LazyLock::new(|| ["sGray", "sRGB"].map(Profile::built_in));
-        MADE[usize::from(pixel_type != PixelType::Gray)].clone()
+    /// The profile where none is named: sRGB, or gray with its curve. Built once, because every plan needs it.
+    pub(crate) fn default_for(pixel_type: PixelType) -> Result<Self, RenderError> {
+        static DEFAULTS: LazyLock<[Result<Profile, RenderError>; 2]> =
+            LazyLock::new(|| ["sGray", "sRGB"].map(Profile::from_built_in));
+        DEFAULTS[usize::from(pixel_type != PixelType::Gray)].clone()
     }
 
-    /// Whether this is the default of these components.
-    pub fn is_default_of(&self, pixel_type: PixelType) -> bool {
-        Self::default_of(pixel_type).is_ok_and(|made| made == *self)
+    /// Whether this is the default profile for these components.
+    pub(crate) fn is_default_for(&self, pixel_type: PixelType) -> bool {
+        Self::default_for(pixel_type).is_ok_and(|default| default == *self)
     }
 }
 
-/// The profile of colours that are named by the numbers of ITU-T H.273, as films name them; none where they say nothing.
+/// The profile for colours that are described by numbers of ITU-T H.273 (CICP), as in AVIF and PNG; none where the
+/// numbers are unspecified or unknown.
 ///
 /// # Errors
-/// `unsupported-color` for light beyond white, which nothing here can bring back into it.
-pub(in crate) fn coded(primaries: u16, transfer: u16) -> Result<Option<Vec<u8>>, Failure> {
-    const SRGB: u8 = 13;
+/// `unsupported-color` for HDR: colours brighter than white would need tone mapping, which there is none of.
+pub(crate) fn encode_cicp_profile(primaries: u16, transfer: u16) -> Result<Option<Vec<u8>>, RenderError> {
+    const SRGB_TRANSFER: u8 = 13;
     let curve = match transfer {
         16 | 18 => {
-            let detail =
-                "Pictures with a high dynamic range (PQ or HLG) cannot be read; save them with the range of sRGB.";
-            return Err(Failure::new(Code::UnsupportedColor, detail));
+            let detail = "HDR images (PQ or HLG) are not supported; save the image with standard dynamic range (sRGB).";
+            return Err(RenderError::new(Code::UnsupportedColor, detail));
         }
-        // Cameras' curves: still pictures that say them are made and shown with that of sRGB.
-        1 | 6 | 14 | 15 => SRGB,
+        // The curves of video cameras. Still images that name them are made and shown with the curve of sRGB.
+        1 | 6 | 14 | 15 => SRGB_TRANSFER,
         other => other.min(255) as u8,
     };
     let encoded = |profile: ColorProfile| profile.encode().ok();
@@ -131,51 +131,55 @@ pub(in crate) fn coded(primaries: u16, transfer: u16) -> Result<Option<Vec<u8>>,
     };
     let mut profile = ColorProfile::new_from_cicp(cicp);
     profile.cicp = None;
-    let known = profile.red_trc.is_some();
-    Ok(encoded(profile).filter(|_| known))
+    let has_curves = profile.red_trc.is_some();
+    Ok(encoded(profile).filter(|_| has_curves))
 }
 
-pub(super) fn missing(name: &str) -> Failure {
-    Failure::new(Code::ProfileMissing, format!("The colour profile {name} is not there any more."))
+pub(super) fn profile_missing_error(name: &str) -> RenderError {
+    RenderError::new(
+        Code::ProfileMissing,
+        format!("The colour profile {name} is no longer installed; install it or name another one."),
+    )
 }
 
-/// A description for people.
-fn text(text: &ProfileText) -> Option<String> {
-    let said = match text {
+fn read_description(text: &ProfileText) -> Option<String> {
+    let description = match text {
         ProfileText::PlainString(text) => text.clone(),
-        ProfileText::Localizable(all) => all.iter().find(|it| it.language == "en").or(all.first())?.value.clone(),
-        ProfileText::Description(said) => said.ascii_string.clone(),
+        ProfileText::Localizable(all) => all.iter().find(|text| text.language == "en").or(all.first())?.value.clone(),
+        ProfileText::Description(text) => text.ascii_string.clone(),
     };
-    let said = said.trim_matches(|it: char| it.is_whitespace() || it == '\0').to_owned();
-    (!said.is_empty()).then_some(said)
+    let description = description.trim_matches(|char: char| char.is_whitespace() || char == '\0').to_owned();
+    (!description.is_empty()).then_some(description)
 }
 
-fn made(name: &str) -> Option<ColorProfile> {
+fn build_profile(name: &str) -> Option<ColorProfile> {
     let (d50, d65) = (white_point_d50(), white_point_d65());
     Some(match name {
         "sRGB" => ColorProfile::new_srgb(),
         "AdobeRGB" => ColorProfile::new_adobe_rgb(),
         "DisplayP3" => ColorProfile::new_display_p3(),
-        "AppleRGB" => rgb(d65, [0.625, 0.34, 0.28, 0.595, 0.155, 0.07], 1.8),
-        "CIERGB" => rgb(white(1.0 / 3.0, 1.0 / 3.0), [0.735, 0.265, 0.274, 0.717, 0.167, 0.009], 2.2),
-        "ColorMatchRGB" => rgb(d50, [0.63, 0.34, 0.295, 0.605, 0.15, 0.075], 1.8),
-        "NTSC" => rgb(white(0.310_06, 0.316_16), [0.67, 0.33, 0.21, 0.71, 0.14, 0.08], 2.2),
-        "PAL" => rgb(d65, [0.64, 0.33, 0.29, 0.6, 0.15, 0.06], 2.2),
-        "ProPhoto" => rgb(d50, [0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001], 1.8),
-        "SMPTE" => rgb(d65, [0.63, 0.34, 0.31, 0.595, 0.155, 0.07], 2.2),
-        "WideGamutRGB" => rgb(d50, [0.735, 0.265, 0.115, 0.826, 0.157, 0.018], 2.2),
-        "sGray" => gray(ColorProfile::new_srgb().red_trc?),
-        "GrayGamma18" => gray(ToneReprCurve::Parametric(vec![1.8])),
-        "GrayGamma22" => gray(ToneReprCurve::Parametric(vec![2.2])),
+        "AppleRGB" => build_rgb_profile(d65, [0.625, 0.34, 0.28, 0.595, 0.155, 0.07], 1.8),
+        "CIERGB" => {
+            build_rgb_profile(make_white_point(1.0 / 3.0, 1.0 / 3.0), [0.735, 0.265, 0.274, 0.717, 0.167, 0.009], 2.2)
+        }
+        "ColorMatchRGB" => build_rgb_profile(d50, [0.63, 0.34, 0.295, 0.605, 0.15, 0.075], 1.8),
+        "NTSC" => build_rgb_profile(make_white_point(0.310_06, 0.316_16), [0.67, 0.33, 0.21, 0.71, 0.14, 0.08], 2.2),
+        "PAL" => build_rgb_profile(d65, [0.64, 0.33, 0.29, 0.6, 0.15, 0.06], 2.2),
+        "ProPhoto" => build_rgb_profile(d50, [0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001], 1.8),
+        "SMPTE" => build_rgb_profile(d65, [0.63, 0.34, 0.31, 0.595, 0.155, 0.07], 2.2),
+        "WideGamutRGB" => build_rgb_profile(d50, [0.735, 0.265, 0.115, 0.826, 0.157, 0.018], 2.2),
+        "sGray" => build_gray_profile(ColorProfile::new_srgb().red_trc?),
+        "GrayGamma18" => build_gray_profile(ToneReprCurve::Parametric(vec![1.8])),
+        "GrayGamma22" => build_gray_profile(ToneReprCurve::Parametric(vec![2.2])),
         _ => return None,
     })
 }
 
-fn white(x: f64, y: f64) -> XyY {
+fn make_white_point(x: f64, y: f64) -> XyY {
     XyY { x, y, yb: 1.0 }
 }
 
-fn rgb(white: XyY, [rx, ry, gx, gy, bx, by]: [f32; 6], gamma: f32) -> ColorProfile {
+fn build_rgb_profile(white: XyY, [rx, ry, gx, gy, bx, by]: [f32; 6], gamma: f32) -> ColorProfile {
     let mut profile = ColorProfile::new_srgb();
     profile.cicp = None;
     profile.description = None;
@@ -187,7 +191,7 @@ fn rgb(white: XyY, [rx, ry, gx, gy, bx, by]: [f32; 6], gamma: f32) -> ColorProfi
     profile
 }
 
-fn gray(curve: ToneReprCurve) -> ColorProfile {
+fn build_gray_profile(curve: ToneReprCurve) -> ColorProfile {
     let mut profile = ColorProfile::new_gray_with_gamma(2.2);
     profile.gray_trc = Some(curve);
     profile

@@ -1,285 +1,298 @@
-//! The boxes of an AVIF: which picture it shows, of which parts, and what its numbers mean. Source: AV1 Image File
-//! Format, and ISO/IEC 23008-12.
+//! The boxes of an AVIF: the primary image, its tiles, its alpha and its colour. Source: AV1 Image File Format, and
+//! ISO/IEC 23008-12. Nothing is decoded here.
 
 use std::io::{BufRead, Read, Seek, SeekFrom};
 
-use super::av1::{Meaning, Sequence};
-use super::boxes::{Boxes, Fields, Kind, open};
-use super::items::{Items, Part};
-use super::{Header, MAX_PROFILE, MAX_XMP, SourceFormat, corrupt, exif, skip};
+use super::av1::{Cicp, SequenceHeader};
+use super::boxes::{BoxKind, BoxReader, Boxes, read_box_header};
+use super::heif_items::{HeifItems, ItemExtent};
+use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, exif, skip_bytes};
+use crate::colour::encode_cicp_profile;
+use crate::error::RenderError;
+use crate::turn::Turn;
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
-use crate::colour::coded;
-use crate::failure::Failure;
-use crate::turn::Turn;
 
-/// Most bytes of a box that says what is in the file.
-const MOST: u64 = MAX_PROFILE as u64 + (1 << 20);
+/// Largest `meta` or `moov` box that is read, in bytes.
+const MAX_META_BYTES: u64 = MAX_PROFILE_BYTES as u64 + (1 << 20);
 
-/// How far into a picture its sequence header is looked for, in bytes.
-const START: u64 = 4096;
+/// How much of an image is searched for its sequence header, in bytes.
+const MAX_SEQUENCE_SCAN_BYTES: u64 = 4096;
 
-/// What a picture that is alpha calls itself.
-const ALPHA: [&[u8]; 2] = [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
+/// Types of an auxiliary image that is alpha.
+const ALPHA_URNS: [&[u8]; 2] = [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
 
-/// What the decoder needs to know beside the header.
-pub(in crate) struct Layout {
-    pub color: Picture,
-    pub alpha: Option<Picture>,
-    pub meaning: Meaning,
+/// What the decoder needs besides the header.
+pub(crate) struct AvifLayout {
+    pub(crate) color: TiledImage,
+    pub(crate) alpha: Option<TiledImage>,
+    pub(crate) cicp: Cicp,
 }
 
-/// A picture of tiles side by side; most are one tile.
-pub(in crate) struct Picture {
-    pub size: (u32, u32),
-    /// Size of each tile; those at the right and at the bottom may reach out of the picture.
-    pub tile: (u32, u32),
-    pub columns: usize,
-    /// Where each lies in the file.
-    pub tiles: Vec<Vec<Part>>,
+/// An image made of tiles; most have a single one.
+pub(crate) struct TiledImage {
+    pub(crate) size: (u32, u32),
+    /// Size of each tile, in pixels; those at the right and at the bottom may reach beyond the image.
+    pub(crate) tile_size: (u32, u32),
+    pub(crate) columns: usize,
+    /// Where each tile lies in the file, row by row.
+    pub(crate) tiles: Vec<Vec<ItemExtent>>,
 }
 
-/// Whether a file that begins so is an AVIF: its brands say it, the first or another.
+/// Whether a file that begins with these bytes is an AVIF, according to its major or compatible brands.
 pub fn is_avif(start: &[u8]) -> bool {
     let mut boxes = start;
-    let Ok((kind, Some(length))) = open(&mut boxes) else { return false };
+    let Ok((kind, Some(length))) = read_box_header(&mut boxes) else { return false };
     let brands = boxes.get(..(length as usize).min(boxes.len())).unwrap_or_default();
     let mut words = brands.chunks_exact(4).enumerate().filter(|(number, _)| *number != 1);
     &kind == b"ftyp" && words.any(|(_, brand)| matches!(brand, b"avif" | b"avis"))
 }
 
-pub(in crate) fn read(input: &mut (impl BufRead + Seek)) -> Result<(Header, Layout), Failure> {
-    let (meta, begin, frames) = top(input)?;
-    let items = Items::read(&meta, begin)?;
-    let said = Said::of(&items, items.primary)?;
-    let color = picture(input, &items, items.primary)?;
-    let alpha = alpha(&items)?;
-    let layout = match alpha {
-        Some(alpha) => Some(picture(input, &items, alpha)?),
+pub(crate) fn read_avif_header(input: &mut (impl BufRead + Seek)) -> Result<(ImageHeader, AvifLayout), RenderError> {
+    let (meta, begin, frames) = read_top_boxes(input)?;
+    let items = HeifItems::read(&meta, begin)?;
+    let properties = ImageProperties::read(&items, items.primary)?;
+    let color = locate_tiles(input, &items, items.primary)?;
+    let alpha = find_alpha_item(&items)?;
+    let alpha_image = match alpha {
+        Some(alpha) => Some(locate_tiles(input, &items, alpha)?),
         None => None,
     };
-    if layout.as_ref().is_some_and(|alpha| alpha.size != color.size) {
-        return Err(unsupported("whose transparency has another size"));
+    if alpha_image.as_ref().is_some_and(|alpha| alpha.size != color.size) {
+        return Err(unsupported_avif_error("whose alpha has another size than its image"));
     }
-    let start = bytes(input, &color.tiles[0], START, false)?;
-    let sequence = Sequence::read(&start)?;
-    if sequence.size != color.tile {
-        return Err(corrupt("The AVIF's picture has another size than its boxes say."));
+    let start = read_extents(input, &color.tiles[0], MAX_SEQUENCE_SCAN_BYTES, false)?;
+    let sequence = SequenceHeader::read(&start)?;
+    if sequence.size != color.tile_size {
+        return Err(corrupt_error("The size of the AVIF image does not match its boxes."));
     }
-    let meaning = said.meaning.unwrap_or(sequence.color);
+    let cicp = properties.cicp.unwrap_or(sequence.cicp);
     let pixel_type = if sequence.gray { PixelType::Gray } else { PixelType::Rgb };
-    let mut header = Header::new(SourceFormat::Avif, color.size, pixel_type, sequence.bits);
-    header.alpha = layout.is_some();
-    header.premultiplied = alpha.is_some_and(|alpha| items.linked_from(items.primary, b"prem").contains(&alpha));
+    let mut header = ImageHeader::new(SourceFormat::Avif, color.size, pixel_type, sequence.bits);
+    header.alpha = alpha_image.is_some();
+    header.premultiplied = alpha.is_some_and(|alpha| items.find_referenced(items.primary, b"prem").contains(&alpha));
     header.frames = frames;
-    header.profile = match said.profile {
+    header.profile = match properties.profile {
         Some(profile) => Some(profile),
-        None => coded(meaning.primaries, meaning.transfer)?,
+        None => encode_cicp_profile(cicp.primaries, cicp.transfer)?,
     };
-    describe(input, &items, &mut header)?;
-    header.orientation = said.turn;
-    Ok((header, Layout { color, alpha: layout, meaning }))
+    read_metadata(input, &items, &mut header)?;
+    header.orientation = properties.orientation;
+    Ok((header, AvifLayout { color, alpha: alpha_image, cicp }))
 }
 
-/// The inside of `meta`, where it begins, and how many frames the film beside it has.
-fn top(input: &mut (impl BufRead + Seek)) -> Result<(Vec<u8>, u64, u32), Failure> {
-    let (mut meta, mut film) = (None, None);
+/// The content of `meta`, its offset in the file, and the number of frames of the image sequence in `moov`.
+fn read_top_boxes(input: &mut (impl BufRead + Seek)) -> Result<(Vec<u8>, u64, u32), RenderError> {
+    let (mut meta, mut sequence_frames) = (None, None);
     while !input.fill_buf()?.is_empty() {
-        let (kind, length) = open(input)?;
+        let (kind, length) = read_box_header(input)?;
         let begin = input.stream_position()?;
         match (&kind, length) {
-            (b"meta" | b"moov", Some(length)) if length > MOST => {
-                return Err(unsupported("that says more of itself than can be read"));
+            (b"meta" | b"moov", Some(length)) if length > MAX_META_BYTES => {
+                return Err(unsupported_avif_error("with a metadata box that is too large"));
             }
             (b"meta", Some(length)) => {
-                let mut inside = vec![0; length as usize];
-                input.read_exact(&mut inside)?;
-                meta = Some((inside, begin));
+                let mut content = vec![0; length as usize];
+                input.read_exact(&mut content)?;
+                meta = Some((content, begin));
             }
             (b"moov", Some(length)) => {
-                let mut inside = vec![0; length as usize];
-                input.read_exact(&mut inside)?;
-                film = frames(Boxes(&inside))?;
+                let mut content = vec![0; length as usize];
+                input.read_exact(&mut content)?;
+                sequence_frames = count_frames(Boxes(&content))?;
             }
-            (_, Some(length)) => skip(input, length)?,
+            (_, Some(length)) => skip_bytes(input, length)?,
             (_, None) => break,
         }
     }
     match meta {
-        Some((meta, begin)) => Ok((meta, begin, film.unwrap_or(1).max(1))),
-        None if film.is_some() => Err(unsupported("that is a film without a picture of its own")),
-        None => Err(Failure::truncated("The AVIF ends before it says what is in it.")),
+        Some((meta, begin)) => Ok((meta, begin, sequence_frames.unwrap_or(1).max(1))),
+        None if sequence_frames.is_some() => {
+            Err(unsupported_avif_error("that is an image sequence without a still image"))
+        }
+        None => Err(RenderError::for_truncated_file("The AVIF ends before its `meta` box.")),
     }
 }
 
-/// The number of samples of the longest track.
-fn frames(mut boxes: Boxes<'_>) -> Result<Option<u32>, Failure> {
-    let mut most = None;
+/// Number of samples of the longest track.
+fn count_frames(mut boxes: Boxes<'_>) -> Result<Option<u32>, RenderError> {
+    let mut max_frames = None;
     while let Some((kind, mut fields)) = boxes.next()? {
-        let found = match &kind {
-            b"trak" | b"mdia" | b"minf" | b"stbl" => frames(Boxes(fields.0))?,
+        let frames = match &kind {
+            b"trak" | b"mdia" | b"minf" | b"stbl" => count_frames(Boxes(fields.0))?,
             b"stsz" => {
-                fields.version()?;
-                fields.long()?;
-                Some(fields.long()?)
+                fields.read_version()?;
+                fields.read_u32()?;
+                Some(fields.read_u32()?)
             }
             _ => None,
         };
-        most = most.max(found);
+        max_frames = max_frames.max(frames);
     }
-    Ok(most)
+    Ok(max_frames)
 }
 
-/// What the properties of a picture say.
-struct Said {
+/// The properties of an image item.
+struct ImageProperties {
     size: Option<(u32, u32)>,
-    turn: Turn,
+    orientation: Turn,
     profile: Option<Vec<u8>>,
-    meaning: Option<Meaning>,
+    cicp: Option<Cicp>,
     is_alpha: bool,
 }
 
-impl Said {
-    fn of(items: &Items<'_>, item: u32) -> Result<Self, Failure> {
-        let mut said = Self { size: None, turn: Turn::NONE, profile: None, meaning: None, is_alpha: false };
+impl ImageProperties {
+    fn read(items: &HeifItems<'_>, item: u32) -> Result<Self, RenderError> {
+        let mut properties = Self { size: None, orientation: Turn::NONE, profile: None, cicp: None, is_alpha: false };
         for property in items.properties(item) {
             let mut fields = property.fields;
             match &property.kind {
                 b"ispe" => {
-                    fields.version()?;
-                    said.size = Some((fields.long()?, fields.long()?));
+                    fields.read_version()?;
+                    properties.size = Some((fields.read_u32()?, fields.read_u32()?));
                 }
-                b"colr" => said.color(fields)?,
-                // Quarters against the clock.
-                b"irot" => said.turn = said.turn.then(Turn::quarters(4 - u32::from(fields.byte()? & 3))),
+                b"colr" => properties.read_color(fields)?,
+                // Quarter turns counterclockwise.
+                b"irot" => {
+                    properties.orientation =
+                        properties.orientation.then(Turn::from_quarters(4 - u32::from(fields.read_u8()? & 3)))
+                }
                 b"imir" => {
-                    let across = fields.byte()? & 1 == 1;
-                    said.turn = said.turn.then(Turn { transpose: false, flip_x: across, flip_y: !across });
+                    let flip_x = fields.read_u8()? & 1 == 1;
+                    properties.orientation =
+                        properties.orientation.then(Turn { transpose: false, flip_x, flip_y: !flip_x });
                 }
                 b"auxC" => {
-                    fields.version()?;
-                    said.is_alpha = ALPHA.contains(&fields.text());
+                    fields.read_version()?;
+                    properties.is_alpha = ALPHA_URNS.contains(&fields.read_text());
                 }
                 b"av1C" | b"pixi" | b"pasp" => {}
-                b"clap" => return Err(unsupported("with a clean aperture, a crop of its own,")),
-                b"a1op" if fields.byte()? == 0 => {}
-                other if property.essential => {
-                    let name = String::from_utf8_lossy(other).into_owned();
-                    return Err(unsupported(&format!("with the property `{}`", name.escape_default())));
+                b"clap" => return Err(unsupported_avif_error("with a clean aperture (an embedded crop)")),
+                b"a1op" if fields.read_u8()? == 0 => {}
+                unknown if property.essential => {
+                    let name = String::from_utf8_lossy(unknown).into_owned();
+                    return Err(unsupported_avif_error(&format!("with the property `{}`", name.escape_default())));
                 }
                 _ => {}
             }
         }
-        Ok(said)
+        Ok(properties)
     }
 
-    fn color(&mut self, mut fields: Fields<'_>) -> Result<(), Failure> {
-        match &fields.word()? {
+    fn read_color(&mut self, mut fields: BoxReader<'_>) -> Result<(), RenderError> {
+        match &fields.read_kind()? {
             b"nclx" => {
-                let [primaries, transfer, matrix] = [fields.short()?, fields.short()?, fields.short()?];
-                self.meaning = Some(Meaning { primaries, transfer, matrix, full_range: fields.byte()? & 0x80 != 0 });
+                let [primaries, transfer, matrix] = [fields.read_u16()?, fields.read_u16()?, fields.read_u16()?];
+                self.cicp = Some(Cicp { primaries, transfer, matrix, full_range: fields.read_u8()? & 0x80 != 0 });
             }
-            b"prof" | b"rICC" if fields.0.len() <= MAX_PROFILE => self.profile = Some(fields.0.to_vec()),
+            b"prof" | b"rICC" if fields.0.len() <= MAX_PROFILE_BYTES => self.profile = Some(fields.0.to_vec()),
             _ => {}
         }
         Ok(())
     }
 }
 
-/// The picture that is the primary one's alpha.
-fn alpha(items: &Items<'_>) -> Result<Option<u32>, Failure> {
-    for item in items.linking_to(items.primary, b"auxl") {
-        if Said::of(items, item)?.is_alpha {
+/// The alpha image of the primary image.
+fn find_alpha_item(items: &HeifItems<'_>) -> Result<Option<u32>, RenderError> {
+    for item in items.find_referencing(items.primary, b"auxl") {
+        if ImageProperties::read(items, item)?.is_alpha {
             return Ok(Some(item));
         }
     }
     Ok(None)
 }
 
-/// The tiles of a picture.
-fn picture(input: &mut (impl Read + Seek), items: &Items<'_>, item: u32) -> Result<Picture, Failure> {
-    let size = size(items, item)?;
-    let kind: Kind = items.kind(item)?;
+/// Finds the tiles of an image: itself, or those of its grid.
+fn locate_tiles(input: &mut (impl Read + Seek), items: &HeifItems<'_>, item: u32) -> Result<TiledImage, RenderError> {
+    let size = read_item_size(items, item)?;
+    let kind: BoxKind = items.kind(item)?;
     match &kind {
-        b"av01" => Ok(Picture { size, tile: size, columns: 1, tiles: vec![items.places(item)?.to_vec()] }),
+        b"av01" => Ok(TiledImage { size, tile_size: size, columns: 1, tiles: vec![items.extents(item)?.to_vec()] }),
         b"grid" => {
-            let data = bytes(input, items.places(item)?, 16, true)?;
-            let mut fields = Fields(&data);
-            let flags = fields.short()? & 1;
-            let (rows, columns) = (usize::from(fields.byte()?) + 1, usize::from(fields.byte()?) + 1);
-            let side = if flags == 1 { 4 } else { 2 };
-            let whole = (fields.number(side)? as u32, fields.number(side)? as u32);
-            let parts = items.linked_from(item, b"dimg");
-            let tile = parts.first().map(|part| self::size(items, *part)).transpose()?.unwrap_or_default();
+            let data = read_extents(input, items.extents(item)?, 16, true)?;
+            let mut fields = BoxReader(&data);
+            let has_large_fields = fields.read_u16()? & 1 == 1;
+            let (rows, columns) = (usize::from(fields.read_u8()?) + 1, usize::from(fields.read_u8()?) + 1);
+            let field_bytes = if has_large_fields { 4 } else { 2 };
+            let grid_size = (fields.read_uint(field_bytes)? as u32, fields.read_uint(field_bytes)? as u32);
+            let parts = items.find_referenced(item, b"dimg");
+            let tile = parts.first().map(|part| read_item_size(items, *part)).transpose()?.unwrap_or_default();
             let covers = |side: u32, tile: u32, count: usize| {
                 let all = u64::from(tile) * count as u64;
                 (1..=all).contains(&u64::from(side)) && all - u64::from(side) < u64::from(tile)
             };
             let fits = parts.len() == rows * columns && covers(size.0, tile.0, columns) && covers(size.1, tile.1, rows);
-            if whole != size || !fits {
-                return Err(corrupt("The tiles of the AVIF do not make its picture."));
+            if grid_size != size || !fits {
+                return Err(corrupt_error("The tiles of the AVIF image do not cover it exactly."));
             }
             let mut tiles = Vec::new();
             for part in parts {
-                if self::size(items, *part)? != tile || &items.kind(*part)? != b"av01" {
-                    return Err(corrupt("The tiles of the AVIF are not alike."));
+                if read_item_size(items, *part)? != tile || &items.kind(*part)? != b"av01" {
+                    return Err(corrupt_error("The tiles of the AVIF image differ in size or kind."));
                 }
-                tiles.push(items.places(*part)?.to_vec());
+                tiles.push(items.extents(*part)?.to_vec());
             }
-            Ok(Picture { size, tile, columns, tiles })
+            Ok(TiledImage { size, tile_size: tile, columns, tiles })
         }
-        other => Err(unsupported(&format!("of the kind `{}`", String::from_utf8_lossy(other).escape_default()))),
+        unknown => {
+            let name = String::from_utf8_lossy(unknown).into_owned();
+            Err(unsupported_avif_error(&format!("with an image of the kind `{}`", name.escape_default())))
+        }
     }
 }
 
-fn size(items: &Items<'_>, item: u32) -> Result<(u32, u32), Failure> {
-    Said::of(items, item)?.size.ok_or_else(|| corrupt("The AVIF does not say how large its picture is."))
+fn read_item_size(items: &HeifItems<'_>, item: u32) -> Result<(u32, u32), RenderError> {
+    ImageProperties::read(items, item)?.size.ok_or_else(|| corrupt_error("The AVIF image has no size."))
 }
 
-/// Resolution and rights; damage in them is passed over.
-fn describe(input: &mut (impl Read + Seek), items: &Items<'_>, header: &mut Header) -> Result<(), Failure> {
-    let mut data = |kind: &Kind, media: &[u8]| {
-        let item = items.describing(items.primary, kind, media)?;
-        bytes(input, items.places(item).ok()?, MAX_XMP as u64, true).ok()
+/// Resolution and rights; damaged metadata is ignored.
+fn read_metadata(
+    input: &mut (impl Read + Seek),
+    items: &HeifItems<'_>,
+    header: &mut ImageHeader,
+) -> Result<(), RenderError> {
+    let mut data = |kind: &BoxKind, media: &[u8]| {
+        let item = items.find_description(items.primary, kind, media)?;
+        read_extents(input, items.extents(item).ok()?, MAX_XMP_BYTES as u64, true).ok()
     };
     let (xmp, exif) = (data(b"mime", b"application/rdf+xml"), data(b"Exif", b""));
-    header.take_xmp(xmp);
-    // Before the data stands how much of it is to be passed over.
+    header.set_xmp(xmp);
+    // The data begins with the number of bytes to skip before the EXIF.
     let start = exif.as_deref().and_then(|data| Some(u32::from_be_bytes(*data.first_chunk()?) as usize));
     if let (Some(exif), Some(start)) = (exif, start)
         && let Some(raw) = exif.get(start.saturating_add(4)..)
     {
-        exif::apply(header, raw.to_vec());
+        exif::apply_exif(header, raw.to_vec());
     }
     Ok(())
 }
 
-/// What lies in the file in these parts: the whole, or of what is longer than `most` the beginning.
+/// Reads the extents of an item: all of it when `whole`, else at most its first `max_bytes` bytes.
 ///
 /// # Errors
-/// When the whole is wanted and longer than `most`, or `truncated` when the file is shorter.
-pub(in crate) fn bytes(
+/// With `whole`: `unsupported-format` when it is longer than `max_bytes`, `truncated` when the file is shorter.
+pub(crate) fn read_extents(
     input: &mut (impl Read + Seek),
-    parts: &[Part],
-    most: u64,
+    extents: &[ItemExtent],
+    max_bytes: u64,
     whole: bool,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Vec<u8>, RenderError> {
     let mut data = Vec::new();
-    for (start, length) in parts {
-        let left = most - data.len() as u64;
-        let wanted = length.unwrap_or(u64::MAX);
-        if wanted > left && whole && length.is_some() {
-            return Err(unsupported("with a part that is longer than can be read"));
+    for (start, length) in extents {
+        let left = max_bytes - data.len() as u64;
+        let extent_bytes = length.unwrap_or(u64::MAX);
+        if extent_bytes > left && whole && length.is_some() {
+            return Err(unsupported_avif_error("with an item that is too large"));
         }
         input.seek(SeekFrom::Start(*start))?;
-        let read = input.take(wanted.min(left)).read_to_end(&mut data)? as u64;
-        if read < wanted.min(left) && length.is_some() && whole {
-            return Err(Failure::truncated("The AVIF ends before its picture does."));
+        let read = input.take(extent_bytes.min(left)).read_to_end(&mut data)? as u64;
+        if read < extent_bytes.min(left) && length.is_some() && whole {
+            return Err(RenderError::for_truncated_file("The AVIF ends before its image data does."));
         }
     }
     Ok(data)
 }
 
-fn unsupported(what: &str) -> Failure {
-    Failure::new(Code::UnsupportedFormat, format!("An AVIF {what} cannot be read."))
+fn unsupported_avif_error(what: &str) -> RenderError {
+    RenderError::new(Code::UnsupportedFormat, format!("An AVIF {what} cannot be read."))
 }

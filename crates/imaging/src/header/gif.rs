@@ -1,25 +1,25 @@
-//! The blocks of a GIF.
+//! GIF headers. A GIF has no header that tells transparency or the number of frames, so its blocks are walked over.
 
 use std::io::{BufRead, Read, Seek};
 
-use super::{COUNTED, Header, SourceFormat, corrupt};
+use super::{ImageHeader, MAX_FRAME_SCAN_BYTES, SourceFormat, corrupt_error};
+use crate::error::RenderError;
 use offprint_modifiers::PixelType;
-use crate::failure::Failure;
 
-/// Reads blocks up to the first frame, and counts those after it.
-pub(super) fn read(reader: &mut (impl BufRead + Seek)) -> Result<Header, Failure> {
+/// Reads the blocks up to the first frame, and counts the frames after it.
+pub(super) fn read_gif_header(reader: &mut (impl BufRead + Seek)) -> Result<ImageHeader, RenderError> {
     let mut start = [0; 13];
     reader.read_exact(&mut start)?;
     let side = |at: usize| u32::from(u16::from_le_bytes([start[at], start[at + 1]]));
-    let mut header = Header::new(SourceFormat::Gif, (side(6), side(8)), PixelType::Rgb, 8);
+    let mut header = ImageHeader::new(SourceFormat::Gif, (side(6), side(8)), PixelType::Rgb, 8);
     skip_palette(reader, start[10])?;
     let mut block = [0];
     loop {
         reader.read_exact(&mut block)?;
         match block[0] {
-            0x21 => header.alpha |= extension(reader)?,
+            0x21 => header.alpha |= skip_extension(reader)?,
             0x2C => break,
-            _ => return Err(corrupt("The GIF has no frame.")),
+            _ => return Err(corrupt_error("The GIF has no frame.")),
         }
     }
     let mut frame = [0; 8];
@@ -29,24 +29,25 @@ pub(super) fn read(reader: &mut (impl BufRead + Seek)) -> Result<Header, Failure
     header.alpha |= (at(0), at(2)) != (0, 0) || at(4) < header.width || at(6) < header.height;
     let mut last = [0];
     reader.read_exact(&mut last)?;
-    // Whether the file is whole is the decoder's to say.
-    let _ = count(reader, last[0], &mut header.frames);
+    // A truncated file is no error here; the decoder will report it.
+    let _ = count_frames(reader, last[0], &mut header.frames);
     Ok(header)
 }
 
-/// Counts frames, from behind the head of the first, whose flags are these. An error is the end of the file.
-fn count(reader: &mut (impl BufRead + Seek), flags: u8, frames: &mut u32) -> Result<(), Failure> {
+/// Counts frames. The reader stands behind the header of the first frame, which has these flags. An error means the end
+/// of the file.
+fn count_frames(reader: &mut (impl BufRead + Seek), flags: u8, frames: &mut u32) -> Result<(), RenderError> {
     let mut block = [0];
     skip_frame(reader, flags)?;
-    while reader.stream_position()? < COUNTED {
+    while reader.stream_position()? < MAX_FRAME_SCAN_BYTES {
         reader.read_exact(&mut block)?;
         match block[0] {
-            0x21 => drop(extension(reader)?),
+            0x21 => drop(skip_extension(reader)?),
             0x2C => {
-                let mut head = [0; 9];
-                reader.read_exact(&mut head)?;
+                let mut frame = [0; 9];
+                reader.read_exact(&mut frame)?;
                 *frames += 1;
-                skip_frame(reader, head[8])?;
+                skip_frame(reader, frame[8])?;
             }
             _ => break,
         }
@@ -54,8 +55,8 @@ fn count(reader: &mut (impl BufRead + Seek), flags: u8, frames: &mut u32) -> Res
     Ok(())
 }
 
-/// Passes over a frame's palette and data.
-fn skip_frame(reader: &mut (impl BufRead + Seek), flags: u8) -> Result<(), Failure> {
+/// Skips a frame's palette and data.
+fn skip_frame(reader: &mut (impl BufRead + Seek), flags: u8) -> Result<(), RenderError> {
     let mut byte = [0];
     skip_palette(reader, flags)?;
     reader.read_exact(&mut byte)?;
@@ -68,7 +69,7 @@ fn skip_frame(reader: &mut (impl BufRead + Seek), flags: u8) -> Result<(), Failu
     }
 }
 
-fn skip_palette(reader: &mut impl Read, flags: u8) -> Result<(), Failure> {
+fn skip_palette(reader: &mut impl Read, flags: u8) -> Result<(), RenderError> {
     if flags & 0x80 != 0 {
         let mut palette = vec![0; 3 << ((flags & 7) + 1)];
         reader.read_exact(&mut palette)?;
@@ -76,11 +77,11 @@ fn skip_palette(reader: &mut impl Read, flags: u8) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Passes over an extension; says whether it makes a colour transparent.
-fn extension(reader: &mut impl Read) -> Result<bool, Failure> {
+/// Skips an extension. Returns whether it makes a colour transparent.
+fn skip_extension(reader: &mut impl Read) -> Result<bool, RenderError> {
     let mut byte = [0];
     reader.read_exact(&mut byte)?;
-    let control = byte[0] == 0xF9;
+    let is_graphic_control = byte[0] == 0xF9;
     let mut transparent = false;
     loop {
         reader.read_exact(&mut byte)?;
@@ -89,6 +90,6 @@ fn extension(reader: &mut impl Read) -> Result<bool, Failure> {
         }
         let mut data = vec![0; usize::from(byte[0])];
         reader.read_exact(&mut data)?;
-        transparent |= control && data[0] & 1 == 1;
+        transparent |= is_graphic_control && data[0] & 1 == 1;
     }
 }

@@ -1,23 +1,30 @@
-//! What a file says of its picture before any pixel is decoded. Reads a bounded amount and calls no C code.
+//! Reads the header of an image file: format, size, colour, profile, resolution, rights and paths, without decoding
+//! pixels.
+//!
+//! Headers are read in the service itself, not in a render process, so this module reads a bounded amount, calls no C
+//! code, and turns panics of decoders into errors. It knows nothing of plans or recipes.
+//!
+//! Where to begin reading: [`read_image_header`]; each format has a file of its own, except for PNG, WebP and BMP,
+//! whose headers are read by libraries (`decoder_headers.rs`).
 
 pub(super) mod av1;
 pub(super) mod avif;
 mod boxes;
+mod decoder_headers;
 mod exif;
 mod gif;
-mod items;
+mod heif_items;
+mod image_resources;
 pub(super) mod jp2;
 mod jpeg;
-mod others;
-mod photoshop;
 pub(super) mod psd;
 mod tiff;
 
 pub use avif::is_avif;
-pub(super) use jpeg::XMP as JPEG_XMP;
-pub(super) use others::{PNG_XMP, image_failure, png_failure};
-pub use photoshop::EmbeddedPath;
-pub(super) use tiff::{Layout, TIFF_PHOTOSHOP, TIFF_XMP};
+pub(super) use decoder_headers::{PNG_XMP, map_image_error, map_png_error};
+pub(crate) use image_resources::EmbeddedPath;
+pub(super) use jpeg::XMP_SIGNATURE as JPEG_XMP;
+pub(super) use tiff::{TIFF_PHOTOSHOP, TIFF_XMP, TiffLayout};
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -26,51 +33,43 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::Failure;
-use super::rights::Rights;
+use super::error::RenderError;
+use super::rights::ImageRights;
 use super::turn::Turn;
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
-/// Largest colour profile that is read, in bytes. How large one may be to be used is a limit of the plan's.
-const MAX_PROFILE: usize = 32 << 20;
+/// Largest colour profile that is read, in bytes. The plan has a lower limit for profiles that are used.
+const MAX_PROFILE_BYTES: usize = 32 << 20;
 
 /// Largest XMP that is kept, in bytes.
-const MAX_XMP: usize = 1 << 20;
+const MAX_XMP_BYTES: usize = 1 << 20;
 
 /// How far into a file frames are counted, in bytes.
-const COUNTED: u64 = 64 << 20;
+const MAX_FRAME_SCAN_BYTES: u64 = 64 << 20;
 
-/// The kinds of picture that can be read.
+/// The formats that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SourceFormat {
-    /// JPEG.
     Jpeg,
-    /// PNG.
     Png,
-    /// TIFF.
     Tiff,
-    /// WebP.
     Webp,
-    /// GIF.
     Gif,
-    /// BMP.
     Bmp,
     /// JPEG 2000.
     Jp2,
     /// A Photoshop document.
     Psd,
-    /// AVIF.
     Avif,
 }
 
 impl SourceFormat {
-    /// All of them.
     pub const ALL: [Self; 9] =
         [Self::Jpeg, Self::Png, Self::Tiff, Self::Webp, Self::Gif, Self::Bmp, Self::Jp2, Self::Psd, Self::Avif];
 
-    /// Its media type.
+    /// Media type.
     pub fn mime(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",
@@ -86,55 +85,53 @@ impl SourceFormat {
     }
 }
 
-/// A picture's header.
+/// What the header of an image file says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Header {
-    /// What kind of file it is.
+pub struct ImageHeader {
     pub format: SourceFormat,
-    /// Width as stored, in pixels.
+    /// Stored width, in pixels, before orientation is applied.
     pub width: u32,
-    /// Height as stored, in pixels.
+    /// Stored height, in pixels, before orientation is applied.
     pub height: u32,
-    /// What makes the picture upright.
+    /// The turn that makes the image upright.
     pub orientation: Turn,
-    /// Its components.
     pub color: PixelType,
     /// Whether it may have transparent pixels.
     pub alpha: bool,
-    /// Whether its colours are stored multiplied by alpha.
+    /// Whether colours are stored multiplied by alpha.
     pub premultiplied: bool,
-    /// Whether its inks are stored the other way round, as Adobe's JPEGs have them.
+    /// Whether CMYK is stored inverted, as in the JPEGs of Adobe.
     #[serde(default)]
     pub inverted: bool,
-    /// Bits of a component.
+    /// Bits per component.
     pub bits: u8,
-    /// How many frames it has; more than one is an animation.
-    #[serde(default = "one")]
+    /// Number of frames; more than one is an animation.
+    #[serde(default = "default_frames")]
     pub frames: u32,
-    /// Whether it comes in passes over the whole picture, so that its decoder must hold all of it.
+    /// Whether it is stored in several passes over the whole image, so that its decoder must hold all of it.
     #[serde(default)]
     pub progressive: bool,
     /// Dots per inch.
     pub dpi: Option<f64>,
-    /// Photoshop's paths in it.
+    /// Embedded Photoshop paths.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<EmbeddedPath>,
-    /// The colour profile, as it is embedded.
+    /// The embedded ICC profile.
     #[serde(skip)]
     pub profile: Option<Vec<u8>>,
-    /// The XMP, as it is embedded.
+    /// The embedded XMP.
     #[serde(skip)]
     pub xmp: Option<Vec<u8>>,
-    /// Whose picture it is.
+    /// Creators, copyright and credit.
     #[serde(skip)]
-    pub rights: Rights,
-    /// What the profile calls itself, in a header that was kept without its bytes.
+    pub rights: ImageRights,
+    /// Name of the profile, in a header that was stored without the profile itself.
     #[serde(default, skip_serializing)]
     pub profile_name: Option<String>,
 }
 
-impl Header {
+impl ImageHeader {
     pub(super) fn new(format: SourceFormat, (width, height): (u32, u32), color: PixelType, bits: u8) -> Self {
         Self {
             format,
@@ -152,35 +149,35 @@ impl Header {
             paths: Vec::new(),
             profile: None,
             xmp: None,
-            rights: Rights::default(),
+            rights: ImageRights::default(),
             profile_name: None,
         }
     }
 
-    /// Keeps rights, which go before what was found already.
-    fn take_rights(&mut self, rights: Rights) {
+    /// Adds rights; they take precedence over those found before.
+    fn merge_rights(&mut self, rights: ImageRights) {
         self.rights = rights.or(std::mem::take(&mut self.rights));
     }
 
-    /// Keeps XMP and what it says of rights, which goes before what was found already.
-    fn take_xmp(&mut self, xmp: Option<Vec<u8>>) {
-        let Some(xmp) = xmp.filter(|xmp| xmp.len() <= MAX_XMP) else { return };
-        self.take_rights(Rights::of_xmp(&xmp));
+    /// Adds XMP and its rights, which take precedence over those found before.
+    fn set_xmp(&mut self, xmp: Option<Vec<u8>>) {
+        let Some(xmp) = xmp.filter(|xmp| xmp.len() <= MAX_XMP_BYTES) else { return };
+        self.merge_rights(ImageRights::from_xmp(&xmp));
         self.xmp = Some(xmp);
     }
 
-    /// Width and height of the upright picture.
-    pub fn upright(&self) -> (u32, u32) {
+    /// Width and height of the upright image, in pixels.
+    pub fn upright_size(&self) -> (u32, u32) {
         self.orientation.size((self.width, self.height))
     }
 
-    /// Whether a rectangle of the picture, turned so, shows nothing but the picture.
-    pub(super) fn shows(&self, [x, y]: [i64; 2], [w, h]: [u32; 2], turn: Turn) -> bool {
+    /// Whether a rectangle lies completely within the image after `turn`.
+    pub(super) fn contains_rect(&self, [x, y]: [i64; 2], [w, h]: [u32; 2], turn: Turn) -> bool {
         let (width, height) = turn.size((i64::from(self.width), i64::from(self.height)));
         x >= 0 && y >= 0 && x + i64::from(w) <= width && y + i64::from(h) <= height
     }
 
-    /// Bytes that the picture takes once decoded, at its own depth.
+    /// Size of the decoded image at its own depth, in bytes.
     pub fn decoded_bytes(&self) -> u64 {
         let depth = u64::from(self.bits.div_ceil(8).max(1));
         let channels = self.color.components() as u64 + u64::from(self.alpha);
@@ -188,52 +185,53 @@ impl Header {
     }
 }
 
-fn one() -> u32 {
+fn default_frames() -> u32 {
     1
 }
 
-/// Reads the header of a picture.
+/// Reads the header of an image file.
 ///
 /// # Errors
-/// `unsupported-format` when the file is no picture of a kind that can be read, `truncated` or `corrupt` when its
-/// header is not whole, `original-missing` when there is no file.
-pub fn probe(path: &Path) -> Result<Header, Failure> {
-    // The decoders are Rust and promise not to panic; a promise is not enough for files from anywhere.
-    catch_unwind(AssertUnwindSafe(|| read(path))).unwrap_or_else(|_| Err(corrupt("The header cannot be read.")))
+/// `unsupported-format` when the file is not an image of a known format, `truncated` or `corrupt` when its header is
+/// damaged, `original-missing` when there is no such file.
+pub fn read_image_header(path: &Path) -> Result<ImageHeader, RenderError> {
+    // The decoders are Rust and should not panic, but files come from anywhere.
+    catch_unwind(AssertUnwindSafe(|| read_unguarded(path)))
+        .unwrap_or_else(|_| Err(corrupt_error("The header of the image cannot be read.")))
 }
 
-fn read(path: &Path) -> Result<Header, Failure> {
+fn read_unguarded(path: &Path) -> Result<ImageHeader, RenderError> {
     let mut reader = BufReader::new(File::open(path)?);
-    let start = peek(&mut reader)?;
-    let Some(format) = sniff(&start) else {
-        let detail = "The file is no JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, JPEG 2000 or Photoshop picture.";
-        return Err(Failure::new(Code::UnsupportedFormat, detail));
+    let start = read_file_start(&mut reader)?;
+    let Some(format) = detect_format(&start) else {
+        let detail = "The file is not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, JPEG 2000 or Photoshop image.";
+        return Err(RenderError::new(Code::UnsupportedFormat, detail));
     };
     let header = match format {
-        SourceFormat::Jpeg => jpeg::read(&mut reader)?,
-        SourceFormat::Gif => gif::read(&mut reader)?,
-        SourceFormat::Png => others::png(reader)?,
-        SourceFormat::Tiff => tiff::read(reader)?,
-        SourceFormat::Webp => others::webp(reader)?,
-        SourceFormat::Bmp => others::bmp(reader)?,
-        SourceFormat::Jp2 => jp2::read(&mut reader)?,
-        SourceFormat::Psd => psd::read(&mut reader)?.0,
-        SourceFormat::Avif => avif::read(&mut reader)?.0,
+        SourceFormat::Jpeg => jpeg::read_jpeg_header(&mut reader)?,
+        SourceFormat::Gif => gif::read_gif_header(&mut reader)?,
+        SourceFormat::Png => decoder_headers::read_png_header(reader)?,
+        SourceFormat::Tiff => tiff::read_tiff_header(reader)?,
+        SourceFormat::Webp => decoder_headers::read_webp_header(reader)?,
+        SourceFormat::Bmp => decoder_headers::read_bmp_header(reader)?,
+        SourceFormat::Jp2 => jp2::read_jp2_header(&mut reader)?,
+        SourceFormat::Psd => psd::read_psd_header(&mut reader)?.0,
+        SourceFormat::Avif => avif::read_avif_header(&mut reader)?.0,
     };
     if header.width == 0 || header.height == 0 {
-        return Err(Failure::new(Code::Corrupt, "The picture has no size."));
+        return Err(RenderError::new(Code::Corrupt, "The image has a width or height of 0."));
     }
     Ok(header)
 }
 
-fn peek(reader: &mut (impl BufRead + Seek)) -> Result<Vec<u8>, Failure> {
+fn read_file_start(reader: &mut (impl BufRead + Seek)) -> Result<Vec<u8>, RenderError> {
     let mut start = Vec::with_capacity(64);
     reader.by_ref().take(64).read_to_end(&mut start)?;
     reader.rewind()?;
     Ok(start)
 }
 
-fn sniff(start: &[u8]) -> Option<SourceFormat> {
+fn detect_format(start: &[u8]) -> Option<SourceFormat> {
     match start {
         [0xFF, 0xD8, 0xFF, ..] => Some(SourceFormat::Jpeg),
         [0x89, b'P', b'N', b'G', ..] => Some(SourceFormat::Png),
@@ -248,14 +246,14 @@ fn sniff(start: &[u8]) -> Option<SourceFormat> {
     }
 }
 
-/// Passes bytes by. How many is said by the file, and may be more than any file has.
-fn skip(input: &mut impl Seek, length: u64) -> Result<(), Failure> {
+/// Skips bytes. The length comes from the file and may be absurd.
+fn skip_bytes(input: &mut impl Seek, length: u64) -> Result<(), RenderError> {
     match i64::try_from(length) {
         Ok(length) if length < i64::MAX / 2 => Ok(input.seek_relative(length)?),
-        _ => Err(corrupt("A part of the file says that it is longer than any file.")),
+        _ => Err(corrupt_error("A part of the file has an impossible length.")),
     }
 }
 
-fn corrupt(detail: impl Into<String>) -> Failure {
-    Failure::new(Code::Corrupt, detail)
+fn corrupt_error(detail: impl Into<String>) -> RenderError {
+    RenderError::new(Code::Corrupt, detail)
 }

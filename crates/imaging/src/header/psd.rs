@@ -1,155 +1,165 @@
-//! The head of a Photoshop document: size, mode and image resources. Source: Adobe Photoshop File Formats
+//! Headers of Photoshop documents: size, colour mode and image resources. Source: Adobe Photoshop File Formats
 //! Specification.
 
 use std::io::{Read, Seek};
 
-use super::{Header, MAX_PROFILE, MAX_XMP, SourceFormat, corrupt, exif, photoshop, skip};
+use super::{
+    ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, exif, image_resources, skip_bytes,
+};
+use crate::error::RenderError;
+use crate::rights::ImageRights;
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
-use crate::failure::Failure;
-use crate::rights::Rights;
 
-/// The number of the resource that holds XMP.
-const XMP: u16 = 0x0424;
+/// Resource id of XMP.
+const XMP_RESOURCE: u16 = 0x0424;
 
-/// What the decoder needs to know beside the header.
-pub(in crate) struct Layout {
-    /// Sizes are counted in more bytes: a large document.
-    pub large: bool,
-    /// Planes of the merged picture, more than its components when there are masks.
-    pub planes: u16,
-    /// Bits of a component: 1, 8 or 16.
-    pub bits: u16,
-    /// The colours of an indexed picture: all reds, all greens, all blues.
-    pub palette: Option<Vec<u8>>,
+/// What the decoder needs besides the header.
+pub(crate) struct PsdLayout {
+    /// A large document (PSB), which has longer length fields.
+    pub(crate) large: bool,
+    /// Planes of the merged image; more than its components when there is alpha or masks.
+    pub(crate) planes: u16,
+    /// Bits per component: 1, 8 or 16.
+    pub(crate) bits: u16,
+    /// The colours of an indexed image: 256 reds, 256 greens, 256 blues.
+    pub(crate) palette: Option<Vec<u8>>,
 }
 
-/// Reads up to the merged picture and stops there.
-pub(in crate) fn read(input: &mut (impl Read + Seek)) -> Result<(Header, Layout), Failure> {
+/// Reads up to the merged image, where `input` stands afterwards.
+pub(crate) fn read_psd_header(input: &mut (impl Read + Seek)) -> Result<(ImageHeader, PsdLayout), RenderError> {
     let mut start = [0; 26];
     input.read_exact(&mut start)?;
     let number = |at: usize| u16::from_be_bytes([start[at], start[at + 1]]);
     let long = |at: usize| u32::from_be_bytes([start[at], start[at + 1], start[at + 2], start[at + 3]]);
     let (version, planes, bits, mode) = (number(4), number(12), number(22), number(24));
     if !matches!(version, 1 | 2) {
-        return Err(corrupt(format!("The Photoshop document has the unknown version {version}.")));
+        return Err(corrupt_error(format!("The Photoshop document has the unknown version {version}.")));
     }
     let color = match mode {
         0 | 1 | 8 => PixelType::Gray,
         2 | 3 => PixelType::Rgb,
         4 => PixelType::Cmyk,
-        other => {
-            let name = if other == 9 { "Lab".to_owned() } else { format!("mode {other}") };
-            let detail = format!("Photoshop documents in {name} cannot be read.");
-            return Err(Failure::new(Code::UnsupportedColor, detail));
+        mode => {
+            let name = if mode == 9 { "Lab".to_owned() } else { mode.to_string() };
+            let detail = format!("Photoshop documents in the colour mode {name} cannot be read.");
+            return Err(RenderError::new(Code::UnsupportedColor, detail));
         }
     };
     if !matches!((mode, bits), (0, 1) | (2, 8) | (1 | 3 | 4 | 8, 8 | 16)) {
-        let detail = format!("Photoshop documents with {bits} bits a component cannot be read.");
-        return Err(Failure::new(Code::UnsupportedFormat, detail));
+        let detail = format!("Photoshop documents with {bits} bits per component cannot be read.");
+        return Err(RenderError::new(Code::UnsupportedFormat, detail));
     }
-    let mut header = Header::new(SourceFormat::Psd, (long(18), long(14)), color, bits.max(8) as u8);
-    // No ink is the largest number here.
+    let mut header = ImageHeader::new(SourceFormat::Psd, (long(18), long(14)), color, bits.max(8) as u8);
+    // Inks are stored inverted: the largest value is no ink.
     header.inverted = color == PixelType::Cmyk;
-    let mut layout = Layout { large: version == 2, planes, bits, palette: None };
-    let palette = section(input, false)?;
+    let mut layout = PsdLayout { large: version == 2, planes, bits, palette: None };
+    let palette_bytes = read_section_length(input, false)?;
     if mode == 2 {
-        let rest = palette.checked_sub(768).ok_or_else(|| corrupt("The Photoshop document has too few colours."))?;
+        let rest = palette_bytes
+            .checked_sub(768)
+            .ok_or_else(|| corrupt_error("The palette of the Photoshop document is too short."))?;
         let mut colors = vec![0; 768];
         input.read_exact(&mut colors)?;
         layout.palette = Some(colors);
-        skip(input, rest)?;
+        skip_bytes(input, rest)?;
     } else {
-        skip(input, palette)?;
+        skip_bytes(input, palette_bytes)?;
     }
-    resources(input, &mut header)?;
+    read_resources(input, &mut header)?;
     let colors = if mode == 2 { 1 } else { color.components() as u16 };
     if planes < colors {
-        return Err(corrupt("The Photoshop document has fewer planes than its mode needs."));
+        return Err(corrupt_error("The Photoshop document has fewer channels than its colour mode needs."));
     }
-    header.alpha = layers(input, layout.large)? && planes > colors;
+    header.alpha = skip_layers(input, layout.large)? && planes > colors;
     Ok((header, layout))
 }
 
-/// The length of the section that begins here.
-fn section(input: &mut impl Read, large: bool) -> Result<u64, Failure> {
+/// Length of the section that begins here, in bytes.
+fn read_section_length(input: &mut impl Read, large: bool) -> Result<u64, RenderError> {
     let mut length = [0; 8];
     input.read_exact(if large { &mut length } else { &mut length[4..] })?;
     Ok(u64::from_be_bytes(length))
 }
 
-/// Takes over what image resources say of the picture, and passes the others by.
-fn resources(input: &mut (impl Read + Seek), header: &mut Header) -> Result<(), Failure> {
-    let mut left = section(input, false)?;
+/// Copies what is useful in the image resources into the header, and skips the others.
+fn read_resources(input: &mut (impl Read + Seek), header: &mut ImageHeader) -> Result<(), RenderError> {
+    let mut left = read_section_length(input, false)?;
     while left >= 12 {
         let mut start = [0; 7];
         input.read_exact(&mut start)?;
         if !matches!(&start[..4], b"8BIM" | b"MeSa" | b"AgHg" | b"PHUT" | b"DCSR") {
-            return Err(corrupt("The image resources of the Photoshop document are damaged."));
+            return Err(corrupt_error("The image resources of the Photoshop document are damaged."));
         }
-        // A name with its length before it, together even.
+        // A name with a length byte before it, padded to an even length.
         let mut name = vec![0; usize::from(start[6] | 1)];
         input.read_exact(&mut name)?;
-        let length = section(input, false)?;
-        let whole = length + length % 2;
+        let length = read_section_length(input, false)?;
+        let padded_length = length + length % 2;
         left = left
-            .checked_sub(7 + name.len() as u64 + 4 + whole)
-            .ok_or_else(|| corrupt("An image resource of the Photoshop document is longer than all of them."))?;
+            .checked_sub(7 + name.len() as u64 + 4 + padded_length)
+            .ok_or_else(|| corrupt_error("An image resource of the Photoshop document is longer than its section."))?;
         name.truncate(usize::from(start[6]));
-        let read = resource(input, u16::from_be_bytes([start[4], start[5]]), &name, length, header)?;
-        skip(input, whole - read)?;
+        let read = read_resource(input, u16::from_be_bytes([start[4], start[5]]), &name, length, header)?;
+        skip_bytes(input, padded_length - read)?;
     }
-    skip(input, left)?;
+    skip_bytes(input, left)?;
     Ok(())
 }
 
-/// Reads one resource, if it is one of use; returns how many of its bytes were read.
-fn resource(input: &mut impl Read, id: u16, name: &[u8], length: u64, header: &mut Header) -> Result<u64, Failure> {
-    let wanted = match id {
-        // Resolution, version, profile, rights.
+/// Reads a resource if it is useful. Returns how many of its bytes were read.
+fn read_resource(
+    input: &mut impl Read,
+    id: u16,
+    name: &[u8],
+    length: u64,
+    header: &mut ImageHeader,
+) -> Result<u64, RenderError> {
+    let bytes_needed = match id {
+        // 1005: resolution. 1057: version info. 1039: ICC profile.
         1005 => length.min(4),
         1057 => length.min(5),
-        1039 if length <= MAX_PROFILE as u64 => length,
-        photoshop::IPTC | XMP if length <= MAX_XMP as u64 => length,
-        id if photoshop::is_path(id) && length <= photoshop::LONGEST => length,
+        1039 if length <= MAX_PROFILE_BYTES as u64 => length,
+        image_resources::IPTC_RESOURCE | XMP_RESOURCE if length <= MAX_XMP_BYTES as u64 => length,
+        id if image_resources::is_path_resource(id) && length <= image_resources::MAX_PATH_BYTES => length,
         _ => return Ok(0),
     };
-    let mut data = vec![0; wanted as usize];
+    let mut data = vec![0; bytes_needed as usize];
     input.read_exact(&mut data)?;
     match (id, data.as_slice()) {
         (1005, &[a, b, c, d]) => {
             let dpi = f64::from(u32::from_be_bytes([a, b, c, d])) / 65_536.0;
-            header.dpi = exif::dots_per_inch(dpi, 2);
+            header.dpi = exif::to_dots_per_inch(dpi, 2);
         }
         (1057, &[.., 0]) => {
             let detail =
-                "The Photoshop document was saved without a merged picture. Save it with maximised compatibility.";
-            return Err(Failure::new(Code::UnsupportedFormat, detail));
+                "The Photoshop document was saved without a merged image. Save it with maximised compatibility.";
+            return Err(RenderError::new(Code::UnsupportedFormat, detail));
         }
         (1039, _) if !data.is_empty() => header.profile = Some(data),
-        (photoshop::IPTC, iptc) => header.take_rights(Rights::of_iptc(iptc)),
-        (XMP, _) => header.take_xmp(Some(data)),
-        (id, data) if photoshop::is_path(id) && header.paths.len() < photoshop::MOST => {
-            header.paths.extend(photoshop::path(name, data));
+        (image_resources::IPTC_RESOURCE, iptc) => header.merge_rights(ImageRights::from_iptc(iptc)),
+        (XMP_RESOURCE, _) => header.set_xmp(Some(data)),
+        (id, data) if image_resources::is_path_resource(id) && header.paths.len() < image_resources::MAX_PATHS => {
+            header.paths.extend(image_resources::parse_path(name, data));
         }
         _ => {}
     }
-    Ok(wanted)
+    Ok(bytes_needed)
 }
 
-/// Passes over the layers; says whether the first plane behind the colours is the merged picture's transparency, as a
-/// negative number of layers says.
-fn layers(input: &mut (impl Read + Seek), large: bool) -> Result<bool, Failure> {
-    let length = section(input, large)?;
+/// Skips the layers. Returns whether the first plane behind the colours is the transparency of the merged image, which
+/// a negative number of layers declares.
+fn skip_layers(input: &mut (impl Read + Seek), large: bool) -> Result<bool, RenderError> {
+    let length = read_section_length(input, large)?;
     let (mut read, mut transparent) = (0, false);
-    let head = if large { 10 } else { 6 };
-    if length >= head && section(input, large)? > 0 {
+    let count_end = if large { 10 } else { 6 };
+    if length >= count_end && read_section_length(input, large)? > 0 {
         let mut count = [0; 2];
         input.read_exact(&mut count)?;
-        (read, transparent) = (head, i16::from_be_bytes(count) < 0);
-    } else if length >= head {
-        read = head - 2;
+        (read, transparent) = (count_end, i16::from_be_bytes(count) < 0);
+    } else if length >= count_end {
+        read = count_end - 2;
     }
-    skip(input, length - read)?;
+    skip_bytes(input, length - read)?;
     Ok(transparent)
 }

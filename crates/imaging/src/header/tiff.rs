@@ -1,4 +1,4 @@
-//! The directory of a TIFF, as far as it says what the picture is and how its pieces are to be read (TIFF 6.0).
+//! TIFF headers: the directory, as far as it describes the image and how its strips or tiles are stored (TIFF 6.0).
 
 use std::io::{Read, Seek};
 
@@ -7,74 +7,71 @@ use tiff::decoder::Decoder;
 use tiff::decoder::ifd::Value;
 use tiff::tags::{ByteOrder, CompressionMethod, ExtraSamples, PhotometricInterpretation, Tag};
 
-use super::others::{Input, MOST, tiff_failure};
-use super::{Header, MAX_PROFILE, SourceFormat, exif, photoshop};
+use super::decoder_headers::{FileReader, MAX_DECODER_BYTES, map_tiff_error};
+use super::{ImageHeader, MAX_PROFILE_BYTES, SourceFormat, exif, image_resources};
+use crate::error::RenderError;
+use crate::rights::{ImageRights, decode_text};
+use crate::turn::Turn;
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
-use crate::failure::Failure;
-use crate::rights::{Rights, words};
-use crate::turn::Turn;
 
-/// The tag of Photoshop's image resources.
-pub(in crate) const TIFF_PHOTOSHOP: u16 = 34_377;
+/// Tag of Photoshop's image resources.
+pub(crate) const TIFF_PHOTOSHOP: u16 = 34_377;
 
-/// The tag of XMP.
-pub(in crate) const TIFF_XMP: u16 = 700;
+/// Tag of XMP.
+pub(crate) const TIFF_XMP: u16 = 700;
 
-/// The tag of IPTC.
-const IPTC: u16 = 33_723;
+/// Tag of IPTC.
+const TIFF_IPTC: u16 = 33_723;
 
-/// How a picture is stored whose pieces we read ourselves.
+/// How an image is stored that `codec/tiff_strips.rs` can read.
 #[derive(Clone, Debug)]
-pub(in crate) struct Layout {
-    /// Width and height in pixels.
-    pub size: (u32, u32),
-    /// The components of the picture, once decoded.
-    pub color: PixelType,
-    /// Whether there is alpha, and then whether colours are multiplied by it.
-    pub alpha: Option<bool>,
-    /// How many numbers each pixel has, those without a meaning for us among them.
-    pub samples: usize,
-    /// Bits of each number.
-    pub bits: u8,
-    /// Whether a gray of 0 is white.
-    pub white_is_zero: bool,
-    /// The colours that the first number chooses from.
-    pub palette: Option<Vec<[u8; 3]>>,
-    /// Whether it is stored as brightness and two differences, and then for how many pixels across and down those hold.
-    pub ycbcr: Option<(usize, usize)>,
-    /// How pieces are compressed.
-    pub method: CompressionMethod,
-    /// Whether numbers are differences to the pixel on the left.
-    pub differences: bool,
-    /// Whether each component has pieces of its own.
-    pub planar: bool,
+pub(crate) struct TiffLayout {
+    /// Width and height, in pixels.
+    pub(crate) size: (u32, u32),
+    /// Components after decoding.
+    pub(crate) color: PixelType,
+    /// Whether there is alpha: `Some(true)` when colours are stored multiplied by it.
+    pub(crate) alpha: Option<bool>,
+    /// Stored samples per pixel, including those that are not used.
+    pub(crate) samples: usize,
+    /// Bits per sample.
+    pub(crate) bits: u8,
+    pub(crate) white_is_zero: bool,
+    /// Palette; the first sample of a pixel is an index into it.
+    pub(crate) palette: Option<Vec<[u8; 3]>>,
+    /// For YCbCr: how many pixels share a chroma value, horizontally and vertically.
+    pub(crate) ycbcr: Option<(usize, usize)>,
+    pub(crate) compression: CompressionMethod,
+    /// Whether samples are differences to the pixel on the left.
+    pub(crate) has_predictor: bool,
+    /// Whether each component has strips or tiles of its own.
+    pub(crate) planar: bool,
     /// Whether the lowest bit of a byte comes first.
-    pub low_bit_first: bool,
-    /// The order of the bytes of a number.
-    pub order: ByteOrder,
+    pub(crate) low_bit_first: bool,
+    pub(crate) byte_order: ByteOrder,
 }
 
-impl Layout {
-    /// `None` when the picture is of another kind, or its directory does not hold together.
-    pub fn of<R: Read + Seek>(decoder: &mut Decoder<R>) -> Option<Self> {
+impl TiffLayout {
+    /// `None` when the image is of another kind, or its directory is inconsistent.
+    pub(crate) fn from_directory<R: Read + Seek>(decoder: &mut Decoder<R>) -> Option<Self> {
         let size = decoder.dimensions().ok()?;
-        let order = decoder.byte_order();
+        let byte_order = decoder.byte_order();
         let mut number = |tag, default: u16| match decoder.find_tag_unsigned::<u16>(tag) {
-            Ok(found) => Some(found.unwrap_or(default)),
+            Ok(value) => Some(value.unwrap_or(default)),
             Err(_) => None,
         };
         let samples = usize::from(number(Tag::SamplesPerPixel, 1)?);
-        let method = CompressionMethod::from_u16(number(Tag::Compression, 1)?)?;
+        let compression = CompressionMethod::from_u16(number(Tag::Compression, 1)?)?;
         let interpretation = PhotometricInterpretation::from_u16(number(Tag::PhotometricInterpretation, 99)?)?;
         let predictor = number(Tag::Predictor, 1)?;
         let planar = number(Tag::PlanarConfiguration, 1)? == 2;
         let low_bit_first = number(Tag::FillOrder, 1)? == 2;
         let mut list = |tag| decoder.find_tag_unsigned_vec::<u16>(tag).ok();
-        // Without the tag a number has one bit.
+        // Without the tag a sample has one bit.
         let bits = list(Tag::BitsPerSample)?.unwrap_or_else(|| vec![1]);
-        let same = list(Tag::SampleFormat)?.is_none_or(|formats| formats.iter().all(|format| *format == 1));
-        let bits = bits.first().copied().filter(|first| same && bits.iter().all(|it| it == first))?;
+        let is_unsigned = list(Tag::SampleFormat)?.is_none_or(|formats| formats.iter().all(|format| *format == 1));
+        let bits = bits.first().copied().filter(|first| is_unsigned && bits.iter().all(|other| other == first))?;
         let extra = list(Tag::ExtraSamples)?;
         let (color, stored) = match interpretation {
             PhotometricInterpretation::WhiteIsZero | PhotometricInterpretation::BlackIsZero => (PixelType::Gray, 1),
@@ -84,15 +81,15 @@ impl Layout {
             _ => return None,
         };
         let palette = match interpretation {
-            PhotometricInterpretation::RGBPalette => Some(palette(&list(Tag::ColorMap)??, bits)?),
+            PhotometricInterpretation::RGBPalette => Some(parse_color_map(&list(Tag::ColorMap)??, bits)?),
             _ => None,
         };
         let ycbcr = match interpretation {
-            PhotometricInterpretation::YCbCr => Some(subsampling(list(Tag::ChromaSubsampling)?.as_deref())?),
+            PhotometricInterpretation::YCbCr => Some(parse_subsampling(list(Tag::ChromaSubsampling)?.as_deref())?),
             _ => None,
         };
-        let jpeg = method == CompressionMethod::ModernJPEG;
-        let reads = match method {
+        let jpeg = compression == CompressionMethod::ModernJPEG;
+        let is_readable = match compression {
             CompressionMethod::None
             | CompressionMethod::LZW
             | CompressionMethod::Deflate
@@ -104,43 +101,47 @@ impl Layout {
             CompressionMethod::ModernJPEG => bits == 8 && predictor == 1 && !(ycbcr.is_some() && planar),
             _ => false,
         };
-        let undone = predictor == 1 || (predictor == 2 && matches!(bits, 8 | 16));
-        if !reads || !undone || samples < stored || (jpeg && !planar && !matches!(samples, 1 | 3 | 4)) {
+        let is_predictor_supported = predictor == 1 || (predictor == 2 && matches!(bits, 8 | 16));
+        if !is_readable
+            || !is_predictor_supported
+            || samples < stored
+            || (jpeg && !planar && !matches!(samples, 1 | 3 | 4))
+        {
             return None;
         }
         Some(Self {
             size,
             color,
-            alpha: alpha(samples - stored, extra.as_deref()),
+            alpha: parse_extra_samples(samples - stored, extra.as_deref()),
             samples,
             bits: bits as u8,
             white_is_zero: interpretation == PhotometricInterpretation::WhiteIsZero,
             palette,
             ycbcr,
-            method,
-            differences: predictor == 2,
+            compression,
+            has_predictor: predictor == 2,
             planar,
             low_bit_first,
-            order,
+            byte_order,
         })
     }
 
-    /// How many of a pixel's numbers are read; alpha is the last.
-    pub fn read(&self) -> usize {
+    /// How many samples of a pixel are used; alpha is the last.
+    pub(crate) fn samples_read(&self) -> usize {
         let colors = if self.palette.is_some() { 1 } else { self.color.components() };
         colors + usize::from(self.alpha.is_some())
     }
 
-    /// Bits of a component once decoded.
-    fn depth(&self) -> u8 {
+    /// Bits per component after decoding.
+    fn decoded_bits(&self) -> u8 {
         if self.palette.is_some() { 8 } else { self.bits }
     }
 }
 
-/// What the numbers behind the colours mean: `Some` is alpha. One that nothing is said of is alpha, for programs that
-/// write four components and forget the tag mean that.
-fn alpha(count: usize, said: Option<&[u16]>) -> Option<bool> {
-    match said.and_then(|said| said.first()) {
+/// Meaning of the samples behind the colours: `Some(premultiplied)` for alpha. A single sample without the tag is alpha
+/// too: that is what programs mean that write four components and forget the tag.
+fn parse_extra_samples(count: usize, extra_samples: Option<&[u16]>) -> Option<bool> {
+    match extra_samples.and_then(|kinds| kinds.first()) {
         _ if count == 0 => None,
         Some(first) => match ExtraSamples::from_u16(*first)? {
             ExtraSamples::AssociatedAlpha => Some(true),
@@ -151,9 +152,9 @@ fn alpha(count: usize, said: Option<&[u16]>) -> Option<bool> {
     }
 }
 
-/// For how many pixels across and down a difference holds; two each way where nobody says it.
-fn subsampling(said: Option<&[u16]>) -> Option<(usize, usize)> {
-    match said {
+/// How many pixels share a chroma value, horizontally and vertically; 2 and 2 without the tag.
+fn parse_subsampling(subsampling: Option<&[u16]>) -> Option<(usize, usize)> {
+    match subsampling {
         None => Some((2, 2)),
         Some(&[across, down]) if [1, 2, 4].contains(&across) && [1, 2, 4].contains(&down) => {
             Some((usize::from(across), usize::from(down)))
@@ -162,58 +163,58 @@ fn subsampling(said: Option<&[u16]>) -> Option<(usize, usize)> {
     }
 }
 
-/// All reds, then all greens, then all blues, with sixteen bits.
-fn palette(map: &[u16], bits: u16) -> Option<Vec<[u8; 3]>> {
+/// The tag has all reds, then all greens, then all blues, with 16 bits each.
+fn parse_color_map(map: &[u16], bits: u16) -> Option<Vec<[u8; 3]>> {
     let colors = 1_usize << bits.min(16);
     if bits > 8 || map.len() != 3 * colors {
         return None;
     }
-    // Some programs write eight bits.
+    // Some programs write 8 bits.
     let shift = if map.iter().all(|value| *value < 256) { 0 } else { 8 };
     Some((0..colors).map(|at| [0, 1, 2].map(|part| (map[part * colors + at] >> shift) as u8)).collect())
 }
 
-pub(super) fn read(input: Input) -> Result<Header, Failure> {
+pub(super) fn read_tiff_header(input: FileReader) -> Result<ImageHeader, RenderError> {
     let mut limits = tiff::decoder::Limits::default();
-    limits.ifd_value_size = MOST;
-    let mut decoder = Decoder::new(input).map_err(tiff_failure)?.with_limits(limits);
-    let size = decoder.dimensions().map_err(tiff_failure)?;
-    let mut header = match Layout::of(&mut decoder) {
+    limits.ifd_value_size = MAX_DECODER_BYTES;
+    let mut decoder = Decoder::new(input).map_err(map_tiff_error)?.with_limits(limits);
+    let size = decoder.dimensions().map_err(map_tiff_error)?;
+    let mut header = match TiffLayout::from_directory(&mut decoder) {
         Some(layout) => {
-            let mut header = Header::new(SourceFormat::Tiff, size, layout.color, layout.depth());
+            let mut header = ImageHeader::new(SourceFormat::Tiff, size, layout.color, layout.decoded_bits());
             header.alpha = layout.alpha.is_some();
             header.premultiplied = layout.alpha == Some(true);
             header
         }
-        None => rare(&mut decoder, size)?,
+        None => read_fallback_header(&mut decoder, size)?,
     };
     let mut number = |tag| decoder.find_tag_unsigned::<u32>(tag).ok().flatten();
     header.orientation = Turn::from_exif(number(Tag::Orientation).unwrap_or(1));
     let unit = number(Tag::ResolutionUnit).unwrap_or(2);
     header.dpi = match decoder.find_tag(Tag::XResolution) {
-        Ok(Some(Value::Rational(n, d))) => exif::dots_per_inch(f64::from(n) / f64::from(d), unit),
+        Ok(Some(Value::Rational(n, d))) => exif::to_dots_per_inch(f64::from(n) / f64::from(d), unit),
         _ => None,
     };
-    let mut text = |tag| decoder.get_tag_ascii_string(tag).ok().and_then(|text| words(text.as_bytes()));
+    let mut text = |tag| decoder.get_tag_ascii_string(tag).ok().and_then(|text| decode_text(text.as_bytes()));
     let (artist, copyright) = (text(Tag::Artist), text(Tag::Copyright));
-    header.rights = Rights { creators: artist.into_iter().collect(), copyright, credit: None };
-    if let Ok(iptc) = decoder.get_tag_u8_vec(Tag::Unknown(IPTC)) {
-        header.take_rights(Rights::of_iptc(&iptc));
+    header.rights = ImageRights { creators: artist.into_iter().collect(), copyright, credit: None };
+    if let Ok(iptc) = decoder.get_tag_u8_vec(Tag::Unknown(TIFF_IPTC)) {
+        header.merge_rights(ImageRights::from_iptc(&iptc));
     }
     if let Ok(Some(resources)) = decoder.find_tag(Tag::Unknown(TIFF_PHOTOSHOP)) {
         let resources = resources.into_u8_vec().unwrap_or_default();
-        header.paths = photoshop::paths(&resources);
-        header.take_rights(Rights::of_iptc(photoshop::iptc(&resources)));
+        header.paths = image_resources::find_paths(&resources);
+        header.merge_rights(ImageRights::from_iptc(image_resources::find_iptc(&resources)));
     }
-    header.take_xmp(decoder.get_tag_u8_vec(Tag::Unknown(TIFF_XMP)).ok());
-    header.profile = decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|it| it.len() <= MAX_PROFILE);
+    header.set_xmp(decoder.get_tag_u8_vec(Tag::Unknown(TIFF_XMP)).ok());
+    header.profile = decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|profile| profile.len() <= MAX_PROFILE_BYTES);
     Ok(header)
 }
 
-/// What the image crate reads besides: floating point, and faxes.
-fn rare(decoder: &mut Decoder<Input>, size: (u32, u32)) -> Result<Header, Failure> {
-    let kind = decoder.colortype().map_err(tiff_failure)?;
-    let method = decoder.find_tag_unsigned::<u16>(Tag::Compression).map_err(tiff_failure)?.unwrap_or(1);
+/// Kinds of TIFF that only the image crate reads: floating point, and fax compression.
+fn read_fallback_header(decoder: &mut Decoder<FileReader>, size: (u32, u32)) -> Result<ImageHeader, RenderError> {
+    let kind = decoder.colortype().map_err(map_tiff_error)?;
+    let compression = decoder.find_tag_unsigned::<u16>(Tag::Compression).map_err(map_tiff_error)?.unwrap_or(1);
     let plain = [
         CompressionMethod::None,
         CompressionMethod::LZW,
@@ -221,17 +222,17 @@ fn rare(decoder: &mut Decoder<Input>, size: (u32, u32)) -> Result<Header, Failur
         CompressionMethod::OldDeflate,
         CompressionMethod::PackBits,
     ];
-    let plain = plain.iter().any(|known| known.to_u16() == method);
+    let plain = plain.iter().any(|known| known.to_u16() == compression);
     let (color, bits, alpha) = match kind {
-        ColorType::Gray(1) if method == CompressionMethod::Fax4.to_u16() => (PixelType::Gray, 1, false),
+        ColorType::Gray(1) if compression == CompressionMethod::Fax4.to_u16() => (PixelType::Gray, 1, false),
         ColorType::RGB(32) if plain => (PixelType::Rgb, 32, false),
         ColorType::RGBA(32) if plain => (PixelType::Rgb, 32, true),
-        other => {
-            let detail = format!("TIFF pictures of the kind {other:?} with the compression {method} cannot be read.");
-            return Err(Failure::new(Code::UnsupportedColor, detail));
+        kind => {
+            let detail = format!("TIFF images of the kind {kind:?} with compression {compression} cannot be read.");
+            return Err(RenderError::new(Code::UnsupportedColor, detail));
         }
     };
-    let mut header = Header::new(SourceFormat::Tiff, size, color, bits);
+    let mut header = ImageHeader::new(SourceFormat::Tiff, size, color, bits);
     header.alpha = alpha;
     let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten().unwrap_or_default();
     header.premultiplied = alpha && extra.first() == Some(&ExtraSamples::AssociatedAlpha.to_u16());

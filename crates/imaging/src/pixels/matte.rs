@@ -1,35 +1,35 @@
-//! Steps on alpha: masks from other pictures, masks turned round, grown and cut.
+//! Steps on alpha: masks from other images, masks inverted, grown and clipped.
 
-use super::grow::{Extreme, grown};
+use super::morphology::{Extreme, grow_values};
 use super::{Raster, Sample};
 use offprint_modifiers::PixelType;
 
 impl<S: Sample> Raster<S> {
-    /// Takes brightness as alpha, row by row, in the place of what was there.
-    pub fn masked(self, matte: &[S]) -> Self {
-        let mut picture = self.with_alpha();
-        let colors = picture.pixel_type.components();
-        picture.pixels_mut().zip(matte).for_each(|(pixel, alpha)| pixel[colors] = *alpha);
-        picture
+    /// Replaces alpha by these values, one per pixel.
+    pub(crate) fn with_mask(self, matte: &[S]) -> Self {
+        let mut image = self.with_alpha();
+        let colors = image.pixel_type.components();
+        image.pixels_mut().zip(matte).for_each(|(pixel, alpha)| pixel[colors] = *alpha);
+        image
     }
 
-    /// What the picture is as a mask: its alpha where it has some, else its brightness.
-    pub(super) fn matte(self) -> Self {
+    /// The image as a mask for another one: its alpha, or its brightness when it has none.
+    pub(super) fn into_matte(self) -> Self {
         if !self.alpha {
             return self.recolor(PixelType::Gray);
         }
         let data = self.alphas().collect();
-        self.with(PixelType::Gray, false, data)
+        self.with_data(PixelType::Gray, false, data)
     }
 
-    /// The mask alone, as a gray picture; white where nothing is transparent.
-    pub(super) fn shown_mask(self) -> Self {
+    /// The alpha channel as a gray image; white when there is none.
+    pub(super) fn show_mask(self) -> Self {
         let data = if self.alpha {
             self.alphas().collect()
         } else {
-            vec![S::narrow(S::TOP); self.width as usize * self.height as usize]
+            vec![S::from_u64(S::MAX_VALUE); self.width as usize * self.height as usize]
         };
-        self.with(PixelType::Gray, false, data)
+        self.with_data(PixelType::Gray, false, data)
     }
 
     fn alphas(&self) -> impl Iterator<Item = S> {
@@ -37,52 +37,53 @@ impl<S: Sample> Raster<S> {
         self.pixels().map(move |pixel| pixel[colors])
     }
 
-    /// What was transparent is opaque, and the other way round; in black where the colours there mean nothing.
-    pub(super) fn inverted_mask(mut self, black: bool) -> Self {
+    /// Inverts alpha: transparent becomes opaque and opaque transparent. `black` also makes all colours black, for
+    /// images whose transparent pixels have no colour.
+    pub(super) fn invert_mask(mut self, black: bool) -> Self {
         let colors = self.pixel_type.components();
         if !self.alpha {
             return self;
         }
         for pixel in self.pixels_mut() {
-            pixel[colors] = S::narrow(S::TOP - pixel[colors].wide());
+            pixel[colors] = S::from_u64(S::MAX_VALUE - pixel[colors].to_u64());
             if black {
                 pixel[..colors].fill(S::default());
                 if colors == PixelType::Cmyk.components() {
-                    pixel[colors - 1] = S::narrow(S::TOP);
+                    pixel[colors - 1] = S::from_u64(S::MAX_VALUE);
                 }
             }
         }
         self
     }
 
-    /// Alpha grown by so many pixels, or shrunk.
-    pub(super) fn grown_mask(self, pixels: i32) -> Self {
+    /// Grows opaque areas by this many pixels, or shrinks them when negative.
+    pub(super) fn grow_mask(self, pixels: i32) -> Self {
         if !self.alpha {
             return self;
         }
         let alphas: Vec<S> = self.alphas().collect();
-        let grown = grown(&alphas, self.width as usize, 1, pixels.unsigned_abs(), Extreme::of(pixels));
-        self.masked(&grown)
+        let grown = grow_values(&alphas, self.width as usize, 1, pixels.unsigned_abs(), Extreme::for_growth(pixels));
+        self.with_mask(&grown)
     }
 
-    /// Alpha multiplied by how much of each pixel is kept, of 255.
-    pub(super) fn kept(self, kept: &[u8]) -> Self {
-        let mut picture = self.with_alpha();
-        let colors = picture.pixel_type.components();
-        for (pixel, kept) in picture.pixels_mut().zip(kept) {
-            pixel[colors] = S::narrow((pixel[colors].wide() * u64::from(*kept) + 127) / 255);
+    /// Multiplies alpha by a coverage per pixel, of 255.
+    pub(super) fn apply_coverage(self, coverage: &[u8]) -> Self {
+        let mut image = self.with_alpha();
+        let colors = image.pixel_type.components();
+        for (pixel, kept) in image.pixels_mut().zip(coverage) {
+            pixel[colors] = S::from_u64((pixel[colors].to_u64() * u64::from(*kept) + 127) / 255);
         }
-        picture
+        image
     }
 
-    /// Every component grown by so many pixels of brightness, or of darkness.
+    /// Grows bright areas by this many pixels, or dark ones when negative; each component on its own.
     pub(super) fn grow(self, pixels: i32) -> Self {
-        // Much ink is little light.
+        // Much ink is little light, so inks are inverted meanwhile.
         let inks = self.pixel_type == PixelType::Cmyk;
-        let mut picture = if inks { self.invert() } else { self }.associate();
-        let (width, channels) = (picture.width as usize, picture.channels());
-        picture.data = grown(&picture.data, width, channels, pixels.unsigned_abs(), Extreme::of(pixels));
-        let picture = picture.unassociate();
-        if inks { picture.invert() } else { picture }
+        let mut image = if inks { self.invert() } else { self }.associate();
+        let (width, channels) = (image.width as usize, image.channels());
+        image.data = grow_values(&image.data, width, channels, pixels.unsigned_abs(), Extreme::for_growth(pixels));
+        let image = image.unassociate();
+        if inks { image.invert() } else { image }
     }
 }

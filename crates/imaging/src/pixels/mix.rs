@@ -1,17 +1,17 @@
-//! Steps that mix colours: opacity, fills, and other components without profiles.
+//! Steps that mix colours: opacity, fills, and the naive conversion of components without profiles.
 
 use super::{Raster, Sample};
-use offprint_modifiers::PixelType;
 use crate::step::Paint;
+use offprint_modifiers::PixelType;
 
 impl<S: Sample> Raster<S> {
     pub(super) fn fade(self, opacity: f64) -> Self {
-        let mut picture = self.with_alpha();
-        let colors = picture.pixel_type.components();
-        for pixel in picture.pixels_mut() {
-            pixel[colors] = S::narrow((pixel[colors].wide() as f64 * opacity).round() as u64);
+        let mut image = self.with_alpha();
+        let colors = image.pixel_type.components();
+        for pixel in image.pixels_mut() {
+            pixel[colors] = S::from_u64((pixel[colors].to_u64() as f64 * opacity).round() as u64);
         }
-        picture
+        image
     }
 
     pub(super) fn fill(mut self, paint: Paint) -> Self {
@@ -19,8 +19,8 @@ impl<S: Sample> Raster<S> {
             return self;
         }
         let (colors, under) = (self.pixel_type.components(), paint.pixel::<S>(self.pixel_type));
-        for pixel in self.pixels_mut().filter(|pixel| pixel[colors].wide() < S::TOP) {
-            lay_over(pixel, &under[..=colors]);
+        for pixel in self.pixels_mut().filter(|pixel| pixel[colors].to_u64() < S::MAX_VALUE) {
+            blend_over(pixel, &under[..=colors]);
         }
         if paint.is_opaque() { self.without_alpha() } else { self }
     }
@@ -34,7 +34,7 @@ impl<S: Sample> Raster<S> {
         let rows = self.data.chunks_exact_mut(stride).take(bottom as usize).skip(top as usize);
         for row in rows {
             for pixel in row.chunks_exact_mut(channels).take(right as usize).skip(left as usize) {
-                lay_over(pixel, &under[..=colors]);
+                blend_over(pixel, &under[..=colors]);
             }
         }
         self
@@ -43,20 +43,20 @@ impl<S: Sample> Raster<S> {
     /// Multiplies colours by alpha.
     pub(super) fn associate(mut self) -> Self {
         if self.alpha {
-            self.pixels_mut().for_each(multiply);
+            self.pixels_mut().for_each(multiply_by_alpha);
         }
         self
     }
 
-    /// Takes the multiplication by alpha back.
-    pub fn unassociate(mut self) -> Self {
+    /// Divides colours by alpha: undoes [`Raster::associate`].
+    pub(crate) fn unassociate(mut self) -> Self {
         if self.alpha {
-            self.pixels_mut().for_each(divide);
+            self.pixels_mut().for_each(divide_by_alpha);
         }
         self
     }
 
-    /// Other components, without profiles. Documentation page: r-color-management.
+    /// Converts to other components by the naive rules. Documentation page: r-color-management.
     pub(super) fn recolor(self, to: PixelType) -> Self {
         let (from, alpha) = (self.pixel_type, self.alpha);
         if from == to {
@@ -65,69 +65,73 @@ impl<S: Sample> Raster<S> {
         let (before, after) = (from.components(), to.components());
         let mut data = Vec::with_capacity(self.data.len() / self.channels() * (after + usize::from(alpha)));
         for pixel in self.pixels() {
-            data.extend_from_slice(&recolored(&pixel[..before], to)[..after]);
+            data.extend_from_slice(&recolor_naively(&pixel[..before], to)[..after]);
             data.extend_from_slice(&pixel[before..]);
         }
-        self.with(to, alpha, data)
+        self.with_data(to, alpha, data)
     }
 }
 
-/// A colour in other components. The naive way to inks takes as much black as it can; that back multiplies.
-pub(in crate) fn recolored<S: Sample>(color: &[S], to: PixelType) -> [S; 4] {
+/// Converts a colour to other components without profiles. To CMYK as much black as possible replaces the other inks;
+/// from CMYK each component is the product of what its ink and black leave of the light.
+pub(crate) fn recolor_naively<S: Sample>(color: &[S], to: PixelType) -> [S; 4] {
     let none = S::default();
-    let rest = |value: S| S::narrow(S::TOP - value.wide());
+    let rest = |value: S| S::from_u64(S::MAX_VALUE - value.to_u64());
     match (color, to) {
         (&[v], PixelType::Rgb) => [v, v, v, none],
         (&[v], PixelType::Cmyk) => [none, none, none, rest(v)],
-        (&[_, _, _], PixelType::Gray) => [luma(color), none, none, none],
+        (&[_, _, _], PixelType::Gray) => [compute_luma(color), none, none, none],
         (&[r, g, b], PixelType::Cmyk) => {
-            let most = r.wide().max(g.wide()).max(b.wide());
-            let ink = |value: S| S::narrow(((most - value.wide()) * S::TOP + most / 2).checked_div(most).unwrap_or(0));
-            [ink(r), ink(g), ink(b), S::narrow(S::TOP - most)]
+            let max = r.to_u64().max(g.to_u64()).max(b.to_u64());
+            let ink =
+                |value: S| S::from_u64(((max - value.to_u64()) * S::MAX_VALUE + max / 2).checked_div(max).unwrap_or(0));
+            [ink(r), ink(g), ink(b), S::from_u64(S::MAX_VALUE - max)]
         }
         (&[c, m, y, k], PixelType::Rgb) => {
-            let light = |ink: S| S::narrow((rest(ink).wide() * rest(k).wide() + S::TOP / 2) / S::TOP);
+            let light = |ink: S| S::from_u64((rest(ink).to_u64() * rest(k).to_u64() + S::MAX_VALUE / 2) / S::MAX_VALUE);
             [light(c), light(m), light(y), none]
         }
         (&[_, _, _, _], PixelType::Gray) => {
-            let [r, g, b, _] = recolored(color, PixelType::Rgb);
-            [luma(&[r, g, b]), none, none, none]
+            let [r, g, b, _] = recolor_naively(color, PixelType::Rgb);
+            [compute_luma(&[r, g, b]), none, none, none]
         }
         (same, _) => std::array::from_fn(|at| same.get(at).copied().unwrap_or_default()),
     }
 }
 
-/// Brightness of red, green and blue, with the weights of sRGB's own definition of luma.
-pub(in crate) fn luma<S: Sample>(pixel: &[S]) -> S {
-    S::narrow((pixel[0].wide() * 2126 + pixel[1].wide() * 7152 + pixel[2].wide() * 722 + 5000) / 10_000)
+/// Brightness of red, green and blue, with the weights of the primaries of sRGB (ITU-R BT.709).
+pub(crate) fn compute_luma<S: Sample>(pixel: &[S]) -> S {
+    S::from_u64((pixel[0].to_u64() * 2126 + pixel[1].to_u64() * 7152 + pixel[2].to_u64() * 722 + 5000) / 10_000)
 }
 
-pub(super) fn multiply<S: Sample>(pixel: &mut [S]) {
+pub(super) fn multiply_by_alpha<S: Sample>(pixel: &mut [S]) {
     let Some((alpha, colors)) = pixel.split_last_mut() else { return };
-    let alpha = alpha.wide();
-    colors.iter_mut().for_each(|value| *value = S::narrow((value.wide() * alpha + S::TOP / 2) / S::TOP));
+    let alpha = alpha.to_u64();
+    colors
+        .iter_mut()
+        .for_each(|value| *value = S::from_u64((value.to_u64() * alpha + S::MAX_VALUE / 2) / S::MAX_VALUE));
 }
 
-pub(super) fn divide<S: Sample>(pixel: &mut [S]) {
+pub(super) fn divide_by_alpha<S: Sample>(pixel: &mut [S]) {
     let Some((alpha, colors)) = pixel.split_last_mut() else { return };
-    let alpha = alpha.wide();
-    if alpha > 0 && alpha < S::TOP {
-        let whole = |value: S| S::narrow(((value.wide() * S::TOP + alpha / 2) / alpha).min(S::TOP));
+    let alpha = alpha.to_u64();
+    if alpha > 0 && alpha < S::MAX_VALUE {
+        let whole = |value: S| S::from_u64(((value.to_u64() * S::MAX_VALUE + alpha / 2) / alpha).min(S::MAX_VALUE));
         colors.iter_mut().for_each(|value| *value = whole(*value));
     }
 }
 
-/// A pixel laid over a colour; both with unassociated alpha.
-fn lay_over<S: Sample>(pixel: &mut [S], under: &[S]) {
+/// Lays a pixel over a colour; both have unassociated alpha.
+fn blend_over<S: Sample>(pixel: &mut [S], under: &[S]) {
     let (Some((over, colors)), Some((below, under))) = (pixel.split_last_mut(), under.split_last()) else { return };
-    let alpha = over.wide();
-    let below = below.wide() * (S::TOP - alpha);
-    let total = alpha * S::TOP + below;
+    let alpha = over.to_u64();
+    let below = below.to_u64() * (S::MAX_VALUE - alpha);
+    let total = alpha * S::MAX_VALUE + below;
     if total == 0 {
         return;
     }
     for (value, under) in colors.iter_mut().zip(under) {
-        *value = S::narrow((value.wide() * alpha * S::TOP + under.wide() * below + total / 2) / total);
+        *value = S::from_u64((value.to_u64() * alpha * S::MAX_VALUE + under.to_u64() * below + total / 2) / total);
     }
-    *over = S::narrow((total + S::TOP / 2) / S::TOP);
+    *over = S::from_u64((total + S::MAX_VALUE / 2) / S::MAX_VALUE);
 }

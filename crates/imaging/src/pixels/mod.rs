@@ -1,15 +1,20 @@
-//! Pixels, and what each step does to them.
+//! Pixels, and the execution of each step on them.
 //!
-//! A picture is gray, RGB or CMYK, with alpha or without, in eight or sixteen bits. Every step is written once, over
-//! [`Raster`] of any [`Sample`]; [`Pixels`] is the choice between the two depths.
+//! An image is gray, RGB or CMYK, with or without alpha, with 8 or 16 bits per component. Every step is written once,
+//! over [`Raster`] of any [`Sample`]; [`Pixels`] is the choice between the two depths. Nothing here knows recipes or
+//! files.
+//!
+//! Alpha is unassociated: colours are stored as they are, not multiplied by alpha. Steps that mix pixels (resize, blur,
+//! rotate, warp) multiply meanwhile, so that the invisible colours of transparent pixels do not bleed into visible
+//! ones. CMYK counts from 0, no ink.
 
 mod blur;
 mod dither;
-mod grow;
+mod geometry;
 mod matte;
 mod mix;
+mod morphology;
 mod noise;
-mod place;
 mod raster;
 mod resample;
 mod sample;
@@ -17,21 +22,19 @@ mod warp;
 
 use image::DynamicImage;
 
-use super::failure::Failure;
+use super::error::RenderError;
 use super::step::{Kernel, Step};
 use offprint_modifiers::PixelType;
 
-pub(super) use mix::{luma, recolored};
-pub use raster::Raster;
-pub use resample::Resize;
-pub use sample::Sample;
+pub(super) use mix::{compute_luma, recolor_naively};
+pub(crate) use raster::Raster;
+pub(crate) use resample::Resampler;
+pub(crate) use sample::Sample;
 
-/// A picture in memory.
+/// An image in memory, with 8 or 16 bits per component.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Pixels {
-    /// Eight bits a component.
+pub(crate) enum Pixels {
     Eight(Raster<u8>),
-    /// Sixteen bits a component.
     Sixteen(Raster<u16>),
 }
 
@@ -48,80 +51,80 @@ impl From<Raster<u16>> for Pixels {
 }
 
 impl Pixels {
-    /// Width and height.
-    pub fn size(&self) -> (u32, u32) {
+    pub(crate) fn size(&self) -> (u32, u32) {
         match self {
             Self::Eight(raster) => raster.size(),
             Self::Sixteen(raster) => raster.size(),
         }
     }
 
-    /// Does one step. [`Step::Convert`] needs profiles and is done elsewhere.
-    pub fn apply(self, step: &Step) -> Result<Self, Failure> {
+    /// Executes one step. [`Step::Convert`] and [`Step::Mask`] need more than pixels and are executed in
+    /// `crate::execute`.
+    pub(crate) fn apply(self, step: &Step) -> Result<Self, RenderError> {
         match (self, step) {
-            (Self::Sixteen(raster), Step::Reduce { dither: true }) => Ok(raster.dithered().into()),
-            (picture, Step::Reduce { .. }) => Ok(picture.into_eight().into()),
+            (Self::Sixteen(raster), Step::Reduce { dither: true }) => Ok(raster.dither().into()),
+            (pixels, Step::Reduce { .. }) => Ok(pixels.into_eight().into()),
             (Self::Eight(raster), step) => raster.apply(step).map(Self::Eight),
             (Self::Sixteen(raster), step) => raster.apply(step).map(Self::Sixteen),
         }
     }
 
-    /// A rectangle, resampled. Does not take the picture, which may be far larger than the result.
-    pub fn resize(&self, from: [f64; 4], size: (u32, u32), kernel: Kernel) -> Result<Self, Failure> {
+    /// A rectangle, resampled. Borrows the image, which may be far larger than the result.
+    pub(crate) fn resize(&self, from: [f64; 4], size: (u32, u32), kernel: Kernel) -> Result<Self, RenderError> {
         match self {
             Self::Eight(raster) => raster.resize(from, size, kernel).map(Self::Eight),
             Self::Sixteen(raster) => raster.resize(from, size, kernel).map(Self::Sixteen),
         }
     }
 
-    /// Takes another picture as its mask: that one's alpha, else its brightness, stretched to this one's size.
-    pub fn masked_by(self, mask: Self) -> Result<Self, Failure> {
-        fn stretched<S: Sample>(mask: Raster<S>, size: (u32, u32)) -> Result<Raster<S>, Failure> {
-            let matte = mask.matte();
+    /// Replaces alpha by another image's alpha, or by its brightness when it has none, stretched to this image's size.
+    pub(crate) fn with_mask_from(self, mask: Self) -> Result<Self, RenderError> {
+        fn stretch_mask<S: Sample>(mask: Raster<S>, size: (u32, u32)) -> Result<Raster<S>, RenderError> {
+            let matte = mask.into_matte();
             let ((w, h), same) = (matte.size(), matte.size() == size);
-            // Sharper kernels overshoot, and leave a breath of what the mask hides.
+            // Sharper kernels overshoot: they would leave a faint trace of what the mask hides.
             let kernel = Kernel::Triangle;
             if same { Ok(matte) } else { matte.resize([0.0, 0.0, f64::from(w), f64::from(h)], size, kernel) }
         }
         let size = self.size();
         Ok(match self {
-            Self::Eight(raster) => raster.masked(stretched(mask.into_eight(), size)?.data()).into(),
-            Self::Sixteen(raster) => raster.masked(stretched(mask.into_sixteen(), size)?.data()).into(),
+            Self::Eight(raster) => raster.with_mask(stretch_mask(mask.into_eight(), size)?.data()).into(),
+            Self::Sixteen(raster) => raster.with_mask(stretch_mask(mask.into_sixteen(), size)?.data()).into(),
         })
     }
 
-    /// With these components, at this depth, converted without profiles where they are others.
-    pub fn shaped(self, pixel_type: PixelType, alpha: bool, bits: u8) -> Self {
+    /// Converts to these components by the naive rules, and to this depth.
+    pub(crate) fn into_shape(self, pixel_type: PixelType, alpha: bool, bits: u8) -> Self {
         match (bits > 8, self) {
-            (false, picture) => picture.into_eight().shaped(pixel_type, alpha).into(),
-            (true, picture) => picture.into_sixteen().shaped(pixel_type, alpha).into(),
+            (false, pixels) => pixels.into_eight().into_shape(pixel_type, alpha).into(),
+            (true, pixels) => pixels.into_sixteen().into_shape(pixel_type, alpha).into(),
         }
     }
 
-    /// The nearest with eight bits.
-    pub fn into_eight(self) -> Raster<u8> {
+    /// The nearest values with 8 bits.
+    pub(crate) fn into_eight(self) -> Raster<u8> {
         match self {
             Self::Eight(raster) => raster,
             Self::Sixteen(raster) => raster.map(|value| ((u32::from(value) * 255 + 32_767) / 65_535) as u8),
         }
     }
 
-    /// The same with sixteen bits.
-    pub fn into_sixteen(self) -> Raster<u16> {
+    /// The same values with 16 bits.
+    pub(crate) fn into_sixteen(self) -> Raster<u16> {
         match self {
-            Self::Eight(raster) => raster.map(u16::of_byte),
+            Self::Eight(raster) => raster.map(u16::from_byte),
             Self::Sixteen(raster) => raster,
         }
     }
 
-    /// Any picture of the image crate; floating point becomes sixteen bits.
-    pub fn from_image(picture: DynamicImage) -> Self {
-        let (width, height, color) = (picture.width(), picture.height(), picture.color());
+    /// Takes an image of the image crate; floating point becomes 16 bits.
+    pub(crate) fn from_image(image: DynamicImage) -> Self {
+        let (width, height, color) = (image.width(), image.height(), image.color());
         let pixel_type = if color.has_color() { PixelType::Rgb } else { PixelType::Gray };
         let alpha = color.has_alpha();
         let eight = |data| Raster::new(width, height, pixel_type, alpha, data).into();
         let sixteen = |data| Raster::new(width, height, pixel_type, alpha, data).into();
-        match picture {
+        match image {
             DynamicImage::ImageLuma8(buffer) => eight(buffer.into_raw()),
             DynamicImage::ImageLumaA8(buffer) => eight(buffer.into_raw()),
             DynamicImage::ImageRgb8(buffer) => eight(buffer.into_raw()),
@@ -139,12 +142,12 @@ impl Pixels {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use offprint_modifiers::{Noise, Sampling, Tone};
     use crate::step::Paint;
     use crate::turn::Turn;
+    use offprint_modifiers::{Noise, Sampling, Tone};
 
-    /// A picture of every component and opacity, with smooth and hard edges.
-    fn drawn(pixel_type: PixelType, alpha: bool) -> Raster<u8> {
+    /// An image of every component and opacity, with smooth and hard edges.
+    fn draw_raster(pixel_type: PixelType, alpha: bool) -> Raster<u8> {
         let channels = pixel_type.components() + usize::from(alpha);
         let value = |at: usize| {
             let (pixel, channel) = (at / channels, at % channels);
@@ -158,20 +161,20 @@ mod tests {
         Raster::new(24, 16, pixel_type, alpha, (0..24 * 16 * channels).map(value).collect())
     }
 
-    fn each_shape() -> impl Iterator<Item = Raster<u8>> {
+    fn draw_each_shape() -> impl Iterator<Item = Raster<u8>> {
         let types = [PixelType::Gray, PixelType::Rgb, PixelType::Cmyk];
-        types.into_iter().flat_map(|pixel_type| [false, true].map(|alpha| drawn(pixel_type, alpha)))
+        types.into_iter().flat_map(|pixel_type| [false, true].map(|alpha| draw_raster(pixel_type, alpha)))
     }
 
-    /// Colours that nobody can see do not count: eight bits lose them.
-    fn seen(raster: Raster<u8>) -> Raster<u8> {
+    /// Colours of transparent pixels do not count: 8 bits lose them.
+    fn associate_alpha(raster: Raster<u8>) -> Raster<u8> {
         raster.associate()
     }
 
     #[test]
     fn every_step_does_the_same_at_both_depths() {
         let paint = Paint { color: [10, 200, 30, 40], alpha: 90 };
-        // One that does not overshoot: between its two passes eight bits would cut that off.
+        // A kernel that does not overshoot: with 8 bits the overshoot is cut off between the two passes.
         let kernel = Kernel::Triangle;
         let steps = [
             Step::Window { x: -3, y: 2, width: 20, height: 20, fill: Paint::NONE },
@@ -196,42 +199,38 @@ mod tests {
             },
             Step::Noise(Noise { percent: 10, gaussian: true, mono: false }),
         ];
-        for picture in each_shape() {
+        for image in draw_each_shape() {
             for step in &steps {
-                let eight = Pixels::from(picture.clone()).apply(step).unwrap().into_eight();
-                let deep = Pixels::from(Pixels::from(picture.clone()).into_sixteen());
+                let eight = Pixels::from(image.clone()).apply(step).unwrap().into_eight();
+                let deep = Pixels::from(Pixels::from(image.clone()).into_sixteen());
                 let sixteen = deep.apply(step).unwrap().into_eight();
                 assert_eq!(eight.size(), sixteen.size(), "{step:?}");
-                let (eight, sixteen) = (seen(eight), seen(sixteen));
+                let (eight, sixteen) = (associate_alpha(eight), associate_alpha(sixteen));
                 let apart = eight.data().iter().zip(sixteen.data()).map(|(a, b)| a.abs_diff(*b)).max();
-                assert!(
-                    apart.unwrap() <= 3,
-                    "{step:?} of {:?}: {apart:?}",
-                    (picture.pixel_type(), picture.has_alpha())
-                );
+                assert!(apart.unwrap() <= 3, "{step:?} of {:?}: {apart:?}", (image.pixel_type(), image.has_alpha()));
             }
         }
     }
 
     #[test]
     fn depths_go_there_and_back() {
-        for picture in each_shape() {
-            assert_eq!(Pixels::from(Pixels::from(picture.clone()).into_sixteen()).into_eight(), picture);
+        for image in draw_each_shape() {
+            assert_eq!(Pixels::from(Pixels::from(image.clone()).into_sixteen()).into_eight(), image);
         }
     }
 
     #[test]
     fn components_without_profiles_follow_the_naive_rules() {
-        assert_eq!(recolored(&[0_u8, 255, 255, 0], PixelType::Rgb), [255, 0, 0, 0]);
-        assert_eq!(recolored(&[51_u8, 0, 0, 128], PixelType::Rgb), [102, 127, 127, 0]);
-        assert_eq!(recolored(&[255_u8, 0, 0], PixelType::Cmyk), [0, 255, 255, 0]);
-        assert_eq!(recolored(&[102_u8, 51, 0], PixelType::Cmyk), [0, 128, 255, 153]);
-        assert_eq!(recolored(&[0_u8, 0, 0], PixelType::Cmyk), [0, 0, 0, 255]);
-        assert_eq!(recolored(&[77_u8], PixelType::Cmyk), [0, 0, 0, 178]);
-        assert_eq!(recolored(&[0_u16, 0, 0, 0], PixelType::Gray), [65_535, 0, 0, 0]);
-        for picture in each_shape().filter(|picture| picture.pixel_type() == PixelType::Rgb) {
-            let back = picture.clone().recolor(PixelType::Cmyk).recolor(PixelType::Rgb);
-            assert!(picture.data().iter().zip(back.data()).all(|(a, b)| a.abs_diff(*b) <= 1));
+        assert_eq!(recolor_naively(&[0_u8, 255, 255, 0], PixelType::Rgb), [255, 0, 0, 0]);
+        assert_eq!(recolor_naively(&[51_u8, 0, 0, 128], PixelType::Rgb), [102, 127, 127, 0]);
+        assert_eq!(recolor_naively(&[255_u8, 0, 0], PixelType::Cmyk), [0, 255, 255, 0]);
+        assert_eq!(recolor_naively(&[102_u8, 51, 0], PixelType::Cmyk), [0, 128, 255, 153]);
+        assert_eq!(recolor_naively(&[0_u8, 0, 0], PixelType::Cmyk), [0, 0, 0, 255]);
+        assert_eq!(recolor_naively(&[77_u8], PixelType::Cmyk), [0, 0, 0, 178]);
+        assert_eq!(recolor_naively(&[0_u16, 0, 0, 0], PixelType::Gray), [65_535, 0, 0, 0]);
+        for image in draw_each_shape().filter(|image| image.pixel_type() == PixelType::Rgb) {
+            let back = image.clone().recolor(PixelType::Cmyk).recolor(PixelType::Rgb);
+            assert!(image.data().iter().zip(back.data()).all(|(a, b)| a.abs_diff(*b) <= 1));
         }
     }
 }

@@ -1,76 +1,74 @@
-//! The two depths of a component: eight and sixteen bits.
+//! The two bit depths of a component: 8 and 16 bits.
 
 use std::fmt::Debug;
 
 use fast_image_resize as fir;
 
-/// A component of a pixel. Steps are written once, for any of them.
-pub trait Sample: bytemuck::Pod + Copy + Default + PartialEq + Debug + Send + Sync + 'static {
-    /// The largest value.
-    const TOP: u64;
-    /// How the resampler calls one to four of them.
-    const KINDS: [fir::PixelType; 4];
+/// A component of a pixel. Steps are written once, for both depths.
+pub(crate) trait Sample: bytemuck::Pod + Copy + Default + PartialEq + Debug + Send + Sync + 'static {
+    const MAX_VALUE: u64;
+    /// The types that the resampling library has for one to four components.
+    const FIR_PIXEL_TYPES: [fir::PixelType; 4];
 
-    /// Its value.
-    fn wide(self) -> u64;
-    /// A value of at most [`Sample::TOP`].
-    fn narrow(value: u64) -> Self;
-    /// Its value at sixteen bits.
-    fn full(self) -> u16;
-    /// The nearest to a value at sixteen bits.
-    fn of_full(value: f32) -> Self;
-    /// A value of eight bits at this depth.
-    fn of_byte(value: u8) -> Self;
+    fn to_u64(self) -> u64;
+    /// A value of at most [`Sample::MAX_VALUE`].
+    fn from_u64(value: u64) -> Self;
+    /// The value scaled to 16 bits.
+    fn to_sixteen_bits(self) -> u16;
+    /// The nearest to a value of 16 bits, which may be out of range.
+    fn from_sixteen_bits(value: f32) -> Self;
+    /// Scales a value of 8 bits to this depth.
+    fn from_byte(value: u8) -> Self;
 }
 
 impl Sample for u8 {
-    const TOP: u64 = 255;
-    const KINDS: [fir::PixelType; 4] =
+    const MAX_VALUE: u64 = 255;
+    const FIR_PIXEL_TYPES: [fir::PixelType; 4] =
         [fir::PixelType::U8, fir::PixelType::U8x2, fir::PixelType::U8x3, fir::PixelType::U8x4];
 
-    fn wide(self) -> u64 {
+    fn to_u64(self) -> u64 {
         u64::from(self)
     }
 
-    fn narrow(value: u64) -> Self {
+    fn from_u64(value: u64) -> Self {
         value as Self
     }
 
-    fn full(self) -> u16 {
+    fn to_sixteen_bits(self) -> u16 {
         u16::from(self) * 257
     }
 
-    fn of_full(value: f32) -> Self {
+    fn from_sixteen_bits(value: f32) -> Self {
         (value.clamp(0.0, 65_535.0) * (1.0 / 257.0) + 0.5) as i32 as Self
     }
 
-    fn of_byte(value: u8) -> Self {
+    fn from_byte(value: u8) -> Self {
         value
     }
 }
 
 impl Sample for u16 {
-    const TOP: u64 = 65_535;
-    const KINDS: [fir::PixelType; 4] =
+    const MAX_VALUE: u64 = 65_535;
+    const FIR_PIXEL_TYPES: [fir::PixelType; 4] =
         [fir::PixelType::U16, fir::PixelType::U16x2, fir::PixelType::U16x3, fir::PixelType::U16x4];
 
-    fn wide(self) -> u64 {
+    fn to_u64(self) -> u64 {
         u64::from(self)
     }
 
-    fn narrow(value: u64) -> Self {
+    fn from_u64(value: u64) -> Self {
         value as Self
     }
 
-    fn full(self) -> u16 {
+    fn to_sixteen_bits(self) -> u16 {
         self
     }
 
-    fn of_full(value: f32) -> Self {
+    fn from_sixteen_bits(value: f32) -> Self {
         (value.clamp(0.0, 65_535.0) + 0.5) as i32 as Self
     }
 
-    fn of_byte(value: u8) -> Self {
+    fn from_byte(value: u8) -> Self {
         Self::from(value) * 257
     }
 }

@@ -1,37 +1,37 @@
-//! Pictures bent by a perspective.
+//! Perspective.
 
-use super::noise::mixed;
+use super::noise::mix_bits;
 use super::{Raster, Sample};
 use offprint_modifiers::Sampling;
 
-/// The way from a point of the result to a point of the source, in homogeneous coordinates, row by row.
-pub type Homography = [f64; 9];
+/// Maps a point of the result to a point of the source: a 3x3 matrix of homogeneous coordinates, row by row.
+pub(crate) type Homography = [f64; 9];
 
 impl<S: Sample> Raster<S> {
-    /// Bends the picture within its own rectangle. Where nothing of it comes is transparent.
+    /// Applies a perspective within the image's own rectangle. What the source does not cover is transparent.
     pub(super) fn warp(self, back: &Homography, sampling: Sampling, each_way: u8) -> Self {
         let source = self.with_alpha();
         let (width, height, channels) = (source.width, source.height, source.channels());
-        let points = points(sampling, each_way);
+        let points = list_sample_points(sampling, each_way);
         let mut data = Vec::with_capacity(source.data.len());
         for y in 0..height {
             for x in 0..width {
-                let jitter = jitter(sampling, x, y);
+                let jitter = compute_jitter(sampling, x, y);
                 let mut sum = [0.0; 5];
                 for [dx, dy] in &points {
                     let at = [f64::from(x) + dx + jitter[0], f64::from(y) + dy + jitter[1]];
-                    if let Some(at) = through(back, at) {
-                        source.add(at, sampling, &mut sum[..channels]);
+                    if let Some(at) = project_point(back, at) {
+                        source.add_sample(at, sampling, &mut sum[..channels]);
                     }
                 }
-                data.extend(averaged::<S>(&sum[..channels], points.len() as f64));
+                data.extend(average_samples::<S>(&sum[..channels], points.len() as f64));
             }
         }
         Self { data, ..source }
     }
 
     /// Adds the colour at a point, multiplied by its alpha.
-    fn add(&self, [x, y]: [f64; 2], sampling: Sampling, sum: &mut [f64]) {
+    fn add_sample(&self, [x, y]: [f64; 2], sampling: Sampling, sum: &mut [f64]) {
         if sampling == Sampling::Nearest {
             return self.add_pixel(x.floor() as i64, y.floor() as i64, 1.0, sum);
         }
@@ -52,36 +52,36 @@ impl<S: Sample> Raster<S> {
         let channels = sum.len();
         let at = (y as usize * self.width as usize + x as usize) * channels;
         let pixel = &self.data[at..at + channels];
-        let alpha = weight * pixel[channels - 1].wide() as f64;
+        let alpha = weight * pixel[channels - 1].to_u64() as f64;
         for (sum, value) in sum[..channels - 1].iter_mut().zip(pixel) {
-            *sum += alpha * value.wide() as f64;
+            *sum += alpha * value.to_u64() as f64;
         }
         sum[channels - 1] += alpha;
     }
 }
 
-/// A point of the source; none where it lies behind the eye.
-fn through(back: &Homography, [x, y]: [f64; 2]) -> Option<[f64; 2]> {
+/// A point of the source, or none where it lies behind the viewer.
+fn project_point(back: &Homography, [x, y]: [f64; 2]) -> Option<[f64; 2]> {
     let row = |at: usize| back[at] * x + back[at + 1] * y + back[at + 2];
     let depth = row(6);
     (depth > 1e-12).then(|| [row(0) / depth, row(3) / depth])
 }
 
-/// The points of a pixel that are looked at.
-fn points(sampling: Sampling, each_way: u8) -> Vec<[f64; 2]> {
+/// The points of a pixel that are sampled: a regular grid, with positions from 0 to 1.
+fn list_sample_points(sampling: Sampling, each_way: u8) -> Vec<[f64; 2]> {
     let each_way = if matches!(sampling, Sampling::Many(_)) { each_way.max(1) } else { 1 };
-    let place = |number: u8| (f64::from(number) + 0.5) / f64::from(each_way);
-    (0..each_way).flat_map(|y| (0..each_way).map(move |x| [place(x), place(y)])).collect()
+    let position = |index: u8| (f64::from(index) + 0.5) / f64::from(each_way);
+    (0..each_way).flat_map(|y| (0..each_way).map(move |x| [position(x), position(y)])).collect()
 }
 
-/// A small move of all points of a pixel, the same each time.
-fn jitter(sampling: Sampling, x: u32, y: u32) -> [f64; 2] {
+/// Moves all points of a pixel a little, against patterns; reproducible.
+fn compute_jitter(sampling: Sampling, x: u32, y: u32) -> [f64; 2] {
     let Sampling::Many(percent @ 1..) = sampling else { return [0.0; 2] };
-    let hash = mixed(u64::from(x) << 32 | u64::from(y));
+    let hash = mix_bits(u64::from(x) << 32 | u64::from(y));
     [hash >> 48, hash >> 32 & 0xFFFF].map(|part| (part as f64 / 65_535.0 - 0.5) * f64::from(percent) / 400.0)
 }
 
-fn averaged<S: Sample>(sum: &[f64], points: f64) -> impl Iterator<Item = S> {
+fn average_samples<S: Sample>(sum: &[f64], points: f64) -> impl Iterator<Item = S> {
     let alpha = sum.last().copied().unwrap_or_default();
     let last = sum.len() - 1;
     sum.iter().enumerate().map(move |(at, sum)| {
@@ -90,6 +90,6 @@ fn averaged<S: Sample>(sum: &[f64], points: f64) -> impl Iterator<Item = S> {
             at if at == last => alpha / points,
             _ => sum / alpha,
         };
-        S::narrow((value + 0.5).clamp(0.0, S::TOP as f64) as u64)
+        S::from_u64((value + 0.5).clamp(0.0, S::MAX_VALUE as f64) as u64)
     })
 }

@@ -1,20 +1,40 @@
-//! What of a plan is done while the source is decoded.
+//! What of a plan is done while the source is decoded: the shrink decision.
+//!
+//! A JPEG decoder can deliver an image at 1/2, 1/4 or 1/8 of its size for a fraction of the time, because it then
+//! leaves out coefficients before it computes pixels. The shrunk image is a rough average, so the decoder never goes
+//! all the way: at least 1.5 pixels must remain in each direction for every pixel that is wanted, and the kernel that
+//! the recipe asks for does the rest. docs/decisions/0001-codecs.md and 0016-renditions-of-a-jpeg.md have the figures.
+//!
+//! ```text
+//! wid=500 of 6000 pixels: 6000 / 500 = 12
+//!   1/8 -> 750 pixels, 1.5 per pixel wanted: enough          6000 --decoder 1/8--> 750 --kernel--> 500
+//! wid=501: 1/8 leaves 1.497, too few; 1/4 leaves 2.99        6000 --decoder 1/4--> 1500 --kernel--> 501
+//!
+//! wid=500 and wid=2000 of one source share the decode that the larger one needs (`most_shrink` 2):
+//!                                          6000 --decoder 1/2--> 3000 --box 1/4--> 750 --kernel--> 500
+//!                                                                     --kernel--> 2000
+//! ```
 
-use super::{Planner, Source};
-use offprint_modifiers::Reading;
+use super::{PlanSource, Planner};
 use crate::header::SourceFormat;
-use crate::plan::Decode;
+use crate::plan::DecodePlan;
 use crate::step::{Kernel, Step};
 use crate::turn::Turn;
+use offprint_modifiers::DecodeOptions;
 
-/// How much larger than wanted a decoder's shrunk picture must be at least, so that the kernel still decides quality.
-const GAP: f64 = 1.5;
+/// How many pixels per wanted pixel a decoder must leave in each direction, so that the kernel still decides the
+/// quality.
+const MIN_OVERSAMPLING: f64 = 1.5;
 
 impl Planner<'_> {
-    /// How the source is decoded, and the steps from there. A cut or a resize that comes first, but for turns, is done
-    /// on the picture as it is stored and turned afterwards: then there is less to turn, and it can be done while the
-    /// picture is decoded, by the decoder itself where it can shrink.
-    pub fn decoded(mut self, source: &Source<'_>, reading: Reading) -> (Decode, Vec<Step>) {
+    /// How the source is decoded, and the steps after that. If the first step other than turns is a crop or a resize,
+    /// it is done on the image as it is stored, and the turn after it: so less has to be turned, and the crop or resize
+    /// can be done while the image is decoded, by the decoder itself where it can shrink.
+    ///
+    /// ```text
+    /// turn, turn, Resize, ...   becomes   (Resize by a box kernel,) Resize, Turn, ...
+    /// ```
+    pub(crate) fn finish(mut self, source: &PlanSource<'_>, reading: DecodeOptions) -> (DecodePlan, Vec<Step>) {
         let header = source.header.as_ref();
         let turns = self.steps.iter().take_while(|step| matches!(step, Step::Turn(_))).count();
         let turn = self.steps.drain(..turns).fold(header.orientation, |turn, step| match step {
@@ -22,21 +42,24 @@ impl Planner<'_> {
             _ => turn,
         });
         let stored = (header.width, header.height);
-        let (mut shrink, mut halved) = (1, None);
-        let place = match self.steps.first_mut() {
+        let (mut shrink, mut box_shrink) = (1, None);
+        let turn_index = match self.steps.first_mut() {
             Some(Step::Resize { from, width, height, .. }) => {
                 *from = turn.undo(*from, (f64::from(stored.0), f64::from(stored.1)));
                 (*width, *height) = turn.size((*width, *height));
                 if header.format == SourceFormat::Jpeg {
                     let ratio = (from[2] / f64::from(*width)).min(from[3] / f64::from(*height));
-                    let alone = [8, 4, 2].into_iter().find(|by| ratio / f64::from(*by) >= GAP).unwrap_or(1);
+                    let alone =
+                        [8, 4, 2].into_iter().find(|by| ratio / f64::from(*by) >= MIN_OVERSAMPLING).unwrap_or(1);
                     shrink = alone.min(reading.most_shrink.unwrap_or(alone));
                     *from = from.map(|value| value / f64::from(shrink));
-                    halved = halve(from, stored, shrink, alone);
+                    box_shrink = plan_box_shrink(from, stored, shrink, alone);
                 }
                 1
             }
-            Some(Step::Window { x, y, width, height, .. }) if header.shows([*x, *y], [*width, *height], turn) => {
+            Some(Step::Window { x, y, width, height, .. })
+                if header.contains_rect([*x, *y], [*width, *height], turn) =>
+            {
                 let window = [*x as f64, *y as f64, f64::from(*width), f64::from(*height)];
                 let [left, top, ..] = turn.undo(window, (f64::from(stored.0), f64::from(stored.1)));
                 (*x, *y) = (left as i64, top as i64);
@@ -46,18 +69,19 @@ impl Planner<'_> {
             _ => 0,
         };
         if turn != Turn::NONE {
-            self.steps.insert(place, Step::Turn(turn));
+            self.steps.insert(turn_index, Step::Turn(turn));
         }
-        if let Some(halved) = halved {
-            self.steps.insert(0, halved);
+        if let Some(box_shrink) = box_shrink {
+            self.steps.insert(0, box_shrink);
         }
-        (source.decode(shrink, reading), self.steps)
+        (source.decode_plan(shrink, reading), self.steps)
     }
 }
 
-/// What the decoder would have shrunk further, had it this picture alone to make: averages of pixels, which cost less than
-/// the kernel does, until it has as many left as it would have had. The rectangle is then one of those.
-fn halve(from: &mut [f64; 4], stored: (u32, u32), shrink: u8, alone: u8) -> Option<Step> {
+/// Makes up for a decoder that shrinks less than this image needs (`shrink` instead of `alone`) because other
+/// renditions share the decode: averages boxes of pixels, which costs less than the kernel does, down to the size that
+/// the decoder would have delivered. `from` is changed to the same rectangle of the smaller image.
+fn plan_box_shrink(from: &mut [f64; 4], stored: (u32, u32), shrink: u8, alone: u8) -> Option<Step> {
     if shrink == alone {
         return None;
     }

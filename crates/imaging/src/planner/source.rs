@@ -1,54 +1,65 @@
-//! What a picture is made of: a file, or what a request inside of the request makes of one.
+//! What an image is made of: a file, or the result of a nested request.
 
 use std::borrow::Cow;
 
 use super::Planner;
-use offprint_modifiers::{Object, Output, Reading, Recipe};
-use crate::colour::{Colors, ProfileBytes};
-use crate::failure::Failure;
-use crate::files::{self, Headers};
-use crate::header::{Header, SourceFormat};
-use crate::limits::Limits;
-use crate::plan::{Decode, Inner, peak_bytes};
+use crate::colour::{ColorPlan, ProfileBytes};
+use crate::error::RenderError;
+use crate::header::{ImageHeader, SourceFormat};
+use crate::limits::RenderLimits;
+use crate::plan::{DecodePlan, InnerPlan, estimate_peak_bytes};
+use crate::source_files::{self, ObjectHeaders};
+use offprint_modifiers::{AssetReference, DecodeOptions, Output, Recipe};
 
-/// What plans are made with, beside a recipe and the picture's own header.
+/// What planning needs besides a recipe and the image's own header.
 #[derive(Clone, Copy)]
-pub(in crate) struct Desk<'a> {
-    /// Headers of other assets.
-    pub others: &'a Headers,
-    pub limits: &'a Limits,
-    pub profiles: &'a ProfileBytes,
+pub(crate) struct PlanContext<'a> {
+    pub(crate) object_headers: &'a ObjectHeaders,
+    pub(crate) limits: &'a RenderLimits,
+    pub(crate) profiles: &'a ProfileBytes,
 }
 
-/// A picture before anything is done to it.
-pub(in crate) struct Source<'a> {
-    /// Its header; of a picture that is made first, what that would be as a file.
-    pub header: Cow<'a, Header>,
-    /// Where its colours begin and go.
-    pub colors: Colors,
-    /// Another asset whose file it is, by its pin.
+/// An image before the first step.
+pub(crate) struct PlanSource<'a> {
+    /// Its header; for a nested request, the header that its result would have as a file.
+    pub(crate) header: Cow<'a, ImageHeader>,
+    pub(crate) colors: ColorPlan,
+    /// The SHA-256 of another asset whose file it is.
     object: Option<&'a str>,
-    inner: Option<Box<Inner>>,
+    inner: Option<Box<InnerPlan>>,
 }
 
-impl<'a> Source<'a> {
-    /// The picture behind an object that the recipe names, or its own.
-    pub fn of(object: Option<&'a Object>, own: &'a Header, recipe: &Recipe, desk: Desk<'a>) -> Result<Self, Failure> {
-        if let Some(Object::Request(request)) = object {
-            return Self::made(request, own, recipe, desk);
+impl<'a> PlanSource<'a> {
+    /// Resolves an object that the recipe names; none is the asset itself.
+    pub(crate) fn resolve(
+        object: Option<&'a AssetReference>,
+        own_header: &'a ImageHeader,
+        recipe: &Recipe,
+        context: PlanContext<'a>,
+    ) -> Result<Self, RenderError> {
+        if let Some(AssetReference::Request(request)) = object {
+            return Self::plan_request(request, own_header, recipe, context);
         }
         let (object, header) = match object {
-            Some(object) => files::find(object, desk.others).map(|(pin, header)| (Some(pin), header))?,
-            None => (None, own),
+            Some(object) => {
+                source_files::find_header(object, context.object_headers).map(|(pin, header)| (Some(pin), header))?
+            }
+            None => (None, own_header),
         };
-        desk.limits.check_source(header)?;
-        let colors = Colors::of(recipe, header, desk.limits, desk.profiles)?;
+        context.limits.check_source(header)?;
+        let colors = ColorPlan::new(recipe, header, context.limits, context.profiles)?;
         Ok(Self { header: Cow::Borrowed(header), colors, object, inner: None })
     }
 
-    /// Plans a request inside of another recipe. What it makes has the colours of that one's output, or of the profile that
-    /// it names itself, and keeps its alpha.
-    fn made(request: &Recipe, own: &Header, outer: &Recipe, desk: Desk<'_>) -> Result<Self, Failure> {
+    /// Plans a nested request. Its result keeps alpha and has the colours of the outer recipe's output, unless the
+    /// request names a profile itself: then the outer recipe sees an image with that profile and converts it like any
+    /// other.
+    fn plan_request(
+        request: &Recipe,
+        own_header: &ImageHeader,
+        outer: &Recipe,
+        context: PlanContext<'_>,
+    ) -> Result<Self, RenderError> {
         let reading = outer.reading;
         let (pixel_type, colors) = match &request.colors.output {
             Some(_) => (request.output.pixel_type, request.colors.clone()),
@@ -56,21 +67,21 @@ impl<'a> Source<'a> {
         };
         let output = Output { pixel_type, alpha: true, ..request.output.clone() };
         let recipe = Recipe { output, colors, reading, ..request.clone() };
-        let source = Source::of(recipe.layer.source.as_ref(), own, &recipe, desk)?;
-        let mut planner = Planner::new(&source.header, &recipe, desk.limits, &source.colors);
-        planner.follow(&recipe, &source.header, desk)?;
+        let source = PlanSource::resolve(recipe.layer.source.as_ref(), own_header, &recipe, context)?;
+        let mut planner = Planner::new(&source.header, &recipe, context.limits, &source.colors);
+        planner.apply_recipe(&recipe, &source.header, context)?;
         planner.convert_to_output();
         let (width, height) = planner.size;
-        let mut header = Header::new(SourceFormat::Bmp, (width, height), planner.pixel_type, planner.bits);
+        let mut header = ImageHeader::new(SourceFormat::Bmp, (width, height), planner.pixel_type, planner.bits);
         (header.alpha, header.dpi) = (planner.alpha, source.header.dpi);
-        let (decode, steps) = planner.decoded(&source, reading);
-        let peak_bytes = peak_bytes(&source.header, &decode, &steps, (width, height));
-        let inner = Some(Box::new(Inner { decode, steps, peak_bytes }));
+        let (decode, steps) = planner.finish(&source, reading);
+        let peak_bytes = estimate_peak_bytes(&source.header, &decode, &steps, (width, height));
+        let inner = Some(Box::new(InnerPlan { decode, steps, peak_bytes }));
         let mut colors = source.colors;
         if request.colors.output.is_some() {
             header.profile = colors.output.as_ref().map(|profile| profile.bytes.to_vec());
             let warnings = colors.warnings;
-            colors = Colors::of(outer, &header, desk.limits, desk.profiles)?;
+            colors = ColorPlan::new(outer, &header, context.limits, context.profiles)?;
             colors.warnings.extend(warnings);
         } else {
             colors.source = colors.output.clone();
@@ -78,9 +89,9 @@ impl<'a> Source<'a> {
         Ok(Self { header: Cow::Owned(header), colors, object: None, inner })
     }
 
-    /// How it is decoded, its sides so many times smaller.
-    pub fn decode(&self, shrink: u8, reading: Reading) -> Decode {
-        let decode = Decode::of(&self.header, shrink, self.object, reading);
-        Decode { inner: self.inner.clone(), ..decode }
+    /// How it is decoded; `shrink` divides its sides.
+    pub(crate) fn decode_plan(&self, shrink: u8, reading: DecodeOptions) -> DecodePlan {
+        let decode = DecodePlan::new(&self.header, shrink, self.object, reading);
+        DecodePlan { inner: self.inner.clone(), ..decode }
     }
 }

@@ -1,243 +1,249 @@
-//! Commands of a layer: its part of the source, its size, its turn, its fills.
+//! Layer commands: which part of the source is used, its size, rotation, distortion and fills.
 
-use super::super::complaint::Fault;
+use super::super::diagnostic::ValueError;
 use super::super::recipe::{Crop, Extend, Flip, LayerScale, Perspective, Sampling};
 use super::super::{colour, value};
-use super::view::{FACTOR, region};
-use super::{Command, Draft, Place, Scope, Support};
+use super::view::{FACTOR_RANGE, parse_region};
+use super::{CommandSpec, CommandTarget, RecipeBuilder, Scope, Support};
 
-const fn row(name: &'static str, syntax: &'static str, page: &'static str) -> Command {
-    Command { support: Support::Now, ..Command::row(name, syntax, Scope::Layer, page) }
+const fn define_command(name: &'static str, syntax: &'static str, page: &'static str) -> CommandSpec {
+    CommandSpec { support: Support::Now, ..CommandSpec::new(name, syntax, Scope::Layer, page) }
 }
 
-pub(super) const COMMANDS: &[Command] = &[
-    Command {
-        range: "comp, or a number from 0; this version knows only comp and 0",
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec {
+        range: "comp, or a number from 0; this version supports only comp and 0",
         default: "comp",
         scope: Scope::Segment,
-        help: "The commands that follow belong to this layer.",
+        help: "The commands that follow apply to this layer.",
         accepts: "layer=0&flip=lr&extend=0,0,50,0",
         refuses: "layer=1&src=other",
-        ..row("layer", "layer=number|comp", "r-layer")
+        ..define_command("layer", "layer=number|comp", "r-layer")
     },
-    Command {
+    CommandSpec {
         range: "whole numbers; width and height above 0",
         default: "the whole source",
-        help: "Part of the source, in its own pixels. What lies outside is transparent, or bgColor.",
+        help: "Part of the source, in source pixels. Area outside the source is transparent, or bgColor.",
         accepts: "crop=10,10,100,80",
         refuses: "crop=10,10,100",
-        meaning: Some(crop),
-        ..row("crop", "crop=x,y,width,height", "r-crop")
+        setter: Some(set_crop),
+        ..define_command("crop", "crop=x,y,width,height", "r-crop")
     },
-    Command {
+    CommandSpec {
         range: "numbers; width and height above 0",
         default: "0,0,1,1",
         slot: "crop",
-        help: "Part of the source, in fractions of its size from the top left.",
+        help: "Part of the source, as fractions of its size from the top left.",
         accepts: "cropN=0.1,0.1,0.8,0.8",
         refuses: "cropN=0,0,1,0",
-        meaning: Some(crop_n),
-        ..row("cropN", "cropN=x,y,width,height", "r-crop")
+        setter: Some(set_crop_n),
+        ..define_command("cropN", "cropN=x,y,width,height", "r-crop")
     },
-    Command {
-        range: "whole numbers from 0; 0 leaves a side free",
+    CommandSpec {
+        range: "whole numbers from 0; 0 leaves that side free",
         default: "0,0",
-        help: "The largest size of the same shape inside this box. Beats scale and res.",
+        help: "The largest size with the same aspect ratio inside this box. Overrides scale and res.",
         accepts: "size=300,0",
         refuses: "size=-1,300",
-        meaning: Some(size),
-        ..row("size", "size=width,height", "r-size-reference")
+        setter: Some(set_size),
+        ..define_command("size", "size=width,height", "r-size-reference")
     },
-    Command {
+    CommandSpec {
         range: "numbers from 0 to 1; not for layer 0",
         slot: "size",
-        help: "Size of a layer in fractions of layer 0; layer 0 itself cannot have it.",
+        help: "Size of a layer as fractions of layer 0; not allowed for layer 0 itself.",
         support: Support::NotYet,
         accepts: "layer=1&sizeN=0.5,0.5",
         refuses: "sizeN=0.5,0.5",
-        meaning: Some(size_n),
-        ..row("sizeN", "sizeN=width,height", "r-size-reference")
+        setter: Some(set_size_n),
+        ..define_command("sizeN", "sizeN=width,height", "r-size-reference")
     },
-    Command {
+    CommandSpec {
         range: "number above 0",
         default: "1",
-        help: "Scales the layer by this factor. Ignored with size; beats res.",
+        help: "Scales the layer by this factor. Ignored with size; overrides res.",
         accepts: "scale=0.5",
         refuses: "scale=-1",
-        meaning: Some(scale),
-        ..row("scale", "scale=factor", "r-is-http-scale")
+        setter: Some(set_scale),
+        ..define_command("scale", "scale=factor", "r-is-http-scale")
     },
-    Command {
+    CommandSpec {
         range: "number above 0",
-        help: "Scales the layer by this number over the picture's resolution, or over the attribute Resolution where it \
-               has none. Ignored with size or scale.",
+        help: "Scales the layer by this number divided by the image's resolution, or by the attribute Resolution if \
+               the image has none. Ignored with size or scale.",
         accepts: "res=1",
         refuses: "res=0",
-        meaning: Some(res),
-        ..row("res", "res=resolution", "r-res")
+        setter: Some(set_res),
+        ..define_command("res", "res=resolution", "r-res")
     },
-    Command {
+    CommandSpec {
         range: "lr, ud or lrud",
         scope: Scope::Composite,
-        help: "Mirrors: left and right, top and bottom, or both. In the segment layer=0 it runs before rotate.",
+        help: "Mirrors: left and right, top and bottom, or both. In the segment layer=0, before rotate.",
         accepts: "flip=lr",
         refuses: "flip=up",
-        meaning: Some(flip),
-        ..row("flip", "flip=lr|ud|lrud", "r-flip")
+        setter: Some(set_flip),
+        ..define_command("flip", "flip=lr|ud|lrud", "r-flip")
     },
-    Command {
+    CommandSpec {
         range: "degrees",
         default: "0",
-        help: "Turns clockwise; the rectangle grows with it. Quarter turns are exact.",
+        help: "Rotates clockwise; the layer's rectangle grows to fit. Multiples of 90 degrees are exact.",
         accepts: "rotate=90",
         refuses: "rotate=left",
-        meaning: Some(rotate),
-        ..row("rotate", "rotate=degrees", "r-rotate")
+        setter: Some(set_rotate),
+        ..define_command("rotate", "rotate=degrees", "r-rotate")
     },
-    Command {
-        range: "eight numbers: top left, top right, bottom right, bottom left; R1, R2, R3 or R3T0 to R3T200",
-        help: "Bends the layer until its corners are there. size and res have no effect then.",
+    CommandSpec {
+        range: "eight numbers: top left, top right, bottom right, bottom left; sampling R1, R2, R3 or R3T0 to R3T200",
+        help: "Distorts the layer so that its corners are at these points. size and res then have no effect.",
         accepts: "perspective=20,0,180,0,200,100,0,100",
         refuses: "perspective=0,0,9,9,9,0,0,9",
-        meaning: Some(perspective),
-        ..row("perspective", "perspective=x0,y0,x1,y1,x2,y2,x3,y3[,sampling]", "r-perspective")
+        setter: Some(set_perspective),
+        ..define_command("perspective", "perspective=x0,y0,x1,y1,x2,y2,x3,y3[,sampling]", "r-perspective")
     },
-    Command {
+    CommandSpec {
         range: "as perspective, in fractions of layer 0",
         slot: "perspective",
-        help: "Bends the layer until its corners are there. size and res have no effect then.",
+        help: "Distorts the layer so that its corners are at these points. size and res then have no effect.",
         accepts: "perspectiveN=0.1,0,0.9,0,1,1,0,1,R2",
         refuses: "perspectiveN=0,0,1,0,1,1",
-        meaning: Some(perspective_n),
-        ..row("perspectiveN", "perspectiveN=x0,y0,x1,y1,x2,y2,x3,y3[,sampling]", "r-perspective")
+        setter: Some(set_perspective_n),
+        ..define_command("perspectiveN", "perspectiveN=x0,y0,x1,y1,x2,y2,x3,y3[,sampling]", "r-perspective")
     },
-    Command {
-        range: "whole numbers; negative ones cut",
+    CommandSpec {
+        range: "whole numbers; negative numbers crop",
         default: "0,0,0,0",
-        help: "Moves the edges outwards, after rotation. New area is transparent, or bgColor.",
+        help: "Moves the edges outwards, after rotation. The new area is transparent, or bgColor.",
         accepts: "extend=10,10,10,10",
         refuses: "extend=10",
-        meaning: Some(extend),
-        ..row("extend", "extend=left,top,right,bottom", "r-extend")
+        setter: Some(set_extend),
+        ..define_command("extend", "extend=left,top,right,bottom", "r-extend")
     },
-    Command {
-        range: "numbers; negative ones cut",
+    CommandSpec {
+        range: "numbers; negative numbers crop",
         default: "0,0,0,0",
         slot: "extend",
-        help: "Moves the edges outwards by fractions of the rectangle after rotation.",
+        help: "Moves the edges outwards, after rotation, by fractions of the rotated rectangle.",
         accepts: "extendN=0.1,0,0.1,0",
         refuses: "extendN=a,b,c,d",
-        meaning: Some(extend_n),
-        ..row("extendN", "extendN=left,top,right,bottom", "r-extend")
+        setter: Some(set_extend_n),
+        ..define_command("extendN", "extendN=left,top,right,bottom", "r-extend")
     },
-    Command {
+    CommandSpec {
         range: "any colour, with alpha",
         default: "0,0,0,0",
-        help: "Fills what is transparent before the layer is rotated and extended.",
+        help: "Fills transparent pixels before the layer is rotated and extended.",
         accepts: "color=ff0000",
         refuses: "color=red",
-        meaning: Some(color),
-        ..row("color", "color=colour", "r-color-commandref")
+        setter: Some(set_color),
+        ..define_command("color", "color=colour", "r-color-commandref")
     },
-    Command {
+    CommandSpec {
         range: "any colour, with alpha",
         default: "0,0,0,0",
-        help: "Fills what is transparent in the layer's rectangle, after everything else.",
+        help: "Fills transparent pixels in the layer's rectangle, after everything else.",
         accepts: "extend=5,5,5,5&bgColor=255,0,0",
         refuses: "bgColor=300,0,0",
-        meaning: Some(bg_color),
-        ..row("bgColor", "bgColor=colour", "r-bgcolor")
+        setter: Some(set_bg_color),
+        ..define_command("bgColor", "bgColor=colour", "r-bgcolor")
     },
-    Command {
+    CommandSpec {
         range: "whole numbers from 0 to 100",
         default: "100,100",
         scope: Scope::Composite,
-        help: "Opacity in percent; a second number multiplies it.",
+        help: "Opacity in percent; a second percentage is multiplied with the first.",
         accepts: "opac=50&fmt=png-alpha",
         refuses: "opac=101",
-        meaning: Some(opac),
-        ..row("opac", "opac=percent[,percent]", "r-opac")
+        setter: Some(set_opacity),
+        ..define_command("opac", "opac=percent[,percent]", "r-opac")
     },
 ];
 
-fn crop(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.crop = Some(Crop::Pixels(region(text)?));
+fn set_crop(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.layer.crop = Some(Crop::Pixels(parse_region(text)?));
     Ok(())
 }
 
-fn crop_n(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    let [x, y, w, h] = value::exactly(text, "x,y,width,height")?;
-    let place = |part| value::real(part, -1e4..=1e4, "between -10,000 and 10,000");
-    let side = |part| value::real(part, 1e-9..=1e4, "above 0 (up to 10,000)");
+fn set_crop_n(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let [x, y, w, h] = value::split_exactly(text, "x,y,width,height")?;
+    let place = |part| value::parse_real(part, -1e4..=1e4, "between -10,000 and 10,000");
+    let side = |part| value::parse_real(part, 1e-9..=1e4, "above 0 (up to 10,000)");
     draft.recipe.layer.crop = Some(Crop::Fractions([place(x)?, place(y)?, side(w)?, side(h)?]));
     Ok(())
 }
 
-fn size(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    let [w, h] = value::exactly(text, "width,height")?;
-    let size = (value::pixels_or_none(w)?, value::pixels_or_none(h)?);
+fn set_size(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let [w, h] = value::split_exactly(text, "width,height")?;
+    let size = (value::parse_pixels_or_zero(w)?, value::parse_pixels_or_zero(h)?);
     draft.size = (size != (0, 0)).then_some(LayerScale::Box(size.0, size.1));
     Ok(())
 }
 
-fn size_n(_: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
-    let sides: [&str; 2] = value::exactly(text, "width,height")?;
-    sides.into_iter().try_for_each(|side| value::real(side, 0.0..=1.0, "between 0 and 1").map(drop))?;
+fn set_size_n(_: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let sides: [&str; 2] = value::split_exactly(text, "width,height")?;
+    sides.into_iter().try_for_each(|side| value::parse_real(side, 0.0..=1.0, "between 0 and 1").map(drop))?;
     match place {
-        Place::Layer => Ok(()),
-        _ => Err(Fault { remedy: "Use size, in pixels.".into(), ..Fault::invalid("Layer 0 cannot have sizeN.") }),
+        CommandTarget::Layer => Ok(()),
+        _ => Err(ValueError {
+            remedy: "Use size, in pixels.".into(),
+            ..ValueError::invalid("sizeN is not allowed for layer 0.")
+        }),
     }
 }
 
-fn scale(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.scale = Some(LayerScale::Factor(value::real(text, FACTOR, "above 0 (0.000001 to 1,000,000)")?));
+fn set_scale(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.scale = Some(LayerScale::Factor(value::parse_real(text, FACTOR_RANGE, "above 0 (0.000001 to 1,000,000)")?));
     Ok(())
 }
 
-fn res(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    let asked = value::real(text, f64::MIN_POSITIVE.., "above 0")?;
+fn set_res(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let asked = value::parse_real(text, f64::MIN_POSITIVE.., "above 0")?;
     let usual = draft.attributes.resolution;
-    if !FACTOR.contains(&(asked / usual)) {
-        return Err(Fault::invalid(format!("{asked} is too far from the resolution {usual}.")));
+    if !FACTOR_RANGE.contains(&(asked / usual)) {
+        return Err(ValueError::invalid(format!("{asked} is too far from the attribute Resolution, {usual}.")));
     }
     draft.res = Some(LayerScale::Resolution { asked, usual });
     Ok(())
 }
 
-fn flip(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
-    let flip = Some(value::word(text, &[("lr", Flip::Lr), ("ud", Flip::Ud), ("lrud", Flip::Lrud)])?);
+fn set_flip(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let flip = Some(value::parse_keyword(text, &[("lr", Flip::Lr), ("ud", Flip::Ud), ("lrud", Flip::Lrud)])?);
     match place {
-        Place::Composite => draft.recipe.composite.flip = flip,
+        CommandTarget::Composite => draft.recipe.composite.flip = flip,
         _ => draft.recipe.layer.flip = flip,
     }
     Ok(())
 }
 
-fn rotate(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.rotate = value::real(text, -1e6..=1e6, "between -1,000,000 and 1,000,000")?.rem_euclid(360.0);
+fn set_rotate(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.layer.rotate =
+        value::parse_real(text, -1e6..=1e6, "between -1,000,000 and 1,000,000")?.rem_euclid(360.0);
     Ok(())
 }
 
-fn perspective(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.perspective = Some(bent(text, false)?);
+fn set_perspective(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.layer.perspective = Some(parse_perspective(text, false)?);
     Ok(())
 }
 
-fn perspective_n(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.perspective = Some(bent(text, true)?);
+fn set_perspective_n(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.layer.perspective = Some(parse_perspective(text, true)?);
     Ok(())
 }
 
-/// What corners that cross each other would mean is documented as undefined, so they are refused.
-fn bent(text: &str, fractions: bool) -> Result<Perspective, Fault> {
-    let (numbers, sampling) = match value::parts(text).len() {
+/// The documentation leaves quadrilaterals with crossing edges undefined, so they are refused: on the way around the
+/// corners, every turn must go in the same direction. `turn` is the cross product of two neighbouring edges; its sign
+/// is the direction.
+fn parse_perspective(text: &str, fractions: bool) -> Result<Perspective, ValueError> {
+    let (numbers, sampling) = match value::split_parts(text).len() {
         9 => text.rsplit_once(',').unwrap_or((text, "R3")),
         _ => (text, "R3"),
     };
-    let numbers: [&str; 8] = value::exactly(numbers, "x0,y0,x1,y1,x2,y2,x3,y3")?;
+    let numbers: [&str; 8] = value::split_exactly(numbers, "x0,y0,x1,y1,x2,y2,x3,y3")?;
     let mut corners = [[0.0; 2]; 4];
     for (at, number) in numbers.into_iter().enumerate() {
-        corners[at / 2][at % 2] = value::real(number, -1e6..=1e6, "between -1,000,000 and 1,000,000")?;
+        corners[at / 2][at % 2] = value::parse_real(number, -1e6..=1e6, "between -1,000,000 and 1,000,000")?;
     }
     let turn = |at: usize| {
         let ([ax, ay], [bx, by], [cx, cy]) = (corners[at], corners[(at + 1) % 4], corners[(at + 2) % 4]);
@@ -245,59 +251,62 @@ fn bent(text: &str, fractions: bool) -> Result<Perspective, Fault> {
     };
     let turns = [turn(0), turn(1), turn(2), turn(3)];
     if !turns.iter().all(|turn| *turn > 1e-9) && !turns.iter().all(|turn| *turn < -1e-9) {
-        return Err(Fault::invalid("The four corners make no quadrangle whose corners all point outwards."));
+        return Err(ValueError::invalid("The four corners do not form a convex quadrilateral."));
     }
-    Ok(Perspective { corners, fractions, sampling: sampling_of(sampling.trim())? })
+    Ok(Perspective { corners, fractions, sampling: parse_sampling(sampling.trim())? })
 }
 
-/// The words of a perspective mind their case.
-fn sampling_of(word: &str) -> Result<Sampling, Fault> {
+/// Unlike other keywords, those of the sampling are case-sensitive. Documentation page: r-perspective.
+fn parse_sampling(word: &str) -> Result<Sampling, ValueError> {
     match word {
         "R1" => Ok(Sampling::Nearest),
         "R2" => Ok(Sampling::Linear),
         "R3" => Ok(Sampling::Many(0)),
         other => match other.strip_prefix("R3T") {
-            Some(percent) => Ok(Sampling::Many(value::whole(percent, 0..=200, "between 0 and 200")? as u8)),
-            None => Err(Fault::invalid(format!("`{other}` is none of R1, R2, R3 and R3T0 to R3T200."))),
+            Some(percent) => Ok(Sampling::Many(value::parse_integer(percent, 0..=200, "between 0 and 200")? as u8)),
+            None => {
+                Err(ValueError::invalid(format!("`{other}` is not R1, R2, R3 or R3T0 to R3T200 (case-sensitive).")))
+            }
         },
     }
 }
 
-fn extend(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    let sides: [&str; 4] = value::exactly(text, "left,top,right,bottom")?;
-    let [l, t, r, b] = sides.map(value::place);
-    draft.recipe.layer.extend = Some(Extend::Pixels([l?, t?, r?, b?])).filter(|it| *it != Extend::Pixels([0; 4]));
+fn set_extend(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let sides: [&str; 4] = value::split_exactly(text, "left,top,right,bottom")?;
+    let [l, t, r, b] = sides.map(value::parse_coordinate);
+    draft.recipe.layer.extend =
+        Some(Extend::Pixels([l?, t?, r?, b?])).filter(|extend| *extend != Extend::Pixels([0; 4]));
     Ok(())
 }
 
-fn extend_n(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    let sides: [&str; 4] = value::exactly(text, "left,top,right,bottom")?;
-    let [l, t, r, b] = sides.map(|part| value::real(part, -1e4..=1e4, "between -10,000 and 10,000"));
+fn set_extend_n(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let sides: [&str; 4] = value::split_exactly(text, "left,top,right,bottom")?;
+    let [l, t, r, b] = sides.map(|part| value::parse_real(part, -1e4..=1e4, "between -10,000 and 10,000"));
     let sides = [l?, t?, r?, b?];
     draft.recipe.layer.extend = sides.iter().any(|side| *side != 0.0).then_some(Extend::Fractions(sides));
     Ok(())
 }
 
-fn color(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.color = Some(colour::read(text)?).filter(|colour| colour.alpha > 0);
+fn set_color(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.layer.color = Some(colour::parse_colour(text)?).filter(|colour| colour.alpha > 0);
     Ok(())
 }
 
-fn bg_color(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.bg_color = Some(colour::read(text)?).filter(|colour| colour.alpha > 0);
+fn set_bg_color(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.layer.bg_color = Some(colour::parse_colour(text)?).filter(|colour| colour.alpha > 0);
     Ok(())
 }
 
-fn opac(draft: &mut Draft, place: Place, text: &str) -> Result<(), Fault> {
-    let percent = |part| value::whole(part, 0..=100, "between 0 and 100");
-    let (opacity, fill) = match value::parts(text)[..] {
+fn set_opacity(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let percent = |part| value::parse_integer(part, 0..=100, "between 0 and 100");
+    let (opacity, fill) = match value::split_parts(text)[..] {
         [opacity] => (percent(opacity)?, 100),
         [opacity, fill] => (percent(opacity)?, percent(fill)?),
-        _ => return Err(Fault::invalid("There are more than two parts.")),
+        _ => return Err(ValueError::invalid("The value has more than two parts.")),
     };
     let opacity = Some((opacity * fill) as f64 / 10_000.0).filter(|opacity| *opacity < 1.0);
     match place {
-        Place::Composite => draft.recipe.composite.opacity = opacity,
+        CommandTarget::Composite => draft.recipe.composite.opacity = opacity,
         _ => draft.recipe.layer.opacity = opacity,
     }
     Ok(())

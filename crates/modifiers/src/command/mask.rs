@@ -1,117 +1,117 @@
-//! Commands of a layer: where its pixels come from, and where it is opaque.
+//! Layer commands: which asset the pixels come from, and where they are opaque.
 
-use super::super::complaint::Fault;
-use super::super::object::{self, Object};
+use super::super::asset_reference::{self, AssetReference};
+use super::super::diagnostic::ValueError;
 use super::super::recipe::MaskUse;
 use super::super::value;
-use super::{Command, Draft, Place, Scope, Support};
+use super::{CommandSpec, CommandTarget, RecipeBuilder, Scope, Support};
 
-const fn row(name: &'static str, syntax: &'static str, page: &'static str) -> Command {
-    Command { support: Support::Now, ..Command::row(name, syntax, Scope::Layer, page) }
+const fn define_command(name: &'static str, syntax: &'static str, page: &'static str) -> CommandSpec {
+    CommandSpec { support: Support::Now, ..CommandSpec::new(name, syntax, Scope::Layer, page) }
 }
 
-const OBJECT: &str = "name, folder/name or handle of an asset of the company, or is(name?modifier)";
+const OBJECT_RANGE: &str = "name, folder/name or handle of one of the company's assets, or is(name?modifier)";
 
-const GROWTH: &str = "whole number from -100 to 100";
+const GROWTH_RANGE: &str = "whole number from -100 to 100";
 
-pub(super) const COMMANDS: &[Command] = &[
-    Command {
-        range: OBJECT,
-        default: "the picture itself",
-        help: "Takes another picture in the place of the picture itself.",
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec {
+        range: OBJECT_RANGE,
+        default: "the image itself",
+        help: "Uses another asset in place of the image.",
         accepts: "src=is(shoes/red?crop=0,0,50,50&flip=lr)",
         refuses: "src=http://example.com/a.jpg",
-        meaning: Some(src),
-        ..row("src", "src=object", "r-src")
+        setter: Some(set_source),
+        ..define_command("src", "src=object", "r-src")
     },
-    Command {
-        range: OBJECT,
-        default: "the picture's own alpha",
-        help: "Takes another picture as the mask: its alpha where it has some, else its brightness. It is stretched to \
-               the size of the picture.",
+    CommandSpec {
+        range: OBJECT_RANGE,
+        default: "the image's own alpha",
+        help: "Uses another asset as the mask: its alpha if it has one, otherwise its brightness. The mask is \
+               stretched to the size of the image.",
         accepts: "mask=masks/red&fmt=png-alpha",
         refuses: "mask=../red",
-        meaning: Some(mask),
-        ..row("mask", "mask=object", "r-mask")
+        setter: Some(set_mask),
+        ..define_command("mask", "mask=object", "r-mask")
     },
-    Command {
+    CommandSpec {
         range: "norm, invert or off",
         default: "norm",
-        help: "Uses the mask as it is, turned round, or not at all.",
+        help: "Uses the mask as it is, inverted, or not at all.",
         accepts: "maskUse=off",
         refuses: "maskUse=on",
-        meaning: Some(mask_use),
-        ..row("maskUse", "maskUse=norm|invert|off", "r-maskuse")
+        setter: Some(set_mask_use),
+        ..define_command("maskUse", "maskUse=norm|invert|off", "r-maskuse")
     },
-    Command {
-        range: GROWTH,
+    CommandSpec {
+        range: GROWTH_RANGE,
         default: "0",
-        help: "Grows the mask by pixels of the source, or shrinks it.",
+        help: "Grows the mask by this many pixels of the source; negative numbers shrink it.",
         accepts: "op_growMask=3",
         refuses: "op_growMask=101",
-        meaning: Some(grow),
-        ..row("op_growMask", "op_growMask=pixels", "r-op-growmask")
+        setter: Some(set_mask_growth),
+        ..define_command("op_growMask", "op_growMask=pixels", "r-op-growmask")
     },
-    Command {
-        range: GROWTH,
+    CommandSpec {
+        range: GROWTH_RANGE,
         default: "0",
         slot: "op_growMask",
-        help: "Grows the mask by pixels of the scaled layer, or shrinks it.",
+        help: "Grows the mask by this many pixels of the scaled layer; negative numbers shrink it.",
         accepts: "size=50,0&op_growMaskR=-3",
         refuses: "op_growMaskR=1.5",
-        meaning: Some(grow_layer),
-        ..row("op_growMaskR", "op_growMaskR=pixels", "r-op-growmaskr")
+        setter: Some(set_layer_mask_growth),
+        ..define_command("op_growMaskR", "op_growMaskR=pixels", "r-op-growmaskr")
     },
-    Command {
+    CommandSpec {
         range: "0 or 1",
         default: "0",
-        help: "Hides the layer. Layer 0 keeps its room, and only the background shows.",
+        help: "Hides the layer. Layer 0 keeps its size, and only the background shows.",
         accepts: "hide=1&bgc=ff0000",
         refuses: "hide=yes",
-        meaning: Some(hide),
-        ..row("hide", "hide=0|1", "r-hide")
+        setter: Some(set_hidden),
+        ..define_command("hide", "hide=0|1", "r-hide")
     },
 ];
 
-/// An asset, or what the request that the value holds makes of one.
-fn object(draft: &mut Draft, command: &str, text: &str) -> Result<Object, Fault> {
-    match draft.request.take() {
-        Some(recipe) => Ok(Object::Request(recipe)),
-        None => object::read(command, text),
+/// The asset that the value names, or the nested request that the resolver has already turned into a recipe.
+fn parse_object(draft: &mut RecipeBuilder, command: &str, text: &str) -> Result<AssetReference, ValueError> {
+    match draft.nested_request.take() {
+        Some(recipe) => Ok(AssetReference::Request(recipe)),
+        None => asset_reference::parse_asset_reference(command, text),
     }
 }
 
-fn src(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.source = Some(object(draft, "src", text)?);
+fn set_source(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.layer.source = Some(parse_object(draft, "src", text)?);
     Ok(())
 }
 
-fn mask(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.mask.object = Some(object(draft, "mask", text)?);
+fn set_mask(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.layer.mask.object = Some(parse_object(draft, "mask", text)?);
     Ok(())
 }
 
-fn mask_use(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+fn set_mask_use(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let words = [("norm", MaskUse::Norm), ("invert", MaskUse::Invert), ("off", MaskUse::Off)];
-    draft.recipe.layer.mask.usage = value::word(text, &words)?;
+    draft.recipe.layer.mask.usage = value::parse_keyword(text, &words)?;
     Ok(())
 }
 
-fn growth(text: &str) -> Result<i32, Fault> {
-    value::whole(text, -100..=100, "between -100 and 100").map(|pixels| pixels as i32)
+fn parse_growth(text: &str) -> Result<i32, ValueError> {
+    value::parse_integer(text, -100..=100, "between -100 and 100").map(|pixels| pixels as i32)
 }
 
-fn grow(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.mask.grow = growth(text)?;
+fn set_mask_growth(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.layer.mask.grow = parse_growth(text)?;
     Ok(())
 }
 
-fn grow_layer(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.mask.grow_layer = growth(text)?;
+fn set_layer_mask_growth(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.layer.mask.grow_layer = parse_growth(text)?;
     Ok(())
 }
 
-fn hide(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.layer.hidden = value::flag(text)?;
+fn set_hidden(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.layer.hidden = value::parse_flag(text)?;
     Ok(())
 }

@@ -1,91 +1,89 @@
-//! The one table of commands: what each is called, may say, does by default and means.
+//! The table of commands: for each its name, values, default, help, examples and the function that sets the recipe.
 //!
-//! Parser, documentation and the test that every command is tried walk the same table. Pages are those of the
-//! documentation's command reference.
+//! It is the only place that knows which commands exist. The parser, `GET /modifier-commands`, docs/MODIFIERS.md and
+//! the test that tries every command read it. To add a command, add a row to the file of its group and a setter beside
+//! it. Pages are those of the documentation's command reference.
 
-mod cut;
-mod later;
+mod clip;
 mod layer;
 mod mask;
 mod output;
 mod pixel;
+mod unsupported;
 mod view;
 
 use serde::Serialize;
 
 use super::attribute::Attributes;
 use super::colour::Colour;
-use super::complaint::Fault;
+use super::diagnostic::ValueError;
 use super::format::{self, OutputFormat, has_gray};
 use super::profile::ProfileName;
-use super::recipe::{LayerScale, PixelType, Quantize, Recipe, Request};
+use super::recipe::{LayerScale, PixelType, Quantize, Recipe, RequestKind};
 
 /// The commands, grouped as in the documentation.
-pub static COMMANDS: [&[Command]; 8] = [
+static COMMAND_GROUPS: [&[CommandSpec]; 8] = [
     view::COMMANDS,
     layer::COMMANDS,
     mask::COMMANDS,
-    cut::COMMANDS,
+    clip::COMMANDS,
     pixel::COMMANDS,
     output::COMMANDS,
-    later::COMMANDS,
-    later::MEANINGLESS,
+    unsupported::COMMANDS,
+    unsupported::IGNORED_COMMANDS,
 ];
 
 /// Every documented command.
-pub fn commands() -> impl Iterator<Item = &'static Command> {
-    COMMANDS.iter().copied().flatten()
+pub fn list_commands() -> impl Iterator<Item = &'static CommandSpec> {
+    COMMAND_GROUPS.iter().copied().flatten()
 }
 
 /// One documented command.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Command {
-    /// The name; case does not matter.
+pub struct CommandSpec {
+    /// Case-insensitive when parsed.
     pub name: &'static str,
-    /// How its value is written.
+    /// The command with placeholders for the parts of its value.
     pub syntax: &'static str,
-    /// What the parts of the value may be.
+    /// Allowed values of the parts.
     pub range: &'static str,
-    /// What holds without it.
+    /// The value that applies without the command.
     pub default: &'static str,
-    /// What it applies to.
     pub scope: Scope,
-    /// Commands with the same slot exclude each other; the last one holds.
+    /// Commands with the same slot override each other; the last one wins.
     pub slot: &'static str,
-    /// Whether it works.
     pub support: Support,
     /// What it does, in a sentence or two.
     pub help: &'static str,
-    /// The documentation page.
     pub page: &'static str,
-    /// A modifier that shows it. Accepted, unless the command is not supported yet.
+    /// An example modifier. It is accepted, unless the command is not supported yet.
     pub accepts: &'static str,
-    /// A modifier that is refused because of it; empty when nothing is.
+    /// An example that is refused because of this command; empty when no value is refused.
     pub refuses: &'static str,
-    /// How it sets the recipe; `None` when there is nothing to set.
+    /// `None` when there is nothing to set.
     #[serde(skip)]
-    pub(super) meaning: Option<Meaning>,
+    pub(super) setter: Option<RecipeSetter>,
 }
 
-/// How a command sets the recipe.
-pub(super) type Meaning = fn(&mut Draft, Place, &str) -> Result<(), Fault>;
+/// Parses the value of a command and sets the recipe.
+pub(super) type RecipeSetter = fn(&mut RecipeBuilder, CommandTarget, &str) -> Result<(), ValueError>;
 
 /// What a command applies to. Documentation page: c-specifying-layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Scope {
-    /// The request or its view, wherever the command stands.
+    /// The request or its view, in whichever segment the command stands.
     Global,
-    /// One layer; without `layer=` it is layer 0.
+    /// One layer; layer 0 without `layer=`.
     Layer,
-    /// The composite without `layer=`, else the layer.
+    /// The composite without `layer=`, otherwise the layer.
     Composite,
     /// Opens a segment.
     Segment,
 }
 
-/// Whether a command works.
+/// Whether a command is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Support {
@@ -93,53 +91,53 @@ pub enum Support {
     Now,
     /// It is refused with `not-supported-yet`.
     NotYet,
-    /// It has no meaning in an export; it is accepted and ignored, with a warning.
+    /// It has no effect in an export; it is accepted and ignored, with a warning.
     Ignored,
 }
 
-/// Where a command stands, for those that mean another thing there.
+/// What a command applies to, for commands that set different fields of the recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum CommandTarget {
     /// No segment, or `layer=comp`.
     Composite,
-    /// `layer=0`, also where commands of the composite go there.
+    /// `layer=0`, or no segment for commands of scope `Layer`.
     LayerZero,
     /// Another layer.
     Layer,
 }
 
-/// A recipe while commands set it.
+/// A recipe while commands set it. Values that depend on other commands are kept beside it until
+/// [`build`](Self::build).
 #[derive(Clone, Debug)]
-pub(super) struct Draft {
-    pub recipe: Recipe,
-    /// What holds where nothing is said.
-    pub attributes: Attributes,
-    /// The background that was said.
-    pub background: Option<Colour>,
+pub(super) struct RecipeBuilder {
+    pub(super) recipe: Recipe,
+    pub(super) attributes: Attributes,
+    /// `bgc=`.
+    pub(super) background: Option<Colour>,
     /// Whether `fmt=` named the pixel type.
-    pub typed: bool,
-    /// What a request inside of the value that is read makes.
-    pub request: Option<Box<Recipe>>,
-    pub size: Option<LayerScale>,
-    pub scale: Option<LayerScale>,
-    pub res: Option<LayerScale>,
-    /// Of use only where the format has a palette.
-    pub quantize: Option<Quantize>,
+    pub(super) has_pixel_type: bool,
+    /// The nested request in the value of the command that is being applied; its setter takes it.
+    pub(super) nested_request: Option<Box<Recipe>>,
+    pub(super) size: Option<LayerScale>,
+    pub(super) scale: Option<LayerScale>,
+    pub(super) res: Option<LayerScale>,
+    /// `quantize=`; used only if the format has a palette.
+    pub(super) quantize: Option<Quantize>,
     /// `icc=`.
-    pub profile: Option<ProfileName>,
-    /// The components that the format can have.
-    pub pixel_types: &'static [PixelType],
+    pub(super) profile: Option<ProfileName>,
+    /// The pixel types that the format supports.
+    pub(super) pixel_types: &'static [PixelType],
 }
 
-impl Draft {
-    /// What holds when nothing is said.
-    pub fn new(attributes: &Attributes) -> Self {
+impl RecipeBuilder {
+    /// Begins with the recipe of an empty modifier.
+    pub(super) fn new(attributes: &Attributes) -> Self {
         Self {
-            recipe: attributes.recipe(),
+            recipe: attributes.default_recipe(),
             attributes: attributes.clone(),
             background: None,
-            typed: false,
-            request: None,
+            has_pixel_type: false,
+            nested_request: None,
             size: None,
             scale: None,
             res: None,
@@ -149,51 +147,55 @@ impl Draft {
         }
     }
 
-    /// A profile sets the components, and the format must be able to have them. Documentation page: r-icc.
-    pub fn profile_mismatch(&self) -> Option<Fault> {
-        let profile = self.profile.as_ref().filter(|it| !self.pixel_types.contains(&it.pixel_type))?;
+    /// A profile sets the pixel type, and the format must support it. Checked at the end, because `icc=` may stand
+    /// before `fmt=`. Documentation page: r-icc.
+    pub(super) fn find_profile_mismatch(&self) -> Option<ValueError> {
+        let profile = self.profile.as_ref().filter(|profile| !self.pixel_types.contains(&profile.pixel_type))?;
         let (name, pixel_type) = (&profile.name, profile.pixel_type.name());
-        let known: Vec<_> = self.pixel_types.iter().map(|it| it.name()).collect();
-        let remedy = format!("Use a profile of {}, or another format.", known.join(" or "));
-        let detail = format!("The profile {name} is one of {pixel_type}, which the format cannot have.");
-        Some(Fault { remedy, ..Fault::invalid(detail) })
+        let supported: Vec<_> = self.pixel_types.iter().map(|pixel_type| pixel_type.name()).collect();
+        let remedy = format!("Use a profile for {}, or another format.", supported.join(" or "));
+        let detail = format!("Profile `{name}` is for {pixel_type}, which the format does not support.");
+        Some(ValueError { remedy, ..ValueError::invalid(detail) })
     }
 
-    /// The finished recipe: `size` beats `scale`, `scale` beats `res`; a bent layer has only `scale`. What a request
-    /// is decides the background and the pixel type that are not said; `icc=` beats the attribute of the pixel type,
-    /// and the pixel type itself. What the format has no use for is dropped, so
-    /// that it makes no other recipe.
-    pub fn finish(self) -> Recipe {
+    /// The finished recipe. Resolves what depends on more than one command:
+    ///
+    /// * `size` overrides `scale`, `scale` overrides `res`; with `perspective` only `scale` counts.
+    /// * The kind of request sets the default background and pixel type.
+    /// * The profile of `icc=` overrides the pixel type, and the profile that the attributes give for it.
+    ///
+    /// Settings that the format cannot use are dropped, so that modifiers with the same result give the same recipe.
+    pub(super) fn build(self) -> Recipe {
         let Self { mut recipe, attributes, .. } = self;
-        let bent = recipe.layer.perspective.is_some();
-        recipe.layer.scale = if bent { self.scale } else { self.size.or(self.scale).or(self.res) };
-        let silent = match recipe.view.request {
-            Request::Thumbnail(_) => attributes.thumb_bkg_color,
+        let has_perspective = recipe.layer.perspective.is_some();
+        recipe.layer.scale = if has_perspective { self.scale } else { self.size.or(self.scale).or(self.res) };
+        let default_background = match recipe.view.request {
+            RequestKind::Thumbnail(_) => attributes.thumb_bkg_color,
             _ => None,
         };
-        recipe.view.background = self.background.or(silent).unwrap_or(attributes.bkg_color).opaque();
+        recipe.view.background = self.background.or(default_background).unwrap_or(attributes.bkg_color).to_opaque();
         let output = &mut recipe.output;
-        if recipe.view.request == Request::Mask && !self.typed && has_gray(output) {
+        if recipe.view.request == RequestKind::Mask && !self.has_pixel_type && has_gray(output) {
             output.pixel_type = PixelType::Gray;
         }
         if let Some(profile) = &self.profile {
             output.pixel_type = profile.pixel_type;
         }
-        let default = attributes.icc_profile.of(output.pixel_type);
-        recipe.colors.output = self.profile.or_else(|| default.clone());
+        let default_profile = attributes.icc_profile.get(output.pixel_type);
+        recipe.colors.output = self.profile.or_else(|| default_profile.clone());
         if output.quantize.is_some() {
             output.quantize = Some(self.quantize.unwrap_or_default());
         }
         output.scans = output.scans.filter(|_| output.progressive);
         output.jpeg_size = output.jpeg_size.filter(|_| output.format == OutputFormat::Jpeg);
-        output.path_embed &= output.format.carries_paths();
+        output.path_embed &= output.format.can_carry_paths();
         recipe
     }
 }
 
-impl Command {
-    /// A row to start from: a command that is known and not supported yet.
-    const fn row(name: &'static str, syntax: &'static str, scope: Scope, page: &'static str) -> Self {
+impl CommandSpec {
+    /// A row to start from: known, but not supported yet.
+    const fn new(name: &'static str, syntax: &'static str, scope: Scope, page: &'static str) -> Self {
         Self {
             name,
             syntax,
@@ -206,37 +208,39 @@ impl Command {
             page,
             accepts: "",
             refuses: "",
-            meaning: None,
+            setter: None,
         }
     }
 }
 
-/// Names that commands had before, which the documentation's own examples still use.
+/// Former names of commands, which the examples of the documentation still use.
 const OLD_NAMES: [(&str, &str); 1] = [("colorize", "op_colorize")];
 
-/// The command of a name, in any case.
-pub(super) fn find(name: &str) -> Option<&'static Command> {
+/// Finds a command by its name, case-insensitive.
+pub(super) fn find_command(name: &str) -> Option<&'static CommandSpec> {
     let renamed = OLD_NAMES.iter().find(|(old, _)| old.eq_ignore_ascii_case(name));
-    let name = renamed.map_or(name, |(_, now)| now);
-    commands().find(|command| command.name.eq_ignore_ascii_case(name))
+    let name = renamed.map_or(name, |(_, current)| current);
+    list_commands().find(|command| command.name.eq_ignore_ascii_case(name))
 }
 
-/// The known command that a mistyped one probably is: at most two edits away, one for names of three letters.
-pub(super) fn nearest(name: &str) -> Option<&'static Command> {
+/// The command that a misspelt one probably is: at most two edits away, or one for names of up to three letters. Names
+/// longer than 32 bytes are not compared, which bounds the work.
+pub(super) fn find_similar_command(name: &str) -> Option<&'static CommandSpec> {
     if name.len() > 32 {
         return None;
     }
     let typed = name.to_ascii_lowercase();
     let allowed = if typed.chars().count() <= 3 { 1 } else { 2 };
-    commands()
-        .map(|command| (edits(&typed, &command.name.to_ascii_lowercase()), command))
+    list_commands()
+        .map(|command| (count_edits(&typed, &command.name.to_ascii_lowercase()), command))
         .filter(|(edits, _)| *edits <= allowed)
         .min_by_key(|(edits, command)| (*edits, command.support != Support::Now))
         .map(|(_, command)| command)
 }
 
-/// How many letters must be put in, taken out, replaced, or swapped with their neighbour.
-fn edits(a: &str, b: &str) -> usize {
+/// How many letters must be inserted, removed, replaced, or swapped with their neighbour (optimal string alignment
+/// distance).
+fn count_edits(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
     for i in 0..=a.len() {
@@ -261,7 +265,7 @@ mod tests {
     #[test]
     fn rows_are_complete_and_names_unique() {
         let mut names = std::collections::HashSet::new();
-        for command in commands() {
+        for command in list_commands() {
             assert!(names.insert(command.name.to_ascii_lowercase()), "{} stands twice", command.name);
             for (what, text) in [("syntax", command.syntax), ("range", command.range), ("help", command.help)] {
                 assert!(!text.is_empty(), "{} has no {what}", command.name);
@@ -273,8 +277,8 @@ mod tests {
     }
 
     #[test]
-    fn slips_of_the_hand_find_their_command() {
-        let name = |typed| nearest(typed).map(|command| command.name);
+    fn misspelt_commands_are_recognised() {
+        let name = |typed| find_similar_command(typed).map(|command| command.name);
         assert_eq!(name("wdi"), Some("wid"));
         assert_eq!(name("width"), Some("wid"));
         assert_eq!(name("op_sharp"), Some("op_sharpen"));

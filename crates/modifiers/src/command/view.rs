@@ -1,118 +1,118 @@
-//! View commands: the size of the picture and its place.
+//! View commands: how large the result is, and which part of the composite it shows.
 
 use super::super::attribute::RES_MODES;
-use super::super::complaint::Fault;
+use super::super::diagnostic::ValueError;
 use super::super::recipe::{Fit, FitMode, Region, Tile};
 use super::super::{colour, value};
-use super::{Command, Draft, Place, Scope, Support};
+use super::{CommandSpec, CommandTarget, RecipeBuilder, Scope, Support};
 
-const fn row(name: &'static str, syntax: &'static str, page: &'static str) -> Command {
-    Command { support: Support::Now, ..Command::row(name, syntax, Scope::Global, page) }
+const fn define_command(name: &'static str, syntax: &'static str, page: &'static str) -> CommandSpec {
+    CommandSpec { support: Support::Now, ..CommandSpec::new(name, syntax, Scope::Global, page) }
 }
 
-pub(super) const COMMANDS: &[Command] = &[
-    Command {
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec {
         range: "whole number above 0",
-        help: "Width of the picture in pixels. Alone, the height follows; a small picture is not enlarged.",
+        help: "Width in pixels. Without hei, the height keeps the aspect ratio; a smaller image is not enlarged.",
         accepts: "wid=400",
         refuses: "wid=0",
-        meaning: Some(wid),
-        ..row("wid", "wid=pixels", "r-is-http-wid")
+        setter: Some(set_width),
+        ..define_command("wid", "wid=pixels", "r-is-http-wid")
     },
-    Command {
+    CommandSpec {
         range: "whole number above 0",
-        help: "Height of the picture in pixels. Alone, the width follows; a small picture is not enlarged.",
+        help: "Height in pixels. Without wid, the width keeps the aspect ratio; a smaller image is not enlarged.",
         accepts: "hei=300",
         refuses: "hei=tall",
-        meaning: Some(hei),
-        ..row("hei", "hei=pixels", "r-is-http-hei")
+        setter: Some(set_height),
+        ..define_command("hei", "hei=pixels", "r-is-http-hei")
     },
-    Command {
+    CommandSpec {
         range: "fit, constrain, crop, wrap, stretch, hfit or vfit; upscale 0 or 1",
         default: "fit,0",
-        help: "How the picture fits into width and height; with 1 a small picture is enlarged.",
+        help: "How the image fits into width and height; with upscale 1, a smaller image is enlarged.",
         accepts: "wid=400&hei=400&fit=crop,1",
         refuses: "wid=400&hei=400&fit=squeeze",
-        meaning: Some(fit),
-        ..row("fit", "fit=mode[,upscale]", "r-fit")
+        setter: Some(set_fit),
+        ..define_command("fit", "fit=mode[,upscale]", "r-fit")
     },
-    Command {
+    CommandSpec {
         range: "number above 0",
-        help: "Scales by one over this number: 2 halves. Beats fit; width and height then cut or pad.",
+        help: "Scales by 1/number: 2 halves the size. Overrides fit; wid and hei then crop or pad.",
         accepts: "scl=2",
         refuses: "scl=0",
-        meaning: Some(scl),
-        ..row("scl", "scl=number", "r-scl")
+        setter: Some(set_scale),
+        ..define_command("scl", "scl=number", "r-scl")
     },
-    Command {
+    CommandSpec {
         range: "whole numbers; width and height above 0",
-        default: "the whole picture",
-        help: "Region of interest, in pixels of the picture before it is scaled into the view.",
+        default: "the whole image",
+        help: "Region of interest, in pixels of the image before it is scaled into the view.",
         accepts: "rgn=10,10,100,80",
         refuses: "rgn=10,10,0,80",
-        meaning: Some(rgn),
-        ..row("rgn", "rgn=x,y,width,height", "r-rgn")
+        setter: Some(set_region),
+        ..define_command("rgn", "rgn=x,y,width,height", "r-rgn")
     },
-    Command {
+    CommandSpec {
         range: "whole numbers; width and height above 0; scale above 0",
-        help: "A tile of the finished view, for pictures that are fetched in parts. Its place counts after scale.",
+        help: "A tile of the finished view, for images that are fetched in parts. Its coordinates apply after scale.",
         accepts: "wid=200&rect=0,0,100,50",
         refuses: "rect=0,0,100",
-        meaning: Some(rect),
-        ..row("rect", "rect=x,y,width,height[,scale]", "r-rect")
+        setter: Some(set_rect),
+        ..define_command("rect", "rect=x,y,width,height[,scale]", "r-rect")
     },
-    Command {
+    CommandSpec {
         range: "off, or on and a number above 0",
         default: "off",
-        help: "Multiplies width and height, for dense screens. With it MaxPix makes the picture smaller, not a mistake.",
+        help: "Multiplies wid and hei, for high-density screens. MaxPix then limits the size and is no error.",
         accepts: "wid=100&dpr=on,2",
         refuses: "dpr=on,0",
-        meaning: Some(dpr),
-        ..row("dpr", "dpr=off|on,factor", "r-dpr")
+        setter: Some(set_dpr),
+        ..define_command("dpr", "dpr=off|on,factor", "r-dpr")
     },
-    Command {
+    CommandSpec {
         range: "numbers from -1 to 1",
         default: "0,0",
-        help: "Where the picture lies in the view, or which part is kept: -1 left and top, 1 right and bottom.",
+        help: "Position of the image in the view, or the part that is kept: -1 is left or top, 1 is right or bottom.",
         accepts: "wid=300&hei=300&align=-1,0",
         refuses: "align=2,0",
-        meaning: Some(align),
-        ..row("align", "align=horizontal,vertical", "r-align")
+        setter: Some(set_align),
+        ..define_command("align", "align=horizontal,vertical", "r-align")
     },
-    Command {
+    CommandSpec {
         range: "any colour; its alpha is ignored",
         default: "attribute BkgColor",
-        help: "Background: shows where the picture does not cover the view, or is transparent and the format is not.",
+        help: "Background. Shows where the image does not cover the view, or is transparent and the format is not.",
         accepts: "bgc=ff8800",
         refuses: "bgc=orange",
-        meaning: Some(bgc),
-        ..row("bgc", "bgc=colour", "r-bgc")
+        setter: Some(set_background),
+        ..define_command("bgc", "bgc=colour", "r-bgc")
     },
-    Command {
+    CommandSpec {
         range: "bilin, bicub, sharp2 or bisharp",
         default: "attribute ResMode",
-        help: "The way of scaling.",
+        help: "Resampling method.",
         accepts: "resMode=bicub",
         refuses: "resMode=nearest",
-        meaning: Some(res_mode),
-        ..row("resMode", "resMode=mode", "r-is-http-resmode")
+        setter: Some(set_res_mode),
+        ..define_command("resMode", "resMode=mode", "r-is-http-resmode")
     },
 ];
 
-/// Factors that can be meant.
-pub(super) const FACTOR: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
+/// Scale factors that are accepted. Wider ones are typing errors, and would overflow sizes in pixels.
+pub(super) const FACTOR_RANGE: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 
-fn wid(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.view.wid = Some(value::pixels(text)?);
+fn set_width(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.view.wid = Some(value::parse_pixels(text)?);
     Ok(())
 }
 
-fn hei(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.view.hei = Some(value::pixels(text)?);
+fn set_height(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.view.hei = Some(value::parse_pixels(text)?);
     Ok(())
 }
 
-fn fit(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+fn set_fit(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let modes = [
         ("fit", FitMode::Fit),
         ("constrain", FitMode::Constrain),
@@ -122,66 +122,71 @@ fn fit(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
         ("hfit", FitMode::Hfit),
         ("vfit", FitMode::Vfit),
     ];
-    let (mode, upscale) = match value::parts(text)[..] {
+    let (mode, upscale) = match value::split_parts(text)[..] {
         [mode] => (mode, false),
-        [mode, upscale] => (mode, value::flag(upscale)?),
-        _ => return Err(Fault::invalid("There are more than two parts.")),
+        [mode, upscale] => (mode, value::parse_flag(upscale)?),
+        _ => return Err(ValueError::invalid("The value has more than two parts.")),
     };
-    draft.recipe.view.fit = Fit { mode: value::word(mode, &modes)?, upscale };
+    draft.recipe.view.fit = Fit { mode: value::parse_keyword(mode, &modes)?, upscale };
     Ok(())
 }
 
-fn scl(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    let inverse = value::real(text, FACTOR, "above 0 (0.000001 to 1,000,000)")?;
+fn set_scale(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let inverse = value::parse_real(text, FACTOR_RANGE, "above 0 (0.000001 to 1,000,000)")?;
     draft.recipe.view.scale = Some(1.0 / inverse);
     Ok(())
 }
 
-fn rgn(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.view.rgn = Some(region(text)?);
+fn set_region(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.view.rgn = Some(parse_region(text)?);
     Ok(())
 }
 
 /// `x,y,width,height` in whole pixels.
-pub(super) fn region(text: &str) -> Result<Region, Fault> {
-    let [x, y, w, h] = value::exactly(text, "x,y,width,height")?;
-    Ok(Region { x: value::place(x)?, y: value::place(y)?, w: value::pixels(w)?, h: value::pixels(h)? })
+pub(super) fn parse_region(text: &str) -> Result<Region, ValueError> {
+    let [x, y, w, h] = value::split_exactly(text, "x,y,width,height")?;
+    Ok(Region {
+        x: value::parse_coordinate(x)?,
+        y: value::parse_coordinate(y)?,
+        w: value::parse_pixels(w)?,
+        h: value::parse_pixels(h)?,
+    })
 }
 
-fn rect(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    let (tile, scale) = match value::parts(text).len() {
+fn set_rect(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let (tile, scale) = match value::split_parts(text).len() {
         5 => text.rsplit_once(',').unwrap_or((text, "1")),
         _ => (text, "1"),
     };
-    let scale = value::real(scale, FACTOR, "above 0 (0.000001 to 1,000,000)")?;
-    draft.recipe.view.rect = Some(Tile { region: region(tile)?, scale });
+    let scale = value::parse_real(scale, FACTOR_RANGE, "above 0 (0.000001 to 1,000,000)")?;
+    draft.recipe.view.rect = Some(Tile { region: parse_region(tile)?, scale });
     Ok(())
 }
 
-fn dpr(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
+fn set_dpr(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let lower = text.to_ascii_lowercase();
-    draft.recipe.view.dpr = match value::parts(&lower)[..] {
+    draft.recipe.view.dpr = match value::split_parts(&lower)[..] {
         ["off"] => None,
-        ["on", factor] => Some(value::real(factor, FACTOR, "above 0 (0.000001 to 1,000,000)")?),
-        _ => return Err(Fault::invalid(format!("`{text}` is neither off nor on and a factor."))),
+        ["on", factor] => Some(value::parse_real(factor, FACTOR_RANGE, "above 0 (0.000001 to 1,000,000)")?),
+        _ => return Err(ValueError::invalid(format!("`{text}` is not `off` or `on,factor`."))),
     }
     .filter(|factor| *factor != 1.0);
     Ok(())
 }
 
-fn align(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    let [h, v] = value::exactly(text, "horizontal,vertical")?;
-    let side = |part| value::real(part, -1.0..=1.0, "between -1 and 1");
-    draft.recipe.view.align = (side(h)?, side(v)?);
+fn set_align(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let [h, v] = value::split_exactly(text, "horizontal,vertical")?;
+    let position = |part| value::parse_real(part, -1.0..=1.0, "between -1 and 1");
+    draft.recipe.view.align = (position(h)?, position(v)?);
     Ok(())
 }
 
-fn bgc(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.background = Some(colour::read(text)?.opaque());
+fn set_background(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.background = Some(colour::parse_colour(text)?.to_opaque());
     Ok(())
 }
 
-fn res_mode(draft: &mut Draft, _: Place, text: &str) -> Result<(), Fault> {
-    draft.recipe.view.res_mode = value::word(text, &RES_MODES)?;
+fn set_res_mode(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.recipe.view.res_mode = value::parse_keyword(text, &RES_MODES)?;
     Ok(())
 }

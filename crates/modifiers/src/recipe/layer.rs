@@ -1,27 +1,26 @@
-//! Layer 0 as it was asked for: from the source picture to the composite.
+//! Layer 0 as it was asked for: what is done with the source before it becomes the composite.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Sharpening, Tone};
+use crate::asset_reference::AssetReference;
 use crate::colour::Colour;
-use crate::object::Object;
 use crate::path::Outline;
 
-/// Layer 0: from the source picture to the composite. In the order of the documentation page r-layer-transforms.
+/// Layer 0: from the source image to the composite. Fields are in the order in which they are applied. Documentation
+/// page: r-layer-transforms.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Layer {
-    /// Another asset in the place of the picture itself.
-    pub source: Option<Object>,
-    /// Where the picture is opaque.
-    pub mask: Mask,
-    /// Part of the source; outside it is transparent.
+    /// Another asset in place of the image itself.
+    pub source: Option<AssetReference>,
+    pub mask: LayerMask,
+    /// Part of the source; area outside the source is transparent.
     pub crop: Option<Crop>,
-    /// Names of embedded paths to whose bounds the source is cut.
+    /// Names of embedded paths to whose bounds the source is cropped.
     pub crop_paths: Vec<String>,
-    /// Size of the layer.
     pub scale: Option<LayerScale>,
-    /// Cuts of the segment `layer=0`.
+    /// Clip paths of the segment `layer=0`.
     pub clip: Clip,
     /// `flip` of the segment `layer=0`.
     pub flip: Option<Flip>,
@@ -31,31 +30,29 @@ pub struct Layer {
     pub sharpening: Sharpening,
     /// Opacity of the segment `layer=0`, 0 to 1.
     pub opacity: Option<f64>,
-    /// Fill under the picture before it is rotated.
+    /// Fill behind the image before it is rotated.
     pub color: Option<Colour>,
     /// Degrees clockwise, from 0 to below 360.
     pub rotate: f64,
-    /// Where the corners go.
     pub perspective: Option<Perspective>,
-    /// Rectangle grown or cut after rotation.
+    /// Rectangle grown or cropped after rotation.
     pub extend: Option<Extend>,
-    /// Fill under the layer after everything else.
+    /// Fill behind the layer after everything else.
     pub bg_color: Option<Colour>,
-    /// It is there and takes its room, but nobody sees it.
+    /// The layer keeps its size but is not drawn.
     pub hidden: bool,
 }
 
-/// Where a picture is opaque. Documentation pages: r-mask, r-maskuse, r-op-growmask.
+/// Where an image is opaque. Documentation pages: r-mask, r-maskuse, r-op-growmask.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Mask {
-    /// Another asset whose alpha, or brightness, it is; else the source's own alpha.
-    pub object: Option<Object>,
-    /// How it is used.
+pub struct LayerMask {
+    /// Another asset whose alpha, or else brightness, is the mask; `None` uses the source's own alpha.
+    pub object: Option<AssetReference>,
     pub usage: MaskUse,
-    /// Pixels of the source by which it grows; below 0 it shrinks.
+    /// How far the mask grows, in pixels of the source; negative shrinks it.
     pub grow: i32,
-    /// Pixels of the layer by which it grows.
+    /// How far the mask grows, in pixels of the scaled layer; negative shrinks it.
     pub grow_layer: i32,
 }
 
@@ -63,53 +60,53 @@ pub struct Mask {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum MaskUse {
-    /// As it is.
+    /// The mask as it is.
     #[default]
     Norm,
-    /// Turned round.
+    /// The mask inverted.
     Invert,
-    /// Not at all.
+    /// No mask.
     Off,
 }
 
-/// Cuts along outlines. Documentation pages: r-clippath, r-clipxpath.
+/// Clip paths. Documentation pages: r-clippath, r-clipxpath.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Clip {
-    /// Outside of it is transparent.
+    /// Everything outside this outline becomes transparent.
     pub inside: Option<Outline>,
-    /// Outside of each of these embedded paths is transparent.
+    /// Everything outside any of these embedded paths becomes transparent.
     pub inside_names: Vec<String>,
-    /// Inside of it is transparent.
+    /// Everything inside this outline becomes transparent.
     pub outside: Option<Outline>,
-    /// Inside of these embedded paths is transparent.
+    /// Everything inside these embedded paths becomes transparent.
     pub outside_names: Vec<String>,
 }
 
-/// Where the corners of a layer go. Documentation page: r-perspective.
+/// A distortion given by the new positions of the corners. Documentation page: r-perspective.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Perspective {
     /// Top left, top right, bottom right, bottom left.
     pub corners: [[f64; 2]; 4],
-    /// Whether they are fractions of the layer; else pixels.
+    /// Whether `corners` are fractions of the layer; otherwise pixels.
     pub fractions: bool,
-    /// How colours are found.
     pub sampling: Sampling,
 }
 
-/// How colours are found when a picture is bent.
+/// How pixels are sampled when a layer is distorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Sampling {
     /// The nearest pixel: `R1`.
     Nearest,
-    /// Between four pixels: `R2`.
+    /// Linear interpolation between four pixels: `R2`.
     Linear,
-    /// Several points of each pixel: `R3`; moved about by this many percent of their distance: `R3T`.
+    /// Several points per pixel: `R3`. With `R3T`, each point is moved at random by up to this percentage of their
+    /// distance.
     Many(u8),
 }
 
-/// Which part of the source is used.
+/// The part of the source that is used.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Crop {
@@ -119,12 +116,10 @@ pub enum Crop {
     Fractions([f64; 4]),
 }
 
-/// A rectangle in pixels that may reach outside what it is laid on.
+/// A rectangle in pixels; it may extend beyond the image that it applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Region {
-    /// Left edge.
     pub x: i32,
-    /// Top edge.
     pub y: i32,
     /// Width, above 0.
     pub w: u32,
@@ -132,19 +127,18 @@ pub struct Region {
     pub h: u32,
 }
 
-/// How a layer's size is said. `size` beats `scale`, `scale` beats `res`.
+/// How the size of a layer is given. `size` overrides `scale`, `scale` overrides `res`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LayerScale {
-    /// The largest size of the same shape inside this box; 0 leaves a side free.
+    /// The largest size with the same aspect ratio inside this box, in pixels; 0 leaves that side free.
     Box(u32, u32),
-    /// A plain factor.
     Factor(f64),
-    /// A resolution, over the picture's own or what is usual where it has none.
+    /// A factor: `asked`, divided by the image's resolution, or by `usual` if it has none.
     Resolution {
-        /// The one that is asked for.
+        /// From `res=`.
         asked: f64,
-        /// What the attribute says.
+        /// The attribute Resolution.
         usual: f64,
     },
 }
@@ -153,20 +147,19 @@ pub enum LayerScale {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Flip {
-    /// Left and right change places.
+    /// Swaps left and right.
     Lr,
-    /// Top and bottom change places.
+    /// Swaps top and bottom.
     Ud,
     /// Both.
     Lrud,
 }
 
-/// How far each edge moves outwards: left, top, right, bottom; negative cuts.
+/// How far each edge moves outwards: left, top, right, bottom; negative numbers crop.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Extend {
-    /// In pixels.
     Pixels([i32; 4]),
-    /// In fractions of the rectangle.
+    /// Fractions of the rectangle.
     Fractions([f64; 4]),
 }

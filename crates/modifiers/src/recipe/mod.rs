@@ -1,4 +1,8 @@
-//! What was asked for, with every default resolved. Needs no picture; numbers for one picture are the renderer's plan.
+//! What was asked for, with every default resolved. Depends on no image: the numbers for one image are the plan, which
+//! the imaging crate makes from a recipe and an image header.
+//!
+//! Recipes are stored with jobs, and their canonical text identifies equal requests. Names and values of fields are
+//! therefore a storage format: after a rename, stored recipes cannot be read any more.
 
 mod layer;
 mod output;
@@ -7,122 +11,117 @@ mod view;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::layer::{Clip, Crop, Extend, Flip, Layer, LayerScale, Mask, MaskUse, Perspective, Region, Sampling};
-pub use self::output::{ByType, Colors, Compression, Intent, Output, Palette, PixelType, Quantize};
+pub use self::layer::{Clip, Crop, Extend, Flip, Layer, LayerMask, LayerScale, MaskUse, Perspective, Region, Sampling};
+pub use self::output::{ColorManagement, Compression, Intent, Output, Palette, PerPixelType, PixelType, Quantize};
 pub use self::pixel::{Colorize, Noise, Sharpening, Tone, Usm};
-pub use self::view::{Fit, FitMode, Request, ResMode, ThumbType, Thumbnail, Tile, View};
+pub use self::view::{Fit, FitMode, RequestKind, ResMode, ThumbType, Thumbnail, Tile, View};
+use super::asset_reference::AssetReference;
 use super::format::OutputFormat;
-use super::object::Object;
 use super::profile::ProfileName;
 
-/// A modifier understood: what a picture is to become. Two texts that mean the same give the same recipe.
+/// A resolved modifier: what is to be done with an image. Modifiers with the same meaning give the same recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// What happens to the picture itself, layer 0.
+    /// What is done with the image itself, layer 0.
     pub layer: Layer,
-    /// What happens to the composite that layer 0 fills.
+    /// What is done with the composite of all layers, which here is layer 0 alone.
     pub composite: Composite,
-    /// How the composite is shown.
+    /// How the composite is scaled and placed.
     pub view: View,
-    /// How colours are converted.
-    pub colors: Colors,
-    /// How the view is written.
+    pub colors: ColorManagement,
+    /// How the view is encoded.
     pub output: Output,
-    /// What the order, not the modifier, says of reading the source.
-    #[serde(default, skip_serializing_if = "Reading::is_usual")]
-    pub reading: Reading,
+    /// How the source is decoded; set by the job, not by the modifier.
+    #[serde(default, skip_serializing_if = "DecodeOptions::is_default")]
+    pub reading: DecodeOptions,
 }
 
-/// How the source is read. It stands in the recipe because it may change what comes out.
+/// How the source is decoded. Part of the recipe because it may change the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reading {
-    /// A damaged source is rendered as far as it decodes.
+pub struct DecodeOptions {
+    /// Whether a damaged source is rendered as far as it can be decoded.
     pub accepts_damage: bool,
-    /// The decoder makes sides at most so many times smaller, because the pictures made beside this one need more of
-    /// the source.
+    /// The decoder shrinks each side at most by this factor, because other renditions of the same item need more pixels
+    /// of the source and all share one decoded image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most_shrink: Option<u8>,
 }
 
-impl Reading {
-    /// Whether it is that of a modifier by itself.
-    pub fn is_usual(&self) -> bool {
+impl DecodeOptions {
+    /// Whether the job changes nothing; such options are left out of the canonical text.
+    fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl Recipe {
-    /// The format of the file that this recipe makes.
     pub fn format(&self) -> OutputFormat {
         self.output.format
     }
 
-    /// The other assets that it reads.
-    pub fn objects(&self) -> impl Iterator<Item = &Object> {
-        let mut found = Vec::new();
-        self.named().for_each(|object| object.assets(&mut found));
-        found.into_iter()
+    /// Other assets that it reads, also in nested requests.
+    pub fn asset_references(&self) -> impl Iterator<Item = &AssetReference> {
+        let mut references = Vec::new();
+        self.own_references().for_each(|reference| reference.collect_assets(&mut references));
+        references.into_iter()
     }
 
-    /// What it names itself.
-    pub(super) fn named(&self) -> impl Iterator<Item = &Object> {
+    /// References of the recipe itself, without those of nested requests.
+    pub(super) fn own_references(&self) -> impl Iterator<Item = &AssetReference> {
         self.layer.source.iter().chain(&self.layer.mask.object)
     }
 
-    /// The same, to change it.
-    pub(super) fn named_mut(&mut self) -> impl Iterator<Item = &mut Object> {
+    pub(super) fn own_references_mut(&mut self) -> impl Iterator<Item = &mut AssetReference> {
         self.layer.source.iter_mut().chain(&mut self.layer.mask.object)
     }
 
-    /// The other assets that it reads, by what they are pinned to.
+    /// SHA-256 digests (hexadecimal) of the other assets that it reads, as far as they are pinned.
     pub fn pins(&self) -> impl Iterator<Item = &str> {
-        self.objects().filter_map(|object| match object {
-            Object::Pinned(pin) => Some(pin.as_str()),
+        self.asset_references().filter_map(|reference| match reference {
+            AssetReference::Pinned(pin) => Some(pin.as_str()),
             _ => None,
         })
     }
 
-    /// The other assets that it reads, to pin them.
-    pub fn objects_mut(&mut self) -> impl Iterator<Item = &mut Object> {
-        let mut found = Vec::new();
-        self.named_mut().for_each(|object| object.assets_mut(&mut found));
-        found.into_iter()
+    /// The same as [`asset_references`](Self::asset_references), to pin them.
+    pub fn asset_references_mut(&mut self) -> impl Iterator<Item = &mut AssetReference> {
+        let mut references = Vec::new();
+        self.own_references_mut().for_each(|reference| reference.collect_assets_mut(&mut references));
+        references.into_iter()
     }
 
-    /// The profiles that it needs the bytes of, with those of requests inside.
+    /// Profiles that rendering needs, also in nested requests.
     pub fn profiles(&self) -> impl Iterator<Item = &ProfileName> {
-        let mut found = Vec::new();
-        self.collect_profiles(&mut found);
-        found.into_iter()
+        let mut profiles = Vec::new();
+        self.collect_profiles(&mut profiles);
+        profiles.into_iter()
     }
 
-    fn collect_profiles<'a>(&'a self, found: &mut Vec<&'a ProfileName>) {
-        let ByType { gray, rgb, cmyk } = &self.colors.source;
-        found.extend([&self.colors.output, gray, rgb, cmyk].into_iter().flatten());
-        for object in self.named() {
-            if let Object::Request(inner) = object {
-                inner.collect_profiles(found);
+    fn collect_profiles<'a>(&'a self, profiles: &mut Vec<&'a ProfileName>) {
+        let PerPixelType { gray, rgb, cmyk } = &self.colors.source;
+        profiles.extend([&self.colors.output, gray, rgb, cmyk].into_iter().flatten());
+        for reference in self.own_references() {
+            if let AssetReference::Request(inner) = reference {
+                inner.collect_profiles(profiles);
             }
         }
     }
 
-    /// One text for all modifiers that mean the same: what a recipe is known by.
-    pub fn canonical(&self) -> String {
+    /// A text that is equal for equal recipes; its digest identifies a recipe in storage.
+    pub fn to_canonical_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-/// What happens to the composite as a whole.
+/// What is done with the composite as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Composite {
-    /// Names of embedded paths to whose bounds it is cut.
+    /// Names of embedded paths to whose bounds it is cropped.
     pub crop_paths: Vec<String>,
-    /// Cuts along outlines.
     pub clip: Clip,
-    /// Mirroring, after everything that layer 0 does.
+    /// Applied after everything that is done with layer 0.
     pub flip: Option<Flip>,
-    /// Pixel operations.
     pub tone: Tone,
     /// Opacity, 0 to 1.
     pub opacity: Option<f64>,

@@ -1,4 +1,4 @@
-//! The file as it was asked for: colours, components, packing.
+//! The output file as it was asked for: colour management, format, pixel type, compression, palette.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,33 +7,29 @@ use crate::profile::ProfileName;
 
 /// How colours are converted. Documentation page: r-color-management.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Colors {
+pub struct ColorManagement {
     /// The output profile that the modifier or an attribute names.
     pub output: Option<ProfileName>,
-    /// What a picture without a profile is taken to be in, by its components.
-    pub source: ByType<Option<ProfileName>>,
-    /// How colours that the output cannot have are brought into it.
+    /// The profile assumed for images without one, by their components.
+    pub source: PerPixelType<Option<ProfileName>>,
+    /// How colours outside the gamut of the output are mapped.
     pub intent: Intent,
-    /// The source's black becomes the output's.
+    /// Black point compensation: the source's black becomes the output's.
     pub black_point: bool,
-    /// Rounding to eight bits is spread over neighbours.
+    /// Dithering: errors of rounding to eight bits are spread over neighbouring pixels.
     pub dither: bool,
 }
 
-/// One thing for each kind of components.
+/// One value for each pixel type.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ByType<T> {
-    /// Of gray pictures.
+pub struct PerPixelType<T> {
     pub gray: T,
-    /// Of RGB pictures.
     pub rgb: T,
-    /// Of CMYK pictures.
     pub cmyk: T,
 }
 
-impl<T> ByType<T> {
-    /// The one of these components.
-    pub fn of(&self, pixel_type: PixelType) -> &T {
+impl<T> PerPixelType<T> {
+    pub fn get(&self, pixel_type: PixelType) -> &T {
         match pixel_type {
             PixelType::Gray => &self.gray,
             PixelType::Rgb => &self.rgb,
@@ -42,63 +38,60 @@ impl<T> ByType<T> {
     }
 }
 
-/// The rendering intents. Documentation page: r-icc.
+/// ICC rendering intent. Documentation page: r-icc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Intent {
-    /// What looks alike.
+    /// Keeps the impression of the whole image.
     Perceptual,
-    /// The same colours, beside white.
+    /// Keeps colours relative to white.
     Relative,
-    /// Colours that stay strong.
+    /// Keeps colours vivid.
     Saturation,
-    /// The same colours, white among them.
+    /// Keeps colours, including the white of the source.
     Absolute,
 }
 
-/// How the picture is written.
+/// How the image is encoded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {
-    /// The file's format.
     pub format: OutputFormat,
     /// Whether transparency is kept.
     pub alpha: bool,
-    /// The components.
     pub pixel_type: PixelType,
-    /// How the pixels are packed.
     pub compression: Compression,
     /// Progressive JPEG.
     pub progressive: bool,
-    /// Quality where something is lost, 1 to 100.
+    /// Quality of lossy compression, 1 to 100.
     pub quality: u8,
     /// JPEG keeps colour at full resolution.
     pub full_chroma: bool,
-    /// Most kilobytes of 1024 bytes that a JPEG may have; quality gives way.
+    /// Maximum size of a JPEG in kilobytes of 1024 bytes; the quality is lowered to meet it.
     pub jpeg_size: Option<u64>,
     /// Passes of a progressive JPEG; `None` leaves them to the encoder.
     pub scans: Option<u8>,
-    /// How colours become few; `None` where the format keeps them all.
+    /// Reduction to a palette; `None` if the format has none.
     pub quantize: Option<Quantize>,
-    /// The output profile is embedded.
+    /// Whether the output profile is embedded.
     pub icc_embed: bool,
-    /// The source's paths are embedded, where they are in the result.
+    /// Whether the source's paths are embedded, moved to their position in the result.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub path_embed: bool,
-    /// The source's XMP is embedded, where the format can carry it.
+    /// Whether the source's XMP is embedded, if the format can carry it.
     pub xmp_embed: bool,
-    /// Copyright, creator and credit are kept.
+    /// Whether copyright, creator and credit of the source are kept.
     pub keep_rights: bool,
-    /// Dots per inch; `None` takes the source's.
+    /// Dots per inch; `None` keeps those of the source.
     pub print_res: Option<f64>,
-    /// Dots per inch where neither says them.
+    /// Dots per inch if neither `print_res` nor the source has any.
     pub default_print_res: f64,
 }
 
-/// The components of a picture.
+/// The components of a pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PixelType {
-    /// One component.
+    /// One component, brightness.
     Gray,
     /// Three components, or a palette of them.
     Rgb,
@@ -107,7 +100,7 @@ pub enum PixelType {
 }
 
 impl PixelType {
-    /// Its name in `fmt=`.
+    /// The keyword in `fmt=`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gray => "gray",
@@ -116,7 +109,7 @@ impl PixelType {
         }
     }
 
-    /// How many there are, without alpha.
+    /// Number of components without alpha.
     pub fn components(self) -> usize {
         match self {
             Self::Gray => 1,
@@ -126,32 +119,31 @@ impl PixelType {
     }
 }
 
-/// How pixels are packed, for formats with a choice.
+/// Compression, for formats with a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Compression {
-    /// The format's only way, or none.
+    /// The format's only compression, or none.
     None,
-    /// TIFF, LZW.
+    /// LZW in TIFF.
     Lzw,
-    /// TIFF and PDF, deflate.
+    /// Deflate in TIFF and PDF.
     Zip,
-    /// TIFF and PDF with JPEG inside.
+    /// JPEG in TIFF and PDF.
     Jpeg,
-    /// WebP, AVIF and JPEG 2000 without loss.
+    /// Lossless WebP, AVIF and JPEG 2000.
     Lossless,
 }
 
-/// How a picture's colours become few. Documentation page: r-is-http-quantize.
+/// How the colours of an image are reduced to a palette. Documentation page: r-is-http-quantize.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quantize {
-    /// Where the colours come from.
     pub palette: Palette,
-    /// Whether neighbours make up for what a pixel's colour lacks, after Floyd and Steinberg.
+    /// Floyd-Steinberg dithering: the error of a pixel is spread over its neighbours.
     pub diffuse: bool,
-    /// Most colours, 2 to 256, those that are forced among them.
+    /// Maximum number of colours, 2 to 256, including `forced`.
     pub colors: u16,
-    /// Colours that the palette must have.
+    /// Colours that the palette must contain.
     pub forced: Vec<[u8; 3]>,
 }
 
@@ -165,9 +157,9 @@ impl Default for Quantize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Palette {
-    /// From the picture.
+    /// Chosen from the image.
     Adaptive,
-    /// The 216 colours that have six levels a component.
+    /// The 216 colours with six levels per component.
     Web,
     /// The 256 colours of the Mac OS system palette.
     Mac,

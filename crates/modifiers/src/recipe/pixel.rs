@@ -1,58 +1,56 @@
-//! Operations on pixels as they were asked for, wherever they stand.
+//! Operations on pixel values as they were asked for. Layer 0 and the composite have the same ones.
 
 use serde::{Deserialize, Serialize};
 
 use crate::colour::Colour;
 
-/// Operations on pixels, in the order in which they are done.
+/// Operations on pixel values, in the order in which they are applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tone {
-    /// -100 to 100.
+    /// Percent, -100 to 100.
     pub brightness: i32,
-    /// -100 to 100.
+    /// Percent, -100 to 100.
     pub contrast: i32,
-    /// Red, green and blue, -100 to 100.
+    /// Percent for red, green and blue, -100 to 100.
     pub balance: [i32; 3],
     /// Degrees, -180 to 180.
     pub hue: i32,
-    /// -100 to 100.
+    /// Percent, -100 to 100.
     pub saturation: i32,
-    /// All in one colour.
     pub colorize: Option<Colorize>,
-    /// Each component turned round.
+    /// Inverts each component.
     pub invert: bool,
-    /// Pixels by which bright areas grow; below 0 dark ones do.
+    /// Pixels by which bright areas grow; if negative, dark areas grow.
     pub grow: i32,
     /// Radius in pixels, 0 to 100.
     pub blur: f64,
-    /// Random differences.
     pub noise: Option<Noise>,
 }
 
-/// All in one colour; light and shadow stay. Documentation page: r-op-colorize.
+/// Tints the image with one colour and keeps light and shadow. Documentation page: r-op-colorize.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Colorize {
-    /// The colour of medium brightness.
+    /// The colour that medium brightness gets.
     pub color: Colour,
-    /// Whether brightness moves until half of the pixels are darker than medium.
+    /// Whether brightness is shifted until half of the pixels are darker than medium.
     pub norm: bool,
-    /// 0 to 100; 0 keeps the range of brightness.
+    /// Range of brightness in percent, 0 to 100; 0 keeps that of the image.
     pub contrast: f64,
 }
 
-/// Random differences, the same each time. Documentation page: r-op-noise.
+/// Pseudo-random noise, the same in every run. Documentation page: r-op-noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Noise {
-    /// Strength, 1 to 100.
+    /// Strength in percent, 1 to 100.
     pub percent: i32,
-    /// Small differences are more frequent than large ones.
+    /// Normal distribution; otherwise uniform.
     pub gaussian: bool,
-    /// All components differ alike.
+    /// All components change by the same amount.
     pub mono: bool,
 }
 
-/// Sharpening of one place.
+/// Sharpening of layer 0, or of the view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sharpening {
     /// `op_sharpen=1`.
@@ -70,8 +68,9 @@ pub struct Usm {
     pub radius: f64,
     /// Smallest difference that is sharpened, 0 to 255.
     pub threshold: f64,
-    /// Only brightness is sharpened.
+    /// Sharpens brightness only.
     pub mono: bool,
-    /// The radius counts pixels of the full-resolution picture and shrinks with it.
+    /// Whether the radius is in pixels of the full-resolution image and is scaled with it (`op_usm`); otherwise it is
+    /// in pixels of the result (`op_usmR`).
     pub scaled: bool,
 }

@@ -1,11 +1,11 @@
-//! The view as it was asked for: size, place, background.
+//! The view as it was asked for: size, position, background.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Region, Sharpening};
 use crate::colour::Colour;
 
-/// How the composite is shown: size, place and background. Documentation page: r-view-transform-for-images.
+/// How the composite is scaled and placed in the result. Documentation page: r-view-transform-for-images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct View {
     /// Width asked for, in pixels.
@@ -14,54 +14,51 @@ pub struct View {
     pub hei: Option<u32>,
     /// How the composite fits into width and height.
     pub fit: Fit,
-    /// Factor from `scl` (already inverted: 0.5 halves).
+    /// Scale factor: 1 divided by `scl`, so 0.5 halves.
     pub scale: Option<f64>,
     /// Region of interest, in pixels of the composite.
     pub rgn: Option<Region>,
-    /// Part of the finished view.
+    /// Tile of the finished view.
     #[serde(default)]
     pub rect: Option<Tile>,
-    /// By how much width and height are multiplied, for dense screens.
+    /// Factor for width and height, for high-density screens.
     #[serde(default)]
     pub dpr: Option<f64>,
-    /// What of the composite is shown.
     #[serde(default)]
-    pub request: Request,
-    /// Where the picture lies in the view, -1 to 1 from left and top to right and bottom.
+    pub request: RequestKind,
+    /// Horizontal and vertical position of the image in the view: -1 is left or top, 1 is right or bottom.
     pub align: (f64, f64),
-    /// Caps of the size when none is asked for; 0 is no cap.
+    /// Largest width and height in pixels when no size is asked for; 0 is no limit.
     pub default_pix: (u32, u32),
-    /// Largest view allowed; 0 is no limit.
+    /// Largest width and height of a view in pixels; 0 is no limit.
     pub max_pix: (u32, u32),
-    /// What shows where the picture does not; always opaque.
+    /// Shows where the image does not cover the view or is transparent; always opaque.
     pub background: Colour,
-    /// The way of scaling.
     pub res_mode: ResMode,
-    /// Sharpening after all scaling.
+    /// Applied after all scaling.
     pub sharpening: Sharpening,
 }
 
 /// `req=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Request {
-    /// The picture.
+pub enum RequestKind {
+    /// The image.
     #[default]
     Picture,
-    /// Its alpha, as brightness.
+    /// The alpha of the image, as brightness.
     Mask,
-    /// A small picture of one size for all. Documentation page: r-view-transform-for-thumbnails.
+    /// A thumbnail: an image of fixed size. Documentation page: r-view-transform-for-thumbnails.
     Thumbnail(Thumbnail),
 }
 
-/// How thumbnails are made.
+/// The attributes of thumbnails.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Thumbnail {
-    /// Width and height where the modifier says none.
+    /// Width and height in pixels if the modifier has none.
     pub pix: (u32, u32),
-    /// How the picture meets them.
     pub kind: ThumbType,
-    /// Where it lies, -1 to 1 from left and top to right and bottom.
+    /// Horizontal and vertical position of the image: -1 is left or top, 1 is right or bottom.
     pub align: (f64, f64),
 }
 
@@ -69,11 +66,11 @@ pub struct Thumbnail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ThumbType {
-    /// The thumbnail is filled, the rest cut away.
+    /// The image fills the thumbnail and is cropped.
     Crop,
-    /// All of the picture, on background.
+    /// The whole image, on background.
     Fit,
-    /// The picture is not scaled.
+    /// The image is not scaled.
     Texture,
 }
 
@@ -82,48 +79,45 @@ pub enum ThumbType {
 pub struct Tile {
     /// The tile, in pixels of the scaled view.
     pub region: Region,
-    /// What the view is scaled by before.
+    /// Factor by which the view is scaled before the tile is cut.
     pub scale: f64,
 }
 
 /// `fit=mode,upscale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fit {
-    /// The way of fitting.
     pub mode: FitMode,
-    /// Whether a small picture is enlarged.
+    /// Whether an image smaller than the box is enlarged.
     pub upscale: bool,
 }
 
-/// The ways of fitting a picture into width and height. Documentation page: r-fit.
+/// How the image fits into width and height, the box. Documentation page: r-fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FitMode {
-    /// All of it, on background.
+    /// The whole image, on background.
     Fit,
-    /// All of it, no larger than the box, no background.
+    /// The whole image, no larger than the box; the result gets its size, without background.
     Constrain,
-    /// The box filled, the rest cut away.
+    /// The image fills the box and is cropped.
     Crop,
-    /// The box filled, nothing cut away.
+    /// The image covers the box and is not cropped; the result may be larger than the box.
     Wrap,
-    /// The box filled, shape not kept.
+    /// The image fills the box; the aspect ratio is not kept.
     Stretch,
-    /// The box's width filled.
+    /// The image fills the width of the box.
     Hfit,
-    /// The box's height filled.
+    /// The image fills the height of the box.
     Vfit,
 }
 
-/// The ways of scaling. Documentation page: r-is-http-resmode.
+/// Resampling method. Documentation page: r-is-http-resmode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ResMode {
-    /// Bilinear.
     Bilin,
-    /// Bicubic.
     Bicub,
-    /// A windowed sinc; the sharpest that does not ring much.
+    /// A windowed sinc: the sharpest without much ringing.
     Sharp2,
     /// A sharper bicubic.
     Bisharp,

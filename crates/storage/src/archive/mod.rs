@@ -1,11 +1,23 @@
-//! The archive as a layout: a zip that is never built.
+//! The archive of a job as a layout: a zip that is never built.
 //!
-//! All entries are stored, not deflated, and their sizes and CRCs are known, so the place of every byte is known before
-//! the first one is sent. [`Layout`] writes these places down in an index, which is a blob like any other; [`Archive`]
-//! reads only the records of the index that a range needs. The same index always gives the same bytes.
+//! All entries are stored, not deflated, and their sizes and CRCs are known, so the offset of every byte is known
+//! before the first one is sent, and any byte range can be served. [`ArchiveIndexWriter`] writes these offsets to an
+//! index, which is a blob like any other; [`Archive`] reads only the records of the index that a range needs. The same
+//! index always gives the same bytes, so its digest is the archive's entity tag.
+//!
+//! ```text
+//! archive: | local header, bytes | local header, bytes | ... | central headers ... | end records |
+//!          0                                                 ^ central_start       ^ central_end
+//!
+//! index:   | record | record | ... | names, one after the other | totals, magic |
+//!            80 bytes each                                        40 bytes
+//! ```
+//!
+//! Nothing here knows of jobs or HTTP. Where to begin reading: `index.rs` (what is stored), then `segments.rs` (how a
+//! range becomes bytes); `zip.rs` has the structures of the format.
 
 mod index;
-mod layout;
+mod index_writer;
 mod segments;
 mod zip;
 
@@ -17,74 +29,72 @@ use async_stream::try_stream;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use super::{Digest, Error, Storage, blocking};
-use index::Index;
+use super::{Digest, Storage, StorageError, run_blocking};
+use index::ArchiveIndex;
 
-pub use layout::{Laid, Layout, etag};
-pub use segments::Segment;
+pub use index_writer::{ArchiveIndexWriter, StagedArchive, format_etag};
+pub use segments::ArchiveSegment;
 
 /// One file of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its place in the archive: relative, with `/` between folders.
+pub struct ArchiveEntry {
+    /// Relative, with `/` between folders; 1 to 65,535 bytes.
     pub path: String,
-    /// The blob that has its bytes.
+    /// The blob with the bytes of the file.
     pub digest: Digest,
-    /// Length in bytes.
+    /// In bytes.
     pub size: u64,
-    /// CRC-32 of the bytes.
     pub crc32: u32,
-    /// Its time in seconds since 1970. Zip keeps two-second steps between 1980 and 2107.
+    /// Modification time in seconds since 1970. Zip has steps of two seconds between 1980 and 2107.
     pub time: i64,
 }
 
-/// An archive that can be read at any place. Clones share it.
+/// An archive that can be read from any offset. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Archive {
     storage: Storage,
-    index: Arc<Index>,
+    index: Arc<ArchiveIndex>,
 }
 
 impl Archive {
     /// Opens the archive whose index is the blob `index`.
-    pub async fn open(storage: &Storage, index: &Digest) -> Result<Self, Error> {
-        let (storage, file) = (storage.clone(), storage.file(index).await?);
-        blocking(move || Ok(Self { storage, index: Arc::new(Index::open(file)?) })).await
+    pub async fn open(storage: &Storage, index: &Digest) -> Result<Self, StorageError> {
+        let (storage, file) = (storage.clone(), storage.open_file(index).await?);
+        run_blocking(move || Ok(Self { storage, index: Arc::new(ArchiveIndex::open(file)?) })).await
     }
 
-    /// Length in bytes.
+    /// In bytes.
     pub fn size(&self) -> u64 {
-        self.index.total.size()
+        self.index.totals.size()
     }
 
-    /// How many files are in it.
-    pub fn entries(&self) -> u64 {
-        self.index.total.entries
+    pub fn entry_count(&self) -> u64 {
+        self.index.totals.entries
     }
 
-    /// What the archive holds from byte `range.start` on: some segments one after another, and the place where the
-    /// next call goes on. Reads the index and no blob; blocks shortly.
-    pub fn segments(&self, range: Range<u64>) -> Result<(Vec<Segment>, u64), Error> {
-        segments::page(&self.index, range)
+    /// The segments of the archive from byte `range.start` on, as many as one page of the index gives, and the offset
+    /// at which the next call must continue. Reads the index and no blob; blocks briefly.
+    pub fn read_segments(&self, range: Range<u64>) -> Result<(Vec<ArchiveSegment>, u64), StorageError> {
+        segments::collect_segments(&self.index, range)
     }
 
-    /// The bytes of a range, which is cut to the archive's length. Holds a page of the index and some pieces of blobs
-    /// in memory, however long the range is. A file that is in the range as a whole is compared with its checksum:
-    /// where it is damaged the stream ends with [`Error::Damaged`].
-    pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = Result<Bytes, Error>> + Send + use<> {
+    /// The bytes of a range, which is clamped to the archive's length. Holds a page of the index and a few pieces of
+    /// blobs in memory, however long the range is. A file that lies completely in the range is compared with its
+    /// CRC-32: when it is damaged, the stream ends with [`StorageError::Damaged`].
+    pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = Result<Bytes, StorageError>> + Send + use<> {
         let archive = self.clone();
         let end = range.end.min(self.size());
         try_stream! {
             let mut at = range.start;
             while at < end {
-                let here = archive.clone();
-                let (segments, next) = blocking(move || here.segments(at..end)).await?;
-                let wanted = segments.iter().filter_map(Segment::wanted).collect();
-                let mut pieces = std::pin::pin!(archive.storage.read(wanted));
+                let reader = archive.clone();
+                let (segments, next) = run_blocking(move || reader.read_segments(at..end)).await?;
+                let blob_ranges = segments.iter().filter_map(ArchiveSegment::blob_range).collect();
+                let mut pieces = std::pin::pin!(archive.storage.read_ranges(blob_ranges));
                 for segment in segments {
                     match segment {
-                        Segment::Bytes(bytes) => yield bytes,
-                        Segment::Blob { mut len, .. } => {
+                        ArchiveSegment::Bytes(bytes) => yield bytes,
+                        ArchiveSegment::Blob { mut len, .. } => {
                             while len > 0 {
                                 let Some(piece) = pieces.next().await else { break };
                                 let piece = piece?;
@@ -100,6 +110,6 @@ impl Archive {
     }
 }
 
-fn invalid(what: &str) -> Error {
-    Error::Io(io::Error::new(io::ErrorKind::InvalidData, what.to_owned()))
+fn invalid_archive_error(reason: &str) -> StorageError {
+    StorageError::Io(io::Error::new(io::ErrorKind::InvalidData, reason.to_owned()))
 }

@@ -1,79 +1,86 @@
-//! AVIF in: tiles to a whole picture, and its alpha to its colours.
+//! AVIF decoding: puts tiles together to a whole image, and alpha to its colours.
 
 use std::io::{BufRead, Read, Seek};
 
 use super::frame;
-use offprint_core::Code;
-use crate::codec::decode::Rows;
-use crate::failure::Failure;
-use crate::header::av1::Sequence;
-use crate::header::avif::{self, Layout, Picture};
+use crate::codec::decode::DecodeOutput;
+use crate::error::RenderError;
+use crate::header::av1::SequenceHeader;
+use crate::header::avif::{self, AvifLayout, TiledImage};
 use crate::pixels::{Pixels, Raster, Sample};
+use offprint_core::Code;
 
-/// Most bytes of a tile.
-const MOST: u64 = 1 << 30;
+/// Largest coded tile that is read, in bytes.
+const MAX_TILE_BYTES: u64 = 1 << 30;
 
-/// Hands over a row of tiles at a time, which for most is the picture.
-pub(in crate::codec) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Result<(), Failure> {
-    let (header, layout) = avif::read(&mut input)?;
+/// Hands over a row of tiles at a time. Most images have a single tile.
+pub(in crate::codec) fn decode_avif(
+    mut input: impl BufRead + Seek,
+    rows: &mut DecodeOutput<'_>,
+) -> Result<(), RenderError> {
+    let (header, layout) = avif::read_avif_header(&mut input)?;
     match header.bits {
-        8 => merged::<u8>(&mut input, &layout, rows),
-        _ => merged::<u16>(&mut input, &layout, rows),
+        8 => decode_layers::<u8>(&mut input, &layout, rows),
+        _ => decode_layers::<u16>(&mut input, &layout, rows),
     }
 }
 
-fn merged<S: Sample>(input: &mut (impl Read + Seek), layout: &Layout, rows: &mut Rows<'_>) -> Result<(), Failure>
+fn decode_layers<S: Sample>(
+    input: &mut (impl Read + Seek),
+    layout: &AvifLayout,
+    rows: &mut DecodeOutput<'_>,
+) -> Result<(), RenderError>
 where
     Pixels: From<Raster<S>>,
 {
     let mut alpha = Vec::new();
-    if let Some(picture) = &layout.alpha {
-        each_row(input, picture, frame::gray::<S>, |row| {
+    if let Some(alpha_image) = &layout.alpha {
+        for_each_tile_row(input, alpha_image, frame::decode_gray::<S>, |row| {
             alpha.extend_from_slice(row.data());
             Ok(())
         })?;
     }
     let mut at = 0;
-    let tile = |data: &[u8], sequence: Sequence| frame::color::<S>(data, sequence, layout.meaning);
-    each_row(input, &layout.color, tile, |row| {
+    let decode = |data: &[u8], sequence: SequenceHeader| frame::decode_color::<S>(data, sequence, layout.cicp);
+    for_each_tile_row(input, &layout.color, decode, |row| {
         let pixels = row.size().0 as usize * row.size().1 as usize;
-        let masked = if layout.alpha.is_some() { row.masked(&alpha[at..at + pixels]) } else { row };
+        let row = if layout.alpha.is_some() { row.with_mask(&alpha[at..at + pixels]) } else { row };
         at += pixels;
-        rows.take(masked)
+        rows.push(row)
     })
 }
 
-/// Decodes the tiles of each row of them and lays them side by side.
-fn each_row<S: Sample>(
+/// Decodes the tiles row by row and joins those of a row.
+fn for_each_tile_row<S: Sample>(
     input: &mut (impl Read + Seek),
-    picture: &Picture,
-    decode: impl Fn(&[u8], Sequence) -> Result<Raster<S>, Failure>,
-    mut take: impl FnMut(Raster<S>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let mut left = picture.size.1;
-    for row in picture.tiles.chunks(picture.columns) {
+    image: &TiledImage,
+    decode: impl Fn(&[u8], SequenceHeader) -> Result<Raster<S>, RenderError>,
+    mut take: impl FnMut(Raster<S>) -> Result<(), RenderError>,
+) -> Result<(), RenderError> {
+    let mut rows_left = image.size.1;
+    for row in image.tiles.chunks(image.columns) {
         let mut tiles = Vec::new();
-        for parts in row {
-            let data = avif::bytes(input, parts, MOST, true)?;
-            let sequence = Sequence::read(&data)?;
-            // Else a small picture could ask for the memory of a large one.
-            if sequence.size != picture.tile {
-                return Err(unlike());
+        for extents in row {
+            let data = avif::read_extents(input, extents, MAX_TILE_BYTES, true)?;
+            let sequence = SequenceHeader::read(&data)?;
+            // Otherwise an image that claims to be small could make the decoder allocate the memory of a large one.
+            if sequence.size != image.tile_size {
+                return Err(tile_mismatch_error());
             }
             tiles.push(decode(&data, sequence)?);
         }
-        let height = left.min(picture.tile.1);
-        left -= height;
-        take(beside(tiles, (picture.size.0, height))?)?;
+        let height = rows_left.min(image.tile_size.1);
+        rows_left -= height;
+        take(join_tiles(tiles, (image.size.0, height))?)?;
     }
     Ok(())
 }
 
-fn beside<S: Sample>(mut tiles: Vec<Raster<S>>, (width, height): (u32, u32)) -> Result<Raster<S>, Failure> {
-    let Some(first) = tiles.first() else { return Err(unlike()) };
+fn join_tiles<S: Sample>(mut tiles: Vec<Raster<S>>, (width, height): (u32, u32)) -> Result<Raster<S>, RenderError> {
+    let Some(first) = tiles.first() else { return Err(tile_mismatch_error()) };
     let (pixel_type, stride) = (first.pixel_type(), width as usize * first.channels());
     if tiles.iter().any(|tile| tile.pixel_type() != pixel_type) {
-        return Err(unlike());
+        return Err(tile_mismatch_error());
     }
     if first.size() == (width, height) {
         return Ok(tiles.swap_remove(0));
@@ -86,8 +93,8 @@ fn beside<S: Sample>(mut tiles: Vec<Raster<S>>, (width, height): (u32, u32)) -> 
     Ok(Raster::new(width, height, pixel_type, false, data))
 }
 
-fn unlike() -> Failure {
-    Failure::new(Code::Corrupt, "The tiles of the AVIF are not alike.")
+fn tile_mismatch_error() -> RenderError {
+    RenderError::new(Code::Corrupt, "The tiles of the AVIF image differ in size or kind.")
 }
 
 #[cfg(test)]
@@ -97,13 +104,13 @@ mod tests {
     use offprint_modifiers::PixelType;
 
     #[test]
-    fn tiles_lie_side_by_side_and_end_with_the_picture() {
+    fn tiles_lie_side_by_side_and_end_with_the_image() {
         let tile = |value: u8| Raster::new(2, 2, PixelType::Gray, false, vec![value, value + 1, value + 2, value + 3]);
-        let whole = beside(vec![tile(0), tile(10)], (3, 2)).unwrap();
+        let whole = join_tiles(vec![tile(0), tile(10)], (3, 2)).unwrap();
         assert_eq!(whole.data(), [0, 1, 10, 2, 3, 12]);
-        assert_eq!(beside(vec![tile(0), tile(10)], (4, 1)).unwrap().data(), [0, 1, 10, 11]);
-        assert_eq!(beside(vec![tile(7)], (2, 2)).unwrap(), tile(7));
+        assert_eq!(join_tiles(vec![tile(0), tile(10)], (4, 1)).unwrap().data(), [0, 1, 10, 11]);
+        assert_eq!(join_tiles(vec![tile(7)], (2, 2)).unwrap(), tile(7));
         let color = Raster::new(2, 2, PixelType::Rgb, false, vec![0; 12]);
-        assert!(beside(vec![tile(0), color], (3, 2)).is_err());
+        assert!(join_tiles(vec![tile(0), color], (3, 2)).is_err());
     }
 }

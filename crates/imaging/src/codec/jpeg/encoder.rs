@@ -1,4 +1,4 @@
-//! JPEG out: with the settings of libjpeg-turbo, into a size, or in a number of passes.
+//! JPEG encoding: by quality, into a given size (`jpegSize`), or in a number of progressive scans.
 
 use std::borrow::{Borrow, Cow};
 use std::io::Write;
@@ -7,69 +7,74 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 use mozjpeg::{ColorSpace, Compress, Marker, PixelDensity, PixelDensityUnit};
 
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
-use crate::codec::{failed, photoshop};
-use crate::failure::Failure;
+use crate::codec::{encode_error, photoshop_paths};
+use crate::error::RenderError;
 use crate::header::JPEG_XMP;
 use crate::pixels::Raster;
-use crate::plan::Encode;
+use crate::plan::EncodePlan;
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
 
 /// Encodes with the settings of libjpeg-turbo: no trellis, which costs forty times as much for a sixth of the bytes.
-pub(in crate::codec) fn encode(
-    encode: &Encode,
+pub(in crate::codec) fn encode_jpeg(
+    encode: &EncodePlan,
     pixels: &Raster<u8>,
     profile: Option<&[u8]>,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<(), RenderError> {
     let pixels = match pixels.pixel_type() {
-        // The libraries mark inks as Adobe's, which are the other way round.
+        // The libraries write the marker of Adobe, with which CMYK is stored inverted.
         PixelType::Cmyk => Cow::Owned(pixels.clone().invert()),
         _ => Cow::Borrowed(pixels),
     };
     match encode.jpeg_size {
-        None => compress(encode, &pixels, profile, out),
-        Some(kilobytes) => Ok(out.write_all(&fitting(encode, &pixels, profile, kilobytes)?)?),
+        None => encode_whole(encode, &pixels, profile, out),
+        Some(kilobytes) => Ok(out.write_all(&encode_to_size(encode, &pixels, profile, kilobytes)?)?),
     }
 }
 
-/// Encodes rows as they come, from the top; all of them together are as large as said.
-pub(in crate::codec) fn flow(
-    encode: &Encode,
+/// Encodes bands of rows from the top as they come; together they must have the given size in pixels.
+pub(in crate::codec) fn encode_jpeg_rows(
+    encode: &EncodePlan,
     size: (u32, u32),
     bands: impl Iterator<Item = Raster<u8>>,
     profile: Option<&[u8]>,
     out: &mut impl Write,
-) -> Result<(), Failure> {
-    let ink = encode.pixel_type == PixelType::Cmyk;
-    let bands = bands.map(|band| if ink { band.invert() } else { band });
-    guarded(size, || write(encode, size, bands, profile, out))
+) -> Result<(), RenderError> {
+    let is_cmyk = encode.pixel_type == PixelType::Cmyk;
+    let bands = bands.map(|band| if is_cmyk { band.invert() } else { band });
+    catch_encoder_panic(size, || write_jpeg(encode, size, bands, profile, out))
 }
 
-/// A JPEG inside another file, which says itself what the components mean.
-pub(in crate::codec) fn inside(encode: &Encode, pixels: &Raster<u8>) -> Result<Vec<u8>, Failure> {
+/// A JPEG to embed in another file, which itself declares profile and paths.
+pub(in crate::codec) fn encode_bare_jpeg(encode: &EncodePlan, pixels: &Raster<u8>) -> Result<Vec<u8>, RenderError> {
     let mut file = Vec::new();
-    let bare = Encode { paths: Vec::new(), ..encode.clone() };
-    compress(&bare, pixels, None, &mut file).map(|()| file)
+    let bare = EncodePlan { paths: Vec::new(), ..encode.clone() };
+    encode_whole(&bare, pixels, None, &mut file).map(|()| file)
 }
 
-/// The best quality, at most the one asked for, with which the file fits. Sizes grow with quality, so it is searched by
-/// halves.
-fn fitting(encode: &Encode, pixels: &Raster<u8>, profile: Option<&[u8]>, kilobytes: u64) -> Result<Vec<u8>, Failure> {
-    let at = |quality| {
+/// Encodes with the best quality, at most the one asked for, with which the file fits. Sizes grow with quality, so a
+/// binary search finds it.
+fn encode_to_size(
+    encode: &EncodePlan,
+    pixels: &Raster<u8>,
+    profile: Option<&[u8]>,
+    kilobytes: u64,
+) -> Result<Vec<u8>, RenderError> {
+    let encode_at = |quality| {
         let mut file = Vec::new();
-        compress(&Encode { quality, ..encode.clone() }, pixels, profile, &mut file).map(|()| file)
+        encode_whole(&EncodePlan { quality, ..encode.clone() }, pixels, profile, &mut file).map(|()| file)
     };
     let fits = |file: &[u8]| file.len() as u64 <= kilobytes.saturating_mul(1024);
-    let wanted = at(encode.quality)?;
-    if fits(&wanted) {
-        return Ok(wanted);
+    let first_try = encode_at(encode.quality)?;
+    if fits(&first_try) {
+        return Ok(first_try);
     }
     let (mut low, mut high) = (0, encode.quality);
-    let (mut best, mut smallest) = (None, wanted.len());
+    let (mut best, mut smallest) = (None, first_try.len());
     while high - low > 1 {
         let middle = low.midpoint(high);
-        let file = at(middle)?;
+        let file = encode_at(middle)?;
         smallest = smallest.min(file.len());
         if fits(&file) {
             (low, best) = (middle, Some(file));
@@ -79,42 +84,50 @@ fn fitting(encode: &Encode, pixels: &Raster<u8>, profile: Option<&[u8]>, kilobyt
     }
     best.ok_or_else(|| {
         let detail = format!(
-            "The JPEG has {smallest} bytes at its lowest quality and does not fit into {kilobytes} KB (jpegSize). Ask \
-             for a smaller picture or a larger file."
+            "The JPEG has {smallest} bytes at its lowest quality and does not fit into {kilobytes} KB (jpegSize). \
+             Request a smaller image or a larger file."
         );
-        Failure::new(Code::JpegSize, detail)
+        RenderError::new(Code::JpegSize, detail)
     })
 }
 
-fn compress(encode: &Encode, pixels: &Raster<u8>, profile: Option<&[u8]>, out: &mut impl Write) -> Result<(), Failure> {
+fn encode_whole(
+    encode: &EncodePlan,
+    pixels: &Raster<u8>,
+    profile: Option<&[u8]>,
+    out: &mut impl Write,
+) -> Result<(), RenderError> {
     match encode.scans {
         Some(scans) => {
-            fits(pixels.size())?;
-            in_passes(encode, pixels, profile, scans, out).map_err(|error| failed("JPEG", error))
+            check_size(pixels.size())?;
+            encode_with_scans(encode, pixels, profile, scans, out).map_err(|error| encode_error("JPEG", error))
         }
-        None => guarded(pixels.size(), || write(encode, pixels.size(), std::iter::once(pixels), profile, out)),
+        None => catch_encoder_panic(pixels.size(), || {
+            write_jpeg(encode, pixels.size(), std::iter::once(pixels), profile, out)
+        }),
     }
 }
 
-fn fits((width, height): (u32, u32)) -> Result<(), Failure> {
+fn check_size((width, height): (u32, u32)) -> Result<(), RenderError> {
     if width > 65_500 || height > 65_500 {
-        return Err(failed("JPEG", "a side is longer than 65,500 pixels"));
+        return Err(encode_error("JPEG", "a side is longer than 65,500 pixels"));
     }
     Ok(())
 }
 
-/// The codec unwinds when it gives up.
-fn guarded(size: (u32, u32), write: impl FnOnce() -> std::io::Result<()>) -> Result<(), Failure> {
-    fits(size)?;
+/// The codec unwinds when it fails.
+fn catch_encoder_panic(size: (u32, u32), write: impl FnOnce() -> std::io::Result<()>) -> Result<(), RenderError> {
+    check_size(size)?;
     match catch_unwind(AssertUnwindSafe(write)) {
-        Ok(done) => Ok(done?),
-        Err(_) => Err(failed("JPEG", "the encoder gave up")),
+        Ok(result) => Ok(result?),
+        Err(_) => Err(encode_error("JPEG", "the encoder failed")),
     }
 }
 
-/// A progressive JPEG whose components come in this many passes each; mozjpeg lets nobody say how many.
-fn in_passes(
-    encode: &Encode,
+/// A progressive JPEG with this many scans for each component. Uses another library, because the interface of mozjpeg
+/// cannot set the number.
+fn encode_with_scans(
+    encode: &EncodePlan,
     pixels: &Raster<u8>,
     profile: Option<&[u8]>,
     scans: u8,
@@ -125,7 +138,7 @@ fn in_passes(
     jpeg.set_optimized_huffman_tables(true);
     let sampling = if encode.full_chroma { SamplingFactor::F_1_1 } else { SamplingFactor::F_2_2 };
     jpeg.set_sampling_factor(sampling);
-    let dpi = density(encode);
+    let dpi = round_density(encode);
     jpeg.set_density(jpeg_encoder::PixelDensity { density: (dpi, dpi), unit: jpeg_encoder::PixelDensityUnit::Inches });
     if let Some(profile) = profile {
         jpeg.add_icc_profile(profile)?;
@@ -133,25 +146,25 @@ fn in_passes(
     if let Some(xmp) = &encode.xmp {
         jpeg.add_app_segment(1, [JPEG_XMP, xmp].concat())?;
     }
-    for segment in photoshop::segments(&encode.paths) {
+    for segment in photoshop_paths::encode_segments(&encode.paths) {
         jpeg.add_app_segment(13, segment)?;
     }
     let (width, height) = (pixels.size().0 as u16, pixels.size().1 as u16);
     match pixels.pixel_type() {
         PixelType::Gray => jpeg.encode(pixels.data(), width, height, ColorType::Luma),
         PixelType::Rgb => jpeg.encode(pixels.data(), width, height, ColorType::Rgb),
-        // This library turns inks round itself.
+        // This library inverts CMYK itself.
         PixelType::Cmyk => jpeg.encode(pixels.clone().invert().data(), width, height, ColorType::Cmyk),
     }
 }
 
-fn density(encode: &Encode) -> u16 {
+fn round_density(encode: &EncodePlan) -> u16 {
     encode.dpi.round().clamp(1.0, 65_535.0) as u16
 }
 
-/// What it writes does not depend on how many rows come at a time.
-fn write(
-    encode: &Encode,
+/// The output does not depend on how the rows are split into bands.
+fn write_jpeg(
+    encode: &EncodePlan,
     size: (u32, u32),
     bands: impl Iterator<Item = impl Borrow<Raster<u8>>>,
     profile: Option<&[u8]>,
@@ -173,27 +186,27 @@ fn write(
     if encode.progressive {
         jpeg.set_progressive_mode();
     }
-    let dpi = density(encode);
+    let dpi = round_density(encode);
     jpeg.set_pixel_density(PixelDensity { unit: PixelDensityUnit::Inches, x: dpi, y: dpi });
-    let mut started = jpeg.start_compress(out)?;
+    let mut writer = jpeg.start_compress(out)?;
     if let Some(xmp) = &encode.xmp {
-        started.write_marker(Marker::APP(1), &[JPEG_XMP, xmp].concat());
+        writer.write_marker(Marker::APP(1), &[JPEG_XMP, xmp].concat());
     }
     if let Some(profile) = profile {
-        started.write_icc_profile(profile);
+        writer.write_icc_profile(profile);
     }
-    for segment in photoshop::segments(&encode.paths) {
-        started.write_marker(Marker::APP(13), &segment);
+    for segment in photoshop_paths::encode_segments(&encode.paths) {
+        writer.write_marker(Marker::APP(13), &segment);
     }
-    let mut came = 0;
+    let mut rows_written = 0;
     for band in bands {
-        came += band.borrow().size().1;
-        started.write_scanlines(band.borrow().data())?;
+        rows_written += band.borrow().size().1;
+        writer.write_scanlines(band.borrow().data())?;
     }
-    // A codec that lacks rows would unwind; whoever sent too few knows why.
-    if came < size.1 {
+    // The codec would unwind when rows are missing. The sender of the rows has the real error.
+    if rows_written < size.1 {
         return Err(std::io::Error::other("rows are missing"));
     }
-    started.finish()?;
+    writer.finish()?;
     Ok(())
 }

@@ -1,5 +1,8 @@
-//! JPEG through mozjpeg, which is libjpeg-turbo with its fast settings: it shrinks while it decodes, writes progressive
-//! files, chroma subsampling, density and profiles. docs/decisions/0001-codecs.md has the reason.
+//! JPEG by mozjpeg with the fast settings of libjpeg-turbo: it can shrink while it decodes, and writes progressive
+//! files, chroma subsampling, density and profiles. docs/decisions/0001-codecs.md has the reasons.
+//!
+//! The codec is C and reports errors by unwinding, so every call is guarded by `catch_unwind`. A decoder that meets
+//! damage goes on with guessed data and only counts a warning: warnings while pixels are decoded are what tells damage.
 
 mod encoder;
 
@@ -10,68 +13,68 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use mozjpeg::{ColorSpace, Decompress};
 use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr};
 
-use super::decode::Rows;
+use super::decode::DecodeOutput;
+use crate::error::RenderError;
+use crate::pixels::Raster;
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
-use crate::failure::Failure;
-use crate::pixels::Raster;
 
-pub(super) use encoder::{encode, flow, inside};
+pub(super) use encoder::{encode_bare_jpeg, encode_jpeg, encode_jpeg_rows};
 
-/// About how many bytes of rows are decoded at a time.
-const BAND: usize = 64 << 10;
+/// Approximate size of a band of rows, in bytes.
+const BAND_BYTES: usize = 64 << 10;
 
 thread_local! {
-    /// Warnings of the decoder that works on this thread.
-    static WARNINGS: Cell<u32> = const { Cell::new(0) };
+    /// Number of warnings of the decoder that runs on this thread.
+    static DECODER_WARNINGS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// What the decoder unwinds with when a picture is damaged.
-struct Damage;
+/// Payload with which the decoder unwinds when an image is damaged.
+struct DecoderPanic;
 
-/// Decodes, with sides as much smaller as planned. A decoder that meets the end too early goes on with gray, so what is
-/// cut off still has all its rows.
-pub(super) fn decode(mut input: impl BufRead + Seek, rows: &mut Rows<'_>) -> Result<(), Failure> {
-    let whole = has_end(&mut input)?;
+/// Decodes, shrunk as planned. A decoder that reaches the end too early goes on with gray, so a truncated image still
+/// has all its rows.
+pub(super) fn decode_jpeg(mut input: impl BufRead + Seek, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
+    let is_complete = has_end_marker(&mut input)?;
     let damaged = |detail: &str| {
-        if whole {
-            Failure::new(Code::Corrupt, format!("The JPEG is damaged: {detail}."))
+        if is_complete {
+            RenderError::new(Code::Corrupt, format!("The JPEG is damaged: {detail}."))
         } else {
-            Failure::truncated("The JPEG ends before its picture does.")
+            RenderError::for_truncated_file("The JPEG ends before its image data does.")
         }
     };
-    // The codec unwinds on damage; that is its way to report it.
-    let decoded = catch_unwind(AssertUnwindSafe(|| read(input, rows)));
+    // The codec reports damage by unwinding.
+    let decoded = catch_unwind(AssertUnwindSafe(|| read_rows(input, rows)));
     match decoded {
-        Ok(Ok(_)) if !whole => Err(damaged("")),
-        Ok(Ok(warnings)) if warnings > 0 => Err(damaged("its data does not decode")),
+        Ok(Ok(_)) if !is_complete => Err(damaged("")),
+        Ok(Ok(warnings)) if warnings > 0 => Err(damaged("its data cannot be decoded")),
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(Broken::File(error))) => Err(damaged(&error.to_string())),
-        Ok(Err(Broken::Rows(failure))) => Err(failure),
-        Err(unwound) if unwound.is::<Damage>() => Err(damaged("its structure does not hold together")),
+        Ok(Err(ReadError::File(error))) => Err(damaged(&error.to_string())),
+        Ok(Err(ReadError::Output(failure))) => Err(failure),
+        Err(payload) if payload.is::<DecoderPanic>() => Err(damaged("its structure is inconsistent")),
         Err(panic) => resume_unwind(panic),
     }
 }
 
-/// Why a picture could not be read to its end.
-enum Broken {
+/// Why rows could not be read to the end.
+enum ReadError {
     File(std::io::Error),
-    Rows(Failure),
+    Output(RenderError),
 }
 
-impl From<std::io::Error> for Broken {
+impl From<std::io::Error> for ReadError {
     fn from(error: std::io::Error) -> Self {
         Self::File(error)
     }
 }
 
-/// Hands over the pixels; says how many times data had to be guessed. Warnings before the pixels are about the header
-/// and those after them about bytes that no pixel needs, so neither counts.
-fn read(input: impl BufRead, rows: &mut Rows<'_>) -> Result<u32, Broken> {
+/// Hands over the pixels. Returns how many warnings the decoder had meanwhile. Warnings before the pixels concern the
+/// header, and warnings after them bytes that no pixel needs, so neither are counted.
+fn read_rows(input: impl BufRead, rows: &mut DecodeOutput<'_>) -> Result<u32, ReadError> {
     let (color, shrink) = (rows.plan().color, rows.plan().shrink);
-    let mut jpeg = Decompress::with_err(counting_errors()).from_reader(input)?;
+    let mut jpeg = Decompress::with_err(new_error_manager()).from_reader(input)?;
     jpeg.scale(8 / shrink);
-    WARNINGS.set(0);
+    DECODER_WARNINGS.set(0);
     let mut lines = jpeg.to_colorspace(match color {
         PixelType::Gray => ColorSpace::JCS_GRAYSCALE,
         PixelType::Rgb => ColorSpace::JCS_RGB,
@@ -79,32 +82,33 @@ fn read(input: impl BufRead, rows: &mut Rows<'_>) -> Result<u32, Broken> {
     })?;
     let (width, height) = (lines.width(), lines.height());
     let stride = width * color.components();
-    let most = (BAND / stride).clamp(1, height);
-    let mut left = height;
-    while left > 0 {
-        let count = left.min(most);
+    let max_rows = (BAND_BYTES / stride).clamp(1, height);
+    let mut rows_left = height;
+    while rows_left > 0 {
+        let count = rows_left.min(max_rows);
         let mut band = vec![0_u8; count * stride];
         lines.read_scanlines_into(&mut band)?;
-        rows.take(Raster::new(width as u32, count as u32, color, false, band)).map_err(Broken::Rows)?;
-        left -= count;
+        rows.push(Raster::new(width as u32, count as u32, color, false, band)).map_err(ReadError::Output)?;
+        rows_left -= count;
     }
-    let warnings = WARNINGS.get();
+    let warnings = DECODER_WARNINGS.get();
     lines.finish()?;
     Ok(warnings)
 }
 
-/// Decodes the first rows of a JPEG that is a piece of another file, which says itself what the components mean: only
-/// brightness and differences become RGB. `width` and `samples` must be the piece's own, and it has at most `most` rows.
-pub(super) fn piece(
+/// Decodes the first `rows` rows of a JPEG that is embedded in another file, which declares what the components mean:
+/// with `ycbcr`, YCbCr is converted to RGB; everything else stays as stored. The JPEG must be `width` pixels wide and
+/// at most `max_rows` high, with `samples` components.
+pub(super) fn decode_jpeg_piece(
     file: &[u8],
-    (width, rows, most): (usize, usize, usize),
+    (width, rows, max_rows): (usize, usize, usize),
     samples: usize,
     ycbcr: bool,
-) -> Result<Vec<u8>, Failure> {
-    let damaged = |detail: &str| Failure::new(Code::Corrupt, format!("A JPEG inside is damaged: {detail}."));
+) -> Result<Vec<u8>, RenderError> {
+    let damaged = |detail: &str| RenderError::new(Code::Corrupt, format!("An embedded JPEG is damaged: {detail}."));
     let decoded = catch_unwind(AssertUnwindSafe(|| -> std::io::Result<_> {
-        let jpeg = Decompress::with_err(counting_errors()).from_mem(file)?;
-        let fits = jpeg.width() == width && (rows..=most.max(rows)).contains(&jpeg.height());
+        let jpeg = Decompress::with_err(new_error_manager()).from_mem(file)?;
+        let fits = jpeg.width() == width && (rows..=max_rows.max(rows)).contains(&jpeg.height());
         if !fits || jpeg.components().len() != samples {
             return Ok(None);
         }
@@ -113,39 +117,39 @@ pub(super) fn piece(
             ColorSpace::JCS_YCCK => ColorSpace::JCS_CMYK,
             as_stored => as_stored,
         };
-        WARNINGS.set(0);
+        DECODER_WARNINGS.set(0);
         let mut lines = jpeg.to_colorspace(space)?;
         let mut data = vec![0_u8; rows * width * samples];
         lines.read_scanlines_into(&mut data)?;
-        Ok((WARNINGS.get() == 0).then_some(data))
+        Ok((DECODER_WARNINGS.get() == 0).then_some(data))
     }));
     match decoded {
         Ok(Ok(Some(piece))) => Ok(piece),
-        Ok(Ok(None)) => Err(damaged("its size or its data do not fit")),
+        Ok(Ok(None)) => Err(damaged("its size or its data is wrong")),
         Ok(Err(error)) => Err(damaged(&error.to_string())),
-        Err(unwound) if unwound.is::<Damage>() => Err(damaged("its structure does not hold together")),
+        Err(payload) if payload.is::<DecoderPanic>() => Err(damaged("its structure is inconsistent")),
         Err(panic) => resume_unwind(panic),
     }
 }
 
-/// Counts warnings, unwinds on errors, says nothing.
-fn counting_errors() -> jpeg_error_mgr {
-    extern "C-unwind" fn give_up(_: &mut jpeg_common_struct) {
-        // Passes the panic hook by: a damaged picture is no news for the log.
-        resume_unwind(Box::new(Damage));
+/// Counts warnings, unwinds on errors, and prints nothing.
+fn new_error_manager() -> jpeg_error_mgr {
+    extern "C-unwind" fn unwind_on_error(_: &mut jpeg_common_struct) {
+        // Does not call the panic hook: a damaged image needs no entry in the log.
+        resume_unwind(Box::new(DecoderPanic));
     }
-    extern "C-unwind" fn count(_: &mut jpeg_common_struct, level: std::os::raw::c_int) {
+    extern "C-unwind" fn count_warning(_: &mut jpeg_common_struct, level: std::os::raw::c_int) {
         if level < 0 {
-            WARNINGS.set(WARNINGS.get() + 1);
+            DECODER_WARNINGS.set(DECODER_WARNINGS.get() + 1);
         }
     }
-    extern "C-unwind" fn ignore(_: &mut jpeg_common_struct) {}
+    extern "C-unwind" fn ignore_message(_: &mut jpeg_common_struct) {}
     jpeg_error_mgr {
-        error_exit: Some(give_up),
-        emit_message: Some(count),
-        output_message: Some(ignore),
+        error_exit: Some(unwind_on_error),
+        emit_message: Some(count_warning),
+        output_message: Some(ignore_message),
         format_message: None,
-        reset_error_mgr: Some(ignore),
+        reset_error_mgr: Some(ignore_message),
         msg_code: 0,
         msg_parm: Default::default(),
         trace_level: 0,
@@ -158,26 +162,26 @@ fn counting_errors() -> jpeg_error_mgr {
     }
 }
 
-/// Whether the picture's end marker is there. Usually it is the last thing in the file, but for zeros; else the
-/// markers lead to it.
-fn has_end(input: &mut (impl BufRead + Seek)) -> Result<bool, Failure> {
+/// Whether the file has its end marker. Usually that is the last thing in the file, except for zeros; otherwise the
+/// file is walked over from marker to marker.
+fn has_end_marker(input: &mut (impl BufRead + Seek)) -> Result<bool, RenderError> {
     let length = input.seek(SeekFrom::End(0))?;
     input.seek(SeekFrom::Start(length.saturating_sub(4096)))?;
     let mut tail = Vec::new();
     input.read_to_end(&mut tail)?;
     let end = tail.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let found = tail[..end].ends_with(&[0xFF, 0xD9]) || walk(input)?;
+    let found = tail[..end].ends_with(&[0xFF, 0xD9]) || find_end_marker(input)?;
     input.rewind()?;
     Ok(found)
 }
 
-/// Walks over segments and scans to the end marker.
-fn walk(input: &mut (impl BufRead + Seek)) -> Result<bool, Failure> {
+/// Walks over segments and scans to the end marker; false at the end of the file.
+fn find_end_marker(input: &mut (impl BufRead + Seek)) -> Result<bool, RenderError> {
     input.seek(SeekFrom::Start(2))?;
-    while let Some(marker) = next_marker(input)? {
+    while let Some(marker) = read_next_marker(input)? {
         match marker {
             0xD9 => return Ok(true),
-            // These, and stuffed zeros, stand inside scans.
+            // Restart markers and stuffed zeros occur within scans and have no length.
             0x00 | 0x01 | 0xD0..=0xD8 => {}
             _ => {
                 let mut length = [0; 2];
@@ -192,7 +196,7 @@ fn walk(input: &mut (impl BufRead + Seek)) -> Result<bool, Failure> {
 }
 
 /// The byte after the next 0xFF; `None` at the end of the file.
-fn next_marker(input: &mut impl BufRead) -> Result<Option<u8>, Failure> {
+fn read_next_marker(input: &mut impl BufRead) -> Result<Option<u8>, RenderError> {
     loop {
         let buffer = input.fill_buf()?;
         if buffer.is_empty() {

@@ -1,0 +1,222 @@
+//! Executes plans: decode, steps, encode.
+//!
+//! Several plans of one source are executed together. They share work as far as their plans are equal, like a tree
+//! whose trunk is the decode and whose leaves are the encoded files:
+//!
+//! ```text
+//! decode 1/2 ─┬─ resize 800x600 ─┬─ encode JPEG
+//!             │                  └─ sharpen ── encode PNG
+//!             └─ resize 200x150 ──── encode JPEG
+//! ```
+//!
+//! A *branch* is a list of plans (by their index) that have been the same so far; wherever they differ it is split. No
+//! plan is changed for the sake of another, so a file has the same bytes whatever it is rendered beside.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::codec;
+use super::error::{RenderError, RenderWarning};
+use super::pixels::Pixels;
+use super::plan::{DecodePlan, RenderPlan};
+use super::row_sink::RowSink;
+use super::source_files::SourceFiles;
+use super::step::Step;
+use super::turn::Turn;
+use offprint_core::Code;
+
+/// Raise it whenever the same recipe and source may give other bytes than before: stored renditions of another version
+/// are not reused.
+pub const ENGINE_VERSION: i32 = 10;
+
+/// A rendered image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderOutput {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Length of the file.
+    pub bytes: u64,
+    pub warnings: Vec<RenderWarning>,
+    /// The plan in one line: the decoder's shrink, the steps, the estimated memory.
+    pub plan: String,
+}
+
+/// Renders one image into a file. The same plan and source give the same bytes each time.
+///
+/// # Errors
+/// `truncated`, `corrupt` and the like for the source, `encode-failed` for the output; `render-crashed` after a panic.
+/// The output file may exist after an error and must not be used.
+pub fn render_image(plan: &RenderPlan, files: &SourceFiles, output: &Path) -> Result<RenderOutput, RenderError> {
+    let mut outputs = render_images(&[(plan, output)], files);
+    outputs.pop().unwrap_or_else(|| Err(render_crash_error()))
+}
+
+/// Renders several images of one source, each into its own file. Returns one result per plan, in the same order.
+///
+/// What plans have in common is done once: the decode when it is equal, and then every step until they differ. Each
+/// file has the bytes that its plan gives alone, so it may be reused for its recipe.
+pub fn render_images(targets: &[(&RenderPlan, &Path)], files: &SourceFiles) -> Vec<Result<RenderOutput, RenderError>> {
+    let mut batch = RenderBatch { targets, files, damage: None, results: vec![None; targets.len()] };
+    let all: Vec<usize> = (0..targets.len()).collect();
+    for branch in split_branch(&all, |index| &targets[index].0.decode) {
+        // A panic ends this branch only; whatever has no result after it is reported as crashed.
+        let _ = catch_unwind(AssertUnwindSafe(|| batch.decode_branch(&branch)));
+    }
+    batch.results.into_iter().map(|result| result.unwrap_or_else(|| Err(render_crash_error()))).collect()
+}
+
+fn render_crash_error() -> RenderError {
+    RenderError::new(Code::RenderCrashed, "Rendering this image crashed.")
+}
+
+/// Images that are rendered together, and their results. Branches are lists of indices into `targets`.
+struct RenderBatch<'a> {
+    targets: &'a [(&'a RenderPlan, &'a Path)],
+    files: &'a SourceFiles,
+    /// The damage of a source that is rendered all the same.
+    damage: Option<RenderWarning>,
+    results: Vec<Option<Result<RenderOutput, RenderError>>>,
+}
+
+/// Splits a branch into plans with equal keys, in the order of the first plan of each.
+fn split_branch<ForkKey: PartialEq>(branch: &[usize], key_of: impl Fn(usize) -> ForkKey) -> Vec<Vec<usize>> {
+    let mut forks: Vec<Vec<usize>> = Vec::new();
+    for index in branch {
+        match forks.iter_mut().find(|fork| key_of(fork[0]) == key_of(*index)) {
+            Some(fork) => fork.push(*index),
+            None => forks.push(vec![*index]),
+        }
+    }
+    forks
+}
+
+impl RenderBatch<'_> {
+    /// Decodes once. Where the first step crops or resamples, decoded rows go into it as they come, so the whole source
+    /// is held only for plans that begin with another step.
+    fn decode_branch(&mut self, branch: &[usize]) {
+        if let [index] = branch
+            && codec::can_stream(self.targets[*index].0)
+        {
+            return self.stream_image(*index);
+        }
+        let decode = &self.targets[branch[0]].0.decode;
+        let mut sinks = Vec::new();
+        for fork in split_branch(branch, |index| RowSink::streamable_step(self.targets[index].0)) {
+            sinks.push((RowSink::for_plan(self.targets[fork[0]].0), fork));
+        }
+        let mut take = |rows: Pixels| sinks.iter_mut().try_for_each(|(sink, _)| sink.take(&rows));
+        self.damage = match decode_source(decode, self.files, &mut take) {
+            Ok(damage) => damage.map(|damage| RenderWarning::new(Code::CorruptSource, damage.detail)),
+            Err(failure) => return self.fail_branch(branch, &failure),
+        };
+        for (sink, fork) in sinks {
+            let steps_done = usize::from(RowSink::streamable_step(self.targets[fork[0]].0).is_some());
+            match sink.finish() {
+                Ok(pixels) => self.run_steps(pixels, &fork, steps_done),
+                Err(failure) => self.fail_branch(&fork, &failure),
+            }
+        }
+    }
+
+    /// Encodes an image while it is decoded, without holding it.
+    fn stream_image(&mut self, index: usize) {
+        let (plan, output) = self.targets[index];
+        let size = (plan.width, plan.height);
+        let encoded =
+            codec::stream_image(&plan.encode, size, output, |take| decode_source(&plan.decode, self.files, take));
+        self.results[index] = Some(encoded.map(|(damage, bytes)| {
+            let damage = damage.map(|damage| RenderWarning::new(Code::CorruptSource, damage.detail));
+            let warnings = plan.warnings.iter().cloned().chain(damage).collect();
+            RenderOutput { width: size.0, height: size.1, bytes, warnings, plan: plan.to_string() }
+        }));
+    }
+
+    /// Executes the steps from this index on, then encodes. The last branch takes the pixels, the others borrow them:
+    /// an image is copied only while another branch still needs it.
+    fn run_steps(&mut self, pixels: Pixels, branch: &[usize], step_index: usize) {
+        let mut forks = split_branch(branch, |index| self.targets[index].0.steps.get(step_index));
+        let Some(last) = forks.pop() else { return };
+        for fork in forks {
+            self.run_branch(Cow::Borrowed(&pixels), &fork, step_index);
+        }
+        self.run_branch(Cow::Owned(pixels), &last, step_index);
+    }
+
+    fn run_branch(&mut self, pixels: Cow<'_, Pixels>, branch: &[usize], step_index: usize) {
+        let plan = self.targets[branch[0]].0;
+        let Some(step) = plan.steps.get(step_index) else { return self.encode_branch(&pixels, branch) };
+        match apply_step(step, pixels, self.files) {
+            Ok(pixels) => self.run_steps(pixels, branch, step_index + 1),
+            Err(failure) => self.fail_branch(branch, &failure),
+        }
+    }
+
+    fn encode_branch(&mut self, pixels: &Pixels, branch: &[usize]) {
+        for index in branch {
+            let (plan, output) = self.targets[*index];
+            let encoded = encode_image(plan, pixels, output);
+            self.results[*index] = Some(encoded.map(|mut rendered| {
+                rendered.warnings.extend(self.damage.clone());
+                rendered
+            }));
+        }
+    }
+
+    fn fail_branch(&mut self, branch: &[usize], failure: &RenderError) {
+        for index in branch {
+            self.results[*index] = Some(Err(failure.clone()));
+        }
+    }
+}
+
+/// Passes the rows of a source to `take`: those of a file, or the result of a nested request. Returns the damage of a
+/// file that is accepted although it is damaged.
+fn decode_source(
+    decode: &DecodePlan,
+    files: &SourceFiles,
+    take: &mut dyn FnMut(Pixels) -> Result<(), RenderError>,
+) -> Result<Option<RenderError>, RenderError> {
+    let Some(inner) = &decode.inner else {
+        return codec::decode_image(decode, files.path(decode.object.as_deref())?, take);
+    };
+    let mut sink = RowSink::for_all_rows(&inner.decode);
+    let damage = decode_source(&inner.decode, files, &mut |rows| sink.take(&rows))?;
+    let mut pixels = sink.finish()?;
+    for step in &inner.steps {
+        pixels = apply_step(step, Cow::Owned(pixels), files)?;
+    }
+    take(pixels.into_shape(decode.color, decode.alpha, decode.bits))?;
+    Ok(damage)
+}
+
+/// Decodes another image that becomes a mask, and makes it upright.
+fn decode_mask(plan: &DecodePlan, turn: Turn, files: &SourceFiles) -> Result<Pixels, RenderError> {
+    let mut sink = RowSink::for_all_rows(plan);
+    decode_source(plan, files, &mut |rows| sink.take(&rows))?;
+    sink.finish()?.apply(&Step::Turn(turn))
+}
+
+fn apply_step(step: &Step, pixels: Cow<'_, Pixels>, files: &SourceFiles) -> Result<Pixels, RenderError> {
+    match step {
+        Step::Mask { decode, turn } => pixels.into_owned().with_mask_from(decode_mask(decode, *turn, files)?),
+        Step::Convert(conversion) => conversion.apply(pixels.into_owned()),
+        Step::Resize { from, width, height, kernel } => pixels.resize(*from, (*width, *height), *kernel),
+        other => pixels.into_owned().apply(other),
+    }
+}
+
+fn encode_image(plan: &RenderPlan, pixels: &Pixels, output: &Path) -> Result<RenderOutput, RenderError> {
+    let (width, height) = pixels.size();
+    if (width, height) != (plan.width, plan.height) {
+        let detail =
+            format!("The plan has {}x{} pixels, the rendered image {width}x{height}.", plan.width, plan.height);
+        return Err(RenderError::new(Code::Internal, detail));
+    }
+    let bytes = codec::encode_image(&plan.encode, pixels, output)?;
+    Ok(RenderOutput { width, height, bytes, warnings: plan.warnings.clone(), plan: plan.to_string() })
+}

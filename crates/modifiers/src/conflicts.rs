@@ -1,0 +1,52 @@
+//! Errors of commands that are valid alone but not together.
+
+use super::command::RecipeBuilder;
+use super::diagnostic::{Diagnostic, ValueError};
+use super::overrides::{OverrideTable, ParsedCommand};
+use super::recipe::{Palette, RequestKind};
+use super::segment::ModifierSegment;
+
+/// All conflicts between the effective commands.
+pub(super) fn find_conflicts(overrides: &OverrideTable<'_>, draft: &RecipeBuilder) -> Vec<Diagnostic> {
+    let icc = overrides.find_effective("icc", ModifierSegment::Composite);
+    let conflicts =
+        [check_fit(overrides, draft), check_palette(overrides, draft), icc.zip(draft.find_profile_mismatch())];
+    conflicts.into_iter().flatten().map(|(command, error)| command.diagnose(error)).collect()
+}
+
+/// The mac palette uses all 256 entries, so none is left for a transparent pixel. Documentation page:
+/// r-is-http-quantize.
+fn check_palette<'s>(
+    overrides: &'s OverrideTable<'_>,
+    draft: &RecipeBuilder,
+) -> Option<(&'s ParsedCommand<'s>, ValueError)> {
+    let command = overrides.find_effective("quantize", ModifierSegment::Composite)?;
+    let is_mac = draft.quantize.as_ref().is_some_and(|quantize| quantize.palette == Palette::Mac);
+    if !is_mac || draft.recipe.output.quantize.is_none() || !draft.recipe.output.alpha {
+        return None;
+    }
+    let remedy = "Use adaptive or web, or a format without alpha.".into();
+    Some((command, ValueError { remedy, ..ValueError::invalid("The mac palette has no entry left for transparency.") }))
+}
+
+/// `fit` needs a width or a height, and thumbnails have their own way of fitting (`ThumbType`). Documentation page:
+/// r-fit.
+fn check_fit<'s>(
+    overrides: &'s OverrideTable<'_>,
+    draft: &RecipeBuilder,
+) -> Option<(&'s ParsedCommand<'s>, ValueError)> {
+    let global = |slot| overrides.find_effective(slot, ModifierSegment::Composite);
+    let command = global("fit")?;
+    let view = &draft.recipe.view;
+    if matches!(view.request, RequestKind::Thumbnail(_)) {
+        let error = ValueError::invalid("fit does not apply to thumbnails.");
+        return Some((command, ValueError { remedy: "Remove fit or req=tmb.".into(), ..error }));
+    }
+    // A wid= or hei= that cannot be parsed is reported already, and must not also count as missing.
+    let sides = [global("wid"), global("hei")];
+    if sides.iter().any(Option::is_some) || view.wid.or(view.hei).is_some() {
+        return None;
+    }
+    let remedy = "Add wid= or hei=, or remove fit.".into();
+    Some((command, ValueError { remedy, ..ValueError::invalid("fit needs wid or hei.") }))
+}

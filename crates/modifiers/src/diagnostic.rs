@@ -1,0 +1,121 @@
+//! Errors and warnings of modifiers: what is wrong, where in which text, and the remedy.
+//!
+//! A function that parses a value knows nothing of its place and returns a [`ValueError`]; whoever knows the token
+//! turns it into a [`Diagnostic`].
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::grammar::RawToken;
+
+/// What kind of error or warning a [`Diagnostic`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiagnosticKind {
+    /// A value that cannot be used, or commands that contradict each other.
+    InvalidModifier,
+    /// A command that is not documented.
+    UnknownCommand,
+    /// A command that has no effect in an export, or not where it stands; it was ignored.
+    IgnoredCommand,
+    /// A macro that is not defined, or that may not be called from where it is called.
+    UnknownMacro,
+    /// A modifier names another asset that does not exist or cannot be used.
+    SourceMissing,
+    /// A documented command or value that this version does not offer yet.
+    NotSupportedYet,
+}
+
+/// The text that the offset of a diagnostic refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The field `is_modifier` of the export request.
+    Modifier,
+    /// The field `macro` of the export request.
+    ExportMacro,
+    /// The definition of the macro with this name.
+    Macro(String),
+    /// The asset's own modifier that is applied before the request's.
+    AssetBefore,
+    /// The asset's own modifier that is applied after the request's.
+    AssetAfter,
+    /// The own modifier, applied before, of another asset that the request names.
+    NamedBefore(String),
+    /// The own modifier, applied after, of another asset that the request names.
+    NamedAfter(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Modifier => out.write_str("is_modifier"),
+            Self::ExportMacro => out.write_str("macro"),
+            Self::Macro(name) => write!(out, "macro {name}"),
+            Self::AssetBefore => out.write_str("urlModifier"),
+            Self::AssetAfter => out.write_str("urlPostApplyModifier"),
+            Self::NamedBefore(name) => write!(out, "urlModifier of {name}"),
+            Self::NamedAfter(name) => write!(out, "urlPostApplyModifier of {name}"),
+        }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+/// One error in a modifier, or one warning about it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Diagnostic {
+    #[serde(rename = "code")]
+    pub kind: DiagnosticKind,
+    pub origin: Origin,
+    /// The command, macro call or variable as it was written, without its value.
+    pub command: String,
+    /// Bytes from the start of the text `origin` to the command.
+    pub offset: usize,
+    /// What is wrong, as a sentence.
+    pub detail: String,
+    /// What to do about it, as a sentence.
+    pub remedy: String,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} at byte {} of {}: {} {}", self.command, self.offset, self.origin, self.detail, self.remedy)
+    }
+}
+
+/// Why a value cannot be used. Becomes a [`Diagnostic`] where the command is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueError {
+    pub kind: DiagnosticKind,
+    /// What is wrong, as a sentence.
+    pub detail: String,
+    /// What to do about it, as a sentence. If empty, the syntax of the command takes its place.
+    pub remedy: String,
+}
+
+impl ValueError {
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self { kind: DiagnosticKind::InvalidModifier, detail: detail.into(), remedy: String::new() }
+    }
+
+    pub(super) fn into_diagnostic(self, command: &str, token: RawToken<'_>, origin: &Origin) -> Diagnostic {
+        Diagnostic {
+            kind: self.kind,
+            origin: origin.clone(),
+            command: command.to_owned(),
+            offset: token.offset,
+            detail: self.detail,
+            remedy: self.remedy,
+        }
+    }
+
+    /// A documented value that this version does not offer yet.
+    pub(super) fn not_supported(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { kind: DiagnosticKind::NotSupportedYet, detail: detail.into(), remedy: remedy.into() }
+    }
+}

@@ -1,0 +1,387 @@
+//! Resolves the texts of a request into a recipe: which texts there are and in which order they apply.
+//!
+//! Later commands override earlier ones, so the order of the texts decides who wins:
+//!
+//! ```text
+//! urlModifier                of the asset
+//!   urlModifier              of an asset that src= puts in its place
+//!     is_modifier, macro     of the export request
+//! urlPostApplyModifier       of the asset
+//!   urlPostApplyModifier     of an asset that src= puts in its place
+//! ```
+
+use super::asset_modifiers::{self, AssetModifierIndex, ReferencedAsset};
+use super::asset_reference::AssetReference;
+use super::attribute::Attributes;
+use super::diagnostic::{Diagnostic, Origin, ValueError};
+use super::grammar;
+use super::macros::{Expansion, Macros};
+use super::overrides::{CommandStatus, ResolvedCommand};
+use super::recipe::Recipe;
+use super::resolver::CommandResolver;
+use super::variables::Variables;
+
+/// Everything that decides what is done with an image.
+#[derive(Clone, Copy, Debug)]
+pub struct ModifierInput<'a> {
+    /// The asset's own modifier that is applied before the request's (`urlModifier`), or empty.
+    pub before: &'a str,
+    /// `is_modifier` of the export request, or empty.
+    pub modifier: &'a str,
+    /// `macro` of the export request, as `$name$` or `name`.
+    pub export_macro: Option<&'a str>,
+    /// The asset's own modifier that is applied after the request's (`urlPostApplyModifier`), or empty.
+    pub after: &'a str,
+    /// The macros that any of the texts may call.
+    pub macros: &'a Macros,
+    /// Value of `$object$`: the name of the asset.
+    pub object: &'a str,
+    /// Defaults for everything that no text sets.
+    pub attributes: &'a Attributes,
+    /// Own modifiers of other assets, which apply when a text names them.
+    pub asset_modifiers: &'a AssetModifierIndex,
+}
+
+impl<'a> ModifierInput<'a> {
+    /// One text alone, for no asset in particular.
+    pub fn new(modifier: &'a str, macros: &'a Macros, attributes: &'a Attributes) -> Self {
+        let asset_modifiers = &asset_modifiers::NO_ASSET_MODIFIERS;
+        Self { before: "", modifier, export_macro: None, after: "", macros, object: "", attributes, asset_modifiers }
+    }
+}
+
+/// A modifier that was parsed and resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResolvedModifier {
+    pub recipe: Recipe,
+    /// All texts in order, with macros expanded.
+    pub effective_modifier: String,
+    /// Every known command in the order of the texts, and whether it has an effect.
+    pub commands: Vec<ResolvedCommand>,
+    pub warnings: Vec<Diagnostic>,
+    /// Whether a value refers to `$object$`, so that another asset may give another recipe.
+    pub uses_object: bool,
+}
+
+impl ResolvedModifier {
+    /// The effective commands that name other assets, once for each name.
+    pub fn mentions(&self) -> impl Iterator<Item = (&ResolvedCommand, String)> {
+        self.commands
+            .iter()
+            .filter(|command| command.status == CommandStatus::Effective)
+            .flat_map(|command| command.assets.iter().map(move |name| (command, name.clone())))
+    }
+}
+
+/// Resolves a modifier. If `src=` names another asset, the own modifiers of that asset apply as well, around the texts
+/// of the request; which asset it is, is known only after a first pass. Documentation page: r-src.
+///
+/// # Errors
+/// All errors of all texts together, each with its place in the text it was written in.
+pub fn resolve_modifier(input: &ModifierInput<'_>) -> Result<ResolvedModifier, Vec<Diagnostic>> {
+    let resolved = resolve_around(input, None)?;
+    let Some(asset) = find_source_asset(&resolved.recipe, input.asset_modifiers) else { return Ok(resolved) };
+    if asset.has_references(input.macros) {
+        return Err(vec![diagnose_composed_asset(&resolved, asset.name)]);
+    }
+    resolve_around(input, Some(asset))
+}
+
+/// The asset that `src=` puts in place of the image, if it has modifiers of its own.
+pub(super) fn find_source_asset<'a>(
+    recipe: &Recipe,
+    asset_modifiers: &'a AssetModifierIndex,
+) -> Option<ReferencedAsset<'a>> {
+    match &recipe.layer.source {
+        Some(AssetReference::Named(name)) => asset_modifiers.find(name),
+        _ => None,
+    }
+}
+
+/// An asset whose own modifiers contain `src=` or `mask=` cannot replace the image: its commands and those of the
+/// request would mix, and it would be undefined which image each applies to. In a nested request they stay apart.
+pub(super) fn reject_composed_asset(name: &str) -> ValueError {
+    ValueError {
+        remedy: format!("Write src=is({name})."),
+        ..ValueError::invalid(format!(
+            "The modifiers of `{name}` contain src or mask, so it can only be used in a nested request."
+        ))
+    }
+}
+
+fn diagnose_composed_asset(resolved: &ResolvedModifier, name: &str) -> Diagnostic {
+    let ValueError { kind, detail, remedy } = reject_composed_asset(name);
+    let source = resolved.mentions().find(|(command, named)| command.name == "src" && named == name);
+    let (origin, offset) =
+        source.map_or((Origin::Modifier, 0), |(command, _)| (command.origin.clone(), command.offset));
+    Diagnostic { kind, origin, command: "src".into(), offset, detail, remedy }
+}
+
+/// Resolves all texts, with those of `source_asset` around the request's.
+fn resolve_around(
+    input: &ModifierInput<'_>,
+    source_asset: Option<ReferencedAsset<'_>>,
+) -> Result<ResolvedModifier, Vec<Diagnostic>> {
+    let mut expansion = Expansion::new(input.macros);
+    expansion.add(input.before, &Origin::AssetBefore);
+    if let Some(asset) = source_asset {
+        asset.add_before(&mut expansion);
+    }
+    expansion.add(input.modifier, &Origin::Modifier);
+    if let Some(call) = input.export_macro.filter(|call| !grammar::is_blank(call)) {
+        expansion.add_export_macro(call);
+    }
+    expansion.add(input.after, &Origin::AssetAfter);
+    if let Some(asset) = source_asset {
+        asset.add_after(&mut expansion);
+    }
+    let mut resolver = CommandResolver::new(input, Variables::with_object(input.object));
+    let (draft, commands) = resolver.resolve_tokens(&mut expansion);
+    if !resolver.errors.is_empty() {
+        return Err(resolver.errors);
+    }
+    let effective_modifier = expansion.to_text();
+    let CommandResolver { warnings, uses_object, .. } = resolver;
+    Ok(ResolvedModifier { recipe: draft.build(), effective_modifier, commands, warnings, uses_object })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::asset_modifiers::AssetModifiers;
+    use crate::{Colour, DiagnosticKind, FitMode, OutputFormat, PixelType, Support, list_commands};
+
+    fn build_input<'a>(modifier: &'a str, macros: &'a Macros, attributes: &'a Attributes) -> ModifierInput<'a> {
+        ModifierInput { object: "shoe", ..ModifierInput::new(modifier, macros, attributes) }
+    }
+
+    fn resolve_text(modifier: &str) -> Result<ResolvedModifier, Vec<Diagnostic>> {
+        resolve_modifier(&build_input(modifier, &Macros::default(), &Attributes::default()))
+    }
+
+    #[test]
+    fn the_last_writer_of_a_slot_wins() {
+        let resolve_recipe = |modifier| resolve_text(modifier).unwrap().recipe;
+        assert_eq!(resolve_recipe("wid=50&WID=100"), resolve_recipe("wid=100"));
+        assert_eq!(resolve_recipe("crop=0,0,9,9&cropN=0,0,1,.5"), resolve_recipe("cropN=0,0,1,0.5"));
+        assert_eq!(resolve_recipe("op_usmR=1,1&op_usm=0.0,0.0,0,0"), resolve_recipe(""));
+        assert_eq!(resolve_recipe("size=100,0&scale=0.5&res=2"), resolve_recipe("res=2&size=100,0"));
+        assert_eq!(resolve_recipe("scale=0.5&res=2"), resolve_recipe("scale=.5"));
+        assert_eq!(resolve_recipe("fmt=gif&fmt=TIF,,LZW").format(), OutputFormat::Tiff);
+        assert_eq!(resolve_recipe("layer=0&wid=9&layer=comp&hei=9"), resolve_recipe("wid=9&hei=9"));
+        assert_ne!(resolve_recipe("layer=0&flip=lr"), resolve_recipe("flip=lr"));
+        assert_eq!(
+            resolve_recipe("wid=9&fmt=png").to_canonical_text(),
+            resolve_recipe("fmt=png&wid=9").to_canonical_text()
+        );
+    }
+
+    #[test]
+    fn asset_modifiers_stand_before_and_after() {
+        let attributes = Attributes::default();
+        let macros = Macros::from_unordered(vec![("m".into(), "hei=$h$".into())]);
+        let input = ModifierInput {
+            before: "wid=1&$h=5&bgc=ff0000",
+            export_macro: Some("$m$"),
+            after: "$h=7",
+            ..build_input("wid=2", &macros, &attributes)
+        };
+        let resolved = resolve_modifier(&input).unwrap();
+        let view = &resolved.recipe.view;
+        assert_eq!((view.wid, view.hei, view.background), (Some(2), Some(7), Colour::from_rgb(255, 0, 0)));
+        assert_eq!(resolved.effective_modifier, "wid=1&$h=5&bgc=ff0000&wid=2&hei=$h$&$h=7");
+        assert!(!resolved.uses_object);
+    }
+
+    #[test]
+    fn all_errors_are_reported_together_with_their_place() {
+        let macros = Macros::from_unordered(vec![("m".into(), "x=1& hei=tall".into())]);
+        let attributes = Attributes::default();
+        let input =
+            ModifierInput { after: "&qlt=750", ..build_input("wid=0&$m$&wdi=3&heic&text=other", &macros, &attributes) };
+        let found: Vec<_> = resolve_modifier(&input)
+            .unwrap_err()
+            .into_iter()
+            .map(|error| (error.origin.to_string(), error.offset, error.command, error.kind))
+            .collect();
+        let expected = [
+            ("is_modifier", 0, "wid", DiagnosticKind::InvalidModifier),
+            ("is_modifier", 10, "wdi", DiagnosticKind::UnknownCommand),
+            ("is_modifier", 16, "heic", DiagnosticKind::UnknownCommand),
+            ("is_modifier", 21, "text", DiagnosticKind::NotSupportedYet),
+            ("macro m", 5, "hei", DiagnosticKind::InvalidModifier),
+            ("urlPostApplyModifier", 1, "qlt", DiagnosticKind::InvalidModifier),
+        ];
+        let expected: Vec<_> =
+            expected.map(|(origin, at, command, kind)| (origin.to_owned(), at, command.to_owned(), kind)).into();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn replaced_ignored_and_unknown_commands_only_warn() {
+        let resolved = resolve_text("fmt=heic&fmt=png&cache=off&banana=1&jpegSize=0&wid=9&fit=hfit").unwrap();
+        let warned: Vec<_> = resolved.warnings.iter().map(|warning| warning.command.as_str()).collect();
+        assert_eq!(warned, ["fmt", "cache", "banana"]);
+        assert_eq!(resolved.recipe.view.fit.mode, FitMode::Hfit);
+    }
+
+    #[test]
+    fn variables_reach_values_and_nothing_else() {
+        assert_eq!(resolve_text("$f=png&fmt=$f$&wid=$w$&$w=7").unwrap().recipe.view.wid, Some(7));
+        assert!(resolve_text("wid=$nothing$").is_err());
+        assert!(resolve_text("wid=$object$").is_err());
+        let attributes = Attributes::default();
+        let macros = Macros::default();
+        let numbered = ModifierInput { object: "12", ..build_input("wid=$Object$", &macros, &attributes) };
+        assert!(resolve_modifier(&numbered).unwrap().uses_object);
+    }
+
+    #[test]
+    fn errors_in_other_layers_are_reported_too() {
+        let errors = |modifier| -> Vec<(String, usize)> {
+            resolve_text(modifier).unwrap_err().into_iter().map(|error| (error.command, error.offset)).collect()
+        };
+        let layer = |offset| ("layer".to_owned(), offset);
+        assert_eq!(errors("layer=1,badge&size=x,1&layer=badge&rotate=9"), [layer(0), ("size".into(), 14), layer(23)]);
+        assert_eq!(errors("layer=nobody&wid=0"), [layer(0), ("wid".into(), 13)]);
+        assert_eq!(errors("effect=-1&opac=101"), [("effect".to_owned(), 0), ("opac".into(), 10)]);
+        assert_eq!(errors("layer=2&sizeN=.5,.5"), [layer(0), ("sizeN".into(), 8)]);
+        // Variables are not filled in into layer= and effect=.
+        assert_eq!(errors("$n=0&layer=$n$"), [layer(5)]);
+        assert_eq!(resolve_text("layer=0,back&layer=back&flip=lr").unwrap().recipe.layer.flip, Some(crate::Flip::Lr));
+    }
+
+    #[test]
+    fn the_request_kind_sets_defaults() {
+        let resolve_recipe = |modifier| resolve_text(modifier).unwrap().recipe;
+        assert_eq!(resolve_recipe("fmt=png&req=mask").output.pixel_type, PixelType::Gray);
+        assert_eq!(resolve_recipe("req=mask&fmt=png,rgb").output.pixel_type, PixelType::Rgb);
+        assert_eq!(resolve_recipe("req=mask&fmt=webp").output.pixel_type, PixelType::Rgb);
+        assert_eq!(resolve_recipe("req=mask&fmt=png8").output.pixel_type, PixelType::Rgb);
+        assert_eq!(resolve_recipe("req=mask&fmt=pdf").output.pixel_type, PixelType::Gray);
+        assert!(resolve_text("req=tmb&wid=9&fit=crop").is_err());
+        assert_eq!(
+            resolve_recipe("perspective=0,0,9,0,9,9,0,9&size=9,9&scale=2").layer.scale,
+            resolve_recipe("scale=2").layer.scale
+        );
+        assert_eq!(resolve_recipe("colorize=00ff00"), resolve_recipe("op_colorize=0,255,0,norm"));
+    }
+
+    #[test]
+    fn only_effective_commands_mention_assets() {
+        let resolved = resolve_text("mask=a&src=$object$&mask=/m/$object$").unwrap();
+        let named: Vec<_> = resolved.mentions().map(|(command, name)| (command.offset, name)).collect();
+        assert_eq!(named, [(7, "shoe".to_owned()), (20, "m/shoe".to_owned())]);
+        assert!(resolved.uses_object);
+    }
+
+    #[test]
+    fn own_modifiers_of_named_assets_apply() {
+        let (macros, attributes) = (Macros::from_unordered(vec![("m".into(), "mask=b".into())]), Attributes::default());
+        let own = |before: &str, after: &str| AssetModifiers { before: before.into(), after: after.into() };
+        let asset_modifiers: AssetModifierIndex = [
+            ("a".to_owned(), own("rotate=90&wid=9&fmt=gif", "flip=lr")),
+            ("b".to_owned(), own("crop=0,0,5,5", "")),
+            ("c".to_owned(), own("src=b&rotate=5", "")),
+            ("d".to_owned(), own("$m$", "")),
+            ("shoe".to_owned(), own("rotate=45", "")),
+        ]
+        .into_iter()
+        .collect();
+        let resolve = |modifier| {
+            resolve_modifier(&ModifierInput {
+                asset_modifiers: &asset_modifiers,
+                ..build_input(modifier, &macros, &attributes)
+            })
+        };
+        let (with, without) =
+            (|modifier| resolve(modifier).unwrap().recipe, |modifier| resolve_text(modifier).unwrap().recipe);
+        assert_eq!(with("src=a&wid=7&fmt=png"), without("rotate=90&wid=9&fmt=gif&src=a&wid=7&fmt=png&flip=lr"));
+        assert_eq!(with("src=is(a?wid=7)&hei=3"), without("src=is(a?rotate=90&wid=7&flip=lr)&hei=3"));
+        // An asset that is only a mask contributes its image, not its modifiers.
+        assert_eq!(with("mask=a"), without("mask=a"));
+        assert_eq!(with("mask=is(a)"), without("mask=is(a?rotate=90&wid=9&flip=lr)"));
+        assert_eq!(with("src=is(c?flip=ud)"), without("src=is(c?crop=0,0,5,5&src=b&rotate=5&flip=ud)"));
+        // The image's own modifiers surround the request already; naming the image again does not add them twice.
+        assert_eq!(with("src=is($object$?wid=9)"), without("src=is($object$?wid=9)"));
+        for named in ["wid=3&src=c", "wid=3&src=d"] {
+            let refused = resolve(named).unwrap_err();
+            assert_eq!((refused[0].command.as_str(), refused[0].offset, refused.len()), ("src", 6, 1), "{named}");
+        }
+        let wrong: AssetModifierIndex = [("a".to_owned(), own("wid=0", "&hei=tall"))].into_iter().collect();
+        let errors =
+            resolve_modifier(&ModifierInput { asset_modifiers: &wrong, ..build_input("src=a", &macros, &attributes) })
+                .unwrap_err();
+        let places: Vec<_> = errors.iter().map(|error| (error.origin.to_string(), error.offset)).collect();
+        assert_eq!(places, [("urlModifier of a".to_owned(), 0), ("urlPostApplyModifier of a".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_nested_request_may_have_its_own_profile() {
+        let resolve_recipe = |modifier| resolve_text(modifier).unwrap().recipe;
+        let colors = |modifier| match resolve_recipe(modifier).layer.source {
+            Some(AssetReference::Request(recipe)) => recipe.colors.output.map(|profile| profile.name),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(colors("src=is(a?icc=AdobeRGB)").as_deref(), Some("AdobeRGB"));
+        assert_eq!(colors("src=is(a?iccEmbed=1)&icc=AdobeRGB"), None);
+    }
+
+    #[test]
+    fn fit_needs_a_side() {
+        assert!(resolve_text("fit=crop").is_err());
+        assert!(resolve_text("fit=crop&scl=2").is_err());
+        assert!(resolve_text("fit=crop&hei=5").is_ok());
+    }
+
+    /// Examples of the command table: `accepts` is accepted, and `refuses` is refused with a diagnostic of the command.
+    #[test]
+    fn every_command_accepts_and_refuses_its_examples() {
+        for command in list_commands() {
+            let (name, accepted) = (command.name, resolve_text(command.accepts));
+            match command.support {
+                Support::Now => assert!(accepted.is_ok(), "{name}: {accepted:?}"),
+                Support::Ignored => assert_eq!(accepted.unwrap().warnings.len(), 1, "{name}"),
+                Support::NotYet => {
+                    let diagnostics = accepted.unwrap_err();
+                    let own = diagnostics.iter().find(|diagnostic| diagnostic.command == name);
+                    assert_eq!(own.map(|own| own.kind), Some(DiagnosticKind::NotSupportedYet), "{name}");
+                }
+            }
+            if !command.refuses.is_empty() {
+                assert!(resolve_text(command.refuses).unwrap_err().iter().any(|error| error.command == name), "{name}");
+            }
+        }
+    }
+
+    fn generate_modifier() -> impl Strategy<Value = String> {
+        let names: Vec<_> = list_commands().map(|command| command.name).collect();
+        let value = prop_oneof!["[-0-9.,a-fx]{0,12}", "\\PC{0,8}", "[$%&()a-c]{0,8}"];
+        let token = (proptest::sample::select(names), value).prop_map(|(name, value)| format!("{name}={value}"));
+        let token = prop_oneof![3 => token, 1 => "\\PC{0,10}", 1 => Just("$m$".to_owned())];
+        proptest::collection::vec(token, 0..8).prop_map(|tokens| tokens.join("&"))
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics_and_offsets_are_valid(text in generate_modifier(), definition in generate_modifier()) {
+            let macros = Macros::from_unordered(vec![("m".into(), definition.clone())]);
+            let attributes = Attributes::default();
+            match resolve_modifier(&build_input(&text, &macros, &attributes)) {
+                Ok(resolved) => {
+                    let read: Recipe = serde_json::from_str(&resolved.recipe.to_canonical_text()).unwrap();
+                    prop_assert_eq!(&read, &resolved.recipe);
+                    let again = resolve_modifier(&build_input(&resolved.effective_modifier, &Macros::default(), &attributes)).unwrap();
+                    prop_assert_eq!(again.recipe, resolved.recipe);
+                }
+                Err(diagnostics) => for diagnostic in diagnostics {
+                    let text = if diagnostic.origin == Origin::Modifier { &text } else { &definition };
+                    prop_assert!(text.is_char_boundary(diagnostic.offset), "{:?}", diagnostic);
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Commands that override each other: the last command of a slot and segment has an effect. A slot is usually one
+//! command, but pairs such as `crop` and `cropN` share one.
+
+use std::collections::BTreeMap;
+
+use super::asset_reference::{self, AssetReference};
+use super::command::{CommandSpec, RecipeBuilder};
+use super::diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
+use super::grammar::RawToken;
+use super::recipe::Recipe;
+use super::segment::ModifierSegment;
+use super::{Scope, Support};
+
+/// One command, with its variables filled in.
+#[derive(Clone, Debug)]
+pub(super) struct ParsedCommand<'a> {
+    pub(super) spec: &'static CommandSpec,
+    pub(super) segment: ModifierSegment,
+    pub(super) value: String,
+    /// The nested request in its value, resolved.
+    pub(super) nested_request: Option<Box<Recipe>>,
+    pub(super) raw: RawToken<'a>,
+    pub(super) origin: Origin,
+}
+
+/// All commands in the order of the texts.
+#[derive(Debug, Default)]
+pub(super) struct OverrideTable<'a> {
+    commands: Vec<ParsedCommand<'a>>,
+    last_by_slot: BTreeMap<(&'static str, ModifierSegment), usize>,
+}
+
+/// Whether a command has an effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CommandStatus {
+    /// It has an effect, or repeats a default.
+    Effective,
+    /// A later command overrides it.
+    Replaced,
+    /// It has no effect, for the reason in this sentence.
+    Ignored(String),
+}
+
+/// A command of a resolved modifier, for people who ask what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResolvedCommand {
+    /// Spelt as in the documentation.
+    pub name: &'static str,
+    /// Decoded, with variables filled in.
+    pub value: String,
+    /// What it applies to; `None` for commands of the view and the request.
+    pub segment: Option<ModifierSegment>,
+    pub origin: Origin,
+    /// Bytes from the start of the text `origin` to the command.
+    pub offset: usize,
+    /// Names of other assets in its value.
+    pub assets: Vec<String>,
+    pub status: CommandStatus,
+}
+
+impl<'a> OverrideTable<'a> {
+    pub(super) fn push(&mut self, command: ParsedCommand<'a>) {
+        let slot = (command.spec.slot, command.segment);
+        self.last_by_slot.insert(slot, self.commands.len());
+        self.commands.push(command);
+    }
+
+    /// Each command in the order of the texts, with whether it is the last of its slot.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&ParsedCommand<'a>, bool)> {
+        self.commands.iter().enumerate().map(|(index, command)| (command, self.is_effective(index)))
+    }
+
+    fn is_effective(&self, index: usize) -> bool {
+        let command = &self.commands[index];
+        self.last_by_slot.get(&(command.spec.slot, command.segment)) == Some(&index)
+    }
+
+    /// The last command of a slot.
+    pub(super) fn find_effective(&self, slot: &'static str, segment: ModifierSegment) -> Option<&ParsedCommand<'a>> {
+        self.last_by_slot.get(&(slot, segment)).map(|index| &self.commands[*index])
+    }
+}
+
+impl ParsedCommand<'_> {
+    /// Applies the command to a recipe. `Some` is a warning.
+    pub(super) fn apply(&self, draft: &mut RecipeBuilder) -> Result<Option<ValueError>, ValueError> {
+        if let Some(set) = self.spec.setter {
+            draft.nested_request.clone_from(&self.nested_request);
+            set(draft, self.segment.target(), &self.value)?;
+        }
+        match (self.spec.support, self.spec.setter) {
+            (Support::Ignored, _) => Ok(Some(ValueError {
+                kind: DiagnosticKind::IgnoredCommand,
+                detail: format!("`{}` has no effect in an export.", self.spec.name),
+                remedy: "The command was ignored.".into(),
+            })),
+            (Support::NotYet, _) => Err(ValueError::not_supported(
+                format!("`{}` is not supported yet.", self.spec.name),
+                "Remove the command.",
+            )),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn diagnose(&self, error: ValueError) -> Diagnostic {
+        error.into_diagnostic(self.spec.name, self.raw, &self.origin)
+    }
+
+    pub(super) fn resolve(&self, status: CommandStatus) -> ResolvedCommand {
+        ResolvedCommand {
+            name: self.spec.name,
+            value: self.value.clone(),
+            segment: (self.spec.scope != Scope::Global).then_some(self.segment),
+            origin: self.origin.clone(),
+            offset: self.raw.offset,
+            assets: self.asset_names(),
+            status,
+        }
+    }
+
+    /// The assets that the value names itself, and those in its nested request.
+    fn asset_names(&self) -> Vec<String> {
+        let own = match self.spec.name {
+            name @ ("src" | "mask") if self.nested_request.is_none() => {
+                asset_reference::parse_asset_reference(name, &self.value).ok()
+            }
+            _ => None,
+        };
+        let name_of = |reference: &AssetReference| match reference {
+            AssetReference::Named(name) => Some(name.clone()),
+            _ => None,
+        };
+        self.nested_request
+            .iter()
+            .flat_map(|recipe| recipe.asset_references())
+            .chain(&own)
+            .filter_map(name_of)
+            .collect()
+    }
+}

@@ -1,0 +1,182 @@
+//! Staging blobs: bytes are hashed while they are written, and removed again unless they are published.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+use tempfile::{NamedTempFile, TempPath};
+
+use super::multipart::UploadedParts;
+use super::{Digest, Storage, StorageError, run_blocking};
+
+/// How much is buffered before a thread hashes and writes it, in bytes.
+const WRITE_CHUNK_BYTES: usize = 1 << 20;
+
+/// A temporary file that is being written. It is removed on drop.
+#[derive(Debug)]
+pub struct BlobWriter {
+    buffer: Vec<u8>,
+    /// `None` while a piece is being written, and for good when that failed or was cancelled.
+    hashed_file: Option<HashedFile>,
+    path: TempPath,
+}
+
+/// Bytes that are synced to the local disk but have no name yet. They are removed on drop.
+#[derive(Debug)]
+pub struct StagedBlob {
+    pub digest: Digest,
+    /// As zip archives need it.
+    pub crc32: u32,
+    /// In bytes.
+    pub size: u64,
+    /// The parts that [`Storage::prepare`] uploaded.
+    pub(super) parts: Option<UploadedParts>,
+    path: TempPath,
+}
+
+/// A file and the running checksums of what was written to it.
+#[derive(Debug)]
+struct HashedFile {
+    file: File,
+    sha256: Sha256,
+    crc32: crc32fast::Hasher,
+    size: u64,
+}
+
+impl Storage {
+    /// Starts a blob whose bytes come piece by piece. Finish it with [`BlobWriter::finish`].
+    pub async fn create_blob(&self) -> Result<BlobWriter, StorageError> {
+        let folder = self.temp_dir();
+        run_blocking(move || {
+            let (file, path) = NamedTempFile::new_in(folder)?.into_parts();
+            Ok(BlobWriter { buffer: Vec::new(), hashed_file: Some(HashedFile::new(file)), path })
+        })
+        .await
+    }
+
+    /// Stages bytes that are in memory.
+    pub async fn stage_bytes(&self, bytes: Vec<u8>) -> Result<StagedBlob, StorageError> {
+        let folder = self.temp_dir();
+        run_blocking(move || {
+            let (file, path) = NamedTempFile::new_in(folder)?.into_parts();
+            let mut hashed = HashedFile::new(file);
+            hashed.write(&bytes)?;
+            hashed.into_staged(path)
+        })
+        .await
+    }
+
+    /// Stages a file that was written to a path of [`create_temp_path`](Storage::create_temp_path).
+    pub async fn stage_file(&self, path: TempPath) -> Result<StagedBlob, StorageError> {
+        run_blocking(move || {
+            let mut hashed = HashedFile::new(File::open(&path)?);
+            let mut piece = vec![0; WRITE_CHUNK_BYTES];
+            loop {
+                match hashed.file.read(&mut piece)? {
+                    0 => return hashed.into_staged(path),
+                    read => hashed.hash(&piece[..read]),
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl BlobWriter {
+    /// Appends the bytes of a staged blob.
+    pub async fn append(&mut self, staged: &StagedBlob) -> Result<(), StorageError> {
+        let path = staged.path().to_owned();
+        let mut file = run_blocking(move || Ok(File::open(path)?)).await?;
+        loop {
+            let piece;
+            (file, piece) = run_blocking(move || {
+                let mut piece = Vec::with_capacity(WRITE_CHUNK_BYTES);
+                (&mut file).take(WRITE_CHUNK_BYTES as u64).read_to_end(&mut piece)?;
+                Ok((file, piece))
+            })
+            .await?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            self.write(&piece).await?;
+        }
+    }
+
+    /// Appends bytes. After an error the blob cannot be finished: drop the writer.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), StorageError> {
+        while !bytes.is_empty() {
+            let (head, rest) = bytes.split_at(bytes.len().min(WRITE_CHUNK_BYTES - self.buffer.len()));
+            self.buffer.extend_from_slice(head);
+            bytes = rest;
+            if self.buffer.len() == WRITE_CHUNK_BYTES {
+                self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    pub fn size(&self) -> u64 {
+        self.hashed_file.as_ref().map_or(0, |hashed| hashed.size) + self.buffer.len() as u64
+    }
+
+    /// Syncs all bytes to the disk.
+    pub async fn finish(mut self) -> Result<StagedBlob, StorageError> {
+        self.flush().await?;
+        let Self { hashed_file: hashed, path, .. } = self;
+        let hashed = hashed.ok_or_else(earlier_write_error)?;
+        run_blocking(move || hashed.into_staged(path)).await
+    }
+
+    async fn flush(&mut self) -> Result<(), StorageError> {
+        let mut hashed = self.hashed_file.take().ok_or_else(earlier_write_error)?;
+        let mut chunk = std::mem::take(&mut self.buffer);
+        let (hashed, chunk) = run_blocking(move || {
+            hashed.write(&chunk)?;
+            chunk.clear();
+            Ok((hashed, chunk))
+        })
+        .await?;
+        (self.hashed_file, self.buffer) = (Some(hashed), chunk);
+        Ok(())
+    }
+}
+
+impl StagedBlob {
+    /// Where the bytes are until they are published.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn into_path(self) -> TempPath {
+        self.path
+    }
+}
+
+impl HashedFile {
+    fn new(file: File) -> Self {
+        Self { file, sha256: Sha256::new(), crc32: crc32fast::Hasher::new(), size: 0 }
+    }
+
+    fn hash(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.crc32.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash(bytes);
+        self.file.write_all(bytes)
+    }
+
+    fn into_staged(self, path: TempPath) -> Result<StagedBlob, StorageError> {
+        self.file.sync_all()?;
+        let digest = Digest(self.sha256.finalize().into());
+        Ok(StagedBlob { digest, crc32: self.crc32.finalize(), size: self.size, parts: None, path })
+    }
+}
+
+fn earlier_write_error() -> StorageError {
+    StorageError::Io(io::Error::other("an earlier write to this file failed"))
+}

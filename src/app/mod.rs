@@ -1,0 +1,251 @@
+//! The state of a running service, which `http` and `worker` share: settings, pools, storage, renderers, notifiers and
+//! limiters. [`AppState`] is cheap to clone.
+//!
+//! It knows neither `http` nor `worker`: they never call each other, but wake each other through the notifiers here
+//! ([`Notifier`], [`JobSignals`]), which [`signal_relay`] extends to the other processes. Begin reading with
+//! [`AppState`].
+
+pub mod link_token;
+pub mod live_jobs;
+mod notifier;
+pub mod rate_limiter;
+pub mod signal_relay;
+pub mod stream_limiter;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
+
+use crate::app::link_token::LinkToken;
+use crate::app::live_jobs::LiveJobs;
+use crate::app::rate_limiter::RateLimiter;
+use crate::app::stream_limiter::StreamLimiter;
+use crate::db::api_key_cache::ApiKeyCache;
+use crate::db::link::{self, LinkRow, NewLink};
+use crate::db::{self, PgPool, blob};
+use crate::id::{CompanyId, WorkerId};
+use crate::jobs::ExportContext;
+use crate::notify::Mailer;
+use crate::notify::webhook::WebhookSender;
+use crate::settings::Settings;
+use offprint_core::Digest;
+use offprint_imaging::ProfileLibrary;
+use offprint_imaging::RenderLimits;
+use offprint_modifiers::Attributes;
+use offprint_sandbox::MemoryBudget;
+use offprint_sandbox::ProcessLimits;
+use offprint_sandbox::RenderPool;
+use offprint_sandbox::RenderPoolConfig;
+use offprint_sandbox::find_default_memory;
+use offprint_storage::StagedBlob;
+use offprint_storage::Storage;
+
+/// Everything that requests and background tasks share.
+#[derive(Clone)]
+pub struct AppState {
+    pub settings: Arc<Settings>,
+    /// The database for requests: shows only rows of the caller's company, see [`db::row_level_security`].
+    pub db: PgPool,
+    /// The database for the service's own work: shows the rows of all companies.
+    pub system: PgPool,
+    pub storage: Storage,
+    /// The company of callers without an API key of their own: everybody in open mode, and holders of
+    /// `OFFPRINT_API_KEY`.
+    pub company: CompanyId,
+    pub keys: ApiKeyCache,
+    /// Id of this process in leases and in the attempt history.
+    pub worker: WorkerId,
+    /// Notified when there may be work.
+    pub work_available: Notifier,
+    /// Notified when a job has changed.
+    pub job_changes: Notifier,
+    /// Tells the workers on a job about job actions.
+    pub job_signals: JobSignals,
+    /// Live updates of watched jobs.
+    pub live_jobs: LiveJobs,
+    pub stream_limiter: StreamLimiter,
+    /// ICC profiles of the operator's folder.
+    pub profiles: ProfileLibrary,
+    /// Default Image Serving attributes.
+    pub attributes: Arc<Attributes>,
+    pub render_pools: RenderPools,
+    pub mailer: Arc<Mailer>,
+    pub webhook_sender: Arc<WebhookSender>,
+    /// Renders the text of `/metrics`.
+    pub metrics: PrometheusHandle,
+    /// Limits the requests of each caller.
+    pub rate_limiter: Arc<RateLimiter>,
+    /// Limits how many refused requests of each caller enter the audit log.
+    pub refusal_limiter: Arc<RateLimiter>,
+    /// Whether some company has its own limit of running items. Updated by each sweep.
+    pub has_own_running_limits: Arc<AtomicBool>,
+    /// Cancelled when the service shuts down: tasks start nothing new.
+    pub closing: CancellationToken,
+}
+
+/// The render processes. Previews have a pool of their own, so that they never wait for jobs.
+#[derive(Clone, Debug)]
+pub struct RenderPools {
+    pub items: RenderPool,
+    pub previews: RenderPool,
+}
+
+impl RenderPools {
+    /// Opens the pools; processes are started when they are needed. `program` is the path of this binary, which is
+    /// started as `offprint render-worker`. `fault` is for tests.
+    ///
+    /// # Errors
+    /// When the scratch folder cannot be created.
+    pub fn open(
+        settings: &Settings,
+        library: ProfileLibrary,
+        program: PathBuf,
+        fault: Option<String>,
+    ) -> io::Result<Self> {
+        /// How many previews are rendered at once.
+        const MAX_CONCURRENT_PREVIEWS: usize = 2;
+        let limits = build_render_limits(settings);
+        let memory = if settings.render_memory == 0 { find_default_memory() } else { settings.render_memory };
+        let process_limits = ProcessLimits {
+            memory_bytes: settings.max_render_memory,
+            cpu_time: settings.max_render_cpu,
+            wall_time: settings.max_render_time,
+            // The largest output uncompressed with alpha, and 64 MiB for profiles and tables.
+            file_bytes: limits.output_pixels * 4 + (64 << 20),
+        };
+        let config = RenderPoolConfig {
+            program,
+            scratch_dir: settings.database.data_dir.join("render"),
+            concurrency: get_render_slots(settings),
+            profile_library: library,
+            limits,
+            process_limits,
+            memory_budget: MemoryBudget::new(memory),
+            fault_injection: fault,
+        };
+        let previews = RenderPool::open(RenderPoolConfig { concurrency: MAX_CONCURRENT_PREVIEWS, ..config.clone() })?;
+        Ok(Self { items: RenderPool::open(config)?, previews })
+    }
+}
+
+/// How many images are rendered at once: as set, or one per CPU.
+pub fn get_render_slots(settings: &Settings) -> usize {
+    match settings.slots {
+        0 => std::thread::available_parallelism().map_or(2, usize::from),
+        slots => slots,
+    }
+}
+
+/// Limits on the size of source and output images.
+fn build_render_limits(settings: &Settings) -> RenderLimits {
+    RenderLimits {
+        source_pixels: settings.max_source_pixels,
+        source_side: settings.max_source_side,
+        decoded_bytes: settings.max_decoded_bytes,
+        frames: settings.max_frames,
+        frame_pixels: settings.max_frame_pixels,
+        profile_bytes: settings.max_profile_bytes,
+        output_pixels: settings.max_output_pixels,
+        output_side: settings.max_output_side,
+    }
+}
+
+/// Why bytes could not be stored as a blob.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreBlobError {
+    #[error(transparent)]
+    Storage(#[from] offprint_storage::StorageError),
+    #[error(transparent)]
+    Db(#[from] db::DbError),
+}
+
+/// Stores staged bytes as a blob.
+///
+/// ```text
+///   prepare           sends the bytes to the object store; may take long, so it comes before the lock
+///   upsert_blob       writes and locks the blob's row
+///   publish           gives the bytes their final name, and flushes to disk
+///   commit            releases the lock
+/// ```
+///
+/// The bytes get their final name only under the lock of the row, because retention removes unused bytes under the same
+/// lock: it cannot remove what is being stored. A crash before the commit leaves a file without a row, which is removed
+/// later as a stray file. The other order could leave a row without bytes.
+pub async fn store_blob(pool: &PgPool, storage: &Storage, mut staged: StagedBlob) -> Result<Digest, StoreBlobError> {
+    storage.prepare(&mut staged).await?;
+    let digest = staged.digest;
+    let row =
+        blob::BlobRow { sha256: digest, size: staged.size as i64, crc32: i64::from(staged.crc32), damaged: false };
+    let mut transaction = db::with_query_timeout(async { Ok(pool.begin().await?) }).await?;
+    db::with_query_timeout(blob::upsert_blob(&mut transaction, &row)).await?;
+    storage.publish(staged).await?;
+    db::with_query_timeout(async { Ok(transaction.commit().await?) }).await?;
+    Ok(digest)
+}
+
+impl AppState {
+    /// Marks a blob as damaged, and logs it.
+    pub async fn report_damaged_blob(&self, sha256: &Digest) {
+        metrics::counter!("offprint_damaged_blobs_found_total").increment(1);
+        error!("Blob {sha256} is damaged: its bytes do not match its digest. Upload the file again to repair it");
+        if let Err(error) = blob::set_blob_damaged(&self.system, sha256, true).await {
+            warn!(error = %error, "Could not mark blob {sha256} as damaged: {error}");
+        }
+    }
+
+    /// Stores staged bytes as a blob, see [`store_blob`].
+    pub async fn store_blob(&self, staged: StagedBlob) -> Result<Digest, StoreBlobError> {
+        metrics::counter!("offprint_stored_bytes_total").increment(staged.size);
+        store_blob(&self.system, &self.storage, staged).await
+    }
+
+    /// Creates a download link. Returns its row and its URL, which is stored nowhere.
+    pub async fn create_link(
+        &self,
+        pool: &PgPool,
+        company: CompanyId,
+        new: &NewLink<'_>,
+    ) -> Result<(LinkRow, String), db::DbError> {
+        let mut transaction = pool.begin().await?;
+        let key = link::ensure_signing_key(&mut transaction, company).await?;
+        let link = link::insert_link(&mut transaction, company, new).await?;
+        transaction.commit().await?;
+        let token = LinkToken::sign(company, link.link_id, &key);
+        Ok((link, format!("{}/downloads/{token}", self.public_url())))
+    }
+
+    /// Limits on the size of source and output images.
+    pub fn render_limits(&self) -> RenderLimits {
+        build_render_limits(&self.settings)
+    }
+
+    /// What the validation of export requests needs of the state.
+    pub fn export_context(&self) -> ExportContext<'_> {
+        ExportContext {
+            attributes: &self.attributes,
+            limits: self.render_limits(),
+            profiles: &self.profiles,
+            min_schedule_interval: self.settings.min_schedule_interval,
+            callback_policy: &self.webhook_sender.policy,
+            mail_domains: &self.settings.mail_domains,
+        }
+    }
+
+    /// How many images are rendered at once.
+    pub fn render_slots(&self) -> usize {
+        get_render_slots(&self.settings)
+    }
+
+    /// The URL under which people reach the service, without a slash at the end.
+    pub fn public_url(&self) -> String {
+        let url = self.settings.public_url.clone().unwrap_or_else(|| format!("http://{}", self.settings.bind));
+        url.trim_end_matches('/').to_owned()
+    }
+}

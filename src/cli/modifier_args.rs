@@ -1,0 +1,133 @@
+//! The arguments of `render` and `check` that make up a modifier: the modifier itself, macros, attributes, other assets.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::CliError;
+use crate::jobs::rendition_resolver::to_code;
+use offprint_core::Code;
+use offprint_imaging::ProfileLibrary;
+use offprint_modifiers::AssetReference;
+use offprint_modifiers::Attributes;
+use offprint_modifiers::Macros;
+use offprint_modifiers::ModifierInput;
+use offprint_modifiers::ResolvedModifier;
+
+/// Arguments that make up a modifier.
+#[derive(clap::Args)]
+pub struct ModifierArgs {
+    /// Another image that the modifier can name. Can be repeated.
+    #[arg(long = "asset", value_name = "NAME=FILE", value_parser = parse_pair)]
+    pub assets: Vec<(String, String)>,
+
+    /// A macro. It can call the macros given before it. Can be repeated.
+    #[arg(long = "macro", value_name = "NAME=MODIFIER", value_parser = parse_pair)]
+    macros: Vec<(String, String)>,
+
+    /// A default Image Serving attribute, such as DefaultPix=800,800. Can be repeated.
+    #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = parse_pair)]
+    attributes: Vec<(String, String)>,
+
+    /// Folder of colour profiles that the modifier can name, in addition to the built-in ones.
+    #[arg(long, value_name = "FOLDER", env = "OFFPRINT_ICC_DIR", default_value = "/usr/share/color/icc")]
+    icc_dir: PathBuf,
+
+    /// The source's own modifier that is applied first (urlModifier of an asset).
+    #[arg(long, value_name = "MODIFIER", default_value = "", allow_hyphen_values = true)]
+    source_modifier: String,
+
+    /// The source's own modifier that is applied last (urlPostApplyModifier of an asset).
+    #[arg(long, value_name = "MODIFIER", default_value = "", allow_hyphen_values = true)]
+    source_post_modifier: String,
+
+    /// The modifier, such as `wid=800&fmt=webp`.
+    #[arg(long, value_name = "MODIFIER", allow_hyphen_values = true)]
+    modifier: String,
+
+    /// A macro that is applied after the modifier, like `macro` of an export request.
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    export_macro: Option<String>,
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl ModifierArgs {
+    /// The built-in colour profiles and those of the folder.
+    pub fn read_profiles(&self) -> ProfileLibrary {
+        ProfileLibrary::read(&self.icc_dir)
+    }
+
+    /// Resolves the modifier for a source of this name.
+    pub fn resolve(&self, object: &str, profiles: &ProfileLibrary) -> Result<ResolvedModifier, CliError> {
+        if let Some((name, _)) = self.assets.iter().find(|(_, file)| !Path::new(file).is_file()) {
+            return Err(CliError::new(Code::SourceMissing, format!("The file of asset {name} does not exist.")));
+        }
+        let mut attributes = Attributes { profiles: profiles.names().clone(), ..Attributes::default() };
+        let mut errors = Vec::new();
+        for (name, value) in &self.attributes {
+            if let Err(error) = attributes.set(name, value) {
+                errors.push(serde_json::json!({ "code": error.kind, "attribute": name, "detail": error.detail }));
+            }
+        }
+        let macros = Macros::from_ordered(self.macros.clone());
+        let input = ModifierInput {
+            before: &self.source_modifier,
+            export_macro: self.export_macro.as_deref(),
+            after: &self.source_post_modifier,
+            object,
+            ..ModifierInput::new(&self.modifier, &macros, &attributes)
+        };
+        let mut resolved = offprint_modifiers::resolve_modifier(&input);
+        if let Ok(resolved) = &mut resolved {
+            errors.extend(self.pin_objects(resolved));
+        }
+        let diagnostics = resolved.as_ref().err().map(Vec::as_slice).unwrap_or_default();
+        let missing = errors.iter().find(|error| error["code"] == "source-missing");
+        let detail = diagnostics.first().map(ToString::to_string);
+        let detail = detail.or_else(|| missing.map(|error| error["detail"].as_str().unwrap_or_default().to_owned()));
+        let first_code = match diagnostics.first() {
+            Some(diagnostic) => to_code(diagnostic.kind),
+            None if missing.is_some() => Code::SourceMissing,
+            None => Code::InvalidModifier,
+        };
+        errors.extend(diagnostics.iter().filter_map(|diagnostic| serde_json::to_value(diagnostic).ok()));
+        match resolved {
+            Ok(resolved) if errors.is_empty() => Ok(resolved),
+            _ => {
+                let detail = detail.unwrap_or_else(|| "An attribute has an invalid value, see `errors`.".into());
+                Err(CliError { code: first_code, detail, errors })
+            }
+        }
+    }
+
+    /// Pins the other assets that the modifier names; here a name is pin enough. Returns an error for each that is missing.
+    fn pin_objects(&self, resolved: &mut ResolvedModifier) -> Vec<serde_json::Value> {
+        let mut missing = Vec::new();
+        for object in resolved.recipe.asset_references_mut() {
+            let AssetReference::Named(name) = object else { continue };
+            if self.find_file(name).is_some() {
+                *object = AssetReference::Pinned(name.clone());
+            } else {
+                let detail = format!("There is no asset {name}. Add it with --asset {name}=FILE.");
+                missing.push(serde_json::json!({ "code": Code::SourceMissing, "asset": name, "detail": detail }));
+            }
+        }
+        missing
+    }
+
+    fn find_file(&self, name: &str) -> Option<&str> {
+        self.assets.iter().find(|(other, _)| other == name).map(|(_, file)| file.as_str())
+    }
+
+    /// The files of the other assets that a resolved modifier reads.
+    pub fn files(&self, resolved: &ResolvedModifier) -> BTreeMap<String, PathBuf> {
+        let pins = resolved.recipe.asset_references().filter_map(|object| match object {
+            AssetReference::Pinned(name) => Some((name.clone(), self.find_file(name)?.into())),
+            _ => None,
+        });
+        pins.collect()
+    }
+}

@@ -1,0 +1,265 @@
+//! Inserts a job: its recipes, row, items, files and first events.
+//!
+//! Everything is written in the caller's transaction; once that commits, the job will be processed. A job may have
+//! 100,000 items, so items and files are inserted with one statement each, which takes columns as arrays (`unnest`).
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::types::Json;
+
+use crate::db::asset::AssetType;
+use crate::db::enums::{EmailSetting, Fmt, ItemState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported};
+use crate::db::job::Rendition;
+use crate::db::{DbConnection, DbError, event};
+use crate::id::{AssetId, CompanyId, JobId, ScheduleId, UserId};
+use crate::reason::Reason;
+use offprint_core::Digest;
+
+/// A job to insert: the export request with every default filled in.
+pub struct NewJob<'a> {
+    pub job_id: JobId,
+    pub user_id: Option<UserId>,
+    pub schedule_id: Option<ScheduleId>,
+    pub job_name: &'a str,
+    pub description: Option<&'a str>,
+    pub client_id: Option<&'a str>,
+    pub locale: Option<&'a str>,
+    pub fmt: Fmt,
+    pub is_modifier: Option<&'a str>,
+    pub r#macro: Option<&'a str>,
+    pub effective_modifier: Option<&'a str>,
+    pub renditions: Option<&'a [Rendition]>,
+    pub email_setting: EmailSetting,
+    pub notify_emails: &'a [String],
+    pub callback_url: Option<&'a str>,
+    pub on_unsupported: OnUnsupported,
+    pub on_unconvertible: OnUnconvertible,
+    pub on_corrupt: OnCorrupt,
+    pub layout: Layout,
+    pub strict: bool,
+    pub priority: i16,
+    pub exec_time: Option<DateTime<Utc>>,
+    pub expires_in: i64,
+    pub warnings: &'a [Reason],
+    pub recipes: &'a BTreeMap<Digest, String>,
+    /// Originals of other assets that recipes read.
+    pub objects: Vec<Digest>,
+    pub items: Vec<NewItem<'a>>,
+}
+
+/// An item to insert. Its position is its index.
+pub struct NewItem<'a> {
+    pub asset_id: AssetId,
+    pub asset_name: &'a str,
+    pub asset_type: AssetType,
+    pub folder: &'a str,
+    pub file_name: Option<&'a str>,
+    pub sha256: Option<Digest>,
+    pub size: Option<i64>,
+    pub entry_time: DateTime<Utc>,
+    pub state: ItemState,
+    pub failure: Option<&'a Reason>,
+    pub warnings: &'a [Reason],
+    /// One for each rendition, in their order; empty when nothing is exported.
+    pub files: Vec<NewFile<'a>>,
+}
+
+/// A file to insert.
+pub struct NewFile<'a> {
+    /// None for an original.
+    pub recipe_id: Option<Digest>,
+    /// Path in the archive.
+    pub path: &'a str,
+    /// The path folded for comparison.
+    pub path_key: String,
+    /// Of an original; none where it will be rendered.
+    pub mime: Option<&'a str>,
+    /// Of an original, in pixels.
+    pub width: Option<i32>,
+    /// Of an original, in pixels.
+    pub height: Option<i32>,
+}
+
+/// Inserts the job with everything that belongs to it.
+pub async fn insert_job(connection: &mut DbConnection, company: CompanyId, job: &NewJob<'_>) -> Result<(), DbError> {
+    insert_recipes(connection, company, job.recipes).await?;
+    lock_object_blobs(connection, &job.objects).await?;
+    insert_job_row(connection, company, job).await?;
+    insert_items(connection, company, job.job_id, &job.items).await?;
+    insert_files(connection, company, job.job_id, &job.items).await?;
+    event::insert_event(connection, company, job.job_id, "exportRequested", json!({ "items": job.items.len() }))
+        .await?;
+    insert_events(connection, company, job.job_id).await
+}
+
+async fn insert_recipes(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    recipes: &BTreeMap<Digest, String>,
+) -> Result<(), DbError> {
+    let (ids, texts): (Vec<[u8; 32]>, Vec<&str>) =
+        recipes.iter().map(|(id, text)| (id.to_bytes(), text.as_str())).unzip();
+    sqlx::query(
+        "insert into recipe (company_id, recipe_id, text)
+         select $1, id, text from unnest($2::bytea[], $3::text[]) as new (id, text)
+         on conflict do nothing",
+    )
+    .bind(company)
+    .bind(ids)
+    .bind(texts)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Locks the blobs of other assets until the transaction ends, so that retention does not remove them. After that the
+/// recipes refer to them.
+async fn lock_object_blobs(connection: &mut DbConnection, objects: &[Digest]) -> Result<(), DbError> {
+    let locked = sqlx::query("select from blob where sha256 = any($1) for key share")
+        .bind(objects.iter().map(|object| object.to_bytes()).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    if locked.rows_affected() == objects.len() as u64 {
+        Ok(())
+    } else {
+        Err(DbError::NotFound("asset that the modifier names"))
+    }
+}
+
+async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: &NewJob<'_>) -> Result<(), DbError> {
+    let count = |state| job.items.iter().filter(|item| item.state == state).count() as i32;
+    let warned =
+        job.items.iter().filter(|item| item.state != ItemState::Waiting && !item.warnings.is_empty()).count() as i32;
+    sqlx::query(
+        "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
+             effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
+             exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions, on_corrupt, user_id,
+             schedule_id, callback_url)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26, $27, $28, $29)",
+    )
+    .bind(company)
+    .bind(job.job_id)
+    .bind(job.job_name)
+    .bind(job.description)
+    .bind(job.client_id)
+    .bind(job.locale)
+    .bind(job.fmt)
+    .bind(job.is_modifier)
+    .bind(job.r#macro)
+    .bind(job.effective_modifier)
+    .bind(job.email_setting)
+    .bind(Json(job.notify_emails))
+    .bind(job.on_unsupported)
+    .bind(job.on_unconvertible)
+    .bind(job.layout)
+    .bind(job.strict)
+    .bind(job.priority)
+    .bind(job.exec_time)
+    .bind(job.expires_in)
+    .bind(Json(job.warnings))
+    .bind(job.items.len() as i32)
+    .bind(count(ItemState::Failed))
+    .bind(count(ItemState::Skipped))
+    .bind(warned)
+    .bind(job.renditions.map(Json))
+    .bind(job.on_corrupt)
+    .bind(job.user_id)
+    .bind(job.schedule_id)
+    .bind(job.callback_url)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_items(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    job: JobId,
+    items: &[NewItem<'_>],
+) -> Result<(), DbError> {
+    let column = |text: fn(&NewItem<'_>) -> Option<String>| items.iter().map(text).collect::<Vec<_>>();
+    let warnings = |item: &NewItem<'_>| serde_json::to_value(item.warnings).unwrap_or(Value::Null);
+    let failures = items.iter().map(|item| item.failure.and_then(|failure| serde_json::to_value(failure).ok()));
+    sqlx::query(
+        "insert into export_item (company_id, job_id, position, asset_id, asset_name, asset_type, folder, file_name,
+             sha256, size, entry_time, state, failure, warnings, finished_at)
+         select $1, $2, new.ordinality - 1, asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time,
+                state, failure, warnings, case when state = 'waiting' then null else now() end
+           from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[],
+                       $10::timestamptz[], $11::text[], $12::jsonb[], $13::jsonb[])
+                with ordinality
+             as new (asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time, state, failure, warnings)",
+    )
+    .bind(company)
+    .bind(job)
+    .bind(items.iter().map(|item| item.asset_id).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.asset_name).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.asset_type).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.folder).collect::<Vec<_>>())
+    .bind(column(|item| item.file_name.map(str::to_owned)))
+    .bind(items.iter().map(|item| item.sha256.map(Digest::to_bytes)).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.size).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.entry_time).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.state).collect::<Vec<_>>())
+    .bind(failures.collect::<Vec<_>>())
+    .bind(items.iter().map(warnings).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_files<'a>(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    job: JobId,
+    items: &'a [NewItem<'a>],
+) -> Result<(), DbError> {
+    let numbered = |(position, item): (usize, &'a NewItem<'a>)| {
+        item.files.iter().enumerate().map(move |(rendition, file)| (position as i32, rendition as i16, file))
+    };
+    let files: Vec<(i32, i16, &NewFile<'_>)> = items.iter().enumerate().flat_map(numbered).collect();
+    sqlx::query(
+        "insert into export_file (company_id, job_id, position, rendition, recipe_id, path, path_key, mime, width, height)
+         select $1, $2, position, rendition, recipe_id, path, path_key, mime, width, height
+           from unnest($3::int[], $4::smallint[], $5::bytea[], $6::text[], $7::text[], $8::text[], $9::int[], $10::int[])
+             as new (position, rendition, recipe_id, path, path_key, mime, width, height)",
+    )
+    .bind(company)
+    .bind(job)
+    .bind(files.iter().map(|(position, _, _)| *position).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, rendition, _)| *rendition).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.recipe_id.map(Digest::to_bytes)).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.path).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.path_key.as_str()).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.mime).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.width).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.height).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Logs the items that ended at creation: skipped ones, and those that cannot be converted.
+async fn insert_events(connection: &mut DbConnection, company: CompanyId, job: JobId) -> Result<(), DbError> {
+    sqlx::query(
+        "with ended as (
+             select position, row_number() over (order by position) as number, state,
+                    jsonb_build_object('asset', asset_name, 'failure', failure, 'warnings', jsonb_array_length(warnings), 'notes', warnings) as parameters
+               from export_item where company_id = $1 and job_id = $2 and state <> 'waiting'
+         ), events as (
+             insert into export_event (company_id, job_id, seq, code, position, parameters)
+             select $1, $2, job.event_seq + ended.number, case ended.state when 'skipped' then 'fileSkipped' else 'fileFailed' end,
+                    ended.position, ended.parameters
+               from ended, export_job job where job.company_id = $1 and job.job_id = $2
+         )
+         update export_job set event_seq = event_seq + (select count(*) from ended) where company_id = $1 and job_id = $2",
+    )
+    .bind(company)
+    .bind(job)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Items together with their files, for lists, manifests and mails.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::types::Json;
+
+use crate::db::asset::AssetType;
+use crate::db::enums::{FileState, ItemState};
+use crate::db::{DbError, PgPool};
+use crate::id::{AssetId, CompanyId, JobId};
+use crate::reason::Reason;
+use offprint_core::Digest;
+
+/// An item with its files.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct ItemView {
+    pub position: i32,
+    pub asset_id: AssetId,
+    pub asset_name: String,
+    pub asset_type: AssetType,
+    pub folder: String,
+    pub file_name: Option<String>,
+    pub entry_time: DateTime<Utc>,
+    pub state: ItemState,
+    pub attempts: i32,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub failure: Option<Json<Reason>>,
+    pub warnings: Json<Vec<Reason>>,
+    /// In the order of the renditions; empty when nothing is exported.
+    pub files: Json<Vec<ItemFileView>>,
+}
+
+/// A file of an item.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ItemFileView {
+    /// The rendition's name; none for originals, and where the job has no named renditions.
+    pub rendition: Option<String>,
+    pub path: String,
+    pub state: FileState,
+    pub sha256: Option<Digest>,
+    pub size: Option<i64>,
+    pub crc32: Option<i64>,
+    pub mime: Option<String>,
+    pub width: Option<i32>,
+    pub height: Option<i32>,
+    pub reused: bool,
+    pub warnings: Vec<Reason>,
+    /// The render plan, as text for people; none for originals, and once the rendition has left the render cache.
+    pub plan: Option<String>,
+}
+
+/// Lists at most `limit` items with their files from position `from` on, in request order. `state` none: in any state.
+pub async fn list_item_views(
+    pool: &PgPool,
+    company: CompanyId,
+    job: JobId,
+    state: Option<ItemState>,
+    from: i32,
+    limit: i64,
+) -> Result<Vec<ItemView>, DbError> {
+    let items = sqlx::query_as(
+        "select item.position, item.asset_id, item.asset_name, item.asset_type, item.folder, item.file_name,
+                item.entry_time, item.state, item.claim as attempts, item.started_at, item.finished_at, item.failure,
+                item.warnings, files.files
+           from export_job job
+           join export_item item on item.company_id = job.company_id and item.job_id = job.job_id
+          cross join lateral (
+                select coalesce(jsonb_agg(jsonb_build_object(
+                           'rendition', case when file.recipe_id is not null then job.renditions -> file.rendition::int ->> 'name' end,
+                           'path', file.path, 'state', file.state, 'sha256', encode(file.sha256, 'hex'), 'size', file.size,
+                           'crc32', file.crc32, 'mime', file.mime, 'width', file.width, 'height', file.height,
+                           'reused', file.reused, 'warnings', file.warnings, 'plan', rendition.plan) order by file.rendition), '[]') as files
+                  from export_file file
+                  left join rendition on rendition.company_id = file.company_id and rendition.source_sha256 = item.sha256
+                       and rendition.recipe_id = file.recipe_id and rendition.sha256 = file.sha256
+                 where file.company_id = item.company_id and file.job_id = item.job_id and file.position = item.position) files
+          where job.company_id = $1 and job.job_id = $2 and item.position >= $3 and ($5::text is null or item.state = $5)
+          order by item.position limit $4",
+    )
+    .bind(company)
+    .bind(job)
+    .bind(from)
+    .bind(limit)
+    .bind(state)
+    .fetch_all(pool)
+    .await?;
+    Ok(items)
+}

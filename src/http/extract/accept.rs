@@ -1,0 +1,82 @@
+//! Content negotiation: `Accept` against the media types that an operation offers (RFC 9110, 12.5.1).
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{self, Accept, Header, Quality, QualityItem};
+use mime::Mime;
+
+use crate::http::problem::Problem;
+use offprint_core::Code;
+
+/// The index of the offered media type with the highest quality; the first of equals. Without `Accept` everything is
+/// acceptable.
+///
+/// # Errors
+/// 406 when no offered type is accepted.
+pub fn choose_media_type(request: &HttpRequest, offered: &[Mime]) -> Result<usize, Problem> {
+    let accepted = Accept::parse(request)
+        .map_err(|_| {
+            Problem::invalid_parameter("Accept", "The header cannot be read. Send media types as ASCII text.")
+        })?
+        .0;
+    let mut best = None;
+    for (index, kind) in offered.iter().enumerate() {
+        let quality = if accepted.is_empty() { Quality::MAX } else { find_quality(&accepted, kind) };
+        if quality > best.map_or(Quality::ZERO, |(_, quality)| quality) {
+            best = Some((index, quality));
+        }
+    }
+    best.map(|(index, _)| index).ok_or_else(|| {
+        let kinds: Vec<String> = offered.iter().map(|kind| format!("`{kind}`")).collect();
+        let detail =
+            format!("`Accept` names no media type that is available here. Available: {}.", kinds.join(" and "));
+        Problem::new(Code::NotAcceptable, detail)
+    })
+}
+
+/// Whether `Accept` names this media type itself, not by a wildcard.
+pub fn accepts_media_type(request: &HttpRequest, kind: &str) -> bool {
+    let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|range| range.split(';').next().unwrap_or_default().trim() == kind)
+}
+
+/// The quality of a media type: the most specific range that matches it decides.
+fn find_quality(accepted: &[QualityItem<Mime>], kind: &Mime) -> Quality {
+    let specificity = |range: &Mime| match (range.type_(), range.subtype()) {
+        (mime::STAR, _) => Some(0),
+        (main, mime::STAR) if main == kind.type_() => Some(1),
+        (main, sub) if main == kind.type_() && sub == kind.subtype() => Some(2),
+        _ => None,
+    };
+    let matching = accepted.iter().filter_map(|item| Some((specificity(&item.item)?, item.quality)));
+    matching.max_by_key(|(specificity, _)| *specificity).map_or(Quality::ZERO, |(_, quality)| quality)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn the_closest_name_decides_and_the_first_offer_wins_a_tie() {
+        let offered = [mime::APPLICATION_JSON, mime::TEXT_EVENT_STREAM];
+        for (accept, wanted) in [
+            (None, Some(0)),
+            (Some("*/*"), Some(0)),
+            (Some("text/event-stream"), Some(1)),
+            (Some("application/json;q=0.5, text/event-stream"), Some(1)),
+            (Some("text/*, application/json;q=0.9"), Some(1)),
+            (Some("text/event-stream;q=0, */*;q=0.1"), Some(0)),
+            (Some("*/*, application/json;q=0.2"), Some(1)),
+            (Some("text/html"), None),
+            (Some("application/json;q=0"), None),
+        ] {
+            let request = TestRequest::default();
+            let request = match accept {
+                Some(accept) => request.insert_header(("accept", accept)),
+                None => request,
+            };
+            assert_eq!(choose_media_type(&request.to_http_request(), &offered).ok(), wanted, "{accept:?}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! JSON bodies: parsed into types, with *all* errors of a body reported at once.
+//!
+//! A body is checked against the schema that the OpenAPI document shows for it, so that the document and the checks
+//! cannot drift apart. serde alone stops at the first unknown field and silently keeps the last of duplicate fields.
+
+use std::collections::BTreeMap;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+
+use crate::app::AppState;
+use crate::http::extract::json;
+use crate::http::problem::Problem;
+use crate::http::problem::ValidationError;
+use crate::http::schema::SchemaChecker;
+use offprint_core::Code;
+use offprint_core::Digest;
+
+/// A body that matches its schema, and the SHA-256 of its bytes as they were sent.
+pub struct JsonBody<T>(pub T, pub Digest);
+
+impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for JsonBody<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let limit = find_body_limit(request);
+        let media = read_media_type(request);
+        let pieces = payload.take();
+        Box::pin(async move {
+            if media.as_deref().is_some_and(|media| media != "application/json" && !media.ends_with("+json")) {
+                return Err(Problem::new(
+                    Code::UnsupportedMediaType,
+                    "Send the body as `Content-Type: application/json`.",
+                ));
+            }
+            let bytes = read_body(pieces, limit).await?;
+            Ok(Self(parse_body(&bytes)?, Digest::compute(&bytes)))
+        })
+    }
+}
+
+/// Parses a body, or reports everything that is wrong with it.
+pub fn parse_body<T: ToSchema + DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let (value, duplicates) = json::parse_json(bytes).map_err(|error| {
+        Problem::new(Code::MalformedJson, format!("The body is not valid JSON: {error}. Send one JSON object."))
+    })?;
+    let mut mistakes: Vec<ValidationError> = duplicates
+        .into_iter()
+        .map(|at| ValidationError::new(at, Code::DuplicateField, "This field occurs twice. Send it once."))
+        .collect();
+    let (schema, parts) = collect_schemas::<T>();
+    SchemaChecker::new(&parts).check(&schema, &value, &mut mistakes);
+    if mistakes.len() >= json::MAX_VALIDATION_ERRORS {
+        mistakes.truncate(json::MAX_VALIDATION_ERRORS);
+        mistakes.push(ValidationError::new("", Code::InvalidValue, "There may be more errors; these are the first."));
+    }
+    if !mistakes.is_empty() {
+        return Err(Problem::from_errors(mistakes));
+    }
+    // What passed the schema can still fail where a type parses text, such as a handle; serde's message names the value.
+    serde_json::from_value(value)
+        .map_err(|error| Problem::from_errors(vec![ValidationError::new("", Code::InvalidValue, error.to_string())]))
+}
+
+/// The schema of a type, and the schemas it refers to by name, as JSON.
+fn collect_schemas<T: ToSchema>() -> (Value, BTreeMap<String, Value>) {
+    let mut parts: Vec<(String, RefOr<Schema>)> = Vec::new();
+    T::schemas(&mut parts);
+    let json = |schema: &RefOr<Schema>| serde_json::to_value(schema).unwrap_or(Value::Null);
+    (json(&T::schema()), parts.iter().map(|(name, schema)| (name.clone(), json(schema))).collect())
+}
+
+/// Largest JSON body in bytes, except for export requests.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// Largest export request in bytes: it has room for the handles of the largest job.
+pub fn compute_export_body_limit(max_items: usize) -> usize {
+    // A handle with its quotes, comma and some spaces takes 48 bytes at most.
+    MAX_BODY_BYTES.max(max_items * 48 + (64 << 10))
+}
+
+fn find_body_limit(request: &HttpRequest) -> usize {
+    let path = request.path();
+    let is_export_request =
+        path == "/export-jobs" || path == "/export-jobs/validate" || path.starts_with("/export-schedules");
+    let state = request.app_data::<Data<AppState>>().filter(|_| is_export_request);
+    state.map_or(MAX_BODY_BYTES, |state| compute_export_body_limit(state.settings.max_items))
+}
+
+/// Reads a whole body into memory.
+async fn read_body(mut pieces: Payload, limit: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece =
+            piece.map_err(|_| Problem::new(Code::MalformedJson, "The body ended before it was complete. Retry."))?;
+        if bytes.len() + piece.len() > limit {
+            return Err(reject_large_body(limit));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+fn reject_large_body(limit: usize) -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("The body is larger than the limit of {limit} bytes. Split the request."))
+}
+
+fn read_media_type(request: &HttpRequest) -> Option<String> {
+    let value = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}

@@ -1,0 +1,90 @@
+//! `Idempotency-Key`: a request that is sent again because its answer was lost is executed once.
+//!
+//! The answer is stored in the transaction that creates the object, so there is never an object without its answer or
+//! an answer without its object.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use serde::Serialize;
+use sqlx::types::Json;
+
+use crate::db::DbConnection;
+use crate::db::idempotency::{self, IdempotencyRow, IdempotencyState};
+use crate::http::extract::caller::Caller;
+use crate::http::problem::Problem;
+use offprint_core::Code;
+use offprint_core::Digest;
+
+const IDEMPOTENCY_KEY_HEADER: &str = "Idempotency-Key";
+
+/// The `Idempotency-Key` of a request, if it has one.
+pub struct IdempotencyKey(Option<String>);
+
+impl FromRequest for IdempotencyKey {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let Some(value) = request.headers().get(IDEMPOTENCY_KEY_HEADER) else { return ready(Ok(Self(None))) };
+        let key = value.to_str().unwrap_or_default();
+        let is_valid = (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        ready(match is_valid {
+            true => Ok(Self(Some(key.to_owned()))),
+            false => Err(Problem::invalid_parameter(
+                IDEMPOTENCY_KEY_HEADER,
+                "The key must have 1 to 255 visible ASCII characters. Send a UUID, for example.",
+            )),
+        })
+    }
+}
+
+impl IdempotencyKey {
+    /// The key with its user, so that nobody gets the answer to another user's request.
+    fn scoped_key(&self, caller: &Caller) -> Option<String> {
+        let key = self.0.as_ref()?;
+        // A key has no spaces, so the two parts cannot be confused.
+        Some(caller.user.map_or_else(|| key.clone(), |user| format!("{user} {key}")))
+    }
+
+    /// The stored answer to the same request. If there is none, the key is locked until the transaction ends.
+    ///
+    /// # Errors
+    /// 422 when the key was used with another body, 409 while another request with it is in progress.
+    pub async fn reserve(
+        &self,
+        connection: &mut DbConnection,
+        caller: &Caller,
+        body: Digest,
+    ) -> Result<Option<IdempotencyRow>, Problem> {
+        let Some(key) = self.scoped_key(caller) else { return Ok(None) };
+        match idempotency::claim_idempotency_key(connection, caller.company, &key).await? {
+            IdempotencyState::New => Ok(None),
+            IdempotencyState::Used(earlier) if earlier.request_hash == body => Ok(Some(earlier)),
+            IdempotencyState::Used(_) => Err(Problem::new(
+                Code::IdempotencyConflict,
+                "This `Idempotency-Key` was used with a different body within the last 24 hours. Send a new key.",
+            )),
+            IdempotencyState::InFlight => Err(Problem::new(
+                Code::IdempotencyInFlight,
+                "A request with this `Idempotency-Key` is still in progress. Retry in a second.",
+            )
+            .with_header(actix_web::http::header::RETRY_AFTER, "1")),
+        }
+    }
+
+    /// Stores the answer for retries, in the transaction that created the object.
+    pub async fn store(
+        &self,
+        connection: &mut DbConnection,
+        caller: &Caller,
+        body: Digest,
+        (location, answer): (&str, &impl Serialize),
+    ) -> Result<(), Problem> {
+        let Some(key) = self.scoped_key(caller) else { return Ok(()) };
+        let answer = serde_json::to_value(answer).map_err(Problem::internal)?;
+        let row = IdempotencyRow { request_hash: body, answer: Json(answer), location: location.to_owned() };
+        Ok(idempotency::save_idempotent_response(connection, caller.company, &key, &row).await?)
+    }
+}

@@ -1,0 +1,12 @@
+//! Extractors and helpers for requests: JSON bodies, callers, pages of lists, idempotency keys, languages, ranges.
+//!
+//! They turn a request into typed parameters of a handler and know nothing of the operations themselves.
+
+pub mod accept;
+pub mod body;
+pub mod caller;
+pub mod idempotency;
+pub mod json;
+pub mod locale;
+pub mod page;
+pub mod range;

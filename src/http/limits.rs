@@ -1,0 +1,139 @@
+//! Limits of a company: its own, else those of the settings, and the errors of exceeding them.
+//!
+//! Limits on bytes and assets are checked twice: before and during an upload ([`StorageQuota`], without a lock, so that
+//! nobody sends a gigabyte in vain), and in the transaction that registers the assets ([`check_company_limits`]), which is
+//! the check that counts.
+
+use crate::app::AppState;
+use crate::db::limits::{self, CompanyLimitsRow, CompanyUsageRow};
+use crate::db::{self, DbConnection};
+use crate::http::problem::Problem;
+use crate::id::CompanyId;
+use crate::jobs::placement;
+use crate::settings::Settings;
+use offprint_core::Code;
+
+/// The limits in force for one company. 0 means no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct EffectiveLimits {
+    /// Bytes of one uploaded file.
+    pub upload: u64,
+    pub assets: u64,
+    /// Bytes of all originals.
+    pub stored: u64,
+    /// Items that run at the same time.
+    pub running: u32,
+    /// Jobs that are not finished.
+    pub jobs: u32,
+    pub schedules: u32,
+}
+
+impl EffectiveLimits {
+    pub async fn load(state: &AppState, company: CompanyId) -> Result<Self, Problem> {
+        Ok(Self::new(&state.settings, &limits::find_company_limits(&state.db, company).await?))
+    }
+
+    fn new(settings: &Settings, own: &CompanyLimitsRow) -> Self {
+        let large = |own: Option<i64>, setting: u64| own.map_or(setting, i64::unsigned_abs);
+        let small = |own: Option<i32>, setting: u32| own.map_or(setting, i32::unsigned_abs);
+        Self {
+            upload: large(own.max_upload, settings.max_upload),
+            assets: large(own.max_assets, settings.max_assets),
+            stored: large(own.max_stored, settings.max_stored),
+            running: small(own.max_running, settings.max_running),
+            jobs: placement::get_max_jobs(settings, own),
+            schedules: small(own.max_schedules, settings.max_schedules),
+        }
+    }
+
+    fn check_usage(&self, usage: &CompanyUsageRow) -> Result<(), Problem> {
+        let (assets, stored) = (usage.assets.unsigned_abs(), usage.stored_bytes.unsigned_abs());
+        if self.assets > 0 && assets > self.assets {
+            return Err(reject_too_many_assets(self.assets));
+        }
+        if self.stored > 0 && stored > self.stored {
+            return Err(reject_too_many_bytes(self.stored));
+        }
+        Ok(())
+    }
+}
+
+/// How much an upload may still store. It is checked before and while bytes arrive; the check that counts is
+/// [`check_company_limits`].
+#[derive(Clone, Copy, Debug)]
+pub struct StorageQuota {
+    pub limits: EffectiveLimits,
+    pub bytes_left: u64,
+}
+
+impl StorageQuota {
+    /// The quota of a company that will free `freed_bytes`, those of an original that is replaced.
+    pub async fn load(state: &AppState, company: CompanyId, freed_bytes: u64) -> Result<Self, Problem> {
+        let (limits, usage) = Self::load_limits_and_usage(state, company).await?;
+        Ok(Self::from_usage(limits, &usage, freed_bytes))
+    }
+
+    fn from_usage(limits: EffectiveLimits, usage: &CompanyUsageRow, freed_bytes: u64) -> Self {
+        let bytes_left = match limits.stored {
+            0 => u64::MAX,
+            max => max.saturating_sub(usage.stored_bytes.unsigned_abs()).saturating_add(freed_bytes),
+        };
+        Self { limits, bytes_left }
+    }
+
+    /// The quota for new assets.
+    ///
+    /// # Errors
+    /// 422 when there is no room for one more asset or byte.
+    pub async fn for_assets(state: &AppState, company: CompanyId) -> Result<Self, Problem> {
+        let (limits, usage) = Self::load_limits_and_usage(state, company).await?;
+        limits.check_usage(&CompanyUsageRow { assets: usage.assets + 1, stored_bytes: usage.stored_bytes + 1 })?;
+        Ok(Self::from_usage(limits, &usage, 0))
+    }
+
+    async fn load_limits_and_usage(
+        state: &AppState,
+        company: CompanyId,
+    ) -> Result<(EffectiveLimits, CompanyUsageRow), Problem> {
+        let effective = EffectiveLimits::load(state, company).await?;
+        let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+        Ok((effective, limits::find_company_usage(&mut connection, company).await?))
+    }
+
+    /// Checks that a file of this size fits.
+    ///
+    /// # Errors
+    /// 413 beyond the limit for one file, 422 beyond the company's storage quota.
+    pub fn check_file_size(&self, size: u64) -> Result<(), Problem> {
+        let limit = self.limits.upload;
+        if limit > 0 && size > limit {
+            let detail = format!("The file is larger than the limit of {limit} bytes. Nothing was stored.");
+            return Err(Problem::new(Code::BodyTooLarge, detail));
+        }
+        if size > self.bytes_left { Err(reject_too_many_bytes(self.limits.stored)) } else { Ok(()) }
+    }
+}
+
+/// Checks the company's usage inside the transaction that raised it.
+pub async fn check_company_limits(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    effective: &EffectiveLimits,
+) -> Result<(), Problem> {
+    effective.check_usage(&limits::find_company_usage(connection, company).await?)
+}
+
+fn reject_too_many_assets(max: u64) -> Problem {
+    let detail = format!(
+        "The company would exceed its limit of {max} assets. Nothing was stored. Delete assets that are no longer needed."
+    );
+    Problem::new(Code::TooManyAssets, detail)
+}
+
+fn reject_too_many_bytes(max: u64) -> Problem {
+    let detail = format!(
+        "The company's originals would exceed the storage quota of {max} bytes. Nothing was stored. Delete assets that are no \
+         longer needed, and the jobs that use them: until then their bytes count."
+    );
+    Problem::new(Code::StorageQuota, detail)
+}

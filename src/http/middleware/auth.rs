@@ -1,0 +1,303 @@
+//! Authentication and authorization of every request: the API key, the capabilities that the operation table asks for, the
+//! rate limit, and in open mode the checks against web pages of other sites.
+//!
+//! Begin reading at [`authenticate_request`]; `admit_request` has the checks in their order.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{Method, Uri};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage, ResponseError};
+use bytes::Bytes;
+use subtle::ConstantTimeEq;
+
+use crate::app::AppState;
+use crate::app::rate_limiter::RateLimitKey;
+use crate::app::rate_limiter::RateLimitStatus;
+use crate::db::api_key::{ApiKeyRow, RawKey};
+use crate::db::row_level_security;
+use crate::http::extract::caller::Caller;
+use crate::http::middleware::audit_trail::AuditRecorder;
+use crate::http::middleware::client_ip::ClientInfo;
+use crate::http::middleware::rate_limit;
+use crate::http::operations;
+use crate::http::operations::AccessRule;
+use crate::http::problem::Problem;
+use crate::id::CompanyId;
+use offprint_core::Code;
+
+/// Admits or refuses a request and writes the audit log.
+///
+/// Refusals: 421 for a foreign `Host` in open mode, 401 for a missing or invalid API key, 403 for a missing capability and
+/// for a write that a page of another site sent, 429 beyond the rate limit.
+pub async fn authenticate_request(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let Some(state) = request.app_data::<Data<AppState>>().cloned() else {
+        return Err(Problem::internal("the application has no state").into());
+    };
+    let mut record = AuditRecorder::begin(&state, &request);
+    let answer = match admit_request(&state, &request, &mut record).await {
+        Ok((caller, left)) => call_as_caller(request, next, caller).await.map(|mut answer| {
+            left.iter().for_each(|left| rate_limit::add_rate_headers(left, answer.headers_mut()));
+            answer
+        }),
+        // Not an `Err`: the response passes through the other middleware like any other and gets a request ID.
+        Err(problem) => Ok(request.into_response(problem.error_response())),
+    };
+    record.finish(&answer).await;
+    answer
+}
+
+/// Runs the handler with the caller's company set for row-level security.
+async fn call_as_caller(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    caller: Option<Caller>,
+) -> Result<ServiceResponse, Error> {
+    let Some(caller) = caller else { return Ok(next.call(request).await?.map_into_boxed_body()) };
+    request.extensions_mut().insert(caller);
+    let answer = row_level_security::run_as_company(caller.company, next.call(request)).await?;
+    Ok(answer.map_body(|_, body| TenantBody::wrap(caller.company, body.boxed())))
+}
+
+/// Checks everything that can be checked before a handler runs. Returns the caller and its rate limit; no caller for
+/// operations that need no key, and where no operation matches.
+async fn admit_request(
+    state: &AppState,
+    request: &ServiceRequest,
+    record: &mut AuditRecorder,
+) -> Result<(Option<Caller>, Option<RateLimitStatus>), Problem> {
+    check_header_size(state, request)?;
+    // PostgreSQL text cannot hold NUL, and no name or value needs it.
+    if request.uri().to_string().contains("%00") {
+        return Err(Problem::invalid_parameter("address", "The URL contains a NUL character (`%00`). Remove it."));
+    }
+    if !state.settings.is_key_required() {
+        check_host(state, request)?;
+        check_origin(state, request)?;
+    }
+    let path = request.match_info().unprocessed();
+    let client = RateLimitKey::for_address(request.extensions().get::<ClientInfo>().and_then(|client| client.address));
+    let needs = match operations::find_rule_for_request(request.method().as_str(), path) {
+        _ if path.starts_with("/health/") => return Ok((None, None)),
+        Some(AccessRule::Public) => return Ok((None, rate_limit::count_request(state, client)?)),
+        None if is_documentation(path) => return Ok((None, rate_limit::count_request(state, client)?)),
+        needs => needs,
+    };
+    // Before the key is looked up, so that guessing keys does not keep the database busy.
+    rate_limit::check_rate(state, client)?;
+    let caller = match identify_caller(state, request.headers(), record).await {
+        Ok(caller) => caller,
+        Err(problem) => {
+            rate_limit::count_request(state, client)?;
+            return Err(problem);
+        }
+    };
+    record.set_caller(&caller);
+    let left = rate_limit::count_request(
+        state,
+        if state.settings.is_key_required() { caller.rate_limit_subject() } else { client },
+    )?;
+    let Some(needs) = needs else { return Ok((None, left)) };
+    needs.check(&caller)?;
+    Ok((Some(caller), left))
+}
+
+/// A response body that reads the database while it is sent, after the middleware has returned: each poll sets the company
+/// for row-level security again.
+struct TenantBody {
+    company: CompanyId,
+    body: BoxBody,
+}
+
+impl TenantBody {
+    /// Wraps a body; one whose bytes are in memory already stays as it is.
+    fn wrap(company: CompanyId, body: BoxBody) -> BoxBody {
+        match body.try_into_bytes() {
+            Ok(bytes) => BoxBody::new(bytes),
+            Err(body) => BoxBody::new(Self { company, body }),
+        }
+    }
+}
+
+impl MessageBody for TenantBody {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        row_level_security::poll_as_company(self.company, || Pin::new(&mut self.body).poll_next(context))
+    }
+}
+
+/// Checks the size of URL and headers: they cost memory and time before any body is read.
+fn check_header_size(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
+    let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let (size, max) = (request.uri().to_string().len() + lines.sum::<usize>(), state.settings.max_header_bytes);
+    if size <= max {
+        return Ok(());
+    }
+    let detail = format!("The URL and headers have {size} bytes; the limit is {max}. Send smaller headers.");
+    Err(Problem::new(Code::HeadTooLarge, detail))
+}
+
+/// The documentation, which needs no key although it is not in the operation table.
+fn is_documentation(path: &str) -> bool {
+    path == "/openapi.json" || path == "/swagger-ui" || path.starts_with("/swagger-ui/")
+}
+
+/// Identifies the caller by the API key. In open mode every caller may do everything in the one company.
+async fn identify_caller(state: &AppState, headers: &HeaderMap, record: &mut AuditRecorder) -> Result<Caller, Problem> {
+    if !state.settings.is_key_required() {
+        return Ok(Caller::with_all_capabilities(state.company));
+    }
+    let value = headers.get(header::AUTHORIZATION).ok_or_else(|| {
+        reject_key(Code::Unauthenticated, "An API key is required. Send it as `Authorization: Bearer <key>`.")
+    })?;
+    let sent = read_bearer_token(value)?;
+    if state.settings.api_key.as_ref().is_some_and(|key| bool::from(sent.as_bytes().ct_eq(key.as_bytes()))) {
+        return Ok(Caller::with_all_capabilities(state.company));
+    }
+    let unknown = || reject_key(Code::InvalidCredentials, "Unknown API key. Check that it was copied completely.");
+    let raw: RawKey = sent.parse().map_err(|_| unknown())?;
+    let row = state.keys.find(&state.system, raw.id).await?;
+    let key = row.filter(|key| raw.matches(&key.secret_sha256)).ok_or_else(unknown)?;
+    record.set_key(&key);
+    check_key_validity(&key)?;
+    Ok(Caller::from_key(&key))
+}
+
+/// The key in `Authorization: Bearer <key>`.
+fn read_bearer_token(value: &HeaderValue) -> Result<&str, Problem> {
+    let text = value.to_str().unwrap_or_default();
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    let detail = match (scheme.eq_ignore_ascii_case("bearer"), token.trim()) {
+        (true, "") => "The API key is empty. Send it as `Authorization: Bearer <key>`.",
+        (true, token) => return Ok(token),
+        (false, _) => "`Authorization` does not use the scheme `Bearer`. Send `Authorization: Bearer <key>`.",
+    };
+    Err(reject_key(Code::InvalidCredentials, detail))
+}
+
+/// Checks again that the caller's key is valid, for requests that wait long.
+///
+/// # Errors
+/// 401 when the key was revoked, has expired or was deleted meanwhile.
+pub async fn recheck_key(state: &AppState, caller: &Caller) -> Result<(), Problem> {
+    let Some(key) = caller.key else { return Ok(()) };
+    match state.keys.find(&state.system, key).await? {
+        Some(key) => check_key_validity(&key),
+        None => Err(reject_key(Code::KeyDisabled, "The API key was deleted. Ask an administrator for a new one.")),
+    }
+}
+
+fn check_key_validity(key: &ApiKeyRow) -> Result<(), Problem> {
+    if let Some(at) = key.revoked_at {
+        return Err(reject_key(
+            Code::KeyDisabled,
+            format!("The API key was revoked at {}. Ask an administrator for a new one.", at.to_rfc3339()),
+        ));
+    }
+    if let Some(at) = key.expires_at.filter(|_| key.expired) {
+        return Err(reject_key(
+            Code::KeyDisabled,
+            format!("The API key expired at {}. Ask an administrator for a new one.", at.to_rfc3339()),
+        ));
+    }
+    Ok(())
+}
+
+fn reject_key(code: Code, detail: impl Into<String>) -> Problem {
+    Problem::new(code, detail).with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"offprint\"")
+}
+
+/// Refuses writes that a page of another site made a browser send (cross-site request forgery): in open mode no key
+/// protects the service from them.
+fn check_origin(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
+    let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    match request.headers().get(header::ORIGIN).filter(|_| writes) {
+        Some(origin) if !is_own_origin(state, origin.to_str().unwrap_or_default(), request) => Err(Problem::new(
+            Code::ForeignOrigin,
+            "A page of another site sent this request. Send writes from the service's own pages or from programs, or allow the \
+             site with OFFPRINT_CORS_ORIGINS.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses foreign host names in open mode: an attacker's page can make a name of its own point at this machine (DNS
+/// rebinding).
+fn check_host(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
+    if state.settings.auth == crate::settings::AuthMode::OpenOnNetwork || request.path().starts_with("/health/") {
+        return Ok(());
+    }
+    let hosts = list_hosts(request);
+    if hosts.iter().all(|host| is_loopback(strip_port(host)) || is_same_host(&state.public_url(), host)) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::MisdirectedRequest,
+        "In open mode the service answers only for localhost and the host of OFFPRINT_PUBLIC_URL. Set that, or \
+         OFFPRINT_AUTH=keys.",
+    ))
+}
+
+/// Every host name in the request. `X-Forwarded-Host` and the like are ignored: any client can send them. A request without
+/// a host name does not come from a browser.
+fn list_hosts(request: &ServiceRequest) -> Vec<String> {
+    let target = request.uri().authority().map(|authority| authority.to_string());
+    let headers =
+        request.headers().get_all(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+    headers.chain(target).collect()
+}
+
+fn is_own_origin(state: &AppState, origin: &str, request: &ServiceRequest) -> bool {
+    let loopback = origin.parse::<Uri>().ok().and_then(|uri| uri.host().map(is_loopback)).unwrap_or(false);
+    list_hosts(request).iter().any(|host| is_same_host(origin, host))
+        || state.settings.cors_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+        || is_same_host(origin, state.public_url().split_once("://").map_or("", |(_, rest)| rest))
+        || loopback
+}
+
+fn is_same_host(url: &str, host: &str) -> bool {
+    url.parse::<Uri>()
+        .ok()
+        .and_then(|uri| uri.authority().map(|authority| authority.as_str().eq_ignore_ascii_case(host)))
+        .unwrap_or(false)
+}
+
+fn strip_port(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
+fn is_loopback(name: &str) -> bool {
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_compared() {
+        assert!(is_loopback(strip_port("localhost:8080")));
+        assert!(is_loopback(strip_port("127.0.0.1")));
+        assert!(is_loopback(strip_port("[::1]:8080")));
+        assert!(!is_loopback(strip_port("localhost.evil.example:8080")));
+        assert!(is_same_host("https://offprint.example:8443", "offprint.example:8443"));
+    }
+}

@@ -1,0 +1,10 @@
+//! What happens to every request before and after its handler: tracing, time limits, CORS, authentication, rate limits,
+//! the audit log. [`build_app`](crate::http::build_app) has the order.
+
+pub mod audit_trail;
+pub mod auth;
+pub mod body_timeout;
+pub mod client_ip;
+pub mod cors;
+pub mod rate_limit;
+pub mod trace;

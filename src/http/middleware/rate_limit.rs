@@ -1,0 +1,60 @@
+//! The rate limit: requests per minute, counted by caller, reported in the headers of every response, 429 beyond it.
+
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use crate::app::AppState;
+use crate::app::rate_limiter::RateLimitKey;
+use crate::app::rate_limiter::RateLimitStatus;
+use crate::http::problem::Problem;
+use offprint_core::Code;
+
+const LIMIT_HEADER: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING_HEADER: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET_HEADER: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// Counts one request; returns the caller's remaining allowance, if there is a limit.
+///
+/// # Errors
+/// 429 when nothing was left.
+pub fn count_request(state: &AppState, who: RateLimitKey) -> Result<Option<RateLimitStatus>, Problem> {
+    match state.settings.requests_per_minute() {
+        0 => Ok(None),
+        limit => check_reading(state.rate_limiter.take(who, limit)).map(Some),
+    }
+}
+
+/// Checks the rate limit without counting a request.
+///
+/// # Errors
+/// 429 when it is exceeded.
+pub fn check_rate(state: &AppState, who: RateLimitKey) -> Result<(), Problem> {
+    match state.settings.requests_per_minute() {
+        0 => Ok(()),
+        limit => check_reading(state.rate_limiter.peek(who, limit)).map(drop),
+    }
+}
+
+fn check_reading(reading: RateLimitStatus) -> Result<RateLimitStatus, Problem> {
+    let Some(wait) = reading.wait else { return Ok(reading) };
+    let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+    let detail = format!(
+        "The rate limit of {} requests per minute is exceeded. Nothing was done. Retry in {seconds} s; to watch a job, use \
+         `?wait=60` instead of polling.",
+        reading.limit
+    );
+    let problem = Problem::new(Code::RateLimited, detail).with_header(header::RETRY_AFTER, &seconds.to_string());
+    Err(build_rate_headers(&reading)
+        .into_iter()
+        .fold(problem, |problem, (name, value)| problem.with_header(name, &value.to_string())))
+}
+
+fn build_rate_headers(reading: &RateLimitStatus) -> [(HeaderName, u64); 3] {
+    let reset = reading.reset.as_secs_f64().ceil() as u64;
+    [(LIMIT_HEADER, reading.limit.into()), (REMAINING_HEADER, reading.remaining.into()), (RESET_HEADER, reset)]
+}
+
+pub fn add_rate_headers(reading: &RateLimitStatus, headers: &mut HeaderMap) {
+    for (name, value) in build_rate_headers(reading) {
+        headers.insert(name, HeaderValue::from(value));
+    }
+}

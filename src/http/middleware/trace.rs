@@ -1,0 +1,98 @@
+//! Every request gets an ID, the address of its client, one log line and one measurement.
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage};
+use tracing::{Instrument, info, info_span};
+use uuid::Uuid;
+
+use crate::app::AppState;
+use crate::http::middleware::client_ip::ClientInfo;
+use crate::http::problem::REQUEST_ID;
+
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives the request an ID (the caller's `X-Request-Id` if it has only letters, digits, `-`, `_` and `.`), determines the
+/// client's address, and writes one log line when the response is ready.
+pub async fn trace_request(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = read_request_id(request.headers());
+    let started = Instant::now();
+    let (method, path) = (request.method().clone(), redact_path(request.path()).to_owned());
+    let settings = request.app_data::<Data<AppState>>().map(|state| state.settings.clone());
+    let client =
+        settings.as_ref().map(|settings| ClientInfo::from_connection(request.peer_addr(), request.headers(), settings));
+    let client = client.unwrap_or_default();
+    request.extensions_mut().insert(client);
+    let span = info_span!("request", request.id = %id);
+    let answer = REQUEST_ID.scope(id.clone(), convert_error_response(request, next)).instrument(span.clone()).await;
+    let status = match &answer {
+        Ok(answer) => answer.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    let status = status.as_u16();
+    let took = started.elapsed();
+    // Rounded to a tenth.
+    let took_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
+    let address = client.address.map(|address| address.to_string());
+    span.in_scope(|| {
+        info!(http.method = %method, http.path = path, http.status = status, client.address = address, took_ms,
+              "{method} {path} -> {status}")
+    });
+    metrics::histogram!("offprint_http_seconds", "method" => method.to_string(), "status" => status.to_string())
+        .record(took.as_secs_f64());
+    let hsts = settings.map(|settings| settings.hsts.as_secs()).filter(|seconds| client.secure && *seconds > 0);
+    let add_headers = move |headers: &mut HeaderMap| {
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            headers.insert(REQUEST_ID_HEADER, value);
+        }
+        if let Some(Ok(value)) = hsts.map(|seconds| HeaderValue::from_str(&format!("max-age={seconds}"))) {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+        }
+    };
+    match answer {
+        Ok(mut answer) => {
+            add_headers(answer.headers_mut());
+            Ok(answer)
+        }
+        Err(mut error) => {
+            error.add_response_mapper(move |mut answer| {
+                add_headers(answer.headers_mut());
+                answer
+            });
+            Err(error)
+        }
+    }
+}
+
+/// The path as it may be logged: the token at the end of a link is a secret.
+pub fn redact_path(path: &str) -> &str {
+    if path.starts_with("/downloads/") { "/downloads/…" } else { path }
+}
+
+/// Calls the next service. An error becomes a response here, inside the scope of [`REQUEST_ID`], so that the problem has
+/// the request's ID.
+async fn convert_error_response<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let error = match next.call(request).await {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    Err(InternalError::from_response("a problem", error.error_response()).into())
+}
+
+fn read_request_id(headers: &HeaderMap) -> String {
+    let sent = headers.get(REQUEST_ID_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_plain = sent.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if (1..=64).contains(&sent.len()) && is_plain { sent.to_owned() } else { Uuid::now_v7().to_string() }
+}

@@ -1,0 +1,264 @@
+//! API keys of a company: create, list, show and revoke. For keys with the capability `admin`.
+
+use actix_web::http::header;
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post};
+use chrono::{DateTime, TimeDelta, Utc};
+use lettre::message::Mailbox;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::AppState;
+use crate::db::api_key::{self, NewApiKeyRow, RawKey};
+use crate::db::capability::{self, Capability};
+use crate::db::{self, company};
+use crate::http::extract::body::JsonBody;
+use crate::http::extract::caller::Caller;
+use crate::http::extract::page;
+use crate::http::extract::page::Page;
+use crate::http::extract::page::PageQuery;
+use crate::http::problem::Problem;
+use crate::http::problem::ValidationError;
+use crate::http::responses::BodyProblems;
+use crate::http::responses::NotFoundProblem;
+use crate::http::responses::QueryProblems;
+use crate::id::{KeyId, UserId};
+use offprint_core::Code;
+
+/// An API key, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKey {
+    /// Handle of the key; also a part of the key itself.
+    key_handle: KeyId,
+    /// What the key is for.
+    name: String,
+    /// The user that the key belongs to.
+    user: User,
+    /// What the key allows.
+    capabilities: Vec<Capability>,
+    /// When the key was created.
+    created_at: DateTime<Utc>,
+    /// When the key expires; null for never.
+    expires_at: Option<DateTime<Utc>>,
+    /// When the key was revoked; null if it was not.
+    revoked_at: Option<DateTime<Utc>>,
+    /// When the key was last used, to about a minute; null if it never was.
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A user of the company.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// Handle of the user, for `userHandle` of an export request.
+    user_handle: UserId,
+    /// Name of the user, unique within the company.
+    #[schema(example = "ann")]
+    name: String,
+    /// Receives the mail of the user's jobs that name no other recipient.
+    #[schema(example = "ann@example.org")]
+    email: Option<String>,
+    /// Language of the user's mails.
+    #[schema(example = "en")]
+    locale: Option<String>,
+}
+
+impl From<api_key::ApiKeyRow> for ApiKey {
+    fn from(row: api_key::ApiKeyRow) -> Self {
+        Self {
+            key_handle: row.key_id,
+            name: row.name,
+            user: User {
+                user_handle: row.user_id,
+                name: row.user_name,
+                email: row.user_email,
+                locale: row.user_locale,
+            },
+            capabilities: row.capabilities.0,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+            last_used_at: row.used_at,
+        }
+    }
+}
+
+/// An API key that was just created.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedApiKey {
+    /// The key itself. It is shown only once and cannot be retrieved later.
+    #[schema(example = "op_0198f3c2a7e47d5f8b1c2d3e4f5a6b7c_…")]
+    key: String,
+    /// The key without its secret.
+    #[serde(flatten)]
+    about: ApiKey,
+}
+
+/// An API key to create.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateApiKey {
+    /// What the key is for.
+    #[schema(min_length = 1, max_length = 255, example = "web shop")]
+    name: String,
+    /// Name of the user that the key belongs to; the user is created if it does not exist. Default: the name of the key.
+    #[schema(min_length = 1, max_length = 255, example = "ann")]
+    user: Option<String>,
+    /// The user's mail address.
+    #[schema(max_length = 320, example = "ann@example.org")]
+    email: Option<String>,
+    /// Language of the user's mails, such as `en` or `nl-BE`.
+    #[schema(max_length = 12, example = "en")]
+    locale: Option<String>,
+    /// What the key allows. Default, without `role`: everything except `admin`.
+    #[schema(min_items = 1)]
+    capabilities: Option<Vec<Capability>>,
+    /// A role of IPS, such as `IpsUser`, instead of `capabilities`.
+    #[schema(max_length = 32, example = "IpsUser")]
+    role: Option<String>,
+    /// When the key expires. Default: never.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl CreateApiKey {
+    /// Checks the whole request and returns the capabilities it asks for.
+    fn resolve_capabilities(&self) -> Result<Vec<Capability>, Problem> {
+        let mut mistakes = Vec::new();
+        let mut wrong =
+            |field: &str, code, detail: String| mistakes.push(ValidationError::new(format!("/{field}"), code, detail));
+        for (field, text) in [("name", Some(&self.name)), ("user", self.user.as_ref())] {
+            if text.is_some_and(|text| text.trim().is_empty() || text.chars().any(char::is_control)) {
+                wrong(
+                    field,
+                    Code::InvalidValue,
+                    "The name must have visible characters and no control characters.".into(),
+                );
+            }
+        }
+        if let Some(email) = self.email.as_ref().filter(|email| email.parse::<Mailbox>().is_err()) {
+            wrong("email", Code::InvalidValue, format!("`{email}` is not a mail address."));
+        }
+        if let Some(at) = self.expires_at.filter(|at| *at <= Utc::now() + TimeDelta::seconds(1)) {
+            wrong("expiresAt", Code::InvalidValue, format!("{} is in the past. Send a future time.", at.to_rfc3339()));
+        }
+        let role = self.role.as_deref().map(|name| (name, capability::find_role_capabilities(name)));
+        match role {
+            Some((name, None)) => {
+                let known: Vec<&str> = capability::ROLES.iter().map(|(name, _)| *name).collect();
+                wrong("role", Code::InvalidValue, format!("Unknown role `{name}`. Known: {}.", known.join(", ")));
+            }
+            Some(_) if self.capabilities.is_some() => {
+                let detail = "`role` and `capabilities` exclude each other. Send only one of them.";
+                wrong("role", Code::ConflictingParameters, detail.into());
+            }
+            _ => {}
+        }
+        if !mistakes.is_empty() {
+            return Err(Problem::from_errors(mistakes));
+        }
+        let mut capabilities = match (role, &self.capabilities) {
+            (Some((_, Some(set))), _) => set.to_vec(),
+            (_, Some(listed)) => listed.clone(),
+            _ => Capability::defaults(),
+        };
+        capabilities.sort();
+        capabilities.dedup();
+        Ok(capabilities)
+    }
+}
+
+/// Create an API key.
+///
+/// The key belongs to a user of the company, who is created if necessary. The key itself is only in this response: the
+/// service stores a hash of it.
+#[utoipa::path(
+    tag = "keys",
+    operation_id = "createApiKey",
+    request_body(content = CreateApiKey, example = json!({"name": "web shop", "user": "ann", "email": "ann@example.org", "role": "IpsUser"})),
+    responses(
+        (status = 201, description = "The key was created.", body = CreatedApiKey, headers(("Location" = String, description = "URL of the key, without its secret."))),
+        BodyProblems,
+    ),
+)]
+#[post("/api-keys")]
+pub async fn create_api_key(
+    state: Data<AppState>,
+    caller: Caller,
+    JsonBody(body, _): JsonBody<CreateApiKey>,
+) -> Result<HttpResponse, Problem> {
+    let capabilities = body.resolve_capabilities()?;
+    let raw = RawKey::new().map_err(Problem::internal)?;
+    let user = body.user.as_deref().unwrap_or(&body.name);
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    let (email, locale) = (body.email.as_deref(), body.locale.as_deref());
+    let user = company::upsert_user(&mut transaction, caller.company, user, email, locale).await?;
+    let new = NewApiKeyRow { name: &body.name, user, capabilities: &capabilities, expires_at: body.expires_at };
+    let row = api_key::insert_api_key(&mut transaction, caller.company, &raw, &new).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, format!("/api-keys/{}", row.key_id)))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(CreatedApiKey { key: raw.reveal(), about: row.into() }))
+}
+
+/// List API keys.
+///
+/// Oldest first, including revoked and expired keys.
+#[utoipa::path(
+    tag = "keys",
+    operation_id = "listApiKeys",
+    params(PageQuery),
+    responses((status = 200, description = "A page of keys.", body = Page<ApiKey>), QueryProblems),
+)]
+#[get("/api-keys")]
+pub async fn list_api_keys(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query<PageQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let limit = page::parse_limit(query.limit)?;
+    let filters = "api-keys";
+    let after = page::parse_cursor(query.cursor.as_deref(), &filters, page::parse_single_key)?;
+    let rows = api_key::list_api_keys(&state.db, caller.company, after, limit + 1).await?;
+    let keys = rows.into_iter().map(ApiKey::from).collect();
+    Ok(Page::new(keys, limit, &filters, |key: &ApiKey| vec![key.key_handle.to_string()]).into_response(&request))
+}
+
+/// Show an API key.
+///
+/// Its user, its capabilities and when it was last used. The key itself is shown only once, when it is created.
+#[utoipa::path(
+    tag = "keys",
+    operation_id = "showApiKey",
+    params(("keyHandle" = KeyId, Path, description = "Handle of the key.")),
+    responses((status = 200, description = "The key.", body = ApiKey), NotFoundProblem),
+)]
+#[get("/api-keys/{keyHandle}")]
+pub async fn show_api_key(state: Data<AppState>, caller: Caller, handle: Path<KeyId>) -> Result<HttpResponse, Problem> {
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+    let row = api_key::fetch_api_key(&mut connection, caller.company, *handle).await?;
+    Ok(HttpResponse::Ok().json(ApiKey::from(row)))
+}
+
+/// Revoke an API key.
+///
+/// Every process of the service refuses the key within a second. This cannot be undone. The key stays in the list.
+#[utoipa::path(
+    tag = "keys",
+    operation_id = "revokeApiKey",
+    params(("keyHandle" = KeyId, Path, description = "Handle of the key.")),
+    responses((status = 204, description = "The key was revoked."), NotFoundProblem),
+)]
+#[delete("/api-keys/{keyHandle}")]
+pub async fn revoke_api_key(
+    state: Data<AppState>,
+    caller: Caller,
+    handle: Path<KeyId>,
+) -> Result<HttpResponse, Problem> {
+    api_key::revoke_api_key(&state.db, caller.company, *handle).await?;
+    state.keys.invalidate(*handle);
+    Ok(HttpResponse::NoContent().finish())
+}

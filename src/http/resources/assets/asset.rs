@@ -1,0 +1,257 @@
+//! The representation of an asset, and the operations to list, show and delete assets.
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse, delete, get};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::AppState;
+use crate::db;
+use crate::db::asset::{AssetCriteria, AssetCursor, AssetType};
+use crate::http::extract::caller::Caller;
+use crate::http::extract::page;
+use crate::http::extract::page::Page;
+use crate::http::problem::Problem;
+use crate::http::responses::NotFoundProblem;
+use crate::http::responses::QueryProblems;
+use crate::id::{AssetId, DigestSchema};
+use offprint_core::Digest;
+use offprint_core::name::Folder;
+use offprint_imaging::ImageHeader;
+use offprint_imaging::Turn;
+use offprint_modifiers::PixelType;
+
+/// An uploaded file, or a set.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Asset {
+    /// Handle of the asset: opaque and permanent.
+    #[schema(example = "00000000-0000-7000-8000-000000000001")]
+    asset_handle: AssetId,
+    /// Type of the asset, detected from its bytes.
+    #[serde(rename = "type")]
+    kind: AssetType,
+    /// Name of the asset: at first the file name without its extension.
+    #[schema(example = "fileToExport")]
+    name: String,
+    /// File name of the original; null for sets.
+    #[schema(example = "fileToExport.jpg")]
+    file_name: Option<String>,
+    /// Folder of the asset, as `a/b`; empty for the top level.
+    #[schema(example = "")]
+    folder: String,
+    /// Size of the original in bytes; null for sets.
+    size: Option<i64>,
+    /// SHA-256 of the original; null for sets.
+    #[schema(value_type = Option<DigestSchema>)]
+    sha256: Option<Digest>,
+    /// Media type of the original; null for sets.
+    #[schema(example = "image/jpeg")]
+    mime: Option<String>,
+    /// Properties from the header of the image.
+    #[serde(flatten)]
+    image: ImageInfo,
+    /// The asset's own modifier, applied before that of a job.
+    #[schema(example = "")]
+    url_modifier: String,
+    /// The asset's own modifier, applied after that of a job.
+    #[schema(example = "")]
+    url_post_apply_modifier: String,
+    /// Members of a set; null for files.
+    member_array: Option<Vec<AssetId>>,
+    /// Modification time of the file in archives: `lastModified` of the upload, else the capture time of the image, else
+    /// the time of the upload.
+    last_modified: DateTime<Utc>,
+    /// When the asset was created.
+    created_at: DateTime<Utc>,
+    /// When the asset was last changed.
+    updated_at: DateTime<Utc>,
+    /// Related URLs.
+    links: AssetLinks,
+}
+
+/// Properties from the header of an image. All null when the asset is no image or its header cannot be read.
+#[derive(Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageInfo {
+    /// Width of the upright image, in pixels.
+    #[schema(example = 1600)]
+    width: Option<u32>,
+    /// Height of the upright image, in pixels.
+    #[schema(example = 1200)]
+    height: Option<u32>,
+    /// Whether the image has an alpha channel.
+    has_alpha: Option<bool>,
+    /// EXIF orientation of the stored image; 1 is upright.
+    #[schema(minimum = 1, maximum = 8, example = 1)]
+    orientation: Option<u8>,
+    /// Colour components of a pixel.
+    #[schema(value_type = Option<String>, example = "rgb")]
+    color: Option<PixelType>,
+    /// Bits per component.
+    #[schema(example = 8)]
+    bits: Option<u8>,
+    /// Resolution in dots per inch.
+    #[schema(example = 72.0)]
+    resolution: Option<f64>,
+    /// Name of the embedded colour profile; null when there is none.
+    profile: Option<String>,
+}
+
+/// URLs related to an asset.
+#[derive(Serialize, ToSchema)]
+pub struct AssetLinks {
+    /// The asset itself.
+    #[serde(rename = "self")]
+    asset: String,
+    /// The original; absent for sets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+}
+
+impl ImageInfo {
+    fn from_header(stored: Option<&Value>) -> Self {
+        let Some(header) = stored.and_then(|stored| ImageHeader::deserialize(stored).ok()) else {
+            return Self::default();
+        };
+        let (width, height) = header.upright_size();
+        Self {
+            width: Some(width),
+            height: Some(height),
+            has_alpha: Some(header.alpha),
+            orientation: (1..=8).find(|number| Turn::from_exif((*number).into()) == header.orientation),
+            color: Some(header.color),
+            bits: Some(header.bits),
+            resolution: header.dpi,
+            profile: stored.and_then(|stored| stored["profileName"].as_str()).map(str::to_owned),
+        }
+    }
+}
+
+impl From<db::asset::AssetRow> for Asset {
+    fn from(row: db::asset::AssetRow) -> Self {
+        let path = format!("/assets/{}", row.asset_id);
+        Self {
+            asset_handle: row.asset_id,
+            kind: row.kind,
+            image: ImageInfo::from_header(row.header.as_ref()),
+            links: AssetLinks { content: row.sha256.map(|_| format!("{path}/content")), asset: path },
+            name: row.name,
+            file_name: row.file_name,
+            folder: row.folder,
+            size: row.size,
+            sha256: row.sha256,
+            mime: row.mime,
+            url_modifier: row.url_modifier,
+            url_post_apply_modifier: row.url_post_apply_modifier,
+            member_array: row.member_array.map(|members| members.0),
+            last_modified: row.entry_time,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// Which assets to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AssetListQuery {
+    /// Only assets of this type.
+    #[serde(rename = "type")]
+    kind: Option<AssetType>,
+    /// Only assets whose name begins with this; case-sensitive.
+    #[param(example = "file")]
+    name: Option<String>,
+    /// Only assets in this folder; empty for the top level.
+    #[param(example = "")]
+    folder: Option<String>,
+    /// Include all folders below `folder`.
+    #[serde(default)]
+    #[param(required = false, example = true)]
+    recursive: bool,
+    /// Only assets whose original has this SHA-256. Use it to find out whether a file was uploaded before.
+    #[param(value_type = Option<String>, pattern = "^[0-9a-fA-F]{64}$")]
+    sha256: Option<Digest>,
+    /// Assets per page, 1 to 1000. Default: 100.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u32>,
+    /// `nextCursor` of the previous page. It is valid only with the same filters.
+    #[param(min_length = 1)]
+    cursor: Option<String>,
+}
+
+/// List assets.
+///
+/// Sorted by folder, name and handle. Deleted assets are not listed.
+#[utoipa::path(
+    tag = "assets",
+    params(AssetListQuery),
+    responses((status = 200, description = "One page of assets.", body = Page<Asset>), QueryProblems)
+)]
+#[get("/assets")]
+pub async fn list_assets(
+    state: Data<AppState>,
+    caller: Caller,
+    request: HttpRequest,
+    query: Query<AssetListQuery>,
+) -> Result<HttpResponse, Problem> {
+    let query = query.into_inner();
+    let limit = page::parse_limit(query.limit)?;
+    let folder = query.folder.as_deref().map(Folder::parse).transpose();
+    let folder = folder.map_err(|detail| Problem::invalid_parameter("folder", detail))?;
+    let filter = AssetCriteria {
+        folder: folder.map(|folder| folder.as_str().to_owned()),
+        recursive: query.recursive,
+        kind: query.kind,
+        name: query.name,
+        sha256: query.sha256,
+    };
+    let after = page::parse_cursor(query.cursor.as_deref(), &filter, parse_asset_cursor)?;
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+    let rows = db::asset::list_assets(&mut connection, caller.company, &filter, after, limit + 1).await?;
+    let assets = rows.into_iter().map(Asset::from).collect();
+    let key = |asset: &Asset| vec![asset.folder.clone(), asset.name.clone(), asset.asset_handle.to_string()];
+    Ok(Page::new(assets, limit, &filter, key).into_response(&request))
+}
+
+fn parse_asset_cursor(key: &[String]) -> Option<AssetCursor> {
+    let [folder, name, handle] = key else { return None };
+    Some((folder.clone(), name.clone(), handle.parse().ok()?))
+}
+
+/// Show an asset.
+///
+/// Type, names, folder, size and image properties. The bytes are at `…/content`.
+#[utoipa::path(
+    tag = "assets",
+    params(("assetHandle" = AssetId, Path, description = "Handle of the asset.", example = "00000000-0000-7000-8000-000000000001")),
+    responses((status = 200, description = "The asset.", body = Asset), NotFoundProblem)
+)]
+#[get("/assets/{assetHandle}")]
+pub async fn show_asset(state: Data<AppState>, caller: Caller, handle: Path<AssetId>) -> Result<HttpResponse, Problem> {
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+    let asset = db::asset::fetch_asset(&mut connection, caller.company, *handle).await?;
+    Ok(HttpResponse::Ok().json(Asset::from(asset)))
+}
+
+/// Delete an asset.
+///
+/// The asset disappears at once. Existing jobs keep the original and finish.
+#[utoipa::path(
+    tag = "assets",
+    params(("assetHandle" = AssetId, Path, description = "Handle of the asset.")),
+    responses((status = 204, description = "The asset was deleted."), NotFoundProblem)
+)]
+#[delete("/assets/{assetHandle}")]
+pub async fn delete_asset(
+    state: Data<AppState>,
+    caller: Caller,
+    handle: Path<AssetId>,
+) -> Result<HttpResponse, Problem> {
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+    db::asset::hide_asset(&mut connection, caller.company, *handle).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

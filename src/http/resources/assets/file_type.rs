@@ -1,0 +1,260 @@
+//! Detects the type of an uploaded file from its bytes. File names and the client's `Content-Type` are ignored.
+//!
+//! Everything here reads untrusted bytes within fixed bounds; begin reading at [`inspect_file`].
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use exif::{In, Reader, Tag, Value as ExifValue};
+use moxcms::{ColorProfile, ProfileText};
+use serde_json::Value;
+
+use crate::db::asset::AssetType;
+
+/// Bytes at the beginning of a file that type detection reads.
+const SNIFFED_BYTES: u64 = 16 << 10;
+/// Largest file in bytes whose EXIF data is read from formats other than JPEG, PNG and WebP: the EXIF reader seeks in those
+/// three, but loads TIFF and its relatives into memory as a whole.
+const MAX_WHOLE_READ_BYTES: u64 = 64 << 20;
+
+/// What was detected in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileFacts {
+    pub kind: AssetType,
+    pub mime: &'static str,
+    /// The image header as the column `asset.header` stores it.
+    pub header: Option<Value>,
+    /// Capture time from EXIF; without a zone it is taken as UTC.
+    pub captured_at: Option<DateTime<Utc>>,
+}
+
+/// Inspects a file on a blocking thread.
+///
+/// # Errors
+/// When the file cannot be read. A damaged image is no error: anything can be uploaded.
+pub async fn inspect_file(path: PathBuf) -> io::Result<FileFacts> {
+    let mut beginning = Vec::new();
+    let inspection = tokio::task::spawn_blocking(move || {
+        File::open(&path)?.take(SNIFFED_BYTES).read_to_end(&mut beginning)?;
+        let (kind, mime) = detect_type(&beginning, &path);
+        // A decoder that panics on a damaged header must not fail the upload.
+        let image_facts = std::panic::catch_unwind(|| match kind.is_raster() {
+            true => (read_header(&path), read_capture_time(&path, mime)),
+            false => (None, None),
+        });
+        let (header, captured_at) = image_facts.unwrap_or_default();
+        Ok(FileFacts { kind, mime, header, captured_at })
+    });
+    inspection.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// Reads the image header as JSON, with the name of the colour profile added.
+fn read_header(path: &Path) -> Option<Value> {
+    let header = offprint_imaging::read_image_header(path).ok()?;
+    let mut stored = serde_json::to_value(&header).ok()?;
+    stored["profileName"] = header.profile.map(|profile| read_profile_name(&profile)).into();
+    Some(stored)
+}
+
+/// The description of a colour profile.
+fn read_profile_name(profile: &[u8]) -> String {
+    let description = ColorProfile::new_from_slice(profile).ok().and_then(|profile| profile.description);
+    let name = match description {
+        Some(ProfileText::PlainString(name)) => name,
+        Some(ProfileText::Description(name)) => name.ascii_string,
+        Some(ProfileText::Localizable(names)) => names.into_iter().next().map(|name| name.value).unwrap_or_default(),
+        None => String::new(),
+    };
+    let name: String = name.chars().filter(|letter| !letter.is_control()).take(100).collect();
+    if name.trim().is_empty() { "unnamed".to_owned() } else { name.trim().to_owned() }
+}
+
+/// The capture time from the EXIF tags that cameras and scanners write.
+fn read_capture_time(path: &Path, mime: &str) -> Option<DateTime<Utc>> {
+    let file = File::open(path).ok()?;
+    let is_seekable = matches!(mime, "image/jpeg" | "image/png" | "image/webp");
+    if !is_seekable && file.metadata().ok()?.len() > MAX_WHOLE_READ_BYTES {
+        return None;
+    }
+    let exif = Reader::new().read_from_container(&mut BufReader::new(file)).ok()?;
+    let text = |tag: Tag| match &exif.get_field(tag, In::PRIMARY)?.value {
+        ExifValue::Ascii(parts) => Some(String::from_utf8_lossy(parts.first()?).trim().to_owned()),
+        _ => None,
+    };
+    let captured = text(Tag::DateTimeOriginal).or_else(|| text(Tag::DateTimeDigitized))?;
+    let local = NaiveDateTime::parse_from_str(&captured, "%Y:%m:%d %H:%M:%S").ok()?;
+    let zone = text(Tag::OffsetTimeOriginal).and_then(|zone| zone.parse::<chrono::FixedOffset>().ok());
+    match zone {
+        Some(zone) => local.and_local_timezone(zone).single().map(|time| time.to_utc()),
+        None => Some(local.and_utc()),
+    }
+}
+
+/// Asset type and media type. Our own signatures come first: for formats that `infer` does not know or detects too loosely.
+fn detect_type(bytes: &[u8], path: &Path) -> (AssetType, &'static str) {
+    use AssetType::*;
+    if let Some(known) = match_signature(bytes) {
+        return known;
+    }
+    let Some(inferred) = infer::get(bytes) else {
+        return detect_text_type(bytes).unwrap_or((Other, "application/octet-stream"));
+    };
+    match (inferred.mime_type(), inferred.extension()) {
+        ("image/gif", _) if has_second_frame(path) => (AnimatedGif, "image/gif"),
+        // The signature is only two letters, so the header size that follows must be a known one, too.
+        ("image/bmp", _) if !matches!(bytes.get(14), Some(12 | 16 | 40 | 52 | 56 | 64 | 108 | 124)) => {
+            detect_text_type(bytes).unwrap_or((Other, "application/octet-stream"))
+        }
+        ("image/vnd.dwg", _) => (Other, "image/vnd.dwg"),
+        ("image/vnd.djvu", _) => (Document, "image/vnd.djvu"),
+        (mime, _) if mime.starts_with("image/") => (Image, mime),
+        (mime, _) if mime.starts_with("video/") => (Video, mime),
+        (mime, _) if mime.starts_with("audio/") => (Audio, mime),
+        (_, "ttf") => (Font, "font/ttf"),
+        (_, "otf") => (Font, "font/otf"),
+        (_, "woff") => (Font, "font/woff"),
+        (_, "woff2") => (Font, "font/woff2"),
+        (_, "eot") => (Font, "application/vnd.ms-fontobject"),
+        ("application/pdf", _) => (Pdf, "application/pdf"),
+        ("application/zip", _) => (Zip, "application/zip"),
+        ("text/xml" | "text/html", _) => detect_text_type(bytes).unwrap_or((Xml, "application/xml")),
+        (mime, "rtf") => (Document, mime),
+        (mime, _) if matches!(inferred.matcher_type(), infer::MatcherType::Doc | infer::MatcherType::Book) => {
+            (Document, mime)
+        }
+        (mime, _) => (Other, mime),
+    }
+}
+
+fn match_signature(bytes: &[u8]) -> Option<(AssetType, &'static str)> {
+    use AssetType::*;
+    if bytes.get(36..40) == Some(b"acsp") {
+        return Some((IccProfile, "application/vnd.iccprofile"));
+    }
+    match bytes {
+        // BigTIFF, and a raw JPEG 2000 codestream without its box.
+        [b'I', b'I', 43, 0, ..] | [b'M', b'M', 0, 43, ..] => Some((Image, "image/tiff")),
+        [0xff, 0x4f, 0xff, 0x51, ..] => Some((Image, "image/j2c")),
+        bytes if offprint_imaging::is_avif(bytes) => Some((Image, "image/avif")),
+        [b't', b't', b'c', b'f', ..] => Some((Font, "font/collection")),
+        // EPS with a preview for Windows.
+        [0xc5, 0xd0, 0xd3, 0xc6, ..] => Some((PostScript, "application/postscript")),
+        [b'%', b'!', b'P', b'S', ..] if has_bytes(bytes, b"%%Creator: Adobe Illustrator") => {
+            Some((Illustrator, "application/postscript"))
+        }
+        [b'%', b'!', b'P', b'S', ..] => Some((PostScript, "application/postscript")),
+        _ => None,
+    }
+}
+
+/// SVG, XML, HTML or plain text; none when the bytes are not UTF-8 text.
+fn detect_text_type(bytes: &[u8]) -> Option<(AssetType, &'static str)> {
+    let whole = match std::str::from_utf8(bytes) {
+        Ok(whole) => whole,
+        // The sniffed bytes may end within a character.
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()?,
+        Err(_) => return None,
+    };
+    if whole.chars().any(|letter| letter.is_control() && !matches!(letter, '\t' | '\n' | '\r' | '\u{c}')) {
+        return None;
+    }
+    let start = whole.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    Some(match find_root_element(start) {
+        Some(name) if name == "svg" || name.ends_with(":svg") => (AssetType::Svg, "image/svg+xml"),
+        Some(name) if name.eq_ignore_ascii_case("html") => (AssetType::Document, "text/html"),
+        Some(_) if start.starts_with("<?xml") => (AssetType::Xml, "application/xml"),
+        _ if infer::is_mime(bytes, "text/html") => (AssetType::Document, "text/html"),
+        _ if start.starts_with("<?xml") => (AssetType::Xml, "application/xml"),
+        _ => (AssetType::Document, "text/plain"),
+    })
+}
+
+/// The name of the root element of XML or HTML.
+fn find_root_element(mut text: &str) -> Option<&str> {
+    loop {
+        text = text.trim_start();
+        let end = if text.starts_with("<!--") {
+            text.find("-->")? + 3
+        } else if text.starts_with("<!") && text.contains('[') && text.find('[') < text.find('>') {
+            // A document type with an internal subset.
+            let inner = text.find("]")?;
+            inner + text[inner..].find('>')? + 1
+        } else if text.starts_with("<?") || text.starts_with("<!") {
+            text.find('>')? + 1
+        } else {
+            let name = text.strip_prefix('<')?;
+            return name.split(|letter: char| letter.is_whitespace() || letter == '>' || letter == '/').next();
+        };
+        text = &text[end..];
+    }
+}
+
+fn has_second_frame(path: &Path) -> bool {
+    let read = || {
+        let mut options = gif::DecodeOptions::new();
+        options.skip_frame_decoding(true);
+        let mut frames = options.read_info(BufReader::new(File::open(path).ok()?)).ok()?;
+        frames.next_frame_info().ok()??;
+        frames.next_frame_info().ok()?.map(|_| ())
+    };
+    read().is_some()
+}
+
+fn has_bytes(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detect_type_of_bytes(bytes: &[u8]) -> (AssetType, &'static str) {
+        detect_type(bytes, Path::new("/nowhere"))
+    }
+
+    #[test]
+    fn text_types_are_detected() {
+        assert_eq!(detect_type_of_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>").0, AssetType::Svg);
+        assert_eq!(
+            detect_type_of_bytes(
+                b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a > b -->\n<!DOCTYPE svg [<!ENTITY a 'b'>]>\n<s:svg>"
+            )
+            .0,
+            AssetType::Svg
+        );
+        assert_eq!(detect_type_of_bytes(b"<?xml version='1.0'?><catalogue>svg</catalogue>").0, AssetType::Xml);
+        assert_eq!(
+            detect_type_of_bytes(b"<!DOCTYPE html><html><svg></svg></html>"),
+            (AssetType::Document, "text/html")
+        );
+        assert_eq!(detect_type_of_bytes("BMW is a car, naïve".as_bytes()), (AssetType::Document, "text/plain"));
+        assert_eq!(detect_type_of_bytes(b"a,b\r\n1,2\r\n").1, "text/plain");
+        assert_eq!(detect_type_of_bytes(b"\x00\x01\x02nothing").0, AssetType::Other);
+    }
+
+    #[test]
+    fn binary_types_are_detected() {
+        assert_eq!(detect_type_of_bytes(b"%PDF-1.7\n").0, AssetType::Pdf);
+        assert_eq!(detect_type_of_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n").0, AssetType::PostScript);
+        assert_eq!(
+            detect_type_of_bytes(b"%!PS-Adobe-3.0\n%%Creator: Adobe Illustrator(R) 8\n").0,
+            AssetType::Illustrator
+        );
+        assert_eq!(detect_type_of_bytes(b"PK\x03\x04\x14\x00\x00\x00\x08\x00").0, AssetType::Zip);
+        assert_eq!(detect_type_of_bytes(b"8BPS\x00\x01\x00\x00\x00\x00").1, "image/vnd.adobe.photoshop");
+        assert_eq!(detect_type_of_bytes(b"\x00\x01\x00\x00\x00\x0f\x00\x80\x00\x03").1, "font/ttf");
+        assert_eq!(detect_type_of_bytes(b"OggS\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00").0, AssetType::Audio);
+        assert_eq!(
+            detect_type_of_bytes(b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41").0,
+            AssetType::Video
+        );
+        assert_eq!(detect_type_of_bytes(b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1avif").1, "image/avif");
+        assert_eq!(detect_type_of_bytes(b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1heic").1, "image/heif");
+        assert_eq!(detect_type_of_bytes(b"RIFF\x24\x00\x00\x00WEBPVP8 ").1, "image/webp");
+        let mut profile = [0; 128];
+        profile[36..40].copy_from_slice(b"acsp");
+        assert_eq!(detect_type_of_bytes(&profile).0, AssetType::IccProfile);
+    }
+}

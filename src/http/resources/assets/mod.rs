@@ -1,0 +1,9 @@
+//! Assets: upload files, list, show, change, download and preview them, create sets.
+
+pub mod asset;
+pub mod change;
+pub mod content;
+pub mod file_type;
+pub mod multipart_upload;
+pub mod preview;
+pub mod sets;

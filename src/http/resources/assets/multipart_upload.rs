@@ -1,0 +1,284 @@
+//! Multipart uploads: each file is streamed into the storage while it is hashed; all files become assets, or none.
+//!
+//! The functions that stage a file and register its original are shared with `PUT …/content` and resumable uploads.
+
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::http::header::{self, DispositionParam};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, post};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::AppState;
+use crate::db;
+use crate::db::asset::{self, NewAsset, Original};
+use crate::http::extract::caller::Caller;
+use crate::http::limits;
+use crate::http::limits::StorageQuota;
+use crate::http::problem::Problem;
+use crate::http::problem::ValidationError;
+use crate::http::resources::assets::asset::Asset;
+use crate::http::resources::assets::change::check_safe_folder;
+use crate::http::resources::assets::file_type;
+use crate::http::responses::UploadProblems;
+use crate::id::AssetId;
+use offprint_core::Code;
+use offprint_core::name::FileName;
+use offprint_storage::StagedBlob;
+
+/// Maximum number of files in one request.
+const MAX_FILES: usize = 1000;
+/// Maximum length of a text part, in bytes.
+const MAX_TEXT_BYTES: usize = 4096;
+
+/// The parts of an upload, read in order: `folder` and `lastModified` apply to the files that follow them.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "only shown in the document: parts are read one after the other")]
+#[schema(rename_all = "camelCase")]
+pub struct UploadForm {
+    /// Folder for the files that follow, as `a/b`. Default: the top level.
+    #[schema(example = "spring/shoes", required = false)]
+    folder: String,
+    /// Modification time of the files that follow (RFC 3339); used for them in archives. Empty is the same as absent.
+    #[schema(required = false, example = "2026-12-24T06:00:00Z")]
+    last_modified: String,
+    /// One or many files. The name is taken from the part, the type is detected from the bytes.
+    #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
+    file: Vec<u8>,
+}
+
+/// The result of an upload.
+#[derive(Serialize, ToSchema)]
+pub struct UploadResult {
+    /// The new assets, in the order of their files.
+    assets: Vec<Asset>,
+}
+
+/// Upload files.
+///
+/// Creates an asset for each file: for all of them, or for none when one is refused. Files of any type are accepted. Equal
+/// bytes are stored once. File names are made safe: directories, control characters and names reserved by some operating
+/// system are removed.
+#[utoipa::path(
+    tag = "assets",
+    request_body(
+        content = UploadForm,
+        content_type = "multipart/form-data",
+        description = "The files. Example: `curl -F folder=spring/shoes -F file=@a.jpg -F file=@b.jpg`."
+    ),
+    responses(
+        (status = 201, description = "The assets were created.", body = UploadResult,
+         headers(("Location" = String, description = "URL of the asset, when there is exactly one."))),
+        UploadProblems,
+    )
+)]
+#[post("/assets")]
+pub async fn upload_assets(
+    state: Data<AppState>,
+    caller: Caller,
+    request: HttpRequest,
+    mut parts: Multipart,
+) -> Result<HttpResponse, Problem> {
+    check_media_type(&request)?;
+    let mut quota = StorageQuota::for_assets(&state, caller.company).await?;
+    let mut upload = MultipartUpload::default();
+    while let Some(part) = parts.try_next().await.map_err(reject_multipart)? {
+        upload.take_part(&state, &mut quota, part).await?;
+    }
+    let files = upload.finish()?;
+    let mut new = Vec::with_capacity(files.len());
+    for file in files {
+        let original = store_original(&state, file.staged, file.last_modified).await?;
+        let (name, file_name) = (file.name.stem().to_owned(), file.name.to_string());
+        new.push(NewAsset { asset_id: AssetId::new(), name, file_name, folder: file.folder, original });
+    }
+    let mut assets = Vec::with_capacity(new.len());
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    for asset in &new {
+        asset::insert_asset(&mut transaction, caller.company, asset).await?;
+        assets.push(Asset::from(asset::fetch_asset(&mut transaction, caller.company, asset.asset_id).await?));
+    }
+    limits::check_company_limits(&mut transaction, caller.company, &quota.limits).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
+    let mut answer = HttpResponse::Created();
+    if let [only] = new.as_slice() {
+        answer.insert_header((header::LOCATION, format!("/assets/{}", only.asset_id)));
+    }
+    Ok(answer.json(UploadResult { assets }))
+}
+
+/// What was received so far. Dropping it deletes the staged files.
+#[derive(Default)]
+struct MultipartUpload {
+    folder: String,
+    last_modified: Option<DateTime<Utc>>,
+    files: Vec<ReceivedFile>,
+    files_seen: usize,
+    mistakes: Vec<ValidationError>,
+}
+
+struct ReceivedFile {
+    name: FileName,
+    folder: String,
+    last_modified: Option<DateTime<Utc>>,
+    staged: StagedBlob,
+}
+
+impl MultipartUpload {
+    async fn take_part(&mut self, state: &AppState, quota: &mut StorageQuota, mut part: Field) -> Result<(), Problem> {
+        match part.name().unwrap_or_default() {
+            "file" => self.receive_file(state, quota, part).await,
+            "folder" => {
+                let text = self.read_text("folder", &mut part).await?;
+                self.folder = check_safe_folder("/folder", &text, &mut self.mistakes).unwrap_or_default();
+                Ok(())
+            }
+            "lastModified" => {
+                let text = self.read_text("lastModified", &mut part).await?;
+                self.last_modified = parse_date("/lastModified", &text, &mut self.mistakes);
+                Ok(())
+            }
+            other => {
+                let detail = format!("Unknown part `{other}`. Known: file, folder, lastModified.");
+                self.mistakes.push(ValidationError::new(format!("/{other}"), Code::UnknownField, detail));
+                Ok(())
+            }
+        }
+    }
+
+    async fn receive_file(&mut self, state: &AppState, quota: &mut StorageQuota, part: Field) -> Result<(), Problem> {
+        let pointer = format!("/file/{}", self.files_seen);
+        self.files_seen += 1;
+        if self.files_seen > MAX_FILES {
+            let detail =
+                format!("One request may have at most {MAX_FILES} files. Nothing was stored. Split the request.");
+            return Err(Problem::from_errors(vec![ValidationError::new("/file", Code::InvalidValue, detail)]));
+        }
+        let sent_name = read_file_name(&part);
+        let staged = stage_file(state, quota, part.map_err(reject_multipart)).await?;
+        let name = match FileName::sanitize(&sent_name) {
+            Ok(name) => name,
+            Err(_) if sent_name.is_empty() => {
+                let detail =
+                    "The part has no file name. Send `Content-Disposition: form-data; name=\"file\"; filename=\"…\"`.";
+                self.mistakes.push(ValidationError::new(pointer, Code::MissingParameter, detail));
+                return Ok(());
+            }
+            Err(error) => {
+                let detail = format!("{sent_name:?} cannot be a file name: {error}.");
+                self.mistakes.push(ValidationError::new(pointer, Code::InvalidValue, detail));
+                return Ok(());
+            }
+        };
+        match staged {
+            Some(staged) => {
+                let (folder, last_modified) = (self.folder.clone(), self.last_modified);
+                self.files.push(ReceivedFile { name, folder, last_modified, staged });
+            }
+            None => self.mistakes.push(ValidationError::new(pointer, Code::EmptyFile, format!("`{name}` is empty."))),
+        }
+        Ok(())
+    }
+
+    async fn read_text(&mut self, name: &str, part: &mut Field) -> Result<String, Problem> {
+        let pointer = format!("/{name}");
+        let detail = match part.bytes(MAX_TEXT_BYTES).await {
+            Ok(bytes) => match String::from_utf8(bytes.map_err(reject_multipart)?.to_vec()) {
+                Ok(text) => return Ok(text),
+                Err(_) => "The text is not valid UTF-8.".to_owned(),
+            },
+            Err(_) => format!("The text is longer than {MAX_TEXT_BYTES} bytes."),
+        };
+        self.mistakes.push(ValidationError::new(pointer, Code::InvalidValue, detail));
+        Ok(String::new())
+    }
+
+    fn finish(mut self) -> Result<Vec<ReceivedFile>, Problem> {
+        if self.files_seen == 0 {
+            let detail = "The part `file` is missing. Send at least one file.";
+            self.mistakes.push(ValidationError::new("/file", Code::MissingParameter, detail));
+        }
+        if self.mistakes.is_empty() { Ok(self.files) } else { Err(Problem::from_errors(self.mistakes)) }
+    }
+}
+
+/// Parses a modification time; none when it is empty or, with an error in `mistakes`, invalid.
+pub(in crate::http) fn parse_date(
+    pointer: &str,
+    text: &str,
+    mistakes: &mut Vec<ValidationError>,
+) -> Option<DateTime<Utc>> {
+    if text.is_empty() {
+        return None;
+    }
+    let date = DateTime::parse_from_rfc3339(text).ok().map(|date| date.to_utc());
+    if date.is_none() {
+        let detail = format!("{text:?} is not a date-time with a zone (RFC 3339). Example: 2026-12-24T06:00:00Z.");
+        mistakes.push(ValidationError::new(pointer, Code::InvalidValue, detail));
+    }
+    date
+}
+
+/// The file name of a part. Browsers encode quotation marks and line breaks as the HTML standard says.
+fn read_file_name(part: &Field) -> String {
+    let Some(disposition) = part.content_disposition() else { return String::new() };
+    let extended = disposition.parameters.iter().find_map(|parameter| match parameter {
+        DispositionParam::FilenameExt(name) => String::from_utf8(name.value.clone()).ok(),
+        _ => None,
+    });
+    let plain = || disposition.get_filename().unwrap_or_default();
+    extended.unwrap_or_else(|| plain().replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n"))
+}
+
+/// Streams one file into the storage; none when it is empty.
+///
+/// # Errors
+/// 413 beyond the limit for one file, 422 beyond the company's quota, 507 when the disk is full.
+pub async fn stage_file(
+    state: &AppState,
+    quota: &mut StorageQuota,
+    bytes: impl Stream<Item = Result<Bytes, Problem>>,
+) -> Result<Option<StagedBlob>, Problem> {
+    let mut bytes = std::pin::pin!(bytes);
+    let mut incoming = state.storage.create_blob().await?;
+    while let Some(piece) = bytes.next().await {
+        let piece = piece?;
+        quota.check_file_size(incoming.size() + piece.len() as u64)?;
+        incoming.write(&piece).await?;
+    }
+    quota.bytes_left = quota.bytes_left.saturating_sub(incoming.size());
+    if incoming.size() == 0 { Ok(None) } else { Ok(Some(incoming.finish().await?)) }
+}
+
+/// Inspects a staged file and stores it as a blob.
+pub async fn store_original(
+    state: &AppState,
+    staged: StagedBlob,
+    last_modified: Option<DateTime<Utc>>,
+) -> Result<Original, Problem> {
+    let facts = file_type::inspect_file(staged.path().to_owned()).await.map_err(Problem::internal)?;
+    let size = staged.size as i64;
+    let sha256 = state.store_blob(staged).await?;
+    let entry_time = last_modified.or(facts.captured_at);
+    Ok(Original { kind: facts.kind, sha256, size, mime: facts.mime.to_owned(), header: facts.header, entry_time })
+}
+
+fn check_media_type(request: &HttpRequest) -> Result<(), Problem> {
+    let sent = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = sent.split(';').next().unwrap_or_default().trim();
+    if media.eq_ignore_ascii_case("multipart/form-data") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::UnsupportedMediaType,
+        "Send the files as `multipart/form-data` in parts named `file`. Example: `curl -F file=@photo.jpg`.",
+    ))
+}
+
+fn reject_multipart(error: MultipartError) -> Problem {
+    Problem::invalid_parameter("body", format!("The multipart body cannot be read: {error}. Nothing was stored."))
+}

@@ -1,0 +1,126 @@
+//! Job actions: pause, resume, stop, run, retry; and deleting a job.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, delete, post};
+
+use crate::app::AppState;
+use crate::db;
+use crate::db::enums::JobState;
+use crate::http::extract::caller::Caller;
+use crate::http::problem::Problem;
+use crate::http::resources::export_jobs::JobPath;
+use crate::http::resources::export_jobs::authorize_job_change;
+use crate::http::resources::export_jobs::job::Job;
+use crate::http::resources::export_jobs::parse_job_handle;
+use crate::http::responses::ConflictProblem;
+use crate::http::responses::NotFoundProblem;
+use crate::id::JobId;
+use crate::jobs::JobAction;
+
+/// Performs an action that only changes the state, and answers with the job.
+async fn apply_action(
+    state: &AppState,
+    caller: Caller,
+    path: &str,
+    action: JobAction,
+    to: JobState,
+    event: &str,
+) -> Result<HttpResponse, Problem> {
+    let job = authorize_job_change(state, &caller, path).await?;
+    db::job_actions::change_job_state(
+        &state.db,
+        caller.company,
+        job,
+        (action.allowed_states(), to),
+        event,
+        JobAction::names_allowed_in,
+    )
+    .await?;
+    show_changed_job(state, caller, path).await
+}
+
+async fn show_changed_job(state: &AppState, caller: Caller, path: &str) -> Result<HttpResponse, Problem> {
+    let job = parse_job_handle(path)?;
+    notify_job_change(state, job);
+    Ok(HttpResponse::Ok().json(Job::from(db::job::fetch_job(&state.db, caller.company, job).await?)))
+}
+
+/// Notifies workers and watchers of a job action, after its commit.
+fn notify_job_change(state: &AppState, job: JobId) {
+    state.job_signals.send(job);
+    state.work_available.notify();
+    state.job_changes.notify();
+}
+
+/// Pause a job.
+///
+/// Running items finish; no others start until the job is resumed. A restart of the service does not resume it.
+#[utoipa::path(tag = "export jobs", operation_id = "pauseExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+    responses((status = 200, description = "The job was paused.", body = Job), NotFoundProblem, ConflictProblem))]
+#[post("/export-jobs/{jobHandle}/pause")]
+pub async fn pause_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
+    apply_action(&state, caller, &path, JobAction::Pause, JobState::Paused, "exportPaused").await
+}
+
+/// Resume a paused job.
+///
+/// Its waiting items are processed again in turn.
+#[utoipa::path(tag = "export jobs", operation_id = "resumeExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+    responses((status = 200, description = "The job was resumed.", body = Job), NotFoundProblem, ConflictProblem))]
+#[post("/export-jobs/{jobHandle}/resume")]
+pub async fn resume_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
+    apply_action(&state, caller, &path, JobAction::Resume, JobState::Active, "exportResumed").await
+}
+
+/// Stop a job.
+///
+/// Waiting items are stopped at once, running items within seconds. Finished files stay available, also as an archive.
+#[utoipa::path(tag = "export jobs", operation_id = "stopExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+    responses((status = 200, description = "The job is stopping.", body = Job), NotFoundProblem, ConflictProblem))]
+#[post("/export-jobs/{jobHandle}/stop")]
+pub async fn stop_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
+    apply_action(&state, caller, &path, JobAction::Stop, JobState::Stopping, "stopRequested").await
+}
+
+/// Run a scheduled job now.
+///
+/// The job starts at once, and not again at `execTime`.
+#[utoipa::path(tag = "export jobs", operation_id = "runExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+    responses((status = 200, description = "The job was started.", body = Job), NotFoundProblem, ConflictProblem))]
+#[post("/export-jobs/{jobHandle}/run")]
+pub async fn run_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
+    apply_action(&state, caller, &path, JobAction::Run, JobState::Active, "runRequested").await
+}
+
+/// Retry the failed items of a job.
+///
+/// Starts a new run of the same job with the same file names and URLs; successful items stay as they are. The archive is
+/// available again when the run ends, with a new `ETag`. The new run sends its own mail.
+#[utoipa::path(tag = "export jobs", operation_id = "retryExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+    responses((status = 200, description = "The job has a new run.", body = Job), NotFoundProblem, ConflictProblem))]
+#[post("/export-jobs/{jobHandle}/retry")]
+pub async fn retry_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
+    let job = authorize_job_change(&state, &caller, &path).await?;
+    db::job_actions::retry_failed_items(
+        &state.db,
+        caller.company,
+        job,
+        JobAction::Retry.allowed_states(),
+        JobAction::names_allowed_in,
+    )
+    .await?;
+    show_changed_job(&state, caller, &path).await
+}
+
+/// Delete a job.
+///
+/// Allowed in any state. The job, its files and its archive disappear at once; running items are stopped. Assets stay.
+#[utoipa::path(tag = "export jobs", operation_id = "deleteExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+    responses((status = 204, description = "The job was deleted."), NotFoundProblem))]
+#[delete("/export-jobs/{jobHandle}")]
+pub async fn delete_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
+    let job = authorize_job_change(&state, &caller, &path).await?;
+    db::job_actions::delete_job(&state.db, caller.company, job).await?;
+    notify_job_change(&state, job);
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,205 @@
+//! Creates an export job, or a schedule when the request has `execSchedule`.
+//!
+//! One transaction writes the job, its items and files, the first event and the idempotency record; after the commit the
+//! workers are notified.
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpResponse, HttpResponseBuilder, post};
+
+use crate::app::AppState;
+use crate::db;
+use crate::http::extract::body::JsonBody;
+use crate::http::extract::caller::Caller;
+use crate::http::extract::idempotency::IdempotencyKey;
+use crate::http::limits::EffectiveLimits;
+use crate::http::problem::Problem;
+use crate::http::resources::export_jobs::authorization::authorize_request;
+use crate::http::resources::export_jobs::job;
+use crate::http::resources::export_jobs::job::Job;
+use crate::http::resources::export_schedules;
+use crate::http::resources::export_schedules::schedule::ExportSchedule;
+use crate::http::responses::BodyProblems;
+use crate::http::responses::IdempotencyProblem;
+use crate::http::responses::QueryProblems;
+use crate::http::responses::QueueFullProblem;
+use crate::jobs::DraftError;
+use crate::jobs::ExportRequest;
+use crate::jobs::placement::JobPlacement;
+use crate::reason::Reason;
+use offprint_core::Code;
+use offprint_core::Digest;
+
+/// `Retry-After` in seconds for a full queue.
+const QUEUE_FULL_RETRY_SECONDS: &str = "30";
+
+/// Create an export job.
+///
+/// Answers at once; the job runs in the background. Watch it at the URL in `Location`, with `?wait=60` to wait for changes.
+/// Download each file as soon as it is ready, or the archive when the job is finished.
+///
+/// `fmt: orig` exports the uploaded files. `fmt: convert` renders them with `is_modifier` and `macro` combined: the macro
+/// follows the modifier, so its commands take precedence. To make several files of each image, use `renditions` instead of
+/// these two. All errors in a request are reported together, and nothing is created.
+///
+/// With `execSchedule` this creates a schedule and answers 201, like `POST /export-schedules`; the API key then also needs
+/// the capability `schedules`.
+#[utoipa::path(
+    tag = "export jobs",
+    operation_id = "createExportJob",
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "Your own unique key, 1 to 255 visible ASCII characters. \
+        For 24 hours the same key with the same body returns the first response, and nothing is created twice.")),
+    request_body(content = ExportRequest, examples(
+        ("As documented" = (summary = "PNG by the modifier, TIFF by the macro: the macro takes precedence", value = json!({
+            "assetHandleArray": ["00000000-0000-7000-8000-000000000001"], "fmt": "convert",
+            "is_modifier": "&fmt=png", "macro": "$test$", "emailSetting": "None"
+        }))),
+        ("Originals" = (summary = "The uploaded files unchanged, in folders", value = json!({
+            "assetFilter": {"folder": "samples", "recursive": true}, "fmt": "orig", "layout": "folders", "jobName": "samples as uploaded"
+        }))),
+        ("For the web" = (summary = "Each image as a square on white, and a mail if an item fails", value = json!({
+            "assetFilter": {"folder": "samples"}, "fmt": "convert",
+            "is_modifier": "wid=800&hei=800&fit=constrain&fmt=jpeg&qlt=85", "emailSetting": "Error", "notifyEmails": ["ann@example.org"]
+        }))),
+        ("Several sizes" = (summary = "Three files of each image", value = json!({
+            "assetFilter": {"folder": "samples"}, "fmt": "convert", "renditions": [
+                {"name": "large", "is_modifier": "wid=1600&fmt=jpeg&qlt=85"},
+                {"name": "web", "is_modifier": "wid=800&fmt=webp&qlt=80"},
+                {"name": "thumbnail", "is_modifier": "wid=200&hei=200&fit=constrain&fmt=jpeg", "suffix": "200"}
+            ]
+        }))),
+        ("Every night" = (summary = "A schedule: the images of a folder, on working days", value = json!({
+            "assetFilter": {"folder": "samples"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80",
+            "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "Europe/Amsterdam", "jobName": "samples every night"
+        }))),
+        ("With a webhook" = (summary = "A webhook when the job is finished", value = json!({
+            "assetFilter": {"folder": "samples"}, "fmt": "orig", "callbackUrl": "https://hooks.example.org/export"
+        }))),
+        ("Tonight" = (summary = "A job that starts later", value = json!({
+            "assetFilter": {"folder": "samples"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80", "execTime": "2099-12-24T02:00:00+01:00"
+        }))),
+    )),
+    responses(
+        (status = 202, description = "The job was created.", body = Job, headers(
+            ("Location" = String, description = "URL of the job."),
+            ("Retry-After" = u32, description = "Seconds after which to look at the job."),
+            ("Idempotent-Replayed" = String, description = "`true` when this is the response to an earlier request with the same key."),
+        )),
+        (status = 201, description = "The schedule was created, for a request with `execSchedule`.", body = ExportSchedule, headers(
+            ("Location" = String, description = "URL of the schedule."),
+            ("Idempotent-Replayed" = String, description = "`true` when this is the response to an earlier request with the same key."),
+        )),
+        QueryProblems, BodyProblems, IdempotencyProblem, QueueFullProblem,
+    ),
+)]
+#[post("/export-jobs")]
+pub async fn create_export_job(
+    state: Data<AppState>,
+    caller: Caller,
+    key: IdempotencyKey,
+    JsonBody(request, digest): JsonBody<ExportRequest>,
+) -> Result<HttpResponse, Problem> {
+    create_idempotently(&state, &caller, &key, (request, digest), false).await
+}
+
+/// Creates what the request asks for in one transaction, or returns the stored response to the same request. With
+/// `recurring` the request must have `execSchedule`.
+pub(in crate::http) async fn create_idempotently(
+    state: &AppState,
+    caller: &Caller,
+    key: &IdempotencyKey,
+    sent: (ExportRequest, Digest),
+    recurring: bool,
+) -> Result<HttpResponse, Problem> {
+    let company_limits = EffectiveLimits::load(state, caller.company).await?;
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    let answer =
+        match create_job_or_schedule(state, &mut transaction, caller, &company_limits, key, sent, recurring).await {
+            Ok(answer) => answer,
+            Err(problem) => {
+                // Rolled back before the response is sent, so that the client can retry with the same key at once.
+                transaction.rollback().await.map_err(db::DbError::from)?;
+                return Err(problem);
+            }
+        };
+    transaction.commit().await.map_err(db::DbError::from)?;
+    state.work_available.notify();
+    Ok(answer)
+}
+
+async fn create_job_or_schedule(
+    state: &AppState,
+    connection: &mut db::DbConnection,
+    caller: &Caller,
+    company_limits: &EffectiveLimits,
+    key: &IdempotencyKey,
+    (mut request, digest): (ExportRequest, Digest),
+    recurring: bool,
+) -> Result<HttpResponse, Problem> {
+    let has_schedule = request.exec_schedule.is_some();
+    if let Some(earlier) = key.reserve(connection, caller, digest).await? {
+        let mut answer = build_created_response(has_schedule, &earlier.location);
+        return Ok(answer.insert_header(("idempotent-replayed", "true")).json(earlier.answer.0));
+    }
+    let user = authorize_request(connection, caller, &mut request).await?;
+    if recurring || has_schedule {
+        let schedule = export_schedules::create::insert_schedule(
+            state,
+            connection,
+            caller,
+            (company_limits, user.as_ref()),
+            request,
+        )
+        .await?;
+        let location = schedule.location();
+        key.store(connection, caller, digest, (&location, &schedule)).await?;
+        return Ok(build_created_response(true, &location).json(schedule));
+    }
+    let context = state.export_context();
+    let placement = JobPlacement {
+        company: caller.company,
+        user: user.as_ref(),
+        schedule: None,
+        max_jobs: company_limits.jobs,
+        settings: &state.settings,
+        context: &context,
+    };
+    let job_id = placement.create_job(connection, request).await.map_err(convert_refusal)?;
+    let row = db::job::fetch_job(&mut *connection, caller.company, job_id).await?;
+    let (etag, created) = (job::compute_job_etag(&row), Job::from(row));
+    let location = created.links.own.clone();
+    key.store(connection, caller, digest, (&location, &created)).await?;
+    // Last, because it locks the company and other requests wait for the lock.
+    placement.check_queue_room(connection, true).await.map_err(convert_refusal)?;
+    let (name, items) = (&created.job_name, created.counts.total);
+    tracing::info!(job.handle = %job_id, item.count = items, "Export job {name:?} ({job_id}) was created: {items} items");
+    Ok(build_accepted_response(&location).insert_header((header::ETAG, etag)).json(created))
+}
+
+/// 201 for a schedule, 202 for a job, which has only begun.
+fn build_created_response(is_schedule: bool, location: &str) -> HttpResponseBuilder {
+    if !is_schedule {
+        return build_accepted_response(location);
+    }
+    let mut answer = HttpResponse::Created();
+    answer.insert_header((header::LOCATION, location));
+    answer
+}
+
+/// 202 with the URL of the job.
+pub(in crate::http) fn build_accepted_response(location: &str) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::Accepted();
+    answer.insert_header((header::LOCATION, location)).insert_header((header::RETRY_AFTER, "1"));
+    answer
+}
+
+pub(in crate::http) fn convert_refusal(refusal: DraftError) -> Problem {
+    match refusal {
+        DraftError::Invalid(mistakes) => Problem::from_errors(mistakes),
+        DraftError::Rejected(Reason { code: Code::QueueFull, detail }) => {
+            Problem::new(Code::QueueFull, detail).with_header(header::RETRY_AFTER, QUEUE_FULL_RETRY_SECONDS)
+        }
+        DraftError::Rejected(limit) => Problem::new(limit.code, limit.detail),
+        DraftError::Db(error) => error.into(),
+    }
+}

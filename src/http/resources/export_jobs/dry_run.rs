@@ -1,0 +1,206 @@
+//! The dry run: validates an export request and previews its result, without creating anything.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, post};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::AppState;
+use crate::db;
+use crate::db::enums::ItemState;
+use crate::db::job::Rendition;
+use crate::http::extract::body::JsonBody;
+use crate::http::extract::caller::Caller;
+use crate::http::problem::Problem;
+use crate::http::resources::export_jobs::authorization::authorize_request;
+use crate::http::resources::export_jobs::create::convert_refusal;
+use crate::http::resources::export_schedules::schedule::MAX_SHOWN_RUNS;
+use crate::http::responses::BodyProblems;
+use crate::id::AssetId;
+use crate::jobs::DraftFile;
+use crate::jobs::DraftItem;
+use crate::jobs::ExportContext;
+use crate::jobs::ExportRequest;
+use crate::jobs::explain::plan_from_header;
+use crate::jobs::placement::check_archive_size;
+use crate::jobs::placement::check_recipient;
+use crate::jobs::prepare_draft;
+use crate::jobs::read_asset_header;
+use crate::jobs::schedule::Recurrence;
+use crate::reason::Reason;
+use offprint_imaging::ImageHeader;
+
+/// The result of a dry run.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DryRun {
+    /// One item for each asset, in request order.
+    items: Vec<DryRunItem>,
+    /// The modifier with all macros expanded; null for `orig`, and with renditions.
+    effective_modifier: Option<String>,
+    /// The renditions with their effective modifiers; null when the request has none.
+    renditions: Option<Vec<Rendition>>,
+    /// Size in bytes of the originals that would be read or exported.
+    source_bytes: i64,
+    /// The first runs of a request with `execSchedule`, else null. The other fields describe a run now.
+    next_runs: Option<Vec<DateTime<Utc>>>,
+    /// Warnings about the request.
+    warnings: Vec<Reason>,
+}
+
+/// What the job would do with one asset.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DryRunItem {
+    /// The asset.
+    asset_handle: AssetId,
+    /// Name of the asset.
+    name: String,
+    /// What would be done: `convert`, `original`, `skip` or `fail`.
+    #[schema(example = "convert")]
+    action: &'static str,
+    /// Path of the file in the archive; null when there is no file or there are several.
+    path: Option<String>,
+    /// Width of the rendered image in pixels; null when there are several.
+    width: Option<u32>,
+    /// Height of the rendered image in pixels; null when there are several.
+    height: Option<u32>,
+    /// One file for each rendition, or one original; empty when there would be none.
+    files: Vec<DryRunFile>,
+    /// Why the item would fail; null if it would not.
+    failure: Option<Reason>,
+    /// Warnings about the item.
+    warnings: Vec<Reason>,
+}
+
+/// A file that the job would produce.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DryRunFile {
+    /// Name of the rendition; null for originals and without `renditions`.
+    rendition: Option<String>,
+    /// Path of the file in the archive.
+    path: String,
+    /// Width of the rendered image in pixels.
+    width: Option<u32>,
+    /// Height of the rendered image in pixels.
+    height: Option<u32>,
+    /// Why rendering would fail; null if it would not.
+    failure: Option<Reason>,
+    /// Warnings about the file.
+    warnings: Vec<Reason>,
+}
+
+/// Validate an export request (dry run).
+///
+/// Shows what the job would do with each asset, without creating anything and without reading pixels: file names, sizes,
+/// and what would be skipped or fail and why. Errors in the request are reported as by `POST /export-jobs`.
+#[utoipa::path(
+    tag = "export jobs",
+    operation_id = "validateExportJob",
+    request_body(content = ExportRequest, example = json!({
+        "assetHandleArray": ["00000000-0000-7000-8000-000000000001"], "fmt": "convert", "is_modifier": "wid=640&fmt=png"
+    })),
+    responses((status = 200, description = "What the job would do.", body = DryRun), BodyProblems),
+)]
+#[post("/export-jobs/validate")]
+pub async fn validate_export_job(
+    state: Data<AppState>,
+    caller: Caller,
+    request: JsonBody<ExportRequest>,
+) -> Result<HttpResponse, Problem> {
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+    let JsonBody(mut request, _) = request;
+    let user = authorize_request(&mut connection, &caller, &mut request).await?;
+    let context = state.export_context();
+    let draft = prepare_draft(&mut connection, caller.company, request, state.settings.max_items, &context)
+        .await
+        .map_err(convert_refusal)?;
+    check_archive_size(&draft, &state.settings).map_err(convert_refusal)?;
+    let next_runs = list_next_runs(&mut connection, &draft.request).await?;
+    let source_bytes =
+        draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
+    let mut warnings = draft.warnings;
+    warnings.extend(check_recipient(&state.settings, &draft.request, user.as_ref()));
+    Ok(HttpResponse::Ok().json(DryRun {
+        items: draft.items.into_iter().map(|item| preview_item(item, draft.renditions.as_deref(), &context)).collect(),
+        effective_modifier: draft.effective_modifier,
+        renditions: draft.renditions,
+        source_bytes,
+        next_runs,
+        warnings,
+    }))
+}
+
+/// The first runs of a request with `execSchedule`.
+async fn list_next_runs(
+    connection: &mut db::DbConnection,
+    request: &ExportRequest,
+) -> Result<Option<Vec<DateTime<Utc>>>, Problem> {
+    let Some(recurrence) = Recurrence::from_request(request).transpose().map_err(Problem::from_errors)? else {
+        return Ok(None);
+    };
+    let now = db::schedule::fetch_database_time(connection).await?;
+    Ok(Some(recurrence.runs_from(recurrence.next_after(now), MAX_SHOWN_RUNS)))
+}
+
+/// Previews an item: plans its images from the header that was stored at upload.
+fn preview_item(item: DraftItem, renditions: Option<&[Rendition]>, context: &ExportContext<'_>) -> DryRunItem {
+    let header = read_asset_header(&item.asset);
+    let converts = item.files.iter().any(|file| file.recipe.is_some());
+    let names = renditions.unwrap_or_default().iter().map(|rendition| Some(rendition.name.clone()));
+    let files: Vec<DryRunFile> = (item.files.into_iter().zip(names.chain(std::iter::repeat(None))))
+        .map(|(file, name)| preview_file(file, name, header.as_ref(), context))
+        .collect();
+    let failure = item.failure.or_else(|| files.iter().find_map(|file| file.failure.clone()));
+    let mut warnings = item.warnings;
+    for warning in files.iter().flat_map(|file| &file.warnings) {
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
+    let only = if let [only] = files.as_slice() { Some(only) } else { None };
+    DryRunItem {
+        asset_handle: item.asset.asset_id,
+        name: item.asset.name,
+        action: match item.state {
+            ItemState::Skipped => "skip",
+            _ if failure.is_some() => "fail",
+            _ if converts => "convert",
+            _ => "original",
+        },
+        path: only.map(|file| file.path.clone()),
+        width: only.and_then(|file| file.width),
+        height: only.and_then(|file| file.height),
+        files,
+        failure,
+        warnings,
+    }
+}
+
+fn preview_file(
+    file: DraftFile,
+    name: Option<String>,
+    header: Option<&ImageHeader>,
+    context: &ExportContext<'_>,
+) -> DryRunFile {
+    let mut preview = DryRunFile {
+        rendition: name.filter(|_| file.recipe.is_some()),
+        path: file.path,
+        width: None,
+        height: None,
+        failure: None,
+        warnings: Vec::new(),
+    };
+    let Some(rendition) = file.recipe else { return preview };
+    match plan_from_header(&rendition.recipe, header, &rendition.reference_headers, context) {
+        Ok(plan) => {
+            (preview.width, preview.height) = (Some(plan.width), Some(plan.height));
+            preview.warnings =
+                plan.warnings.into_iter().map(|warning| Reason::new(warning.code, warning.detail)).collect();
+        }
+        Err(failure) => preview.failure = Some(failure),
+    }
+    preview
+}

@@ -1,0 +1,275 @@
+//! Items of a job: the results by asset.
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse, get};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::AppState;
+use crate::db::asset::AssetType;
+use crate::db::attempt::{self, AttemptEnding};
+use crate::db::enums::{FileState, ItemState};
+use crate::db::item_view;
+use crate::db::item_view::{ItemFileView, ItemView};
+use crate::http::extract::caller::Caller;
+use crate::http::extract::page;
+use crate::http::extract::page::Page;
+use crate::http::problem::Problem;
+use crate::http::resources::export_jobs::JobPath;
+use crate::http::resources::export_jobs::find_visible_job;
+use crate::http::responses::NotFoundProblem;
+use crate::http::responses::QueryProblems;
+use crate::id::{AssetId, JobId, WorkerId};
+use crate::reason::Reason;
+
+/// An item: one asset inside a job.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// Position in the job, from 0.
+    position: i32,
+    /// The asset.
+    asset_handle: AssetId,
+    /// Type of the asset when the job was created.
+    asset_type: AssetType,
+    /// Name of the asset when the job was created.
+    name: String,
+    /// Folder of the asset when the job was created.
+    folder: String,
+    /// State of the item, or how it ended.
+    state: ItemState,
+    /// The files of the item: one for each rendition, in their order; empty when the item is skipped.
+    files: Vec<ItemFile>,
+    /// Path of the file in the archive. This and the next five fields are null when the item has several files: see `files`.
+    path: Option<String>,
+    /// Size of the file in bytes.
+    size: Option<i64>,
+    /// Media type of the file.
+    mime: Option<String>,
+    /// Width in pixels.
+    width: Option<i32>,
+    /// Height in pixels.
+    height: Option<i32>,
+    /// SHA-256 of the file.
+    sha256: Option<String>,
+    /// Whether existing renditions were reused for all files, so that nothing was rendered.
+    reused: bool,
+    /// How often a worker started the item.
+    attempts: i32,
+    /// When a worker last started the item.
+    started_at: Option<DateTime<Utc>>,
+    /// When the item ended.
+    finished_at: Option<DateTime<Utc>>,
+    /// Why the item failed; null if it did not.
+    failure: Option<Reason>,
+    /// Warnings about the item.
+    warnings: Vec<Reason>,
+    /// All ended attempts, oldest first. Only with `attempts=true`, and when a single item is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt_history: Option<Vec<ItemAttempt>>,
+}
+
+/// One attempt at an item.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemAttempt {
+    /// The worker that had the item.
+    worker_handle: Option<WorkerId>,
+    /// Host name of the worker; null when the worker is no longer known.
+    host: Option<String>,
+    /// When the attempt began.
+    started_at: Option<DateTime<Utc>>,
+    /// When the attempt ended.
+    ended_at: DateTime<Utc>,
+    /// How the attempt ended.
+    ending: AttemptEnding,
+    /// Why the attempt failed; null if it did not.
+    failure: Option<Reason>,
+}
+
+impl From<attempt::AttemptRow> for ItemAttempt {
+    fn from(attempt: attempt::AttemptRow) -> Self {
+        Self {
+            worker_handle: attempt.worker_id,
+            host: attempt.host,
+            started_at: attempt.started_at,
+            ended_at: attempt.ended_at,
+            ending: attempt.ending,
+            failure: attempt.failure.map(|failure| failure.0),
+        }
+    }
+}
+
+/// A file of an item.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemFile {
+    /// Name of the rendition; null for originals and without `renditions`.
+    rendition: Option<String>,
+    /// Path of the file in the archive, and the end of its URL.
+    path: String,
+    /// `ready` when the file can be downloaded, `absent` when the item ended without it.
+    state: FileState,
+    /// Size in bytes.
+    size: Option<i64>,
+    /// Media type.
+    mime: Option<String>,
+    /// Width in pixels.
+    width: Option<i32>,
+    /// Height in pixels.
+    height: Option<i32>,
+    /// SHA-256 of the file.
+    sha256: Option<String>,
+    /// Whether an existing rendition was reused instead of rendering.
+    reused: bool,
+    /// Warnings about the file.
+    warnings: Vec<Reason>,
+    /// How the image was rendered, as text for people: what was decoded and how far the decoder shrank it, the steps with
+    /// their sizes and kernels, the estimated memory. Null for originals, and when the rendition is no longer kept for reuse.
+    plan: Option<String>,
+}
+
+impl From<ItemFileView> for ItemFile {
+    fn from(file: ItemFileView) -> Self {
+        Self {
+            rendition: file.rendition,
+            path: file.path,
+            state: file.state,
+            size: file.size,
+            mime: file.mime,
+            width: file.width,
+            height: file.height,
+            sha256: file.sha256.map(|digest| digest.to_string()),
+            reused: file.reused,
+            warnings: file.warnings,
+            plan: file.plan,
+        }
+    }
+}
+
+impl From<ItemView> for Item {
+    fn from(row: ItemView) -> Self {
+        let files: Vec<ItemFile> = row.files.0.into_iter().map(ItemFile::from).collect();
+        let only = if let [only] = files.as_slice() { Some(only.clone()) } else { None };
+        Self {
+            position: row.position,
+            asset_handle: row.asset_id,
+            asset_type: row.asset_type,
+            name: row.asset_name,
+            folder: row.folder,
+            state: row.state,
+            path: only.as_ref().map(|file| file.path.clone()),
+            size: only.as_ref().and_then(|file| file.size),
+            width: only.as_ref().and_then(|file| file.width),
+            height: only.as_ref().and_then(|file| file.height),
+            mime: only.as_ref().and_then(|file| file.mime.clone()),
+            sha256: only.and_then(|file| file.sha256),
+            reused: !files.is_empty() && files.iter().all(|file| file.reused),
+            files,
+            attempts: row.attempts,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            failure: row.failure.map(|failure| failure.0),
+            warnings: row.warnings.0,
+            attempt_history: None,
+        }
+    }
+}
+
+/// Which items to list.
+#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ItemQuery {
+    /// Only items in this state.
+    #[param(inline)]
+    state: Option<ItemState>,
+    /// Include all ended attempts of each item, as `attemptHistory`.
+    #[serde(skip_serializing_if = "page::not_a_filter")]
+    attempts: Option<bool>,
+    /// Items per page, 1 to 1000. Default: 100.
+    #[serde(skip_serializing_if = "page::not_a_filter")]
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `nextCursor` of the previous page.
+    #[serde(skip_serializing_if = "page::not_a_filter")]
+    #[param(min_length = 1)]
+    cursor: Option<String>,
+}
+
+/// List the items of a job.
+///
+/// The results by asset, in request order, with files, failures and warnings.
+#[utoipa::path(
+    tag = "export jobs",
+    operation_id = "listExportItems",
+    params(("jobHandle" = String, Path, description = "Handle of the job."), ItemQuery),
+    responses((status = 200, description = "One page of items.", body = Page<Item>), QueryProblems, NotFoundProblem),
+)]
+#[get("/export-jobs/{jobHandle}/items")]
+pub async fn list_items(
+    state: Data<AppState>,
+    caller: Caller,
+    path: JobPath,
+    filters: Query<ItemQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let limit = page::parse_limit(filters.limit)?;
+    let after: i64 = page::parse_cursor(filters.cursor.as_deref(), &*filters, page::parse_single_key)?.unwrap_or(-1);
+    let job = find_visible_job(&state, &caller, &path).await?;
+    let rows =
+        item_view::list_item_views(&state.db, caller.company, job.job_id, filters.state, after as i32 + 1, limit + 1)
+            .await?;
+    let mut items: Vec<Item> = rows.into_iter().map(Item::from).collect();
+    if filters.attempts == Some(true) {
+        add_attempt_history(&state, &caller, job.job_id, &mut items).await?;
+    }
+    Ok(Page::new(items, limit, &*filters, |item| vec![item.position.to_string()]).into_response(&request))
+}
+
+/// Adds the attempts to items, which must be sorted by position: both lists are merged in one pass.
+async fn add_attempt_history(state: &AppState, caller: &Caller, job: JobId, items: &mut [Item]) -> Result<(), Problem> {
+    let (Some(first), Some(last)) = (items.first(), items.last()) else { return Ok(()) };
+    let mut attempts = attempt::list_attempts(&state.db, caller.company, job, (first.position, last.position))
+        .await?
+        .into_iter()
+        .peekable();
+    for item in items {
+        let mut own = Vec::new();
+        while let Some(attempt) = attempts.next_if(|attempt| attempt.position <= item.position) {
+            // A filtered list skips items; the attempts of those are dropped.
+            if attempt.position == item.position {
+                own.push(ItemAttempt::from(attempt));
+            }
+        }
+        item.attempt_history = Some(own);
+    }
+    Ok(())
+}
+
+/// Show an item of a job.
+///
+/// The result for one asset, with all ended attempts: which worker, when, and what failed.
+#[utoipa::path(
+    tag = "export jobs",
+    operation_id = "showExportItem",
+    params(("jobHandle" = String, Path, description = "Handle of the job."), ("position" = i32, Path, description = "Position of the item in the job, from 0.")),
+    responses((status = 200, description = "The item.", body = Item), NotFoundProblem),
+)]
+#[get("/export-jobs/{jobHandle}/items/{position}")]
+pub async fn show_item(
+    state: Data<AppState>,
+    caller: Caller,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    let job = find_visible_job(&state, &caller, &path.0).await?;
+    let missing = || Problem::not_found("item in this job");
+    let position: i32 = path.1.parse().ok().filter(|position| *position >= 0).ok_or_else(missing)?;
+    let rows = item_view::list_item_views(&state.db, caller.company, job.job_id, None, position, 1).await?;
+    let row = rows.into_iter().next().filter(|row| row.position == position).ok_or_else(missing)?;
+    let mut items = [Item::from(row)];
+    add_attempt_history(&state, &caller, job.job_id, &mut items).await?;
+    let [item] = items;
+    Ok(HttpResponse::Ok().json(item))
+}

@@ -1,0 +1,217 @@
+//! Shows one job, optionally waiting for a change, and lists jobs.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse, get};
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep, sleep_until};
+use utoipa::IntoParams;
+
+use crate::app::AppState;
+use crate::db;
+use crate::db::enums::{JobState, Outcome, ShownState};
+use crate::db::job::{JobFilter, JobSort, ListedJobRow};
+use crate::http::extract::caller::Caller;
+use crate::http::extract::page;
+use crate::http::extract::page::Page;
+use crate::http::middleware::auth;
+use crate::http::problem::Problem;
+use crate::http::resources::export_jobs::JobPath;
+use crate::http::resources::export_jobs::find_visible_job;
+use crate::http::resources::export_jobs::job;
+use crate::http::resources::export_jobs::job::Job;
+use crate::http::resources::export_jobs::parse_job_handle;
+use crate::http::responses::NotFoundProblem;
+use crate::http::responses::QueryProblems;
+use crate::id::{JobId, ScheduleId};
+
+/// How often a waiting request checks that its API key is still valid.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How to show a job.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WaitQuery {
+    /// Seconds to wait for a change, at most 60. The response comes when the job is finished, when its ETag differs from
+    /// `If-None-Match`, or when the time is over.
+    #[param(minimum = 0, maximum = 60)]
+    wait: Option<u64>,
+}
+
+/// Show a job.
+///
+/// State, counts, progress and links. The results by asset are at `…/items`. With `?wait=60` the response comes when the
+/// job is finished or changes; with `If-None-Match` it is 304 when nothing changed.
+#[utoipa::path(
+    tag = "export jobs",
+    operation_id = "showExportJob",
+    params(("jobHandle" = String, Path, description = "Handle of the job."), WaitQuery),
+    responses(
+        (status = 200, description = "The job.", body = Job, headers(
+            ("ETag" = String, description = "Changes whenever the job changes."),
+            ("Retry-After" = u32, description = "Seconds after which to look again; absent when the job is finished."),
+        )),
+        (status = 304, description = "Unchanged since the ETag in `If-None-Match`."),
+        QueryProblems, NotFoundProblem,
+    ),
+)]
+#[get("/export-jobs/{jobHandle}")]
+pub async fn show_export_job(
+    state: Data<AppState>,
+    caller: Caller,
+    path: JobPath,
+    waiting: Query<WaitQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let wait = waiting.wait.unwrap_or(0);
+    if wait > 60 {
+        return Err(Problem::invalid_parameter("wait", format!("`wait` must be 0 to 60 seconds; you sent {wait}.")));
+    }
+    let if_none_match = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let row = wait_for_change(&state, &caller, &path, if_none_match, Duration::from_secs(wait)).await?;
+    let etag = job::compute_job_etag(&row);
+    let unchanged = if_none_match.is_some_and(|tags| job::is_etag_listed(tags, &etag));
+    let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, "private, no-cache"));
+    if row.state != JobState::Finished {
+        answer.insert_header((header::RETRY_AFTER, "1"));
+    }
+    Ok(if unchanged { answer.finish() } else { answer.json(Job::from(row)) })
+}
+
+/// The job when it is finished, when it no longer has one of the tags in `if_none_match`, or when the time is over.
+async fn wait_for_change(
+    state: &AppState,
+    caller: &Caller,
+    path: &str,
+    if_none_match: Option<&str>,
+    wait: Duration,
+) -> Result<db::job::JobRow, Problem> {
+    let (job, end) = (parse_job_handle(path)?, Instant::now() + wait);
+    // Subscribed before the job is read, so that no change is missed.
+    let mut watch = state.live_jobs.watch(state, caller.company, job);
+    loop {
+        let row = find_visible_job(state, caller, path).await?;
+        let changed = if_none_match.is_some_and(|tags| !job::is_etag_listed(tags, &job::compute_job_etag(&row)));
+        if changed || row.state == JobState::Finished || Instant::now() >= end || state.closing.is_cancelled() {
+            return Ok(row);
+        }
+        while tokio::select! {
+            _ = watch.next() => false,
+            () = sleep_until(end) => false,
+            () = state.closing.cancelled() => false,
+            () = sleep(RECHECK_INTERVAL) => true,
+        } {
+            auth::recheck_key(state, caller).await?;
+        }
+        auth::recheck_key(state, caller).await?;
+        watch = state.live_jobs.watch(state, caller.company, job);
+    }
+}
+
+/// Which jobs to list.
+#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct JobQuery {
+    /// Only jobs in this state.
+    #[param(inline)]
+    state: Option<ShownState>,
+    /// Only jobs with this outcome.
+    #[param(inline)]
+    outcome: Option<Outcome>,
+    /// Only jobs whose name begins with this.
+    name: Option<String>,
+    /// Only jobs of this schedule.
+    schedule_handle: Option<ScheduleId>,
+    /// Sort key: `createdAt`, `finishedAt` or `jobName`; with a leading `-` in descending order. Default: `-createdAt`.
+    #[param(pattern = "^-?(createdAt|finishedAt|jobName)$")]
+    sort: Option<String>,
+    /// Jobs per page, 1 to 1000. Default: 100.
+    #[serde(skip_serializing_if = "page::not_a_filter")]
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `nextCursor` of the previous page.
+    #[serde(skip_serializing_if = "page::not_a_filter")]
+    #[param(min_length = 1)]
+    cursor: Option<String>,
+}
+
+/// List jobs.
+///
+/// Newest first by default; see `sort`. Callers without `exports:read-all` or `exports:manage-all` see only their own jobs.
+#[utoipa::path(
+    tag = "export jobs",
+    operation_id = "listExportJobs",
+    params(JobQuery),
+    responses((status = 200, description = "One page of jobs.", body = Page<Job>), QueryProblems),
+)]
+#[get("/export-jobs")]
+pub async fn list_export_jobs(
+    state: Data<AppState>,
+    caller: Caller,
+    filters: Query<JobQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let limit = page::parse_limit(filters.limit)?;
+    let (sort, descending) = parse_sort(filters.sort.as_deref().unwrap_or("-createdAt"))?;
+    let state_name = filters.state.and_then(|state| serde_json::to_value(state).ok());
+    let filter = JobFilter {
+        state: state_name.as_ref().and_then(|name| name.as_str()),
+        outcome: filters.outcome,
+        name: filters.name.as_deref(),
+        owner: if caller.can_read_all() { None } else { Some(caller.user.unwrap_or_default()) },
+        schedule: filters.schedule_handle,
+        sort,
+        descending,
+    };
+    let after = page::parse_cursor(filters.cursor.as_deref(), &*filters, |key| {
+        let [key, id] = key else { return None };
+        (sort == JobSort::JobName || is_timestamp(key)).then_some((key.clone(), id.parse().ok()?))
+    })?;
+    let after = after.as_ref().map(|(key, id): &(String, JobId)| (key.as_str(), *id));
+    let rows = db::job::list_jobs(&state.db, caller.company, &filter, after, limit + 1).await?;
+    let jobs: Vec<KeyedJob> = rows.into_iter().map(KeyedJob::from).collect();
+    let page = Page::new(jobs, limit, &*filters, |keyed| vec![keyed.key.clone(), keyed.job.job_handle.to_string()]);
+    Ok(page.into_response(&request))
+}
+
+/// A job with its sort key, for the cursor.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct KeyedJob {
+    job: Job,
+    #[serde(skip)]
+    key: String,
+}
+
+impl From<ListedJobRow> for KeyedJob {
+    fn from(listed: ListedJobRow) -> Self {
+        Self { job: listed.job.into(), key: listed.sort_key }
+    }
+}
+
+/// Whether a sort key is a timestamp as PostgreSQL writes it.
+fn is_timestamp(key: &str) -> bool {
+    key == "infinity" || DateTime::parse_from_str(key, "%Y-%m-%d %H:%M:%S%.f%#z").is_ok()
+}
+
+fn parse_sort(text: &str) -> Result<(JobSort, bool), Problem> {
+    let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
+    let sort = match name {
+        "createdAt" => JobSort::CreatedAt,
+        "finishedAt" => JobSort::FinishedAt,
+        "jobName" => JobSort::JobName,
+        _ => {
+            let detail = format!(
+                "Unknown sort key `{text}`. Allowed: createdAt, finishedAt, jobName, each with or without a leading `-`."
+            );
+            return Err(Problem::invalid_parameter("sort", detail));
+        }
+    };
+    Ok((sort, descending))
+}

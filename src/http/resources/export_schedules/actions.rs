@@ -1,0 +1,168 @@
+//! Actions on schedules: pause, resume, run; and deleting one.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, delete, post};
+
+use crate::app::AppState;
+use crate::db::enums::ScheduleState;
+use crate::db::schedule::{self, ScheduleRunResult};
+use crate::db::{self, DbConnection};
+use crate::http::extract::caller::Caller;
+use crate::http::limits::EffectiveLimits;
+use crate::http::problem::Problem;
+use crate::http::resources::export_jobs::authorization::authorize_request;
+use crate::http::resources::export_jobs::create::build_accepted_response;
+use crate::http::resources::export_jobs::create::convert_refusal;
+use crate::http::resources::export_jobs::job::Job;
+use crate::http::resources::export_schedules::SchedulePath;
+use crate::http::resources::export_schedules::lock_managed_schedule;
+use crate::http::resources::export_schedules::schedule::ExportSchedule;
+use crate::http::responses::BodyProblems;
+use crate::http::responses::ConflictProblem;
+use crate::http::responses::NotFoundProblem;
+use crate::http::responses::QueueFullProblem;
+use crate::jobs::ExportRequest;
+use crate::jobs::placement::JobPlacement;
+use crate::jobs::request::Overlap;
+use crate::jobs::schedule::Recurrence;
+use offprint_core::Code;
+
+/// Commits the transaction and answers with the schedule as it is then.
+async fn commit_and_show(
+    mut transaction: sqlx::Transaction<'static, sqlx::Postgres>,
+    row: &schedule::ScheduleRow,
+) -> Result<HttpResponse, Problem> {
+    let changed =
+        ExportSchedule::from_row(schedule::fetch_schedule(&mut *transaction, row.company_id, row.schedule_id).await?)?;
+    transaction.commit().await.map_err(db::DbError::from)?;
+    Ok(HttpResponse::Ok().json(changed))
+}
+
+fn reject_wrong_state(state: ScheduleState, remedy: &str) -> Problem {
+    let is = match state {
+        ScheduleState::Active => "active",
+        ScheduleState::Paused => "paused",
+        ScheduleState::Completed => "completed and has no more runs. Change its `execSchedule`",
+    };
+    Problem::new(Code::WrongState, format!("The schedule is {is}. {remedy}"))
+}
+
+/// Pause a schedule.
+///
+/// No runs start until it is resumed; existing jobs continue. Runs that fall into the pause are not made up for.
+#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = String, Path, description = "Handle of the schedule.")),
+    responses((status = 200, description = "The schedule was paused.", body = ExportSchedule), NotFoundProblem, ConflictProblem))]
+#[post("/export-schedules/{scheduleHandle}/pause")]
+pub async fn pause_schedule(
+    state: Data<AppState>,
+    caller: Caller,
+    path: SchedulePath,
+) -> Result<HttpResponse, Problem> {
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    let row = lock_managed_schedule(&mut transaction, &caller, &path).await?;
+    if row.state != ScheduleState::Active {
+        return Err(reject_wrong_state(row.state, "Only an active schedule can be paused."));
+    }
+    schedule::pause_schedule(&mut transaction, row.company_id, row.schedule_id).await?;
+    commit_and_show(transaction, &row).await
+}
+
+/// Resume a paused schedule.
+///
+/// The next run is the next time of its cron expression. Runs that fell into the pause are not made up for.
+#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = String, Path, description = "Handle of the schedule.")),
+    responses((status = 200, description = "The schedule was resumed.", body = ExportSchedule), NotFoundProblem, ConflictProblem))]
+#[post("/export-schedules/{scheduleHandle}/resume")]
+pub async fn resume_schedule(
+    state: Data<AppState>,
+    caller: Caller,
+    path: SchedulePath,
+) -> Result<HttpResponse, Problem> {
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    let row = lock_managed_schedule(&mut transaction, &caller, &path).await?;
+    if row.state != ScheduleState::Paused {
+        return Err(reject_wrong_state(row.state, "Only a paused schedule can be resumed."));
+    }
+    let now = schedule::fetch_database_time(&mut transaction).await?;
+    let next = Recurrence::from_stored(&row.request).and_then(|recurrence| recurrence.next_after(now));
+    schedule::set_next_run(&mut transaction, row.company_id, row.schedule_id, next).await?;
+    schedule::touch_schedule(&mut transaction, row.company_id, row.schedule_id).await?;
+    commit_and_show(transaction, &row).await
+}
+
+/// Run a schedule now.
+///
+/// Creates one additional job, whatever the state of the schedule; its next runs do not change. Answers with the job.
+#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = String, Path, description = "Handle of the schedule.")),
+    responses(
+        (status = 202, description = "The job was created.", body = Job, headers(
+            ("Location" = String, description = "URL of the job."),
+            ("Retry-After" = u32, description = "Seconds after which to look at the job."),
+        )),
+        NotFoundProblem, ConflictProblem, BodyProblems, QueueFullProblem,
+    ))]
+#[post("/export-schedules/{scheduleHandle}/run")]
+pub async fn run_schedule(state: Data<AppState>, caller: Caller, path: SchedulePath) -> Result<HttpResponse, Problem> {
+    let company_limits = EffectiveLimits::load(&state, caller.company).await?;
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    let row = lock_managed_schedule(&mut transaction, &caller, &path).await?;
+    let job = create_run(&state, &mut transaction, &caller, &company_limits, &row).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
+    state.work_available.notify();
+    Ok(build_accepted_response(&job.links.own).json(job))
+}
+
+async fn create_run(
+    state: &AppState,
+    connection: &mut DbConnection,
+    caller: &Caller,
+    company_limits: &EffectiveLimits,
+    row: &schedule::ScheduleRow,
+) -> Result<Job, Problem> {
+    let mut request: ExportRequest = serde_json::from_value(row.request.0.clone()).map_err(Problem::internal)?;
+    if row.unfinished && request.overlap.unwrap_or_default() == Overlap::Skip {
+        let detail = "A job of the schedule is not finished, and its jobs may not overlap. Wait for the job, stop it, or change \
+                      `overlap` to `allow`.";
+        return Err(Problem::new(Code::WrongState, detail));
+    }
+    request.clear_schedule();
+    // The caller needs the capabilities that the request asks for; the job belongs to the owner of the schedule.
+    authorize_request(connection, caller, &mut request).await?;
+    let user = match row.user_id {
+        Some(user) => Some(db::company::fetch_user(connection, caller.company, user).await?),
+        None => None,
+    };
+    let context = state.export_context();
+    let placement = JobPlacement {
+        company: caller.company,
+        user: user.as_ref(),
+        schedule: Some(row.schedule_id),
+        max_jobs: company_limits.jobs,
+        settings: &state.settings,
+        context: &context,
+    };
+    let job = placement.create_job(connection, request).await.map_err(convert_refusal)?;
+    schedule::insert_schedule_run(connection, caller.company, row.schedule_id, None, &ScheduleRunResult::Job(job))
+        .await?;
+    let created = Job::from(db::job::fetch_job(&mut *connection, caller.company, job).await?);
+    placement.check_queue_room(connection, true).await.map_err(convert_refusal)?;
+    Ok(created)
+}
+
+/// Delete a schedule.
+///
+/// It runs no more. Its jobs stay and continue.
+#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = String, Path, description = "Handle of the schedule.")),
+    responses((status = 204, description = "The schedule was deleted."), NotFoundProblem))]
+#[delete("/export-schedules/{scheduleHandle}")]
+pub async fn delete_schedule(
+    state: Data<AppState>,
+    caller: Caller,
+    path: SchedulePath,
+) -> Result<HttpResponse, Problem> {
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    let row = lock_managed_schedule(&mut transaction, &caller, &path).await?;
+    schedule::delete_schedule(&mut transaction, row.company_id, row.schedule_id).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,203 @@
+//! Image presets: stored, named modifiers. `$name$` in a modifier calls one as a macro.
+
+use actix_web::http::header;
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse, delete, get, put};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::AppState;
+use crate::db::{self, image_preset};
+use crate::http::extract::body::JsonBody;
+use crate::http::extract::caller::Caller;
+use crate::http::extract::page;
+use crate::http::extract::page::Page;
+use crate::http::extract::page::PageQuery;
+use crate::http::problem::Problem;
+use crate::http::problem::ValidationError;
+use crate::http::resources::modifiers::validation::check_modifier;
+use crate::http::responses::BodyProblems;
+use crate::http::responses::NotFoundProblem;
+use crate::http::responses::QueryProblems;
+use crate::jobs::catalog;
+use offprint_core::Code;
+use offprint_modifiers::Attributes;
+use offprint_modifiers::Macros;
+
+/// An image preset: a stored, named modifier.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImagePreset {
+    /// Name of the preset; `$name$` calls it. Not case-sensitive.
+    #[schema(example = "test")]
+    name: String,
+    /// The modifier that the preset stands for.
+    #[schema(example = "wid=640&fmt=tif,,lzw")]
+    url_modifier: String,
+    /// What the preset is for.
+    #[schema(example = "For print")]
+    description: Option<String>,
+    /// When the preset was created.
+    created_at: DateTime<Utc>,
+    /// When the preset was last saved.
+    updated_at: DateTime<Utc>,
+}
+
+impl From<image_preset::ImagePresetRow> for ImagePreset {
+    fn from(row: image_preset::ImagePresetRow) -> Self {
+        Self {
+            name: row.name,
+            url_modifier: row.url_modifier,
+            description: row.description,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// List image presets.
+///
+/// Sorted by name.
+#[utoipa::path(
+    tag = "image presets",
+    params(PageQuery),
+    responses((status = 200, description = "One page of presets.", body = Page<ImagePreset>), QueryProblems)
+)]
+#[get("/image-presets")]
+pub async fn list_image_presets(
+    state: Data<AppState>,
+    caller: Caller,
+    request: HttpRequest,
+    query: Query<PageQuery>,
+) -> Result<HttpResponse, Problem> {
+    let limit = page::parse_limit(query.limit)?;
+    let filters = "image-presets";
+    let after: Option<String> = page::parse_cursor(query.cursor.as_deref(), &filters, page::parse_single_key)?;
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+    let rows = image_preset::list_image_presets(&mut connection, caller.company, after.as_deref(), limit + 1).await?;
+    let presets = rows.into_iter().map(ImagePreset::from).collect();
+    Ok(Page::new(presets, limit, &filters, |preset: &ImagePreset| vec![preset.name.clone()]).into_response(&request))
+}
+
+/// Show an image preset.
+///
+/// The modifier as it was saved, and its description.
+#[utoipa::path(
+    tag = "image presets",
+    params(("name" = String, Path, description = "Name of the preset, not case-sensitive.", example = "test")),
+    responses((status = 200, description = "The preset.", body = ImagePreset), NotFoundProblem)
+)]
+#[get("/image-presets/{name}")]
+pub async fn show_image_preset(
+    state: Data<AppState>,
+    caller: Caller,
+    name: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+    let preset = image_preset::fetch_image_preset(&mut connection, caller.company, &name).await?;
+    Ok(HttpResponse::Ok().json(ImagePreset::from(preset)))
+}
+
+/// The content of an image preset.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SaveImagePreset {
+    /// The modifier that the preset stands for. It may call other presets as `$name$`.
+    #[schema(max_length = 8192)]
+    url_modifier: String,
+    /// What the preset is for.
+    #[schema(max_length = 1000)]
+    description: Option<String>,
+}
+
+/// Create or replace an image preset.
+///
+/// Names that differ only in case are the same. Existing jobs keep the text that the preset had when they were created.
+/// The modifier is validated like `is_modifier` of an export request: presets that it calls must exist and must not call
+/// it back.
+#[utoipa::path(
+    tag = "image presets",
+    params((
+        "name" = String, Path, example = "test", pattern = "^[A-Za-z0-9._-]{1,64}$",
+        description = "Name of the preset: 1 to 64 letters, digits, dots, hyphens and underscores.",
+    )),
+    request_body(
+        content = SaveImagePreset,
+        description = "The content of the preset.",
+        example = json!({"urlModifier": "wid=640&fmt=tif,,lzw", "description": "For print"})
+    ),
+    responses(
+        (status = 200, description = "The preset was replaced.", body = ImagePreset),
+        (status = 201, description = "The preset was created.", body = ImagePreset,
+         headers(("Location" = String, description = "URL of the preset."))),
+        BodyProblems,
+    )
+)]
+#[put("/image-presets/{name}")]
+pub async fn save_image_preset(
+    state: Data<AppState>,
+    caller: Caller,
+    name: Path<String>,
+    JsonBody(preset, _): JsonBody<SaveImagePreset>,
+) -> Result<HttpResponse, Problem> {
+    let name_error = catalog::check_preset_name(&name).err();
+    let mut mistakes: Vec<ValidationError> =
+        name_error.map(|detail| ValidationError::new("name", Code::InvalidValue, detail)).into_iter().collect();
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    image_preset::lock_image_presets(&mut transaction, caller.company).await?;
+    let mut macros = image_preset::list_macros(&mut transaction, caller.company).await?;
+    let count = macros.len();
+    macros.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+    let max = state.settings.max_presets;
+    if max > 0 && count >= max && macros.len() == count {
+        let detail =
+            format!("The company has {count} image presets; the limit is {max}. Delete one that is no longer needed.");
+        return Err(Problem::new(Code::TooManyPresets, detail));
+    }
+    macros.push((name.to_string(), preset.url_modifier.clone()));
+    mistakes.extend(preset.check(&Macros::from_unordered(macros), &state.attributes));
+    if !mistakes.is_empty() {
+        return Err(Problem::from_errors(mistakes));
+    }
+    let description = preset.description.as_deref();
+    let is_new =
+        image_preset::save_image_preset(&mut transaction, caller.company, &name, &preset.url_modifier, description)
+            .await?;
+    let row = image_preset::fetch_image_preset(&mut transaction, caller.company, &name).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
+    let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    if is_new {
+        answer.insert_header((header::LOCATION, format!("/image-presets/{}", row.name)));
+    }
+    Ok(answer.json(ImagePreset::from(row)))
+}
+
+impl SaveImagePreset {
+    fn check(&self, macros: &Macros, attributes: &Attributes) -> Vec<ValidationError> {
+        if offprint_modifiers::is_blank(&self.url_modifier) {
+            let detail = "The modifier has no commands. Send at least one, such as `wid=640&fmt=png`.";
+            return vec![ValidationError::new("/urlModifier", Code::InvalidValue, detail)];
+        }
+        check_modifier("/urlModifier", &self.url_modifier, macros, attributes).err().unwrap_or_default()
+    }
+}
+
+/// Delete an image preset.
+///
+/// Existing jobs keep the text that the preset had when they were created.
+#[utoipa::path(
+    tag = "image presets",
+    params(("name" = String, Path, description = "Name of the preset, not case-sensitive.")),
+    responses((status = 204, description = "The preset was deleted."), NotFoundProblem)
+)]
+#[delete("/image-presets/{name}")]
+pub async fn delete_image_preset(
+    state: Data<AppState>,
+    caller: Caller,
+    name: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+    image_preset::delete_image_preset(&mut connection, caller.company, &name).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,372 @@
+//! For operators and programs: start page, version and limits, health checks, metrics, and answers to unknown paths.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::AppState;
+use crate::db;
+use crate::http::document;
+use crate::http::extract::body::compute_export_body_limit;
+use crate::http::extract::caller::Caller;
+use crate::http::limits::EffectiveLimits;
+use crate::http::problem::Problem;
+use crate::i18n;
+use crate::settings::Role;
+use offprint_core::Code;
+use offprint_sandbox::Confinement;
+use offprint_storage::Storage;
+
+/// Show the start page.
+///
+/// A small HTML page with links to the documentation.
+#[utoipa::path(tag = "service", responses((status = 200, description = "The page.", content_type = "text/html")))]
+#[get("/")]
+pub async fn show_start_page() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(include_str!("../pages/start.html"))
+}
+
+/// Version, limits and formats of this service.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Info {
+    /// Name of the service.
+    #[schema(example = "offprint")]
+    name: &'static str,
+    /// Version of the service.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// Version of the render engine. It is raised when rendering the same recipe and image gives different bytes.
+    engine_version: i32,
+    /// Formats that can be read and written.
+    formats: Formats,
+    /// Languages of events and mails.
+    #[schema(example = json!(["en", "nl"]))]
+    languages: Vec<&'static str>,
+    /// Limits of the service and of the caller's company.
+    limits: Limits,
+    /// Number of images that this process renders at the same time.
+    slots: usize,
+    /// Confinement of render processes; absent when none can be started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox: Option<RenderProcess>,
+}
+
+/// Confinement of render processes. False where the kernel does not support it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RenderProcess {
+    /// Memory is limited.
+    address_space: bool,
+    /// CPU time is limited.
+    cpu: bool,
+    /// The process ends with the service.
+    parent_death: bool,
+    /// The process can access no files except its sources and its output (Landlock).
+    landlock_files: bool,
+    /// The process cannot open TCP connections or listen on a port (Landlock).
+    landlock_network: bool,
+}
+
+impl From<Confinement> for RenderProcess {
+    fn from(confinement: Confinement) -> Self {
+        let Confinement { address_space, cpu, parent_death, landlock_files, landlock_network } = confinement;
+        Self { address_space, cpu, parent_death, landlock_files, landlock_network }
+    }
+}
+
+/// Formats that can be converted. Files of any format can be exported as originals.
+#[derive(Serialize, ToSchema)]
+pub struct Formats {
+    /// Media types of images that can be converted.
+    #[schema(example = json!(["image/jpeg", "image/png"]))]
+    input: Vec<&'static str>,
+    /// Values of the modifier command `fmt=`.
+    #[schema(example = json!(["jpeg", "png-alpha"]))]
+    output: Vec<&'static str>,
+}
+
+/// Limits of the service and of the caller's company. 0 means no limit.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Items per job.
+    items: usize,
+    /// Requests per minute and caller.
+    requests_per_minute: u32,
+    /// Assets of the company.
+    assets: u64,
+    /// Bytes of the company's originals.
+    stored_bytes: u64,
+    /// Jobs of the company that are not finished.
+    unfinished_jobs: u32,
+    /// Items of the company that run at the same time.
+    running_items: u32,
+    /// Schedules of the company.
+    schedules: u32,
+    /// Minimum seconds between two runs of a schedule.
+    schedule_interval_seconds: f64,
+    /// Image presets of the company.
+    image_presets: usize,
+    /// Mails of the company per day.
+    mails_per_day: u32,
+    /// Live streams of the company per process.
+    streams: u32,
+    /// Bytes per archive.
+    archive_bytes: u64,
+    /// Bytes per uploaded file.
+    upload_bytes: u64,
+    /// Resumable uploads of the company that are not finished.
+    open_uploads: u32,
+    /// Bytes of the JSON of an export request: large enough for the handles of the largest job. Other JSON bodies: 1 MiB.
+    order_bytes: usize,
+    /// Bytes of the URL and headers of a request.
+    head_bytes: usize,
+    /// Minimum average rate of request bodies in bytes per second; 0 for none.
+    body_bytes_per_second: u64,
+    /// Pixels of a source image.
+    source_pixels: u64,
+    /// Pixels of the longer side of a source image.
+    source_side: u32,
+    /// Bytes of a decoded source image.
+    decoded_bytes: u64,
+    /// Frames of an animation.
+    frames: u32,
+    /// Total pixels of all frames of an animation.
+    frame_pixels: u64,
+    /// Bytes of a colour profile; larger ones are not used.
+    profile_bytes: u64,
+    /// Pixels of an output image.
+    output_pixels: u64,
+    /// Pixels of the longer side of an output image.
+    output_side: u32,
+    /// CPU seconds per render.
+    render_cpu_seconds: f64,
+    /// Seconds per render.
+    render_seconds: f64,
+    /// Bytes of memory per render.
+    render_bytes: u64,
+}
+
+/// Show version, formats and limits.
+///
+/// Limits of the caller's company are included.
+#[utoipa::path(tag = "service", responses((status = 200, description = "Version, formats and limits.", body = Info)))]
+#[get("/info")]
+pub async fn show_info(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, Problem> {
+    let settings = &state.settings;
+    let effective = EffectiveLimits::load(&state, caller.company).await?;
+    Ok(HttpResponse::Ok().json(Info {
+        name: "offprint",
+        version: env!("CARGO_PKG_VERSION"),
+        engine_version: offprint_imaging::ENGINE_VERSION,
+        formats: Formats {
+            input: offprint_imaging::SourceFormat::ALL.iter().map(|format| format.mime()).collect(),
+            output: offprint_modifiers::list_output_formats().collect(),
+        },
+        languages: i18n::list_languages().iter().map(|language| language.tag()).collect(),
+        limits: Limits {
+            items: settings.max_items,
+            requests_per_minute: settings.requests_per_minute(),
+            assets: effective.assets,
+            stored_bytes: effective.stored,
+            unfinished_jobs: effective.jobs,
+            running_items: effective.running,
+            schedules: effective.schedules,
+            schedule_interval_seconds: settings.min_schedule_interval.as_secs_f64(),
+            image_presets: settings.max_presets,
+            mails_per_day: settings.max_mails,
+            streams: settings.max_streams,
+            archive_bytes: settings.max_archive,
+            upload_bytes: effective.upload,
+            open_uploads: settings.max_open_uploads,
+            order_bytes: compute_export_body_limit(settings.max_items),
+            head_bytes: settings.max_header_bytes,
+            body_bytes_per_second: settings.body_min_rate,
+            source_pixels: settings.max_source_pixels,
+            source_side: settings.max_source_side,
+            decoded_bytes: settings.max_decoded_bytes,
+            output_pixels: settings.max_output_pixels,
+            output_side: settings.max_output_side,
+            frames: settings.max_frames,
+            frame_pixels: settings.max_frame_pixels,
+            profile_bytes: settings.max_profile_bytes,
+            render_cpu_seconds: settings.max_render_cpu.as_secs_f64(),
+            render_seconds: settings.max_render_time.as_secs_f64(),
+            render_bytes: settings.max_render_memory,
+        },
+        slots: state.render_slots(),
+        sandbox: state.render_pools.items.confinement().await.ok().map(RenderProcess::from),
+    }))
+}
+
+/// Marks the application at OFFPRINT_METRICS_BIND, where operators need no key.
+pub struct OperatorPort;
+
+/// Whether the caller may see how much all companies together store. These numbers show whether an uploaded file was already
+/// stored by another company, because equal bytes are stored once.
+fn can_see_details(state: &AppState, request: &HttpRequest) -> bool {
+    !state.settings.is_key_required() || request.app_data::<OperatorPort>().is_some()
+}
+
+/// Health of the service.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// `ok`, or one word that says what is wrong.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// Whether row-level security in the database separates the companies, as a second protection behind the queries. False
+    /// when the database role is a superuser or bypasses row-level security; the service works all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row_level_security: Option<bool>,
+    /// Free bytes of the storage. With API keys, only shown at OFFPRINT_METRICS_BIND.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free_bytes: Option<u64>,
+    /// Number of stored files known to be damaged; they cannot be downloaded. Shown where `freeBytes` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged_blobs: Option<i64>,
+}
+
+/// Liveness check.
+///
+/// Checks nothing but the process itself. Restart a process that does not answer; stop sending requests to one that is not
+/// ready.
+#[utoipa::path(tag = "service", responses((status = 200, description = "The process is alive.", body = Health)))]
+#[get("/health/live")]
+pub async fn check_liveness() -> HttpResponse {
+    HttpResponse::Ok().json(Health { status: "ok", row_level_security: None, free_bytes: None, damaged_blobs: None })
+}
+
+/// Readiness check.
+///
+/// Ready means that the database and the storage answer, that at least 64 MiB are free, and that the service is not shutting
+/// down.
+#[utoipa::path(tag = "service", responses(
+    (status = 200, description = "The service is ready.", body = Health),
+    (status = 503, description = "The service is not ready. `status` says why: `closing`, `database`, `storage-full` or `storage`.", body = Health),
+))]
+#[get("/health/ready")]
+pub async fn check_readiness(state: Data<AppState>, request: HttpRequest) -> HttpResponse {
+    const MIN_FREE_BYTES: u64 = 64 << 20;
+    let free = state.storage.free_bytes().await.ok();
+    let row_level_security = db::row_level_security::is_row_level_security_enforced(&state.system).await.ok();
+    let status = if state.closing.is_cancelled() {
+        "closing"
+    } else if row_level_security.is_none() {
+        "database"
+    } else if free.is_some_and(|free| free < MIN_FREE_BYTES) {
+        "storage-full"
+    } else if !is_storage_alive(&state.storage).await {
+        "storage"
+    } else {
+        "ok"
+    };
+    let mut answer = if status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    if !can_see_details(&state, &request) {
+        return answer.json(Health { status, row_level_security, free_bytes: None, damaged_blobs: None });
+    }
+    let damaged = db::blob::count_damaged_blobs(&state.system).await.ok().filter(|damaged| *damaged > 0);
+    answer.json(Health { status, row_level_security, free_bytes: free, damaged_blobs: damaged })
+}
+
+/// Whether the storage answers within two seconds, soon enough for frequent readiness checks.
+async fn is_storage_alive(storage: &Storage) -> bool {
+    const STORAGE_PING_TIMEOUT: Duration = Duration::from_secs(2);
+    matches!(tokio::time::timeout(STORAGE_PING_TIMEOUT, storage.ping()).await, Ok(Ok(())))
+}
+
+/// Show metrics.
+///
+/// For Prometheus. With API keys, the numbers of stored and damaged files are only shown at OFFPRINT_METRICS_BIND, which
+/// needs no key.
+#[utoipa::path(tag = "service", responses((status = 200, description = "Metrics in the Prometheus text format.", content_type = "text/plain", body = String)))]
+#[get("/metrics")]
+pub async fn show_metrics(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let (backlog, workers) =
+        (db::job::count_backlog(&state.system).await?, db::worker::list_live_workers(&state.system).await?);
+    let mut text = state.metrics.render()
+        + &format_gauges(&backlog, &workers, db::blob::count_damaged_blobs(&state.system).await?);
+    if !can_see_details(&state, &request) {
+        text = text.lines().filter(|line| !line.contains("blob")).flat_map(|line| [line, "\n"]).collect();
+    }
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+}
+
+/// Gauges that are counted in the database now: every process of the service reports the same values.
+fn format_gauges(backlog: &db::job::Backlog, workers: &[db::worker::WorkerRow], damaged: i64) -> String {
+    format!(
+        "# HELP offprint_jobs Unfinished jobs, by state.\n# TYPE offprint_jobs gauge\n\
+         offprint_jobs{{state=\"scheduled\"}} {}\noffprint_jobs{{state=\"active\"}} {}\n\
+         offprint_jobs{{state=\"paused\"}} {}\noffprint_jobs{{state=\"stopping\"}} {}\n\
+         # HELP offprint_items Waiting items of active jobs, and running items.\n# TYPE offprint_items gauge\n\
+         offprint_items{{state=\"waiting\"}} {}\noffprint_items{{state=\"running\"}} {}\n\
+         # HELP offprint_oldest_wait_seconds Waiting time of the oldest job that has not started.\n\
+         # TYPE offprint_oldest_wait_seconds gauge\noffprint_oldest_wait_seconds {:.3}\n\
+         # HELP offprint_oldest_running_seconds Running time of the item that has been running longest.\n\
+         # TYPE offprint_oldest_running_seconds gauge\noffprint_oldest_running_seconds {:.3}\n\
+         # HELP offprint_workers Live processes that work on items.\n# TYPE offprint_workers gauge\noffprint_workers {}\n\
+         # HELP offprint_slots Images that all workers together render at the same time.\n\
+         # TYPE offprint_slots gauge\noffprint_slots {}\n\
+         # HELP offprint_damaged_blobs Stored files known to be damaged.\n\
+         # TYPE offprint_damaged_blobs gauge\noffprint_damaged_blobs {}\n",
+        backlog.scheduled,
+        backlog.active,
+        backlog.paused,
+        backlog.stopping,
+        backlog.waiting,
+        backlog.running,
+        backlog.oldest_wait,
+        backlog.oldest_running,
+        workers.len(),
+        workers.iter().map(|worker| i64::from(worker.slots)).sum::<i64>(),
+        damaged,
+    )
+}
+
+/// Redirects `/swagger-ui` to `/swagger-ui/`.
+pub async fn redirect_to_swagger_ui() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/swagger-ui/")).finish()
+}
+
+/// 404 at OFFPRINT_METRICS_BIND.
+pub async fn reject_non_health_path() -> Result<HttpResponse, Problem> {
+    let detail = "This address serves only /health/live, /health/ready and /metrics. The API is at another address.";
+    Err(Problem::new(Code::NotFound, detail))
+}
+
+/// For requests that match no route: 405 when the path exists with other methods, else 404.
+pub async fn reject_unknown_path(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    if state.settings.role == Role::Worker {
+        let detail = "This process is a worker (OFFPRINT_ROLE=worker): it serves only health and metrics, at /health/live, \
+                      /health/ready and /metrics. The API is at another address.";
+        return Err(Problem::new(Code::NotFound, detail));
+    }
+    Err(explain_unknown_path(&request))
+}
+
+fn explain_unknown_path(request: &HttpRequest) -> Problem {
+    let paths = &document::get_document().paths.paths;
+    let matching =
+        paths.iter().find(|(path, _)| actix_web::dev::ResourceDef::new(path.as_str()).is_match(request.path()));
+    let Some((_, item)) = matching else {
+        return Problem::new(Code::NotFound, format!("No route matches {}. See /openapi.json.", request.path()));
+    };
+    let methods = [
+        ("GET", &item.get),
+        ("HEAD", &item.head),
+        ("POST", &item.post),
+        ("PUT", &item.put),
+        ("PATCH", &item.patch),
+        ("DELETE", &item.delete),
+    ];
+    let allowed: Vec<&str> =
+        methods.iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| *name).collect();
+    let detail =
+        format!("{} does not support {}. Supported: {}.", request.path(), request.method(), allowed.join(", "));
+    Problem::new(Code::MethodNotAllowed, detail).with_header(header::ALLOW, &allowed.join(", "))
+}

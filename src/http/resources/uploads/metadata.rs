@@ -1,0 +1,110 @@
+//! `Upload-Metadata`: name, folder and other properties of a file, as keys with base64 values.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+
+use crate::http::problem::Problem;
+use crate::http::problem::ValidationError;
+use crate::http::resources::assets::change::check_safe_folder;
+use crate::http::resources::assets::multipart_upload::parse_date;
+use offprint_core::Code;
+use offprint_core::Digest;
+use offprint_core::name::FileName;
+
+/// Maximum length of the header, in bytes.
+const MAX_METADATA_BYTES: usize = 4096;
+
+/// The parsed header.
+#[derive(Debug)]
+pub(super) struct UploadMetadata {
+    pub(super) file_name: String,
+    pub(super) folder: String,
+    pub(super) last_modified: Option<DateTime<Utc>>,
+    pub(super) sha256: Option<Digest>,
+}
+
+/// Parses the header. Unknown keys are stored with the upload and have no effect.
+///
+/// # Errors
+/// 400 when the header cannot be read, 422 with all invalid values.
+pub(super) fn parse_metadata(header: &str) -> Result<UploadMetadata, Problem> {
+    let pairs = parse_pairs(header).map_err(|detail| Problem::invalid_parameter("Upload-Metadata", detail))?;
+    let value = |key: &str| pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_str());
+    let mut mistakes = Vec::new();
+    let folder = check_safe_folder("Upload-Metadata/folder", value("folder").unwrap_or_default(), &mut mistakes);
+    let date = value("lastModified").unwrap_or_default();
+    let last_modified = parse_date("Upload-Metadata/lastModified", date, &mut mistakes);
+    let mut report = |key: &str, code, detail: String| {
+        mistakes.push(ValidationError::new(format!("Upload-Metadata/{key}"), code, detail));
+    };
+    // Clients of tus use either key.
+    let file_name = match value("filename").or(value("name")) {
+        None | Some("") => {
+            let detail = "The file name is missing. Send `Upload-Metadata: filename` with the name in base64.";
+            report("filename", Code::MissingParameter, detail.into());
+            None
+        }
+        Some(name) => FileName::sanitize(name)
+            .map_err(|error| {
+                report("filename", Code::InvalidValue, format!("{name:?} cannot be a file name: {error}."))
+            })
+            .ok(),
+    };
+    let sha256 = value("sha256").filter(|text| !text.is_empty()).and_then(|text| {
+        let digest = text.parse().map_err(|error| report("sha256", Code::InvalidValue, format!("{text:?}: {error}.")));
+        digest.ok()
+    });
+    match (file_name, folder) {
+        (Some(file_name), Some(folder)) if mistakes.is_empty() => {
+            Ok(UploadMetadata { file_name: file_name.to_string(), folder, last_modified, sha256 })
+        }
+        _ => Err(Problem::from_errors(mistakes)),
+    }
+}
+
+fn parse_pairs(header: &str) -> Result<Vec<(&str, String)>, String> {
+    if header.len() > MAX_METADATA_BYTES {
+        return Err(format!("The header has {} bytes; the limit is {MAX_METADATA_BYTES}.", header.len()));
+    }
+    let mut pairs: Vec<(&str, String)> = Vec::new();
+    for pair in header.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once(' ').unwrap_or((pair, ""));
+        let text = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let text = text.ok_or_else(|| format!("The value of `{key}` is not base64 of UTF-8 text."))?;
+        if text.contains('\0') {
+            return Err(format!("The value of `{key}` contains a NUL character. Remove it."));
+        }
+        if pairs.iter().any(|(name, _)| *name == key) {
+            return Err(format!("`{key}` occurs twice. Send it once."));
+        }
+        pairs.push((key, text));
+    }
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_values_in_base64_or_none() {
+        assert_eq!(
+            parse_pairs("a Yg==,c, d  ZQ==").unwrap(),
+            [("a", "b".into()), ("c", String::new()), ("d", "e".into())]
+        );
+        for wrong in ["a b", "a /w==", "a AA==", "a Yg==,a Yg=="] {
+            assert!(parse_pairs(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_pairs(&"a".repeat(5000)).unwrap_err().contains("4096"));
+    }
+
+    #[test]
+    fn all_invalid_values_are_reported_together() {
+        let header =
+            format!("folder {},lastModified {},sha256 YWI=", STANDARD.encode("../up"), STANDARD.encode("today"));
+        let problem = parse_metadata(&header).unwrap_err();
+        assert_eq!(problem.code(), Code::ValidationFailed);
+        assert!(problem.to_string().contains("4 errors"), "{problem}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Storage and job counts of the caller's company.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::AppState;
+use crate::db::usage;
+use crate::http::extract::caller::Caller;
+use crate::http::problem::Problem;
+
+/// Usage of a company.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Assets that are not deleted. Bytes of their originals; equal files count each time.
+    assets: Amount,
+    /// Files of jobs, without archives. Originals and equal files need no additional storage.
+    files: Amount,
+    /// Renditions that are kept for reuse.
+    renditions: Amount,
+    /// Bytes that the company occupies in the storage, each counted once: originals (also of deleted assets that jobs still
+    /// use), files, renditions, manifests and archive indexes.
+    stored_bytes: i64,
+    /// Jobs.
+    jobs: Jobs,
+}
+
+/// Number and size of objects.
+#[derive(Serialize, ToSchema)]
+pub struct Amount {
+    /// Number of objects.
+    count: i64,
+    /// Total size in bytes.
+    bytes: i64,
+}
+
+/// Number of jobs.
+#[derive(Serialize, ToSchema)]
+pub struct Jobs {
+    /// All jobs.
+    total: i64,
+    /// Jobs that are not finished.
+    unfinished: i64,
+}
+
+/// Show usage.
+///
+/// Assets, files, renditions, stored bytes and jobs of the caller's company. They are counted for each request, so do not
+/// poll this often.
+#[utoipa::path(tag = "service", operation_id = "showUsage",
+    responses((status = 200, description = "Usage of the company.", body = Usage)))]
+#[get("/usage")]
+pub async fn show_usage(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, Problem> {
+    let usage = usage::measure_usage(&state.db, caller.company).await?;
+    Ok(HttpResponse::Ok().json(Usage {
+        assets: Amount { count: usage.assets, bytes: usage.asset_bytes },
+        files: Amount { count: usage.files, bytes: usage.file_bytes },
+        renditions: Amount { count: usage.renditions, bytes: usage.rendition_bytes },
+        stored_bytes: usage.stored_bytes,
+        jobs: Jobs { total: usage.jobs, unfinished: usage.unfinished_jobs },
+    }))
+}

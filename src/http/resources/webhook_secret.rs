@@ -1,0 +1,69 @@
+//! The secret that signs webhooks, so that receivers can verify them.
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get, post};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::AppState;
+use crate::db::webhook_secret;
+use crate::http::extract::caller::Caller;
+use crate::http::problem::Problem;
+
+/// The webhook secret of a company.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookSecret {
+    /// The secret for a Standard Webhooks library: `whsec_` and base64.
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    secret: String,
+    /// When the secret was created.
+    created_at: DateTime<Utc>,
+    /// The previous secret, as long as it also signs; null when there is none.
+    previous: Option<PreviousSecret>,
+}
+
+/// A replaced secret, which also signs until it expires, so that receivers can switch.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousSecret {
+    /// The secret.
+    secret: String,
+    /// When the secret stops signing.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+fn build_secret_response(secrets: Vec<webhook_secret::WebhookSecretRow>) -> Result<HttpResponse, Problem> {
+    let mut secrets = secrets.into_iter();
+    let current = secrets.next().ok_or_else(|| Problem::internal("the company has no webhook secret"))?;
+    let previous =
+        secrets.next().map(|secret| PreviousSecret { secret: secret.to_text(), expires_at: secret.expires_at });
+    let shown = WebhookSecret { secret: current.to_text(), created_at: current.created_at, previous };
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(shown))
+}
+
+/// Show the webhook secret.
+///
+/// The secret signs every webhook of the company, as specified by <https://www.standardwebhooks.com>. It is created when it
+/// is first needed.
+#[utoipa::path(tag = "webhooks", operation_id = "showWebhookSecret",
+    responses((status = 200, description = "The secret.", body = WebhookSecret)))]
+#[get("/webhook-secret")]
+pub async fn show_secret(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, Problem> {
+    build_secret_response(webhook_secret::ensure_webhook_secrets(&state.db, caller.company).await?)
+}
+
+/// Replace the webhook secret.
+///
+/// For 24 hours the previous secret also signs: each webhook has two signatures, and a receiver that knows either secret can
+/// verify it. Replacing the secret twice disables the first one at once.
+#[utoipa::path(tag = "webhooks", operation_id = "rotateWebhookSecret",
+    responses((status = 200, description = "The new secret and the previous one.", body = WebhookSecret)))]
+#[post("/webhook-secret/rotate")]
+pub async fn rotate_secret(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, Problem> {
+    let secrets = webhook_secret::rotate_webhook_secret(&state.db, caller.company).await?;
+    tracing::info!("The webhook secret of company {} was replaced", caller.company);
+    build_secret_response(secrets)
+}

@@ -1,0 +1,52 @@
+//! What is the same for all export requests: attributes, limits, profiles, and where mails and webhooks may go.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::db::asset::AssetRow;
+use crate::jobs::CallbackPolicy;
+use offprint_imaging::ImageHeader;
+use offprint_imaging::ObjectHeaders;
+use offprint_imaging::ProfileLibrary;
+use offprint_imaging::RenderError;
+use offprint_imaging::RenderLimits;
+use offprint_imaging::RenderPlan;
+use offprint_modifiers::Attributes;
+use offprint_modifiers::Recipe;
+
+/// The image header that was read at upload; none when the asset is not an image of a format that can be read.
+pub fn read_asset_header(asset: &AssetRow) -> Option<ImageHeader> {
+    asset.header.as_ref().and_then(|header| ImageHeader::deserialize(header).ok())
+}
+
+/// What every export request is checked and drafted with.
+#[derive(Clone, Copy)]
+pub struct ExportContext<'a> {
+    /// Default Image Serving attributes.
+    pub attributes: &'a Attributes,
+    pub limits: RenderLimits,
+    /// The colour profiles that modifiers can name.
+    pub profiles: &'a ProfileLibrary,
+    /// Minimum time between two runs of a schedule.
+    pub min_schedule_interval: Duration,
+    /// Where webhooks may be sent.
+    pub callback_policy: &'a CallbackPolicy,
+    /// Domains to which mails may be sent, `*.` for subdomains. Empty: all domains.
+    pub mail_domains: &'a [String],
+}
+
+impl ExportContext<'_> {
+    /// Plans an image from headers: no pixels are read.
+    ///
+    /// # Errors
+    /// As [`RenderPlan::new`]; `profile-missing` when a profile that the recipe names is gone.
+    pub fn plan(
+        &self,
+        recipe: &Recipe,
+        header: &ImageHeader,
+        others: &ObjectHeaders,
+    ) -> Result<RenderPlan, RenderError> {
+        RenderPlan::new(recipe, header, others, &self.limits, &self.profiles.fetch([recipe])?)
+    }
+}

@@ -1,0 +1,155 @@
+//! Explains a modifier without rendering: its commands, where each comes from, what is ignored, and the resulting image.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::jobs::ExportContext;
+use crate::jobs::archive_paths;
+use crate::jobs::rendition_resolver::to_code;
+use crate::reason::Reason;
+use offprint_core::Code;
+use offprint_imaging::ImageHeader;
+use offprint_imaging::ObjectHeaders;
+use offprint_imaging::RenderPlan;
+use offprint_modifiers::CommandStatus;
+use offprint_modifiers::Diagnostic;
+use offprint_modifiers::ModifierSegment;
+use offprint_modifiers::Recipe;
+use offprint_modifiers::ResolvedCommand;
+use offprint_modifiers::ResolvedModifier;
+
+/// The meaning of a modifier.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ModifierMeaning)]
+pub struct ModifierMeaning {
+    /// The modifier with all macros expanded. The last occurrence of each command wins.
+    #[schema(example = "fmt=png&wid=640&fmt=tif,,lzw")]
+    effective_modifier: String,
+    /// Every known command in the order of the modifier, and whether it has an effect.
+    commands: Vec<ExplainedCommand>,
+    /// The output format.
+    #[schema(example = "tiff")]
+    format: &'static str,
+    /// Media type of the output format.
+    #[schema(example = "image/tiff")]
+    mime: &'static str,
+    /// Extension of the output files.
+    #[schema(example = ".tiff")]
+    extension: &'static str,
+    /// The resulting image; null when no asset was named.
+    picture: Option<ExplainedPicture>,
+    /// Warnings: what was ignored and why, and what changes the image against what was asked.
+    warnings: Vec<Reason>,
+}
+
+/// One command of a modifier.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExplainedCommand {
+    /// Name of the command.
+    #[schema(example = "wid")]
+    name: &'static str,
+    /// Value: decoded, with variables replaced.
+    #[schema(example = "640")]
+    value: String,
+    /// What the command applies to: `view`, `composite` or a layer.
+    #[schema(example = "view")]
+    scope: String,
+    /// The text that the command is from: `urlModifier`, `is_modifier`, `macro` and a name, or `urlPostApplyModifier`.
+    #[schema(example = "macro test")]
+    from: String,
+    /// Position of the command in that text, in bytes.
+    offset: usize,
+    /// `holds` (has an effect), `replaced` by a later command, or `ignored`.
+    #[schema(example = "holds")]
+    fate: &'static str,
+    /// Why the command is ignored; null when it is not.
+    why: Option<String>,
+}
+
+/// The image that would be rendered.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExplainedPicture {
+    /// Name of the file.
+    #[schema(example = "fileToExport.tiff")]
+    file_name: String,
+    /// Width in pixels; null when rendering would fail.
+    width: Option<u32>,
+    /// Height in pixels; null when rendering would fail.
+    height: Option<u32>,
+    /// Why rendering would fail; null when it would not.
+    failure: Option<Reason>,
+}
+
+impl ModifierMeaning {
+    /// Explains a resolved modifier, without an image.
+    pub fn from_modifier(resolved: &ResolvedModifier) -> Self {
+        let format = resolved.recipe.format();
+        Self {
+            effective_modifier: resolved.effective_modifier.clone(),
+            commands: resolved.commands.iter().map(ExplainedCommand::from).collect(),
+            format: format.name(),
+            mime: format.media_type(),
+            extension: format.extension(),
+            picture: None,
+            warnings: resolved.warnings.iter().map(to_reason).collect(),
+        }
+    }
+
+    /// Adds the image that a source of this name would become, planned from its header: no pixels are read.
+    pub fn with_image(mut self, name: &str, plan: Result<RenderPlan, Reason>) -> Self {
+        let (size, failure) = match plan {
+            Ok(plan) => {
+                self.warnings
+                    .extend(plan.warnings.into_iter().map(|warning| Reason::new(warning.code, warning.detail)));
+                (Some((plan.width, plan.height)), None)
+            }
+            Err(failure) => (None, Some(failure)),
+        };
+        self.picture = Some(ExplainedPicture {
+            file_name: archive_paths::build_output_name(name, None, Some(self.extension)),
+            width: size.map(|(width, _)| width),
+            height: size.map(|(_, height)| height),
+            failure,
+        });
+        self
+    }
+}
+
+/// Plans an image from its header, if that could be read.
+pub fn plan_from_header(
+    recipe: &Recipe,
+    header: Option<&ImageHeader>,
+    others: &ObjectHeaders,
+    context: &ExportContext<'_>,
+) -> Result<RenderPlan, Reason> {
+    let Some(header) = header else {
+        return Err(Reason::new(Code::UnsupportedFormat, "Images of this format cannot be read."));
+    };
+    context.plan(recipe, header, others).map_err(|failure| Reason::new(failure.code, failure.detail))
+}
+
+fn to_reason(diagnostic: &Diagnostic) -> Reason {
+    Reason::new(to_code(diagnostic.kind), diagnostic.to_string())
+}
+
+impl From<&ResolvedCommand> for ExplainedCommand {
+    fn from(command: &ResolvedCommand) -> Self {
+        let (fate, why) = match &command.status {
+            CommandStatus::Effective => ("holds", None),
+            CommandStatus::Replaced => ("replaced", None),
+            CommandStatus::Ignored(why) => ("ignored", Some(why.clone())),
+        };
+        Self {
+            name: command.name,
+            value: command.value.clone(),
+            scope: command.segment.map_or_else(|| "view".to_owned(), |segment: ModifierSegment| segment.to_string()),
+            from: command.origin.to_string(),
+            offset: command.offset,
+            fate,
+            why,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What an export job is: from the export request to a draft, names in the archive, outcomes, mail rule, job actions,
+//! schedules. No HTTP, no SQL of its own (it calls the queries of `db`), no pixels.
+//!
+//! Begin reading at [`draft::prepare_draft`]:
+//!
+//! ```text
+//! ExportRequest --validation--> all mistakes at once
+//!       | selection            assets, by handle or filter
+//!       | rendition_resolver   modifier + macro -> recipe, once for all assets with the same own modifiers
+//!       v
+//!     Draft --placement--> the rows of a job, within the limits of the company
+//! ```
+
+pub mod actions;
+pub mod archive_paths;
+pub mod callback;
+pub mod catalog;
+pub mod context;
+mod decode_sharing;
+pub mod draft;
+pub mod explain;
+pub mod outcome;
+pub mod placement;
+pub mod references;
+pub mod rendition;
+pub mod rendition_resolver;
+pub mod request;
+pub mod rights;
+pub mod schedule;
+pub mod selection;
+pub mod validation;
+
+pub use actions::JobAction;
+pub use callback::CallbackPolicy;
+pub use context::{ExportContext, read_asset_header};
+pub use draft::{Draft, DraftError, DraftFile, DraftItem, prepare_draft};
+pub use request::ExportRequest;

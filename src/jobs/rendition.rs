@@ -1,0 +1,132 @@
+//! The renditions of an export request: its own modifier and macro, or each of `renditions`.
+
+use crate::db::enums::Fmt;
+use crate::jobs::request::ExportRequest;
+use crate::jobs::request::NewRendition;
+use crate::reason::ValidationError;
+use offprint_core::Code;
+
+/// A modifier and a macro that render every image of the job, and their place in the request.
+#[derive(Clone, Copy, Debug)]
+pub struct RenditionSpec<'a> {
+    /// Index in `renditions`; none for the request's own modifier and macro.
+    pub number: Option<usize>,
+    /// None for the request's own modifier and macro.
+    pub rendition: Option<&'a NewRendition>,
+    pub modifier: Option<&'a str>,
+    pub r#macro: Option<&'a str>,
+}
+
+impl<'a> RenditionSpec<'a> {
+    fn from_rendition(index: usize, rendition: &'a NewRendition) -> Self {
+        Self {
+            number: Some(index),
+            rendition: Some(rendition),
+            modifier: rendition.is_modifier.as_deref(),
+            r#macro: rendition.r#macro.as_deref(),
+        }
+    }
+
+    /// JSON pointer of one of its fields in the request body.
+    pub fn pointer(&self, field: &str) -> String {
+        match self.number {
+            Some(number) => format!("/renditions/{number}/{field}"),
+            None => format!("/{field}"),
+        }
+    }
+}
+
+/// The renditions of a request, in the order of the files of each item.
+pub fn list_rendition_specs(request: &ExportRequest) -> Vec<RenditionSpec<'_>> {
+    let own = RenditionSpec {
+        number: None,
+        rendition: None,
+        modifier: request.is_modifier.as_deref(),
+        r#macro: request.r#macro.as_deref(),
+    };
+    request.renditions.as_ref().map_or_else(
+        || vec![own],
+        |renditions| {
+            renditions
+                .iter()
+                .enumerate()
+                .map(|(number, rendition)| RenditionSpec::from_rendition(number, rendition))
+                .collect()
+        },
+    )
+}
+
+fn has_commands(text: Option<&str>) -> bool {
+    text.is_some_and(|text| !offprint_modifiers::is_blank(text))
+}
+
+/// What is wrong with modifiers, macros and renditions before they are parsed.
+pub fn check_renditions(request: &ExportRequest) -> Vec<ValidationError> {
+    let own = [("is_modifier", request.is_modifier.as_deref()), ("macro", request.r#macro.as_deref())];
+    let own = own.into_iter().filter(|(_, text)| has_commands(*text)).map(|(name, _)| name);
+    let conflict =
+        |name: &str, detail: String| ValidationError::new(format!("/{name}"), Code::ConflictingParameters, detail);
+    match (request.fmt, &request.renditions) {
+        (Fmt::Orig, renditions) => own
+            .chain(renditions.as_ref().map(|_| "renditions"))
+            .map(|name| {
+                conflict(name, format!("`orig` exports the files as uploaded, so `{name}` would have no effect. Send `fmt: convert`, or omit `{name}`."))
+            })
+            .collect(),
+        (Fmt::Convert, None) => list_rendition_specs(request).iter().filter_map(check_not_empty).collect(),
+        (Fmt::Convert, Some(renditions)) => own
+            .map(|name| {
+                conflict(name, format!("`{name}` and `renditions` cannot be combined. Put it into each rendition that needs it."))
+            })
+            .chain(renditions.iter().enumerate().flat_map(|(number, rendition)| check_rendition_names(number, rendition, renditions)))
+            .chain(list_rendition_specs(request).iter().filter_map(check_not_empty))
+            .collect(),
+    }
+}
+
+fn check_not_empty(spec: &RenditionSpec<'_>) -> Option<ValidationError> {
+    let subject = if spec.rendition.is_some() { "A rendition" } else { "`convert`" };
+    let detail = format!(
+        "{subject} needs `is_modifier` or `macro` with at least one command. Send `fmt: orig` for the uploaded files."
+    );
+    let is_empty = !has_commands(spec.modifier) && !has_commands(spec.r#macro);
+    is_empty.then(|| ValidationError::new(spec.pointer("is_modifier"), Code::MissingParameter, detail))
+}
+
+/// What is wrong with name and suffix of a rendition, alone and compared with those before it.
+fn check_rendition_names(index: usize, rendition: &NewRendition, all: &[NewRendition]) -> Vec<ValidationError> {
+    let to_error = |field: &str, detail: String| {
+        ValidationError::new(format!("/renditions/{index}/{field}"), Code::InvalidValue, detail)
+    };
+    let mut mistakes = Vec::new();
+    if let Some(invalid) = find_invalid_char(&rendition.name, "") {
+        let detail = format!("A name may contain letters (A to Z), digits, `-` and `_`, but not {invalid:?}.");
+        mistakes.push(to_error("name", detail));
+    }
+    if let Some(invalid) = rendition.suffix.as_deref().and_then(|suffix| find_invalid_char(suffix, "@")) {
+        let detail = format!("A suffix may contain letters (A to Z), digits, `-`, `_` and `@`, but not {invalid:?}.");
+        mistakes.push(to_error("suffix", detail));
+    }
+    let find_duplicate = |field: fn(&NewRendition) -> &str| {
+        all[..index].iter().position(|earlier| field(earlier).eq_ignore_ascii_case(field(rendition)))
+    };
+    if let Some(other) = find_duplicate(|rendition| &rendition.name) {
+        let name = &rendition.name;
+        let detail = format!("Duplicate name `{name}` (case-insensitive): rendition {other} has it too.");
+        mistakes.push(to_error("name", detail));
+    } else if let Some(other) = find_duplicate(NewRendition::suffix) {
+        let field = if rendition.suffix.is_some() { "suffix" } else { "name" };
+        let suffix = rendition.suffix();
+        let detail = format!(
+            "Duplicate suffix `{suffix}` (case-insensitive): the files of rendition {other} would have the same names. Send \
+             another `suffix`."
+        );
+        mistakes.push(to_error(field, detail));
+    }
+    mistakes
+}
+
+/// The first character that is not an ASCII letter, a digit, `-`, `_` or one of `extra`.
+fn find_invalid_char(text: &str, extra: &str) -> Option<char> {
+    text.chars().find(|letter| !letter.is_ascii_alphanumeric() && !"-_".contains(*letter) && !extra.contains(*letter))
+}

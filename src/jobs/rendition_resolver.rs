@@ -1,0 +1,326 @@
+//! Resolves one rendition of an export request for its assets.
+//!
+//! A modifier can mean something else for each asset: the asset's own modifiers stand around it, and `$object$` is the
+//! asset's name. Most assets have no own modifiers, so each distinct question ([`ResolutionKey`]) is answered once, and ten
+//! thousand assets usually share one recipe.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::db::asset::AssetRow;
+use crate::jobs::references;
+use crate::jobs::references::AssetReferences;
+use crate::jobs::rendition::RenditionSpec;
+use crate::jobs::request::ExportRequest;
+use crate::jobs::request::OnCorrupt;
+use crate::reason::{Reason, ValidationError};
+use offprint_core::Code;
+use offprint_core::Digest;
+use offprint_imaging::ObjectHeaders;
+use offprint_modifiers::AssetModifierIndex;
+use offprint_modifiers::Attributes;
+use offprint_modifiers::DecodeOptions;
+use offprint_modifiers::Diagnostic;
+use offprint_modifiers::DiagnosticKind;
+use offprint_modifiers::Macros;
+use offprint_modifiers::Origin;
+use offprint_modifiers::OutputFormat;
+use offprint_modifiers::Recipe;
+use offprint_modifiers::ResolvedModifier;
+
+/// A recipe whose other assets are pinned to their bytes.
+#[derive(Clone, Debug)]
+pub struct PinnedRecipe {
+    /// SHA-256 of the recipe's canonical text.
+    pub recipe_id: Digest,
+    pub recipe: Recipe,
+    /// Headers of the other assets that it reads.
+    pub reference_headers: Arc<ObjectHeaders>,
+    /// Output format.
+    pub format: OutputFormat,
+}
+
+/// What the meaning of a rendition depends on: the asset's own modifiers (before, after), and its name if `$object$` is used.
+type ResolutionKey = (String, String, Option<String>);
+
+/// Resolves one rendition for one asset after the other, each distinct question once.
+pub struct RenditionResolver<'a> {
+    pub rendition: RenditionSpec<'a>,
+    strict: bool,
+    reading: DecodeOptions,
+    macros: &'a Macros,
+    attributes: &'a Attributes,
+    asset_modifiers: AssetModifierIndex,
+    resolved: HashMap<ResolutionKey, Option<ResolvedModifier>>,
+    pinned_recipes: HashMap<ResolutionKey, Result<Option<PinnedRecipe>, Reason>>,
+    shrink_limited: HashMap<(Digest, u8), PinnedRecipe>,
+    uses_object: bool,
+    /// Canonical texts of all recipes so far, by their SHA-256.
+    pub recipes: BTreeMap<Digest, String>,
+    pub errors: Vec<ValidationError>,
+    pub warnings: Vec<Reason>,
+}
+
+/// A modifier and a macro, for an asset or for none.
+#[derive(Clone, Copy)]
+pub struct ModifierSpec<'a> {
+    /// `is_modifier`.
+    pub modifier: Option<&'a str>,
+    /// `macro`.
+    pub export_macro: Option<&'a str>,
+    /// The asset, whose own modifiers stand before and after them.
+    pub asset: Option<&'a AssetRow>,
+    /// The company's image presets.
+    pub macros: &'a Macros,
+    /// Default Image Serving attributes.
+    pub attributes: &'a Attributes,
+}
+
+impl ModifierSpec<'_> {
+    /// Resolves the modifier. `asset_modifiers` are the own modifiers of other assets, which apply where these are referenced.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, and with the asset's own modifiers.
+    pub fn resolve(&self, asset_modifiers: &AssetModifierIndex) -> Result<ResolvedModifier, Vec<Diagnostic>> {
+        let own = |text: fn(&AssetRow) -> &String| self.asset.map_or("", |asset| text(asset).as_str());
+        offprint_modifiers::resolve_modifier(&offprint_modifiers::ModifierInput {
+            before: own(|asset| &asset.url_modifier),
+            export_macro: self.export_macro,
+            after: own(|asset| &asset.url_post_apply_modifier),
+            object: self.asset.map_or("asset", |asset| asset.name.as_str()),
+            asset_modifiers,
+            ..offprint_modifiers::ModifierInput::new(self.modifier.unwrap_or_default(), self.macros, self.attributes)
+        })
+    }
+}
+
+impl<'a> RenditionResolver<'a> {
+    /// A resolver for a rendition of this request. `macros` are the company's image presets.
+    pub fn new(
+        rendition: RenditionSpec<'a>,
+        request: &ExportRequest,
+        macros: &'a Macros,
+        attributes: &'a Attributes,
+    ) -> Self {
+        let accepts_damage = request.on_corrupt.unwrap_or_default() == OnCorrupt::Warn;
+        Self {
+            rendition,
+            strict: request.strict.unwrap_or(false),
+            reading: DecodeOptions { accepts_damage, most_shrink: None },
+            macros,
+            attributes,
+            asset_modifiers: AssetModifierIndex::default(),
+            resolved: HashMap::new(),
+            pinned_recipes: HashMap::new(),
+            shrink_limited: HashMap::new(),
+            uses_object: false,
+            recipes: BTreeMap::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The modifier with all macros expanded, as it is frozen and shown; none on errors, which are recorded.
+    pub fn expand_macros(&mut self) -> Option<String> {
+        match offprint_modifiers::expand_modifier(self.rendition.modifier, self.rendition.r#macro, self.macros) {
+            Ok(text) => Some(text),
+            Err(diagnostics) => {
+                self.report_errors(diagnostics, "/assetHandleArray");
+                None
+            }
+        }
+    }
+
+    /// Resolves the rendition alone, without any asset's own modifiers, so that its mistakes are reported even when no asset
+    /// is an image.
+    pub fn check(&mut self) {
+        let resolved = self.resolve("/assetHandleArray", None);
+        self.resolved.insert(ResolutionKey::default(), resolved);
+    }
+
+    /// Resolves the rendition for all images, so that the names of other assets are known before these are looked up together.
+    pub fn resolve_for_assets<'p>(&mut self, assets: impl Iterator<Item = (&'p str, &'p AssetRow)> + Clone) {
+        let uses_object = self.uses_object;
+        for (pointer, asset) in assets.clone() {
+            let key = self.resolution_key(asset);
+            if !self.resolved.contains_key(&key) {
+                let resolved = self.resolve(pointer, Some(asset));
+                // Built again: resolving may have found `$object$`.
+                self.resolved.insert(self.resolution_key(asset), resolved);
+            }
+        }
+        // One of them uses `$object$`, so from now on the name is part of the key and each asset is its own question.
+        if self.uses_object != uses_object {
+            self.resolve_for_assets(assets);
+        }
+    }
+
+    /// Sets the own modifiers of referenced assets. If they changed, everything has to be resolved again.
+    pub fn set_asset_modifiers(&mut self, asset_modifiers: AssetModifierIndex) {
+        if self.asset_modifiers != asset_modifiers {
+            self.asset_modifiers = asset_modifiers;
+            self.resolved.clear();
+        }
+    }
+
+    /// The names of other assets in everything resolved so far.
+    pub fn referenced_names(&self) -> impl Iterator<Item = String> {
+        self.resolved
+            .values()
+            .flatten()
+            .flat_map(|resolved| resolved.mentions().map(|(_, name)| name).collect::<Vec<_>>())
+    }
+
+    /// The recipe for an asset. `None` when the rendition cannot be resolved for it; `errors` has the reasons.
+    ///
+    /// # Errors
+    /// Why this asset alone fails: with its name in place of `$object$`, the modifier names an asset that does not exist.
+    pub fn pin_for_asset(
+        &mut self,
+        pointer: &str,
+        asset: &AssetRow,
+        references: &AssetReferences,
+    ) -> Result<Option<PinnedRecipe>, Reason> {
+        let key = self.resolution_key(asset);
+        if let Some(known) = self.pinned_recipes.get(&key) {
+            return known.clone();
+        }
+        let resolved = match self.resolved.get(&key) {
+            Some(resolved) => resolved.clone(),
+            None => self.resolve(pointer, Some(asset)),
+        };
+        let pinned = resolved.map_or(Ok(None), |resolved| self.pin_references(pointer, asset, resolved, references));
+        self.pinned_recipes.insert(key, pinned.clone());
+        pinned
+    }
+
+    fn pin_references(
+        &mut self,
+        pointer: &str,
+        asset: &AssetRow,
+        mut resolved: ResolvedModifier,
+        references: &AssetReferences,
+    ) -> Result<Option<PinnedRecipe>, Reason> {
+        match references.pin_references(&mut resolved, Some(asset)) {
+            Ok(headers) => Ok(Some(self.add_recipe(resolved.recipe, Arc::new(headers)))),
+            Err(diagnostics) if resolved.uses_object => Err(references::to_failure_reason(&diagnostics)),
+            Err(diagnostics) => {
+                self.report_errors(diagnostics, pointer);
+                Ok(None)
+            }
+        }
+    }
+
+    fn resolution_key(&self, asset: &AssetRow) -> ResolutionKey {
+        let object = self.uses_object.then(|| asset.name.clone());
+        (asset.url_modifier.clone(), asset.url_post_apply_modifier.clone(), object)
+    }
+
+    fn resolve(&mut self, pointer: &str, asset: Option<&AssetRow>) -> Option<ResolvedModifier> {
+        let (modifier, export_macro) = (self.rendition.modifier, self.rendition.r#macro);
+        let spec = ModifierSpec { modifier, export_macro, asset, macros: self.macros, attributes: self.attributes };
+        match spec.resolve(&self.asset_modifiers) {
+            Ok(mut resolved) => {
+                resolved.recipe.reading = self.reading;
+                self.uses_object |= resolved.uses_object;
+                self.report_warnings(std::mem::take(&mut resolved.warnings), pointer);
+                Some(resolved)
+            }
+            Err(diagnostics) => {
+                self.report_errors(diagnostics, pointer);
+                None
+            }
+        }
+    }
+
+    /// The same recipe, with a limit for how many times smaller the decoder may make the source.
+    pub fn limit_shrink(&mut self, recipe: &PinnedRecipe, max_shrink: u8) -> PinnedRecipe {
+        if let Some(known) = self.shrink_limited.get(&(recipe.recipe_id, max_shrink)) {
+            return known.clone();
+        }
+        let reading = DecodeOptions { most_shrink: Some(max_shrink), ..recipe.recipe.reading };
+        let shrunk = self.add_recipe(Recipe { reading, ..recipe.recipe.clone() }, recipe.reference_headers.clone());
+        self.shrink_limited.insert((recipe.recipe_id, max_shrink), shrunk.clone());
+        shrunk
+    }
+
+    fn add_recipe(&mut self, recipe: Recipe, reference_headers: Arc<ObjectHeaders>) -> PinnedRecipe {
+        let text = recipe.to_canonical_text();
+        let recipe_id = Digest::compute(text.as_bytes());
+        self.recipes.insert(recipe_id, text);
+        PinnedRecipe { recipe_id, format: recipe.format(), recipe, reference_headers }
+    }
+
+    fn report_errors(&mut self, diagnostics: Vec<Diagnostic>, pointer: &str) {
+        for diagnostic in diagnostics {
+            let error = to_validation_error(&diagnostic, &self.pointer(&diagnostic.origin, pointer));
+            if !self.errors.contains(&error) {
+                self.errors.push(error);
+            }
+        }
+    }
+
+    fn report_warnings(&mut self, warnings: Vec<Diagnostic>, pointer: &str) {
+        if self.strict {
+            let (unknown, rest) =
+                warnings.into_iter().partition(|warning| warning.kind == DiagnosticKind::UnknownCommand);
+            self.report_errors(unknown, pointer);
+            return self.add_warnings(rest);
+        }
+        self.add_warnings(warnings);
+    }
+
+    fn add_warnings(&mut self, warnings: Vec<Diagnostic>) {
+        for warning in &warnings {
+            let rendition =
+                self.rendition.rendition.map(|rendition| format!("{}: ", rendition.name)).unwrap_or_default();
+            let reason = Reason::new(to_code(warning.kind), format!("{rendition}{warning}"));
+            if !self.warnings.contains(&reason) {
+                self.warnings.push(reason);
+            }
+        }
+    }
+
+    /// JSON pointer of the text that a diagnostic is about. `asset` is the pointer for the asset's own modifiers.
+    fn pointer(&self, origin: &Origin, asset: &str) -> String {
+        match origin {
+            Origin::Modifier => self.rendition.pointer("is_modifier"),
+            Origin::ExportMacro | Origin::Macro(_) => self.rendition.pointer("macro"),
+            Origin::AssetBefore | Origin::AssetAfter => asset.to_owned(),
+            // Where the other asset is named is not known here; usually that is in the modifier.
+            Origin::NamedBefore(_) | Origin::NamedAfter(_) => self.rendition.pointer("is_modifier"),
+        }
+    }
+}
+
+/// A diagnostic as an error of the request. The offset counts in the text at the pointer; a mistake inside an image preset
+/// or an asset's own modifier has no offset there, and names its text instead.
+pub fn to_validation_error(diagnostic: &Diagnostic, pointer: &str) -> ValidationError {
+    let (place, is_in_request) = match &diagnostic.origin {
+        Origin::Modifier | Origin::ExportMacro => (String::new(), true),
+        Origin::Macro(name) => (format!(" of image preset {name}"), false),
+        Origin::AssetBefore => (" of the asset's urlModifier".to_owned(), false),
+        Origin::AssetAfter => (" of the asset's urlPostApplyModifier".to_owned(), false),
+        Origin::NamedBefore(_) | Origin::NamedAfter(_) => (format!(" of the {}", diagnostic.origin), false),
+    };
+    let detail = format!(
+        "`{}` at byte {}{place}: {} {}",
+        diagnostic.command, diagnostic.offset, diagnostic.detail, diagnostic.remedy
+    );
+    ValidationError {
+        offset: is_in_request.then_some(diagnostic.offset),
+        ..ValidationError::new(pointer, to_code(diagnostic.kind), detail.trim_end())
+    }
+}
+
+/// The code of a kind of diagnostic.
+pub fn to_code(kind: DiagnosticKind) -> Code {
+    match kind {
+        DiagnosticKind::InvalidModifier => Code::InvalidModifier,
+        DiagnosticKind::UnknownCommand => Code::UnknownCommand,
+        DiagnosticKind::IgnoredCommand => Code::IgnoredCommand,
+        DiagnosticKind::UnknownMacro => Code::UnknownMacro,
+        DiagnosticKind::SourceMissing => Code::SourceMissing,
+        DiagnosticKind::NotSupportedYet => Code::NotSupportedYet,
+    }
+}

@@ -1,0 +1,147 @@
+//! The export request, the body of `POST /export-jobs`: what to export, how, and who is notified.
+//!
+//! The names are those of IPS' ExportJob; what ExportJob does not have is camelCase. Only shapes and defaults are here, the
+//! rules are in [`super::validation`], [`super::rendition`] and [`super::schedule`].
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::db::asset::AssetType;
+pub use crate::db::enums::{EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Overlap};
+use crate::id::UserId;
+
+/// An export request. The names are those of ExportJob; what ExportJob does not have is camelCase.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportRequest {
+    /// Handles of the assets to export, in the order of the archive. Either this or `assetFilter` is required.
+    #[schema(min_items = 1)]
+    pub asset_handle_array: Option<Vec<String>>,
+    /// Selects the assets by folder, type and name: once, when the job is created, or at each run of a schedule. Either this
+    /// or `assetHandleArray` is required.
+    pub asset_filter: Option<AssetFilter>,
+    /// `orig` exports the uploaded files, `convert` renders them. Not to be confused with the command `fmt=` of the modifier.
+    pub fmt: Fmt,
+    /// The modifier for `convert`: commands of the Image Serving language, with or without a leading `&`.
+    #[serde(rename = "is_modifier")]
+    #[schema(max_length = 8192, example = "&fmt=png")]
+    pub is_modifier: Option<String>,
+    /// An image preset for `convert`, as `$name$`. Its commands override those of `is_modifier`.
+    #[schema(max_length = 66, example = "$test$")]
+    pub r#macro: Option<String>,
+    /// When a mail is sent. Default: `None`.
+    #[schema(inline)]
+    pub email_setting: Option<EmailSetting>,
+    /// IP address of the client that started the export. Stored and shown, never trusted.
+    #[schema(max_length = 255)]
+    pub client_id: Option<String>,
+    /// A name for people, which need not be unique. Default: the time, such as `2026-11-29 10:27 UTC`.
+    #[schema(max_length = 255, example = "spring catalogue")]
+    pub job_name: Option<String>,
+    /// A text that is stored and shown.
+    #[schema(max_length = 2000)]
+    pub description: Option<String>,
+    /// Language of mails, such as `en` or `nl-BE`.
+    #[schema(max_length = 12, example = "en-US")]
+    pub locale: Option<String>,
+    /// When to start, with a time zone offset. Default: at once.
+    pub exec_time: Option<DateTime<Utc>>,
+    /// Creates a recurring schedule from a cron expression as in Quartz: `seconds minutes hours day-of-month month
+    /// day-of-week [year]`. One of the two days is `?`. Days of the week are SUN to SAT, or 1 (Sunday) to 7. In addition to
+    /// `,`, `-`, `*` and `/` there are `L` (last), `W` (nearest weekday) and `#` (`6#3`: third Friday). Cannot be combined with
+    /// `execTime`.
+    #[schema(max_length = 255, example = "0 30 2 ? * MON-FRI")]
+    pub exec_schedule: Option<String>,
+    /// Time zone of `execSchedule`, by its IANA name. Default: `UTC`. A local time that is skipped when clocks change runs at
+    /// the next instant, one that occurs twice runs once.
+    #[schema(max_length = 64, example = "Europe/Amsterdam")]
+    pub time_zone: Option<String>,
+    /// What to do with a run of the schedule that is due before the previous one has finished. Default: `skip`.
+    #[schema(inline)]
+    pub overlap: Option<Overlap>,
+    /// The user of the company who will own the job. Requires `exports:manage-all`. Default: the caller.
+    pub user_handle: Option<UserId>,
+    /// Several files of each asset, instead of `is_modifier` and `macro`. They share the decoding of the source.
+    #[schema(min_items = 1, max_items = 10)]
+    pub renditions: Option<Vec<NewRendition>>,
+    /// What to do with damaged images in a convert job. Default: `fail`.
+    #[schema(inline)]
+    pub on_corrupt: Option<OnCorrupt>,
+    /// Whether converted images keep copyright, creator and credit, as a small XMP block. Default: true. All other metadata is
+    /// always dropped.
+    pub keep_rights: Option<bool>,
+    /// URL that a signed webhook is sent to when a run of the job has ended: https, on a public host.
+    #[schema(max_length = 2048, example = "https://example.org/hooks/export")]
+    pub callback_url: Option<String>,
+    /// What to do with sets, which cannot be exported. Default: `refuse`.
+    #[schema(inline)]
+    pub on_unsupported: Option<OnUnsupported>,
+    /// What to do with files that are not images in a convert job. Default: `original`.
+    #[schema(inline)]
+    pub on_unconvertible: Option<OnUnconvertible>,
+    /// Whether unknown commands in the modifier are errors instead of warnings. Default: false.
+    pub strict: Option<bool>,
+    /// Whether the archive has all files at its top or the folders of their assets. Default: `flat`.
+    #[schema(inline)]
+    pub layout: Option<Layout>,
+    /// Recipients of the mail, instead of the service's default recipient.
+    #[schema(max_items = 5)]
+    pub notify_emails: Option<Vec<String>>,
+    /// Priority among the jobs of the company: higher ones first. Default: 0.
+    #[schema(minimum = -10, maximum = 10)]
+    pub priority: Option<i16>,
+    /// Seconds that the files are kept after the job has finished. Default: 7 days.
+    #[schema(minimum = 60, maximum = 7776000)]
+    pub expires_in: Option<i64>,
+}
+
+impl ExportRequest {
+    /// Removes the schedule: what remains is the request of one run.
+    pub fn clear_schedule(&mut self) {
+        (self.exec_schedule, self.time_zone, self.overlap) = (None, None, None);
+    }
+}
+
+/// A rendition: one of several ways in which every image of a job is converted.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewRendition {
+    /// Name in lists and in the manifest: letters, digits, `-` and `_`. Must be unique, ignoring case.
+    #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9_-]{1,32}$", example = "web")]
+    pub name: String,
+    /// The modifier, like `is_modifier` of a job.
+    #[serde(rename = "is_modifier")]
+    #[schema(max_length = 8192, example = "wid=800&fmt=webp")]
+    pub is_modifier: Option<String>,
+    /// An image preset as `$name$`, like `macro` of a job.
+    #[schema(max_length = 66)]
+    pub r#macro: Option<String>,
+    /// Suffix of the file names, added to the base name after a `-`: letters, digits, `-`, `_` and `@`. Default: `name`.
+    #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9_@-]{1,32}$", example = "800")]
+    pub suffix: Option<String>,
+}
+
+impl NewRendition {
+    /// The suffix of the file names.
+    pub fn suffix(&self) -> &str {
+        self.suffix.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// Selects assets. All given conditions must match.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssetFilter {
+    /// Assets in this folder, such as `shoes/summer`. Empty: the top folder. Default: all folders.
+    #[schema(max_length = 1024, example = "shoes/summer")]
+    pub folder: Option<String>,
+    /// Whether subfolders are included. Default: false.
+    pub recursive: Option<bool>,
+    /// Assets of this type.
+    #[schema(inline)]
+    pub r#type: Option<AssetType>,
+    /// Assets whose name begins with this text.
+    #[schema(max_length = 255)]
+    pub name: Option<String>,
+}

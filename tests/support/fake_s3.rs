@@ -1,0 +1,267 @@
+//! An object store in memory on a port of its own, with as much of S3 as the service needs. It can be told to fail.
+//!
+//! After Amazon's "API Reference" of S3: objects with ranges, multipart uploads, ListObjectsV2 with pages. It requires a
+//! signature under the right key ID, but does not verify it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use chrono::{DateTime, Utc};
+use offprint_storage::Digest;
+use offprint_storage::EnvironmentVariables;
+use offprint_storage::Storage;
+
+/// The only bucket.
+pub const BUCKET: &str = "pictures";
+
+/// Objects on a page of a listing: so few that there is a second page.
+const LIST_PAGE_SIZE: usize = 3;
+
+/// How the store treats the next requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum S3Behavior {
+    #[default]
+    Healthy,
+    /// Accepts requests and never responds.
+    Hanging,
+    /// Responds with this status.
+    Failing(u16),
+    /// Sends half of the object and closes the connection.
+    Truncating,
+}
+
+#[derive(Default)]
+struct S3State {
+    objects: BTreeMap<String, (Bytes, DateTime<Utc>)>,
+    uploads: BTreeMap<String, (String, BTreeMap<u32, Bytes>)>,
+    behavior: S3Behavior,
+    puts: usize,
+}
+
+/// The running store; dropping it stops it.
+pub struct FakeS3 {
+    state: Arc<Mutex<S3State>>,
+    handle: actix_web::dev::ServerHandle,
+    port: u16,
+}
+
+impl FakeS3 {
+    pub fn start() -> Self {
+        let state = Arc::new(Mutex::new(S3State::default()));
+        let data = Data::from(state.clone());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = HttpServer::new(move || {
+                    let any = web::to(handle_request);
+                    App::new().app_data(data.clone()).app_data(web::PayloadConfig::new(64 << 20)).default_service(any)
+                });
+                let server = server.workers(1).disable_signals().shutdown_timeout(0).bind(("127.0.0.1", 0)).unwrap();
+                let port = server.addrs()[0].port();
+                let server = server.run();
+                sender.send((server.handle(), port)).unwrap();
+                server.await.unwrap();
+            });
+        });
+        let (handle, port) = receiver.recv().unwrap();
+        Self { state, handle, port }
+    }
+
+    /// A storage that keeps its blobs here, under a prefix. Its timeout of 10 s is for busy machines: 2 s were too short.
+    pub fn open_storage(&self, folder: &Path) -> Storage {
+        let address = format!("s3://{BUCKET}/some/prefix");
+        Storage::connect(&address, &self.environment(), folder, Duration::from_secs(10)).unwrap()
+    }
+
+    /// The object name of a blob.
+    pub fn object_name(digest: &Digest) -> String {
+        let name = digest.to_string();
+        format!("some/prefix/blobs/{}/{}/{name}", &name[..2], &name[2..4])
+    }
+
+    /// Environment variables that point to this store.
+    pub fn environment(&self) -> EnvironmentVariables {
+        let endpoint = format!("http://127.0.0.1:{}", self.port);
+        [
+            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", "a-key"),
+            ("AWS_SECRET_ACCESS_KEY", "a-secret"),
+            ("AWS_REGION", "eu-central-1"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    pub fn set_behavior(&self, behavior: S3Behavior) {
+        self.lock().behavior = behavior;
+    }
+
+    pub fn object_names(&self) -> Vec<String> {
+        self.lock().objects.keys().cloned().collect()
+    }
+
+    /// Multipart uploads that were neither completed nor aborted.
+    pub fn upload_count(&self) -> usize {
+        self.lock().uploads.len()
+    }
+
+    /// Objects that were stored by a single PUT.
+    pub fn put_count(&self) -> usize {
+        self.lock().puts
+    }
+
+    /// Replaces the bytes of an object, as a failing store would.
+    pub fn overwrite(&self, name: &str, bytes: &[u8]) {
+        self.lock().objects.get_mut(name).unwrap().0 = Bytes::copy_from_slice(bytes);
+    }
+
+    /// Moves the modification time of every object back.
+    pub fn age_objects(&self, by: Duration) {
+        self.lock().objects.values_mut().for_each(|(_, modified)| *modified -= by);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, S3State> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl Drop for FakeS3 {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
+
+async fn handle_request(state: Data<Mutex<S3State>>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let behavior = state.lock().unwrap().behavior;
+    match behavior {
+        S3Behavior::Hanging => std::future::pending().await,
+        S3Behavior::Failing(status) => return build_error(StatusCode::from_u16(status).unwrap(), "Refused"),
+        S3Behavior::Healthy | S3Behavior::Truncating => {}
+    }
+    let signed = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if !signed.is_some_and(|signature| signature.starts_with("AWS4-HMAC-SHA256 Credential=a-key/")) {
+        return build_error(StatusCode::FORBIDDEN, "AccessDenied");
+    }
+    let path = percent_encoding::percent_decode_str(request.path()).decode_utf8_lossy().into_owned();
+    let Some(name) = path.strip_prefix(&format!("/{BUCKET}")) else {
+        return build_error(StatusCode::NOT_FOUND, "NoSuchBucket");
+    };
+    let name = name.trim_start_matches('/').to_owned();
+    let query = web::Query::<BTreeMap<String, String>>::from_query(request.query_string()).unwrap().into_inner();
+    let mut state = state.lock().unwrap();
+    let upload = query.get("uploadId");
+    match (request.method(), upload) {
+        (&Method::POST, None) if query.contains_key("uploads") => state.begin_upload(name),
+        (&Method::PUT, Some(upload)) => state.put_part(upload, &query["partNumber"], body),
+        (&Method::POST, Some(upload)) => state.complete_upload(upload),
+        (&Method::DELETE, Some(upload)) => match state.uploads.remove(upload) {
+            Some(_) => HttpResponse::NoContent().finish(),
+            None => build_error(StatusCode::NOT_FOUND, "NoSuchUpload"),
+        },
+        (&Method::PUT, None) => {
+            state.puts += 1;
+            state.objects.insert(name, (body, Utc::now()));
+            HttpResponse::Ok().insert_header((header::ETAG, "\"put\"")).finish()
+        }
+        (&Method::DELETE, None) => {
+            state.objects.remove(&name);
+            HttpResponse::NoContent().finish()
+        }
+        (&Method::GET, None) if query.contains_key("list-type") => state.list_objects(&query),
+        (&Method::GET | &Method::HEAD, None) => state.get_object(&request, &name, behavior == S3Behavior::Truncating),
+        _ => build_error(StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
+    }
+}
+
+impl S3State {
+    fn begin_upload(&mut self, name: String) -> HttpResponse {
+        let id = format!("upload+{}", uuid::Uuid::now_v7());
+        let xml = format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>");
+        self.uploads.insert(id, (name, BTreeMap::new()));
+        HttpResponse::Ok().content_type("application/xml").body(xml)
+    }
+
+    fn put_part(&mut self, upload: &str, number: &str, body: Bytes) -> HttpResponse {
+        let Some((_, parts)) = self.uploads.get_mut(upload) else {
+            return build_error(StatusCode::NOT_FOUND, "NoSuchUpload");
+        };
+        parts.insert(number.parse().unwrap(), body);
+        HttpResponse::Ok().insert_header((header::ETAG, format!("\"part-{number}\""))).finish()
+    }
+
+    fn complete_upload(&mut self, upload: &str) -> HttpResponse {
+        let Some((name, parts)) = self.uploads.remove(upload) else {
+            return build_error(StatusCode::NOT_FOUND, "NoSuchUpload");
+        };
+        let bytes: Vec<u8> = parts.into_values().flatten().collect();
+        self.objects.insert(name, (bytes.into(), Utc::now()));
+        let xml = "<CompleteMultipartUploadResult><ETag>\"joined\"</ETag></CompleteMultipartUploadResult>";
+        HttpResponse::Ok().content_type("application/xml").body(xml)
+    }
+
+    fn list_objects(&self, query: &BTreeMap<String, String>) -> HttpResponse {
+        let word = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+        let after = if query.contains_key("continuation-token") { "continuation-token" } else { "start-after" };
+        let mut matching = self.objects.iter().filter(|(name, _)| name.starts_with(word("prefix")));
+        let mut rest =
+            matching.by_ref().skip_while(|(name, _)| !word(after).is_empty() && name.as_str() <= word(after));
+        let page: Vec<_> = rest.by_ref().take(LIST_PAGE_SIZE).collect();
+        let contents: String = page
+            .iter()
+            .map(|(name, (bytes, modified))| {
+                let (size, at) = (bytes.len(), modified.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
+                format!("<Contents><Key>{name}</Key><Size>{size}</Size><LastModified>{at}</LastModified><ETag>\"x\"</ETag></Contents>")
+            })
+            .collect();
+        let next = match (rest.next(), page.last()) {
+            (Some(_), Some((last, _))) => format!("<NextContinuationToken>{last}</NextContinuationToken>"),
+            _ => String::new(),
+        };
+        let xml = format!("<ListBucketResult>{contents}{next}</ListBucketResult>");
+        HttpResponse::Ok().content_type("application/xml").body(xml)
+    }
+
+    fn get_object(&self, request: &HttpRequest, name: &str, cut: bool) -> HttpResponse {
+        let Some((bytes, modified)) = self.objects.get(name) else {
+            return build_error(StatusCode::NOT_FOUND, "NoSuchKey");
+        };
+        let range = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok());
+        let range = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let (status, from, to) = match range {
+            Some((from, to)) => {
+                let (from, to) = (from.parse().unwrap(), to.parse::<usize>().unwrap() + 1);
+                (StatusCode::PARTIAL_CONTENT, from, to.min(bytes.len()))
+            }
+            None => (StatusCode::OK, 0, bytes.len()),
+        };
+        if from >= bytes.len() && status == StatusCode::PARTIAL_CONTENT {
+            return build_error(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange");
+        }
+        let mut answer = HttpResponse::build(status);
+        answer
+            .insert_header((header::ETAG, "\"x\""))
+            .insert_header((header::LAST_MODIFIED, httpdate::fmt_http_date((*modified).into())));
+        if status == StatusCode::PARTIAL_CONTENT {
+            answer.insert_header((header::CONTENT_RANGE, format!("bytes {from}-{}/{}", to - 1, bytes.len())));
+        }
+        if *request.method() == Method::HEAD {
+            return answer.no_chunking(bytes.len() as u64).body(bytes.clone());
+        }
+        let bytes = bytes.slice(from..to);
+        if cut {
+            let half = bytes.slice(..bytes.len() / 2);
+            let body = futures_util::stream::iter([Ok(half), Err(std::io::Error::other("cut"))]);
+            return answer.body(actix_web::body::SizedStream::new(bytes.len() as u64, body));
+        }
+        answer.body(bytes)
+    }
+}
+
+fn build_error(status: StatusCode, code: &str) -> HttpResponse {
+    HttpResponse::build(status).content_type("application/xml").body(format!("<Error><Code>{code}</Code></Error>"))
+}

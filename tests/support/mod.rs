@@ -1,0 +1,26 @@
+//! What several tests share: the application as `serve` builds it, its users, the servers it talks to, and test data.
+//!
+//! Start with `test_app` (one application per test), then `export_jobs` (create a job and do its work) and `images`.
+
+pub mod avif_writer;
+pub mod breaking_proxy;
+pub mod cmyk_profile;
+pub mod event_stream_reader;
+pub mod export_jobs;
+pub mod fake_s3;
+pub mod images;
+pub mod mail;
+pub mod operations;
+pub mod psd;
+pub mod queue;
+pub mod random_bytes;
+pub mod render_fixture;
+pub mod schedules;
+pub mod secret_leak_check;
+pub mod service_process;
+pub mod storage_fixture;
+pub mod test_app;
+pub mod test_user;
+pub mod tus;
+pub mod webhook_receiver;
+pub mod zero_filled_archive;

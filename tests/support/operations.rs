@@ -1,0 +1,239 @@
+//! Every operation of the OpenAPI document, with a request that works and what another company gets for it.
+
+use actix_web::http::Method;
+use actix_web::test::TestRequest;
+use offprint::db::capability::Capability;
+use offprint::http::document;
+use serde_json::{Value, json};
+
+use crate::support::test_user::{TestUser, build_upload_request};
+
+/// Values for the parameters of paths.
+#[derive(Clone)]
+pub struct OperationFixtures {
+    pub job: String,
+    pub asset: String,
+    pub preset: String,
+    pub key: String,
+    pub link: String,
+    pub token: String,
+    pub schedule: String,
+    pub delivery: String,
+    pub upload: String,
+}
+
+impl OperationFixtures {
+    /// Creates one object of each kind as this user; the job is finished.
+    pub async fn create(user: &TestUser<'_>) -> Self {
+        let asset = user.upload_asset("a.txt", b"bytes of one company alone").await;
+        let preset = json!({"urlModifier": "wid=10&fmt=png"});
+        user.send(TestRequest::put().uri("/image-presets/preset-of-ours").set_json(preset)).await.expect_success();
+        let request =
+            json!({"assetHandleArray": [asset], "fmt": "orig", "callbackUrl": "https://hooks.example.org/export"});
+        let job = user.post("/export-jobs", request).await.expect_status(202);
+        offprint::worker::drain_work(&user.app.state).await.unwrap();
+        let key = user.post("/api-keys", json!({"name": "another"})).await.expect_status(201);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (job, key) = (text(&job["jobHandle"]), text(&key["keyHandle"]));
+        let created_link =
+            user.post(&format!("/export-jobs/{job}/links"), json!({"path": "a.txt"})).await.expect_status(201);
+        let token = text(&created_link["url"]).rsplit_once('/').unwrap().1.to_owned();
+        let again = json!({"assetHandleArray": [asset], "fmt": "convert", "macro": "$preset-of-ours$", "onUnconvertible": "fail", "execSchedule": "0 0 12 * * ?", "overlap": "allow"});
+        let schedule = text(&user.post("/export-schedules", again).await.expect_status(201)["scheduleHandle"]);
+        let deliveries = user.get(&format!("/export-jobs/{job}/deliveries")).await.expect_status(200);
+        let delivery = text(&deliveries["items"][0]["deliveryHandle"]);
+        let created_upload =
+            user.send(add_upload_headers(TestRequest::post().uri("/uploads"))).await.expect_status(201);
+        let upload = text(&created_upload["uploadHandle"]);
+        let (preset, link) = ("preset-of-ours".into(), text(&created_link["linkHandle"]));
+        Self { job, asset, preset, key, link, token, schedule, delivery, upload }
+    }
+
+    /// Handles of objects that do not exist.
+    pub fn missing() -> Self {
+        let handle = || uuid::Uuid::now_v7().to_string();
+        let (link, token) = (handle(), "nothing".into());
+        let preset = "preset-of-nobody".into();
+        let (schedule, delivery, upload) = (handle(), handle(), handle());
+        Self { job: handle(), asset: handle(), preset, key: handle(), link, token, schedule, delivery, upload }
+    }
+
+    pub fn fill_path(&self, path: &str) -> String {
+        path.replace("{jobHandle}", &self.job)
+            .replace("{assetHandle}", &self.asset)
+            .replace("{keyHandle}", &self.key)
+            .replace("{name}", &self.preset)
+            .replace("{path}", "a.txt")
+            .replace("{position}", "0")
+            .replace("{linkHandle}", &self.link)
+            .replace("{deliveryHandle}", &self.delivery)
+            .replace("{token}", &self.token)
+            .replace("{scheduleHandle}", &self.schedule)
+            .replace("{uploadHandle}", &self.upload)
+    }
+}
+
+/// What a user of another company gets.
+#[derive(Clone, Copy, PartialEq)]
+pub enum ForeignAccess {
+    /// The same response as for an object that does not exist.
+    NotFound,
+    /// A response about the caller's own company.
+    OwnData,
+}
+use ForeignAccess::{NotFound, OwnData};
+
+#[derive(Clone, Copy)]
+pub enum RequestPayload {
+    Empty,
+    Json(fn(&OperationFixtures) -> Value),
+    File,
+    Bytes,
+    /// Creates a resumable upload.
+    UploadCreation,
+    /// Appends bytes to a resumable upload.
+    UploadChunk,
+}
+use RequestPayload::{Bytes, Empty, File, Json, UploadChunk, UploadCreation};
+
+/// The headers that create a resumable upload of ten bytes.
+fn add_upload_headers(request: TestRequest) -> TestRequest {
+    let request = request.insert_header(("tus-resumable", "1.0.0")).insert_header(("upload-length", "10"));
+    request.insert_header(("upload-metadata", "filename cC50eHQ="))
+}
+
+/// A row for each operation: a request body that works, and what another company gets.
+fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)> {
+    let request: fn(&OperationFixtures) -> Value = |objects| json!({"assetHandleArray": [objects.asset], "fmt": "convert", "macro": format!("${}$", objects.preset)});
+    Some(match (method, path) {
+        ("POST", "/export-jobs" | "/export-jobs/validate") => (Json(request), NotFound),
+        ("POST", "/export-schedules") => {
+            let request = |objects: &OperationFixtures| json!({"assetHandleArray": [objects.asset], "fmt": "convert", "macro": format!("${}$", objects.preset), "execSchedule": "0 0 12 * * ?"});
+            (Json(request), NotFound)
+        }
+        ("GET" | "DELETE", "/export-schedules/{scheduleHandle}") => (Empty, NotFound),
+        ("PATCH", "/export-schedules/{scheduleHandle}") => (Json(|_| json!({"description": "changed"})), NotFound),
+        (
+            "POST",
+            "/export-schedules/{scheduleHandle}/pause"
+            | "/export-schedules/{scheduleHandle}/resume"
+            | "/export-schedules/{scheduleHandle}/run",
+        ) => (Empty, NotFound),
+        ("GET", "/export-schedules") => (Empty, OwnData),
+        ("GET", "/export-jobs" | "/assets" | "/image-presets" | "/api-keys" | "/audit-log") => (Empty, OwnData),
+        ("GET" | "HEAD" | "DELETE", "/export-jobs/{jobHandle}") => (Empty, NotFound),
+        (
+            "GET",
+            "/export-jobs/{jobHandle}/items"
+            | "/export-jobs/{jobHandle}/items/{position}"
+            | "/export-jobs/{jobHandle}/events",
+        ) => (Empty, NotFound),
+        ("GET", "/export-jobs/{jobHandle}/files") => (Empty, NotFound),
+        ("GET" | "HEAD", "/export-jobs/{jobHandle}/files/{path}" | "/export-jobs/{jobHandle}/download") => {
+            (Empty, NotFound)
+        }
+        ("GET" | "HEAD", "/export-jobs/{jobHandle}/archive" | "/export-jobs/{jobHandle}/manifest") => (Empty, NotFound),
+        (
+            "POST",
+            "/export-jobs/{jobHandle}/pause"
+            | "/export-jobs/{jobHandle}/resume"
+            | "/export-jobs/{jobHandle}/stop"
+            | "/export-jobs/{jobHandle}/run"
+            | "/export-jobs/{jobHandle}/retry",
+        ) => (Empty, NotFound),
+        ("POST", "/export-jobs/{jobHandle}/links") => (Json(|_| json!({})), NotFound),
+        ("GET", "/export-jobs/{jobHandle}/links") | ("DELETE", "/export-jobs/{jobHandle}/links/{linkHandle}") => {
+            (Empty, NotFound)
+        }
+        ("GET", "/export-jobs/{jobHandle}/deliveries")
+        | ("POST", "/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay") => (Empty, NotFound),
+        ("GET", "/webhook-secret") | ("POST", "/webhook-secret/rotate") => (Empty, OwnData),
+        // The token in the path is the credential.
+        ("GET" | "HEAD", "/downloads/{token}") => (Empty, OwnData),
+        ("POST", "/assets") => (File, OwnData),
+        ("GET" | "DELETE", "/assets/{assetHandle}") => (Empty, NotFound),
+        ("GET", "/assets/{assetHandle}/preview") => (Empty, NotFound),
+        ("PATCH", "/assets/{assetHandle}") => (Json(|_| json!({"folder": "elsewhere"})), NotFound),
+        ("GET" | "HEAD", "/assets/{assetHandle}/content") => (Empty, NotFound),
+        ("PUT", "/assets/{assetHandle}/content") => (Bytes, NotFound),
+        ("OPTIONS" | "GET", "/uploads") => (Empty, OwnData),
+        ("POST", "/uploads") => (UploadCreation, OwnData),
+        ("GET" | "HEAD" | "DELETE", "/uploads/{uploadHandle}") => (UploadCreation, NotFound),
+        ("PATCH", "/uploads/{uploadHandle}") => (UploadChunk, NotFound),
+        ("POST", "/asset-sets") => {
+            (Json(|objects| json!({"type": "ImageSet", "name": "s", "memberArray": [objects.asset]})), NotFound)
+        }
+        ("GET" | "DELETE", "/image-presets/{name}") => (Empty, NotFound),
+        ("PUT", "/image-presets/{name}") => (Json(|_| json!({"urlModifier": "wid=20"})), OwnData),
+        ("GET", "/modifier-commands") => (Empty, OwnData),
+        ("POST", "/modifier-check") => (Json(|_| json!({"is_modifier": "wid=10"})), OwnData),
+        ("POST", "/api-keys") => (Json(|_| json!({"name": "third"})), OwnData),
+        ("GET" | "DELETE", "/api-keys/{keyHandle}") => (Empty, NotFound),
+        ("GET", "/" | "/info" | "/usage" | "/workers" | "/metrics" | "/health/live" | "/health/ready") => {
+            (Empty, OwnData)
+        }
+        _ => return None,
+    })
+}
+
+/// An operation of the document: method, path, and the alternative sets of capabilities that it needs.
+pub struct Operation {
+    pub method: String,
+    pub path: String,
+    pub needs: Vec<Vec<Capability>>,
+    pub payload: RequestPayload,
+    pub foreign_access: ForeignAccess,
+}
+
+impl Operation {
+    pub fn request(&self, objects: &OperationFixtures) -> TestRequest {
+        let address = objects.fill_path(&self.path);
+        let request = TestRequest::default().method(Method::from_bytes(self.method.as_bytes()).unwrap()).uri(&address);
+        match self.payload {
+            Empty => request,
+            Json(body) => request.set_json(body(objects)),
+            File => build_upload_request("b.txt", b"another file"),
+            UploadCreation => add_upload_headers(request),
+            UploadChunk => add_upload_headers(request)
+                .insert_header(("upload-offset", "0"))
+                .insert_header(("content-type", "application/offset+octet-stream"))
+                .set_payload("half"),
+            Bytes => request.insert_header(("content-type", "application/octet-stream")).set_payload("new bytes"),
+        }
+    }
+
+    pub fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+/// Every operation of the document as `method /path`, with its description.
+pub fn list_document_operations() -> Vec<(String, Value)> {
+    let document: Value = serde_json::from_str(document::get_document_json()).unwrap();
+    let paths = document["paths"].as_object().unwrap().clone();
+    let methods = |(path, item): (String, Value)| {
+        let named = |(method, operation): (&String, &Value)| (format!("{method} {path}"), operation.clone());
+        item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters").map(named).collect::<Vec<_>>()
+    };
+    paths.into_iter().flat_map(methods).collect()
+}
+
+/// Every operation of the document with its row of the table above. An operation without a row is a failure.
+pub fn list_operations() -> Vec<Operation> {
+    let mut all = Vec::new();
+    for (name, operation) in list_document_operations() {
+        let (method, path) = name.split_once(' ').unwrap();
+        let method = method.to_uppercase();
+        let (payload, foreign_access) = find_row(&method, path)
+            .unwrap_or_else(|| panic!("{method} {path} has no row in tests/support/operations.rs"));
+        let security = operation["security"].as_array().unwrap_or_else(|| panic!("{method} {path} has no security"));
+        let scopes = |need: &Value| need["key"].as_array().unwrap().clone();
+        let needs = security
+            .iter()
+            .map(scopes)
+            .map(|scopes| scopes.iter().map(|scope| Capability::from_name(scope.as_str().unwrap()).unwrap()).collect());
+        all.push(Operation { needs: needs.collect(), path: path.to_owned(), method, payload, foreign_access });
+    }
+    assert!(all.len() >= 45, "only {} operations were found", all.len());
+    all
+}

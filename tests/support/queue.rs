@@ -1,0 +1,38 @@
+//! A worker in the hand of a test: it claims and settles items through the real queries, and renders nothing.
+
+use std::time::Duration;
+
+use offprint::db::item::{self, ClaimOptions};
+use offprint::db::settle::{AttemptOutcome, SettledFile, settle_item};
+use offprint_imaging::ENGINE_VERSION;
+
+use crate::support::test_app::TestApp;
+
+pub const LEASE_DURATION: Duration = Duration::from_secs(20);
+
+pub fn build_claim_terms(app: &TestApp) -> ClaimOptions {
+    let max_running = app.state.settings.max_running;
+    ClaimOptions {
+        worker: app.state.worker,
+        lease: LEASE_DURATION,
+        engine_version: ENGINE_VERSION,
+        max_running,
+        is_limited: max_running > 0,
+    }
+}
+
+pub async fn claim_item(app: &TestApp) -> item::Claim {
+    item::claim_item(&app.state.system, &build_claim_terms(app)).await.unwrap().expect("an item is waiting")
+}
+
+/// Settles an attempt as succeeded; its files are copies of the original.
+pub async fn settle_with_files(app: &TestApp, claim: &item::Claim) -> bool {
+    let files: Vec<SettledFile> = claim.files.iter().map(|file| build_settled_file(claim, file.rendition)).collect();
+    settle_item(&app.state.system, &claim.attempt(app.state.worker), &files, AttemptOutcome::Succeeded, ENGINE_VERSION)
+        .await
+        .unwrap()
+}
+
+fn build_settled_file(claim: &item::Claim, rendition: i16) -> SettledFile {
+    SettledFile { rendition, sha256: claim.sha256, image: None, warnings: Vec::new(), reused: false }
+}
