@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::RenderError;
-use super::header::ImageHeader;
+use super::header::{ImageHeader, SourceFormat};
 use offprint_core::Code;
 
 /// The largest images that are read and written.
@@ -58,6 +58,10 @@ impl RenderLimits {
         let bytes = header.decoded_bytes();
         if bytes > self.decoded_bytes {
             return refuse(format!("The source takes {bytes} bytes decoded; the limit is {}.", self.decoded_bytes));
+        }
+        // The pages of a document are no animation: those that are left out cost nothing.
+        if header.format == SourceFormat::Tiff {
+            return Ok(());
         }
         if header.frames > self.frames {
             return refuse(format!("The source has {} frames; the limit is {}.", header.frames, self.frames));

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::colour::{Profile, ProfileBytes};
 use super::error::{RenderError, RenderWarning};
+use super::file_section::FilePart;
 use super::header::{EmbeddedPath, ImageHeader, SourceFormat};
 use super::limits::RenderLimits;
 use super::planner::{PlanContext, PlanSource, Planner};
@@ -45,6 +46,9 @@ pub struct DecodePlan {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
     pub format: SourceFormat,
+    /// The part of the file that is decoded, where it is not what the file begins with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<FilePart>,
     /// The decoder divides width and height by this: 1, 2, 4 or 8.
     pub shrink: u8,
     /// Width in pixels after the shrink, as stored; the steps make the image upright.
@@ -83,6 +87,7 @@ impl DecodePlan {
         Self {
             object: object.map(str::to_owned),
             format: header.format,
+            part: header.part,
             shrink,
             width: header.width.div_ceil(divisor),
             height: header.height.div_ceil(divisor),
@@ -158,10 +163,11 @@ impl RenderPlan {
         let context = PlanContext { object_headers, limits, profiles };
         let source = PlanSource::resolve(recipe.layer.source.as_ref(), own_header, recipe, context)?;
         let (header, colors) = (source.header.as_ref(), &source.colors);
-        let mut warnings = colors.warnings.clone();
+        let mut warnings = [source.warnings.clone(), colors.warnings.clone()].concat();
         let mut planner = Planner::new(header, recipe, limits, colors);
         planner.apply_recipe(recipe, header, context)?;
         planner.convert_for_encoder();
+        warnings.append(&mut planner.warnings);
         let size = planner.size;
         limits.check_output(size)?;
         let keeps_alpha = recipe.output.alpha || recipe.view.request == RequestKind::Mask;
@@ -312,6 +318,9 @@ mod tests {
             inverted: false,
             bits: 8,
             frames: 1,
+            irregularity: None,
+            camera_raw: None,
+            part: None,
             progressive: false,
             dpi: None,
             paths: Vec::new(),

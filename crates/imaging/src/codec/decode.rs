@@ -2,15 +2,16 @@
 //! ignored.
 
 use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::BufReader;
 use std::path::Path;
 
 use image::codecs::bmp::BmpDecoder;
 use image::{DynamicImage, ImageDecoder};
 
-use super::tiff_strips::TiffStrips;
-use super::{avif, gif, jp2, jpeg, png, psd, tiff, webp};
+use super::tiff::TiffStrips;
+use super::{avif, gif, jp2, jpeg, png, psd, webp};
 use crate::error::RenderError;
+use crate::file_section::SectionReader;
 use crate::header::{SourceFormat, map_image_error};
 use crate::pixels::{Pixels, Raster, Sample};
 use crate::plan::DecodePlan;
@@ -106,25 +107,19 @@ pub(crate) fn decode_image(
     }
 }
 
-fn decode_file(mut file: File, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
-    let format = rows.plan.format;
-    let strips = if format == SourceFormat::Tiff { TiffStrips::open(&file) } else { None };
-    // The clone of the file that read the directory shares its position.
-    file.rewind()?;
-    let input = BufReader::with_capacity(64 << 10, file);
+fn decode_file(file: File, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
+    let DecodePlan { format, part, .. } = *rows.plan;
+    let input = || SectionReader::for_part(&file, part).map(|section| BufReader::with_capacity(64 << 10, section));
     match format {
-        SourceFormat::Jpeg => jpeg::decode_jpeg(input, rows),
-        SourceFormat::Png => png::decode_png(input, rows),
-        SourceFormat::Tiff => match strips {
-            Some(strips) => strips.decode(rows),
-            None => rows.push(tiff::decode_tiff(input)?),
-        },
-        SourceFormat::Webp => webp::decode_webp(input, rows),
-        SourceFormat::Gif => gif::decode_gif(input, rows),
-        SourceFormat::Bmp => rows.push(decode_with_image_crate(BmpDecoder::new(input).map_err(map_image_error)?)?),
-        SourceFormat::Jp2 => jp2::decode_jp2(input, rows),
-        SourceFormat::Psd => psd::decode_psd(input, rows),
-        SourceFormat::Avif => avif::decode_avif(input, rows),
+        SourceFormat::Jpeg => jpeg::decode_jpeg(input()?, rows),
+        SourceFormat::Png => png::decode_png(input()?, rows),
+        SourceFormat::Tiff => TiffStrips::open(&file, part)?.decode(rows),
+        SourceFormat::Webp => webp::decode_webp(input()?, rows),
+        SourceFormat::Gif => gif::decode_gif(input()?, rows),
+        SourceFormat::Bmp => rows.push(decode_with_image_crate(BmpDecoder::new(input()?).map_err(map_image_error)?)?),
+        SourceFormat::Jp2 => jp2::decode_jp2(input()?, rows),
+        SourceFormat::Psd => psd::decode_psd(input()?, rows),
+        SourceFormat::Avif => avif::decode_avif(input()?, rows),
     }
 }
 

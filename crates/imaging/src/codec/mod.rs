@@ -23,7 +23,6 @@ mod png;
 mod psd;
 mod streaming;
 mod tiff;
-mod tiff_strips;
 mod webp;
 
 use std::borrow::Cow;

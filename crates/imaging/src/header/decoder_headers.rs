@@ -14,8 +14,8 @@ use offprint_modifiers::PixelType;
 
 pub(super) type FileReader = BufReader<File>;
 
-/// Memory limit for reading the header of a PNG or TIFF, in bytes.
-pub(super) const MAX_DECODER_BYTES: usize = 32 << 20;
+/// Memory limit for reading the header of a PNG, in bytes.
+const MAX_DECODER_BYTES: usize = 32 << 20;
 
 pub(super) fn read_png_header(input: FileReader) -> Result<ImageHeader, RenderError> {
     let decoder = png::Decoder::new_with_limits(input, png::Limits { bytes: MAX_DECODER_BYTES });
@@ -53,17 +53,6 @@ pub(crate) fn map_png_error(error: png::DecodingError) -> RenderError {
         png::DecodingError::IoError(error) => error.into(),
         png::DecodingError::LimitsExceeded => RenderError::new(Code::SourceTooLarge, "The PNG needs too much memory."),
         error => corrupt_error(format!("The PNG is damaged: {error}.")),
-    }
-}
-
-pub(super) fn map_tiff_error(error: tiff::TiffError) -> RenderError {
-    match error {
-        tiff::TiffError::IoError(error) => error.into(),
-        tiff::TiffError::UnsupportedError(reason) => {
-            RenderError::new(Code::UnsupportedFormat, format!("This TIFF cannot be read: {reason}."))
-        }
-        tiff::TiffError::LimitsExceeded => RenderError::new(Code::SourceTooLarge, "The TIFF needs too much memory."),
-        error => corrupt_error(format!("The TIFF is damaged: {error}.")),
     }
 }
 

@@ -18,13 +18,13 @@ mod image_resources;
 pub(super) mod jp2;
 mod jpeg;
 pub(super) mod psd;
-mod tiff;
+mod raw;
+pub(super) mod tiff;
 
 pub use avif::is_avif;
 pub(super) use decoder_headers::{PNG_XMP, map_image_error, map_png_error};
 pub(crate) use image_resources::EmbeddedPath;
 pub(super) use jpeg::XMP_SIGNATURE as JPEG_XMP;
-pub(super) use tiff::{TIFF_PHOTOSHOP, TIFF_XMP, TiffLayout};
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -34,6 +34,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::RenderError;
+use super::file_section::FilePart;
 use super::rights::ImageRights;
 use super::turn::Turn;
 use offprint_core::Code;
@@ -106,9 +107,18 @@ pub struct ImageHeader {
     pub inverted: bool,
     /// Bits per component.
     pub bits: u8,
-    /// Number of frames; more than one is an animation.
+    /// Number of frames of an animation, or of pages; only the first is used.
     #[serde(default = "default_frames")]
     pub frames: u32,
+    /// What is wrong with a part of the file that no pixel depends on, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub irregularity: Option<String>,
+    /// The kind of camera raw whose preview is the image: maker and format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera_raw: Option<String>,
+    /// The part of the file that is the image, where it is not what the file begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<FilePart>,
     /// Whether it is stored in several passes over the whole image, so that its decoder must hold all of it.
     #[serde(default)]
     pub progressive: bool,
@@ -144,6 +154,9 @@ impl ImageHeader {
             inverted: false,
             bits,
             frames: 1,
+            irregularity: None,
+            camera_raw: None,
+            part: None,
             progressive: false,
             dpi: None,
             paths: Vec::new(),
@@ -203,6 +216,9 @@ pub fn read_image_header(path: &Path) -> Result<ImageHeader, RenderError> {
 fn read_unguarded(path: &Path) -> Result<ImageHeader, RenderError> {
     let mut reader = BufReader::new(File::open(path)?);
     let start = read_file_start(&mut reader)?;
+    if let Some(raw) = raw::detect_raw_signature(&start) {
+        return raw::read_raw_header(&mut reader, raw);
+    }
     let Some(format) = detect_format(&start) else {
         let detail = "The file is not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, JPEG 2000 or Photoshop image.";
         return Err(RenderError::new(Code::UnsupportedFormat, detail));

@@ -21,13 +21,14 @@ mod shape;
 mod shrink;
 mod source;
 mod source_transform;
+mod source_warnings;
 mod visible_area;
 
 pub(super) use self::source::{PlanContext, PlanSource};
 use self::source_transform::SourceTransform;
 use self::visible_area::VisibleArea;
 use super::colour::{ColorPlan, Profile};
-use super::error::RenderError;
+use super::error::{RenderError, RenderWarning};
 use super::header::ImageHeader;
 use super::limits::RenderLimits;
 use super::plan::get_decoded_bits;
@@ -58,6 +59,8 @@ pub(super) struct Planner<'a> {
     /// Whether the last window lay within the image, so that a resize after it can absorb it.
     last_window_inside: bool,
     limits: &'a RenderLimits,
+    /// Warnings about sources of masks.
+    pub(crate) warnings: Vec<RenderWarning>,
 }
 
 impl<'a> Planner<'a> {
@@ -81,6 +84,7 @@ impl<'a> Planner<'a> {
             source_transform: SourceTransform::for_image(header.upright_size(), header.orientation),
             last_window_inside: false,
             limits,
+            warnings: Vec::new(),
         }
     }
 

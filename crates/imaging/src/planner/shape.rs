@@ -23,6 +23,7 @@ impl Planner<'_> {
             let strict = Recipe { reading: DecodeOptions::default(), ..recipe.clone() };
             let source = PlanSource::resolve(Some(object), header, &strict, context)?;
             let decode = Box::new(source.decode_plan(1, strict.reading));
+            self.warnings.extend(source.warnings);
             self.steps.push(Step::Mask { decode, turn: source.header.orientation });
             self.alpha = true;
         }

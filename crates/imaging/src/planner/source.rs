@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::Planner;
+use super::source_warnings::list_source_warnings;
 use crate::colour::{ColorPlan, ProfileBytes};
-use crate::error::RenderError;
+use crate::error::{RenderError, RenderWarning};
 use crate::header::{ImageHeader, SourceFormat};
 use crate::limits::RenderLimits;
 use crate::plan::{DecodePlan, InnerPlan, estimate_peak_bytes};
@@ -24,6 +25,8 @@ pub(crate) struct PlanSource<'a> {
     /// Its header; for a nested request, the header that its result would have as a file.
     pub(crate) header: Cow<'a, ImageHeader>,
     pub(crate) colors: ColorPlan,
+    /// What is left out of it or irregular.
+    pub(crate) warnings: Vec<RenderWarning>,
     /// The SHA-256 of another asset whose file it is.
     object: Option<&'a str>,
     inner: Option<Box<InnerPlan>>,
@@ -48,7 +51,8 @@ impl<'a> PlanSource<'a> {
         };
         context.limits.check_source(header)?;
         let colors = ColorPlan::new(recipe, header, context.limits, context.profiles)?;
-        Ok(Self { header: Cow::Borrowed(header), colors, object, inner: None })
+        let warnings = list_source_warnings(header);
+        Ok(Self { header: Cow::Borrowed(header), colors, warnings, object, inner: None })
     }
 
     /// Plans a nested request. Its result keeps alpha and has the colours of the outer recipe's output, unless the
@@ -74,6 +78,7 @@ impl<'a> PlanSource<'a> {
         let (width, height) = planner.size;
         let mut header = ImageHeader::new(SourceFormat::Bmp, (width, height), planner.pixel_type, planner.bits);
         (header.alpha, header.dpi) = (planner.alpha, source.header.dpi);
+        let planner_warnings = std::mem::take(&mut planner.warnings);
         let (decode, steps) = planner.finish(&source, reading);
         let peak_bytes = estimate_peak_bytes(&source.header, &decode, &steps, (width, height));
         let inner = Some(Box::new(InnerPlan { decode, steps, peak_bytes }));
@@ -86,7 +91,8 @@ impl<'a> PlanSource<'a> {
         } else {
             colors.source = colors.output.clone();
         }
-        Ok(Self { header: Cow::Owned(header), colors, object: None, inner })
+        let warnings = [source.warnings, planner_warnings].concat();
+        Ok(Self { header: Cow::Owned(header), colors, warnings, object: None, inner })
     }
 
     /// How it is decoded; `shrink` divides its sides.

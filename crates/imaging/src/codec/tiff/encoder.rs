@@ -1,29 +1,22 @@
-//! TIFF encoding: the tiff crate writes the directory, strips are compressed here. Decoding is in `tiff_strips.rs`.
+//! TIFF encoding: the tiff crate writes the directory, strips are compressed here.
 
-use std::io::{BufRead, Seek, Write};
+use std::io::{Seek, Write};
 
-use image::codecs::tiff::TiffDecoder;
 use tiff::encoder::{Rational, TiffEncoder};
 use tiff::tags::{CompressionMethod, ExtraSamples, PhotometricInterpretation, Predictor, ResolutionUnit, Tag};
 
-use super::decode::decode_with_image_crate;
-use super::ordered_work::run_in_order;
-use super::{encode_error, jpeg, lzw, photoshop_paths};
+use crate::codec::ordered_work::run_in_order;
+use crate::codec::{encode_error, jpeg, lzw, photoshop_paths};
 use crate::error::RenderError;
-use crate::header::{TIFF_PHOTOSHOP, TIFF_XMP, map_image_error};
-use crate::pixels::{Pixels, Raster};
+use crate::header::tiff::tags;
+use crate::pixels::Raster;
 use crate::plan::EncodePlan;
 use offprint_modifiers::{Compression, PixelType};
 
 /// Approximate size of a strip before compression, in bytes: fits into the second-level cache.
 const STRIP_BYTES: usize = 128 << 10;
 
-/// Decodes the kinds of TIFF that [`TiffStrips`](super::tiff_strips::TiffStrips) does not read.
-pub(super) fn decode_tiff(input: impl BufRead + Seek) -> Result<Pixels, RenderError> {
-    decode_with_image_crate(TiffDecoder::new(input).map_err(map_image_error)?)
-}
-
-pub(super) fn encode_tiff(
+pub(in crate::codec) fn encode_tiff(
     encode: &EncodePlan,
     pixels: &Raster<u8>,
     profile: Option<&[u8]>,
@@ -93,13 +86,13 @@ pub(super) fn encode_tiff(
         }
         let resources = photoshop_paths::encode_resources(&encode.paths);
         if !resources.is_empty() {
-            directory.write_tag(Tag::Unknown(TIFF_PHOTOSHOP), &resources[..])?;
+            directory.write_tag(Tag::Unknown(tags::PHOTOSHOP), &resources[..])?;
         }
         if let Some(profile) = profile {
             directory.write_tag(Tag::IccProfile, profile)?;
         }
         if let Some(xmp) = &encode.xmp {
-            directory.write_tag(Tag::Unknown(TIFF_XMP), &xmp[..])?;
+            directory.write_tag(Tag::Unknown(tags::XMP), &xmp[..])?;
         }
         Ok(())
     };
