@@ -399,7 +399,9 @@ create table export_job (
     priority           smallint    not null default 0,
     exec_time          timestamptz,                        -- not to start before
     expires_in         bigint      not null,               -- seconds that files are kept after the job has finished
-    warnings           jsonb       not null default '[]',  -- found when the request was validated
+    warnings           jsonb       not null default '[]',  -- about the request; they concern no item
+    modifier_warnings  jsonb       not null default '[]',  -- each once; items and files name theirs by index
+    notices            jsonb       not null default '[]',  -- harmless, about the modifier
 
     -- State. A finished job that is run again keeps its row and gets the next `run`.
     state              text        not null,
@@ -414,7 +416,7 @@ create table export_job (
     failed             integer     not null default 0,
     skipped            integer     not null default 0,
     stopped            integer     not null default 0,
-    warned             integer     not null default 0,     -- items with warnings
+    warned             integer     not null default 0,     -- items with warnings, of their own or of the modifier
     files              integer     not null default 0,
     bytes              bigint      not null default 0,
     event_seq          bigint      not null default 0,     -- number of the last event; raised under this row's lock
@@ -491,6 +493,7 @@ create table export_item (
     finished_at timestamptz,
     failure     jsonb,                                     -- {code, detail}
     warnings    jsonb       not null default '[]',
+    modifier_warnings jsonb not null default '[]',         -- those of its files, as indexes in the job's
     primary key (company_id, job_id, position),
     foreign key (company_id, job_id)    references export_job on delete cascade,
     foreign key (company_id, asset_id)  references asset,
@@ -534,6 +537,7 @@ create table export_file (
     height     integer,
     reused     boolean  not null default false,            -- taken from the render cache
     warnings   jsonb    not null default '[]',
+    modifier_warnings jsonb not null default '[]',         -- those of its rendition, as indexes in the job's
     primary key (company_id, job_id, position, rendition),
     foreign key (company_id, job_id, position) references export_item on delete cascade,
     foreign key (company_id, recipe_id) references recipe,
@@ -549,6 +553,11 @@ create unique index file_path_taken on export_file (path_key, job_id, company_id
 -- For the foreign key, and maintenance asks whether a recipe is still used. Without the company for the same reason as
 -- `item_uses_asset`.
 create index file_uses_recipe on export_file (recipe_id);
+
+-- The elements of a JSON array at these indexes: of the job's modifier warnings, those of an item or a file.
+create function pick_elements(list jsonb, indexes jsonb) returns jsonb language sql immutable parallel safe return
+    (select coalesce(jsonb_agg(list -> place::int order by place::int), '[]')
+       from jsonb_array_elements_text(indexes) as place);
 
 -- The sealed zip archive of a job's last run. Its manifests stay as long as the job.
 create table archive (

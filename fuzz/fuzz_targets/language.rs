@@ -43,7 +43,7 @@ fuzz_target!(|texts: FuzzedTexts<'_>| {
             let again = resolve_modifier(&input).unwrap_or_else(|errors| panic!("{text:?}: {errors:?}"));
             assert_eq!(again.recipe, resolved.recipe, "{text:?}");
             assert_eq!(again.effective_modifier, *text);
-            resolved.warnings
+            [resolved.warnings, resolved.notices].concat()
         }
         Err(diagnostics) => {
             assert!(!diagnostics.is_empty());

@@ -45,6 +45,8 @@ struct RenderSummary {
     file_name: String,
     plan: String,
     warnings: Vec<RenderWarning>,
+    /// Harmless remarks about the modifier.
+    notices: Vec<RenderWarning>,
 }
 
 /// Renders and prints one JSON line.
@@ -74,6 +76,7 @@ pub fn run_render(arguments: RenderArgs) -> Result<(), CliError> {
         file_name: name + format.extension(),
         plan: rendered.plan,
         warnings,
+        notices: resolved.notices.iter().map(to_warning).collect(),
     })
 }
 

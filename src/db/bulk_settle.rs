@@ -36,7 +36,7 @@ pub async fn settle_ready_items(
              -- Up to a thousand waiting items whose missing files are all originals or cached. They are found in order
              -- of position, and reading stops at the limit: `offset 0` keeps the planner from turning the conditions
              -- into joins over the whole job. Items that a worker is claiming right now are skipped.
-             select item.position, item.claim + 1 as claim, item.asset_name, item.warnings
+             select item.position, item.claim + 1 as claim, item.asset_name, item.warnings, item.modifier_warnings
                from export_item item
               where item.company_id = $1 and item.waits_in = $2 and item.run_at <= now()
                 and exists (select from job offset 0)
@@ -76,7 +76,7 @@ pub async fn settle_ready_items(
                 and file.position = any((select positions from chosen)::int[]) and file.state <> 'ready'
              returning file.position, file.rendition, file.size, file.warnings
          ), item_warnings as (
-             -- The warnings of each item that has any: those it already had, then those of its files. A warning that
+             -- The own warnings of each item that has any: those it already had, then those of its files. A warning that
              -- several renditions have is listed once, where it came up first.
              select position, jsonb_agg(warning order by place) as warnings
                from (select position, warning, min(place) as place
@@ -110,7 +110,8 @@ pub async fn settle_ready_items(
                            case when job.fmt = 'orig' then 'fileExported' when summary.converts then 'fileConverted'
                                 else 'fileExportedAsOriginal' end as code,
                            jsonb_build_object('asset', ready.asset_name, 'path', summary.path, 'files', summary.files, 'warnings',
-                                              coalesce(jsonb_array_length((select by_position from warnings_by_item) -> ready.position::text), 0)) as parameters
+                                              coalesce(jsonb_array_length((select by_position from warnings_by_item) -> ready.position::text), 0)
+                                                  + jsonb_array_length(ready.modifier_warnings)) as parameters
                       from job, ready
                      cross join lateral (
                            select (array_agg(path order by rendition))[1] as path, count(*) as files,
@@ -126,11 +127,16 @@ pub async fn settle_ready_items(
              insert into export_attempt (company_id, job_id, position, claim, worker_id, started_at, ending)
              select $1, $2, position, claim, $3, now(), 'succeeded' from ready
          ), counters as (
-             -- Count the ends on the job row, and move its event number on: one per item and one per item with warnings.
+             -- Count the ends on the job row, and move its event number on: one per item and one per item with warnings
+             -- of its own. Warnings of the modifier count as well, but the log told them when the job was created.
              update export_job
                 set succeeded = succeeded + ends.items, warned = export_job.warned + ends.warned,
-                    event_seq = event_seq + ends.items + ends.warned, files = export_job.files + sum.files, bytes = export_job.bytes + sum.bytes
-               from (select (select count(*) from ready)::int as items, (select count(*) from item_warnings)::int as warned) ends,
+                    event_seq = event_seq + ends.items + ends.warned_by_own, files = export_job.files + sum.files, bytes = export_job.bytes + sum.bytes
+               from (select count(*)::int as items,
+                            (count(*) filter (where has_own_warnings))::int as warned_by_own,
+                            (count(*) filter (where has_own_warnings or modifier_warnings <> '[]'))::int as warned
+                       from (select modifier_warnings, (select by_position from warnings_by_item) ? position::text as has_own_warnings
+                               from ready) counted) ends,
                     (select count(*)::int as files, coalesce(sum(size), 0)::bigint as bytes from files) sum
               where company_id = $1 and job_id = $2 and ends.items > 0
          )

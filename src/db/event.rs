@@ -13,6 +13,7 @@ use crate::id::{CompanyId, JobId};
 /// Documentation page: `string-constants/r-job-log-types`.
 pub const EVENT_KINDS: &[(&str, Option<&str>)] = &[
     ("exportRequested", None),
+    ("modifierWarning", Some("ExportJobRenderFileWarning")),
     ("exportBegun", Some("BeginExportJob")),
     ("fileExported", Some("ExportJobRenderFileSuccess")),
     ("fileConverted", Some("ExportJobRenderFileSuccess")),

@@ -3,7 +3,7 @@
 //! Everything is written in the caller's transaction; once that commits, the job will be processed. A job may have
 //! 100,000 items, so items and files are inserted with one statement each, which takes columns as arrays (`unnest`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -16,6 +16,9 @@ use crate::db::{DbConnection, DbError, event};
 use crate::id::{AssetId, CompanyId, JobId, ScheduleId, UserId};
 use crate::reason::Reason;
 use offprint_core::Digest;
+
+/// Warnings about the modifier that the log tells. The job has all.
+const MAX_LOGGED_WARNINGS: usize = 20;
 
 /// A job to insert: the export request with every default filled in.
 pub struct NewJob<'a> {
@@ -42,7 +45,12 @@ pub struct NewJob<'a> {
     pub priority: i16,
     pub exec_time: Option<DateTime<Utc>>,
     pub expires_in: i64,
+    /// About the request; they concern no item.
     pub warnings: &'a [Reason],
+    /// About the modifier, each once. Files name theirs by index.
+    pub modifier_warnings: &'a [Reason],
+    /// About the modifier; harmless.
+    pub notices: &'a [Reason],
     pub recipes: &'a BTreeMap<Digest, String>,
     /// Originals of other assets that recipes read.
     pub objects: Vec<Digest>,
@@ -66,10 +74,19 @@ pub struct NewItem<'a> {
     pub files: Vec<NewFile<'a>>,
 }
 
+impl NewItem<'_> {
+    /// Indexes in the job's modifier warnings: those of all its files.
+    fn modifier_warnings(&self) -> BTreeSet<usize> {
+        self.files.iter().flat_map(|file| file.modifier_warnings).copied().collect()
+    }
+}
+
 /// A file to insert.
 pub struct NewFile<'a> {
     /// None for an original.
     pub recipe_id: Option<Digest>,
+    /// Indexes in the job's modifier warnings.
+    pub modifier_warnings: &'a [usize],
     /// Path in the archive.
     pub path: &'a str,
     /// The path folded for comparison.
@@ -89,9 +106,21 @@ pub async fn insert_job(connection: &mut DbConnection, company: CompanyId, job: 
     insert_job_row(connection, company, job).await?;
     insert_items(connection, company, job.job_id, &job.items).await?;
     insert_files(connection, company, job.job_id, &job.items).await?;
-    event::insert_event(connection, company, job.job_id, "exportRequested", json!({ "items": job.items.len() }))
-        .await?;
-    insert_events(connection, company, job.job_id).await
+    log_request(connection, company, job).await?;
+    log_ended_items(connection, company, job.job_id).await
+}
+
+/// Logs the request with its notices, and once for all items the warnings about the modifier.
+async fn log_request(connection: &mut DbConnection, company: CompanyId, job: &NewJob<'_>) -> Result<(), DbError> {
+    let requested = json!({ "items": job.items.len(), "notices": job.notices });
+    event::insert_event(connection, company, job.job_id, "exportRequested", requested).await?;
+    let warned_items = job.items.iter().filter(|item| !item.modifier_warnings().is_empty()).count();
+    if warned_items == 0 {
+        return Ok(());
+    }
+    let notes = job.modifier_warnings.get(..MAX_LOGGED_WARNINGS).unwrap_or(job.modifier_warnings);
+    let warning = json!({ "items": warned_items, "warnings": job.modifier_warnings.len(), "notes": notes });
+    event::insert_event(connection, company, job.job_id, "modifierWarning", warning).await
 }
 
 async fn insert_recipes(
@@ -136,9 +165,10 @@ async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: 
         "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
              effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
              exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions, on_corrupt, user_id,
-             schedule_id, callback_url)
+             schedule_id, callback_url, modifier_warnings, notices)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26, $27, $28, $29)",
+             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26, $27, $28, $29,
+             $30, $31)",
     )
     .bind(company)
     .bind(job.job_id)
@@ -169,6 +199,8 @@ async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: 
     .bind(job.user_id)
     .bind(job.schedule_id)
     .bind(job.callback_url)
+    .bind(Json(job.modifier_warnings))
+    .bind(Json(job.notices))
     .execute(connection)
     .await?;
     Ok(())
@@ -185,13 +217,15 @@ async fn insert_items(
     let failures = items.iter().map(|item| item.failure.and_then(|failure| serde_json::to_value(failure).ok()));
     sqlx::query(
         "insert into export_item (company_id, job_id, position, asset_id, asset_name, asset_type, folder, file_name,
-             sha256, size, entry_time, state, failure, warnings, finished_at)
+             sha256, size, entry_time, state, failure, warnings, modifier_warnings, finished_at)
          select $1, $2, new.ordinality - 1, asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time,
-                state, failure, warnings, case when state = 'waiting' then null else now() end
+                state, failure, warnings, modifier_warnings, case when state = 'waiting' then null else now() end
            from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[],
-                       $10::timestamptz[], $11::text[], $12::jsonb[], $13::jsonb[])
+                       $10::timestamptz[], $11::text[], $12::jsonb[], $13::jsonb[],
+                       $14::jsonb[])
                 with ordinality
-             as new (asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time, state, failure, warnings)",
+             as new (asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time, state, failure, warnings,
+                     modifier_warnings)",
     )
     .bind(company)
     .bind(job)
@@ -206,6 +240,7 @@ async fn insert_items(
     .bind(items.iter().map(|item| item.state).collect::<Vec<_>>())
     .bind(failures.collect::<Vec<_>>())
     .bind(items.iter().map(warnings).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| Json(item.modifier_warnings())).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
@@ -222,10 +257,12 @@ async fn insert_files<'a>(
     };
     let files: Vec<(i32, i16, &NewFile<'_>)> = items.iter().enumerate().flat_map(numbered).collect();
     sqlx::query(
-        "insert into export_file (company_id, job_id, position, rendition, recipe_id, path, path_key, mime, width, height)
-         select $1, $2, position, rendition, recipe_id, path, path_key, mime, width, height
-           from unnest($3::int[], $4::smallint[], $5::bytea[], $6::text[], $7::text[], $8::text[], $9::int[], $10::int[])
-             as new (position, rendition, recipe_id, path, path_key, mime, width, height)",
+        "insert into export_file (company_id, job_id, position, rendition, recipe_id, path, path_key, mime, width, height,
+             modifier_warnings)
+         select $1, $2, position, rendition, recipe_id, path, path_key, mime, width, height, modifier_warnings
+           from unnest($3::int[], $4::smallint[], $5::bytea[], $6::text[], $7::text[], $8::text[], $9::int[], $10::int[],
+                       $11::jsonb[])
+             as new (position, rendition, recipe_id, path, path_key, mime, width, height, modifier_warnings)",
     )
     .bind(company)
     .bind(job)
@@ -237,13 +274,14 @@ async fn insert_files<'a>(
     .bind(files.iter().map(|(_, _, file)| file.mime).collect::<Vec<_>>())
     .bind(files.iter().map(|(_, _, file)| file.width).collect::<Vec<_>>())
     .bind(files.iter().map(|(_, _, file)| file.height).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| Json(file.modifier_warnings)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
 }
 
 /// Logs the items that ended at creation: skipped ones, and those that cannot be converted.
-async fn insert_events(connection: &mut DbConnection, company: CompanyId, job: JobId) -> Result<(), DbError> {
+async fn log_ended_items(connection: &mut DbConnection, company: CompanyId, job: JobId) -> Result<(), DbError> {
     sqlx::query(
         "with ended as (
              select position, row_number() over (order by position) as number, state,

@@ -26,6 +26,7 @@ pub struct ItemView {
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub failure: Option<Json<Reason>>,
+    /// Its own, then those of the modifier.
     pub warnings: Json<Vec<Reason>>,
     /// In the order of the renditions; empty when nothing is exported.
     pub files: Json<Vec<ItemFileView>>,
@@ -45,6 +46,7 @@ pub struct ItemFileView {
     pub width: Option<i32>,
     pub height: Option<i32>,
     pub reused: bool,
+    /// Its own, then those of the modifier.
     pub warnings: Vec<Reason>,
     /// The render plan, as text for people; none for originals, and once the rendition has left the render cache.
     pub plan: Option<String>,
@@ -62,7 +64,7 @@ pub async fn list_item_views(
     let items = sqlx::query_as(
         "select item.position, item.asset_id, item.asset_name, item.asset_type, item.folder, item.file_name,
                 item.entry_time, item.state, item.claim as attempts, item.started_at, item.finished_at, item.failure,
-                item.warnings, files.files
+                item.warnings || pick_elements(job.modifier_warnings, item.modifier_warnings) as warnings, files.files
            from export_job job
            join export_item item on item.company_id = job.company_id and item.job_id = job.job_id
           cross join lateral (
@@ -70,7 +72,8 @@ pub async fn list_item_views(
                            'rendition', case when file.recipe_id is not null then job.renditions -> file.rendition::int ->> 'name' end,
                            'path', file.path, 'state', file.state, 'sha256', encode(file.sha256, 'hex'), 'size', file.size,
                            'crc32', file.crc32, 'mime', file.mime, 'width', file.width, 'height', file.height,
-                           'reused', file.reused, 'warnings', file.warnings, 'plan', rendition.plan) order by file.rendition), '[]') as files
+                           'reused', file.reused, 'warnings', file.warnings || pick_elements(job.modifier_warnings, file.modifier_warnings),
+                           'plan', rendition.plan) order by file.rendition), '[]') as files
                   from export_file file
                   left join rendition on rendition.company_id = file.company_id and rendition.source_sha256 = item.sha256
                        and rendition.recipe_id = file.recipe_id and rendition.sha256 = file.sha256

@@ -63,6 +63,8 @@ pub struct JobRow {
     pub exec_time: Option<DateTime<Utc>>,
     pub expires_in: i64,
     pub warnings: Json<Vec<Reason>>,
+    pub modifier_warnings: Json<Vec<Reason>>,
+    pub notices: Json<Vec<Reason>>,
     pub state: JobState,
     pub outcome: Option<Outcome>,
     pub run: i32,

@@ -100,13 +100,13 @@ pub async fn retry_failed_items(
                 set state = 'waiting', tries = 0, crashes = 0, lost = 0, failure = null, finished_at = null, run_at = now()
               where company_id = $1 and job_id = $2 and state = 'failed' and sha256 is not null
                 and exists (select from export_file file where file.company_id = $1 and file.job_id = $2 and file.position = export_item.position)
-             returning position, warnings
+             returning position, warnings <> '[]' or modifier_warnings <> '[]' as is_warned
          ), reset_files as (
              -- Sealing marked their missing files absent; now they may become ready.
              update export_file file set state = 'waiting' from retried
               where file.company_id = $1 and file.job_id = $2 and file.position = retried.position and file.state = 'absent'
          )
-         select count(*), count(*) filter (where warnings <> '[]') from retried",
+         select count(*), count(*) filter (where is_warned) from retried",
     )
     .bind(company)
     .bind(job)

@@ -262,7 +262,7 @@ async fn write_transition(
               where item.company_id = $1 and item.job_id = $2 and item.position = $3 and item.claim = $4
                 and item.worker_id is not distinct from $5
                 and item.lease_until is not null           -- means running, but lets Postgres choose the primary key
-             returning item.asset_name, item.sha256, item.started_at, to_state, fmt
+             returning item.asset_name, item.sha256, item.started_at, item.modifier_warnings, to_state, fmt
          ), new_files as (
              -- The files that this attempt produced, as rows.
              select * from unnest($13::smallint[], $14::bytea[], $15::int[], $16::int[], $17::text[], $18::jsonb[], $19::bool[], $23::text[])
@@ -288,12 +288,13 @@ async fn write_transition(
               where files.recipe_id is not null and item.sha256 is not null and new_files.width is not null and not new_files.reused
              on conflict (company_id, source_sha256, recipe_id, engine_version) do update set used_at = now()
          ), counters as (
-             -- Count the end, if it is one, and reserve the numbers of its events: one for the end and one for its
-             -- warnings. The row is locked since `job`, so numbers have no gaps and no duplicates.
+             -- Count the end, if it is one, and reserve the numbers of its events: one for the end and one for its own
+             -- warnings. Those of the modifier count as well, but the log told them when the job was created. The row is
+             -- locked since `job`, so numbers have no gaps and no duplicates.
              update export_job job
                 set succeeded = succeeded + (to_state = 'succeeded')::int, failed = failed + (to_state = 'failed')::int,
                     stopped = stopped + (to_state = 'stopped')::int,
-                    warned = warned + ($12 <> '[]' and to_state in ('succeeded', 'failed'))::int,
+                    warned = warned + (($12 <> '[]' or item.modifier_warnings <> '[]') and to_state in ('succeeded', 'failed'))::int,
                     files = job.files + sum.files, bytes = job.bytes + sum.bytes,
                     event_seq = event_seq + (to_state <> 'waiting')::int + ($12 <> '[]' and to_state in ('succeeded', 'failed'))::int
                from item, (select count(*)::int as files, coalesce(sum(size), 0)::bigint as bytes from files) sum
@@ -310,7 +311,7 @@ async fn write_transition(
                     case to_state when 'failed' then jsonb_build_object('asset', asset_name, 'failure', $11)
                          when 'stopped' then jsonb_build_object('asset', asset_name)
                          else jsonb_build_object('asset', asset_name, 'path', path, 'files', summary.files,
-                                                 'warnings', jsonb_array_length($12)) end
+                                                 'warnings', jsonb_array_length($12) + jsonb_array_length(modifier_warnings)) end
                from counters, item
               cross join lateral (
                     select (array_agg(path order by rendition))[1] as path, count(*) as files,

@@ -28,7 +28,14 @@ bytes = { $count ->
 event-exportRequested = The export job was created: { $items ->
     [one] { N($items) } asset
    *[other] { N($items) } assets
-}.
+}. { $reason }
+event-modifierWarning = { $warnings ->
+    [one] A warning about the modifier concerns
+   *[other] { N($warnings) } warnings about the modifier concern
+} { $items ->
+    [one] { N($items) } asset
+   *[other] { N($items) } assets
+}. { $reason }
 event-exportBegun = { $run ->
     [1] The export has started.
    *[other] Run { $run } of the export has started.
@@ -107,6 +114,8 @@ reason-naive-colors = CMYK was converted approximately: no profile.
 reason-frames-left-out = Only the first frame or page was used.
 reason-source-irregular = The file is irregular in a part that is not used; no pixel had to be guessed.
 reason-raw-preview-used = The file is a camera raw; its largest embedded preview was used.
+reason-unknown-command = The modifier has an unknown command, which was ignored.
+reason-ignored-command = The modifier has a command without effect.
 reason-unknown-parameter = The modifier has an unknown parameter, which was ignored.
 
 # Mails about the end of a job.
@@ -161,6 +170,7 @@ mail-download-until = Download the { $files ->
 }, about { $size }, kept until { $until }
 mail-what-failed = What failed
 mail-what-failed-first = What failed (the first { N($shown) } of { N($all) })
+mail-modifier-warnings = Warnings about the modifier
 mail-manifest = Results by asset
 mail-job = The export job
 mail-fetch = Anyone with this link can download the files without signing in, so share it with care. On the command line:

@@ -6,8 +6,8 @@ use super::{Language, MessageArg};
 use crate::reason::Reason;
 
 impl Language {
-    /// The sentence of an event, with its parameters filled in; its failure or warnings become the argument `reason`. An event
-    /// that only a newer version knows is shown as its code.
+    /// The sentence of an event, with its parameters filled in; its failure, warnings or notices become the argument `reason`.
+    /// An event that only a newer version knows is shown as its code.
     pub fn format_event(&self, code: &str, parameters: &Value) -> String {
         let name = format!("event-{code}");
         if !super::default_language().has_message(&name) {
@@ -28,16 +28,17 @@ impl Language {
         if let Some(size) = &size {
             arguments.push(("bytes", size.into()));
         }
-        self.format(&name, &arguments)
+        // A sentence may end with reasons that this event does not have.
+        self.format(&name, &arguments).trim_end().to_owned()
     }
 
-    /// The failure and the warnings of an event, each once.
+    /// The failure, the warnings and the notices of an event, each once.
     fn join_reasons(&self, parameters: &Map<String, Value>) -> String {
         let failure = parameters.get("failure").into_iter();
-        let warnings = parameters.get("notes").and_then(Value::as_array).into_iter().flatten();
+        let remarks = ["notes", "notices"].into_iter().filter_map(|name| parameters.get(name)?.as_array()).flatten();
         let parse = |reason: &Value| serde_json::from_value::<Reason>(reason.clone()).ok();
         let mut sentences: Vec<String> = Vec::new();
-        for reason in failure.chain(warnings).filter_map(parse) {
+        for reason in failure.chain(remarks).filter_map(parse) {
             let sentence = self.format_reason(&reason);
             if !sentences.contains(&sentence) {
                 sentences.push(sentence);

@@ -23,7 +23,14 @@ bytes = { $count ->
 event-exportRequested = De exportopdracht is aangemaakt: { $items ->
     [one] { N($items) } bestand
    *[other] { N($items) } bestanden
-}.
+}. { $reason }
+event-modifierWarning = { $warnings ->
+    [one] Een waarschuwing over de modifier geldt
+   *[other] { N($warnings) } waarschuwingen over de modifier gelden
+} voor { $items ->
+    [one] { N($items) } bestand
+   *[other] { N($items) } bestanden
+}. { $reason }
 event-exportBegun = { $run ->
     [1] De export is gestart.
    *[other] Ronde { $run } van de export is gestart.
@@ -100,6 +107,8 @@ reason-naive-colors = CMYK is bij benadering omgerekend: er is geen profiel.
 reason-frames-left-out = Alleen het eerste beeld of de eerste pagina is gebruikt.
 reason-source-irregular = Het bestand is onregelmatig in een deel dat niet wordt gebruikt; geen pixel hoefde geraden te worden.
 reason-raw-preview-used = Het bestand is een cameraraw; het grootste ingesloten voorbeeld is gebruikt.
+reason-unknown-command = De modifier heeft een onbekende opdracht, die is genegeerd.
+reason-ignored-command = De modifier heeft een opdracht zonder effect.
 reason-unknown-parameter = De modifier heeft een onbekende parameter, die is genegeerd.
 
 mail-subject-succeeded = Export "{ $name }" is klaar: { $files ->
@@ -159,6 +168,7 @@ mail-download-until = Download { $files ->
 }, ongeveer { $size }, bewaard tot { $until }
 mail-what-failed = Wat is mislukt
 mail-what-failed-first = Wat is mislukt (de eerste { N($shown) } van { N($all) })
+mail-modifier-warnings = Waarschuwingen over de modifier
 mail-manifest = Resultaten per bestand
 mail-job = De exportopdracht
 mail-fetch = Iedereen die deze link heeft, kan de bestanden downloaden zonder in te loggen. Deel hem dus met zorg. Op de opdrachtregel:

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::jobs::rendition_resolver::to_code;
+use crate::jobs::rendition_resolver::to_reason;
 use crate::reason::Reason;
 use offprint_core::Code;
 use offprint_modifiers::Attributes;
@@ -161,10 +161,6 @@ fn resolve_preset(text: &str, macros: &Macros, attributes: &Attributes) -> Resul
     })
 }
 
-fn to_reason(diagnostic: &Diagnostic) -> Reason {
-    Reason::new(to_code(diagnostic.kind), diagnostic.to_string())
-}
-
 /// The commands that are ignored, and the catalog attributes that led to another image there.
 fn list_losses(
     definition: &CatalogMacro,
@@ -173,12 +169,12 @@ fn list_losses(
     catalog_attributes: &[CatalogAttribute],
     attributes: &Attributes,
 ) -> Vec<Reason> {
-    let mut losses: Vec<Reason> = resolved.warnings.iter().map(to_reason).collect();
-    let has_warning = |offset: usize, origin: &Origin| {
-        resolved.warnings.iter().any(|warning| (warning.offset, &warning.origin) == (offset, origin))
-    };
+    let remarks = || resolved.warnings.iter().chain(&resolved.notices);
+    let mut losses: Vec<Reason> = remarks().map(to_reason).collect();
+    let is_told =
+        |offset: usize, origin: &Origin| remarks().any(|remark| (remark.offset, &remark.origin) == (offset, origin));
     let without_effect = resolved.commands.iter().filter_map(|command| match &command.status {
-        CommandStatus::Ignored(why) if !has_warning(command.offset, &command.origin) => {
+        CommandStatus::Ignored(why) if !is_told(command.offset, &command.origin) => {
             let (name, offset, origin) = (command.name, command.offset, &command.origin);
             let detail = format!("{name} at byte {offset} of {origin} has no effect: {why}");
             Some(Reason::new(Code::IgnoredCommand, detail))

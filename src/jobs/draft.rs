@@ -12,6 +12,8 @@ use crate::jobs::archive_paths;
 use crate::jobs::archive_paths::PathAllocator;
 use crate::jobs::decode_sharing::share_decode;
 use crate::jobs::references::AssetReferences;
+use crate::jobs::remarks::MergedRemarks;
+use crate::jobs::remarks::merge_remarks;
 use crate::jobs::rendition::list_rendition_specs;
 use crate::jobs::rendition_resolver::PinnedRecipe;
 use crate::jobs::rendition_resolver::RenditionResolver;
@@ -37,7 +39,12 @@ pub struct Draft {
     pub items: Vec<DraftItem>,
     /// Canonical texts of the recipes of all files, by their SHA-256.
     pub recipes: BTreeMap<Digest, String>,
+    /// About the request; they concern no item.
     pub warnings: Vec<Reason>,
+    /// About the modifiers, each once; files name theirs by index.
+    pub modifier_warnings: Vec<Reason>,
+    /// Harmless remarks about the modifiers.
+    pub notices: Vec<Reason>,
 }
 
 impl Draft {
@@ -75,6 +82,8 @@ pub struct DraftFile {
     pub recipe: Option<PinnedRecipe>,
     /// Path in the archive.
     pub path: String,
+    /// The warnings about its modifier, as indexes in those of the draft.
+    pub modifier_warnings: Vec<usize>,
 }
 
 /// Why there is no draft.
@@ -151,16 +160,24 @@ pub async fn prepare_draft(
         }
     }
     let mut recipes = BTreeMap::new();
-    for modifier in modifiers {
+    let (mut warning_lists, mut notice_lists) = (Vec::new(), Vec::new());
+    for mut modifier in modifiers {
+        modifier.add_remarks_without_assets();
+        let name = modifier.rendition.rendition.map(|rendition| rendition.name.as_str());
+        warning_lists.push((name, modifier.warnings));
+        notice_lists.push((name, modifier.notices));
         // An error in an asset's own modifiers is found once for each rendition, and reported once.
         let new_errors: Vec<_> = modifier.errors.into_iter().filter(|error| !errors.contains(error)).collect();
         errors.extend(new_errors);
-        warnings.extend(modifier.warnings);
         recipes.extend(modifier.recipes);
     }
     if !errors.is_empty() {
         return Err(DraftError::Invalid(errors));
     }
+    let modifier_warnings = merge_remarks(warning_lists);
+    let notices = merge_remarks(notice_lists).reasons;
+    assign_modifier_warnings(&mut items, &modifier_warnings);
+    let modifier_warnings = modifier_warnings.reasons;
     assign_paths(&request, &mut items);
     let mut effective = effective_modifiers.into_iter();
     let renditions = request.renditions.as_ref().map(|renditions| {
@@ -170,7 +187,8 @@ pub async fn prepare_draft(
             .filter_map(|(rendition, effective)| Some(freeze_rendition(rendition, effective?)))
             .collect()
     });
-    Ok(Draft { effective_modifier: effective.next().flatten(), renditions, items, recipes, warnings, request })
+    let effective_modifier = effective.next().flatten();
+    Ok(Draft { effective_modifier, renditions, items, recipes, warnings, modifier_warnings, notices, request })
 }
 
 /// A rendition as it is stored with the job.
@@ -220,9 +238,9 @@ fn draft_item(
 }
 
 impl DraftItem {
-    /// Adds a file. It gets its path when all files of the job are known.
+    /// Adds a file. It gets its path and its modifier's warnings when all files of the job are known.
     fn add_file(&mut self, recipe: Option<PinnedRecipe>) {
-        self.files.push(DraftFile { recipe, path: String::new() });
+        self.files.push(DraftFile { recipe, path: String::new(), modifier_warnings: Vec::new() });
     }
 
     /// Fails the item with all of its files.
@@ -253,6 +271,15 @@ impl DraftItem {
                 self.failure = Some(Reason::new(Code::UnsupportedFormat, detail));
             }
         }
+    }
+}
+
+/// Gives every rendered file the warnings about its modifier. The files of an item are in the order of the renditions.
+fn assign_modifier_warnings(items: &mut [DraftItem], warnings: &MergedRemarks) {
+    for file_and_places in items.iter_mut().flat_map(|item| item.files.iter_mut().zip(&warnings.places)) {
+        let (file, places) = file_and_places;
+        let own = file.recipe.iter().flat_map(|recipe| &recipe.warnings);
+        file.modifier_warnings = own.filter_map(|index| places.get(*index).copied()).collect();
     }
 }
 

@@ -5,14 +5,13 @@ use utoipa::ToSchema;
 
 use crate::jobs::ExportContext;
 use crate::jobs::archive_paths;
-use crate::jobs::rendition_resolver::to_code;
+use crate::jobs::rendition_resolver::to_reason;
 use crate::reason::Reason;
 use offprint_core::Code;
 use offprint_imaging::ImageHeader;
 use offprint_imaging::ObjectHeaders;
 use offprint_imaging::RenderPlan;
 use offprint_modifiers::CommandStatus;
-use offprint_modifiers::Diagnostic;
 use offprint_modifiers::ModifierSegment;
 use offprint_modifiers::Recipe;
 use offprint_modifiers::ResolvedCommand;
@@ -39,8 +38,10 @@ pub struct ModifierMeaning {
     extension: &'static str,
     /// The resulting image; null when no asset was named.
     picture: Option<ExplainedPicture>,
-    /// Warnings: what was ignored and why, and what changes the image against what was asked.
+    /// What changes the image, or may change it, against what was asked.
     warnings: Vec<Reason>,
+    /// Harmless remarks, such as commands that have no meaning in an export.
+    notices: Vec<Reason>,
 }
 
 /// One command of a modifier.
@@ -95,6 +96,7 @@ impl ModifierMeaning {
             extension: format.extension(),
             picture: None,
             warnings: resolved.warnings.iter().map(to_reason).collect(),
+            notices: resolved.notices.iter().map(to_reason).collect(),
         }
     }
 
@@ -129,10 +131,6 @@ pub fn plan_from_header(
         return Err(Reason::new(Code::UnsupportedFormat, "Images of this format cannot be read."));
     };
     context.plan(recipe, header, others).map_err(|failure| Reason::new(failure.code, failure.detail))
-}
-
-fn to_reason(diagnostic: &Diagnostic) -> Reason {
-    Reason::new(to_code(diagnostic.kind), diagnostic.to_string())
 }
 
 impl From<&ResolvedCommand> for ExplainedCommand {

@@ -22,6 +22,7 @@ pub mod explain;
 pub mod outcome;
 pub mod placement;
 pub mod references;
+pub mod remarks;
 pub mod rendition;
 pub mod rendition_resolver;
 pub mod request;

@@ -112,6 +112,8 @@ impl JobPlacement<'_> {
             exec_time: request.exec_time,
             expires_in: request.expires_in.unwrap_or(DEFAULT_FILES_TTL_SECONDS),
             warnings: &warnings,
+            modifier_warnings: &draft.modifier_warnings,
+            notices: &draft.notices,
             recipes: &draft.recipes,
             objects,
             items: draft.items.iter().map(to_new_item).collect(),
@@ -186,6 +188,7 @@ fn to_new_file<'a>(asset: &'a AssetRow, file: &'a DraftFile) -> NewFile<'a> {
         |name: &str| original.and_then(|asset| asset.header.as_ref()?.get(name)?.as_i64()).map(|side| side as i32);
     NewFile {
         recipe_id: file.recipe.as_ref().map(|recipe| recipe.recipe_id),
+        modifier_warnings: &file.modifier_warnings,
         path: &file.path,
         path_key: archive_paths::to_path_key(&file.path),
         mime: original.and_then(|asset| asset.mime.as_deref()),

@@ -3,7 +3,7 @@
 use crate::db::enums::Fmt;
 use crate::jobs::request::ExportRequest;
 use crate::jobs::request::NewRendition;
-use crate::reason::ValidationError;
+use crate::reason::{Reason, ValidationError};
 use offprint_core::Code;
 
 /// A modifier and a macro that render every image of the job, and their place in the request.
@@ -129,4 +129,22 @@ fn check_rendition_names(index: usize, rendition: &NewRendition, all: &[NewRendi
 /// The first character that is not an ASCII letter, a digit, `-`, `_` or one of `extra`.
 fn find_invalid_char(text: &str, extra: &str) -> Option<char> {
     text.chars().find(|letter| !letter.is_ascii_alphanumeric() && !"-_".contains(*letter) && !extra.contains(*letter))
+}
+
+/// The failures of several files of an item as one, given with the names of their renditions; none if there are none. Its
+/// sentence has the names in front of each failure; a failure that several renditions share is told once.
+pub fn merge_failures<'a>(failures: impl Iterator<Item = (Option<&'a str>, &'a Reason)>) -> Option<Reason> {
+    let mut distinct: Vec<(Vec<&str>, &Reason)> = Vec::new();
+    for (name, failure) in failures {
+        match distinct.iter_mut().find(|(_, known)| *known == failure) {
+            Some((names, _)) => names.extend(name),
+            None => distinct.push((name.into_iter().collect(), failure)),
+        }
+    }
+    let (_, first) = distinct.first()?;
+    let sentences = distinct.iter().map(|(names, failure)| match names.as_slice() {
+        [] => failure.detail.clone(),
+        names => format!("{}: {}", names.join(", "), failure.detail),
+    });
+    Some(Reason::new(first.code, sentences.collect::<Vec<_>>().join(" ")))
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::db::asset::AssetRow;
 use crate::jobs::references;
 use crate::jobs::references::AssetReferences;
+use crate::jobs::remarks::RemarkList;
 use crate::jobs::rendition::RenditionSpec;
 use crate::jobs::request::ExportRequest;
 use crate::jobs::request::OnCorrupt;
@@ -38,6 +39,8 @@ pub struct PinnedRecipe {
     pub reference_headers: Arc<ObjectHeaders>,
     /// Output format.
     pub format: OutputFormat,
+    /// The warnings about its modifier, as indexes in those of the rendition.
+    pub warnings: Vec<usize>,
 }
 
 /// What the meaning of a rendition depends on: the asset's own modifiers (before, after), and its name if `$object$` is used.
@@ -58,7 +61,9 @@ pub struct RenditionResolver<'a> {
     /// Canonical texts of all recipes so far, by their SHA-256.
     pub recipes: BTreeMap<Digest, String>,
     pub errors: Vec<ValidationError>,
-    pub warnings: Vec<Reason>,
+    pub warnings: RemarkList,
+    /// Harmless remarks.
+    pub notices: RemarkList,
 }
 
 /// A modifier and a macro, for an asset or for none.
@@ -116,7 +121,8 @@ impl<'a> RenditionResolver<'a> {
             uses_object: false,
             recipes: BTreeMap::new(),
             errors: Vec::new(),
-            warnings: Vec::new(),
+            warnings: RemarkList::default(),
+            notices: RemarkList::default(),
         }
     }
 
@@ -201,8 +207,9 @@ impl<'a> RenditionResolver<'a> {
         mut resolved: ResolvedModifier,
         references: &AssetReferences,
     ) -> Result<Option<PinnedRecipe>, Reason> {
+        let warnings = self.add_remarks(&resolved);
         match references.pin_references(&mut resolved, Some(asset)) {
-            Ok(headers) => Ok(Some(self.add_recipe(resolved.recipe, Arc::new(headers)))),
+            Ok(headers) => Ok(Some(PinnedRecipe { warnings, ..self.add_recipe(resolved.recipe, Arc::new(headers)) })),
             Err(diagnostics) if resolved.uses_object => Err(references::to_failure_reason(&diagnostics)),
             Err(diagnostics) => {
                 self.report_errors(diagnostics, pointer);
@@ -223,7 +230,9 @@ impl<'a> RenditionResolver<'a> {
             Ok(mut resolved) => {
                 resolved.recipe.reading = self.reading;
                 self.uses_object |= resolved.uses_object;
-                self.report_warnings(std::mem::take(&mut resolved.warnings), pointer);
+                if self.strict {
+                    self.refuse_warnings(&resolved.warnings, pointer);
+                }
                 Some(resolved)
             }
             Err(diagnostics) => {
@@ -235,20 +244,22 @@ impl<'a> RenditionResolver<'a> {
 
     /// The same recipe, with a limit for how many times smaller the decoder may make the source.
     pub fn limit_shrink(&mut self, recipe: &PinnedRecipe, max_shrink: u8) -> PinnedRecipe {
+        // Assets with different warnings may have the same recipe.
+        let warnings = recipe.warnings.clone();
         if let Some(known) = self.shrink_limited.get(&(recipe.recipe_id, max_shrink)) {
-            return known.clone();
+            return PinnedRecipe { warnings, ..known.clone() };
         }
         let reading = DecodeOptions { most_shrink: Some(max_shrink), ..recipe.recipe.reading };
         let shrunk = self.add_recipe(Recipe { reading, ..recipe.recipe.clone() }, recipe.reference_headers.clone());
         self.shrink_limited.insert((recipe.recipe_id, max_shrink), shrunk.clone());
-        shrunk
+        PinnedRecipe { warnings, ..shrunk }
     }
 
     fn add_recipe(&mut self, recipe: Recipe, reference_headers: Arc<ObjectHeaders>) -> PinnedRecipe {
         let text = recipe.to_canonical_text();
         let recipe_id = Digest::compute(text.as_bytes());
         self.recipes.insert(recipe_id, text);
-        PinnedRecipe { recipe_id, format: recipe.format(), recipe, reference_headers }
+        PinnedRecipe { recipe_id, format: recipe.format(), recipe, reference_headers, warnings: Vec::new() }
     }
 
     fn report_errors(&mut self, diagnostics: Vec<Diagnostic>, pointer: &str) {
@@ -260,24 +271,24 @@ impl<'a> RenditionResolver<'a> {
         }
     }
 
-    fn report_warnings(&mut self, warnings: Vec<Diagnostic>, pointer: &str) {
-        if self.strict {
-            let (unknown, rest) =
-                warnings.into_iter().partition(|warning| warning.kind == DiagnosticKind::UnknownCommand);
-            self.report_errors(unknown, pointer);
-            return self.add_warnings(rest);
-        }
-        self.add_warnings(warnings);
+    /// Makes errors of warnings, as `strict` asks for.
+    fn refuse_warnings(&mut self, warnings: &[Diagnostic], pointer: &str) {
+        let remedy = "`strict` refuses warnings: correct the modifier, or send `strict: false`.";
+        let errors = warnings.iter().map(|warning| Diagnostic { remedy: remedy.into(), ..warning.clone() });
+        self.report_errors(errors.collect(), pointer);
     }
 
-    fn add_warnings(&mut self, warnings: Vec<Diagnostic>) {
-        for warning in &warnings {
-            let rendition =
-                self.rendition.rendition.map(|rendition| format!("{}: ", rendition.name)).unwrap_or_default();
-            let reason = Reason::new(to_code(warning.kind), format!("{rendition}{warning}"));
-            if !self.warnings.contains(&reason) {
-                self.warnings.push(reason);
-            }
+    /// Keeps the warnings and notices about a modifier. Returns the indexes of the warnings.
+    fn add_remarks(&mut self, resolved: &ResolvedModifier) -> Vec<usize> {
+        self.notices.add_diagnostics(&resolved.notices);
+        self.warnings.add_diagnostics(&resolved.warnings)
+    }
+
+    /// Keeps the remarks about the rendition alone if no asset is converted: otherwise nobody would see them.
+    pub fn add_remarks_without_assets(&mut self) {
+        let own = self.resolved.get(&ResolutionKey::default()).cloned().flatten();
+        if let Some(resolved) = own.filter(|_| self.pinned_recipes.is_empty()) {
+            self.add_remarks(&resolved);
         }
     }
 
@@ -311,6 +322,11 @@ pub fn to_validation_error(diagnostic: &Diagnostic, pointer: &str) -> Validation
         offset: is_in_request.then_some(diagnostic.offset),
         ..ValidationError::new(pointer, to_code(diagnostic.kind), detail.trim_end())
     }
+}
+
+/// A warning or notice about a modifier.
+pub fn to_reason(diagnostic: &Diagnostic) -> Reason {
+    Reason::new(to_code(diagnostic.kind), diagnostic.to_string())
 }
 
 /// The code of a kind of diagnostic.

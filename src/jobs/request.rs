@@ -80,7 +80,7 @@ pub struct ExportRequest {
     /// What to do with files that are not images in a convert job. Default: `original`.
     #[schema(inline)]
     pub on_unconvertible: Option<OnUnconvertible>,
-    /// Whether unknown commands in the modifier are errors instead of warnings. Default: false.
+    /// Whether warnings about the modifier are errors; notices are not. Default: false.
     pub strict: Option<bool>,
     /// Whether the archive has all files at its top or the folders of their assets. Default: `flat`.
     #[schema(inline)]

@@ -10,6 +10,8 @@ use crate::reason::Reason;
 
 /// Failures that a mail lists. The manifest has all.
 const MAX_FAILURES: usize = 10;
+/// Warnings about the modifier that a mail lists. The job has all.
+const MAX_MODIFIER_WARNINGS: usize = 10;
 const MAX_NAME_CHARS: usize = 120;
 const MAX_REASON_CHARS: usize = 300;
 
@@ -22,6 +24,8 @@ pub(super) struct MailContent {
     download: Option<(String, String)>,
     failures: Vec<(String, String)>,
     failures_title: String,
+    modifier_warnings: Vec<String>,
+    modifier_warnings_title: String,
     links: Vec<(String, String)>,
     fetch_command: Option<(String, String)>,
     footer: String,
@@ -57,6 +61,8 @@ impl MailContent {
                 }
                 _ => text("mail-what-failed"),
             },
+            modifier_warnings: list_modifier_warnings(mail),
+            modifier_warnings_title: text("mail-modifier-warnings"),
             links,
             footer: format_footer(mail),
         }
@@ -77,6 +83,10 @@ impl MailContent {
             for (name, reason) in &self.failures {
                 out += &format!("  {name}\n    {reason}\n");
             }
+        }
+        if !self.modifier_warnings.is_empty() {
+            out += &format!("\n{}:\n", self.modifier_warnings_title);
+            self.modifier_warnings.iter().for_each(|warning| out += &format!("  {warning}\n"));
         }
         for (label, url) in &self.links {
             out += &format!("\n{label}:\n{url}\n");
@@ -112,6 +122,11 @@ impl MailContent {
             for (name, reason) in &self.failures {
                 out += &format!("<li><strong>{}</strong><br>{}</li>\n", escape_html(name), escape_html(reason));
             }
+            out += "</ul>\n";
+        }
+        if !self.modifier_warnings.is_empty() {
+            out += &format!("<p>{}:</p>\n<ul>\n", escape_html(&self.modifier_warnings_title));
+            self.modifier_warnings.iter().for_each(|warning| out += &format!("<li>{}</li>\n", escape_html(warning)));
             out += "</ul>\n";
         }
         let links: Vec<String> = self.links.iter().map(|(label, url)| format_html_link(url, label)).collect();
@@ -193,11 +208,24 @@ fn format_fetch_command(mail: &JobMail, url: &str) -> String {
 }
 
 fn format_failure(language: &Language, failure: &MailFailure) -> (String, String) {
-    let reason = language.format_reason(&Reason::new(failure.code, failure.reason.as_str()));
-    (
-        to_single_line(&failure.name, MAX_NAME_CHARS),
-        format!("{} ({})", to_single_line(&reason, MAX_REASON_CHARS), failure.code),
-    )
+    let reason = Reason::new(failure.code, failure.reason.as_str());
+    (to_single_line(&failure.name, MAX_NAME_CHARS), format_reason(language, &reason))
+}
+
+fn format_reason(language: &Language, reason: &Reason) -> String {
+    format!("{} ({})", to_single_line(&language.format_reason(reason), MAX_REASON_CHARS), reason.code)
+}
+
+/// The first warnings about the modifier, each sentence once: in other languages several may have the same.
+fn list_modifier_warnings(mail: &JobMail) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for warning in mail.modifier_warnings.iter().take(MAX_MODIFIER_WARNINGS) {
+        let sentence = format_reason(mail.language, warning);
+        if !warnings.contains(&sentence) {
+            warnings.push(sentence);
+        }
+    }
+    warnings
 }
 
 fn format_footer(mail: &JobMail) -> String {

@@ -17,6 +17,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 pub use crate::db::enums::Outcome;
 use crate::i18n::Language;
 use crate::id::JobId;
+use crate::reason::Reason;
 use offprint_core::Code;
 
 /// Numbers of a run's items by their end. `warnings` counts items with at least one warning, whatever their end.
@@ -72,6 +73,8 @@ pub struct JobMail {
     pub bytes: i64,
     /// The first failed items, in request order. The mail lists ten at most.
     pub failures: Vec<MailFailure>,
+    /// The warnings about the modifier. The mail lists ten at most.
+    pub modifier_warnings: Vec<Reason>,
     /// When the files will be deleted, if that is known.
     pub expires_at: Option<DateTime<Utc>>,
     pub links: MailLinks,

@@ -25,6 +25,7 @@ use crate::db;
 use crate::db::bulk_settle::settle_ready_items;
 use crate::db::item::{self, Claim, ClaimOptions, LeaseRenewal, PendingFile};
 use crate::db::settle::{self, Attempt, AttemptOutcome, SettledFile, settle_item};
+use crate::jobs::rendition::merge_failures;
 use crate::reason::Reason;
 use crate::worker::{CACHE_ENGINE_VERSION, wait_for_grace_end};
 use offprint_core::Code;
@@ -249,7 +250,7 @@ async fn render_files(
             Err(outcome) => failures.push((file.name.as_deref(), outcome)),
         }
     }
-    merge_failures(failures)
+    merge_outcomes(failures)
 }
 
 /// Fetches an original as a local file and verifies its checksum, so that damaged bytes never become an image. A
@@ -322,28 +323,19 @@ async fn store_rendition(
 }
 
 /// Decides how an item ends when these files failed, given by the names of their renditions. If any failure may go
-/// away, the item is tried again: failures that the image causes are found again then. Otherwise the item fails. The
-/// sentence names the renditions in front of each failure; a failure that several of them share is told once.
-fn merge_failures(failures: Vec<(Option<&str>, AttemptOutcome)>) -> AttemptOutcome {
-    let rank = |outcome: &AttemptOutcome| u8::from(!matches!(outcome, AttemptOutcome::TryAgain(_)));
-    let Some(top_rank) = failures.iter().map(|(_, outcome)| rank(outcome)).min() else {
-        return AttemptOutcome::Succeeded;
-    };
-    let mut reasons: Vec<(Vec<&str>, &Reason)> = Vec::new();
-    for (name, outcome) in failures.iter().filter(|(_, outcome)| rank(outcome) == top_rank) {
-        let (AttemptOutcome::Failed(reason) | AttemptOutcome::TryAgain(reason)) = outcome else { continue };
-        match reasons.iter_mut().find(|(_, listed)| *listed == reason) {
-            Some((names, _)) => names.extend(*name),
-            None => reasons.push((name.iter().copied().collect(), reason)),
+/// away, the item is tried again: failures that the image causes are found again then. Otherwise the item fails.
+fn merge_outcomes(failures: Vec<(Option<&str>, AttemptOutcome)>) -> AttemptOutcome {
+    let (mut final_failures, mut passing_failures) = (Vec::new(), Vec::new());
+    for (name, outcome) in &failures {
+        match outcome {
+            AttemptOutcome::Failed(reason) => final_failures.push((*name, reason)),
+            AttemptOutcome::TryAgain(reason) => passing_failures.push((*name, reason)),
+            _ => {}
         }
     }
-    let Some((_, first)) = reasons.first() else { return AttemptOutcome::Succeeded };
-    let sentences = reasons.iter().map(|(names, reason)| match names.as_slice() {
-        [] => reason.detail.clone(),
-        names => format!("{}: {}", names.join(", "), reason.detail),
-    });
-    let merged = Reason::new(first.code, sentences.collect::<Vec<_>>().join(" "));
-    if top_rank == 0 { AttemptOutcome::TryAgain(merged) } else { AttemptOutcome::Failed(merged) }
+    let try_again = merge_failures(passing_failures.into_iter()).map(AttemptOutcome::TryAgain);
+    let fail = || merge_failures(final_failures.into_iter()).map(AttemptOutcome::Failed);
+    try_again.or_else(fail).unwrap_or(AttemptOutcome::Succeeded)
 }
 
 /// Failures caused by the image or the modifier are final; others are tried again.

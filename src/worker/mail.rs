@@ -119,6 +119,7 @@ fn build_mail(
         files: job.files.into(),
         bytes: job.bytes,
         failures,
+        modifier_warnings: job.modifier_warnings.0.clone(),
         expires_at: job.expires_at,
         links: MailLinks { download, manifest: Some(format!("{page}/manifest")), job: page },
     }

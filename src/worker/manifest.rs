@@ -65,13 +65,14 @@ impl<'a> ManifestLine<'a> {
             height: ready.and_then(|file| file.height),
             failure: item.failure.as_deref().filter(|_| ready.is_none()),
             // Where an item has several files, each line lists the warnings of its own file.
-            warnings: ready.filter(|_| !is_only_file).map_or(&item.warnings, |file| &file.warnings),
+            warnings: file.filter(|_| !is_only_file).map_or(&item.warnings, |file| &file.warnings),
         }
     }
 }
 
 /// The beginning of `manifest.json`, up to the first line.
 pub fn build_json_head(job: &SealClaim, outcome: Outcome) -> String {
+    let warnings = [job.warnings.as_slice(), job.modifier_warnings.as_slice()].concat();
     let head = json!({
         "jobHandle": job.job_id, "jobName": job.job_name, "run": job.run, "outcome": outcome, "fmt": job.fmt,
         "effectiveModifier": job.effective_modifier, "renditions": job.renditions, "createdAt": format_time(job.created_at),
@@ -79,6 +80,7 @@ pub fn build_json_head(job: &SealClaim, outcome: Outcome) -> String {
             "total": job.total, "succeeded": job.succeeded, "failed": job.failed, "skipped": job.skipped,
             "stopped": job.stopped, "warnings": job.warned,
         },
+        "warnings": warnings, "notices": job.notices,
     });
     let text = head.to_string();
     format!("{},\n\"items\":[", &text[..text.len() - 1])

@@ -31,6 +31,7 @@ fn build_partly_failed_mail() -> JobMail {
                 reason: "Files of this type cannot be rendered.".into(),
             })
             .collect(),
+        modifier_warnings: Vec::new(),
         expires_at: Some(Utc.with_ymd_and_hms(2026, 11, 30, 12, 0, 0).unwrap()),
         links: MailLinks {
             job: format!("https://photos.example.org/export-jobs/{JOB_HANDLE}"),

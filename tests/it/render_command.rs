@@ -35,6 +35,7 @@ fn one_line_says_what_was_made() {
     let expected = serde_json::json!({
         "width": 64, "height": 32, "format": "tiff", "mime": "image/tiff", "bytes": bytes,
         "fileName": "shoe.tiff", "plan": "png 200x100, resize 64x32 lanczos3, tiff, about 1 MiB", "warnings": [],
+        "notices": [],
     });
     assert_eq!(report, expected);
 }

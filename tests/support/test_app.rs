@@ -291,7 +291,7 @@ impl TestApp {
                left join lateral (
                    select count(*) filter (where state = 'succeeded') as succeeded, count(*) filter (where state = 'failed') as failed,
                           count(*) filter (where state = 'skipped') as skipped, count(*) filter (where state = 'stopped') as stopped,
-                          count(*) filter (where warnings <> '[]' and state in ('succeeded', 'failed', 'skipped')) as warned, count(*) as total
+                          count(*) filter (where (warnings <> '[]' or modifier_warnings <> '[]') and state in ('succeeded', 'failed', 'skipped')) as warned, count(*) as total
                      from export_item item where item.job_id = job.job_id) recount on true
                left join lateral (
                    select count(*) as files, coalesce(sum(size), 0) as bytes from export_file file

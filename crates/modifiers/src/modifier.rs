@@ -13,7 +13,7 @@
 use super::asset_modifiers::{self, AssetModifierIndex, ReferencedAsset};
 use super::asset_reference::AssetReference;
 use super::attribute::Attributes;
-use super::diagnostic::{Diagnostic, Origin, ValueError};
+use super::diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
 use super::grammar;
 use super::macros::{Expansion, Macros};
 use super::overrides::{CommandStatus, ResolvedCommand};
@@ -59,6 +59,8 @@ pub struct ResolvedModifier {
     /// Every known command in the order of the texts, and whether it has an effect.
     pub commands: Vec<ResolvedCommand>,
     pub warnings: Vec<Diagnostic>,
+    /// What was ignored and cannot change the result.
+    pub notices: Vec<Diagnostic>,
     /// Whether a value refers to `$object$`, so that another asset may give another recipe.
     pub uses_object: bool,
 }
@@ -142,7 +144,8 @@ fn resolve_around(
     }
     let effective_modifier = expansion.to_text();
     let CommandResolver { warnings, uses_object, .. } = resolver;
-    Ok(ResolvedModifier { recipe: draft.build(), effective_modifier, commands, warnings, uses_object })
+    let (notices, warnings) = warnings.into_iter().partition(|warning| warning.kind == DiagnosticKind::IgnoredCommand);
+    Ok(ResolvedModifier { recipe: draft.build(), effective_modifier, commands, warnings, notices, uses_object })
 }
 
 #[cfg(test)]
@@ -152,7 +155,7 @@ mod tests {
 
     use super::*;
     use crate::asset_modifiers::AssetModifiers;
-    use crate::{Colour, DiagnosticKind, FitMode, OutputFormat, PixelType, Support, list_commands};
+    use crate::{Colour, FitMode, OutputFormat, PixelType, Support, list_commands};
 
     fn build_input<'a>(modifier: &'a str, macros: &'a Macros, attributes: &'a Attributes) -> ModifierInput<'a> {
         ModifierInput { object: "shoe", ..ModifierInput::new(modifier, macros, attributes) }
@@ -221,10 +224,13 @@ mod tests {
     }
 
     #[test]
-    fn replaced_ignored_and_unknown_commands_only_warn() {
+    fn unknown_commands_only_warn_and_replaced_and_ignored_ones_are_noticed() {
         let resolved = resolve_text("fmt=heic&fmt=png&cache=off&banana=1&jpegSize=0&wid=9&fit=hfit").unwrap();
-        let warned: Vec<_> = resolved.warnings.iter().map(|warning| warning.command.as_str()).collect();
-        assert_eq!(warned, ["fmt", "cache", "banana"]);
+        let list = |diagnostics: &[Diagnostic]| diagnostics.iter().map(|it| it.command.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            (list(&resolved.warnings), list(&resolved.notices)),
+            (vec!["banana".into()], vec!["fmt".into(), "cache".into()])
+        );
         assert_eq!(resolved.recipe.view.fit.mode, FitMode::Hfit);
     }
 
@@ -344,7 +350,7 @@ mod tests {
             let (name, accepted) = (command.name, resolve_text(command.accepts));
             match command.support {
                 Support::Now => assert!(accepted.is_ok(), "{name}: {accepted:?}"),
-                Support::Ignored => assert_eq!(accepted.unwrap().warnings.len(), 1, "{name}"),
+                Support::Ignored => assert_eq!(accepted.unwrap().notices.len(), 1, "{name}"),
                 Support::NotYet => {
                     let diagnostics = accepted.unwrap_err();
                     let own = diagnostics.iter().find(|diagnostic| diagnostic.command == name);

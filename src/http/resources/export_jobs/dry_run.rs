@@ -27,6 +27,7 @@ use crate::jobs::placement::check_archive_size;
 use crate::jobs::placement::check_recipient;
 use crate::jobs::prepare_draft;
 use crate::jobs::read_asset_header;
+use crate::jobs::rendition::merge_failures;
 use crate::jobs::schedule::Recurrence;
 use crate::reason::Reason;
 use offprint_imaging::ImageHeader;
@@ -45,8 +46,10 @@ pub struct DryRun {
     source_bytes: i64,
     /// The first runs of a request with `execSchedule`, else null. The other fields describe a run now.
     next_runs: Option<Vec<DateTime<Utc>>>,
-    /// Warnings about the request.
+    /// Warnings about the request and its modifier.
     warnings: Vec<Reason>,
+    /// Harmless remarks about the modifier, such as commands that have no meaning in an export.
+    notices: Vec<Reason>,
 }
 
 /// What the job would do with one asset.
@@ -70,7 +73,7 @@ pub struct DryRunItem {
     files: Vec<DryRunFile>,
     /// Why the item would fail; null if it would not.
     failure: Option<Reason>,
-    /// Warnings about the item.
+    /// Warnings about the item, as far as its header tells, and those about the modifiers that are applied to it.
     warnings: Vec<Reason>,
 }
 
@@ -88,7 +91,7 @@ pub struct DryRunFile {
     height: Option<u32>,
     /// Why rendering would fail; null if it would not.
     failure: Option<Reason>,
-    /// Warnings about the file.
+    /// Warnings about the file, as far as the header tells, and those about its modifier.
     warnings: Vec<Reason>,
 }
 
@@ -123,13 +126,21 @@ pub async fn validate_export_job(
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;
     warnings.extend(check_recipient(&state.settings, &draft.request, user.as_ref()));
+    let preview = ItemPreview {
+        renditions: draft.renditions.as_deref().unwrap_or_default(),
+        modifier_warnings: &draft.modifier_warnings,
+        context: &context,
+    };
+    let items = draft.items.into_iter().map(|item| preview.preview_item(item)).collect();
+    warnings.extend(draft.modifier_warnings);
     Ok(HttpResponse::Ok().json(DryRun {
-        items: draft.items.into_iter().map(|item| preview_item(item, draft.renditions.as_deref(), &context)).collect(),
+        items,
         effective_modifier: draft.effective_modifier,
         renditions: draft.renditions,
         source_bytes,
         next_runs,
         warnings,
+        notices: draft.notices,
     }))
 }
 
@@ -145,62 +156,70 @@ async fn list_next_runs(
     Ok(Some(recurrence.runs_from(recurrence.next_after(now), MAX_SHOWN_RUNS)))
 }
 
-/// Previews an item: plans its images from the header that was stored at upload.
-fn preview_item(item: DraftItem, renditions: Option<&[Rendition]>, context: &ExportContext<'_>) -> DryRunItem {
-    let header = read_asset_header(&item.asset);
-    let converts = item.files.iter().any(|file| file.recipe.is_some());
-    let names = renditions.unwrap_or_default().iter().map(|rendition| Some(rendition.name.clone()));
-    let files: Vec<DryRunFile> = (item.files.into_iter().zip(names.chain(std::iter::repeat(None))))
-        .map(|(file, name)| preview_file(file, name, header.as_ref(), context))
-        .collect();
-    let failure = item.failure.or_else(|| files.iter().find_map(|file| file.failure.clone()));
-    let mut warnings = item.warnings;
-    for warning in files.iter().flat_map(|file| &file.warnings) {
-        if !warnings.contains(warning) {
-            warnings.push(warning.clone());
-        }
-    }
-    let only = if let [only] = files.as_slice() { Some(only) } else { None };
-    DryRunItem {
-        asset_handle: item.asset.asset_id,
-        name: item.asset.name,
-        action: match item.state {
-            ItemState::Skipped => "skip",
-            _ if failure.is_some() => "fail",
-            _ if converts => "convert",
-            _ => "original",
-        },
-        path: only.map(|file| file.path.clone()),
-        width: only.and_then(|file| file.width),
-        height: only.and_then(|file| file.height),
-        files,
-        failure,
-        warnings,
-    }
+/// What the items of a draft are previewed with.
+struct ItemPreview<'a> {
+    renditions: &'a [Rendition],
+    /// The draft's; files name theirs by index.
+    modifier_warnings: &'a [Reason],
+    context: &'a ExportContext<'a>,
 }
 
-fn preview_file(
-    file: DraftFile,
-    name: Option<String>,
-    header: Option<&ImageHeader>,
-    context: &ExportContext<'_>,
-) -> DryRunFile {
-    let mut preview = DryRunFile {
-        rendition: name.filter(|_| file.recipe.is_some()),
-        path: file.path,
-        width: None,
-        height: None,
-        failure: None,
-        warnings: Vec::new(),
-    };
-    let Some(rendition) = file.recipe else { return preview };
-    match plan_from_header(&rendition.recipe, header, &rendition.reference_headers, context) {
-        Ok(plan) => {
-            (preview.width, preview.height) = (Some(plan.width), Some(plan.height));
-            preview.warnings =
-                plan.warnings.into_iter().map(|warning| Reason::new(warning.code, warning.detail)).collect();
+impl ItemPreview<'_> {
+    /// Previews an item: plans its images from the header that was stored at upload.
+    fn preview_item(&self, item: DraftItem) -> DryRunItem {
+        let header = read_asset_header(&item.asset);
+        let converts = item.files.iter().any(|file| file.recipe.is_some());
+        let names = self.renditions.iter().map(|rendition| Some(rendition.name.clone()));
+        let files: Vec<DryRunFile> = (item.files.into_iter().zip(names.chain(std::iter::repeat(None))))
+            .map(|(file, name)| self.preview_file(file, name, header.as_ref()))
+            .collect();
+        let failures = files.iter().filter_map(|file| Some((file.rendition.as_deref(), file.failure.as_ref()?)));
+        let failure = item.failure.or_else(|| merge_failures(failures));
+        let mut warnings = item.warnings;
+        for warning in files.iter().flat_map(|file| &file.warnings) {
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
+            }
         }
-        Err(failure) => preview.failure = Some(failure),
+        let only = if let [only] = files.as_slice() { Some(only) } else { None };
+        DryRunItem {
+            asset_handle: item.asset.asset_id,
+            name: item.asset.name,
+            action: match item.state {
+                ItemState::Skipped => "skip",
+                _ if failure.is_some() => "fail",
+                _ if converts => "convert",
+                _ => "original",
+            },
+            path: only.map(|file| file.path.clone()),
+            width: only.and_then(|file| file.width),
+            height: only.and_then(|file| file.height),
+            files,
+            failure,
+            warnings,
+        }
     }
-    preview
+
+    fn preview_file(&self, file: DraftFile, name: Option<String>, header: Option<&ImageHeader>) -> DryRunFile {
+        let mut preview = DryRunFile {
+            rendition: name.filter(|_| file.recipe.is_some()),
+            path: file.path,
+            width: None,
+            height: None,
+            failure: None,
+            warnings: Vec::new(),
+        };
+        let Some(rendition) = file.recipe else { return preview };
+        match plan_from_header(&rendition.recipe, header, &rendition.reference_headers, self.context) {
+            Ok(plan) => {
+                (preview.width, preview.height) = (Some(plan.width), Some(plan.height));
+                preview.warnings =
+                    plan.warnings.into_iter().map(|warning| Reason::new(warning.code, warning.detail)).collect();
+            }
+            Err(failure) => preview.failure = Some(failure),
+        }
+        let of_modifier = file.modifier_warnings.iter().filter_map(|index| self.modifier_warnings.get(*index));
+        preview.warnings.extend(of_modifier.cloned());
+        preview
+    }
 }

@@ -63,7 +63,7 @@ pub struct Item {
     finished_at: Option<DateTime<Utc>>,
     /// Why the item failed; null if it did not.
     failure: Option<Reason>,
-    /// Warnings about the item.
+    /// Warnings about the item, and those about the modifiers that were applied to it.
     warnings: Vec<Reason>,
     /// All ended attempts, oldest first. Only with `attempts=true`, and when a single item is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +123,7 @@ pub struct ItemFile {
     sha256: Option<String>,
     /// Whether an existing rendition was reused instead of rendering.
     reused: bool,
-    /// Warnings about the file.
+    /// Warnings about the file, and those about its modifier.
     warnings: Vec<Reason>,
     /// How the image was rendered, as text for people: what was decoded and how far the decoder shrank it, the steps with
     /// their sizes and kernels, the estimated memory. Null for originals, and when the rendition is no longer kept for reuse.

@@ -85,8 +85,11 @@ pub struct Job {
     pub finished_at: Option<DateTime<Utc>>,
     /// When its files are deleted.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Warnings from the creation of the job.
+    /// Warnings from the creation of the job. Those about the modifier count for every item that it was applied to, and
+    /// stand among the item's warnings too.
     pub warnings: Vec<Reason>,
+    /// Harmless remarks about the modifier, such as commands that have no meaning in an export. They count nowhere.
+    pub notices: Vec<Reason>,
     /// Related URLs.
     pub links: Links,
 }
@@ -102,7 +105,7 @@ pub struct Counts {
     pub failed: i64,
     pub skipped: i64,
     pub stopped: i64,
-    /// Items with warnings, in whatever state except stopped.
+    /// Items with warnings, of their own or about the modifier, in whatever state except stopped.
     pub warnings: i64,
 }
 
@@ -214,7 +217,8 @@ impl From<db::job::JobRow> for Job {
             started_at: job.started_at,
             finished_at: job.finished_at,
             expires_at: job.expires_at,
-            warnings: job.warnings.0,
+            warnings: [job.warnings.0, job.modifier_warnings.0].concat(),
+            notices: job.notices.0,
         }
     }
 }
