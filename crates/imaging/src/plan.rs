@@ -224,6 +224,9 @@ fn select_xmp(output: &Output, header: &ImageHeader, warnings: &mut Vec<RenderWa
     }
 }
 
+/// Bytes of a component while colours are multiplied by alpha.
+const FLOAT_BYTES: u64 = 4;
+
 /// Estimates the most bytes held at once: the pool that starts renders decides by this number whether one fits beside
 /// the others, so it must not be too low, and need not be exact.
 ///
@@ -248,10 +251,9 @@ pub(super) fn estimate_peak_bytes(header: &ImageHeader, decode: &DecodePlan, ste
     };
     let (mut current, steps) = match steps {
         // Done while rows come in: holds the rows that the kernel reaches, not the source.
-        [Step::Resize { from: [_, _, _, high], width, height, .. }, rest @ ..] if decode.channels() < 5 => {
-            let rows = 64.0 + 16.0 * (high / f64::from(*height)).max(1.0);
-            let held = bytes((decode.width, 2 * 256.min(*height) + rows as u32));
-            (2 * bytes((*width, *height)) + held, rest)
+        [Step::Resize { from: [_, _, _, high], width, height, .. }, rest @ ..] => {
+            let held = bytes((decode.width, estimate_held_rows(*high, *height)));
+            (2 * bytes((*width, *height)) + held * if decode.alpha { FLOAT_BYTES / sample } else { 1 }, rest)
         }
         all => (bytes((decode.width, decode.height)), all),
     };
@@ -269,13 +271,20 @@ pub(super) fn estimate_peak_bytes(header: &ImageHeader, decode: &DecodePlan, ste
             | Step::Rotate { width, height, .. } => bytes((*width, *height)),
             _ => current,
         };
-        // A blur holds the rows that it reaches, with 16 bits per value; a wide one is three blurs in a row.
+        // A blur holds the rows that it reaches, with 16 bits per value, or with 32 beside alpha; a wide one is three
+        // blurs in a row.
         let extra = match step {
             Step::Sharpen { sigma, .. } | Step::Blur { sigma } => {
                 let rows = (4.0 * sigma + 8.0).min(f64::from(u16::MAX)) as u32;
-                bytes((decode.width.max(size.0), 6 * rows)).min(6 * current)
+                bytes((decode.width.max(size.0), 12 * rows)).min(12 * current)
             }
-            Step::Grow { .. } => current,
+            // There may be alpha by now.
+            Step::Resize { from: [_, _, _, high], height, .. } => {
+                let held = bytes((decode.width.max(size.0), estimate_held_rows(*high, *height)));
+                held.min(current) * FLOAT_BYTES
+            }
+            // Twice the image, with 16 bits.
+            Step::Grow { .. } => 3 * current,
             _ => 0,
         };
         peak = peak.max(current + next + extra);
@@ -283,6 +292,13 @@ pub(super) fn estimate_peak_bytes(header: &ImageHeader, decode: &DecodePlan, ste
     }
     let inner = decode.inner.as_ref().map_or(0, |inner| inner.peak_bytes);
     peak.max(2 * bytes(size)).max(inner)
+}
+
+/// How many rows of the source a resampling holds, cut to the columns that count and before or after they are resampled
+/// vertically.
+fn estimate_held_rows(high: f64, target_height: u32) -> u32 {
+    let reached = 64.0 + 16.0 * (high / f64::from(target_height)).max(1.0);
+    2 * 256.min(target_height) + reached as u32
 }
 
 /// Bytes that an encoder holds, of those that need more than twice the result.

@@ -20,8 +20,7 @@ impl RowSink {
     pub(crate) fn streamable_step(plan: &RenderPlan) -> Option<&Step> {
         let first = plan.steps.first()?;
         match first {
-            // CMYK with alpha is resampled in two parts, which needs the whole image.
-            Step::Resize { .. } => (plan.decode.channels() < 5).then_some(first),
+            Step::Resize { .. } => Some(first),
             Step::Window { .. } => find_inner_window(&plan.decode, first).map(|_| first),
             _ => None,
         }

@@ -80,10 +80,20 @@ impl<S: Sample> Raster<S> {
     pub(super) fn grow(self, pixels: i32) -> Self {
         // Much ink is little light, so inks are inverted meanwhile.
         let inks = self.pixel_type == PixelType::Cmyk;
-        let mut image = if inks { self.invert() } else { self }.associate();
-        let (width, channels) = (image.width as usize, image.channels());
-        image.data = grow_values(&image.data, width, channels, pixels.unsigned_abs(), Extreme::for_growth(pixels));
-        let image = image.unassociate();
+        let image = if inks { self.invert() } else { self };
+        let image = if image.has_transparency() {
+            // Eight bits do not hold a colour multiplied by little alpha.
+            let deep = image.map(S::to_sixteen_bits).associate().grow_components(pixels).unassociate();
+            deep.map(|value| S::from_sixteen_bits(f32::from(value)))
+        } else {
+            image.grow_components(pixels)
+        };
         if inks { image.invert() } else { image }
+    }
+
+    fn grow_components(mut self, pixels: i32) -> Self {
+        let (width, channels) = (self.width as usize, self.channels());
+        self.data = grow_values(&self.data, width, channels, pixels.unsigned_abs(), Extreme::for_growth(pixels));
+        self
     }
 }

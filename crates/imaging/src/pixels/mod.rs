@@ -8,17 +8,24 @@
 //! rotate, warp) multiply meanwhile, so that the invisible colours of transparent pixels do not bleed into visible
 //! ones. CMYK counts from 0, no ink.
 
+mod associated;
 mod blur;
 mod dither;
 mod geometry;
+mod kernel;
 mod matte;
 mod mix;
 mod morphology;
 mod noise;
 mod raster;
 mod resample;
+mod row_resampler;
 mod sample;
 mod warp;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod cutout_tests;
 
 use image::DynamicImage;
 

@@ -1,14 +1,33 @@
-//! The two bit depths of a component: 8 and 16 bits.
+//! The two bit depths of a component, 8 and 16 bits, and the floating point between two steps of one operation.
 
 use std::fmt::Debug;
 
 use fast_image_resize as fir;
 
-/// A component of a pixel. Steps are written once, for both depths.
-pub(crate) trait Sample: bytemuck::Pod + Copy + Default + PartialEq + Debug + Send + Sync + 'static {
-    const MAX_VALUE: u64;
-    /// The types that the resampling library has for one to four components.
+/// A number that the resampling library takes.
+pub(crate) trait Component: bytemuck::Pod + Default + Debug + Send + Sync {
+    /// The types that the library has for one to four components.
     const FIR_PIXEL_TYPES: [fir::PixelType; 4];
+}
+
+impl Component for u8 {
+    const FIR_PIXEL_TYPES: [fir::PixelType; 4] =
+        [fir::PixelType::U8, fir::PixelType::U8x2, fir::PixelType::U8x3, fir::PixelType::U8x4];
+}
+
+impl Component for u16 {
+    const FIR_PIXEL_TYPES: [fir::PixelType; 4] =
+        [fir::PixelType::U16, fir::PixelType::U16x2, fir::PixelType::U16x3, fir::PixelType::U16x4];
+}
+
+impl Component for f32 {
+    const FIR_PIXEL_TYPES: [fir::PixelType; 4] =
+        [fir::PixelType::F32, fir::PixelType::F32x2, fir::PixelType::F32x3, fir::PixelType::F32x4];
+}
+
+/// A component of a pixel as images have it. Steps are written once, for both depths.
+pub(crate) trait Sample: Component + PartialEq {
+    const MAX_VALUE: u64;
 
     fn to_u64(self) -> u64;
     /// A value of at most [`Sample::MAX_VALUE`].
@@ -23,8 +42,6 @@ pub(crate) trait Sample: bytemuck::Pod + Copy + Default + PartialEq + Debug + Se
 
 impl Sample for u8 {
     const MAX_VALUE: u64 = 255;
-    const FIR_PIXEL_TYPES: [fir::PixelType; 4] =
-        [fir::PixelType::U8, fir::PixelType::U8x2, fir::PixelType::U8x3, fir::PixelType::U8x4];
 
     fn to_u64(self) -> u64 {
         u64::from(self)
@@ -49,8 +66,6 @@ impl Sample for u8 {
 
 impl Sample for u16 {
     const MAX_VALUE: u64 = 65_535;
-    const FIR_PIXEL_TYPES: [fir::PixelType; 4] =
-        [fir::PixelType::U16, fir::PixelType::U16x2, fir::PixelType::U16x3, fir::PixelType::U16x4];
 
     fn to_u64(self) -> u64 {
         u64::from(self)
