@@ -82,7 +82,7 @@ impl ModifierArgs {
         };
         let mut resolved = offprint_modifiers::resolve_modifier(&input);
         if let Ok(resolved) = &mut resolved {
-            errors.extend(self.pin_objects(resolved));
+            errors.extend(self.pin_objects(resolved, object));
         }
         let diagnostics = resolved.as_ref().err().map(Vec::as_slice).unwrap_or_default();
         let missing = errors.iter().find(|error| error["code"] == "source-missing");
@@ -103,13 +103,14 @@ impl ModifierArgs {
         }
     }
 
-    /// Pins the other assets that the modifier names; here a name is pin enough. Returns an error for each that is missing.
-    fn pin_objects(&self, resolved: &mut ResolvedModifier) -> Vec<serde_json::Value> {
+    /// Pins the other assets that the modifier names; here a name is pin enough. The source goes by its own name, `object`,
+    /// which `$object$` stands for. Returns an error for each that is missing.
+    fn pin_objects(&self, resolved: &mut ResolvedModifier, object: &str) -> Vec<serde_json::Value> {
         let mut missing = Vec::new();
-        for object in resolved.recipe.asset_references_mut() {
-            let AssetReference::Named(name) = object else { continue };
-            if self.find_file(name).is_some() {
-                *object = AssetReference::Pinned(name.clone());
+        for reference in resolved.recipe.asset_references_mut() {
+            let AssetReference::Named(name) = reference else { continue };
+            if self.find_file(name).is_some() || (name == object && !object.is_empty()) {
+                *reference = AssetReference::Pinned(name.clone());
             } else {
                 let detail = format!("There is no asset {name}. Add it with --asset {name}=FILE.");
                 missing.push(serde_json::json!({ "code": Code::SourceMissing, "asset": name, "detail": detail }));
@@ -122,9 +123,12 @@ impl ModifierArgs {
         self.assets.iter().find(|(other, _)| other == name).map(|(_, file)| file.as_str())
     }
 
-    /// The files of the other assets that a resolved modifier reads.
-    pub fn files(&self, resolved: &ResolvedModifier) -> BTreeMap<String, PathBuf> {
-        let pins = resolved.recipe.asset_references().filter_map(|object| match object {
+    /// The files of the other assets that a resolved modifier reads, and of the source where it names that as well.
+    pub fn files(&self, resolved: &ResolvedModifier, object: &str, source: &Path) -> BTreeMap<String, PathBuf> {
+        let pins = resolved.recipe.asset_references().filter_map(|reference| match reference {
+            AssetReference::Pinned(name) if name == object && self.find_file(name).is_none() => {
+                Some((name.clone(), source.to_owned()))
+            }
             AssetReference::Pinned(name) => Some((name.clone(), self.find_file(name)?.into())),
             _ => None,
         });

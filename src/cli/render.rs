@@ -44,8 +44,9 @@ struct RenderSummary {
     bytes: u64,
     file_name: String,
     plan: String,
+    /// What may make the image differ from what was asked for.
     warnings: Vec<RenderWarning>,
-    /// Harmless remarks about the modifier.
+    /// What was ignored and makes no difference.
     notices: Vec<RenderWarning>,
 }
 
@@ -56,7 +57,8 @@ pub fn run_render(arguments: RenderArgs) -> Result<(), CliError> {
     let resolved = arguments.modifier_args.resolve(&name, &library)?;
     let recipe = &resolved.recipe;
     let header: ImageHeader = offprint_imaging::read_image_header(&arguments.source).map_err(to_cli_error)?;
-    let files = SourceFiles { source: arguments.source, objects: arguments.modifier_args.files(&resolved) };
+    let objects = arguments.modifier_args.files(&resolved, &name, &arguments.source);
+    let files = SourceFiles { source: arguments.source, objects };
     let profiles = library.fetch([recipe]).map_err(to_cli_error)?;
     let plan = RenderPlan::new(recipe, &header, &files.read_headers(), &RenderLimits::default(), &profiles)
         .map_err(to_cli_error)?;

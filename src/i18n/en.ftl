@@ -117,6 +117,7 @@ reason-raw-preview-used = The file is a camera raw; its largest embedded preview
 reason-unknown-command = The modifier has an unknown command, which was ignored.
 reason-ignored-command = The modifier has a command without effect.
 reason-unknown-parameter = The modifier has an unknown parameter, which was ignored.
+reason-profile-replaced = The colour profile is not installed; another one for the same printing condition was used.
 
 # Mails about the end of a job.
 mail-subject-succeeded = Export "{ $name }" is ready: { $files ->

@@ -110,6 +110,7 @@ reason-raw-preview-used = Het bestand is een cameraraw; het grootste ingesloten 
 reason-unknown-command = De modifier heeft een onbekende opdracht, die is genegeerd.
 reason-ignored-command = De modifier heeft een opdracht zonder effect.
 reason-unknown-parameter = De modifier heeft een onbekende parameter, die is genegeerd.
+reason-profile-replaced = Het kleurprofiel is niet geïnstalleerd; een ander voor dezelfde drukomstandigheden is gebruikt.
 
 mail-subject-succeeded = Export "{ $name }" is klaar: { $files ->
     [one] { N($files) } bestand

@@ -38,9 +38,9 @@ pub struct ModifierMeaning {
     extension: &'static str,
     /// The resulting image; null when no asset was named.
     picture: Option<ExplainedPicture>,
-    /// What changes the image, or may change it, against what was asked.
+    /// What may make the image differ from what was asked for.
     warnings: Vec<Reason>,
-    /// Harmless remarks, such as commands that have no meaning in an export.
+    /// What was ignored and makes no difference.
     notices: Vec<Reason>,
 }
 

@@ -334,9 +334,11 @@ pub fn to_code(kind: DiagnosticKind) -> Code {
     match kind {
         DiagnosticKind::InvalidModifier => Code::InvalidModifier,
         DiagnosticKind::UnknownCommand => Code::UnknownCommand,
+        DiagnosticKind::UnknownParameter => Code::UnknownParameter,
         DiagnosticKind::IgnoredCommand => Code::IgnoredCommand,
         DiagnosticKind::UnknownMacro => Code::UnknownMacro,
         DiagnosticKind::SourceMissing => Code::SourceMissing,
+        DiagnosticKind::ProfileReplaced => Code::ProfileReplaced,
         DiagnosticKind::NotSupportedYet => Code::NotSupportedYet,
     }
 }

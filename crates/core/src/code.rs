@@ -230,6 +230,8 @@ codes! {
     RawPreviewUsed,
     /// The modifier has a parameter that is no command and has no known meaning; it was ignored.
     UnknownParameter,
+    /// A colour profile that the modifier names is not installed; another one for the same printing condition was used.
+    ProfileReplaced,
 }
 
 impl Code {

@@ -178,7 +178,7 @@ impl RenderPlan {
         }
         let output = &recipe.output;
         let paths = if output.path_embed { planner.paths(header) } else { Vec::new() };
-        let (decode, steps) = planner.finish(&source, recipe.reading);
+        let (decode, steps) = planner.finish(&source, recipe.reading)?;
         Ok(Self {
             peak_bytes: estimate_peak_bytes(header, &decode, &steps, size).max(estimate_encoding_bytes(output, size)),
             decode,
@@ -420,8 +420,61 @@ mod tests {
         assert_eq!(code(&plain, "wid=20000&hei=10"), Err(Code::OutputTooLarge));
         assert_eq!(code(&plain, "crop=0,0,2000000000,2000000000&wid=10"), Err(Code::OutputTooLarge));
         assert_eq!(code(&plain, "scale=1000000"), Err(Code::OutputTooLarge));
+        assert_eq!(code(&plain, "scale=1000000&rotate=5&wid=10"), Err(Code::OutputTooLarge));
         assert_eq!(code(&plain, "extend=-50,0,-50,0"), Err(Code::InvalidModifier));
         assert_eq!(code(&plain, "rgn=2000000000,2000000000,10,10"), Ok(()));
+    }
+
+    #[test]
+    fn limits_are_checked_on_sizes_that_are_really_made() {
+        let plain = make_header(SourceFormat::Png, 300, 200);
+        for (modifier, size) in [
+            ("scale=100&wid=150", (150, 100)),
+            ("res=999&hei=100", (150, 100)),
+            ("size=2000000,0&wid=150&fmt=png", (150, 100)),
+            ("scale=100&rotate=90&wid=150", (150, 225)),
+            ("scale=100&flip=lr&wid=150", (150, 100)),
+            ("scale=100&op_brightness=5&opac=50&wid=150&hei=150", (150, 150)),
+            ("scale=100&wid=150&hei=150&fit=crop", (150, 150)),
+            ("scale=100&scl=1&wid=200&hei=100", (200, 100)),
+            ("scale=100&rotate=270&scl=1&wid=200&hei=100&align=1,-1", (200, 100)),
+            ("scale=100&rgn=100,100,600,400&wid=150", (150, 100)),
+            ("wid=300&rect=0,0,50,40,300", (50, 40)),
+        ] {
+            let plan = plan_image(&plain, modifier).unwrap_or_else(|error| panic!("{modifier}: {error:?}"));
+            assert_eq!((plan.width, plan.height), size, "{modifier}");
+            assert!(plan.peak_bytes < 4 << 20, "{modifier}: {}", plan.peak_bytes);
+        }
+        for modifier in ["scale=100", "scale=100&extend=5,5,5,5&wid=150", "scale=100&op_blur=3&wid=150"] {
+            assert_eq!(plan_image(&plain, modifier).map(drop).map_err(|error| error.code), Err(Code::OutputTooLarge));
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_coordinate_space_comes_from_the_same_part_of_the_source() {
+        let plain = make_header(SourceFormat::Png, 300, 200);
+        let resize = |modifier| match plan_image(&plain, modifier).unwrap().steps.as_slice() {
+            [Step::Resize { from, width, height, .. }, ..] => {
+                (from.map(|value| (value * 1e6).round() / 1e6), *width, *height)
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(resize("scale=100&scl=1&wid=200&hei=100&align=-1,-1"), ([0.0, 0.0, 2.0, 1.0], 200, 100));
+        assert_eq!(resize("scale=100&rotate=90&scl=1&wid=200&hei=100&align=-1,-1"), ([0.0, 198.0, 1.0, 2.0], 100, 200));
+        assert_eq!(resize("scale=100&wid=150"), ([0.0, 0.0, 300.0, 200.0], 150, 100));
+        assert_eq!(resize("scale=100&flip=lr&wid=150"), ([0.0, 0.0, 300.0, 200.0], 150, 100));
+    }
+
+    #[test]
+    fn opacity_fades_no_fill() {
+        let plain = make_header(SourceFormat::Png, 100, 100);
+        assert_eq!(list_steps(&plain, "opac=50&fmt=png-alpha"), ["Fade"]);
+        assert_eq!(list_steps(&plain, "opac=50&bgColor=00ff00&fmt=png-alpha"), ["Fade", "Fill"]);
+        assert_eq!(list_steps(&plain, "opac=50&color=00ff00&fmt=png-alpha"), ["Fade", "Fill"]);
+        assert_eq!(
+            list_steps(&plain, "opac=50&extend=9,9,9,9&bgColor=00ff00&fmt=png-alpha"),
+            ["Fade", "Window", "Fill"]
+        );
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl<'a> ReferencedAsset<'a> {
         self.add_before(&mut expansion);
         self.add_after(&mut expansion);
         expansion.tokens.iter().any(|token| match grammar::parse_token(&token.raw) {
-            ParsedToken::Command { name, .. } => ["src", "mask"].iter().any(|known| known.eq_ignore_ascii_case(name)),
+            ParsedToken::Command { name, .. } => ["src", "mask"].iter().any(|known| known.eq_ignore_ascii_case(&name)),
             _ => false,
         })
     }

@@ -30,6 +30,8 @@ pub struct Attributes {
     pub print_resolution: f64,
     /// `DefaultThumbPix`, `ThumbType`, `ThumbHorizAlign` and `ThumbVertAlign`: how `req=tmb` makes thumbnails.
     pub thumbnail: Thumbnail,
+    /// `ThumbRes`: resolution that thumbnails of type texture are scaled to; `None` keeps the size of the image.
+    pub thumb_res: Option<f64>,
     /// `ThumbBkgColor`: background of thumbnails; `None` uses BkgColor.
     pub thumb_bkg_color: Option<Colour>,
     pub profiles: ProfileCatalog,
@@ -59,6 +61,7 @@ impl Default for Attributes {
             resolution: 1.0,
             print_resolution: 72.0,
             thumbnail: Thumbnail { pix: (100, 100), kind: ThumbType::Fit, align: (0.0, 0.0) },
+            thumb_res: None,
             thumb_bkg_color: None,
             profiles: ProfileCatalog::default(),
             icc_profile: PerPixelType::default(),
@@ -91,6 +94,7 @@ impl Attributes {
             "printresolution" => self.print_resolution = value::parse_real(text, f64::MIN_POSITIVE.., "above 0")?,
             "defaultthumbpix" => self.thumbnail.pix = parse_size(text)?,
             "thumbtype" => self.thumbnail.kind = value::parse_keyword(text, &THUMB_TYPES)?,
+            "thumbres" => self.thumb_res = Some(value::parse_real(text, f64::MIN_POSITIVE.., "above 0")?),
             "thumbbkgcolor" => self.thumb_bkg_color = Some(colour::parse_colour(text)?.to_opaque()),
             "thumbhorizalign" => self.thumbnail.align.0 = value::parse_keyword(text, &ALIGN_NUMBERS)?,
             "thumbvertalign" => self.thumbnail.align.1 = value::parse_keyword(text, &ALIGN_NUMBERS)?,
@@ -231,15 +235,6 @@ pub(super) fn parse_quality(text: &str) -> Result<(u8, bool), ValueError> {
     Ok((quality, parts.get(1).map_or(Ok(false), |chroma| value::parse_flag(chroma))?))
 }
 
-/// Keywords of `resMode=`; `sharp` is the old name of `sharp2`.
-pub(super) const RES_MODES: [(&str, ResMode); 5] = [
-    ("bilin", ResMode::Bilin),
-    ("bicub", ResMode::Bicub),
-    ("sharp2", ResMode::Sharp2),
-    ("bisharp", ResMode::Bisharp),
-    ("sharp", ResMode::Sharp2),
-];
-
 /// Keywords of rendering intents.
 pub(super) const INTENTS: [(&str, Intent); 4] = [
     ("perceptual", Intent::Perceptual),
@@ -259,12 +254,19 @@ fn parse_intent(text: &str) -> Result<Intent, ValueError> {
     }
 }
 
-/// A keyword, or a number as in the attribute file.
-fn parse_res_mode(text: &str) -> Result<ResMode, ValueError> {
-    match text.trim() {
-        "2" => Ok(ResMode::Bilin),
+/// A keyword, or a number as in the attribute file; requests contain both. `sharp` is the old name of `sharp2`. Requests
+/// also name trilinear and the number 0; the closest method is bilinear.
+pub(super) fn parse_res_mode(text: &str) -> Result<ResMode, ValueError> {
+    let words = [
+        ("bilin", ResMode::Bilin),
+        ("bicub", ResMode::Bicub),
+        ("sharp2", ResMode::Sharp2),
+        ("bisharp", ResMode::Bisharp),
+    ];
+    match text.trim().to_ascii_lowercase().as_str() {
+        "0" | "2" | "trilin" => Ok(ResMode::Bilin),
         "3" => Ok(ResMode::Bicub),
-        "1" | "4" => Ok(ResMode::Sharp2),
-        word => value::parse_keyword(word, &RES_MODES),
+        "1" | "4" | "sharp" => Ok(ResMode::Sharp2),
+        word => value::parse_keyword(word, &words),
     }
 }

@@ -65,7 +65,8 @@ pub(super) fn parse_colour(text: &str) -> Result<Colour, ValueError> {
         parse_hex_colour(body, suffix_type, false).or_else(|| parse_decimal_colour(body, suffix_type))
     };
     colour.map(|colour| Colour { source, ..colour }).ok_or_else(|| ValueError {
-        remedy: "Write rrggbb, 0xrrggbb, r,g,b (0 to 255), one gray value (0 to 100), or c,m,y,k with the suffix k."
+        remedy: "Write rrggbb, 0xrrggbb, r,g,b (0 to 255), one gray value (0 to 100), or c,m,y,k (percent, also \
+                 as hexadecimal pairs 00 to 64) with the suffix k."
             .into(),
         ..ValueError::invalid(format!("`{}` is not a colour.", text.trim()))
     })
@@ -81,29 +82,37 @@ pub(super) fn parse_rgb_colour(text: &str) -> Result<Colour, ValueError> {
 }
 
 /// Hexadecimal digits without commas. One or two components need `0x` (`marked`), because without it they are decimal
-/// gray.
+/// gray. Pairs of digits are 0 to 255, but percent in CMYK, as both examples of the documentation have it.
 fn parse_hex_colour(digits: &str, suffix_type: Option<PixelType>, marked: bool) -> Option<Colour> {
     if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) || digits.len() % 2 == 1 {
         return None;
     }
     let bytes = hex::decode(digits).ok()?;
     let pixel_type = suffix_type.unwrap_or(if bytes.len() <= 2 { PixelType::Gray } else { PixelType::Rgb });
-    if pixel_type == PixelType::Gray && !marked {
-        return None;
+    match pixel_type {
+        PixelType::Gray if !marked => None,
+        PixelType::Cmyk => {
+            let percent: Option<Vec<u8>> = bytes.iter().map(|byte| scale_percent(f64::from(*byte))).collect();
+            build_colour(pixel_type, &percent?)
+        }
+        _ => build_colour(pixel_type, &bytes),
     }
-    build_colour(pixel_type, &bytes)
 }
 
 /// Decimal components with commas.
 fn parse_decimal_colour(body: &str, suffix_type: Option<PixelType>) -> Option<Colour> {
     let parts: Vec<f64> = body.split(',').map(super::value::parse_decimal).collect::<Option<_>>()?;
     let pixel_type = suffix_type.unwrap_or(if parts.len() <= 2 { PixelType::Gray } else { PixelType::Rgb });
-    let top = if pixel_type == PixelType::Rgb { 255.0 } else { 100.0 };
-    if !parts.iter().all(|part| (0.0..=top).contains(part)) {
-        return None;
-    }
-    let bytes: Vec<u8> = parts.iter().map(|part| (part * 255.0 / top + 0.5).floor() as u8).collect();
-    build_colour(pixel_type, &bytes)
+    let scale = |part: &f64| match pixel_type {
+        PixelType::Rgb => (0.0..=255.0).contains(part).then(|| (part + 0.5).floor() as u8),
+        _ => scale_percent(*part),
+    };
+    build_colour(pixel_type, &parts.iter().map(scale).collect::<Option<Vec<u8>>>()?)
+}
+
+/// 0 to 100 as a byte.
+fn scale_percent(percent: f64) -> Option<u8> {
+    (0.0..=100.0).contains(&percent).then(|| (percent * 255.0 / 100.0 + 0.5).floor() as u8)
 }
 
 /// Takes the components of `pixel_type`, and alpha if there is one byte more.
@@ -137,8 +146,8 @@ mod tests {
             ("a0b0c0d0r", [160, 176, 192, 208]),
             ("0,100,100,0k", [255, 0, 0, 255]),
             ("0,0,0,100,50k", [0, 0, 0, 128]),
-            ("00ffff00k", [255, 0, 0, 255]),
-            ("0x00ffff0080ks", [255, 0, 0, 128]),
+            ("00646400k", [255, 0, 0, 255]),
+            ("0x0064640032ks", [255, 0, 0, 128]),
         ] {
             assert_eq!(parse_colour(text).map(Colour::to_rgba), Ok(expected), "{text}");
         }
@@ -159,14 +168,20 @@ mod tests {
         let read =
             |text| parse_colour(text).map(|colour| (colour.pixel_type, colour.components, colour.alpha, colour.source));
         assert_eq!(read("10,20,30,40k"), Ok((PixelType::Cmyk, [26, 51, 77, 102], 255, false)));
-        assert_eq!(read("0a141e28ks"), Ok((PixelType::Cmyk, [10, 20, 30, 40], 255, true)));
+        assert_eq!(read("0a141e28ks"), Ok((PixelType::Cmyk, [26, 51, 77, 102], 255, true)));
+        assert_eq!(
+            read("0x0a0b0C0d0eks"),
+            parse_colour("10,11,12,13,14ks").map(|c| (c.pixel_type, c.components, c.alpha, true))
+        );
         assert_eq!(read("40gs"), Ok((PixelType::Gray, [102, 0, 0, 0], 255, true)));
         assert_eq!(read("1,2,3,4"), Ok((PixelType::Rgb, [1, 2, 3, 0], 4, false)));
     }
 
     #[test]
     fn what_is_no_colour_is_refused() {
-        for text in ["", "zzz", "101", "256,0,0", "1,2,3,4,5", "0x", "0x123", "1,2,3k", "12345", "-1", "nan", "é"] {
+        for text in
+            ["", "zzz", "101", "256,0,0", "1,2,3,4,5", "0x", "0x123", "1,2,3k", "12345", "-1", "nan", "é", "00ff0000k"]
+        {
             assert!(parse_colour(text).is_err(), "{text}");
         }
     }

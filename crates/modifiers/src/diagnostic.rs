@@ -1,4 +1,4 @@
-//! Errors and warnings of modifiers: what is wrong, where in which text, and the remedy.
+//! Errors, warnings and notices of modifiers: what is wrong, where in which text, and the remedy.
 //!
 //! A function that parses a value knows nothing of its place and returns a [`ValueError`]; whoever knows the token
 //! turns it into a [`Diagnostic`].
@@ -9,20 +9,24 @@ use serde::{Serialize, Serializer};
 
 use super::grammar::RawToken;
 
-/// What kind of error or warning a [`Diagnostic`] is.
+/// What kind of error, warning or notice a [`Diagnostic`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DiagnosticKind {
     /// A value that cannot be used, or commands that contradict each other.
     InvalidModifier,
-    /// A command that is not documented.
+    /// A name that is no command, but looks like one that was misspelt or is named otherwise elsewhere.
     UnknownCommand,
+    /// A name that is no command and has no known meaning elsewhere; it was ignored.
+    UnknownParameter,
     /// A command that has no effect in an export, or not where it stands; it was ignored.
     IgnoredCommand,
     /// A macro that is not defined, or that may not be called from where it is called.
     UnknownMacro,
     /// A modifier names another asset that does not exist or cannot be used.
     SourceMissing,
+    /// The colour profile is not installed; another one for the same printing condition was used.
+    ProfileReplaced,
     /// A documented command or value that this version does not offer yet.
     NotSupportedYet,
 }
@@ -66,7 +70,7 @@ impl Serialize for Origin {
     }
 }
 
-/// One error in a modifier, or one warning about it.
+/// One error in a modifier, or one warning or notice about it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Diagnostic {
     #[serde(rename = "code")]
@@ -88,7 +92,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Why a value cannot be used. Becomes a [`Diagnostic`] where the command is known.
+/// Why a value cannot be used, or what there is to know about it. Becomes a [`Diagnostic`] where the command is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValueError {
     pub kind: DiagnosticKind,
@@ -101,6 +105,11 @@ pub struct ValueError {
 impl ValueError {
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self { kind: DiagnosticKind::InvalidModifier, detail: detail.into(), remedy: String::new() }
+    }
+
+    /// Something that was ignored.
+    pub(super) fn ignored(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { kind: DiagnosticKind::IgnoredCommand, detail: detail.into(), remedy: remedy.into() }
     }
 
     pub(super) fn into_diagnostic(self, command: &str, token: RawToken<'_>, origin: &Origin) -> Diagnostic {

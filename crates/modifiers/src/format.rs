@@ -148,6 +148,16 @@ pub fn list_output_formats() -> impl Iterator<Item = &'static str> {
     FORMATS.iter().map(|word| word.name)
 }
 
+/// Other spellings of the keywords: `web` is in the documentation's list, the others are common.
+const ALIASES: [(&str, &str); 6] = [
+    ("pjpg", "pjpeg"),
+    ("web", "webp"),
+    ("web-alpha", "webp-alpha"),
+    ("tiff", "tif"),
+    ("tiff-alpha", "tif-alpha"),
+    ("swf-alpha3", "swf3-alpha"),
+];
+
 /// Documented formats that are not supported, and why. The reason completes a sentence of the diagnostic.
 const UNSUPPORTED_FORMATS: &[(&[&str], &str)] = &[
     (&["heic"], "it uses HEVC, which is covered by patents, and no free encoder can be distributed with this service"),
@@ -164,8 +174,10 @@ pub(super) fn parse_format(output: &mut Output, text: &str) -> Result<&'static [
     }
     let part = |at: usize| parts.get(at).copied().unwrap_or_default().to_ascii_lowercase();
     let (name, pixel_type, packing) = (part(0), part(1), part(2));
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    let name = alias.map_or(name.as_str(), |(_, keyword)| *keyword);
     let Some(word) = FORMATS.iter().find(|word| word.name == name) else {
-        return Err(report_unknown_format(&name));
+        return Err(report_unknown_format(name));
     };
     output.pixel_type = parse_pixel_type(word, &pixel_type)?;
     output.compression = parse_compression(word, &packing)?;

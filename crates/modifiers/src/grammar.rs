@@ -1,6 +1,7 @@
 //! Text to tokens and back: splitting, escapes, brackets. Knows no command but the three that take nested requests.
 //! Documentation pages: r-basic-syntax, r-http-encoding, r-request-nesting-and-embedding.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -28,11 +29,13 @@ pub(super) struct RawToken<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ParsedToken<'a> {
     /// `name=value`, or a name alone.
-    Command { name: &'a str, value: Option<String> },
+    Command { name: Cow<'a, str>, value: Option<String> },
     /// `$name=value`.
-    Variable { name: &'a str, value: String },
-    /// `$name$`.
-    Call(&'a str),
+    Variable { name: Cow<'a, str>, value: String },
+    /// `$name$`. Libraries that build addresses append `=` to it; a value has no meaning.
+    Call(Cow<'a, str>),
+    /// Dollar signs without a name: a call whose name was left out.
+    EmptyCall(&'a str),
     /// None of the forms above.
     Malformed(&'a str),
 }
@@ -49,7 +52,7 @@ impl fmt::Display for ParsedToken<'_> {
             Self::Command { name, value: Some(value) } => write!(out, "{name}={}", encode_value(value)),
             Self::Variable { name, value } => write!(out, "${name}={}", encode_value(value)),
             Self::Call(name) => write!(out, "${name}$"),
-            Self::Malformed(text) => out.write_str(text),
+            Self::EmptyCall(text) | Self::Malformed(text) => out.write_str(text),
         }
     }
 }
@@ -128,27 +131,49 @@ pub(super) fn is_nested(name: &str, value: &str) -> bool {
     measure_nested_request(name, value) == Some(value.len())
 }
 
-/// Finds the form of a token and decodes its value.
+/// Finds the form of a token and decodes its name and its value.
 pub(super) fn parse_token<'a>(token: &RawToken<'a>) -> ParsedToken<'a> {
     let text = token.text;
     let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (name.trim_end(), Some(value.trim())),
-        None => (text, None),
+        Some((name, value)) => (decode_name(name.trim_end()), Some(value.trim())),
+        None => (decode_name(text), None),
     };
-    if let Some(rest) = name.strip_prefix('$') {
-        return match (rest.strip_suffix('$'), value) {
-            (Some(called), None) if is_identifier(called) => ParsedToken::Call(called),
-            (None, Some(value)) if is_identifier(rest) => {
-                ParsedToken::Variable { name: rest, value: decode_value(value) }
-            }
+    if name.contains('$') && name.bytes().all(|byte| byte == b'$') {
+        return ParsedToken::EmptyCall(text);
+    }
+    if name.starts_with('$') {
+        let rest = slice_name(&name, 1, 0);
+        let called = slice_name(&name, 1, 1);
+        return match value {
+            _ if name.ends_with('$') && is_identifier(&called) => ParsedToken::Call(called),
+            Some(value) if is_identifier(&rest) => ParsedToken::Variable { name: rest, value: decode_value(value) },
             _ => ParsedToken::Malformed(text),
         };
     }
-    if name.is_empty() {
+    if name.is_empty() || name.ends_with('$') {
         return ParsedToken::Malformed(text);
     }
-    let value = value.map(|value| if is_nested(name, value) { value.to_owned() } else { decode_value(value) });
+    let value = value.map(|value| if is_nested(&name, value) { value.to_owned() } else { decode_value(value) });
     ParsedToken::Command { name, value }
+}
+
+/// The name without so many bytes, which are dollar signs, at its start and its end.
+fn slice_name<'a>(name: &Cow<'a, str>, start: usize, end: usize) -> Cow<'a, str> {
+    match name {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(start..text.len() - end).unwrap_or_default()),
+        Cow::Owned(text) => Cow::Owned(text.get(start..text.len() - end).unwrap_or_default().to_owned()),
+    }
+}
+
+/// Decodes escapes in a name. Encoders escape what stands in names as well, above all `$`: `%24name%24` is a call. Names
+/// with other characters stay as they are written, because no command has such a name.
+fn decode_name(name: &str) -> Cow<'_, str> {
+    if !name.contains('%') {
+        return Cow::Borrowed(name);
+    }
+    let decoded = percent_decode_str(name).decode_utf8_lossy();
+    let is_plain = decoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"$-_.".contains(&byte));
+    if is_plain && !decoded.starts_with('.') { Cow::Owned(decoded.into_owned()) } else { Cow::Borrowed(name) }
 }
 
 /// Whether a macro or a variable may have this name.
@@ -224,17 +249,36 @@ mod tests {
     }
 
     #[test]
+    fn names_are_decoded_where_a_command_may_have_them() {
+        let name = |text| match parse_token(&RawToken { offset: 0, text }) {
+            ParsedToken::Command { name, .. } => name.into_owned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(name("op%5Fusm=1"), "op_usm");
+        assert_eq!(name("wid%3D1"), "wid%3D1");
+        assert_eq!(name("%2Ewid=1"), "%2Ewid");
+        assert_eq!(name("%zz=1"), "%zz");
+    }
+
+    #[test]
     fn tells_calls_from_variables() {
         let token = |text| parse_token(&RawToken { offset: 0, text });
-        assert_eq!(token("$a-b_c.1$"), ParsedToken::Call("a-b_c.1"));
-        assert_eq!(token("$a=1"), ParsedToken::Variable { name: "a", value: "1".into() });
-        for malformed in ["$a$=1", "$a b$", "=1"] {
+        for call in ["$a-b_c.1$", "$a-b_c.1$=", "$a-b_c.1$=1", "%24a-b_c.1%24", "%24a%2Db_c.1$=", "$a-b_c.1%24"] {
+            assert_eq!(token(call), ParsedToken::Call("a-b_c.1".into()), "{call}");
+        }
+        for variable in ["$a=1", "%24a=1", "$%61=1"] {
+            assert_eq!(token(variable), ParsedToken::Variable { name: "a".into(), value: "1".into() }, "{variable}");
+        }
+        for empty in ["$", "$$", "$=", "%24%24=1"] {
+            assert_eq!(token(empty), ParsedToken::EmptyCall(empty));
+        }
+        for malformed in ["$a b$", "$a", "a$", "a%24=1", "$a$b", "=1"] {
             assert_eq!(token(malformed), ParsedToken::Malformed(malformed));
         }
     }
 
     fn generate_text() -> impl Strategy<Value = String> {
-        let name = prop_oneof!["[a-z_$.?]{0,4}", "(src|MASK|imageSet|wid)", "\\PC{0,3}"];
+        let name = prop_oneof!["[a-z_$.?]{0,4}", "(%24|%2E|%5F|[a-z$]){0,5}", "(src|MASK|imageSet|wid)", "\\PC{0,3}"];
         let value = prop_oneof!["[-0-9.,+ %&()=${}isr]{0,16}", "(is|ir|IS|)\\([a-z&=%2?]{0,9}\\)", "\\PC{0,9}"];
         let token = (name, value).prop_map(|(name, value)| format!("{name}={value}"));
         proptest::collection::vec(prop_oneof![4 => token, 1 => "[$a-z. ]{0,5}"], 0..6).prop_map(|all| all.join("&"))

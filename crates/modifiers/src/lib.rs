@@ -30,10 +30,12 @@
 //! ```text
 //! modifier    puts the texts of request and asset in order
 //! macros      expands $name$ calls         (grammar splits texts into tokens)
+//! text_mistake  recognises texts that are no modifier: addresses, escaped texts
 //! resolver    walks the tokens:
 //!   variables   fills $name$ references in values
 //!   segment     finds the layer that a command applies to
 //!   overrides   lets the last command of each slot win
+//!   unknown, foreign       decide about names that are no commands
 //!   no_effect, conflicts   check commands against each other
 //! recipe      the result
 //! ```
@@ -47,6 +49,7 @@ mod colour;
 mod command;
 mod conflicts;
 mod diagnostic;
+mod foreign;
 mod format;
 mod grammar;
 mod macros;
@@ -54,10 +57,13 @@ mod modifier;
 mod no_effect;
 mod overrides;
 mod path;
+mod print_profile;
 mod profile;
 mod recipe;
 mod resolver;
 mod segment;
+mod text_mistake;
+mod unknown;
 mod value;
 mod variables;
 

@@ -75,7 +75,7 @@ impl<'a> Expansion<'a> {
         for token in grammar::split_tokens(text) {
             let token = RawToken { offset: token.offset + start, ..token };
             match grammar::parse_token(&token) {
-                ParsedToken::Call(name) => self.expand_call(name, token, origin),
+                ParsedToken::Call(name) => self.expand_call(&name, token, origin),
                 _ => self.tokens.push(ExpandedToken { raw: token, origin: origin.clone() }),
             }
         }
@@ -99,7 +99,7 @@ impl<'a> Expansion<'a> {
         );
     }
 
-    fn expand_call(&mut self, name: &'a str, token: RawToken<'a>, origin: &Origin) {
+    fn expand_call(&mut self, name: &str, token: RawToken<'a>, origin: &Origin) {
         let Some(definition) = self.macros.by_name.get(&name.to_ascii_lowercase()) else {
             let detail = format!("Unknown macro or image preset `{name}`.");
             return self.report(

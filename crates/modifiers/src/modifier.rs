@@ -18,7 +18,7 @@ use super::grammar;
 use super::macros::{Expansion, Macros};
 use super::overrides::{CommandStatus, ResolvedCommand};
 use super::recipe::Recipe;
-use super::resolver::CommandResolver;
+use super::resolver::{CommandResolver, Remarks};
 use super::variables::Variables;
 
 /// Everything that decides what is done with an image.
@@ -58,8 +58,9 @@ pub struct ResolvedModifier {
     pub effective_modifier: String,
     /// Every known command in the order of the texts, and whether it has an effect.
     pub commands: Vec<ResolvedCommand>,
+    /// What may make the result differ from what was asked for.
     pub warnings: Vec<Diagnostic>,
-    /// What was ignored and cannot change the result.
+    /// What makes no difference: cache-busters, commands without meaning in an export.
     pub notices: Vec<Diagnostic>,
     /// Whether a value refers to `$object$`, so that another asset may give another recipe.
     pub uses_object: bool,
@@ -143,8 +144,7 @@ fn resolve_around(
         return Err(resolver.errors);
     }
     let effective_modifier = expansion.to_text();
-    let CommandResolver { warnings, uses_object, .. } = resolver;
-    let (notices, warnings) = warnings.into_iter().partition(|warning| warning.kind == DiagnosticKind::IgnoredCommand);
+    let CommandResolver { remarks: Remarks { warnings, notices }, uses_object, .. } = resolver;
     Ok(ResolvedModifier { recipe: draft.build(), effective_modifier, commands, warnings, notices, uses_object })
 }
 
@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
     use crate::asset_modifiers::AssetModifiers;
-    use crate::{Colour, FitMode, OutputFormat, PixelType, Support, list_commands};
+    use crate::{Colour, DiagnosticKind, LayerScale, OutputFormat, PixelType, Support, list_commands};
 
     fn build_input<'a>(modifier: &'a str, macros: &'a Macros, attributes: &'a Attributes) -> ModifierInput<'a> {
         ModifierInput { object: "shoe", ..ModifierInput::new(modifier, macros, attributes) }
@@ -203,8 +203,10 @@ mod tests {
     fn all_errors_are_reported_together_with_their_place() {
         let macros = Macros::from_unordered(vec![("m".into(), "x=1& hei=tall".into())]);
         let attributes = Attributes::default();
-        let input =
-            ModifierInput { after: "&qlt=750", ..build_input("wid=0&$m$&wdi=3&heic&text=other", &macros, &attributes) };
+        let input = ModifierInput {
+            after: "&qlt=750",
+            ..build_input("wid=0&$m$&scll=3&flup&text=other", &macros, &attributes)
+        };
         let found: Vec<_> = resolve_modifier(&input)
             .unwrap_err()
             .into_iter()
@@ -212,9 +214,9 @@ mod tests {
             .collect();
         let expected = [
             ("is_modifier", 0, "wid", DiagnosticKind::InvalidModifier),
-            ("is_modifier", 10, "wdi", DiagnosticKind::UnknownCommand),
-            ("is_modifier", 16, "heic", DiagnosticKind::UnknownCommand),
-            ("is_modifier", 21, "text", DiagnosticKind::NotSupportedYet),
+            ("is_modifier", 10, "scll", DiagnosticKind::UnknownCommand),
+            ("is_modifier", 17, "flup", DiagnosticKind::UnknownCommand),
+            ("is_modifier", 22, "text", DiagnosticKind::NotSupportedYet),
             ("macro m", 5, "hei", DiagnosticKind::InvalidModifier),
             ("urlPostApplyModifier", 1, "qlt", DiagnosticKind::InvalidModifier),
         ];
@@ -224,14 +226,77 @@ mod tests {
     }
 
     #[test]
-    fn unknown_commands_only_warn_and_replaced_and_ignored_ones_are_noticed() {
-        let resolved = resolve_text("fmt=heic&fmt=png&cache=off&banana=1&jpegSize=0&wid=9&fit=hfit").unwrap();
-        let list = |diagnostics: &[Diagnostic]| diagnostics.iter().map(|it| it.command.clone()).collect::<Vec<_>>();
+    fn what_may_change_the_result_is_a_warning_and_the_rest_a_notice() {
+        let remarks = |modifier| {
+            let resolved = resolve_text(modifier).unwrap();
+            let commands = |found: &[Diagnostic]| found.iter().map(|one| one.command.clone()).collect::<Vec<_>>();
+            (commands(&resolved.warnings), commands(&resolved.notices))
+        };
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        for (modifier, warnings, notices) in [
+            ("fmt=heic&fmt=png&jpegSize=0&wid=9&fit=hfit", &[] as &[&str], &["fmt"] as &[&str]),
+            ("banana=1&cache=off&locale=de", &["banana", "locale"], &["cache"]),
+            ("wid=9&width=8&ts=1652259588625&id=x&v=2&$$&anchor=1,1", &[], &["width", "ts", "id", "v", "$$", "anchor"]),
+            ("crop=0,0,0,0&cropN=0,0,0,0&rgn=0,0,0,0", &[], &[]),
+            ("crop=1,0,0,0", &["crop"], &[]),
+            ("src=is(a?banana=1&ts=2)", &["banana"], &["ts"]),
+        ] {
+            assert_eq!(remarks(modifier), (names(warnings), names(notices)), "{modifier}");
+        }
+    }
+
+    #[test]
+    fn macros_are_called_in_every_spelling() {
+        let macros = Macros::from_unordered(vec![("m".into(), "wid=7".into())]);
+        for modifier in ["$m$", "%24m%24", "$m$=", "$M$=1", "fmt=jpg&%24m%24=&$$"] {
+            let resolved = resolve_modifier(&build_input(modifier, &macros, &Attributes::default())).unwrap();
+            assert_eq!((resolved.recipe.view.wid, resolved.warnings.len()), (Some(7), 0), "{modifier}");
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_modifier_are_refused_once() {
+        let told = |modifier| {
+            resolve_text(modifier).unwrap_err().into_iter().map(|error| error.to_string()).collect::<Vec<_>>()
+        };
         assert_eq!(
-            (list(&resolved.warnings), list(&resolved.notices)),
-            (vec!["banana".into()], vec!["fmt".into(), "cache".into()])
+            told("https://cdn.example/is/image/Company/asset?wid=60&fmt=png"),
+            ["https://cdn.example/is/image/Company/asset at byte 0 of is_modifier: This is a whole address, not a \
+             modifier. Write only what follows its question mark, such as `wid=400&fmt=png`."]
         );
-        assert_eq!(resolved.recipe.view.fit.mode, FitMode::Hfit);
+        assert_eq!(
+            told("wid=60&amp;hei=40&amp;fmt=png"),
+            ["amp;hei at byte 7 of is_modifier: The text is escaped for HTML. Write `&` in place of `&amp;`."]
+        );
+    }
+
+    #[test]
+    fn spellings_of_the_field_mean_the_same() {
+        let resolve_recipe = |modifier| resolve_text(modifier).unwrap().recipe;
+        for (spelling, usual) in [
+            ("crop=0,0,0,0", ""),
+            ("cropN=0,0,0.0,0", ""),
+            ("rgn=0,0,0,0", ""),
+            ("op_usm=1,1,1,", "op_usm=1,1,1"),
+            ("qlt=80,", "qlt=80"),
+            ("wid=9&hei=9&fit=crop,", "wid=9&hei=9&fit=crop"),
+            ("resMode=trilin", "resMode=bilin"),
+            ("resMode=2", "resMode=bilin"),
+            ("resMode=3", "resMode=bicub"),
+            ("resmode=4", "resMode=sharp2"),
+            ("fmt=pjpg", "fmt=pjpeg"),
+            ("fmt=web,,lossless", "fmt=webp,,lossless"),
+            ("fmt=web-alpha", "fmt=webp-alpha"),
+            ("fmt=tiff", "fmt=tif"),
+            ("iccEmbed=true&xmpEmbed=false", "iccEmbed=1&xmpEmbed=0"),
+            ("layer=comp,all&wid=9&layer=all&flip=lr", "wid=9&flip=lr"),
+            ("bgc=38393A3bK", "bgc=56,57,58,59k"),
+        ] {
+            assert_eq!(resolve_recipe(spelling), resolve_recipe(usual), "{spelling}");
+        }
+        for wrong in ["crop=0,0,0,9", "crop=x,0,0,0", "rgn=0,0,9,0", "rect=0,0,0,0", "resMode=5", "fmt=webalpha"] {
+            assert!(resolve_text(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
@@ -274,6 +339,19 @@ mod tests {
             resolve_recipe("scale=2").layer.scale
         );
         assert_eq!(resolve_recipe("colorize=00ff00"), resolve_recipe("op_colorize=0,255,0,norm"));
+    }
+
+    #[test]
+    fn textures_are_scaled_to_the_resolution_of_thumbnails() {
+        let mut attributes = Attributes::default();
+        attributes.set_all("ThumbType=3;ThumbRes=50;Resolution=100").unwrap();
+        let macros = Macros::default();
+        let scale =
+            |modifier| resolve_modifier(&build_input(modifier, &macros, &attributes)).unwrap().recipe.layer.scale;
+        assert_eq!(scale("req=tmb"), Some(LayerScale::Resolution { asked: 50.0, usual: 100.0 }));
+        assert_eq!(scale("req=tmb&scale=2"), Some(LayerScale::Factor(2.0)));
+        assert_eq!(scale("wid=9"), None);
+        assert!(attributes.set("ThumbRes", "0").is_err());
     }
 
     #[test]
@@ -350,7 +428,11 @@ mod tests {
             let (name, accepted) = (command.name, resolve_text(command.accepts));
             match command.support {
                 Support::Now => assert!(accepted.is_ok(), "{name}: {accepted:?}"),
-                Support::Ignored => assert_eq!(accepted.unwrap().notices.len(), 1, "{name}"),
+                Support::Ignored => {
+                    let accepted = accepted.unwrap();
+                    let remarks = (accepted.warnings.len(), accepted.notices.len());
+                    assert_eq!(remarks, if command.warns { (1, 0) } else { (0, 1) }, "{name}");
+                }
                 Support::NotYet => {
                     let diagnostics = accepted.unwrap_err();
                     let own = diagnostics.iter().find(|diagnostic| diagnostic.command == name);

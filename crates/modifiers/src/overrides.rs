@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::asset_reference::{self, AssetReference};
 use super::command::{CommandSpec, RecipeBuilder};
-use super::diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
+use super::diagnostic::{Diagnostic, Origin, ValueError};
 use super::grammar::RawToken;
 use super::recipe::Recipe;
 use super::segment::ModifierSegment;
@@ -28,6 +28,15 @@ pub(super) struct ParsedCommand<'a> {
 pub(super) struct OverrideTable<'a> {
     commands: Vec<ParsedCommand<'a>>,
     last_by_slot: BTreeMap<(&'static str, ModifierSegment), usize>,
+}
+
+/// What there is to know about a command that is accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Remark {
+    /// The result may differ from what was asked for.
+    Warning(ValueError),
+    /// It makes no difference.
+    Notice(ValueError),
 }
 
 /// Whether a command has an effect.
@@ -82,23 +91,25 @@ impl<'a> OverrideTable<'a> {
 }
 
 impl ParsedCommand<'_> {
-    /// Applies the command to a recipe. `Some` is a warning.
-    pub(super) fn apply(&self, draft: &mut RecipeBuilder) -> Result<Option<ValueError>, ValueError> {
+    /// Applies the command to a recipe.
+    pub(super) fn apply(&self, draft: &mut RecipeBuilder) -> Result<Option<Remark>, ValueError> {
+        let mut remark = None;
         if let Some(set) = self.spec.setter {
             draft.nested_request.clone_from(&self.nested_request);
             set(draft, self.segment.target(), &self.value)?;
+            remark = draft.remark.take().map(Remark::Warning);
         }
-        match (self.spec.support, self.spec.setter) {
-            (Support::Ignored, _) => Ok(Some(ValueError {
-                kind: DiagnosticKind::IgnoredCommand,
-                detail: format!("`{}` has no effect in an export.", self.spec.name),
-                remedy: "The command was ignored.".into(),
-            })),
-            (Support::NotYet, _) => Err(ValueError::not_supported(
+        match self.spec.support {
+            Support::Now => Ok(remark),
+            Support::Ignored => {
+                let detail = format!("`{}` has no effect in an export.", self.spec.name);
+                let ignored = ValueError::ignored(detail, "The command was ignored.");
+                Ok(Some(if self.spec.warns { Remark::Warning(ignored) } else { Remark::Notice(ignored) }))
+            }
+            Support::NotYet => Err(ValueError::not_supported(
                 format!("`{}` is not supported yet.", self.spec.name),
                 "Remove the command.",
             )),
-            _ => Ok(None),
         }
     }
 

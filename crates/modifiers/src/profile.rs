@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::diagnostic::ValueError;
+use super::diagnostic::{DiagnosticKind, ValueError};
+use super::print_profile::{self, PrintProfile};
 use super::recipe::PixelType;
 
 /// A profile as a recipe names it.
@@ -45,32 +46,6 @@ const BUILT_IN_PROFILES: [BuiltInProfile; 14] = [
     ("GrayGamma22", "Gray Gamma 2.2", PixelType::Gray),
 ];
 
-/// Documented short names of profiles that may not be distributed with this service, and the description inside their
-/// files. The operator can provide the files.
-const EXTERNAL_PROFILES: [(&str, &str); 21] = [
-    ("CoatedFogra27", "Coated FOGRA27 (ISO 12647-2:2004)"),
-    ("CoatedFogra39", "Coated FOGRA39 (ISO 12647-2:2004)"),
-    ("CoatedGraCol", "Coated GRACoL 2006 (ISO 12647-2:2004)"),
-    ("EuropeISOCoated", "Europe ISO Coated FOGRA27"),
-    ("EuroscaleCoated", "Euroscale Coated v2"),
-    ("EuroscaleUncoated", "Euroscale Uncoated v2"),
-    ("JapanColorCoated", "Japan Color 2001 Coated"),
-    ("JapanColorNewspaper", "Japan Color 2002 Newspaper"),
-    ("JapanColorUncoated", "Japan Color 2001 Uncoated"),
-    ("JapanWebCoated", "Japan Web Coated (Ad)"),
-    ("NewsprintSNAP2007", "US Newsprint (SNAP 2007)"),
-    ("PS4Default", "Photoshop 4 Default CMYK"),
-    ("PS5Default", "Photoshop 5 Default CMYK"),
-    ("SheetfedCoated", "U.S. Sheetfed Coated v2"),
-    ("SheetfedUncoated", "U.S. Sheetfed Uncoated v2"),
-    ("UncoatedFogra29", "Uncoated FOGRA29 (ISO 12647-2:2004)"),
-    ("WebCoated", "U.S. Web Coated (SWOP) v2"),
-    ("WebCoatedFogra28", "Web Coated FOGRA28 (ISO 12647-2:2004)"),
-    ("WebCoatedGrade3", "Web Coated SWOP 2006 Grade 3 Paper"),
-    ("WebCoatedGrade5", "Web Coated SWOP 2006 Grade 5 Paper"),
-    ("WebUncoated", "U.S. Web Uncoated v2"),
-];
-
 impl ProfileCatalog {
     /// Adds a profile file under the given names. Profiles added earlier, and built-in ones, win where names are equal.
     pub fn add(&mut self, names: Vec<String>, profile: ProfileName) {
@@ -89,28 +64,92 @@ impl ProfileCatalog {
         names
     }
 
-    /// Finds a profile by its short or Photoshop name, case-insensitive, with or without a file extension.
+    /// Finds a profile by its short or Photoshop name or its file name, with or without a file extension; capitals,
+    /// blanks and punctuation do not count.
     ///
     /// # Errors
-    /// Unknown profile; the remedy lists all names.
+    /// Unknown profile; the remedy lists all names. Documented profile that is not installed; the remedy says how to
+    /// install it.
     pub fn find(&self, name: &str) -> Result<ProfileName, ValueError> {
+        self.find_or_replace(name).map(|(profile, _)| profile)
+    }
+
+    /// The same, with a warning where another profile of the same printing condition takes the place of a documented
+    /// one.
+    pub(super) fn find_or_replace(&self, name: &str) -> Result<(ProfileName, Option<ValueError>), ValueError> {
         let bare = strip_profile_extension(name);
-        let is_same = |name: &str| name.eq_ignore_ascii_case(bare);
-        if let Some((name, _, pixel_type)) =
-            BUILT_IN_PROFILES.iter().find(|(short, long, _)| is_same(short) || is_same(long))
-        {
-            return Ok(ProfileName { name: (*name).into(), pixel_type: *pixel_type, sha256: None });
+        let is_same = |known: &str| known.eq_ignore_ascii_case(bare);
+        if let Some(profile) = find_built_in(is_same).or_else(|| self.find_file(is_same)) {
+            return Ok((profile, None));
         }
-        let long = EXTERNAL_PROFILES.iter().find(|(short, _)| is_same(short)).map_or(bare, |(_, long)| *long);
-        let is_known = |name: &String| is_same(name) || name.eq_ignore_ascii_case(long);
-        let file = self.files.iter().find(|(names, _)| names.iter().any(is_known));
-        file.map(|(_, profile)| profile.clone()).ok_or_else(|| self.report_unknown(bare))
+        if let Some(documented) = print_profile::find_print_profile(bare) {
+            return self.find_documented(documented);
+        }
+        let key = find_file_alias(&print_profile::normalize_profile_name(bare));
+        let is_like = |known: &str| !key.is_empty() && print_profile::normalize_profile_name(known) == key;
+        let profile = find_built_in(is_like).or_else(|| self.find_file(is_like));
+        profile.map(|profile| (profile, None)).ok_or_else(|| self.report_unknown(bare))
+    }
+
+    fn find_documented(&self, documented: &PrintProfile) -> Result<(ProfileName, Option<ValueError>), ValueError> {
+        let is_among = |names: &[&str], known: &str| {
+            let key = print_profile::normalize_profile_name(known);
+            names.iter().any(|name| print_profile::normalize_profile_name(name) == key)
+        };
+        let names: Vec<&str> = documented.names().collect();
+        if let Some(profile) = self.find_file(|known| is_among(&names, known)) {
+            return Ok((profile, None));
+        }
+        match self.find_file(|known| is_among(documented.substitutes, known)) {
+            Some(profile) => {
+                let warning = report_replaced(documented, &profile);
+                Ok((profile, Some(warning)))
+            }
+            None => Err(report_missing(documented)),
+        }
+    }
+
+    /// The first profile file with such a name.
+    fn find_file(&self, is_meant: impl Fn(&str) -> bool) -> Option<ProfileName> {
+        let file = self.files.iter().find(|(names, _)| names.iter().any(|name| is_meant(name)));
+        file.map(|(_, profile)| profile.clone())
     }
 
     fn report_unknown(&self, name: &str) -> ValueError {
         let all = self.all().join(", ");
         let remedy = format!("Use one of {all}. Other profiles can be added in the folder OFFPRINT_ICC_DIR.");
         ValueError { remedy, ..ValueError::invalid(format!("Unknown colour profile `{name}`.")) }
+    }
+}
+
+fn find_built_in(is_meant: impl Fn(&str) -> bool) -> Option<ProfileName> {
+    let found = BUILT_IN_PROFILES.iter().find(|(short, long, _)| is_meant(short) || is_meant(long));
+    found.map(|(name, _, pixel_type)| ProfileName { name: (*name).into(), pixel_type: *pixel_type, sha256: None })
+}
+
+/// Adobe's file names of built-in profiles, as far as they are none of their names.
+const FILE_ALIASES: [(&str, &str); 4] =
+    [("srgbcolorspaceprofile", "srgb"), ("adobergb1998", "adobergb"), ("ntsc1953", "ntsc"), ("palsecam", "pal")];
+
+fn find_file_alias(key: &str) -> String {
+    FILE_ALIASES.iter().find(|(alias, _)| *alias == key).map_or(key, |(_, name)| name).to_owned()
+}
+
+fn report_missing(documented: &PrintProfile) -> ValueError {
+    ValueError {
+        remedy: documented.explain_installation(),
+        ..ValueError::invalid(format!("The colour profile `{}` is not installed.", documented.name))
+    }
+}
+
+fn report_replaced(documented: &PrintProfile, used: &ProfileName) -> ValueError {
+    ValueError {
+        kind: DiagnosticKind::ProfileReplaced,
+        detail: format!(
+            "The colour profile `{}` is not installed; `{}`, which prints in the same colours with other inks, was used.",
+            documented.name, used.name
+        ),
+        remedy: documented.explain_installation(),
     }
 }
 
@@ -134,13 +173,85 @@ mod tests {
         let swop =
             ProfileName { name: "USWebCoatedSWOP".into(), pixel_type: PixelType::Cmyk, sha256: Some("ab".into()) };
         catalog.add(vec!["USWebCoatedSWOP".into(), "U.S. Web Coated (SWOP) v2".into()], swop.clone());
-        for name in ["WebCoated", "uswebcoatedswop.ICC", "U.S. Web Coated (SWOP) v2", " USWebCoatedSWOP "] {
-            assert_eq!(catalog.find(name), Ok(swop.clone()), "{name}");
+        for name in [
+            "WebCoated",
+            "uswebcoatedswop.ICC",
+            "U.S. Web Coated (SWOP) v2",
+            " USWebCoatedSWOP ",
+            "US Web Coated SWOP v2",
+        ] {
+            assert_eq!(catalog.find_or_replace(name), Ok((swop.clone(), None)), "{name}");
         }
-        for name in ["srgb", "sRGB IEC61966-2.1", "sRGB.icc"] {
-            assert_eq!(catalog.find(name).unwrap().name, "sRGB", "{name}");
+        for (name, built_in) in [
+            ("srgb", "sRGB"),
+            ("sRGB IEC61966-2.1", "sRGB"),
+            ("sRGB.icc", "sRGB"),
+            ("sRGB Color Space Profile.icm", "sRGB"),
+            ("AdobeRGB1998.icc", "AdobeRGB"),
+            ("Adobe RGB 1998", "AdobeRGB"),
+            ("PAL_SECAM.icc", "PAL"),
+            ("ProPhoto RGB.icm", "ProPhoto"),
+        ] {
+            assert_eq!(catalog.find(name).unwrap().name, built_in, "{name}");
         }
-        let error = catalog.find("WebUncoated").unwrap_err();
-        assert!(error.remedy.contains("sRGB, AdobeRGB") && error.remedy.contains("USWebCoatedSWOP"), "{error:?}");
+        for name in ["", ".icc", "()", "NoSuchProfile"] {
+            let error = catalog.find(name).unwrap_err();
+            assert!(error.remedy.contains("sRGB, AdobeRGB") && error.remedy.contains("USWebCoatedSWOP"), "{error:?}");
+        }
+    }
+
+    fn build_catalog(files: &[(&str, &str)]) -> ProfileCatalog {
+        let mut catalog = ProfileCatalog::default();
+        for (stem, description) in files {
+            let profile =
+                ProfileName { name: stem.to_string(), pixel_type: PixelType::Cmyk, sha256: Some(stem.to_string()) };
+            catalog.add(vec![stem.to_string(), description.to_string()], profile);
+        }
+        catalog
+    }
+
+    #[test]
+    fn documented_profiles_are_found_by_name_and_description() {
+        for (icc, stem, description) in [
+            ("CoatedGraCol", "x", "Coated GRACoL 2006 (ISO 12647-2:2004)"),
+            ("CoatedGraCol", "CoatedGRACoL2006", "made elsewhere"),
+            ("Coated GRACoL 2006 (ISO 12647-2:2004)", "CoatedGRACoL2006", ""),
+            ("JapanColorWebCoated", "x", "Japan Color 2003 Web Coated"),
+            ("Web Coated SWOP Grade 5 Paper", "x", "Web Coated SWOP 2006 Grade 5 Paper"),
+            ("EuroscaleCoated", "x", "Euroscale Coated"),
+            ("WebCoated", "webcoated", "our press"),
+        ] {
+            let found = build_catalog(&[("other", "Other"), (stem, description)]).find_or_replace(icc).unwrap();
+            assert_eq!((found.0.name.as_str(), found.1), (stem, None), "{icc}");
+        }
+    }
+
+    #[test]
+    fn a_profile_of_the_same_condition_takes_the_place_of_a_missing_one() {
+        let files = [("default_cmyk", "Artifex CMYK SWOP Profile"), ("FOGRA39L_coated", "FOGRA39L Coated")];
+        for (icc, used) in [("WebCoated", "default_cmyk"), ("Coated FOGRA39 (ISO 12647-2:2004)", "FOGRA39L_coated")] {
+            let (profile, warning) = build_catalog(&files).find_or_replace(icc).unwrap();
+            assert_eq!(
+                (profile.name.as_str(), warning.unwrap().kind),
+                (used, DiagnosticKind::ProfileReplaced),
+                "{icc}"
+            );
+        }
+        let both = build_catalog(&[files[0], ("mine", "U.S. Web Coated (SWOP) v2")]);
+        assert_eq!(both.find_or_replace("WebCoated").unwrap().1, None);
+    }
+
+    #[test]
+    fn what_is_not_installed_says_how_to_install_it() {
+        let remedy = |icc| {
+            let error = ProfileCatalog::default().find(icc).unwrap_err();
+            assert!(error.detail.ends_with("is not installed."), "{error:?}");
+            error.remedy
+        };
+        assert!(
+            remedy("WebCoated").contains("Put USWebCoatedSWOP.icc") && remedy("WebCoated").contains("libgs-common")
+        );
+        assert!(remedy("coatedfogra39").contains("CoatedFOGRA39.icc") && remedy("CoatedFogra39").contains("colord"));
+        assert!(remedy("PS5Default.icc").contains("OFFPRINT_ICC_DIR"));
     }
 }

@@ -5,19 +5,23 @@
 //! And commands are only stored while they are read; they set the recipe at the end, when it is known which of them a
 //! later one overrides.
 
+use std::collections::BTreeSet;
+
 use super::asset_modifiers::{AssetModifierIndex, ReferencedAsset};
 use super::asset_reference::{self, AssetReference};
 use super::attribute::Attributes;
 use super::command::{self, CommandSpec, RecipeBuilder, Scope, Support};
 use super::conflicts;
-use super::diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
+use super::diagnostic::{Diagnostic, Origin, ValueError};
 use super::grammar::{self, ParsedToken};
 use super::macros::{ExpandedToken, Expansion, Macros};
 use super::modifier::{ModifierInput, find_source_asset, reject_composed_asset};
 use super::no_effect;
-use super::overrides::{CommandStatus, OverrideTable, ParsedCommand, ResolvedCommand};
+use super::overrides::{CommandStatus, OverrideTable, ParsedCommand, Remark, ResolvedCommand};
 use super::recipe::{ColorManagement, Recipe};
 use super::segment::SegmentTracker;
+use super::text_mistake;
+use super::unknown::{self, UnknownName};
 use super::variables::Variables;
 
 /// How deep requests may be nested.
@@ -45,9 +49,25 @@ pub(super) struct CommandResolver<'a> {
     variables: Variables,
     segments: SegmentTracker,
     overrides: OverrideTable<'a>,
+    /// Slots of all commands, also of overridden ones.
+    slots: BTreeSet<&'static str>,
     pub(super) errors: Vec<Diagnostic>,
-    pub(super) warnings: Vec<Diagnostic>,
+    pub(super) remarks: Remarks,
     pub(super) uses_object: bool,
+}
+
+/// What there is to know about a modifier that is accepted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remarks {
+    pub(super) warnings: Vec<Diagnostic>,
+    pub(super) notices: Vec<Diagnostic>,
+}
+
+impl Remarks {
+    fn append(&mut self, mut other: Self) {
+        self.warnings.append(&mut other.warnings);
+        self.notices.append(&mut other.notices);
+    }
 }
 
 impl<'a> CommandResolver<'a> {
@@ -62,8 +82,9 @@ impl<'a> CommandResolver<'a> {
             variables,
             segments: SegmentTracker::new(),
             overrides: OverrideTable::default(),
+            slots: BTreeSet::new(),
             errors: Vec::new(),
-            warnings: Vec::new(),
+            remarks: Remarks::default(),
             uses_object: false,
         }
     }
@@ -71,33 +92,55 @@ impl<'a> CommandResolver<'a> {
     /// Resolves all tokens. The result is only of use when `errors` stays empty.
     pub(super) fn resolve_tokens(&mut self, expansion: &mut Expansion<'a>) -> (RecipeBuilder, Vec<ResolvedCommand>) {
         self.errors.append(&mut expansion.diagnostics);
-        self.collect_variables(&expansion.tokens);
+        for token in &expansion.tokens {
+            self.survey_token(token);
+        }
         for token in &expansion.tokens {
             self.read_command(token);
         }
         self.apply_commands()
     }
 
-    /// Collects all definitions first, so that a later text can set a variable that an earlier text uses.
-    fn collect_variables(&mut self, tokens: &[ExpandedToken<'a>]) {
-        for token in tokens {
-            match grammar::parse_token(&token.raw) {
-                ParsedToken::Variable { name, value } => self.variables.define(name, value),
-                ParsedToken::Malformed(text) => {
-                    let error = ValueError {
-                        remedy: "Write name=value, $macro$ or $variable=value.".into(),
-                        ..ValueError::invalid("Not a command, a macro call or a variable.")
-                    };
-                    self.errors.push(error.into_diagnostic(text, token.raw, &token.origin));
-                }
-                _ => {}
+    /// Collects all variables first, so that a later text can set one that an earlier text uses, and which commands
+    /// there are. Reports what is neither.
+    fn survey_token(&mut self, token: &ExpandedToken<'a>) {
+        match grammar::parse_token(&token.raw) {
+            ParsedToken::Variable { name, value } => self.variables.define(&name, value),
+            ParsedToken::Command { name, .. } => {
+                self.slots.extend(command::find_command(&name).map(|command| command.slot));
             }
+            ParsedToken::EmptyCall(text) => {
+                let notice = ValueError::ignored("The macro call has no name.", "The call was ignored.");
+                self.remarks.notices.push(notice.into_diagnostic(text, token.raw, &token.origin));
+            }
+            ParsedToken::Malformed(text) if text_mistake::find_text_mistake(text).is_none() => {
+                let error = ValueError {
+                    remedy: "Write name=value, $macro$ or $variable=value.".into(),
+                    ..ValueError::invalid("Not a command, a macro call or a variable.")
+                };
+                self.errors.push(error.into_diagnostic(text, token.raw, &token.origin));
+            }
+            ParsedToken::Malformed(_) | ParsedToken::Call(_) => {}
+        }
+    }
+
+    /// Reports a text that is no modifier, once for each mistake.
+    fn report_text_mistake(&mut self, mistake: ValueError, token: &ExpandedToken<'_>) {
+        let is_told = |error: &Diagnostic| error.detail == mistake.detail && error.origin == token.origin;
+        if !self.errors.iter().any(is_told) {
+            let name = token.raw.text.split(['=', '?']).next().unwrap_or_default();
+            self.errors.push(mistake.into_diagnostic(name, token.raw, &token.origin));
         }
     }
 
     fn read_command(&mut self, token: &ExpandedToken<'a>) {
+        if let Some(mistake) = text_mistake::find_text_mistake(token.raw.text) {
+            return self.report_text_mistake(mistake, token);
+        }
         let ParsedToken::Command { name, value } = grammar::parse_token(&token.raw) else { return };
-        let Some(command) = command::find_command(name) else { return self.report_unknown(name, token) };
+        let Some(command) = command::find_command(&name) else {
+            return self.report_unknown(&name, value.as_deref(), token);
+        };
         let Some(value) = value.or_else(|| (command.support == Support::Ignored).then(String::new)) else {
             let error = ValueError::invalid(format!("`{}` has no value.", command.name));
             return self.report_error(command, error, token);
@@ -177,8 +220,8 @@ impl<'a> CommandResolver<'a> {
                 None => return Ok(None),
             }
         }
-        let (mut recipe, warnings) = resolved;
-        self.warnings.extend(warnings);
+        let (mut recipe, remarks) = resolved;
+        self.remarks.append(remarks);
         recipe.layer.source = recipe.layer.source.or(named);
         if recipe.layer.source.is_none() {
             let remedy = "Write is(name?modifier).".into();
@@ -187,9 +230,9 @@ impl<'a> CommandResolver<'a> {
         Ok(Some(Box::new(recipe)))
     }
 
-    /// Resolves a nested request into a recipe without output settings, and its warnings. `None` when it has errors,
+    /// Resolves a nested request into a recipe without output settings, and its remarks. `None` when it has errors,
     /// which are then already in `errors`.
-    fn resolve_inner(&mut self, object: &str, mut expansion: Expansion<'a>) -> Option<(Recipe, Vec<Diagnostic>)> {
+    fn resolve_inner(&mut self, object: &str, mut expansion: Expansion<'a>) -> Option<(Recipe, Remarks)> {
         let mut variables = self.variables.clone();
         variables.define("object", object.to_owned());
         let input = ModifierInput {
@@ -217,27 +260,22 @@ impl<'a> CommandResolver<'a> {
             Some(profile) => recipe.output.pixel_type = profile.pixel_type,
             None => recipe.colors = ColorManagement { output: None, ..defaults.colors },
         }
-        Some((recipe, inner.warnings))
+        Some((recipe, inner.remarks))
     }
 
     fn report_error(&mut self, command: &CommandSpec, error: ValueError, token: &ExpandedToken<'_>) {
         self.errors.push(add_syntax_remedy(error, command).into_diagnostic(command.name, token.raw, &token.origin));
     }
 
-    /// A command that looks misspelt is an error; any other unknown command is ignored with a warning.
-    fn report_unknown(&mut self, name: &str, token: &ExpandedToken<'_>) {
-        let error = ValueError {
-            kind: DiagnosticKind::UnknownCommand,
-            detail: format!("Unknown command `{name}`."),
-            remedy: "The command was ignored.".into(),
+    fn report_unknown(&mut self, name: &str, value: Option<&str>, token: &ExpandedToken<'_>) {
+        let filled = value.map(|value| self.variables.fill(value, |_| {}).unwrap_or_default());
+        let stands_too = |command: &CommandSpec| self.slots.contains(command.slot);
+        let (found, list) = match unknown::judge_unknown_name(name, filled.as_deref(), self.attributes, stands_too) {
+            UnknownName::Refused(error) => (error, &mut self.errors),
+            UnknownName::Warning(warning) => (warning, &mut self.remarks.warnings),
+            UnknownName::Notice(notice) => (notice, &mut self.remarks.notices),
         };
-        match command::find_similar_command(name) {
-            Some(near) => {
-                let error = ValueError { remedy: format!("Did you mean `{}`?", near.name), ..error };
-                self.errors.push(error.into_diagnostic(name, token.raw, &token.origin));
-            }
-            None => self.warnings.push(error.into_diagnostic(name, token.raw, &token.origin)),
-        }
+        list.push(found.into_diagnostic(name, token.raw, &token.origin));
     }
 
     fn open_segment(&mut self, command: &'static CommandSpec, value: &str, token: &ExpandedToken<'_>) {
@@ -252,48 +290,67 @@ impl<'a> CommandResolver<'a> {
         }
     }
 
-    /// Lets the last command of each slot set the recipe. An invalid value that a later command overrides has no
-    /// effect, so it is only a warning. Overridden commands, and those of layers that are not rendered, are applied to
-    /// a recipe that is thrown away, so that their errors are found.
+    /// Lets the last command of each slot set the recipe. Overridden commands, and those of layers that are not rendered,
+    /// are applied to a recipe that is thrown away, so that their errors are found.
     fn apply_commands(&mut self) -> (RecipeBuilder, Vec<ResolvedCommand>) {
-        let attributes = self.attributes;
-        let mut draft = RecipeBuilder::new(attributes);
+        let mut draft = RecipeBuilder::new(self.attributes);
         let mut resolved_commands = Vec::new();
-        for (command, is_last) in self.overrides.iter() {
-            let mut discarded = RecipeBuilder::new(attributes);
+        let overrides = std::mem::take(&mut self.overrides);
+        for (command, is_last) in overrides.iter() {
+            let mut discarded = RecipeBuilder::new(self.attributes);
             let counts = is_last && command.segment.is_drawn();
-            let remark = match command.apply(if counts { &mut draft } else { &mut discarded }) {
-                Err(error) if is_last => {
-                    self.errors.push(command.diagnose(add_syntax_remedy(error, command.spec)));
-                    None
-                }
-                Err(error) => {
-                    let remedy = "The command has no effect, because a later one overrides it.".into();
-                    Some(ValueError { kind: DiagnosticKind::IgnoredCommand, remedy, ..error })
-                }
-                Ok(remark) => remark.filter(|_| is_last),
-            };
-            let status = match &remark {
-                _ if !is_last => CommandStatus::Replaced,
-                Some(remark) => CommandStatus::Ignored(remark.detail.clone()),
-                None => CommandStatus::Effective,
-            };
+            let outcome = command.apply(if counts { &mut draft } else { &mut discarded });
+            let status = self.report_outcome(command, outcome, is_last);
             resolved_commands.push(command.resolve(status));
-            self.warnings.extend(remark.map(|remark| command.diagnose(remark)));
         }
-        for ((command, _), resolved) in self.overrides.iter().zip(&mut resolved_commands) {
+        for ((command, _), resolved) in overrides.iter().zip(&mut resolved_commands) {
             if resolved.status != CommandStatus::Effective {
                 continue;
             }
-            if let Some(reason) = no_effect::find_no_effect_reason(command, &self.overrides, &draft) {
+            if let Some(reason) = no_effect::find_no_effect_reason(command, &overrides, &draft) {
                 resolved.status = CommandStatus::Ignored(reason.to_owned());
             }
         }
-        self.errors.extend(conflicts::find_conflicts(&self.overrides, &draft));
-        for diagnostics in [&mut self.errors, &mut self.warnings] {
+        self.errors.extend(conflicts::find_conflicts(&overrides, &draft));
+        for diagnostics in [&mut self.errors, &mut self.remarks.warnings, &mut self.remarks.notices] {
             diagnostics.sort_by(|a, b| (rank_origin(&a.origin), a.offset).cmp(&(rank_origin(&b.origin), b.offset)));
         }
         (draft, resolved_commands)
+    }
+
+    /// Reports what became of a command. An invalid value that a later command overrides has no effect, so it is only a
+    /// notice.
+    fn report_outcome(
+        &mut self,
+        command: &ParsedCommand<'_>,
+        outcome: Result<Option<Remark>, ValueError>,
+        is_last: bool,
+    ) -> CommandStatus {
+        let remark = match outcome {
+            Err(error) if is_last => {
+                self.errors.push(command.diagnose(add_syntax_remedy(error, command.spec)));
+                None
+            }
+            Err(error) => {
+                let remedy = "The command has no effect, because a later one overrides it.";
+                Some(Remark::Notice(ValueError::ignored(error.detail, remedy)))
+            }
+            Ok(remark) => remark.filter(|_| is_last),
+        };
+        let is_ignored = command.spec.support == Support::Ignored;
+        let status = match &remark {
+            _ if !is_last => CommandStatus::Replaced,
+            Some(Remark::Warning(found) | Remark::Notice(found)) if is_ignored => {
+                CommandStatus::Ignored(found.detail.clone())
+            }
+            _ => CommandStatus::Effective,
+        };
+        match remark {
+            Some(Remark::Warning(warning)) => self.remarks.warnings.push(command.diagnose(warning)),
+            Some(Remark::Notice(notice)) => self.remarks.notices.push(command.diagnose(notice)),
+            None => {}
+        }
+        status
     }
 }
 

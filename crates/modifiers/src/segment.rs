@@ -61,7 +61,7 @@ impl fmt::Display for ModifierSegment {
 #[derive(Debug)]
 pub(super) struct SegmentTracker {
     pub(super) current: ModifierSegment,
-    names: HashMap<String, u32>,
+    names: HashMap<String, ModifierSegment>,
 }
 
 impl SegmentTracker {
@@ -79,32 +79,33 @@ impl SegmentTracker {
         opened
     }
 
-    /// `comp`, a number, a number with names, or a name.
+    /// `comp` or a number, each with names for it, or a name.
     fn parse_layer(&mut self, value: &str) -> Result<ModifierSegment, ValueError> {
-        if value.eq_ignore_ascii_case("comp") {
-            return Ok(ModifierSegment::Composite);
-        }
         let mut parts = value.split(',').map(str::trim);
         let first = parts.next().unwrap_or_default();
-        if let Ok(number) = first.parse::<u32>() {
-            parts.try_for_each(|name| self.name_layer(name, number))?;
-            return Ok(ModifierSegment::Layer(number));
+        let segment = match first.parse::<u32>() {
+            Ok(number) => Some(ModifierSegment::Layer(number)),
+            Err(_) => first.eq_ignore_ascii_case("comp").then_some(ModifierSegment::Composite),
+        };
+        if let Some(segment) = segment {
+            parts.try_for_each(|name| self.name_segment(name, segment))?;
+            return Ok(segment);
         }
-        let number = self.names.get(&first.to_ascii_lowercase()).filter(|_| parts.next().is_none());
-        number.map(|number| ModifierSegment::Layer(*number)).ok_or_else(|| ValueError {
+        let named = self.names.get(&first.to_ascii_lowercase()).filter(|_| parts.next().is_none());
+        named.copied().ok_or_else(|| ValueError {
             remedy: "Write comp, a number from 0, or a name defined by an earlier layer=number,name.".into(),
             ..ValueError::invalid(format!("Unknown layer `{value}`."))
         })
     }
 
-    fn name_layer(&mut self, name: &str, number: u32) -> Result<(), ValueError> {
+    fn name_segment(&mut self, name: &str, segment: ModifierSegment) -> Result<(), ValueError> {
         if name.is_empty() || name.eq_ignore_ascii_case("comp") || name.parse::<i64>().is_ok() {
             return Err(ValueError::invalid(format!("`{name}` cannot be a layer name.")));
         }
-        match self.names.insert(name.to_ascii_lowercase(), number) {
-            Some(other) if other != number => Err(ValueError {
+        match self.names.insert(name.to_ascii_lowercase(), segment) {
+            Some(other) if other != segment => Err(ValueError {
                 remedy: "Give each layer its own name.".into(),
-                ..ValueError::invalid(format!("`{name}` is already the name of layer {other}."))
+                ..ValueError::invalid(format!("`{name}` already names the segment `{other}`."))
             }),
             _ => Ok(()),
         }
@@ -139,7 +140,12 @@ mod tests {
         assert_eq!(scopes.open("layer", "Comp"), Ok(ModifierSegment::Composite));
         assert_eq!(scopes.open("layer", "BADGE"), Ok(ModifierSegment::Layer(3)));
         assert_eq!(scopes.open("layer", "3,badge,other"), Ok(ModifierSegment::Layer(3)));
-        for wrong in ["", "-1", "1.5", "nobody", "4,badge", "4,comp", "4,", "badge,x"] {
+        assert_eq!(scopes.open("layer", "comp,all"), Ok(ModifierSegment::Composite));
+        assert_eq!(scopes.open("layer", "3"), Ok(ModifierSegment::Layer(3)));
+        assert_eq!(scopes.open("layer", "ALL"), Ok(ModifierSegment::Composite));
+        for wrong in
+            ["", "-1", "1.5", "nobody", "4,badge", "4,all", "4,comp", "comp,comp", "4,", "comp,badge", "badge,x"]
+        {
             assert!(scopes.open("layer", wrong).is_err(), "{wrong}");
             assert_eq!(scopes.current, ModifierSegment::Unknown);
         }

@@ -13,9 +13,14 @@ pub(super) fn parse_decimal(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| has_number_chars && number.is_finite())
 }
 
-/// The parts of a value between commas, without white space around them.
+/// The parts of a value between commas, without white space around them; at least one. Empty parts at the end are left
+/// out: they stand for the defaults.
 pub(super) fn split_parts(value: &str) -> Vec<&str> {
-    value.split(',').map(str::trim).collect()
+    let mut parts: Vec<&str> = value.split(',').map(str::trim).collect();
+    while parts.len() > 1 && parts.last().is_some_and(|part| part.is_empty()) {
+        parts.pop();
+    }
+    parts
 }
 
 /// The `N` parts of a value; `names` describes them in the error.
@@ -86,6 +91,15 @@ pub(super) fn parse_flag(text: &str) -> Result<bool, ValueError> {
     }
 }
 
+/// `0` or `1`; also `false` or `true`, as the documentation's examples of embedding write it.
+pub(super) fn parse_embedding(text: &str) -> Result<bool, ValueError> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        flag => parse_flag(flag),
+    }
+}
+
 /// One of a few keywords, case-insensitive.
 pub(super) fn parse_keyword<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, ValueError> {
     let text = text.trim();
@@ -99,6 +113,17 @@ pub(super) fn parse_keyword<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn empty_parts_at_the_end_are_defaults() {
+        for (value, parts) in [("", &[""] as &[&str]), (",", &[""]), ("1, ,", &["1"]), ("1,,2,", &["1", "", "2"])] {
+            assert_eq!(split_parts(value), parts, "{value}");
+        }
+        assert_eq!(
+            ["1", "TRUE", "0", "false", "yes"].map(|text| parse_embedding(text).ok()),
+            [Some(true), Some(true), Some(false), Some(false), None]
+        );
+    }
 
     #[test]
     fn whole_numbers_may_be_decimals_and_pixels_fractions() {

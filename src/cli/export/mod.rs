@@ -41,6 +41,11 @@ pub struct ExportArgs {
     #[arg(long = "macro", value_name = "MACRO")]
     preset: Option<String>,
 
+    /// Exports although parts of the modifier were not understood or may give another result. Without this option such a
+    /// modifier is refused.
+    #[arg(long)]
+    lenient: bool,
+
     /// Whether the zip has the folders of the assets.
     #[arg(long, value_parser = ["flat", "folders"], default_value = "flat")]
     layout: String,
@@ -60,6 +65,7 @@ impl ExportArgs {
             "assetFilter": {"folder": self.folder, "recursive": self.recursive},
             "fmt": self.fmt,
             "layout": self.layout,
+            "strict": !self.lenient,
         });
         if let Some(modifier) = &self.is_modifier {
             body["is_modifier"] = json!(modifier);

@@ -17,6 +17,7 @@
 //!
 //! Begin with `Planner::apply_recipe`.
 
+mod oversize;
 mod shape;
 mod shrink;
 mod source;
@@ -37,9 +38,12 @@ use super::turn::Turn;
 use super::view::{self, round_size};
 use offprint_core::Code;
 use offprint_modifiers::{
-    Colour, Composite, Crop, Extend, Flip, LayerScale, PixelType, Recipe, RequestKind, ResMode, Sharpening, Tile, Tone,
+    Colour, Crop, Extend, Flip, Layer, LayerScale, PixelType, Recipe, RequestKind, ResMode, Sharpening, Tile, Tone,
     View,
 };
+
+/// The largest coordinate that is documented, in pixels.
+const MAX_COORDINATE: u32 = i32::MAX as u32;
 
 /// The list of steps so far, and the state of the image after them.
 pub(super) struct Planner<'a> {
@@ -95,7 +99,7 @@ impl<'a> Planner<'a> {
         context: PlanContext<'_>,
     ) -> Result<(), RenderError> {
         self.apply_layer(recipe, header, context)?;
-        self.apply_composite(&recipe.composite, header)?;
+        self.apply_composite(recipe, header)?;
         self.apply_view(&recipe.view, recipe.output.alpha)
     }
 
@@ -121,6 +125,9 @@ impl<'a> Planner<'a> {
         self.adjust_tone(layer.tone);
         self.sharpen(&layer.sharpening);
         self.fade(layer.opacity);
+        if has_fill(layer) {
+            self.fade(recipe.composite.opacity);
+        }
         self.fill_source(layer.color);
         self.rotate(layer.rotate)?;
         self.bend(layer.perspective);
@@ -134,12 +141,15 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn apply_composite(&mut self, composite: &Composite, header: &ImageHeader) -> Result<(), RenderError> {
+    fn apply_composite(&mut self, recipe: &Recipe, header: &ImageHeader) -> Result<(), RenderError> {
+        let composite = &recipe.composite;
         self.crop_paths(&composite.crop_paths, header)?;
         self.clip(&composite.clip, header);
         self.flip(composite.flip);
         self.adjust_tone(composite.tone);
-        self.fade(composite.opacity);
+        if !has_fill(&recipe.layer) {
+            self.fade(composite.opacity);
+        }
         Ok(())
     }
 
@@ -375,7 +385,11 @@ impl<'a> Planner<'a> {
     /// becomes      Resize from [100, 100, 4000, 3000] to 500x375
     /// ```
     fn resize(&mut self, from: [f64; 4], size: (u32, u32)) -> Result<(), RenderError> {
-        self.limits.check_intermediate(size)?;
+        // A larger side was cut off by `round_size`, so that the aspect ratio would be wrong. Otherwise this size may be
+        // a mere coordinate space, and limits are checked at the end.
+        if size.0.max(size.1) > MAX_COORDINATE {
+            self.limits.check_intermediate(size)?;
+        }
         let [x, y, w, h] = from;
         let (full_w, full_h) = (f64::from(self.size.0), f64::from(self.size.1));
         if size == self.size && from == [0.0, 0.0, full_w, full_h] {
@@ -454,4 +468,10 @@ impl<'a> Planner<'a> {
         }
         self.resize(visible.from, visible.size)
     }
+}
+
+/// Whether the layer has a fill. `opac` fades no fill, not even for the composite, so it is then applied before them.
+/// Documentation page: r-opac.
+fn has_fill(layer: &Layer) -> bool {
+    layer.color.is_some() || layer.bg_color.is_some()
 }

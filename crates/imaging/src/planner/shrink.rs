@@ -15,7 +15,9 @@
 //!                                                                     --kernel--> 2000
 //! ```
 
+use super::oversize::fold_oversized_resizes;
 use super::{PlanSource, Planner};
+use crate::error::RenderError;
 use crate::header::SourceFormat;
 use crate::plan::DecodePlan;
 use crate::step::{Kernel, Step};
@@ -34,7 +36,21 @@ impl Planner<'_> {
     /// ```text
     /// turn, turn, Resize, ...   becomes   (Resize by a box kernel,) Resize, Turn, ...
     /// ```
-    pub(crate) fn finish(mut self, source: &PlanSource<'_>, reading: DecodeOptions) -> (DecodePlan, Vec<Step>) {
+    ///
+    /// # Errors
+    /// `output-too-large` when a step makes an image beyond the limits.
+    pub(crate) fn finish(
+        mut self,
+        source: &PlanSource<'_>,
+        reading: DecodeOptions,
+    ) -> Result<(DecodePlan, Vec<Step>), RenderError> {
+        let limits = self.limits;
+        fold_oversized_resizes(&mut self.steps, |size| limits.check_intermediate(size).is_err());
+        for step in &self.steps {
+            if let Step::Resize { width, height, .. } = step {
+                limits.check_intermediate((*width, *height))?;
+            }
+        }
         let header = source.header.as_ref();
         let turns = self.steps.iter().take_while(|step| matches!(step, Step::Turn(_))).count();
         let turn = self.steps.drain(..turns).fold(header.orientation, |turn, step| match step {
@@ -74,7 +90,7 @@ impl Planner<'_> {
         if let Some(box_shrink) = box_shrink {
             self.steps.insert(0, box_shrink);
         }
-        (source.decode_plan(shrink, reading), self.steps)
+        Ok((source.decode_plan(shrink, reading), self.steps))
     }
 }
 

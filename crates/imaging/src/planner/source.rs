@@ -79,7 +79,7 @@ impl<'a> PlanSource<'a> {
         let mut header = ImageHeader::new(SourceFormat::Bmp, (width, height), planner.pixel_type, planner.bits);
         (header.alpha, header.dpi) = (planner.alpha, source.header.dpi);
         let planner_warnings = std::mem::take(&mut planner.warnings);
-        let (decode, steps) = planner.finish(&source, reading);
+        let (decode, steps) = planner.finish(&source, reading)?;
         let peak_bytes = estimate_peak_bytes(&source.header, &decode, &steps, (width, height));
         let inner = Some(Box::new(InnerPlan { decode, steps, peak_bytes }));
         let mut colors = source.colors;

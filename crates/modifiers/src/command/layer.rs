@@ -3,7 +3,7 @@
 use super::super::diagnostic::ValueError;
 use super::super::recipe::{Crop, Extend, Flip, LayerScale, Perspective, Sampling};
 use super::super::{colour, value};
-use super::view::{FACTOR_RANGE, parse_region};
+use super::view::{FACTOR_RANGE, asks_for_default, parse_region};
 use super::{CommandSpec, CommandTarget, RecipeBuilder, Scope, Support};
 
 const fn define_command(name: &'static str, syntax: &'static str, page: &'static str) -> CommandSpec {
@@ -12,16 +12,16 @@ const fn define_command(name: &'static str, syntax: &'static str, page: &'static
 
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
-        range: "comp, or a number from 0; this version supports only comp and 0",
+        range: "comp or a number from 0, each with names for it, or such a name; this version supports only comp and 0",
         default: "comp",
         scope: Scope::Segment,
         help: "The commands that follow apply to this layer.",
         accepts: "layer=0&flip=lr&extend=0,0,50,0",
         refuses: "layer=1&src=other",
-        ..define_command("layer", "layer=number|comp", "r-layer")
+        ..define_command("layer", "layer=number|comp[,name], layer=name", "r-layer")
     },
     CommandSpec {
-        range: "whole numbers; width and height above 0",
+        range: "whole numbers; width and height above 0, or both 0 for the whole source",
         default: "the whole source",
         help: "Part of the source, in source pixels. Area outside the source is transparent, or bgColor.",
         accepts: "crop=10,10,100,80",
@@ -30,7 +30,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         ..define_command("crop", "crop=x,y,width,height", "r-crop")
     },
     CommandSpec {
-        range: "numbers; width and height above 0",
+        range: "numbers; width and height above 0, or both 0 for the whole source",
         default: "0,0,1,1",
         slot: "crop",
         help: "Part of the source, as fractions of its size from the top left.",
@@ -152,7 +152,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         range: "whole numbers from 0 to 100",
         default: "100,100",
         scope: Scope::Composite,
-        help: "Opacity in percent; a second percentage is multiplied with the first.",
+        help: "Opacity in percent; a second percentage is multiplied with the first. Fills of color and bgColor stay opaque.",
         accepts: "opac=50&fmt=png-alpha",
         refuses: "opac=101",
         setter: Some(set_opacity),
@@ -161,11 +161,16 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 ];
 
 fn set_crop(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.crop = Some(Crop::Pixels(parse_region(text)?));
+    draft.recipe.layer.crop =
+        if asks_for_default(draft, text)? { None } else { Some(Crop::Pixels(parse_region(text)?)) };
     Ok(())
 }
 
 fn set_crop_n(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+    if asks_for_default(draft, text)? {
+        draft.recipe.layer.crop = None;
+        return Ok(());
+    }
     let [x, y, w, h] = value::split_exactly(text, "x,y,width,height")?;
     let place = |part| value::parse_real(part, -1e4..=1e4, "between -10,000 and 10,000");
     let side = |part| value::parse_real(part, 1e-9..=1e4, "above 0 (up to 10,000)");

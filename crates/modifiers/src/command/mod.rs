@@ -19,7 +19,8 @@ use super::colour::Colour;
 use super::diagnostic::ValueError;
 use super::format::{self, OutputFormat, has_gray};
 use super::profile::ProfileName;
-use super::recipe::{LayerScale, PixelType, Quantize, Recipe, RequestKind};
+use super::recipe::{LayerScale, PixelType, Quantize, Recipe, RequestKind, ThumbType, Thumbnail};
+use super::segment::SegmentTracker;
 
 /// The commands, grouped as in the documentation.
 static COMMAND_GROUPS: [&[CommandSpec]; 8] = [
@@ -64,6 +65,9 @@ pub struct CommandSpec {
     /// `None` when there is nothing to set.
     #[serde(skip)]
     pub(super) setter: Option<RecipeSetter>,
+    /// Whether an ignored command could change the result elsewhere, so that ignoring it is worth a warning.
+    #[serde(skip)]
+    pub(super) warns: bool,
 }
 
 /// Parses the value of a command and sets the recipe.
@@ -91,7 +95,8 @@ pub enum Support {
     Now,
     /// It is refused with `not-supported-yet`.
     NotYet,
-    /// It has no effect in an export; it is accepted and ignored, with a warning.
+    /// It has no effect in an export; it is accepted and ignored. A notice says so, or a warning where it could change
+    /// the result elsewhere.
     Ignored,
 }
 
@@ -118,6 +123,8 @@ pub(super) struct RecipeBuilder {
     pub(super) has_pixel_type: bool,
     /// The nested request in the value of the command that is being applied; its setter takes it.
     pub(super) nested_request: Option<Box<Recipe>>,
+    /// A warning about the command that was applied last.
+    pub(super) remark: Option<ValueError>,
     pub(super) size: Option<LayerScale>,
     pub(super) scale: Option<LayerScale>,
     pub(super) res: Option<LayerScale>,
@@ -138,6 +145,7 @@ impl RecipeBuilder {
             background: None,
             has_pixel_type: false,
             nested_request: None,
+            remark: None,
             size: None,
             scale: None,
             res: None,
@@ -161,14 +169,21 @@ impl RecipeBuilder {
     /// The finished recipe. Resolves what depends on more than one command:
     ///
     /// * `size` overrides `scale`, `scale` overrides `res`; with `perspective` only `scale` counts.
-    /// * The kind of request sets the default background and pixel type.
+    /// * The kind of request sets the default background and pixel type, and the scale of textures.
     /// * The profile of `icc=` overrides the pixel type, and the profile that the attributes give for it.
     ///
     /// Settings that the format cannot use are dropped, so that modifiers with the same result give the same recipe.
     pub(super) fn build(self) -> Recipe {
         let Self { mut recipe, attributes, .. } = self;
         let has_perspective = recipe.layer.perspective.is_some();
-        recipe.layer.scale = if has_perspective { self.scale } else { self.size.or(self.scale).or(self.res) };
+        recipe.layer.scale = match recipe.view.request {
+            _ if has_perspective => self.scale,
+            RequestKind::Thumbnail(Thumbnail { kind: ThumbType::Texture, .. }) => {
+                let asked = |asked| LayerScale::Resolution { asked, usual: attributes.resolution };
+                self.size.or(self.scale).or(self.res).or_else(|| attributes.thumb_res.map(asked))
+            }
+            _ => self.size.or(self.scale).or(self.res),
+        };
         let default_background = match recipe.view.request {
             RequestKind::Thumbnail(_) => attributes.thumb_bkg_color,
             _ => None,
@@ -209,6 +224,22 @@ impl CommandSpec {
             accepts: "",
             refuses: "",
             setter: None,
+            warns: false,
+        }
+    }
+
+    /// Whether it changes something: neither ignored nor without a value to check.
+    pub(super) fn has_effect(&self) -> bool {
+        self.support != Support::Ignored || self.setter.is_some()
+    }
+
+    /// Whether a command with this value would be accepted.
+    pub(super) fn accepts_value(&self, attributes: &Attributes, text: &str) -> bool {
+        let mut discarded = RecipeBuilder::new(attributes);
+        match self.setter {
+            Some(set) => set(&mut discarded, CommandTarget::Composite, text).is_ok(),
+            None if self.scope == Scope::Segment => SegmentTracker::new().open(self.name, text).is_ok(),
+            None => true,
         }
     }
 }
@@ -223,24 +254,25 @@ pub(super) fn find_command(name: &str) -> Option<&'static CommandSpec> {
     list_commands().find(|command| command.name.eq_ignore_ascii_case(name))
 }
 
-/// The command that a misspelt one probably is: at most two edits away, or one for names of up to three letters. Names
-/// longer than 32 bytes are not compared, which bounds the work.
-pub(super) fn find_similar_command(name: &str) -> Option<&'static CommandSpec> {
+/// Commands that change something and whose name is at most so many edits away, the nearest first. Names longer than 32
+/// bytes are not compared, which bounds the work.
+pub(super) fn find_similar_commands(name: &str, edits: usize) -> Vec<&'static CommandSpec> {
     if name.len() > 32 {
-        return None;
+        return Vec::new();
     }
     let typed = name.to_ascii_lowercase();
-    let allowed = if typed.chars().count() <= 3 { 1 } else { 2 };
-    list_commands()
+    let mut similar: Vec<_> = list_commands()
+        .filter(|command| command.has_effect())
         .map(|command| (count_edits(&typed, &command.name.to_ascii_lowercase()), command))
-        .filter(|(edits, _)| *edits <= allowed)
-        .min_by_key(|(edits, command)| (*edits, command.support != Support::Now))
-        .map(|(_, command)| command)
+        .filter(|(count, _)| *count <= edits)
+        .collect();
+    similar.sort_by_key(|(count, command)| (*count, command.support != Support::Now));
+    similar.into_iter().map(|(_, command)| command).collect()
 }
 
 /// How many letters must be inserted, removed, replaced, or swapped with their neighbour (optimal string alignment
 /// distance).
-fn count_edits(a: &str, b: &str) -> usize {
+pub(super) fn count_edits(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
     for i in 0..=a.len() {
@@ -278,12 +310,13 @@ mod tests {
 
     #[test]
     fn misspelt_commands_are_recognised() {
-        let name = |typed| find_similar_command(typed).map(|command| command.name);
-        assert_eq!(name("wdi"), Some("wid"));
-        assert_eq!(name("width"), Some("wid"));
-        assert_eq!(name("op_sharp"), Some("op_sharpen"));
-        assert_eq!(name("opsharpen"), Some("op_sharpen"));
-        assert_eq!(name("foo"), None);
-        assert_eq!(name("ts"), None);
+        let first = |typed, edits| find_similar_commands(typed, edits).first().map(|command| command.name);
+        assert_eq!(first("WDI", 1), Some("wid"));
+        assert_eq!(first("op_sharp", 1), None);
+        assert_eq!(first("op_sharp", 2), Some("op_sharpen"));
+        assert_eq!(first("opsharpen", 1), Some("op_sharpen"));
+        assert_eq!(first("foo", 1), None);
+        // What an export ignores cannot be misspelt with a consequence.
+        assert_eq!(first("cach", 1), None);
     }
 }

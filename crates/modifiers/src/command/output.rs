@@ -15,7 +15,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
                 (none, lzw, zip), webp, webp-alpha, avif, avif-alpha, jpeg2000, jpeg2000-alpha (lossy, lossless), \
                 pdf (none, zip, jpeg), eps; rgb; gray where the format has it; cmyk for jpeg, pjpeg, tif, pdf and eps",
         default: "jpeg,rgb,none",
-        help: "File format, pixel type and compression.",
+        help: "File format, pixel type and compression. jpg, pjpg, web and tiff are jpeg, pjpeg, webp and tif.",
         accepts: "fmt=tif,gray,lzw",
         refuses: "fmt=png,cmyk",
         setter: Some(set_format),
@@ -61,7 +61,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         ..define_command("quantize", "quantize=palette[,dither[,colours[,colour…]]]", "r-is-http-quantize")
     },
     CommandSpec {
-        range: "short or Photoshop name of a profile; perceptual, relative, saturation or absolute; bpc 0 or 1; \
+        range: "short name, Photoshop name or file name of a profile; perceptual, relative, saturation or absolute; bpc 0 or 1; \
                 dither 0 or 1",
         default: "attributes IccProfileRgb, IccProfileGray, IccProfileCmyk; IccRenderIntent; \
                   IccBlackPointCompensation; IccDither",
@@ -72,7 +72,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         ..define_command("icc", "icc=profile[,intent[,bpc[,dither]]]", "r-icc")
     },
     CommandSpec {
-        range: "0 or 1",
+        range: "0 or 1, or false or true",
         default: "0",
         help: "Embeds the output profile, if there is one and the format can carry it.",
         accepts: "iccEmbed=1",
@@ -81,7 +81,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         ..define_command("iccEmbed", "iccEmbed=0|1", "r-iccembed")
     },
     CommandSpec {
-        range: "0 or 1",
+        range: "0 or 1, or false or true",
         default: "0",
         help: "Embeds the source's paths, moved to their position in the result: JPEG, TIFF and EPS. Open paths are \
                left out. Other formats ignore it.",
@@ -91,7 +91,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         ..define_command("pathEmbed", "pathEmbed=0|1", "r-pathembed")
     },
     CommandSpec {
-        range: "0 or 1",
+        range: "0 or 1, or false or true",
         default: "0",
         help: "Copies the source's XMP unchanged, if it has any and the format is JPEG or TIFF.",
         accepts: "xmpEmbed=1",
@@ -183,7 +183,8 @@ fn set_icc(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<()
         return Err(ValueError::invalid("The value has more than four parts."));
     }
     let part = |at: usize| parts.get(at).copied().filter(|part| !part.is_empty());
-    draft.profile = Some(draft.attributes.profiles.find(parts[0])?);
+    let (profile, remark) = draft.attributes.profiles.find_or_replace(parts[0])?;
+    (draft.profile, draft.remark) = (Some(profile), remark);
     let colors = &mut draft.recipe.colors;
     if let Some(intent) = part(1) {
         colors.intent = value::parse_keyword(intent, &attribute::INTENTS)?;
@@ -198,17 +199,17 @@ fn set_icc(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<()
 }
 
 fn set_icc_embed(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.output.icc_embed = value::parse_flag(text)?;
+    draft.recipe.output.icc_embed = value::parse_embedding(text)?;
     Ok(())
 }
 
 fn set_path_embed(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.output.path_embed = value::parse_flag(text)?;
+    draft.recipe.output.path_embed = value::parse_embedding(text)?;
     Ok(())
 }
 
 fn set_xmp_embed(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.output.xmp_embed = value::parse_flag(text)?;
+    draft.recipe.output.xmp_embed = value::parse_embedding(text)?;
     Ok(())
 }
 

@@ -109,14 +109,14 @@ fn check_fraction_pair(_: &mut RecipeBuilder, _: CommandTarget, text: &str) -> R
 /// The largest coordinate that is documented, in pixels.
 const MAX_COORDINATE: i64 = 2_147_483_648;
 
-/// Accepted with a warning, so that modifiers copied from Image Serving URLs work.
+/// Accepted and ignored, so that modifiers copied from Image Serving URLs work.
 #[rustfmt::skip]
 pub(super) const IGNORED_COMMANDS: &[CommandSpec] = &[
     define_ignored_command("cache", "cache=…", "r-is-http-cache", "cache=off", "How the delivery server caches the response; an export is not cached."),
     define_ignored_command("id", "id=…", "r-id", "id=37JK6", "A label for caches; it never has an effect."),
     define_ignored_command("network", "network=on|off", "r-network", "network=off", "Adapts the image to the viewer's network; an export has none."),
     define_ignored_command("bfc", "bfc=on|off", "r-bfc", "bfc=on", "Lets the browser choose the format; an export has no browser."),
-    define_ignored_command("locale", "locale=…", "r-locale", "locale=de", "The language of the response."),
+    CommandSpec { warns: true, ..define_ignored_command("locale", "locale=…", "r-locale", "locale=de", "Chooses images and texts of a language; an export uses those that are named and warns.") },
     define_ignored_command("map", "map=…", "r-map", "map=x", "An image map for web pages."),
     define_ignored_command("mapA", "mapA=…", "r-map", "mapA=x", "An image map for web pages."),
     define_ignored_command("imageSet", "imageSet={…}", "r-imageset", "imageSet={a,b}", "The images of a viewer."),

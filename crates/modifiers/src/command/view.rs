@@ -1,9 +1,8 @@
 //! View commands: how large the result is, and which part of the composite it shows.
 
-use super::super::attribute::RES_MODES;
 use super::super::diagnostic::ValueError;
 use super::super::recipe::{Fit, FitMode, Region, Tile};
-use super::super::{colour, value};
+use super::super::{attribute, colour, value};
 use super::{CommandSpec, CommandTarget, RecipeBuilder, Scope, Support};
 
 const fn define_command(name: &'static str, syntax: &'static str, page: &'static str) -> CommandSpec {
@@ -45,7 +44,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         ..define_command("scl", "scl=number", "r-scl")
     },
     CommandSpec {
-        range: "whole numbers; width and height above 0",
+        range: "whole numbers; width and height above 0, or both 0 for the whole image",
         default: "the whole image",
         help: "Region of interest, in pixels of the image before it is scaled into the view.",
         accepts: "rgn=10,10,100,80",
@@ -89,7 +88,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         ..define_command("bgc", "bgc=colour", "r-bgc")
     },
     CommandSpec {
-        range: "bilin, bicub, sharp2 or bisharp",
+        range: "bilin, bicub, sharp2 or bisharp; also sharp (sharp2), trilin (bilin) and the numbers of attribute ResMode",
         default: "attribute ResMode",
         help: "Resampling method.",
         accepts: "resMode=bicub",
@@ -138,8 +137,23 @@ fn set_scale(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<
 }
 
 fn set_region(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.view.rgn = Some(parse_region(text)?);
+    draft.recipe.view.rgn = if asks_for_default(draft, text)? { None } else { Some(parse_region(text)?) };
     Ok(())
+}
+
+/// Whether width and height of `x,y,width,height` are both 0, which stands for the default, the whole image.
+/// Documentation page: r-size.
+pub(super) fn asks_for_default(draft: &mut RecipeBuilder, text: &str) -> Result<bool, ValueError> {
+    let parts: [&str; 4] = value::split_exactly(text, "x,y,width,height")?;
+    let [x, y, w, h] = parts.map(value::parse_decimal);
+    let is_default = [w, h] == [Some(0.0); 2] && x.is_some() && y.is_some();
+    if is_default && [x, y] != [Some(0.0); 2] {
+        draft.remark = Some(ValueError::ignored(
+            "Width and height are 0, so the whole image is used.",
+            "Write a width and a height above 0, or 0,0,0,0.",
+        ));
+    }
+    Ok(is_default)
 }
 
 /// `x,y,width,height` in whole pixels.
@@ -187,6 +201,6 @@ fn set_background(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Re
 }
 
 fn set_res_mode(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.view.res_mode = value::parse_keyword(text, &RES_MODES)?;
+    draft.recipe.view.res_mode = attribute::parse_res_mode(text)?;
     Ok(())
 }
