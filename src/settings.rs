@@ -275,15 +275,7 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_CACHE", default_value_t = 20 << 30)]
     pub max_cache: u64,
 
-    /// Maximum frames of an animation. Only its first frame is used.
-    #[arg(long, env = "OFFPRINT_MAX_FRAMES", default_value_t = 500)]
-    pub max_frames: u32,
-
-    /// Maximum pixels of all frames of an animation together.
-    #[arg(long, env = "OFFPRINT_MAX_FRAME_PIXELS", default_value_t = 400_000_000)]
-    pub max_frame_pixels: u64,
-
-    /// Maximum bytes of a colour profile inside an image. A larger one is ignored with a warning.
+    /// Largest colour profile that is used, in bytes; a larger one is ignored with a warning.
     #[arg(long, env = "OFFPRINT_MAX_PROFILE_BYTES", default_value_t = 4 << 20)]
     pub max_profile_bytes: u64,
 

@@ -149,8 +149,6 @@ fn build_render_limits(settings: &Settings) -> RenderLimits {
         source_pixels: settings.max_source_pixels,
         source_side: settings.max_source_side,
         decoded_bytes: settings.max_decoded_bytes,
-        frames: settings.max_frames,
-        frame_pixels: settings.max_frame_pixels,
         profile_bytes: settings.max_profile_bytes,
         output_pixels: settings.max_output_pixels,
         output_side: settings.max_output_side,

@@ -61,7 +61,7 @@ pub fn render_image(plan: &RenderPlan, files: &SourceFiles, output: &Path) -> Re
 /// What plans have in common is done once: the decode when it is equal, and then every step until they differ. Each
 /// file has the bytes that its plan gives alone, so it may be reused for its recipe.
 pub fn render_images(targets: &[(&RenderPlan, &Path)], files: &SourceFiles) -> Vec<Result<RenderOutput, RenderError>> {
-    let mut batch = RenderBatch { targets, files, damage: None, results: vec![None; targets.len()] };
+    let mut batch = RenderBatch { targets, files, source_warning: None, results: vec![None; targets.len()] };
     let all: Vec<usize> = (0..targets.len()).collect();
     for branch in split_branch(&all, |index| &targets[index].0.decode) {
         // A panic ends this branch only; whatever has no result after it is reported as crashed.
@@ -78,8 +78,8 @@ fn render_crash_error() -> RenderError {
 struct RenderBatch<'a> {
     targets: &'a [(&'a RenderPlan, &'a Path)],
     files: &'a SourceFiles,
-    /// The damage of a source that is rendered all the same.
-    damage: Option<RenderWarning>,
+    /// What is wrong with a source that is rendered all the same.
+    source_warning: Option<RenderWarning>,
     results: Vec<Option<Result<RenderOutput, RenderError>>>,
 }
 
@@ -110,8 +110,8 @@ impl RenderBatch<'_> {
             sinks.push((RowSink::for_plan(self.targets[fork[0]].0), fork));
         }
         let mut take = |rows: Pixels| sinks.iter_mut().try_for_each(|(sink, _)| sink.take(&rows));
-        self.damage = match decode_source(decode, self.files, &mut take) {
-            Ok(damage) => damage.map(|damage| RenderWarning::new(Code::CorruptSource, damage.detail)),
+        self.source_warning = match decode_source(decode, self.files, &mut take) {
+            Ok(warning) => warning,
             Err(failure) => return self.fail_branch(branch, &failure),
         };
         for (sink, fork) in sinks {
@@ -129,9 +129,8 @@ impl RenderBatch<'_> {
         let size = (plan.width, plan.height);
         let encoded =
             codec::stream_image(&plan.encode, size, output, |take| decode_source(&plan.decode, self.files, take));
-        self.results[index] = Some(encoded.map(|(damage, bytes)| {
-            let damage = damage.map(|damage| RenderWarning::new(Code::CorruptSource, damage.detail));
-            let warnings = plan.warnings.iter().cloned().chain(damage).collect();
+        self.results[index] = Some(encoded.map(|(warning, bytes)| {
+            let warnings = plan.warnings.iter().cloned().chain(warning).collect();
             RenderOutput { width: size.0, height: size.1, bytes, warnings, plan: plan.to_string() }
         }));
     }
@@ -161,7 +160,7 @@ impl RenderBatch<'_> {
             let (plan, output) = self.targets[*index];
             let encoded = encode_image(plan, pixels, output);
             self.results[*index] = Some(encoded.map(|mut rendered| {
-                rendered.warnings.extend(self.damage.clone());
+                rendered.warnings.extend(self.source_warning.clone());
                 rendered
             }));
         }
@@ -174,24 +173,24 @@ impl RenderBatch<'_> {
     }
 }
 
-/// Passes the rows of a source to `take`: those of a file, or the result of a nested request. Returns the damage of a
-/// file that is accepted although it is damaged.
+/// Passes the rows of a source to `take`: those of a file, or the result of a nested request. Returns a warning when the
+/// file is irregular, or damaged and accepted all the same.
 fn decode_source(
     decode: &DecodePlan,
     files: &SourceFiles,
     take: &mut dyn FnMut(Pixels) -> Result<(), RenderError>,
-) -> Result<Option<RenderError>, RenderError> {
+) -> Result<Option<RenderWarning>, RenderError> {
     let Some(inner) = &decode.inner else {
         return codec::decode_image(decode, files.path(decode.object.as_deref())?, take);
     };
     let mut sink = RowSink::for_all_rows(&inner.decode);
-    let damage = decode_source(&inner.decode, files, &mut |rows| sink.take(&rows))?;
+    let warning = decode_source(&inner.decode, files, &mut |rows| sink.take(&rows))?;
     let mut pixels = sink.finish()?;
     for step in &inner.steps {
         pixels = apply_step(step, Cow::Owned(pixels), files)?;
     }
     take(pixels.into_shape(decode.color, decode.alpha, decode.bits))?;
-    Ok(damage)
+    Ok(warning)
 }
 
 /// Decodes another image that becomes a mask, and makes it upright.

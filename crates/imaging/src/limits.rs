@@ -15,10 +15,6 @@ pub struct RenderLimits {
     pub source_side: u32,
     /// Most bytes of a source once decoded, counting depth.
     pub decoded_bytes: u64,
-    /// Most frames of an animation, though only the first is used.
-    pub frames: u32,
-    /// Most pixels of all frames of an animation together.
-    pub frame_pixels: u64,
     /// Most bytes of a colour profile; a larger one is ignored with a warning.
     pub profile_bytes: u64,
     /// Most pixels of an output.
@@ -33,8 +29,6 @@ impl Default for RenderLimits {
             source_pixels: 100_000_000,
             source_side: 30_000,
             decoded_bytes: 512 << 20,
-            frames: 500,
-            frame_pixels: 400_000_000,
             profile_bytes: 4 << 20,
             output_pixels: 100_000_000,
             output_side: 16_384,
@@ -43,6 +37,8 @@ impl Default for RenderLimits {
 }
 
 impl RenderLimits {
+    /// Checks the frame that is used. The frames that are left out cost nothing, so their number does not matter.
+    ///
     /// # Errors
     /// `source-too-large`, with the limit and the actual size.
     pub(crate) fn check_source(&self, header: &ImageHeader) -> Result<(), RenderError> {
@@ -58,18 +54,6 @@ impl RenderLimits {
         let bytes = header.decoded_bytes();
         if bytes > self.decoded_bytes {
             return refuse(format!("The source takes {bytes} bytes decoded; the limit is {}.", self.decoded_bytes));
-        }
-        // The pages of a document are no animation: those that are left out cost nothing.
-        if header.format == SourceFormat::Tiff {
-            return Ok(());
-        }
-        if header.frames > self.frames {
-            return refuse(format!("The source has {} frames; the limit is {}.", header.frames, self.frames));
-        }
-        let pixels = pixels * u64::from(header.frames);
-        if header.frames > 1 && pixels > self.frame_pixels {
-            let detail = format!("The source's {} frames have {pixels} pixels together", header.frames);
-            return refuse(format!("{detail}; the limit is {}.", self.frame_pixels));
         }
         Ok(())
     }

@@ -134,10 +134,6 @@ pub struct Limits {
     source_side: u32,
     /// Bytes of a decoded source image.
     decoded_bytes: u64,
-    /// Frames of an animation.
-    frames: u32,
-    /// Total pixels of all frames of an animation.
-    frame_pixels: u64,
     /// Bytes of a colour profile; larger ones are not used.
     profile_bytes: u64,
     /// Pixels of an output image.
@@ -192,8 +188,6 @@ pub async fn show_info(state: Data<AppState>, caller: Caller) -> Result<HttpResp
             decoded_bytes: settings.max_decoded_bytes,
             output_pixels: settings.max_output_pixels,
             output_side: settings.max_output_side,
-            frames: settings.max_frames,
-            frame_pixels: settings.max_frame_pixels,
             profile_bytes: settings.max_profile_bytes,
             render_cpu_seconds: settings.max_render_cpu.as_secs_f64(),
             render_seconds: settings.max_render_time.as_secs_f64(),

@@ -1,5 +1,6 @@
-//! Files to pixels. Strict: a truncated or damaged file fails unless the plan accepts damage; bytes after its end are
-//! ignored.
+//! Files to pixels. Strict: a file fails when a pixel would have to be guessed, unless the plan accepts damage. A file
+//! whose pixels are complete, but which lacks its end mark or is damaged in a later frame, is rendered with the warning
+//! `source-irregular`. Bytes after its end are ignored.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -10,7 +11,7 @@ use image::{DynamicImage, ImageDecoder};
 
 use super::tiff::TiffStrips;
 use super::{avif, gif, jp2, jpeg, png, psd, webp};
-use crate::error::RenderError;
+use crate::error::{RenderError, RenderWarning};
 use crate::file_section::SectionReader;
 use crate::header::{SourceFormat, map_image_error};
 use crate::pixels::{Pixels, Raster, Sample};
@@ -22,6 +23,8 @@ use offprint_modifiers::PixelType;
 pub(super) struct DecodeOutput<'a> {
     plan: &'a DecodePlan,
     rows_received: u32,
+    /// What is wrong with a part of the file that no pixel depends on.
+    irregularity: Option<&'static str>,
     sink: &'a mut dyn FnMut(Pixels) -> Result<(), RenderError>,
 }
 
@@ -60,6 +63,12 @@ impl DecodeOutput<'_> {
         self.plan.accepts_damage
     }
 
+    /// Reports that the file has no end mark or is damaged in a part that is not used. All pixels must be complete. The
+    /// first report counts.
+    pub(crate) fn report_irregularity(&mut self, sentence: &'static str) {
+        self.irregularity.get_or_insert(sentence);
+    }
+
     /// Whether what was decoded before the damage is used.
     fn can_accept(&self, damage: &RenderError) -> bool {
         self.plan.accepts_damage && self.rows_received > 0 && matches!(damage.code, Code::Truncated | Code::Corrupt)
@@ -84,8 +93,8 @@ impl DecodeOutput<'_> {
 }
 
 /// Decodes an image as planned, shrunk where the decoder can shrink. `take` gets the rows from the top, a band at a
-/// time; where the decoder allows it, only one band is in memory. Returns what is wrong with a damaged image that the
-/// plan accepts: its missing rows are black, or transparent.
+/// time; where the decoder allows it, only one band is in memory. Returns a warning when the file is irregular although
+/// all pixels are there, and when it is damaged and the plan accepts that: then missing rows are black, or transparent.
 ///
 /// # Errors
 /// `truncated`, `corrupt`, `original-missing`, and the errors of `take`.
@@ -93,15 +102,17 @@ pub(crate) fn decode_image(
     plan: &DecodePlan,
     path: &Path,
     take: &mut dyn FnMut(Pixels) -> Result<(), RenderError>,
-) -> Result<Option<RenderError>, RenderError> {
+) -> Result<Option<RenderWarning>, RenderError> {
     let file = File::open(path)?;
-    let mut rows = DecodeOutput { plan, rows_received: 0, sink: take };
+    let mut rows = DecodeOutput { plan, rows_received: 0, irregularity: None, sink: take };
     let decoded = decode_file(file, &mut rows).and_then(|()| rows.check_complete());
     match decoded {
-        Ok(()) => Ok(None),
+        Ok(()) => Ok(rows.irregularity.map(|sentence| {
+            RenderWarning::new(Code::SourceIrregular, format!("{sentence} All pixels of the image are complete."))
+        })),
         Err(damage) if rows.can_accept(&damage) => {
             rows.fill_missing_rows()?;
-            Ok(Some(damage))
+            Ok(Some(RenderWarning::new(Code::CorruptSource, damage.detail)))
         }
         Err(failure) => Err(failure),
     }

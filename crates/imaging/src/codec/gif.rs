@@ -1,70 +1,77 @@
-//! GIF: decoded by the image crate, written by the gif crate with a palette of our own.
+//! GIF: read and written by the gif crate, with a palette of our own.
 
 use std::borrow::Cow;
-use std::io::{BufRead, Read, Seek, Write};
+use std::io::{BufRead, Seek, Write};
 
-use gif::{Encoder, Frame};
-use image::codecs::gif::GifDecoder;
+use gif::{ColorOutput, DecodeOptions, DecodingError, Encoder, Frame};
 
-use super::decode::{DecodeOutput, decode_with_image_crate};
+use super::decode::DecodeOutput;
 use super::{collect_colors, encode_error, quantize_colors};
 use crate::error::RenderError;
-use crate::header::map_image_error;
+use crate::header::gif::{GifEnd, GifScreen, find_gif_end};
 use crate::pixels::Raster;
 use crate::plan::EncodePlan;
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
 
-/// Decodes the first frame, placed on the transparent screen. The decoder does not notice a missing end, so the blocks
-/// are walked over first.
+/// Bytes of a pixel in RGBA.
+const PIXEL_BYTES: usize = 4;
+
+/// Decodes the first frame, placed on the transparent screen.
 pub(super) fn decode_gif(mut input: impl BufRead + Seek, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
-    let whole = has_trailer(&mut input).unwrap_or(false);
-    let truncated = || RenderError::for_truncated_file("The GIF ends before its trailer.");
-    if !whole && !rows.accepts_damage() {
-        return Err(truncated());
+    let (screen, frame) = read_first_frame(&mut input)?;
+    let (width, height) = screen.size;
+    if (width, height) != (rows.plan().width, rows.plan().height) {
+        return Err(RenderError::new(Code::Corrupt, "The size of the GIF does not match its header."));
     }
+    rows.push(Raster::<u8>::new(width, height, PixelType::Rgb, true, place_on_screen(&screen, frame)))?;
     input.rewind()?;
-    rows.push(decode_with_image_crate(GifDecoder::new(input).map_err(map_image_error)?)?)?;
-    if whole { Ok(()) } else { Err(truncated()) }
-}
-
-/// Walks over the blocks to the trailer. An error means that the file ends too early.
-fn has_trailer(input: &mut (impl BufRead + Seek)) -> std::io::Result<bool> {
-    let mut screen = [0; 13];
-    input.read_exact(&mut screen)?;
-    skip_palette(input, screen[10])?;
-    loop {
-        match read_byte(input)? {
-            0x3B => return Ok(true),
-            0x21 => {
-                read_byte(input)?;
-            }
-            0x2C => {
-                let mut frame = [0; 9];
-                input.read_exact(&mut frame)?;
-                skip_palette(input, frame[8])?;
-                read_byte(input)?;
-            }
-            _ => return Ok(false),
-        }
-        skip_sub_blocks(input)?;
+    match find_gif_end(&mut input) {
+        GifEnd::Trailer | GifEnd::NotReached => {}
+        GifEnd::NoTrailer => rows.report_irregularity("The GIF has no trailer."),
+        GifEnd::WithinBlock => rows.report_irregularity("The GIF ends within a later frame."),
+        GifEnd::NoBlock => rows.report_irregularity("The GIF is damaged behind its first frame."),
     }
+    Ok(())
 }
 
-fn read_byte(input: &mut impl Read) -> std::io::Result<u8> {
-    let mut byte = [0];
-    input.read_exact(&mut byte)?;
-    Ok(byte[0])
+/// Where the first frame lies, and its pixels in RGBA.
+fn read_first_frame(input: &mut impl BufRead) -> Result<(GifScreen, Vec<u8>), RenderError> {
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::RGBA);
+    let mut decoder = options.read_info(input).map_err(map_gif_error)?;
+    let size = [decoder.width(), decoder.height()];
+    let frame = decoder.next_frame_info().map_err(map_gif_error)?;
+    let frame = frame.ok_or_else(|| RenderError::new(Code::Corrupt, "The GIF has no frame."))?;
+    let screen = GifScreen::place_frame(size, [frame.left, frame.top], [frame.width, frame.height]);
+    let mut pixels = vec![0; decoder.buffer_size()];
+    decoder.read_into_buffer(&mut pixels).map_err(map_gif_error)?;
+    Ok((screen, pixels))
 }
 
-fn skip_palette(input: &mut impl Seek, flags: u8) -> std::io::Result<()> {
-    if flags & 0x80 != 0 { input.seek_relative(3 << ((flags & 7) + 1)) } else { Ok(()) }
+fn place_on_screen(screen: &GifScreen, frame: Vec<u8>) -> Vec<u8> {
+    if screen.frame_position == (0, 0) && screen.frame_size == screen.size {
+        return frame;
+    }
+    let bytes = |pixels: u32| pixels as usize * PIXEL_BYTES;
+    let mut pixels = vec![0; bytes(screen.size.0) * screen.size.1 as usize];
+    let left = bytes(screen.frame_position.0.min(screen.size.0));
+    let lines = pixels.chunks_exact_mut(bytes(screen.size.0)).skip(screen.frame_position.1 as usize);
+    for (line, frame_line) in lines.zip(frame.chunks_exact(bytes(screen.frame_size.0).max(1))) {
+        let visible = frame_line.len().min(line.len() - left);
+        line[left..left + visible].copy_from_slice(&frame_line[..visible]);
+    }
+    pixels
 }
 
-fn skip_sub_blocks(input: &mut (impl Read + Seek)) -> std::io::Result<()> {
-    loop {
-        match read_byte(input)? {
-            0 => return Ok(()),
-            length => input.seek_relative(i64::from(length))?,
+fn map_gif_error(error: DecodingError) -> RenderError {
+    match error {
+        DecodingError::UnexpectedEof => RenderError::for_truncated_file("The GIF ends before its image data does."),
+        DecodingError::Io(error) => error.into(),
+        DecodingError::OutOfMemory | DecodingError::MemoryLimit => {
+            RenderError::new(Code::SourceTooLarge, "The GIF needs too much memory.")
         }
+        error => RenderError::new(Code::Corrupt, format!("The GIF is damaged: {error}.")),
     }
 }
 

@@ -14,6 +14,7 @@ mod gif;
 mod jp2;
 mod jpeg;
 mod libaom;
+mod libjpeg;
 mod lzw;
 mod ordered_work;
 mod packbits;
@@ -22,6 +23,8 @@ mod photoshop_paths;
 mod png;
 mod psd;
 mod streaming;
+#[cfg(test)]
+mod tests;
 mod tiff;
 mod webp;
 

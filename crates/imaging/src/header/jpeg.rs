@@ -18,7 +18,6 @@ pub(crate) const XMP_SIGNATURE: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 struct JpegSegments {
     frame: Option<JpegFrame>,
     jfif_dpi: Option<f64>,
-    adobe: bool,
     xmp: Option<Vec<u8>>,
     exif: Option<Vec<u8>>,
     /// Photoshop's image resources, joined from all segments.
@@ -95,7 +94,6 @@ impl JpegSegments {
             0xED => {
                 self.resources.extend_from_slice(data.strip_prefix(b"Photoshop 3.0\0").unwrap_or_default());
             }
-            0xEE => self.adobe |= data.starts_with(b"Adobe"),
             0xE2 => {
                 if let Some([number, _, part @ ..]) = data.strip_prefix(b"ICC_PROFILE\0") {
                     self.profile.push((*number, part.to_vec()));
@@ -120,7 +118,8 @@ impl JpegSegments {
         }
         let mut header = ImageHeader::new(SourceFormat::Jpeg, frame.size, color, frame.bits);
         header.progressive = frame.progressive;
-        header.inverted = self.adobe && color == PixelType::Cmyk;
+        // Every JPEG with inks stores them inverted, also when a tool has dropped the marker of Adobe.
+        header.inverted = color == PixelType::Cmyk;
         header.dpi = self.jfif_dpi;
         header.paths = image_resources::find_paths(&self.resources);
         self.profile.sort_by_key(|(number, _)| *number);

@@ -12,7 +12,7 @@ pub(super) mod avif;
 mod boxes;
 mod decoder_headers;
 mod exif;
-mod gif;
+pub(super) mod gif;
 mod heif_items;
 mod image_resources;
 pub(super) mod jp2;
