@@ -56,7 +56,7 @@ pub fn run_render(arguments: RenderArgs) -> Result<(), CliError> {
     let library = arguments.modifier_args.read_profiles();
     let resolved = arguments.modifier_args.resolve(&name, &library)?;
     let recipe = &resolved.recipe;
-    let header: ImageHeader = offprint_imaging::read_image_header(&arguments.source).map_err(to_cli_error)?;
+    let header: ImageHeader = offprint_imaging::read_header_for_render(&arguments.source).map_err(to_cli_error)?;
     let objects = arguments.modifier_args.files(&resolved, &name, &arguments.source);
     let files = SourceFiles { source: arguments.source, objects };
     let profiles = library.fetch([recipe]).map_err(to_cli_error)?;

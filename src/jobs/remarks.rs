@@ -75,7 +75,9 @@ mod tests {
 
     #[test]
     fn what_renditions_share_is_told_once() {
-        let cases: [(&[(Option<&str>, &[&str])], &[&str], &[&[usize]]); 3] = [
+        // What each rendition remarks, what is told, and which of it concerns each rendition.
+        type Case<'a> = (&'a [(Option<&'a str>, &'a [&'a str])], &'a [&'a str], &'a [&'a [usize]]);
+        let cases: [Case<'_>; 3] = [
             (&[(None, &["x", "y", "x"])], &["x", "y"], &[&[0, 1]]),
             (&[(Some("a"), &["x"]), (Some("b"), &["y", "x"])], &["x", "b: y"], &[&[0], &[1, 0]]),
             (

@@ -62,7 +62,12 @@ fn encode_tagged_jpeg() -> Vec<u8> {
 }
 
 fn build_rights() -> ImageRights {
-    ImageRights { creators: vec!["Ada".into()], copyright: Some("mine".into()), credit: Some("Us".into()) }
+    ImageRights {
+        creators: vec!["Ada".into()],
+        copyright: Some("mine".into()),
+        credit: Some("Us".into()),
+        ..ImageRights::default()
+    }
 }
 
 fn has_bytes(file: &[u8], secret: &[u8]) -> bool {

@@ -1,7 +1,7 @@
 //! Recipe and image to encoded bytes, in three parts: read a header, plan with numbers, render pixels.
 //!
 //! * [`read_image_header`] reads what a file says about its image. It reads a bounded amount, decodes no pixels and
-//!   calls no C code.
+//!   calls no C code. ([`read_header_for_render`] asks littlecms about profiles, in a render process.)
 //! * [`RenderPlan::new`] turns a recipe and a header into numbers: the decoder's shrink, a list of [`Step`]s, how the
 //!   result is encoded, the size and an estimate of the memory. It touches no pixels, so that a service can plan in its
 //!   own process and tell beforehand whether an item will fail.
@@ -20,7 +20,7 @@
 //! use std::path::Path;
 //!
 //! use offprint_imaging::{ObjectHeaders, ProfileBytes, RenderLimits, RenderPlan, SourceFiles};
-//! use offprint_imaging::{read_image_header, render_image};
+//! use offprint_imaging::{read_header_for_render, render_image};
 //! use offprint_modifiers::{Attributes, Macros, ModifierInput, resolve_modifier};
 //!
 //! # fn main() -> Result<(), offprint_imaging::RenderError> {
@@ -29,7 +29,7 @@
 //! let recipe = resolve_modifier(&input).expect("a valid modifier").recipe;
 //!
 //! let source = Path::new("shoe.jpg");
-//! let header = read_image_header(source)?;
+//! let header = read_header_for_render(source)?;
 //! let (limits, profiles) = (RenderLimits::default(), ProfileBytes::default());
 //! let plan = RenderPlan::new(&recipe, &header, &ObjectHeaders::new(), &limits, &profiles)?;
 //! let output = render_image(&plan, &SourceFiles::from_source(source), Path::new("shoe.png"))?;
@@ -62,12 +62,13 @@ mod summary;
 mod tone;
 mod turn;
 mod view;
+mod xmp;
 
 pub use colour::{Conversion, Profile, ProfileBytes, ProfileLibrary};
 pub use error::{RenderError, RenderWarning};
 pub use execute::{ENGINE_VERSION, RenderOutput, render_image, render_images};
 pub use file_section::FilePart;
-pub use header::{ImageHeader, SourceFormat, is_avif, read_image_header};
+pub use header::{ImageHeader, SourceFormat, is_avif, read_header_for_render, read_image_header};
 pub use limits::RenderLimits;
 pub use plan::{DecodePlan, EncodePlan, RenderPlan};
 pub use rights::ImageRights;

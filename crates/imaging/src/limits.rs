@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::RenderError;
-use super::header::{ImageHeader, SourceFormat};
+use super::header::ImageHeader;
 use offprint_core::Code;
 
 /// The largest images that are read and written.

@@ -14,6 +14,7 @@ use super::limits::RenderLimits;
 use super::planner::{PlanContext, PlanSource, Planner};
 use super::source_files::ObjectHeaders;
 use super::step::Step;
+use super::xmp::align_with_pixels;
 use offprint_core::Code;
 use offprint_modifiers::{
     Compression, DecodeOptions, MaskUse, Output, OutputFormat, PixelType, Quantize, Recipe, RequestKind,
@@ -196,7 +197,7 @@ impl RenderPlan {
                 quantize: output.quantize.clone(),
                 dpi: output.print_res.or(header.dpi).unwrap_or(output.default_print_res),
                 paths,
-                xmp: select_xmp(output, header, &mut warnings),
+                xmp: select_xmp(output, header, size, &mut warnings),
                 profile: colors.output.clone().filter(|_| output.icc_embed && output.format.can_carry_profile()),
             },
             width: size.0,
@@ -206,22 +207,35 @@ impl RenderPlan {
     }
 }
 
-/// The XMP to embed. Creator, copyright and credit are kept unless the job says otherwise. All other metadata of the
-/// source is dropped, for it may hold what nobody means to publish (GPS positions above all), unless its XMP is asked
-/// for. Documentation page: r-xmpembed.
-fn select_xmp(output: &Output, header: &ImageHeader, warnings: &mut Vec<RenderWarning>) -> Option<Vec<u8>> {
-    let whole = header.xmp.as_ref().filter(|_| output.xmp_embed && output.format.can_carry_xmp());
-    let rights = || header.rights.to_xmp().filter(|_| output.keep_rights);
-    match whole {
+/// The XMP to embed. Rights are kept unless the job says otherwise. All other metadata of the source is dropped, for it
+/// may hold what nobody means to publish (GPS positions above all), unless its XMP is asked for; that is corrected where
+/// it describes pixels. Documentation page: r-xmpembed.
+fn select_xmp(
+    output: &Output,
+    header: &ImageHeader,
+    size: (u32, u32),
+    warnings: &mut Vec<RenderWarning>,
+) -> Option<Vec<u8>> {
+    if let Some(xmp) = header.xmp.as_ref().filter(|_| output.xmp_embed && output.format.can_carry_xmp()) {
+        let xmp = align_with_pixels(xmp, size);
         // A JPEG segment holds at most 65,533 bytes, its signature included.
-        Some(xmp) if output.format == OutputFormat::Jpeg && xmp.len() > 65_000 => {
-            let detail = format!("The XMP has {} bytes, does not fit into a JPEG and was left out.", xmp.len());
-            warnings.push(RenderWarning::new(Code::MetadataDropped, detail));
-            rights()
+        if output.format != OutputFormat::Jpeg || xmp.len() <= 65_000 {
+            return Some(xmp);
         }
-        Some(xmp) => Some(xmp.clone()),
-        None => rights(),
+        let detail = format!("The XMP has {} bytes, does not fit into a JPEG and was left out.", xmp.len());
+        warnings.push(RenderWarning::new(Code::MetadataDropped, detail));
     }
+    let rights = header.rights.to_xmp().filter(|_| output.keep_rights)?;
+    let lost = match output.format {
+        OutputFormat::Avif if !header.rights.fits_exif() => "AVIF files keep creator and copyright only",
+        OutputFormat::Eps => "EPS files have no place for them",
+        _ => return Some(rights),
+    };
+    let detail = format!(
+        "Credit, terms of use or other rights of the image were dropped: {lost}. Choose another format to keep them."
+    );
+    warnings.push(RenderWarning::new(Code::MetadataDropped, detail));
+    Some(rights)
 }
 
 /// Bytes of a component while colours are multiplied by alpha.
@@ -343,6 +357,7 @@ mod tests {
             profile: None,
             xmp: None,
             rights: Default::default(),
+            repaired_profile: None,
             profile_name: None,
         }
     }

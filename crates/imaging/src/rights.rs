@@ -1,18 +1,26 @@
-//! Creator, copyright and credit of an image: read from IPTC and XMP, and kept when all other metadata is dropped.
+//! Who made an image, whose it is and how it may be used: read from IPTC and XMP, and kept when all other metadata is
+//! dropped.
 //!
 //! Every text comes from a stranger's file, so lengths and numbers are bounded, and damage ends the reading silently:
 //! metadata never makes a render fail.
 
-use quick_xml::Reader;
-use quick_xml::escape::{escape, resolve_predefined_entity};
-use quick_xml::events::{BytesStart, Event};
+use encoding_rs::WINDOWS_1252;
+use quick_xml::escape::escape;
 
-/// Longest text that is kept, in bytes. With every letter written as an entity, all texts together fit into one segment
-/// of a JPEG.
+use crate::xmp::{XmpProperty, read_properties};
+
+/// Longest text that is kept, in bytes.
 const MAX_TEXT_BYTES: usize = 1000;
+
+/// Longest terms of use that are kept, in bytes: they may be a licence.
+const MAX_TERMS_BYTES: usize = 4000;
+
 const MAX_CREATORS: usize = 8;
 
-/// Who made an image, whose it is, and whom to name beside it.
+/// Largest content of a packet that is written, in bytes: it fits into one segment of a JPEG.
+const MAX_PACKET_BYTES: usize = 64_000;
+
+/// Who made an image, whose it is, whom to name beside it, and how it may be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageRights {
     pub creators: Vec<String>,
@@ -20,6 +28,12 @@ pub struct ImageRights {
     pub copyright: Option<String>,
     /// The credit line.
     pub credit: Option<String>,
+    /// How the image may be used (`xmpRights:UsageTerms`).
+    pub usage_terms: Option<String>,
+    /// The address of a page about rights and licences (`xmpRights:WebStatement`).
+    pub web_statement: Option<String>,
+    /// The address of a term: photographed, drawn, or made by a model (`Iptc4xmpExt:DigitalSourceType`).
+    pub digital_source_type: Option<String>,
 }
 
 impl ImageRights {
@@ -29,13 +43,18 @@ impl ImageRights {
             creators: if self.creators.is_empty() { other.creators } else { self.creators },
             copyright: self.copyright.or(other.copyright),
             credit: self.credit.or(other.credit),
+            usage_terms: self.usage_terms.or(other.usage_terms),
+            web_statement: self.web_statement.or(other.web_statement),
+            digital_source_type: self.digital_source_type.or(other.digital_source_type),
         }
     }
 
-    /// From IPTC: the data sets 80 By-line, 110 Credit and 116 Copyright Notice of record 2. Stops at damage.
+    /// From IPTC: the data sets 80 By-line, 110 Credit and 116 Copyright Notice of record 2. Skips bytes between data
+    /// sets; stops where one is cut off.
     pub(crate) fn from_iptc(mut data: &[u8]) -> Self {
         let mut rights = Self::default();
-        while let [0x1C, record, set, high, low, rest @ ..] = data {
+        while let Some(start) = data.windows(2).position(|pair| pair[0] == 0x1C && (1..=9).contains(&pair[1])) {
+            let Some(([_, record, set, high, low], rest)) = data[start..].split_first_chunk::<5>() else { break };
             let length = usize::from(u16::from_be_bytes([*high, *low]));
             let Some((value, after)) = rest.split_at_checked(length) else { break };
             match (record, set) {
@@ -49,58 +68,31 @@ impl ImageRights {
         rights
     }
 
-    /// From XMP: `dc:creator`, `dc:rights` and `photoshop:Credit`, as elements or attributes. Skips what cannot be
-    /// read.
     pub(crate) fn from_xmp(xmp: &[u8]) -> Self {
         let mut rights = Self::default();
-        let mut reader = Reader::from_reader(xmp);
-        let (mut inside, mut text) = (None, String::new());
-        while let Ok(event) = reader.read_event() {
-            match event {
-                Event::Start(tag) => {
-                    inside = parse_field(tag.name().as_ref()).or(inside);
-                    text.clear();
-                    rights.take_attributes(&tag);
-                }
-                Event::Empty(tag) => rights.take_attributes(&tag),
-                Event::Text(part) => text.push_str(&String::from_utf8_lossy(&part)),
-                Event::CData(part) => text.push_str(&String::from_utf8_lossy(&part)),
-                Event::GeneralRef(name) => text.push_str(&resolve_reference(&name)),
-                Event::End(tag) => {
-                    if let Some(field) = inside {
-                        rights.set_field(field, &std::mem::take(&mut text));
-                    }
-                    if parse_field(tag.name().as_ref()).is_some() {
-                        inside = None;
-                    }
-                }
-                Event::Eof => break,
-                _ => {}
-            }
-        }
+        read_properties(xmp, &mut |property, text| rights.set_property(property, text));
         rights
     }
 
-    fn take_attributes(&mut self, tag: &BytesStart<'_>) {
-        for attribute in tag.attributes().flatten() {
-            if let (Some(field), Ok(value)) =
-                (parse_field(attribute.key.as_ref()), std::str::from_utf8(&attribute.value))
-            {
-                let value = quick_xml::escape::unescape(value).unwrap_or_default();
-                self.set_field(field, &value);
+    /// Keeps the first text of a property (XMP may have one per language), and all creators.
+    pub(crate) fn set_property(&mut self, property: XmpProperty, text: &str) {
+        let limit = if property == XmpProperty::UsageTerms { MAX_TERMS_BYTES } else { MAX_TEXT_BYTES };
+        let Some(text) = decode_limited(text.as_bytes(), limit) else { return };
+        let field = match property {
+            XmpProperty::Creator => {
+                if self.creators.len() < MAX_CREATORS {
+                    self.creators.push(text);
+                }
+                return;
             }
-        }
-    }
-
-    /// Keeps the first text of a field (XMP may have one per language), and all creators.
-    fn set_field(&mut self, field: RightsField, text: &str) {
-        let Some(text) = decode_text(text.as_bytes()) else { return };
-        match field {
-            RightsField::Creator if self.creators.len() < MAX_CREATORS => self.creators.push(text),
-            RightsField::Creator => {}
-            RightsField::Copyright => self.copyright = self.copyright.take().or(Some(text)),
-            RightsField::Credit => self.credit = self.credit.take().or(Some(text)),
-        }
+            XmpProperty::Copyright => &mut self.copyright,
+            XmpProperty::Credit => &mut self.credit,
+            XmpProperty::UsageTerms => &mut self.usage_terms,
+            XmpProperty::WebStatement => &mut self.web_statement,
+            XmpProperty::DigitalSourceType => &mut self.digital_source_type,
+            XmpProperty::Orientation | XmpProperty::XResolution | XmpProperty::ResolutionUnit => return,
+        };
+        field.get_or_insert(text);
     }
 
     /// A small XMP packet, or none when there is nothing to keep.
@@ -108,29 +100,28 @@ impl ImageRights {
         if *self == Self::default() {
             return None;
         }
+        let languages = |text: &str| format!("<rdf:Alt><rdf:li xml:lang=\"x-default\">{text}</rdf:li></rdf:Alt>");
+        let plain = |text: &str| text.to_owned();
+        let creators: String =
+            self.creators.iter().map(|name| format!("<rdf:li>{}</rdf:li>", escape(name.as_str()))).collect();
         let mut inner = String::new();
-        if !self.creators.is_empty() {
-            let items: String =
-                self.creators.iter().map(|name| format!("<rdf:li>{}</rdf:li>", escape(name.as_str()))).collect();
-            inner += &format!("<dc:creator><rdf:Seq>{items}</rdf:Seq></dc:creator>");
+        if !creators.is_empty() {
+            inner += &format!("<dc:creator><rdf:Seq>{creators}</rdf:Seq></dc:creator>");
         }
-        if let Some(copyright) = &self.copyright {
-            let text = escape(copyright.as_str());
-            inner +=
-                &format!("<dc:rights><rdf:Alt><rdf:li xml:lang=\"x-default\">{text}</rdf:li></rdf:Alt></dc:rights>");
-        }
-        if let Some(credit) = &self.credit {
-            inner += &format!("<photoshop:Credit>{}</photoshop:Credit>", escape(credit.as_str()));
-        }
-        let packet = format!(
-            "<?xpacket begin=\"\u{feff}\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\
-             <x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\
-             <rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\
-             <rdf:Description rdf:about=\"\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\" \
-             xmlns:photoshop=\"http://ns.adobe.com/photoshop/1.0/\">{inner}</rdf:Description>\
-             </rdf:RDF></x:xmpmeta><?xpacket end=\"r\"?>"
-        );
-        Some(packet.into_bytes())
+        let mut add = |name: &str, text: &Option<String>, wrap: &dyn Fn(&str) -> String| {
+            let Some(text) = text else { return };
+            let element = format!("<{name}>{}</{name}>", wrap(&escape(text.as_str())));
+            // What does not fit any more is less important than what came before.
+            if inner.len() + element.len() <= MAX_PACKET_BYTES {
+                inner += &element;
+            }
+        };
+        add("dc:rights", &self.copyright, &languages);
+        add("photoshop:Credit", &self.credit, &plain);
+        add("xmpRights:UsageTerms", &self.usage_terms, &languages);
+        add("xmpRights:WebStatement", &self.web_statement, &plain);
+        add("Iptc4xmpExt:DigitalSourceType", &self.digital_source_type, &plain);
+        Some(write_packet(&inner).into_bytes())
     }
 
     /// A small EXIF directory with creators and copyright, or none when there is nothing to keep. EXIF has no field for
@@ -143,6 +134,30 @@ impl ImageRights {
         let terminated = texts.into_iter().map(|(tag, text)| (tag, [text, vec![0]].concat())).collect::<Vec<_>>();
         (!terminated.is_empty()).then(|| write_directory(&terminated))
     }
+
+    /// Whether EXIF can hold all of it.
+    pub(crate) fn fits_exif(&self) -> bool {
+        let Self { creators: _, copyright: _, credit, usage_terms, web_statement, digital_source_type } = self;
+        [credit, usage_terms, web_statement, digital_source_type].iter().all(|field| field.is_none())
+    }
+}
+
+/// An XMP packet with these properties. The namespaces of rare properties are declared only where they are used.
+fn write_packet(properties: &str) -> String {
+    let declare = |prefix: &str, address: &str| match properties.contains(&format!("<{prefix}:")) {
+        true => format!(" xmlns:{prefix}=\"{address}\""),
+        false => String::new(),
+    };
+    let rights = declare("xmpRights", "http://ns.adobe.com/xap/1.0/rights/");
+    let extension = declare("Iptc4xmpExt", "http://iptc.org/std/Iptc4xmpExt/2008-02-29/");
+    format!(
+        "<?xpacket begin=\"\u{feff}\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\
+         <x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\
+         <rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\
+         <rdf:Description rdf:about=\"\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\" \
+         xmlns:photoshop=\"http://ns.adobe.com/photoshop/1.0/\"{rights}{extension}>{properties}</rdf:Description>\
+         </rdf:RDF></x:xmpmeta><?xpacket end=\"r\"?>"
+    )
 }
 
 /// One directory of texts. A text of at most 4 bytes is stored in place of its offset. Source: TIFF 6.0, section 2.
@@ -165,45 +180,22 @@ fn write_directory(texts: &[(u16, Vec<u8>)]) -> Vec<u8> {
     out
 }
 
-#[derive(Clone, Copy)]
-enum RightsField {
-    Creator,
-    Copyright,
-    Credit,
-}
-
-fn parse_field(name: &[u8]) -> Option<RightsField> {
-    match name {
-        b"dc:creator" => Some(RightsField::Creator),
-        b"dc:rights" => Some(RightsField::Copyright),
-        b"photoshop:Credit" => Some(RightsField::Credit),
-        _ => None,
-    }
-}
-
-/// Named entities such as `&amp;`, and characters by number.
-fn resolve_reference(name: &[u8]) -> String {
-    let Ok(name) = std::str::from_utf8(name) else { return String::new() };
-    let number = name.strip_prefix('#').and_then(|number| match number.strip_prefix(['x', 'X']) {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
-        None => number.parse().ok(),
-    });
-    match number.and_then(char::from_u32) {
-        Some(char) => char.to_string(),
-        None => resolve_predefined_entity(name).unwrap_or_default().to_owned(),
-    }
-}
-
-/// Decodes a text as UTF-8, else as Latin-1, and removes control characters. None when nothing is left.
+/// Decodes a text of at most 1000 bytes as UTF-8, else as the Latin letters of Windows, and removes control characters.
+/// None when nothing is left.
 pub(super) fn decode_text(bytes: &[u8]) -> Option<String> {
-    let bytes = &bytes[..bytes.len().min(MAX_TEXT_BYTES)];
+    decode_limited(bytes, MAX_TEXT_BYTES)
+}
+
+fn decode_limited(bytes: &[u8], limit: usize) -> Option<String> {
+    let bytes = &bytes[..bytes.len().min(limit)];
+    let valid = |error: std::str::Utf8Error| &bytes[..error.valid_up_to()];
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
-        // Valid up to the end, where the length limit has split a character.
-        Err(error) if error.error_len().is_none() => {
-            String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned()
+        // Valid up to the end, where a length limit, ours or that of IPTC, has split a character.
+        Err(error) if error.error_len().is_none() && (bytes.len() == limit || !valid(error).is_ascii()) => {
+            String::from_utf8_lossy(valid(error)).into_owned()
         }
-        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+        Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(),
     };
     let text = text.replace(|char: char| char.is_control(), " ").trim().to_owned();
     (!text.is_empty()).then_some(text)
@@ -218,6 +210,7 @@ mod tests {
             creators: creators.iter().map(|name| (*name).to_owned()).collect(),
             copyright: copyright.map(str::to_owned),
             credit: credit.map(str::to_owned),
+            ..Default::default()
         }
     }
 

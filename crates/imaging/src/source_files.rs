@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::error::RenderError;
-use super::header::{ImageHeader, read_image_header};
+use super::header::{ImageHeader, read_header_for_render};
 use offprint_core::Code;
 use offprint_modifiers::AssetReference;
 
@@ -26,9 +26,9 @@ impl SourceFiles {
     }
 
     /// The headers of the other assets. Those that cannot be read are left out: planning then fails for the recipes
-    /// that need them, and only for those.
+    /// that need them, and only for those. Calls C code: only in a render process.
     pub fn read_headers(&self) -> ObjectHeaders {
-        self.objects.iter().filter_map(|(pin, path)| Some((pin.clone(), read_image_header(path).ok()?))).collect()
+        self.objects.iter().filter_map(|(pin, path)| Some((pin.clone(), read_header_for_render(path).ok()?))).collect()
     }
 
     /// The file with this SHA-256, or the source.

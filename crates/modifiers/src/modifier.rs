@@ -13,7 +13,7 @@
 use super::asset_modifiers::{self, AssetModifierIndex, ReferencedAsset};
 use super::asset_reference::AssetReference;
 use super::attribute::Attributes;
-use super::diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
+use super::diagnostic::{Diagnostic, Origin, ValueError};
 use super::grammar;
 use super::macros::{Expansion, Macros};
 use super::overrides::{CommandStatus, ResolvedCommand};

@@ -11,7 +11,7 @@ use offprint_core::Code;
 use offprint_imaging::RenderError;
 use offprint_imaging::RenderPlan;
 use offprint_imaging::SourceFiles;
-use offprint_imaging::read_image_header;
+use offprint_imaging::read_header_for_render;
 use offprint_imaging::{RenderOutput, render_images};
 use offprint_modifiers::Recipe;
 
@@ -59,7 +59,7 @@ impl PlannedImages {
         grant_cpu(Duration::from_secs(request.cpu));
         let objects = request.objects.iter().map(|pin| (pin.clone(), scratch.join(format_object_path(pin)))).collect();
         let files = SourceFiles { source: scratch.join(SOURCE_PATH), objects };
-        let (header, object_headers) = (read_image_header(&files.source)?, files.read_headers());
+        let (header, object_headers) = (read_header_for_render(&files.source)?, files.read_headers());
         let plan = |text: &String| {
             let recipe: Recipe = serde_json::from_str(text).map_err(|_| {
                 RenderError::new(

@@ -12,21 +12,32 @@ const SEGMENT_SIGNATURE: &[u8] = b"Photoshop 3.0\0";
 /// Resource id of the first path.
 const FIRST_PATH_ID: u16 = 2000;
 
-/// One image resource for each path; empty without paths.
+/// Resource id of the name of the clipping path.
+const CLIPPING_ID: u16 = 2999;
+
+/// One image resource for each path, and the one that says which of them is the clipping path; empty without paths.
 pub(super) fn encode_resources(paths: &[EmbeddedPath]) -> Vec<u8> {
     let mut resources = Vec::new();
     for (path, id) in paths.iter().zip(FIRST_PATH_ID..) {
-        let name: Vec<u8> = path.name.chars().filter_map(|letter| u8::try_from(letter).ok()).take(255).collect();
-        let records = encode_records(&path.outline);
-        resources.extend_from_slice(b"8BIM");
-        resources.extend(id.to_be_bytes());
-        resources.push(name.len() as u8);
-        resources.extend_from_slice(&name);
-        resources.extend((name.len().is_multiple_of(2)).then_some(0));
-        resources.extend((records.len() as u32).to_be_bytes());
-        resources.extend(records);
+        append_resource(&mut resources, id, &path.stored_name, &encode_records(&path.outline));
+    }
+    if let Some(clipping) = paths.iter().find_map(|path| path.clipping.as_ref()) {
+        append_resource(&mut resources, CLIPPING_ID, b"", clipping);
     }
     resources
+}
+
+/// Name and data are padded to an even length.
+fn append_resource(resources: &mut Vec<u8>, id: u16, name: &[u8], data: &[u8]) {
+    let name = &name[..name.len().min(255)];
+    resources.extend_from_slice(b"8BIM");
+    resources.extend(id.to_be_bytes());
+    resources.push(name.len() as u8);
+    resources.extend_from_slice(name);
+    resources.extend(name.len().is_multiple_of(2).then_some(0));
+    resources.extend((data.len() as u32).to_be_bytes());
+    resources.extend_from_slice(data);
+    resources.extend((data.len() % 2 == 1).then_some(0));
 }
 
 /// The payloads of the JPEG segments that hold paths: a segment has at most 65,533 bytes, and readers join them.

@@ -13,18 +13,21 @@
 //!
 //! The naive rules ([`recolor_naively`]) change components without regard to what the numbers mean. CMYK converted by
 //! them is a warning. Plans are made in the service's own process, so this file and `profile.rs` read profiles in Rust
-//! only; the C library is called by [`Conversion::apply`] alone, in a render process.
+//! only; the C library is called by [`Conversion::apply`] and [`read_with_littlecms`] alone, in a render process.
 
 mod conversion;
+mod described;
 mod library;
+mod littlecms;
 mod profile;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use conversion::Conversion;
+pub(crate) use described::{Chromaticities, encode_cicp_profile, encode_gamma_profile};
 pub use library::{ProfileBytes, ProfileLibrary};
+pub(crate) use littlecms::read_with_littlecms;
 pub use profile::Profile;
-pub(crate) use profile::encode_cicp_profile;
 
 use super::error::{RenderError, RenderWarning};
 use super::header::ImageHeader;
@@ -77,6 +80,7 @@ impl ColorPlan {
             warnings: Vec::new(),
         };
         colors.source = match read_embedded_profile(header, limits) {
+            Ok(Some(profile)) if profile.is_hdr => return Err(described::hdr_error()),
             Ok(Some(profile)) => Some(profile),
             Ok(None) => colors.choose_default_source(header.color)?,
             Err(detail) => {
@@ -169,7 +173,11 @@ fn read_embedded_profile(header: &ImageHeader, limits: &RenderLimits) -> Result<
     if bytes.len() as u64 > limits.profile_bytes {
         return Err(format!("It has {} bytes; the limit is {}.", bytes.len(), limits.profile_bytes));
     }
-    let profile = Profile::read(bytes.as_slice().into())?;
+    let (profile, is_readable) = match (Profile::read(bytes.as_slice().into()), &header.repaired_profile) {
+        (Ok(profile), _) => (profile, true),
+        (Err(_), Some(profile)) => (profile.clone(), false),
+        (Err(detail), None) => return Err(detail),
+    };
     match (profile.pixel_type, header.color) {
         (a, b) if a == b => {}
         // Some programs tag gray images with an RGB profile: they count as three equal components.
@@ -178,7 +186,7 @@ fn read_embedded_profile(header: &ImageHeader, limits: &RenderLimits) -> Result<
             return Err(format!("It is a profile for {}, but the image is {}.", profile.name(), image.name()));
         }
     }
-    if profile.pixel_type == PixelType::Cmyk {
+    if profile.pixel_type == PixelType::Cmyk || !is_readable {
         return Ok(Some(profile));
     }
     // Profiles are untrusted, and plans are made in the service's own process: a panic must not leave this function.

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use moxcms::{
-    Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace, MatrixCoefficients,
-    ProfileClass, ProfileText, ToneReprCurve, TransferCharacteristics, XyY, white_point_d50, white_point_d65,
+    Chromaticity, ColorPrimaries, ColorProfile, DataColorSpace, ProfileClass, ProfileText, ToneReprCurve,
+    TransferCharacteristics, XyY, white_point_d50, white_point_d65,
 };
 use serde::{Serialize, Serializer};
 
@@ -25,6 +25,8 @@ pub struct Profile {
     pub is_plain: bool,
     /// Whether colours can be converted to it, not only from it.
     pub is_writable: bool,
+    /// Whether it consists of the curves of HDR (PQ or HLG), which reach beyond white.
+    pub(crate) is_hdr: bool,
     /// The ICC profile.
     pub bytes: Arc<[u8]>,
 }
@@ -67,7 +69,12 @@ impl Profile {
             return Err("It has neither lookup tables nor curves.".into());
         }
         let name = profile.description.as_ref().and_then(read_description).unwrap_or_else(|| "embedded".into());
-        Ok(Self { name, pixel_type, is_plain: curves && !reads && !writes, is_writable: writes || curves, bytes })
+        let transfer = profile.cicp.map(|cicp| cicp.transfer_characteristics);
+        // A lookup table says how HDR is to be shown, curves do not.
+        let is_hdr =
+            !reads && matches!(transfer, Some(TransferCharacteristics::Smpte2084 | TransferCharacteristics::Hlg));
+        let is_plain = curves && !reads && !writes;
+        Ok(Self { name, pixel_type, is_plain, is_writable: writes || curves, is_hdr, bytes })
     }
 
     /// A built-in profile. Primaries, white points and exponents are those of the definitions of the colour spaces.
@@ -80,7 +87,8 @@ impl Profile {
         let bytes = profile.encode().map_err(|error| {
             RenderError::new(Code::Internal, format!("The built-in profile {name} could not be encoded: {error}."))
         })?;
-        Ok(Self { name: name.into(), pixel_type, is_plain: true, is_writable: true, bytes: bytes.into() })
+        let name = name.into();
+        Ok(Self { name, pixel_type, is_plain: true, is_writable: true, is_hdr: false, bytes: bytes.into() })
     }
 
     /// The profile where none is named: sRGB, or gray with its curve. Built once, because every plan needs it.
@@ -94,45 +102,6 @@ impl Profile {
     pub(crate) fn is_default_for(&self, pixel_type: PixelType) -> bool {
         Self::default_for(pixel_type).is_ok_and(|default| default == *self)
     }
-}
-
-/// The profile for colours that are described by numbers of ITU-T H.273 (CICP), as in AVIF and PNG; none where the
-/// numbers are unspecified or unknown.
-///
-/// # Errors
-/// `unsupported-color` for HDR: colours brighter than white would need tone mapping, which there is none of.
-pub(crate) fn encode_cicp_profile(primaries: u16, transfer: u16) -> Result<Option<Vec<u8>>, RenderError> {
-    const SRGB_TRANSFER: u8 = 13;
-    let curve = match transfer {
-        16 | 18 => {
-            let detail = "HDR images (PQ or HLG) are not supported; save the image with standard dynamic range (sRGB).";
-            return Err(RenderError::new(Code::UnsupportedColor, detail));
-        }
-        // The curves of video cameras. Still images that name them are made and shown with the curve of sRGB.
-        1 | 6 | 14 | 15 => SRGB_TRANSFER,
-        other => other.min(255) as u8,
-    };
-    let encoded = |profile: ColorProfile| profile.encode().ok();
-    let cicp = match (CicpColorPrimaries::try_from(primaries.min(255) as u8), TransferCharacteristics::try_from(curve))
-    {
-        (Ok(CicpColorPrimaries::Bt709), Ok(TransferCharacteristics::Srgb)) => {
-            return Ok(encoded(ColorProfile::new_srgb()));
-        }
-        (Ok(CicpColorPrimaries::Smpte432), Ok(TransferCharacteristics::Srgb)) => {
-            return Ok(encoded(ColorProfile::new_display_p3()));
-        }
-        (Ok(primaries), Ok(transfer)) => CicpProfile {
-            color_primaries: primaries,
-            transfer_characteristics: transfer,
-            matrix_coefficients: MatrixCoefficients::Identity,
-            full_range: true,
-        },
-        _ => return Ok(None),
-    };
-    let mut profile = ColorProfile::new_from_cicp(cicp);
-    profile.cicp = None;
-    let has_curves = profile.red_trc.is_some();
-    Ok(encoded(profile).filter(|_| has_curves))
 }
 
 pub(super) fn profile_missing_error(name: &str) -> RenderError {
@@ -175,11 +144,11 @@ fn build_profile(name: &str) -> Option<ColorProfile> {
     })
 }
 
-fn make_white_point(x: f64, y: f64) -> XyY {
+pub(super) fn make_white_point(x: f64, y: f64) -> XyY {
     XyY { x, y, yb: 1.0 }
 }
 
-fn build_rgb_profile(white: XyY, [rx, ry, gx, gy, bx, by]: [f32; 6], gamma: f32) -> ColorProfile {
+pub(super) fn build_rgb_profile(white: XyY, [rx, ry, gx, gy, bx, by]: [f32; 6], gamma: f32) -> ColorProfile {
     let mut profile = ColorProfile::new_srgb();
     profile.cicp = None;
     profile.description = None;

@@ -6,7 +6,8 @@ use std::io::{BufRead, Read, Seek, SeekFrom};
 use super::av1::{Cicp, SequenceHeader};
 use super::boxes::{BoxKind, BoxReader, Boxes, read_box_header};
 use super::heif_items::{HeifItems, ItemExtent};
-use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, exif, skip_bytes};
+use super::metadata::Metadata;
+use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, skip_bytes};
 use crate::colour::encode_cicp_profile;
 use crate::error::RenderError;
 use crate::turn::Turn;
@@ -76,7 +77,7 @@ pub(crate) fn read_avif_header(input: &mut (impl BufRead + Seek)) -> Result<(Ima
         Some(profile) => Some(profile),
         None => encode_cicp_profile(cicp.primaries, cicp.transfer)?,
     };
-    read_metadata(input, &items, &mut header)?;
+    read_metadata(input, &items).apply(&mut header);
     header.orientation = properties.orientation;
     Ok((header, AvifLayout { color, alpha: alpha_image, cicp }))
 }
@@ -246,25 +247,21 @@ fn read_item_size(items: &HeifItems<'_>, item: u32) -> Result<(u32, u32), Render
 }
 
 /// Resolution and rights; damaged metadata is ignored.
-fn read_metadata(
-    input: &mut (impl Read + Seek),
-    items: &HeifItems<'_>,
-    header: &mut ImageHeader,
-) -> Result<(), RenderError> {
+fn read_metadata(input: &mut (impl Read + Seek), items: &HeifItems<'_>) -> Metadata {
+    let mut metadata = Metadata::default();
     let mut data = |kind: &BoxKind, media: &[u8]| {
         let item = items.find_description(items.primary, kind, media)?;
         read_extents(input, items.extents(item).ok()?, MAX_XMP_BYTES as u64, true).ok()
     };
-    let (xmp, exif) = (data(b"mime", b"application/rdf+xml"), data(b"Exif", b""));
-    header.set_xmp(xmp);
-    // The data begins with the number of bytes to skip before the EXIF.
-    let start = exif.as_deref().and_then(|data| Some(u32::from_be_bytes(*data.first_chunk()?) as usize));
-    if let (Some(exif), Some(start)) = (exif, start)
-        && let Some(raw) = exif.get(start.saturating_add(4)..)
-    {
-        exif::apply_exif(header, raw.to_vec());
+    if let Some(xmp) = data(b"mime", b"application/rdf+xml") {
+        metadata.add_xmp(xmp);
     }
-    Ok(())
+    if let Some(exif) = data(b"Exif", b"") {
+        // The data begins with the number of bytes to skip before the EXIF.
+        let start = exif.first_chunk().map(|start| u32::from_be_bytes(*start) as usize).unwrap_or_default();
+        metadata.add_exif(exif.get(start.saturating_add(4)..).unwrap_or_default());
+    }
+    metadata
 }
 
 /// Reads the extents of an item: all of it when `whole`, else at most its first `max_bytes` bytes.

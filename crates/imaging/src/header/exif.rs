@@ -1,44 +1,78 @@
-//! Orientation, resolution and rights from EXIF.
+//! Orientation, resolution and rights, as EXIF and the directory of a TIFF say them: the tags are the same.
 
-use exif::{In, Reader, Tag, Value};
+use std::io::{Cursor, Read, Seek};
 
-use super::ImageHeader;
+use super::tags::TagDirectory;
 use crate::rights::{ImageRights, decode_text};
 use crate::turn::Turn;
 
-/// Copies orientation, resolution and rights into the header. Damaged EXIF is ignored: it is no reason to refuse an
-/// image.
-pub(super) fn apply_exif(header: &mut ImageHeader, raw: Vec<u8>) {
-    let Ok(exif) = Reader::new().read_raw(raw) else { return };
-    let field = |tag| exif.get_field(tag, In::PRIMARY).map(|field| &field.value);
-    if let Some(orientation) = field(Tag::Orientation).and_then(|value| value.get_uint(0)) {
-        header.orientation = Turn::from_exif(orientation);
+const ORIENTATION: u16 = 0x0112;
+const X_RESOLUTION: u16 = 0x011A;
+const RESOLUTION_UNIT: u16 = 0x0128;
+const ARTIST: u16 = 0x013B;
+const COPYRIGHT: u16 = 0x8298;
+
+/// Largest text that is read, in bytes.
+const MAX_TEXT_BYTES: u64 = 64 << 10;
+
+/// What precedes EXIF in a JPEG. Some programs write it elsewhere too, or twice.
+const EXIF_PREFIX: &[u8] = b"Exif\0\0";
+
+/// What the tags say. Broken entries are left out: they are no reason to refuse an image or to forget the others.
+#[derive(Default)]
+pub(super) struct TagFields {
+    pub(super) orientation: Option<Turn>,
+    /// Dots per inch.
+    pub(super) dpi: Option<f64>,
+    pub(super) rights: ImageRights,
+}
+
+impl TagFields {
+    /// From EXIF as it is embedded in images. `None` when there is no directory in it.
+    pub(super) fn from_exif(mut raw: &[u8]) -> Option<Self> {
+        while let Some(rest) = raw.strip_prefix(EXIF_PREFIX) {
+            raw = rest;
+        }
+        TagDirectory::read(&mut Cursor::new(raw), None).map(|mut directory| Self::from_directory(&mut directory))
     }
-    let resolution = match field(Tag::XResolution) {
-        Some(Value::Rational(parts)) => parts.first().map(exif::Rational::to_f64),
-        _ => None,
-    };
-    let text = |tag| match field(tag) {
-        Some(Value::Ascii(parts)) => decode_text(&parts.join(&b"; "[..])),
-        _ => None,
-    };
-    let exif = ImageRights {
-        creators: text(Tag::Artist).into_iter().collect(),
-        copyright: text(Tag::Copyright),
-        credit: None,
-    };
-    header.rights = std::mem::take(&mut header.rights).or(exif);
-    let unit = field(Tag::ResolutionUnit).and_then(|value| value.get_uint(0)).unwrap_or(2);
-    header.dpi = header.dpi.or(resolution.and_then(|value| to_dots_per_inch(value, unit)));
+
+    pub(super) fn from_directory(directory: &mut TagDirectory<'_, impl Read + Seek>) -> Self {
+        let orientation = directory.number(ORIENTATION).filter(|number| (1.0..=8.0).contains(number));
+        let unit = directory.number(RESOLUTION_UNIT).unwrap_or(2.0) as u32;
+        let resolution = directory.number(X_RESOLUTION);
+        let mut text = |tag| directory.bytes(tag, MAX_TEXT_BYTES).and_then(|bytes| join_texts(&bytes));
+        let creators = text(ARTIST).into_iter().collect();
+        Self {
+            orientation: orientation.map(|number| Turn::from_exif(number as u32)),
+            dpi: resolution.and_then(|value| to_dots_per_inch(value, unit)),
+            rights: ImageRights { creators, copyright: text(COPYRIGHT), ..Default::default() },
+        }
+    }
+
+    /// Fills what is missing from another source.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            orientation: self.orientation.or(other.orientation),
+            dpi: self.dpi.or(other.dpi),
+            rights: self.rights.or(other.rights),
+        }
+    }
+}
+
+/// A value may hold several texts, each of which ends with a zero: the copyright of the photographer and of the editor.
+fn join_texts(bytes: &[u8]) -> Option<String> {
+    let texts: Vec<String> = bytes.split(|byte| *byte == 0).filter_map(decode_text).collect();
+    decode_text(texts.join("; ").as_bytes())
 }
 
 /// Converts a resolution with a TIFF unit (2: per inch, 3: per centimetre) to dots per inch. `None` when it is
-/// implausible.
+/// implausible: one dot per inch is what programs write that know none.
 pub(super) fn to_dots_per_inch(value: f64, unit: u32) -> Option<f64> {
     let dpi = match unit {
+        _ if value <= 1.0 => return None,
         2 => value,
         3 => value * 2.54,
         _ => return None,
     };
-    (dpi.is_finite() && (1.0..=65_535.0).contains(&dpi)).then_some(dpi)
+    (dpi.is_finite() && dpi <= 65_535.0).then_some(dpi)
 }

@@ -3,7 +3,9 @@
 use std::io::{BufRead, Read, Seek};
 
 use super::boxes::{Boxes, read_box_header};
-use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, exif, skip_bytes};
+use super::exif::to_dots_per_inch;
+use super::metadata::Metadata;
+use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, skip_bytes};
 use crate::error::RenderError;
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
@@ -22,8 +24,7 @@ struct Jp2Boxes {
     /// Components of the palette, and their bits.
     palette: Option<(usize, u8)>,
     alpha: bool,
-    dpi: Option<f64>,
-    xmp: Option<Vec<u8>>,
+    metadata: Metadata,
 }
 
 pub(super) fn read_jp2_header(input: &mut (impl BufRead + Seek)) -> Result<ImageHeader, RenderError> {
@@ -42,7 +43,9 @@ pub(super) fn read_jp2_header(input: &mut (impl BufRead + Seek)) -> Result<Image
             (b"uuid", Some(length)) if (16..=MAX_XMP_BYTES as u64).contains(&length) => {
                 let mut data = vec![0; length as usize];
                 input.read_exact(&mut data)?;
-                header_boxes.xmp = data.strip_prefix(&XMP_UUID).map(<[u8]>::to_vec).or(header_boxes.xmp);
+                if let Some(xmp) = data.strip_prefix(&XMP_UUID) {
+                    header_boxes.metadata.add_xmp(xmp.to_vec());
+                }
             }
             (b"jp2c", _) => return header_boxes.into_header(read_codestream_size(input)?),
             (_, Some(length)) => skip_bytes(input, length)?,
@@ -102,8 +105,8 @@ impl Jp2Boxes {
                 }
                 b"res " => self.read_boxes(Boxes(data))?,
                 // The display resolution is used only where there is no capture resolution.
-                b"resc" => self.dpi = parse_resolution(data).or(self.dpi),
-                b"resd" => self.dpi = self.dpi.or(parse_resolution(data)),
+                b"resc" => self.metadata.dpi = parse_resolution(data).or(self.metadata.dpi),
+                b"resd" => self.metadata.dpi = self.metadata.dpi.or(parse_resolution(data)),
                 _ => {}
             }
         }
@@ -142,9 +145,8 @@ impl Jp2Boxes {
         }
         let mut header = ImageHeader::new(SourceFormat::Jp2, size.size, color, bits);
         header.alpha = alpha;
-        header.dpi = self.dpi;
         header.profile = self.profile;
-        header.set_xmp(self.xmp);
+        self.metadata.apply(&mut header);
         Ok(header)
     }
 }
@@ -153,5 +155,5 @@ impl Jp2Boxes {
 fn parse_resolution(data: &[u8]) -> Option<f64> {
     let &[_, _, _, _, n1, n0, d1, d0, _, exponent, ..] = data else { return None };
     let fraction = f64::from(u16::from_be_bytes([n1, n0])) / f64::from(u16::from_be_bytes([d1, d0]));
-    exif::to_dots_per_inch(fraction * 10_f64.powi(i32::from(exponent.cast_signed())) * 0.0254, 2)
+    to_dots_per_inch(fraction * 10_f64.powi(i32::from(exponent.cast_signed())) * 0.0254, 2)
 }

@@ -2,24 +2,21 @@
 
 use std::io::{BufRead, Read};
 
-use super::{ImageHeader, MAX_PROFILE_BYTES, SourceFormat, corrupt_error, exif, image_resources};
+use super::exif::to_dots_per_inch;
+use super::metadata::Metadata;
+use super::{ImageHeader, MAX_PROFILE_BYTES, SourceFormat, corrupt_error};
 use crate::error::RenderError;
-use crate::rights::ImageRights;
+use crate::xmp;
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
 /// Most bytes that are read before the first scan.
 const MAX_HEADER_BYTES: u64 = 32 << 20;
 
-/// Signature of an XMP segment.
-pub(crate) const XMP_SIGNATURE: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
-
 #[derive(Default)]
 struct JpegSegments {
     frame: Option<JpegFrame>,
-    jfif_dpi: Option<f64>,
-    xmp: Option<Vec<u8>>,
-    exif: Option<Vec<u8>>,
+    metadata: Metadata,
     /// Photoshop's image resources, joined from all segments.
     resources: Vec<u8>,
     /// Parts of the ICC profile with their numbers.
@@ -85,11 +82,13 @@ impl JpegSegments {
                     "This kind of JPEG (lossless or arithmetic) cannot be read.",
                 ));
             }
-            0xE0 if data.starts_with(b"JFIF\0") => self.jfif_dpi = parse_jfif_dpi(&data),
+            0xE0 if data.starts_with(b"JFIF\0") => self.metadata.dpi = parse_jfif_dpi(&data),
             0xE1 => {
-                let part = |name: &[u8]| data.strip_prefix(name).map(<[u8]>::to_vec);
-                self.exif = self.exif.take().or_else(|| part(b"Exif\0\0"));
-                self.xmp = self.xmp.take().or_else(|| part(XMP_SIGNATURE));
+                if data.starts_with(b"Exif\0\0") {
+                    self.metadata.add_exif(&data);
+                } else if let Some(xmp) = data.strip_prefix(xmp::SIGNATURE) {
+                    self.metadata.add_xmp(xmp.to_vec());
+                }
             }
             0xED => {
                 self.resources.extend_from_slice(data.strip_prefix(b"Photoshop 3.0\0").unwrap_or_default());
@@ -120,16 +119,11 @@ impl JpegSegments {
         header.progressive = frame.progressive;
         // Every JPEG with inks stores them inverted, also when a tool has dropped the marker of Adobe.
         header.inverted = color == PixelType::Cmyk;
-        header.dpi = self.jfif_dpi;
-        header.paths = image_resources::find_paths(&self.resources);
         self.profile.sort_by_key(|(number, _)| *number);
         let profile: Vec<u8> = self.profile.into_iter().flat_map(|(_, part)| part).take(MAX_PROFILE_BYTES).collect();
         header.profile = Some(profile).filter(|profile| !profile.is_empty());
-        header.rights = ImageRights::from_iptc(image_resources::find_iptc(&self.resources));
-        header.set_xmp(self.xmp);
-        if let Some(raw) = self.exif {
-            exif::apply_exif(&mut header, raw);
-        }
+        self.metadata.add_resources(&self.resources);
+        self.metadata.apply(&mut header);
         Ok(header)
     }
 }
@@ -146,5 +140,5 @@ fn parse_jfif_dpi(data: &[u8]) -> Option<f64> {
     let &[unit, x1, x0] = data.get(7..10)? else { return None };
     let value = f64::from(u16::from_be_bytes([x1, x0]));
     // The units of JFIF are those of TIFF minus one.
-    exif::to_dots_per_inch(value, u32::from(unit) + 1)
+    to_dots_per_inch(value, u32::from(unit) + 1)
 }

@@ -4,27 +4,34 @@
 //! Headers are read in the service itself, not in a render process, so this module reads a bounded amount, calls no C
 //! code, and turns panics of decoders into errors. It knows nothing of plans or recipes.
 //!
-//! Where to begin reading: [`read_image_header`]; each format has a file of its own, except for PNG, WebP and BMP,
-//! whose headers are read by libraries (`decoder_headers.rs`).
+//! Where to begin reading: [`read_image_header`]; each format has a file of its own, except for PNG and BMP,
+//! whose headers are read by libraries (`decoder_headers.rs`). What formats have in common is gathered in `metadata.rs`.
 
 pub(super) mod av1;
 pub(super) mod avif;
 mod boxes;
 mod decoder_headers;
+mod embedded_path;
 mod exif;
 pub(super) mod gif;
 mod heif_items;
 mod image_resources;
 pub(super) mod jp2;
 mod jpeg;
+mod metadata;
+mod png_chunks;
+mod png_metadata;
 pub(super) mod psd;
 mod raw;
+mod tags;
 pub(super) mod tiff;
+mod tiff_metadata;
+mod webp;
 
 pub use avif::is_avif;
-pub(super) use decoder_headers::{PNG_XMP, map_image_error, map_png_error};
-pub(crate) use image_resources::EmbeddedPath;
-pub(super) use jpeg::XMP_SIGNATURE as JPEG_XMP;
+pub(super) use decoder_headers::{map_image_error, map_png_error};
+pub(crate) use embedded_path::EmbeddedPath;
+pub(super) use png_metadata::XMP_KEYWORD as PNG_XMP;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -33,6 +40,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::colour::{Profile, read_with_littlecms};
 use super::error::RenderError;
 use super::file_section::FilePart;
 use super::rights::ImageRights;
@@ -133,9 +141,12 @@ pub struct ImageHeader {
     /// The embedded XMP.
     #[serde(skip)]
     pub xmp: Option<Vec<u8>>,
-    /// Creators, copyright and credit.
+    /// Who made it, whose it is and how it may be used.
     #[serde(skip)]
     pub rights: ImageRights,
+    /// The embedded profile as littlecms reads it, where the reader in Rust cannot.
+    #[serde(skip)]
+    pub(crate) repaired_profile: Option<Profile>,
     /// Name of the profile, in a header that was stored without the profile itself.
     #[serde(default, skip_serializing)]
     pub profile_name: Option<String>,
@@ -163,20 +174,9 @@ impl ImageHeader {
             profile: None,
             xmp: None,
             rights: ImageRights::default(),
+            repaired_profile: None,
             profile_name: None,
         }
-    }
-
-    /// Adds rights; they take precedence over those found before.
-    fn merge_rights(&mut self, rights: ImageRights) {
-        self.rights = rights.or(std::mem::take(&mut self.rights));
-    }
-
-    /// Adds XMP and its rights, which take precedence over those found before.
-    fn set_xmp(&mut self, xmp: Option<Vec<u8>>) {
-        let Some(xmp) = xmp.filter(|xmp| xmp.len() <= MAX_XMP_BYTES) else { return };
-        self.merge_rights(ImageRights::from_xmp(&xmp));
-        self.xmp = Some(xmp);
     }
 
     /// Width and height of the upright image, in pixels.
@@ -213,6 +213,19 @@ pub fn read_image_header(path: &Path) -> Result<ImageHeader, RenderError> {
         .unwrap_or_else(|_| Err(corrupt_error("The header of the image cannot be read.")))
 }
 
+/// Reads the header of an image file that is to be rendered: a profile that the reader in Rust cannot use is shown to
+/// littlecms. Calls C code with bytes from anywhere: only in a render process.
+///
+/// # Errors
+/// Those of [`read_image_header`].
+pub fn read_header_for_render(path: &Path) -> Result<ImageHeader, RenderError> {
+    let mut header = read_image_header(path)?;
+    if let Some(bytes) = header.profile.as_deref().filter(|bytes| Profile::read((*bytes).into()).is_err()) {
+        header.repaired_profile = read_with_littlecms(bytes);
+    }
+    Ok(header)
+}
+
 fn read_unguarded(path: &Path) -> Result<ImageHeader, RenderError> {
     let mut reader = BufReader::new(File::open(path)?);
     let start = read_file_start(&mut reader)?;
@@ -228,7 +241,7 @@ fn read_unguarded(path: &Path) -> Result<ImageHeader, RenderError> {
         SourceFormat::Gif => gif::read_gif_header(&mut reader)?,
         SourceFormat::Png => decoder_headers::read_png_header(reader)?,
         SourceFormat::Tiff => tiff::read_tiff_header(reader)?,
-        SourceFormat::Webp => decoder_headers::read_webp_header(reader)?,
+        SourceFormat::Webp => webp::read_webp_header(reader)?,
         SourceFormat::Bmp => decoder_headers::read_bmp_header(reader)?,
         SourceFormat::Jp2 => jp2::read_jp2_header(&mut reader)?,
         SourceFormat::Psd => psd::read_psd_header(&mut reader)?.0,

@@ -3,16 +3,15 @@
 
 use std::io::{Read, Seek};
 
-use super::{
-    ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, exif, image_resources, skip_bytes,
-};
+use super::image_resources::{self, ImageResource};
+use super::metadata::Metadata;
+use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, skip_bytes};
 use crate::error::RenderError;
-use crate::rights::ImageRights;
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
-/// Resource id of XMP.
-const XMP_RESOURCE: u16 = 0x0424;
+/// Resource id of the version, which says whether there is a merged image.
+const VERSION_RESOURCE: u16 = 1057;
 
 /// What the decoder needs besides the header.
 pub(crate) struct PsdLayout {
@@ -66,7 +65,7 @@ pub(crate) fn read_psd_header(input: &mut (impl Read + Seek)) -> Result<(ImageHe
     } else {
         skip_bytes(input, palette_bytes)?;
     }
-    read_resources(input, &mut header)?;
+    read_resources(input)?.apply(&mut header);
     let colors = if mode == 2 { 1 } else { color.components() as u16 };
     if planes < colors {
         return Err(corrupt_error("The Photoshop document has fewer channels than its colour mode needs."));
@@ -82,13 +81,14 @@ fn read_section_length(input: &mut impl Read, large: bool) -> Result<u64, Render
     Ok(u64::from_be_bytes(length))
 }
 
-/// Copies what is useful in the image resources into the header, and skips the others.
-fn read_resources(input: &mut (impl Read + Seek), header: &mut ImageHeader) -> Result<(), RenderError> {
+/// Reads what is useful in the image resources, and skips the others.
+fn read_resources(input: &mut (impl Read + Seek)) -> Result<Metadata, RenderError> {
+    let mut metadata = Metadata::default();
     let mut left = read_section_length(input, false)?;
     while left >= 12 {
         let mut start = [0; 7];
         input.read_exact(&mut start)?;
-        if !matches!(&start[..4], b"8BIM" | b"MeSa" | b"AgHg" | b"PHUT" | b"DCSR") {
+        if !image_resources::SIGNATURES.contains(&&start[..4]) {
             return Err(corrupt_error("The image resources of the Photoshop document are damaged."));
         }
         // A name with a length byte before it, padded to an even length.
@@ -100,11 +100,11 @@ fn read_resources(input: &mut (impl Read + Seek), header: &mut ImageHeader) -> R
             .checked_sub(7 + name.len() as u64 + 4 + padded_length)
             .ok_or_else(|| corrupt_error("An image resource of the Photoshop document is longer than its section."))?;
         name.truncate(usize::from(start[6]));
-        let read = read_resource(input, u16::from_be_bytes([start[4], start[5]]), &name, length, header)?;
+        let read = read_resource(input, u16::from_be_bytes([start[4], start[5]]), &name, length, &mut metadata)?;
         skip_bytes(input, padded_length - read)?;
     }
     skip_bytes(input, left)?;
-    Ok(())
+    Ok(metadata)
 }
 
 /// Reads a resource if it is useful. Returns how many of its bytes were read.
@@ -113,37 +113,24 @@ fn read_resource(
     id: u16,
     name: &[u8],
     length: u64,
-    header: &mut ImageHeader,
+    metadata: &mut Metadata,
 ) -> Result<u64, RenderError> {
     let bytes_needed = match id {
-        // 1005: resolution. 1057: version info. 1039: ICC profile.
-        1005 => length.min(4),
-        1057 => length.min(5),
-        1039 if length <= MAX_PROFILE_BYTES as u64 => length,
-        image_resources::IPTC_RESOURCE | XMP_RESOURCE if length <= MAX_XMP_BYTES as u64 => length,
-        id if image_resources::is_path_resource(id) && length <= image_resources::MAX_PATH_BYTES => length,
+        image_resources::RESOLUTION => length.min(4),
+        VERSION_RESOURCE => length.min(5),
+        image_resources::PROFILE if length <= MAX_PROFILE_BYTES as u64 => length,
+        image_resources::IPTC | image_resources::XMP if length <= MAX_XMP_BYTES as u64 => length,
+        image_resources::CLIPPING_PATH if length <= image_resources::MAX_CLIPPING_BYTES => length,
+        id if image_resources::is_path(id) && length <= image_resources::MAX_PATH_BYTES => length,
         _ => return Ok(0),
     };
     let mut data = vec![0; bytes_needed as usize];
     input.read_exact(&mut data)?;
-    match (id, data.as_slice()) {
-        (1005, &[a, b, c, d]) => {
-            let dpi = f64::from(u32::from_be_bytes([a, b, c, d])) / 65_536.0;
-            header.dpi = exif::to_dots_per_inch(dpi, 2);
-        }
-        (1057, &[.., 0]) => {
-            let detail =
-                "The Photoshop document was saved without a merged image. Save it with maximised compatibility.";
-            return Err(RenderError::new(Code::UnsupportedFormat, detail));
-        }
-        (1039, _) if !data.is_empty() => header.profile = Some(data),
-        (image_resources::IPTC_RESOURCE, iptc) => header.merge_rights(ImageRights::from_iptc(iptc)),
-        (XMP_RESOURCE, _) => header.set_xmp(Some(data)),
-        (id, data) if image_resources::is_path_resource(id) && header.paths.len() < image_resources::MAX_PATHS => {
-            header.paths.extend(image_resources::parse_path(name, data));
-        }
-        _ => {}
+    if (id, data.last()) == (VERSION_RESOURCE, Some(&0)) {
+        let detail = "The Photoshop document was saved without a merged image. Save it with maximised compatibility.";
+        return Err(RenderError::new(Code::UnsupportedFormat, detail));
     }
+    metadata.add_resource(ImageResource { id, name, data: &data });
     Ok(bytes_needed)
 }
 

@@ -64,7 +64,7 @@ fn list_steps() -> Vec<Vec<Step>> {
     lists.extend([0.3, 1.0, 3.9, 4.0, 20.0, 50.0].map(|sigma| vec![Step::Blur { sigma }]));
     lists.extend([3.0, 45.0, 200.5].map(|degrees| vec![Step::Rotate { degrees, width: 60, height: 61 }]));
     let back = [1.1, 0.1, -1.0, 0.0, 0.9, 0.5, 0.01, 0.0, 1.0];
-    for sampling in [Sampling::Nearest, Sampling::Bilinear, Sampling::Many(0), Sampling::Many(60)] {
+    for sampling in [Sampling::Nearest, Sampling::Linear, Sampling::Many(0), Sampling::Many(60)] {
         lists.push(vec![Step::Warp { back, sampling, each_way: 3 }]);
     }
     lists.extend([-3, 1, 6].map(|pixels| vec![Step::Grow { pixels }]));

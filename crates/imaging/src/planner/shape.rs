@@ -75,9 +75,9 @@ impl Planner<'_> {
         let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
         let transform = self.source_transform.then_scale([0.0, 0.0, w, h], (1.0, 1.0));
         let map_path = |path: &EmbeddedPath| EmbeddedPath {
-            name: path.name.clone(),
             bounds: transform.map_bounds(path.bounds),
             outline: transform.map_outline(&path.outline),
+            ..path.clone()
         };
         header.paths.iter().map(map_path).collect()
     }
@@ -116,7 +116,10 @@ impl Planner<'_> {
 
 /// The embedded paths with these names, of those that exist.
 fn find_paths<'a>(names: &'a [String], header: &'a ImageHeader) -> impl Iterator<Item = &'a EmbeddedPath> {
-    names.iter().filter_map(|name| header.paths.iter().find(|path| path.name == *name))
+    let find = |is_named: &dyn Fn(&EmbeddedPath) -> bool| header.paths.iter().find(|path| is_named(path));
+    names.iter().filter_map(move |name| {
+        find(&|path| path.name == *name).or_else(|| find(&|path| path.other_names.contains(name)))
+    })
 }
 
 /// How many points of a pixel are sampled in each direction: as many as source pixels fall into it, from 2 to 4.

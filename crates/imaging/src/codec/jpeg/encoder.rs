@@ -9,9 +9,9 @@ use mozjpeg::{ColorSpace, Compress, Marker, PixelDensity, PixelDensityUnit};
 
 use crate::codec::{encode_error, photoshop_paths};
 use crate::error::RenderError;
-use crate::header::JPEG_XMP;
 use crate::pixels::Raster;
 use crate::plan::EncodePlan;
+use crate::xmp;
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
@@ -144,7 +144,7 @@ fn encode_with_scans(
         jpeg.add_icc_profile(profile)?;
     }
     if let Some(xmp) = &encode.xmp {
-        jpeg.add_app_segment(1, [JPEG_XMP, xmp].concat())?;
+        jpeg.add_app_segment(1, [xmp::SIGNATURE, xmp].concat())?;
     }
     for segment in photoshop_paths::encode_segments(&encode.paths) {
         jpeg.add_app_segment(13, segment)?;
@@ -190,7 +190,7 @@ fn write_jpeg(
     jpeg.set_pixel_density(PixelDensity { unit: PixelDensityUnit::Inches, x: dpi, y: dpi });
     let mut writer = jpeg.start_compress(out)?;
     if let Some(xmp) = &encode.xmp {
-        writer.write_marker(Marker::APP(1), &[JPEG_XMP, xmp].concat());
+        writer.write_marker(Marker::APP(1), &[xmp::SIGNATURE, xmp].concat());
     }
     if let Some(profile) = profile {
         writer.write_icc_profile(profile);

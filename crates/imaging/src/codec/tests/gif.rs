@@ -21,7 +21,7 @@ fn what_follows_the_first_frame_does_not_decide() {
     assert_eq!(warnings, []);
     let open = &file[..file.len() - 1];
     let with_tail = |tail: &[u8]| get_outcome(&[open, tail].concat());
-    let complete = Ok((pixels.clone(), vec![]));
+    let complete = Ok((pixels, vec![]));
     let irregular = Ok((pixels, vec![Code::SourceIrregular]));
     assert_eq!(with_tail(&[frame.clone(), vec![TRAILER]].concat()), complete);
     assert_eq!(with_tail(&[vec![0; 3], frame.clone(), vec![0, TRAILER]].concat()), complete);

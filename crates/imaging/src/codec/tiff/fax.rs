@@ -67,7 +67,7 @@ fn decode_word_rows(mut data: &[u8], bits: &mut RowBits) -> io::Result<bool> {
 /// without.
 fn has_end_of_block(data: &[u8]) -> bool {
     let tail = data.iter().rev().take(5).rev().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-    let is_end = |bits: u64| bits & 0xFF_FFFF == 0x00_1001 || bits & 0x3FF_FFFF == 0b11_0000_0000_0001_1;
+    let is_end = |bits: u64| bits & 0xFF_FFFF == 0x00_1001 || bits & 0x3FF_FFFF == 0b110_0000_0000_0011;
     (0..8).any(|padding| tail & ((1 << padding) - 1) == 0 && is_end(tail >> padding))
 }
 

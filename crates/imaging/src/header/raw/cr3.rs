@@ -7,7 +7,8 @@ use super::{choose_preview, read_embedded_jpeg};
 use crate::error::RenderError;
 use crate::header::ImageHeader;
 use crate::header::boxes::{BoxReader, Boxes, read_box_header};
-use crate::header::tiff::{TiffFile, read_metadata};
+use crate::header::tiff::TiffFile;
+use crate::header::tiff_metadata::read_tiff_metadata;
 use crate::turn::Turn;
 
 /// Largest box with all that describes the file, in bytes.
@@ -93,9 +94,8 @@ fn find_first_sample(track: &[u8]) -> Option<(u64, u64)> {
 /// Adds orientation and rights from the directory, which is a whole TIFF.
 fn add_metadata(preview: &mut ImageHeader, directory: &[u8]) {
     let Ok(mut file) = TiffFile::open(Cursor::new(directory)) else { return };
-    let Ok(first) = file.read_directory(file.first_directory) else { return };
     let mut raw = ImageHeader::new(preview.format, (1, 1), preview.color, preview.bits);
-    read_metadata(&mut raw, &mut file, &[first]);
+    read_tiff_metadata(file.reader(), None, &mut raw);
     if preview.orientation == Turn::NONE {
         preview.orientation = raw.orientation;
     }

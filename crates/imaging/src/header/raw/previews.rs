@@ -5,7 +5,8 @@ use std::io::{Read, Seek};
 use super::{choose_preview, read_embedded_jpeg};
 use crate::error::RenderError;
 use crate::header::ImageHeader;
-use crate::header::tiff::{Directory, DirectoryList, ListedDirectory, TiffFile, read_metadata, read_page_header, tags};
+use crate::header::tiff::{Directory, DirectoryList, ListedDirectory, TiffFile, read_page_header, tags};
+use crate::header::tiff_metadata::read_tiff_metadata;
 
 /// Reads the header of the largest preview.
 ///
@@ -27,7 +28,7 @@ pub(in crate::header) fn read_tiff_preview<R: Read + Seek>(
     let sensors = list.directories.iter().filter(|listed| listed.is_sensor);
     let raw_side = sensors.map(|sensor| sensor.size.0.max(sensor.size.1)).max();
     let preview = choose_preview(previews, raw_side, camera)?;
-    Ok(add_raw_metadata(preview, file, first))
+    Ok(add_raw_metadata(preview, file))
 }
 
 /// The preview that a directory describes: a complete JPEG, or an image as in any TIFF.
@@ -53,9 +54,9 @@ fn find_jpeg<R: Read + Seek>(file: &mut TiffFile<R>, directory: &Directory) -> O
 }
 
 /// Orientation and rights, which a raw has once for all its images.
-fn add_raw_metadata<R: Read + Seek>(mut preview: ImageHeader, file: &mut TiffFile<R>, first: Directory) -> ImageHeader {
+fn add_raw_metadata<R: Read + Seek>(mut preview: ImageHeader, file: &mut TiffFile<R>) -> ImageHeader {
     let mut raw = ImageHeader::new(preview.format, (1, 1), preview.color, preview.bits);
-    read_metadata(&mut raw, file, &[first]);
+    read_tiff_metadata(file.reader(), None, &mut raw);
     if preview.orientation == crate::turn::Turn::NONE {
         preview.orientation = raw.orientation;
     }

@@ -233,7 +233,8 @@ mod tests {
 
     #[test]
     fn the_image_may_be_in_a_sub_directory() {
-        let cases: [(&[SampleEntry<'_>], &[SampleEntry<'_>], (u32, u32)); 4] = [
+        type Entries<'a> = &'a [SampleEntry<'a>];
+        let cases: [(Entries<'_>, Entries<'_>, (u32, u32)); 4] = [
             // A thumbnail with its image, an image with its thumbnail, an image with a larger one, a mask.
             (&[REDUCED], &[], (40, 40)),
             (&[], &[REDUCED], (20, 20)),

@@ -11,15 +11,11 @@ pub(crate) const PHOTOMETRIC: u16 = 262;
 pub(crate) const FILL_ORDER: u16 = 266;
 pub(crate) const MAKE: u16 = 271;
 pub(crate) const STRIP_OFFSETS: u16 = 273;
-pub(crate) const ORIENTATION: u16 = 274;
 pub(crate) const SAMPLES_PER_PIXEL: u16 = 277;
 pub(crate) const ROWS_PER_STRIP: u16 = 278;
 pub(crate) const STRIP_BYTE_COUNTS: u16 = 279;
-pub(crate) const X_RESOLUTION: u16 = 282;
 pub(crate) const PLANAR_CONFIGURATION: u16 = 284;
 pub(crate) const T4_OPTIONS: u16 = 292;
-pub(crate) const RESOLUTION_UNIT: u16 = 296;
-pub(crate) const ARTIST: u16 = 315;
 pub(crate) const PREDICTOR: u16 = 317;
 pub(crate) const COLOR_MAP: u16 = 320;
 pub(crate) const TILE_WIDTH: u16 = 322;
@@ -38,11 +34,8 @@ pub(crate) const YCBCR_COEFFICIENTS: u16 = 529;
 pub(crate) const YCBCR_SUBSAMPLING: u16 = 530;
 pub(crate) const REFERENCE_BLACK_WHITE: u16 = 532;
 pub(crate) const XMP: u16 = 700;
-pub(crate) const COPYRIGHT: u16 = 33_432;
-pub(crate) const IPTC: u16 = 33_723;
 /// Photoshop's image resources.
 pub(crate) const PHOTOSHOP: u16 = 34_377;
-pub(crate) const ICC_PROFILE: u16 = 34_675;
 /// Only digital negatives (DNG) have it.
 pub(crate) const DNG_VERSION: u16 = 50_706;
 /// The preview in a raw of Panasonic.
