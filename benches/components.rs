@@ -9,14 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use offprint_imaging::SourceFiles;
-use offprint_imaging::read_image_header;
-use offprint_imaging::render_image;
-use offprint_storage::Digest;
-use offprint_storage::Storage;
-use offprint_storage::archive::Archive;
-use offprint_storage::archive::ArchiveEntry;
-use offprint_storage::archive::ArchiveIndexWriter;
+use offprint_imaging::{SourceFiles, read_image_header, render_image};
+use offprint_storage::archive::{Archive, ArchiveEntry, ArchiveIndexWriter};
+use offprint_storage::{Digest, Storage};
 use tokio::runtime::Runtime;
 
 const PRESET_MODIFIER: &str =

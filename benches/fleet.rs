@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 use offprint::db::enums::Fmt;
 use offprint::db::{self, PgPool, item};
 use offprint::id::WorkerId;
-use offprint_embedded_postgres::EmbeddedPostgres;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use fixtures::{build_claim_terms, insert_company, insert_job, settle_claim};
+use offprint_embedded_postgres::EmbeddedPostgres;
 
 const TOTAL_ITEMS: usize = 1_000_000;
 const ITEMS_PER_JOB: usize = 20_000;

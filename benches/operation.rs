@@ -10,8 +10,7 @@ mod plans;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use offprint_imaging::SourceFiles;
-use offprint_imaging::render_image;
+use offprint_imaging::{SourceFiles, render_image};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();

@@ -18,11 +18,11 @@ use offprint::db::enums::Fmt;
 use offprint::db::item;
 use offprint::db::{self, PgPool};
 use offprint::id::{JobId, WorkerId};
-use offprint_embedded_postgres::EmbeddedPostgres;
-use offprint_imaging::ENGINE_VERSION;
 use tokio::task::JoinSet;
 
 use fixtures::{BenchCompany, build_claim_terms, insert_company, insert_job, settle_claim};
+use offprint_embedded_postgres::EmbeddedPostgres;
+use offprint_imaging::ENGINE_VERSION;
 
 const WORKERS: usize = 2;
 const RUN_SECONDS: u64 = 10;

@@ -12,9 +12,9 @@ use offprint::db::enums::Fmt;
 use offprint::db::row_level_security::run_as_company;
 use offprint::db::{self, PgPool, item};
 use offprint::id::{JobId, WorkerId};
-use offprint_embedded_postgres::EmbeddedPostgres;
 
 use fixtures::{BenchCompany, build_claim_terms, insert_company, insert_job, settle_claim};
+use offprint_embedded_postgres::EmbeddedPostgres;
 
 const CLIENTS: u64 = 8;
 const WORKERS: u64 = 2;

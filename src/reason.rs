@@ -5,12 +5,11 @@
 
 use std::borrow::Cow;
 
+use offprint_core::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
-
-use offprint_core::Code;
 
 /// The OpenAPI schema of a [`Code`].
 pub struct CodeSchema;

@@ -2,16 +2,8 @@
 
 use std::path::Path;
 
-use offprint_imaging::ImageHeader;
-use offprint_imaging::ObjectHeaders;
-use offprint_imaging::ProfileBytes;
-use offprint_imaging::RenderLimits;
-use offprint_imaging::RenderPlan;
-use offprint_imaging::read_image_header;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::Macros;
-use offprint_modifiers::ModifierInput;
-use offprint_modifiers::Recipe;
+use offprint_imaging::{ImageHeader, ObjectHeaders, ProfileBytes, RenderLimits, RenderPlan, read_image_header};
+use offprint_modifiers::{Attributes, Macros, ModifierInput, Recipe};
 
 pub fn parse_recipe(modifier: &str) -> Recipe {
     let (macros, attributes) = (Macros::default(), Attributes::default());

@@ -18,6 +18,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use offprint_core::Digest;
+use offprint_imaging::{ProfileLibrary, RenderLimits};
+use offprint_modifiers::Attributes;
+use offprint_sandbox::{MemoryBudget, ProcessLimits, RenderPool, RenderPoolConfig, find_default_memory};
+use offprint_storage::{StagedBlob, Storage};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -35,17 +40,6 @@ use crate::jobs::ExportContext;
 use crate::notify::Mailer;
 use crate::notify::webhook::WebhookSender;
 use crate::settings::Settings;
-use offprint_core::Digest;
-use offprint_imaging::ProfileLibrary;
-use offprint_imaging::RenderLimits;
-use offprint_modifiers::Attributes;
-use offprint_sandbox::MemoryBudget;
-use offprint_sandbox::ProcessLimits;
-use offprint_sandbox::RenderPool;
-use offprint_sandbox::RenderPoolConfig;
-use offprint_sandbox::find_default_memory;
-use offprint_storage::StagedBlob;
-use offprint_storage::Storage;
 
 /// Everything that requests and background tasks share.
 #[derive(Clone)]

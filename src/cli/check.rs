@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use offprint_imaging::{RenderLimits, SourceFiles};
+use offprint_modifiers::Attributes;
+
 use super::modifier_args::ModifierArgs;
 use super::{CliError, print_json};
 use crate::jobs::CallbackPolicy;
 use crate::jobs::ExportContext;
 use crate::jobs::explain::ModifierMeaning;
 use crate::jobs::explain::plan_from_header;
-use offprint_imaging::RenderLimits;
-use offprint_imaging::SourceFiles;
-use offprint_modifiers::Attributes;
 
 /// Arguments of `offprint check`.
 #[derive(clap::Args)]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use offprint_core::Code;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tracing::info;
@@ -11,7 +12,6 @@ use tracing::info;
 use super::CliError;
 use crate::db::{self, DbError, PgPool};
 use crate::settings::DatabaseSettings;
-use offprint_core::Code;
 
 /// How long one connection may take that only looks for the reason of a failure.
 const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,10 +7,10 @@
 use std::collections::BTreeSet;
 
 use clap::Command;
+use offprint_core::Code;
 use serde_json::json;
 
 use super::CliError;
-use offprint_core::Code;
 
 /// Only these variables are looked at.
 const PREFIX: &str = "OFFPRINT_";

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use offprint_core::Code;
+use offprint_imaging::ProfileLibrary;
+
 use super::{CliError, print_json};
 use crate::db::{company, image_preset};
 use crate::jobs::catalog;
 use crate::jobs::catalog::CatalogAttribute;
 use crate::jobs::catalog::CatalogMacro;
 use crate::settings::{DatabaseSettings, ModifierSettings};
-use offprint_core::Code;
-use offprint_imaging::ProfileLibrary;
 
 /// Arguments of `offprint admin import-presets`.
 #[derive(clap::Args)]

@@ -1,12 +1,12 @@
 //! `offprint migrate`: migrates the database to the schema of this version, and what `serve` does about it at start.
 
+use offprint_core::Code;
 use sqlx::migrate::MigrateError;
 
 use super::{CliError, client, database};
 use crate::db::migrations::{self, SchemaStatus};
 use crate::db::{self, PgPool};
 use crate::settings::{DatabaseSettings, MigrationMode};
-use offprint_core::Code;
 
 /// Arguments of `offprint migrate`.
 #[derive(clap::Args)]

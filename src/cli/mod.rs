@@ -24,9 +24,8 @@ mod test_postgres;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use serde::Serialize;
-
 use offprint_core::Code;
+use serde::Serialize;
 
 /// Exports many stored images in one job: upload assets, create an export job for originals or converted files, download
 /// single files or one zip.

@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::CliError;
-use crate::jobs::rendition_resolver::to_code;
 use offprint_core::Code;
 use offprint_imaging::ProfileLibrary;
-use offprint_modifiers::AssetReference;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::Macros;
-use offprint_modifiers::ModifierInput;
-use offprint_modifiers::ResolvedModifier;
+use offprint_modifiers::{AssetReference, Attributes, Macros, ModifierInput, ResolvedModifier};
+
+use super::CliError;
+use crate::jobs::rendition_resolver::to_code;
 
 /// Arguments that make up a modifier.
 #[derive(clap::Args)]

@@ -2,17 +2,13 @@
 
 use std::path::PathBuf;
 
+use offprint_imaging::{ImageHeader, RenderLimits, RenderPlan, RenderWarning, SourceFiles};
+use offprint_modifiers::Diagnostic;
 use serde::Serialize;
 
 use super::modifier_args::ModifierArgs;
 use super::{CliError, print_json};
 use crate::jobs::rendition_resolver::to_code;
-use offprint_imaging::ImageHeader;
-use offprint_imaging::RenderLimits;
-use offprint_imaging::RenderPlan;
-use offprint_imaging::RenderWarning;
-use offprint_imaging::SourceFiles;
-use offprint_modifiers::Diagnostic;
 
 /// Arguments of `offprint render`.
 #[derive(clap::Args)]

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::CliError;
 use offprint_core::Code;
 use offprint_sandbox::FaultInjection;
+
+use super::CliError;
 
 /// Arguments of `offprint render-worker`.
 #[derive(clap::Args)]

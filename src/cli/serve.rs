@@ -9,6 +9,11 @@ use std::time::Duration;
 
 use actix_web::HttpServer;
 use metrics_exporter_prometheus::PrometheusHandle;
+use offprint_core::Code;
+use offprint_embedded_postgres::EmbeddedPostgres;
+use offprint_imaging::ProfileLibrary;
+use offprint_modifiers::Attributes;
+use offprint_storage::{EnvironmentVariables, Storage};
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -29,12 +34,6 @@ use crate::notify::webhook::WebhookSender;
 use crate::settings::{AuthMode, DatabaseSettings, ModifierSettings, Role, Settings, StorageSettings};
 use crate::telemetry;
 use crate::worker;
-use offprint_core::Code;
-use offprint_embedded_postgres::EmbeddedPostgres;
-use offprint_imaging::ProfileLibrary;
-use offprint_modifiers::Attributes;
-use offprint_storage::EnvironmentVariables;
-use offprint_storage::Storage;
 
 /// Arguments of `offprint serve`.
 #[derive(clap::Args)]

@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use offprint_core::Code;
+use offprint_embedded_postgres::EmbeddedPostgres;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CliError, client};
-use offprint_core::Code;
-use offprint_embedded_postgres::EmbeddedPostgres;
 
 /// Arguments of `offprint test-postgres`.
 #[derive(clap::Args)]

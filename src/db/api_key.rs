@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use offprint_core::Digest;
 use sqlx::types::Json;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -12,7 +13,6 @@ use crate::db::capability::Capability;
 use crate::db::signal::{SIGNAL_CHANNEL, Signal};
 use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::{CompanyId, KeyId, UserId};
-use offprint_core::Digest;
 
 /// An API key with its secret: `op_<id>_<secret>`. It is shown once, when it is created, and never stored or logged.
 #[derive(Clone)]

@@ -3,13 +3,13 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
+use offprint_core::Digest;
 use sqlx::AssertSqlSafe;
 
 use crate::db::enums::FileState;
 use crate::db::optional_digest::OptionalDigest;
 use crate::db::{DbError, PgPool};
 use crate::id::{AssetId, CompanyId, JobId};
-use offprint_core::Digest;
 
 /// The sealed archive of a job's current run.
 #[derive(Clone, Debug, sqlx::FromRow)]

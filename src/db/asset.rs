@@ -2,6 +2,7 @@
 //! [`is_asset_registered`] returns them.
 
 use chrono::{DateTime, Utc};
+use offprint_core::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -10,7 +11,6 @@ use utoipa::ToSchema;
 use crate::db::optional_digest::OptionalDigest;
 use crate::db::{DbConnection, DbError, row_level_security};
 use crate::id::{AssetId, CompanyId};
-use offprint_core::Digest;
 
 /// Type of an asset, detected from its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use offprint_core::Digest;
 
 use crate::db::item::to_pg_interval;
 use crate::db::{DbConnection, DbError, PgPool};
-use offprint_core::Digest;
 
 /// Size and checksum of a blob.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]

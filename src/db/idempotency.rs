@@ -1,12 +1,12 @@
 //! Idempotency keys: the response to a request is stored for a day, in the transaction that does what was requested. A
 //! client that lost the response repeats the request and gets it again.
 
+use offprint_core::Digest;
 use serde_json::Value;
 use sqlx::types::Json;
 
 use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::CompanyId;
-use offprint_core::Digest;
 
 /// A stored response.
 #[derive(Clone, Debug, sqlx::FromRow)]

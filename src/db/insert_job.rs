@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use offprint_core::Digest;
 use serde_json::{Value, json};
 use sqlx::types::Json;
 
@@ -15,7 +16,6 @@ use crate::db::job::Rendition;
 use crate::db::{DbConnection, DbError, event};
 use crate::id::{AssetId, CompanyId, JobId, ScheduleId, UserId};
 use crate::reason::Reason;
-use offprint_core::Digest;
 
 /// Warnings about the modifier that the log tells. The job has all.
 const MAX_LOGGED_WARNINGS: usize = 20;

@@ -15,6 +15,7 @@
 
 use std::time::Duration;
 
+use offprint_core::Digest;
 use serde::Deserialize;
 use sqlx::postgres::types::PgInterval;
 use sqlx::types::Json;
@@ -24,7 +25,6 @@ use crate::db::settle::{Attempt, AttemptCounters};
 use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::{CompanyId, JobId, WorkerId};
 use crate::reason::Reason;
-use offprint_core::Digest;
 
 /// An item that a worker has claimed, with everything needed to process it.
 #[derive(Clone, Debug, sqlx::FromRow)]

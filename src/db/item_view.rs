@@ -1,6 +1,7 @@
 //! Items together with their files, for lists, manifests and mails.
 
 use chrono::{DateTime, Utc};
+use offprint_core::Digest;
 use serde::Deserialize;
 use sqlx::types::Json;
 
@@ -9,7 +10,6 @@ use crate::db::enums::{FileState, ItemState};
 use crate::db::{DbError, PgPool};
 use crate::id::{AssetId, CompanyId, JobId};
 use crate::reason::Reason;
-use offprint_core::Digest;
 
 /// An item with its files.
 #[derive(Clone, Debug, sqlx::FromRow)]

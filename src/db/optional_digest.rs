@@ -1,11 +1,10 @@
 //! Reads a nullable `bytea` column into an `Option<Digest>`. `offprint_core` does not depend on sqlx, and sqlx's
 //! attribute `try_from` does not work inside an `Option`.
 
+use offprint_core::Digest;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Postgres, Type};
-
-use offprint_core::Digest;
 
 /// A nullable digest column.
 pub(super) struct OptionalDigest(Option<[u8; 32]>);

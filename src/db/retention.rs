@@ -7,11 +7,11 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use offprint_core::Digest;
 use sqlx::AssertSqlSafe;
 
 use crate::db::item::to_pg_interval;
 use crate::db::{DbConnection, DbError, PgPool};
-use offprint_core::Digest;
 
 /// Releases the files of up to a hundred expired jobs: their bytes may be removed. The job, its items and its manifests
 /// stay. Returns how many jobs.

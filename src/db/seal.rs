@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use offprint_core::{Code, Digest};
 use serde_json::json;
 use sqlx::types::Json;
 
@@ -24,8 +25,6 @@ use crate::db::webhook::{self, NewWebhook};
 use crate::db::{DbConnection, DbError, PgPool, event, limits};
 use crate::id::{CompanyId, JobId, MailTaskId};
 use crate::reason::Reason;
-use offprint_core::Code;
-use offprint_core::Digest;
 
 /// A job that a worker is sealing.
 #[derive(Clone, Debug, sqlx::FromRow)]

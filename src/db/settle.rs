@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use offprint_core::{Code, Digest};
 use sqlx::types::Json;
 
 use crate::db::attempt::AttemptEnding;
@@ -15,8 +16,6 @@ use crate::db::item::to_pg_interval;
 use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, JobId, WorkerId};
 use crate::reason::Reason;
-use offprint_core::Code;
-use offprint_core::Digest;
 
 /// A file that an attempt produced.
 #[derive(Clone, Debug)]

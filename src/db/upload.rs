@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use offprint_core::Digest;
 use sqlx::AssertSqlSafe;
 
 use crate::db::item::to_pg_interval;
 use crate::db::optional_digest::OptionalDigest;
 use crate::db::{DbConnection, DbError, PgPool, limits};
 use crate::id::{AssetId, CompanyId, UploadId, UserId};
-use offprint_core::Digest;
 
 /// An upload that has not expired.
 #[derive(Clone, Debug, sqlx::FromRow)]

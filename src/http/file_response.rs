@@ -16,15 +16,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, TryStreamExt, stream};
+use offprint_core::{Code, Digest};
+use offprint_storage::BlobRange;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::app::AppState;
 use crate::db;
 use crate::http::extract::range::ByteRange;
 use crate::http::problem::Problem;
-use offprint_core::Code;
-use offprint_core::Digest;
-use offprint_storage::BlobRange;
 
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, offprint_storage::StorageError>>>>;
 

@@ -4,6 +4,8 @@
 //! nobody sends a gigabyte in vain), and in the transaction that registers the assets ([`check_company_limits`]), which is
 //! the check that counts.
 
+use offprint_core::Code;
+
 use crate::app::AppState;
 use crate::db::limits::{self, CompanyLimitsRow, CompanyUsageRow};
 use crate::db::{self, DbConnection};
@@ -11,7 +13,6 @@ use crate::http::problem::Problem;
 use crate::id::CompanyId;
 use crate::jobs::placement;
 use crate::settings::Settings;
-use offprint_core::Code;
 
 /// The limits in force for one company. 0 means no limit.
 #[derive(Clone, Copy, Debug)]

@@ -8,6 +8,7 @@
 use std::sync::LazyLock;
 
 use actix_web::dev::ResourceDef;
+use offprint_core::Code;
 
 use crate::db::capability::Capability::{
     self, Admin, AssetsDelete, AssetsRead, AssetsWrite, ExportsCreate, ExportsCreateOriginal, ExportsManageAll,
@@ -15,7 +16,6 @@ use crate::db::capability::Capability::{
 };
 use crate::http::extract::caller::Caller;
 use crate::http::problem::Problem;
-use offprint_core::Code;
 
 /// What an operation needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
+use offprint_core::Code;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,7 +17,6 @@ use crate::app::StoreBlobError;
 use crate::db;
 use crate::reason::CodeSchema;
 pub use crate::reason::ValidationError;
-use offprint_core::Code;
 
 /// The body of an error response (`application/problem+json`, RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use offprint_core::Code;
 use serde_json::{Map, Value};
 
 use crate::http::extract::json::MAX_VALIDATION_ERRORS;
 use crate::http::extract::json::clip_text;
 use crate::http::extract::json::extend_pointer;
 use crate::http::problem::ValidationError;
-use offprint_core::Code;
 
 /// Validates values against schemas that may refer to the named schemas in `parts`.
 pub struct SchemaChecker<'a> {

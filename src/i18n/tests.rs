@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeZone;
+use offprint_core::Code;
 use serde_json::json;
 
 use super::*;
-use offprint_core::Code;
 
 /// The messages of a file: their names, and the arguments that each uses.
 fn parse_sentences(text: &str) -> BTreeMap<&str, BTreeSet<&str>> {

@@ -1,18 +1,12 @@
 //! Files of an Image Serving catalog, read for `offprint admin import-presets`: macro files and attributes.
 //! Documentation pages: c-file-formats, r-definition-macro.
 
+use offprint_core::Code;
+use offprint_modifiers::{Attributes, CommandStatus, Diagnostic, Macros, ModifierInput, Origin, ResolvedModifier};
 use serde::Serialize;
 
 use crate::jobs::rendition_resolver::to_reason;
 use crate::reason::Reason;
-use offprint_core::Code;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::CommandStatus;
-use offprint_modifiers::Diagnostic;
-use offprint_modifiers::Macros;
-use offprint_modifiers::ModifierInput;
-use offprint_modifiers::Origin;
-use offprint_modifiers::ResolvedModifier;
 
 const MAX_PRESET_BYTES: usize = 8192;
 

@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
+use offprint_imaging::{ImageHeader, ObjectHeaders, ProfileLibrary, RenderError, RenderLimits, RenderPlan};
+use offprint_modifiers::{Attributes, Recipe};
 use serde::Deserialize;
 
 use crate::db::asset::AssetRow;
 use crate::jobs::CallbackPolicy;
-use offprint_imaging::ImageHeader;
-use offprint_imaging::ObjectHeaders;
-use offprint_imaging::ProfileLibrary;
-use offprint_imaging::RenderError;
-use offprint_imaging::RenderLimits;
-use offprint_imaging::RenderPlan;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::Recipe;
 
 /// The image header that was read at upload; none when the asset is not an image of a format that can be read.
 pub fn read_asset_header(asset: &AssetRow) -> Option<ImageHeader> {

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use offprint_core::{Code, Digest};
+use offprint_modifiers::{Attributes, Macros};
+
 use crate::db::asset::AssetRow;
 use crate::db::enums::{Fmt, ItemState, OnUnconvertible};
 use crate::db::job::Rendition;
@@ -23,10 +26,6 @@ use crate::jobs::selection::Selection;
 use crate::jobs::selection::select_assets;
 use crate::jobs::validation::check_request;
 use crate::reason::{Reason, ValidationError};
-use offprint_core::Code;
-use offprint_core::Digest;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::Macros;
 
 /// A job before it is inserted.
 pub struct Draft {

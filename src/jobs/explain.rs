@@ -1,5 +1,8 @@
 //! Explains a modifier without rendering: its commands, where each comes from, what is ignored, and the resulting image.
 
+use offprint_core::Code;
+use offprint_imaging::{ImageHeader, ObjectHeaders, RenderPlan};
+use offprint_modifiers::{CommandStatus, ModifierSegment, Recipe, ResolvedCommand, ResolvedModifier};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -7,15 +10,6 @@ use crate::jobs::ExportContext;
 use crate::jobs::archive_paths;
 use crate::jobs::rendition_resolver::to_reason;
 use crate::reason::Reason;
-use offprint_core::Code;
-use offprint_imaging::ImageHeader;
-use offprint_imaging::ObjectHeaders;
-use offprint_imaging::RenderPlan;
-use offprint_modifiers::CommandStatus;
-use offprint_modifiers::ModifierSegment;
-use offprint_modifiers::Recipe;
-use offprint_modifiers::ResolvedCommand;
-use offprint_modifiers::ResolvedModifier;
 
 /// The meaning of a modifier.
 #[derive(Debug, Serialize, ToSchema)]

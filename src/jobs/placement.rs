@@ -1,6 +1,7 @@
 //! Creates the job of an export request: drafts it and inserts its rows, within the limits of the company.
 
 use chrono::{DateTime, Utc};
+use offprint_core::Code;
 
 use crate::db::asset::AssetRow;
 use crate::db::company::UserRow;
@@ -19,7 +20,6 @@ use crate::jobs::archive_paths;
 use crate::jobs::prepare_draft;
 use crate::reason::Reason;
 use crate::settings::Settings;
-use offprint_core::Code;
 
 /// Seconds that files are kept when the request does not set `expiresIn`.
 const DEFAULT_FILES_TTL_SECONDS: i64 = 7 * 24 * 3600;

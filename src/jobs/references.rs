@@ -2,6 +2,12 @@
 
 use std::collections::HashMap;
 
+use offprint_core::Digest;
+use offprint_imaging::{ImageHeader, ObjectHeaders};
+use offprint_modifiers::{
+    AssetModifierIndex, AssetModifiers, AssetReference, Diagnostic, DiagnosticKind, ResolvedModifier,
+};
+
 use crate::db::asset::{self, AssetRow};
 use crate::db::{self, DbConnection};
 use crate::id::CompanyId;
@@ -9,15 +15,6 @@ use crate::jobs::read_asset_header;
 use crate::jobs::rendition_resolver::ModifierSpec;
 use crate::jobs::rendition_resolver::to_code;
 use crate::reason::Reason;
-use offprint_core::Digest;
-use offprint_imaging::ImageHeader;
-use offprint_imaging::ObjectHeaders;
-use offprint_modifiers::AssetModifierIndex;
-use offprint_modifiers::AssetModifiers;
-use offprint_modifiers::AssetReference;
-use offprint_modifiers::Diagnostic;
-use offprint_modifiers::DiagnosticKind;
-use offprint_modifiers::ResolvedModifier;
 
 /// The assets behind names. A name without an asset is kept too, as none.
 #[derive(Default)]

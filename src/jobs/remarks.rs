@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use offprint_modifiers::Diagnostic;
+
 use crate::jobs::rendition_resolver::to_reason;
 use crate::reason::Reason;
-use offprint_modifiers::Diagnostic;
 
 /// Remarks about one rendition, each once, in the order in which they came up.
 #[derive(Debug, Default)]

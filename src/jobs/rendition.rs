@@ -1,10 +1,11 @@
 //! The renditions of an export request: its own modifier and macro, or each of `renditions`.
 
+use offprint_core::Code;
+
 use crate::db::enums::Fmt;
 use crate::jobs::request::ExportRequest;
 use crate::jobs::request::NewRendition;
 use crate::reason::{Reason, ValidationError};
-use offprint_core::Code;
 
 /// A modifier and a macro that render every image of the job, and their place in the request.
 #[derive(Clone, Copy, Debug)]

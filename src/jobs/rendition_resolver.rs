@@ -7,6 +7,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use offprint_core::{Code, Digest};
+use offprint_imaging::ObjectHeaders;
+use offprint_modifiers::{
+    AssetModifierIndex, Attributes, DecodeOptions, Diagnostic, DiagnosticKind, Macros, Origin, OutputFormat, Recipe,
+    ResolvedModifier,
+};
+
 use crate::db::asset::AssetRow;
 use crate::jobs::references;
 use crate::jobs::references::AssetReferences;
@@ -15,19 +22,6 @@ use crate::jobs::rendition::RenditionSpec;
 use crate::jobs::request::ExportRequest;
 use crate::jobs::request::OnCorrupt;
 use crate::reason::{Reason, ValidationError};
-use offprint_core::Code;
-use offprint_core::Digest;
-use offprint_imaging::ObjectHeaders;
-use offprint_modifiers::AssetModifierIndex;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::DecodeOptions;
-use offprint_modifiers::Diagnostic;
-use offprint_modifiers::DiagnosticKind;
-use offprint_modifiers::Macros;
-use offprint_modifiers::Origin;
-use offprint_modifiers::OutputFormat;
-use offprint_modifiers::Recipe;
-use offprint_modifiers::ResolvedModifier;
 
 /// A recipe whose other assets are pinned to their bytes.
 #[derive(Clone, Debug)]

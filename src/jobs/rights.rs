@@ -1,10 +1,11 @@
 //! What an export request asks for that needs a capability of its own: originals, custom modifiers, schedules.
 
+use offprint_core::Code;
+
 use crate::db::capability::Capability::{self, ExportsCreateOriginal, ExportsCustomModifier, Schedules};
 use crate::db::enums::{Fmt, OnUnconvertible};
 use crate::jobs::ExportRequest;
 use crate::reason::ValidationError;
-use offprint_core::Code;
 
 /// All parts of the request that need a capability that the caller lacks. For a caller who may not export originals the
 /// default for files that cannot be converted becomes `fail`, since the usual default exports their originals.

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use offprint_core::Code;
+
 use crate::db::asset::{self, AssetRow};
 use crate::db::enums::OnUnsupported;
 use crate::db::{self, DbConnection};
@@ -9,7 +11,6 @@ use crate::id::{AssetId, CompanyId};
 use crate::jobs::request::AssetFilter;
 use crate::jobs::request::ExportRequest;
 use crate::reason::{Reason, ValidationError};
-use offprint_core::Code;
 
 /// The assets of a request, or why they cannot be exported.
 #[derive(Default)]

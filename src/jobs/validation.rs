@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use chrono::Utc;
 use lettre::message::Mailbox;
+use offprint_core::Code;
 
 use crate::jobs::CallbackPolicy;
 use crate::jobs::ExportContext;
@@ -11,7 +12,6 @@ use crate::jobs::rendition;
 use crate::jobs::request::ExportRequest;
 use crate::jobs::schedule;
 use crate::reason::{Reason, ValidationError};
-use offprint_core::Code;
 
 /// All mistakes of the request, and warnings about it.
 pub fn check_request(request: &ExportRequest, context: &ExportContext<'_>) -> (Vec<ValidationError>, Vec<Reason>) {

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use offprint_core::Code;
 
 pub use crate::db::enums::Outcome;
 use crate::i18n::Language;
 use crate::id::JobId;
 use crate::reason::Reason;
-use offprint_core::Code;
 
 /// Numbers of a run's items by their end. `warnings` counts items with at least one warning, whatever their end.
 #[derive(Clone, Copy, Debug, Default)]

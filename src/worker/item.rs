@@ -14,6 +14,11 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use offprint_core::{Code, Digest};
+use offprint_imaging::{RenderError, RenderOutput, SourceFiles};
+use offprint_modifiers::Recipe;
+use offprint_sandbox::{RenderPoolError, RenderTarget};
+use offprint_storage::LocalBlob;
 use tempfile::TempPath;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{Instrument, info_span, warn};
@@ -28,15 +33,6 @@ use crate::db::settle::{self, Attempt, AttemptOutcome, SettledFile, settle_item}
 use crate::jobs::rendition::merge_failures;
 use crate::reason::Reason;
 use crate::worker::{CACHE_ENGINE_VERSION, wait_for_grace_end};
-use offprint_core::Code;
-use offprint_core::Digest;
-use offprint_imaging::RenderError;
-use offprint_imaging::RenderOutput;
-use offprint_imaging::SourceFiles;
-use offprint_modifiers::Recipe;
-use offprint_sandbox::RenderPoolError;
-use offprint_sandbox::RenderTarget;
-use offprint_storage::LocalBlob;
 
 /// Claims the next item and processes it. Returns whether there was one.
 pub async fn process_next_item(state: &AppState) -> Result<bool, db::DbError> {

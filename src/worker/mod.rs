@@ -27,6 +27,7 @@ mod webhook;
 
 use std::time::Duration;
 
+use offprint_imaging::ENGINE_VERSION;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
@@ -40,7 +41,6 @@ pub use scrub::scrub_next_blob;
 pub use sweep::sweep_expired;
 
 use crate::app::AppState;
-use offprint_imaging::ENGINE_VERSION;
 
 /// How often tasks look for work when they are not notified: a signal of another process may have been lost.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);

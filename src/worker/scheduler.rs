@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use offprint_core::Code;
 use serde_json::json;
 use sqlx::Acquire as _;
 use tokio::time::timeout;
@@ -25,7 +26,6 @@ use crate::jobs::request::Overlap;
 use crate::jobs::rights;
 use crate::jobs::schedule::Recurrence;
 use crate::reason::{Reason, ValidationError};
-use offprint_core::Code;
 
 /// How long the creation of a job may take.
 const JOB_CREATION_TIMEOUT: Duration = Duration::from_secs(60);

@@ -7,6 +7,9 @@
 
 use std::time::Duration;
 
+use offprint_core::{Code, Digest};
+use offprint_storage::archive::ArchiveIndexWriter;
+use offprint_storage::{BlobWriter, archive};
 use tracing::{info, warn};
 
 use crate::app::AppState;
@@ -19,11 +22,6 @@ use crate::jobs::outcome::RunCounts;
 use crate::jobs::outcome::is_mail_wanted;
 use crate::reason::Reason;
 use crate::worker::{manifest, webhook};
-use offprint_core::Code;
-use offprint_core::Digest;
-use offprint_storage::BlobWriter;
-use offprint_storage::archive;
-use offprint_storage::archive::ArchiveIndexWriter;
 
 /// Items per query.
 const ITEMS_PER_PAGE: i64 = 1000;

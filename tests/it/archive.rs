@@ -5,14 +5,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use offprint_storage::Digest;
-use offprint_storage::Storage;
-use offprint_storage::StorageError;
-use offprint_storage::archive::Archive;
-use offprint_storage::archive::ArchiveEntry;
-use offprint_storage::archive::ArchiveIndexWriter;
-use offprint_storage::archive::ArchiveSegment;
-use offprint_storage::archive::StagedArchive;
+use offprint_storage::archive::{Archive, ArchiveEntry, ArchiveIndexWriter, ArchiveSegment, StagedArchive};
+use offprint_storage::{Digest, Storage, StorageError};
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

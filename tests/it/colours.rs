@@ -3,11 +3,7 @@
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage};
 use offprint_core::Code;
 use offprint_imaging::read_image_header;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::Macros;
-use offprint_modifiers::ModifierInput;
-use offprint_modifiers::PixelType;
-use offprint_modifiers::resolve_modifier;
+use offprint_modifiers::{Attributes, Macros, ModifierInput, PixelType, resolve_modifier};
 use serde_json::json;
 use sqlx::PgPool;
 use tiff::encoder::{TiffEncoder, colortype};

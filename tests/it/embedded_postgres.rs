@@ -5,9 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use offprint::db::{self, row_level_security};
-use offprint_embedded_postgres::EmbeddedPostgres;
-use offprint_embedded_postgres::PostgresError;
-use offprint_embedded_postgres::find_running_server;
+use offprint_embedded_postgres::{EmbeddedPostgres, PostgresError, find_running_server};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;

@@ -2,17 +2,10 @@
 //! the same source.
 
 use image::{ImageFormat, Rgb, RgbImage};
-use offprint_imaging::ENGINE_VERSION;
-use offprint_imaging::ObjectHeaders;
-use offprint_imaging::ProfileBytes;
-use offprint_imaging::RenderLimits;
-use offprint_imaging::RenderPlan;
-use offprint_imaging::SourceFiles;
-use offprint_imaging::read_image_header;
-use offprint_imaging::render_image;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::Macros;
-use offprint_modifiers::ModifierInput;
+use offprint_imaging::{
+    ENGINE_VERSION, ObjectHeaders, ProfileBytes, RenderLimits, RenderPlan, SourceFiles, read_image_header, render_image,
+};
+use offprint_modifiers::{Attributes, Macros, ModifierInput};
 
 /// The engine version, and for each modifier the CRC-32 of the pixels that it renders from the drawn source. When one
 /// differs, raise `ENGINE_VERSION` and update the numbers here.

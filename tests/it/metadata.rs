@@ -4,9 +4,7 @@ use std::io::Cursor;
 
 use image::{ImageFormat, Rgb, RgbImage};
 use offprint_core::Code;
-use offprint_imaging::ImageRights;
-use offprint_imaging::Turn;
-use offprint_imaging::read_image_header;
+use offprint_imaging::{ImageRights, Turn, read_image_header};
 use serde_json::json;
 use sqlx::PgPool;
 

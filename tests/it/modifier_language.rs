@@ -3,8 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use offprint_modifiers::Support;
-use offprint_modifiers::list_commands;
+use offprint_modifiers::{Support, list_commands};
 use serde_json::json;
 use sqlx::PgPool;
 

@@ -4,10 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use offprint_storage::BlobRange;
-use offprint_storage::Digest;
-use offprint_storage::Storage;
-use offprint_storage::StorageError;
+use offprint_storage::{BlobRange, Digest, Storage, StorageError};
 use tempfile::TempDir;
 
 use crate::support::fake_s3::{FakeS3, S3Behavior};

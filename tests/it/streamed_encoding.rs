@@ -2,19 +2,10 @@
 
 use image::{ImageFormat, RgbImage};
 use offprint_core::Code;
-use offprint_imaging::ObjectHeaders;
-use offprint_imaging::ProfileBytes;
-use offprint_imaging::RenderLimits;
-use offprint_imaging::RenderPlan;
-use offprint_imaging::SourceFiles;
-use offprint_imaging::read_image_header;
-use offprint_imaging::render_image;
-use offprint_imaging::render_images;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::DecodeOptions;
-use offprint_modifiers::Macros;
-use offprint_modifiers::ModifierInput;
-use offprint_modifiers::resolve_modifier;
+use offprint_imaging::{
+    ObjectHeaders, ProfileBytes, RenderLimits, RenderPlan, SourceFiles, read_image_header, render_image, render_images,
+};
+use offprint_modifiers::{Attributes, DecodeOptions, Macros, ModifierInput, resolve_modifier};
 
 use crate::support::images::{draw_noise, encode_image};
 use crate::support::render_fixture::RenderFixture;

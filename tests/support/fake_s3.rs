@@ -12,9 +12,7 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use chrono::{DateTime, Utc};
-use offprint_storage::Digest;
-use offprint_storage::EnvironmentVariables;
-use offprint_storage::Storage;
+use offprint_storage::{Digest, EnvironmentVariables, Storage};
 
 /// The only bucket.
 pub const BUCKET: &str = "pictures";

@@ -1,21 +1,11 @@
 //! One source file and what modifiers make of it, without a service or a database.
 
 use image::{DynamicImage, ImageFormat};
-use offprint_imaging::ObjectHeaders;
-use offprint_imaging::ProfileLibrary;
-use offprint_imaging::RenderError;
-use offprint_imaging::RenderLimits;
-use offprint_imaging::RenderOutput;
-use offprint_imaging::RenderPlan;
-use offprint_imaging::SourceFiles;
-use offprint_imaging::read_image_header;
-use offprint_imaging::render_image;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::DecodeOptions;
-use offprint_modifiers::Macros;
-use offprint_modifiers::ModifierInput;
-use offprint_modifiers::Recipe;
-use offprint_modifiers::resolve_modifier;
+use offprint_imaging::{
+    ObjectHeaders, ProfileLibrary, RenderError, RenderLimits, RenderOutput, RenderPlan, SourceFiles, read_image_header,
+    render_image,
+};
+use offprint_modifiers::{Attributes, DecodeOptions, Macros, ModifierInput, Recipe, resolve_modifier};
 
 use crate::support::images::encode_image;
 

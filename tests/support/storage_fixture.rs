@@ -1,7 +1,6 @@
 //! A blob storage of its own for each test: as files, and in an object store.
 
-use offprint_storage::Digest;
-use offprint_storage::Storage;
+use offprint_storage::{Digest, Storage};
 use tempfile::TempDir;
 
 use crate::support::fake_s3::FakeS3;

@@ -2,8 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use offprint_storage::archive::Archive;
-use offprint_storage::archive::ArchiveSegment;
+use offprint_storage::archive::{Archive, ArchiveSegment};
 
 /// Reads an archive whose blobs do not exist: they are taken to hold zeros.
 pub struct ZeroFilledArchive {

@@ -1,8 +1,7 @@
 //! Why an image could not be rendered, and warnings about one that was.
 
-use serde::{Deserialize, Serialize};
-
 use offprint_core::Code;
+use serde::{Deserialize, Serialize};
 
 /// Why an image could not be rendered. Contains no path: the detail is shown to clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use offprint_core::Code;
 use serde::{Deserialize, Serialize};
 
 use super::codec;
@@ -26,7 +27,6 @@ use super::row_sink::RowSink;
 use super::source_files::SourceFiles;
 use super::step::Step;
 use super::turn::Turn;
-use offprint_core::Code;
 
 /// Raise it whenever the same recipe and source may give other bytes than before: stored renditions of another version
 /// are not reused.

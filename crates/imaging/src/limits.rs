@@ -1,10 +1,10 @@
 //! How large images may be. Checked on the numbers of headers and plans, before anything is decoded.
 
+use offprint_core::Code;
 use serde::{Deserialize, Serialize};
 
 use super::error::RenderError;
 use super::header::ImageHeader;
-use offprint_core::Code;
 
 /// The largest images that are read and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

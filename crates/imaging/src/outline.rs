@@ -1,8 +1,7 @@
 //! Rasterizes outlines: how much of each pixel they cover.
 
-use zeno::{Command, Fill, Mask, Vector};
-
 use offprint_modifiers::{Outline, Stroke};
+use zeno::{Command, Fill, Mask, Vector};
 
 /// How much of each pixel lies inside all of `inside` and outside all of `outside`, of 255, row by row. Where areas of
 /// one outline are nested, every second one is a hole (even-odd rule).

@@ -4,6 +4,10 @@
 //! This file has the plan's types and what is decided once per output. How commands become steps is in
 //! `planner/mod.rs`.
 
+use offprint_core::Code;
+use offprint_modifiers::{
+    Compression, DecodeOptions, MaskUse, Output, OutputFormat, PixelType, Quantize, Recipe, RequestKind,
+};
 use serde::Serialize;
 
 use super::colour::{Profile, ProfileBytes};
@@ -15,10 +19,6 @@ use super::planner::{PlanContext, PlanSource, Planner};
 use super::source_files::ObjectHeaders;
 use super::step::Step;
 use super::xmp::align_with_pixels;
-use offprint_core::Code;
-use offprint_modifiers::{
-    Compression, DecodeOptions, MaskUse, Output, OutputFormat, PixelType, Quantize, Recipe, RequestKind,
-};
 
 /// What is done to make one image: `decode`, then `steps`, then `encode`.
 ///

@@ -3,11 +3,12 @@
 //! Decoders deliver an image in bands of rows, from the top. When the first step of a plan is a crop or a resize, it is
 //! done while rows arrive: a source of 100 megapixels that becomes a thumbnail is never held as a whole.
 
+use offprint_core::Code;
+
 use super::error::RenderError;
 use super::pixels::{Pixels, Raster, Resampler, Sample};
 use super::plan::{DecodePlan, RenderPlan};
 use super::step::Step;
-use offprint_core::Code;
 
 /// Takes rows from the top and makes an image of them, at 8 or 16 bits per component.
 pub(super) enum RowSink {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::error::RenderError;
-use super::header::{ImageHeader, read_header_for_render};
 use offprint_core::Code;
 use offprint_modifiers::AssetReference;
+
+use super::error::RenderError;
+use super::header::{ImageHeader, read_header_for_render};
 
 /// Headers of other assets, by the SHA-256 of their files, which recipes pin.
 pub type ObjectHeaders = BTreeMap<String, ImageHeader>;

@@ -1,12 +1,12 @@
 //! The steps of a plan: operations on pixels, as numbers. [`super::pixels`] executes them.
 
+use offprint_modifiers::{Noise, Outline, PixelType, Sampling, Tone};
 use serde::Serialize;
 
 use super::colour::Conversion;
 use super::pixels::Sample;
 use super::plan::DecodePlan;
 use super::turn::Turn;
-use offprint_modifiers::{Noise, Outline, PixelType, Sampling, Tone};
 
 /// One operation on pixels. Sizes, positions and radii are in pixels of the image as it is at that step.
 #[derive(Clone, Debug, PartialEq, Serialize)]

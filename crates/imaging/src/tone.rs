@@ -1,8 +1,9 @@
 //! Brightness, contrast and colours of pixels. The documentation names effects and ranges but no formulas; these are
 //! ours. Whoever changes one raises [`crate::ENGINE_VERSION`].
 
-use super::pixels::{Sample, compute_luma};
 use offprint_modifiers::{Colorize, Tone};
+
+use super::pixels::{Sample, compute_luma};
 
 /// Brightness, contrast and balance, as one lookup table for each of red, green and blue.
 pub(super) fn build_curves<S: Sample>(tone: &Tone) -> [Vec<S>; 3] {

@@ -11,9 +11,10 @@
 //! +------------------+         +--------------------+
 //! ```
 
-use super::error::RenderError;
 use offprint_core::Code;
 use offprint_modifiers::{FitMode, Region, RequestKind, ThumbType, Thumbnail, View};
+
+use super::error::RenderError;
 
 /// Where the image lies in its view.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -64,6 +64,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use offprint_core::Code;
+use offprint_imaging::{ProfileLibrary, RenderError, RenderLimits, RenderOutput, SourceFiles};
+use offprint_modifiers::Recipe;
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::AbortOnDropHandle;
@@ -76,9 +79,6 @@ pub use render_worker::run_render_worker;
 use self::process::PooledProcess;
 use self::protocol::RenderRequest;
 use self::scratch::ScratchRoot;
-use offprint_core::Code;
-use offprint_imaging::{ProfileLibrary, RenderError, RenderLimits, RenderOutput, SourceFiles};
-use offprint_modifiers::Recipe;
 
 /// Memory of an idle process, in bytes: what it needs beside its images.
 const WARM_PROCESS_BYTES: u64 = 16 << 20;

@@ -6,6 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use offprint_core::Code;
+use offprint_imaging::{RenderError, RenderOutput};
 use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -15,9 +17,6 @@ use super::protocol::{DISCARD_LINE, RENDER_LINE, RenderReply, RenderRequest, STD
 use super::scratch::ScratchDir;
 use super::{ProcessLimits, RenderPoolConfig, RenderPoolError};
 use crate::confinement::Confinement;
-use offprint_core::Code;
-use offprint_imaging::RenderError;
-use offprint_imaging::RenderOutput;
 
 /// A process is replaced after so many requests, in case something leaks slowly.
 const MAX_IMAGES_PER_PROCESS: u32 = 1000;

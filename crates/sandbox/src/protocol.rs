@@ -5,13 +5,10 @@
 //! is free, or [`DISCARD_LINE`]; the process renders and reports the results. It may reply with [`RenderReply::Failed`]
 //! to either message.
 
+use offprint_imaging::{ProfileBytes, RenderError, RenderLimits, RenderOutput};
 use serde::{Deserialize, Serialize};
 
 use crate::confinement::Confinement;
-use offprint_imaging::ProfileBytes;
-use offprint_imaging::RenderError;
-use offprint_imaging::RenderLimits;
-use offprint_imaging::RenderOutput;
 
 /// Path of the source in the scratch folder. The process may only read it.
 pub(super) const SOURCE_PATH: &str = "in/source";

@@ -4,16 +4,13 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use offprint_core::Code;
+use offprint_imaging::{RenderError, RenderOutput, RenderPlan, SourceFiles, read_header_for_render, render_images};
+use offprint_modifiers::Recipe;
+
 use super::protocol::{RENDER_LINE, RenderReply, RenderRequest, SOURCE_PATH, format_object_path, format_output_path};
 use crate::confinement::{Confinement, grant_cpu};
 use crate::fault_injection::FaultInjection;
-use offprint_core::Code;
-use offprint_imaging::RenderError;
-use offprint_imaging::RenderPlan;
-use offprint_imaging::SourceFiles;
-use offprint_imaging::read_header_for_render;
-use offprint_imaging::{RenderOutput, render_images};
-use offprint_modifiers::Recipe;
 
 /// The main function of `offprint render-worker`: confines the process, then serves requests from stdin. `memory` and
 /// `file` are limits in bytes.

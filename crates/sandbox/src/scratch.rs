@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use offprint_imaging::SourceFiles;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
 use super::protocol::{SOURCE_PATH, format_object_path, format_output_path};
-use offprint_imaging::SourceFiles;
 
 /// The folder of one pool. A lock on it is held as long as its service lives, so that the next service can tell the
 /// folders of a killed service from those in use.

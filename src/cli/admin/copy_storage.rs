@@ -5,14 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use offprint_core::{Code, Digest};
+use offprint_storage::{Storage, StorageError, StoredBlob};
 use serde::Serialize;
 
 use super::super::{CliError, serve};
-use offprint_core::Code;
-use offprint_core::Digest;
-use offprint_storage::Storage;
-use offprint_storage::StorageError;
-use offprint_storage::StoredBlob;
 
 const MAX_PARALLEL_COPIES: usize = 4;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use offprint_core::Code;
 
 use super::super::CliError;
 use crate::db::api_key::{self, ApiKeyRow, NewApiKeyRow, RawKey};
@@ -11,7 +12,6 @@ use crate::db::capability::{self, Capability};
 use crate::db::{self, PgPool, company};
 use crate::id::{CompanyId, KeyId};
 use crate::settings::DatabaseSettings;
-use offprint_core::Code;
 
 const KEYS_PAGE_SIZE: i64 = 1000;
 

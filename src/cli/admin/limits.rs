@@ -1,5 +1,6 @@
 //! `offprint admin set-limits`: the limits of one company, where they differ from the settings.
 
+use offprint_core::Code;
 use serde_json::json;
 
 use super::super::CliError;
@@ -7,7 +8,6 @@ use crate::db::audit::{self, NewAuditEntry};
 use crate::db::limits::{self, CompanyLimitsRow};
 use crate::db::{self, company};
 use crate::settings::DatabaseSettings;
-use offprint_core::Code;
 
 /// Arguments of `offprint admin set-limits`.
 #[derive(clap::Args)]

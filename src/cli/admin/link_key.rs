@@ -1,10 +1,11 @@
 //! `offprint admin rotate-link-key`: signs download links with a new key from now on.
 
+use offprint_core::Code;
+
 use super::super::CliError;
 use crate::db::audit::{self, NewAuditEntry};
 use crate::db::{self, company, link};
 use crate::settings::DatabaseSettings;
-use offprint_core::Code;
 
 /// Arguments of `offprint admin rotate-link-key`.
 #[derive(clap::Args)]

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use chrono::{TimeZone, Utc};
 use clap::Subcommand;
+use offprint_core::Code;
+use offprint_storage::{StagedBlob, Storage};
 
 use super::{CliError, client, import_presets, samples};
 use crate::app::store_blob;
@@ -17,9 +19,6 @@ use crate::db::asset::{self, AssetType, NewAsset, Original};
 use crate::db::{self, DbConnection, PgPool, company, image_preset};
 use crate::id::{AssetId, CompanyId};
 use crate::settings::{DatabaseSettings, StorageSettings};
-use offprint_core::Code;
-use offprint_storage::StagedBlob;
-use offprint_storage::Storage;
 
 /// Arguments of `offprint admin`.
 #[derive(clap::Args)]

@@ -3,16 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use offprint_core::{Code, Digest};
+use offprint_storage::{Storage, StoredBlob};
 use serde::Serialize;
 
 use super::super::{CliError, database, serve};
 use crate::db::blob::{self, BlobRow};
 use crate::db::{self, PgPool};
 use crate::settings::{DatabaseSettings, StorageSettings};
-use offprint_core::Code;
-use offprint_core::Digest;
-use offprint_storage::Storage;
-use offprint_storage::StoredBlob;
 
 /// A younger blob without a row may be about to get one.
 const MIN_STRAY_AGE: Duration = Duration::from_secs(3600);

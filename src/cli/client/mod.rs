@@ -7,6 +7,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use offprint_core::Code;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
@@ -14,7 +15,6 @@ use serde_json::Value;
 
 pub use self::progress::ProgressReporter;
 use super::CliError;
-use offprint_core::Code;
 
 /// The service's address and API key.
 #[derive(clap::Args)]

@@ -6,14 +6,13 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use image::ImageReader;
+use offprint_core::{Code, Digest};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 
 use super::to_demo_error;
 use crate::cli::CliError;
-use offprint_core::Code;
-use offprint_core::Digest;
 
 /// A file as the service lists it.
 #[derive(Deserialize)]

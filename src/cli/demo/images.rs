@@ -5,9 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use offprint_core::Digest;
+
 use super::to_demo_error;
 use crate::cli::{CliError, samples};
-use offprint_core::Digest;
 
 /// Images on the disk and their folder in the service.
 pub struct DemoImages {

@@ -8,13 +8,13 @@ mod service;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use offprint_core::Code;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::checks::CheckList;
 use self::images::DemoImages;
 use self::service::DemoService;
 use super::{CliError, client};
-use offprint_core::Code;
 
 /// Arguments of `offprint demo`.
 #[derive(clap::Args)]

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use clap::Parser;
+use offprint_core::Code;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::process::{Child, Command};
@@ -14,7 +15,6 @@ use tokio::process::{Child, Command};
 use super::to_demo_error;
 use crate::cli::CliError;
 use crate::cli::client::{self, ApiClient, ServiceArgs};
-use offprint_core::Code;
 
 /// Ports that are tried, in this order.
 const PORT_RANGE: std::ops::Range<u16> = 8080..8180;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt;
+use offprint_core::Code;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,6 @@ use tokio::io::AsyncWriteExt;
 
 use crate::cli::CliError;
 use crate::cli::client::{self, ApiClient, ClientError, ProgressReporter};
-use offprint_core::Code;
 
 /// What the next run must know to continue: the job, and the archive that the partial file belongs to. Stored beside the
 /// zip.

@@ -5,6 +5,7 @@ mod download;
 use std::path::PathBuf;
 
 use indicatif::DecimalBytes;
+use offprint_core::Code;
 use reqwest::header::{ETAG, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -13,7 +14,6 @@ use serde_json::{Value, json};
 use self::download::Ticket;
 use super::CliError;
 use super::client::{self, ApiClient, ProgressReporter, ServiceArgs};
-use offprint_core::Code;
 
 /// How long the service may wait for a change of the job before it answers, in seconds.
 const WAIT_SECONDS: &str = "20";

@@ -10,6 +10,8 @@ use std::sync::Mutex;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::{StreamExt, stream};
 use indicatif::DecimalBytes;
+use offprint_core::Code;
+use offprint_core::name::{FileName, Folder};
 use reqwest::{Body, Method, multipart};
 use serde::Deserialize;
 use serde_json::json;
@@ -17,9 +19,6 @@ use sha2::{Digest, Sha256};
 
 use super::CliError;
 use super::client::{self, ApiClient, ClientError, ProgressReporter, ServiceArgs};
-use offprint_core::Code;
-use offprint_core::name::FileName;
-use offprint_core::name::Folder;
 
 /// Arguments of `offprint push`.
 #[derive(clap::Args)]

@@ -6,6 +6,7 @@ use std::io::SeekFrom;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::SecondsFormat;
+use offprint_core::Code;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Method, RequestBuilder};
 use serde::Deserialize;
@@ -14,7 +15,6 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use super::{AssetIdentity, LocalFile, to_read_error};
 use crate::cli::CliError;
 use crate::cli::client::{self, ApiClient, ClientError};
-use offprint_core::Code;
 
 /// The part of an upload that this command reads.
 #[derive(Deserialize)]

@@ -3,9 +3,9 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, Accept, Header, Quality, QualityItem};
 use mime::Mime;
+use offprint_core::Code;
 
 use crate::http::problem::Problem;
-use offprint_core::Code;
 
 /// The index of the offered media type with the highest quality; the first of equals. Without `Accept` everything is
 /// acceptable.

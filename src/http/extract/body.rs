@@ -11,6 +11,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
+use offprint_core::{Code, Digest};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -21,8 +22,6 @@ use crate::http::extract::json;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::schema::SchemaChecker;
-use offprint_core::Code;
-use offprint_core::Digest;
 
 /// A body that matches its schema, and the SHA-256 of its bytes as they were sent.
 pub struct JsonBody<T>(pub T, pub Digest);

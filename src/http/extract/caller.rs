@@ -7,6 +7,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use offprint_core::Code;
 
 use crate::app::rate_limiter::RateLimitKey;
 use crate::db::api_key::ApiKeyRow;
@@ -15,7 +16,6 @@ use crate::db::job::JobRow;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::id::{CompanyId, KeyId, UserId};
-use offprint_core::Code;
 
 /// What a caller may do: a set of capabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

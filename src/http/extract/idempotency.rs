@@ -7,6 +7,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use offprint_core::{Code, Digest};
 use serde::Serialize;
 use sqlx::types::Json;
 
@@ -14,8 +15,6 @@ use crate::db::DbConnection;
 use crate::db::idempotency::{self, IdempotencyRow, IdempotencyState};
 use crate::http::extract::caller::Caller;
 use crate::http::problem::Problem;
-use offprint_core::Code;
-use offprint_core::Digest;
 
 const IDEMPOTENCY_KEY_HEADER: &str = "Idempotency-Key";
 

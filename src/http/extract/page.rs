@@ -9,13 +9,12 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use offprint_core::{Code, Digest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
-use offprint_core::Code;
-use offprint_core::Digest;
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]

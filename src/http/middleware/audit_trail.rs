@@ -7,6 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
+use offprint_core::Code;
 use tracing::error;
 
 use crate::app::AppState;
@@ -19,7 +20,6 @@ use crate::http::middleware::trace::redact_path;
 use crate::http::operations;
 use crate::http::problem::Problem;
 use crate::http::problem::REQUEST_ID;
-use offprint_core::Code;
 
 /// POST operations that change nothing.
 const READ_ONLY_POSTS: [&str; 2] = ["/export-jobs/validate", "/modifier-check"];

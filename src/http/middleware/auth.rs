@@ -14,6 +14,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, ResponseError};
 use bytes::Bytes;
+use offprint_core::Code;
 use subtle::ConstantTimeEq;
 
 use crate::app::AppState;
@@ -29,7 +30,6 @@ use crate::http::operations;
 use crate::http::operations::AccessRule;
 use crate::http::problem::Problem;
 use crate::id::CompanyId;
-use offprint_core::Code;
 
 /// Admits or refuses a request and writes the audit log.
 ///

@@ -15,12 +15,12 @@ use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage, ResponseError};
 use futures_util::Stream;
+use offprint_core::Code;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::app::AppState;
 use crate::http::problem::Problem;
 use crate::settings::Settings;
-use offprint_core::Code;
 
 /// Enforces a minimum rate of request bodies. A body that is too slow ends with an error for the handler, and the caller
 /// gets 408.

@@ -1,12 +1,12 @@
 //! The rate limit: requests per minute, counted by caller, reported in the headers of every response, 429 beyond it.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use offprint_core::Code;
 
 use crate::app::AppState;
 use crate::app::rate_limiter::RateLimitKey;
 use crate::app::rate_limiter::RateLimitStatus;
 use crate::http::problem::Problem;
-use offprint_core::Code;
 
 const LIMIT_HEADER: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING_HEADER: HeaderName = HeaderName::from_static("ratelimit-remaining");

@@ -5,6 +5,7 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use lettre::message::Mailbox;
+use offprint_core::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,7 +24,6 @@ use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{KeyId, UserId};
-use offprint_core::Code;
 
 /// An API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]

@@ -4,6 +4,8 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, put};
 use chrono::{DateTime, Utc};
+use offprint_core::Code;
+use offprint_modifiers::{Attributes, Macros};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,9 +23,6 @@ use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::jobs::catalog;
-use offprint_core::Code;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::Macros;
 
 /// An image preset: a stored, named modifier.
 #[derive(Serialize, ToSchema)]

@@ -3,6 +3,7 @@
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, route};
+use offprint_core::Code;
 
 use crate::app::AppState;
 use crate::app::link_token::LinkToken;
@@ -10,7 +11,6 @@ use crate::db::{self, link, row_level_security};
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::files;
 use crate::http::responses::DownloadProblems;
-use offprint_core::Code;
 
 /// Open a link.
 ///

@@ -5,6 +5,9 @@ use std::time::Duration;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
+use offprint_core::Code;
+use offprint_sandbox::Confinement;
+use offprint_storage::Storage;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,9 +20,6 @@ use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
 use crate::i18n;
 use crate::settings::Role;
-use offprint_core::Code;
-use offprint_sandbox::Confinement;
-use offprint_storage::Storage;
 
 /// Show the start page.
 ///

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::jobs::request::ExportRequest;
 use crate::reason::ValidationError;
+
 pub use cron::Cron;
 use offprint_core::Code;
 pub use time_zone::DEFAULT_TIME_ZONE;

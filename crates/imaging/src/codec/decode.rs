@@ -8,6 +8,8 @@ use std::path::Path;
 
 use image::codecs::bmp::BmpDecoder;
 use image::{DynamicImage, ImageDecoder};
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
 
 use super::tiff::TiffStrips;
 use super::{avif, gif, jp2, jpeg, png, psd, webp};
@@ -16,8 +18,6 @@ use crate::file_section::SectionReader;
 use crate::header::{SourceFormat, map_image_error};
 use crate::pixels::{Pixels, Raster, Sample};
 use crate::plan::DecodePlan;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 /// Where decoders put their rows, from the top, a band at a time.
 pub(super) struct DecodeOutput<'a> {

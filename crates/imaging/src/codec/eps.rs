@@ -3,11 +3,12 @@
 
 use std::io::Write;
 
+use offprint_modifiers::PixelType;
+
 use super::photoshop_paths;
 use crate::error::RenderError;
 use crate::pixels::Raster;
 use crate::plan::EncodePlan;
-use offprint_modifiers::PixelType;
 
 pub(super) fn encode_eps(
     encode: &EncodePlan,

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::io::{BufRead, Seek, Write};
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, Encoder, Frame};
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
 
 use super::decode::DecodeOutput;
 use super::{collect_colors, encode_error, quantize_colors};
@@ -11,8 +13,6 @@ use crate::error::RenderError;
 use crate::header::gif::{GifEnd, GifScreen, find_gif_end};
 use crate::pixels::Raster;
 use crate::plan::EncodePlan;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 /// Bytes of a pixel in RGBA.
 const PIXEL_BYTES: usize = 4;

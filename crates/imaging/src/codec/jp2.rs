@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
+use offprint_core::Code;
+use offprint_modifiers::{Compression, PixelType};
 use openjp2::image::opj_image_comptparm;
 use openjp2::{Codec, OPJ_CLRSPC_GRAY, OPJ_CLRSPC_SRGB, OPJ_CODEC_JP2, Stream, opj_cparameters, opj_image};
 
@@ -15,8 +17,6 @@ use crate::error::RenderError;
 use crate::header::jp2;
 use crate::pixels::{Pixels, Raster};
 use crate::plan::{DecodePlan, EncodePlan};
-use offprint_core::Code;
-use offprint_modifiers::{Compression, PixelType};
 
 /// Most levels of the wavelet transform; small images have fewer.
 const MAX_WAVELET_LEVELS: u32 = 5;

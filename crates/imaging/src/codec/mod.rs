@@ -37,6 +37,7 @@ use super::error::RenderError;
 use super::palette::{self, IndexedImage};
 use super::pixels::{Pixels, Raster};
 use super::plan::EncodePlan;
+
 use offprint_core::Code;
 use offprint_modifiers::{OutputFormat, Quantize};
 

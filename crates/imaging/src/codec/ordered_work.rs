@@ -3,8 +3,9 @@
 use std::sync::mpsc::sync_channel;
 use std::thread::{Builder, available_parallelism, scope};
 
-use crate::error::RenderError;
 use offprint_core::Code;
+
+use crate::error::RenderError;
 
 /// Most threads of one render. Other images are usually rendered at the same time.
 const MAX_THREADS: usize = 4;

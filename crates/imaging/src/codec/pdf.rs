@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
+use offprint_modifiers::{Compression, PixelType};
+
 use super::{encode_error, jpeg, png};
 use crate::error::RenderError;
 use crate::pixels::Raster;
 use crate::plan::EncodePlan;
-use offprint_modifiers::{Compression, PixelType};
 
 pub(super) fn encode_pdf(
     encode: &EncodePlan,

@@ -3,8 +3,9 @@
 
 use std::io::Write;
 
-use crate::header::EmbeddedPath;
 use offprint_modifiers::{Outline, Stroke};
+
+use crate::header::EmbeddedPath;
 
 /// Precedes the resources in each segment of a JPEG.
 const SEGMENT_SIGNATURE: &[u8] = b"Photoshop 3.0\0";

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::io::{BufRead, Seek, Write};
 
+use offprint_modifiers::PixelType;
+
 use super::decode::DecodeOutput;
 use super::{collect_colors, encode_error, quantize_colors};
 use crate::error::RenderError;
@@ -10,7 +12,6 @@ use crate::header::{PNG_XMP, map_png_error};
 use crate::palette::IndexedImage;
 use crate::pixels::{Pixels, Raster};
 use crate::plan::EncodePlan;
-use offprint_modifiers::PixelType;
 
 /// Approximate size of a band of rows, in bytes.
 const BAND_BYTES: usize = 64 << 10;

@@ -3,14 +3,15 @@
 
 use std::io::{BufRead, Read, Seek};
 
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
+
 use super::decode::DecodeOutput;
 use super::packbits;
 use crate::error::RenderError;
 use crate::header::ImageHeader;
 use crate::header::psd::{self, PsdLayout};
 use crate::pixels::{Pixels, Raster, Sample};
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 pub(super) fn decode_psd(mut input: impl BufRead + Seek, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
     let (header, layout) = psd::read_psd_header(&mut input)?;

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::thread::{Builder, scope};
 
+use offprint_core::Code;
+use offprint_modifiers::OutputFormat;
+
 use super::jpeg;
 use crate::error::RenderError;
 use crate::pixels::Pixels;
 use crate::plan::{EncodePlan, RenderPlan};
-use offprint_core::Code;
-use offprint_modifiers::OutputFormat;
 
 /// How many bands of rows may wait for the encoder.
 const MAX_QUEUED_BANDS: usize = 8;

@@ -4,6 +4,8 @@
 use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 
 use image::codecs::webp::WebPDecoder;
+use offprint_core::Code;
+use offprint_modifiers::{Compression, PixelType};
 use webp::{BitstreamFeatures, Decoder, Encoder, WebPConfig};
 
 use super::decode::{DecodeOutput, decode_with_image_crate};
@@ -12,8 +14,6 @@ use crate::error::RenderError;
 use crate::header::map_image_error;
 use crate::pixels::Raster;
 use crate::plan::EncodePlan;
-use offprint_core::Code;
-use offprint_modifiers::{Compression, PixelType};
 
 /// Longest side that the format allows, in pixels.
 const MAX_SIDE: u32 = 16_383;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use lcms2::{Flags, GlobalContext, PixelFormat, Transform};
 use moxcms::{ColorProfile, Layout, RenderingIntent, TransformExecutor, TransformOptions};
+use offprint_core::Code;
+use offprint_modifiers::{Intent, PixelType};
 use serde::Serialize;
 
 use super::profile::Profile;
 use crate::error::RenderError;
 use crate::pixels::{Pixels, Raster, Sample};
-use offprint_core::Code;
-use offprint_modifiers::{Intent, PixelType};
 
 /// A conversion from one profile to another.
 #[derive(Clone, Debug, PartialEq, Serialize)]

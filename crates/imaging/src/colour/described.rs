@@ -3,10 +3,10 @@
 use moxcms::{
     CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients, ToneReprCurve, TransferCharacteristics,
 };
+use offprint_core::Code;
 
 use super::profile::{build_rgb_profile, make_white_point};
 use crate::error::RenderError;
-use offprint_core::Code;
 
 /// Chromaticities x and y of white, red, green and blue.
 pub(crate) type Chromaticities = [f64; 8];

@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use offprint_core::{Code, Digest};
+use offprint_modifiers::{ProfileCatalog, ProfileName, Recipe};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::profile::{Profile, profile_missing_error};
 use crate::error::RenderError;
-use offprint_core::Code;
-use offprint_core::Digest;
-use offprint_modifiers::{ProfileCatalog, ProfileName, Recipe};
 
 /// Levels of folders that are searched below the given one.
 const MAX_FOLDER_DEPTH: u32 = 4;

@@ -2,9 +2,9 @@
 //! twenty years, so it decides whether they can be used.
 
 use lcms2::{ColorSpaceSignature, Intent, Locale, PixelFormat, ProfileClassSignature, Transform};
+use offprint_modifiers::PixelType;
 
 use super::profile::Profile;
-use offprint_modifiers::PixelType;
 
 /// The profile as littlecms reads it, if it can convert colours from it. Calls C code with bytes from anywhere: only in
 /// a render process.

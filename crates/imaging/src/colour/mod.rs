@@ -29,12 +29,13 @@ pub use library::{ProfileBytes, ProfileLibrary};
 pub(crate) use littlecms::read_with_littlecms;
 pub use profile::Profile;
 
+use offprint_core::Code;
+use offprint_modifiers::{Colour, Intent, PerPixelType, PixelType, ProfileName, Recipe};
+
 use super::error::{RenderError, RenderWarning};
 use super::header::ImageHeader;
 use super::limits::RenderLimits;
 use super::pixels::recolor_naively;
-use offprint_core::Code;
-use offprint_modifiers::{Colour, Intent, PerPixelType, PixelType, ProfileName, Recipe};
 
 /// The profiles of a source and of its output.
 #[derive(Clone, Debug)]

@@ -8,11 +8,11 @@ use moxcms::{
     Chromaticity, ColorPrimaries, ColorProfile, DataColorSpace, ProfileClass, ProfileText, ToneReprCurve,
     TransferCharacteristics, XyY, white_point_d50, white_point_d65,
 };
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
 use serde::{Serialize, Serializer};
 
 use crate::error::RenderError;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 /// A profile that was checked to be usable. Serialized as its name.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,6 +3,9 @@
 
 use std::io::{BufRead, Read, Seek, SeekFrom};
 
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
+
 use super::av1::{Cicp, SequenceHeader};
 use super::boxes::{BoxKind, BoxReader, Boxes, read_box_header};
 use super::heif_items::{HeifItems, ItemExtent};
@@ -11,8 +14,6 @@ use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt
 use crate::colour::encode_cicp_profile;
 use crate::error::RenderError;
 use crate::turn::Turn;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 /// Largest `meta` or `moov` box that is read, in bytes.
 const MAX_META_BYTES: u64 = MAX_PROFILE_BYTES as u64 + (1 << 20);

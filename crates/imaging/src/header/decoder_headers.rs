@@ -5,12 +5,12 @@ use std::io::BufReader;
 
 use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
 
 use super::png_metadata::read_png_metadata;
 use super::{ImageHeader, SourceFormat, corrupt_error};
 use crate::error::RenderError;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 pub(super) type FileReader = BufReader<File>;
 

@@ -1,9 +1,8 @@
 //! Paths that Photoshop embeds in images. Source: Adobe Photoshop File Formats Specification, "Path resource format".
 
 use encoding_rs::{Encoding, MACINTOSH, WINDOWS_1252};
-use serde::{Deserialize, Serialize};
-
 use offprint_modifiers::{Outline, Stroke};
+use serde::{Deserialize, Serialize};
 
 /// A path that is embedded in an image. Its coordinates are fractions of the stored width and height.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,9 +2,10 @@
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
+use offprint_modifiers::PixelType;
+
 use super::{ImageHeader, MAX_FRAME_SCAN_BYTES, SourceFormat, corrupt_error};
 use crate::error::RenderError;
-use offprint_modifiers::PixelType;
 
 const EXTENSION: u8 = 0x21;
 const FRAME: u8 = 0x2C;

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
+use offprint_core::Code;
+
 use super::boxes::{BoxKind, BoxReader, Boxes};
 use super::corrupt_error;
 use crate::error::RenderError;
-use offprint_core::Code;
 
 /// Most items, and most extents, properties and references of all items.
 const MAX_ITEMS: usize = 16_384;

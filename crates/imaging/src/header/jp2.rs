@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, Read, Seek};
 
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
+
 use super::boxes::{Boxes, read_box_header};
 use super::exif::to_dots_per_inch;
 use super::metadata::Metadata;
 use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, skip_bytes};
 use crate::error::RenderError;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 /// Largest header box (`jp2h`) that is read, in bytes.
 const MAX_HEADER_BOX_BYTES: u64 = MAX_PROFILE_BYTES as u64 + (1 << 20);

@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, Read};
 
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
+
 use super::exif::to_dots_per_inch;
 use super::metadata::Metadata;
 use super::{ImageHeader, MAX_PROFILE_BYTES, SourceFormat, corrupt_error};
 use crate::error::RenderError;
 use crate::xmp;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 /// Most bytes that are read before the first scan.
 const MAX_HEADER_BYTES: u64 = 32 << 20;

@@ -38,6 +38,8 @@ use std::io::{BufRead, BufReader, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
 use serde::{Deserialize, Serialize};
 
 use super::colour::{Profile, read_with_littlecms};
@@ -45,8 +47,6 @@ use super::error::RenderError;
 use super::file_section::FilePart;
 use super::rights::ImageRights;
 use super::turn::Turn;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 /// Largest colour profile that is read, in bytes. The plan has a lower limit for profiles that are used.
 const MAX_PROFILE_BYTES: usize = 32 << 20;

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Seek};
 
+use offprint_core::Code;
+
 use super::exif::to_dots_per_inch;
 use super::metadata::Metadata;
 use super::png_chunks::{PngChunk, inflate, read_metadata_chunks};
@@ -10,7 +12,6 @@ use crate::colour::{Chromaticities, encode_cicp_profile, encode_gamma_profile};
 use crate::error::RenderError;
 use crate::rights::decode_text;
 use crate::xmp::SIGNATURE as XMP_SIGNATURE;
-use offprint_core::Code;
 
 /// The keyword of XMP.
 pub(crate) const XMP_KEYWORD: &str = "XML:com.adobe.xmp";

@@ -3,12 +3,13 @@
 
 use std::io::{Read, Seek};
 
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
+
 use super::image_resources::{self, ImageResource};
 use super::metadata::Metadata;
 use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, skip_bytes};
 use crate::error::RenderError;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 /// Resource id of the version, which says whether there is a merged image.
 const VERSION_RESOURCE: u16 = 1057;

@@ -5,12 +5,12 @@ use std::io::{Read, Seek, SeekFrom};
 
 use image::ImageDecoder;
 use image::codecs::webp::WebPDecoder;
+use offprint_modifiers::PixelType;
 
 use super::decoder_headers::{FileReader, map_image_error};
 use super::metadata::Metadata;
 use super::{ImageHeader, MAX_FRAME_SCAN_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat};
 use crate::error::RenderError;
-use offprint_modifiers::PixelType;
 
 /// What the chunks of an extended file say.
 #[derive(Default)]

@@ -8,8 +8,9 @@
 
 mod mapping;
 
-use self::mapping::{NearestColorSearch, map_to_palette};
 use offprint_modifiers::{Palette, Quantize};
+
+use self::mapping::{NearestColorSearch, map_to_palette};
 
 /// An image in few colours.
 pub(super) struct IndexedImage {

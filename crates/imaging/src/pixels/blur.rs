@@ -1,9 +1,10 @@
 //! Blurs and sharpening; the blur itself is in [`crate::blur`].
 
+use offprint_modifiers::PixelType;
+
 use super::associated::{associate_pixels, unassociate_pixels};
 use super::{Raster, Sample};
 use crate::blur::{self, BlurValue, UnsharpMask};
-use offprint_modifiers::PixelType;
 
 /// Below this the kernel is a single pixel and nothing would change.
 const MIN_SIGMA: f64 = 0.05;

@@ -1,9 +1,10 @@
 //! A cut-out of one colour stays of one colour, whatever is done to its pixels: laid on that colour it cannot be seen,
 //! and laid on another one no pixel lies outside the two.
 
+use offprint_modifiers::{PixelType, Sampling};
+
 use super::{Pixels, Raster, Sample};
 use crate::step::{Kernel, Paint, Step};
-use offprint_modifiers::{PixelType, Sampling};
 
 const WIDTH: u32 = 48;
 const HEIGHT: u32 = 40;

@@ -1,10 +1,11 @@
 //! Steps that move pixels: windows (crop and extend), quarter turns, rotations.
 
+use offprint_modifiers::PixelType;
+
 use super::{Raster, Sample};
 use crate::rotate;
 use crate::step::Paint;
 use crate::turn::Turn;
-use offprint_modifiers::PixelType;
 
 impl<S: Sample> Raster<S> {
     pub(super) fn apply_window(self, x: i64, y: i64, (width, height): (u32, u32), fill: Paint) -> Self {

@@ -1,10 +1,10 @@
 //! The resampling kernels, as the resampling library takes them.
 
 use fast_image_resize as fir;
+use offprint_core::Code;
 
 use crate::error::RenderError;
 use crate::step::Kernel;
-use offprint_core::Code;
 
 /// How far a kernel reaches to each side, in pixels of the smaller image.
 pub(super) fn get_kernel_support(kernel: Kernel) -> f64 {

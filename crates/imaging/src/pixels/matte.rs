@@ -1,8 +1,9 @@
 //! Steps on alpha: masks from other images, masks inverted, grown and clipped.
 
+use offprint_modifiers::PixelType;
+
 use super::morphology::{Extreme, grow_values};
 use super::{Raster, Sample};
-use offprint_modifiers::PixelType;
 
 impl<S: Sample> Raster<S> {
     /// Replaces alpha by these values, one per pixel.

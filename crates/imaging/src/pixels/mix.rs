@@ -1,8 +1,9 @@
 //! Steps that mix colours: opacity, fills, and the naive conversion of components without profiles.
 
+use offprint_modifiers::PixelType;
+
 use super::{Raster, Sample};
 use crate::step::Paint;
-use offprint_modifiers::PixelType;
 
 impl<S: Sample> Raster<S> {
     pub(super) fn fade(self, opacity: f64) -> Self {

@@ -31,6 +31,7 @@ use image::DynamicImage;
 
 use super::error::RenderError;
 use super::step::{Kernel, Step};
+
 use offprint_modifiers::PixelType;
 
 pub(super) use mix::{compute_luma, recolor_naively};

@@ -1,8 +1,9 @@
 //! Reproducible noise: it depends on the index of the pixel and on the component only, so the same plan gives the same
 //! bytes.
 
-use super::{Raster, Sample};
 use offprint_modifiers::Noise;
+
+use super::{Raster, Sample};
 
 impl<S: Sample> Raster<S> {
     /// Adds noise to the colours, not to alpha.

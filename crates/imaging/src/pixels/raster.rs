@@ -1,11 +1,12 @@
 //! Pixels of one bit depth, and the table from steps to the functions that execute them.
 
+use offprint_modifiers::{PixelType, Tone};
+
 use super::Sample;
 use crate::error::RenderError;
 use crate::outline;
 use crate::step::Step;
 use crate::tone;
-use offprint_modifiers::{PixelType, Tone};
 
 /// An image whose components all have one depth: rows without padding, alpha last and unassociated, inks from 0, no
 /// ink.

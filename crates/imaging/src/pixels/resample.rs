@@ -4,14 +4,15 @@
 //! transparent pixel they are resampled in floating point, colours multiplied by alpha (`super::associated` says why),
 //! so an image has the same bytes with and without an alpha channel that is opaque throughout.
 
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
+
 use super::associated::{associate_pixels, has_transparent_pixel, unassociate_pixels};
 use super::row_resampler::{Resampling, RowResampler};
 use super::sample::Component;
 use super::{Raster, Sample};
 use crate::error::RenderError;
 use crate::step::Kernel;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 /// The most components that the resampling library takes at a time.
 const MAX_COMPONENTS: usize = 4;

@@ -1,8 +1,9 @@
 //! Perspective.
 
+use offprint_modifiers::Sampling;
+
 use super::noise::mix_bits;
 use super::{Raster, Sample};
-use offprint_modifiers::Sampling;
 
 /// Maps a point of the result to a point of the source: a 3x3 matrix of homogeneous coordinates, row by row.
 pub(crate) type Homography = [f64; 9];

@@ -25,6 +25,12 @@ mod source_transform;
 mod source_warnings;
 mod visible_area;
 
+use offprint_core::Code;
+use offprint_modifiers::{
+    Colour, Crop, Extend, Flip, Layer, LayerScale, PixelType, Recipe, RequestKind, ResMode, Sharpening, Tile, Tone,
+    View,
+};
+
 pub(super) use self::source::{PlanContext, PlanSource};
 use self::source_transform::SourceTransform;
 use self::visible_area::VisibleArea;
@@ -36,11 +42,6 @@ use super::plan::get_decoded_bits;
 use super::step::{Kernel, Paint, Step};
 use super::turn::Turn;
 use super::view::{self, round_size};
-use offprint_core::Code;
-use offprint_modifiers::{
-    Colour, Crop, Extend, Flip, Layer, LayerScale, PixelType, Recipe, RequestKind, ResMode, Sharpening, Tile, Tone,
-    View,
-};
 
 /// The largest coordinate that is documented, in pixels.
 const MAX_COORDINATE: u32 = i32::MAX as u32;

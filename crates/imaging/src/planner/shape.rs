@@ -1,11 +1,12 @@
 //! What is visible of a layer: masks, clipping along outlines, perspectives.
 
+use offprint_core::Code;
+use offprint_modifiers::{Clip, DecodeOptions, MaskUse, Outline, Perspective, Recipe, Sampling};
+
 use super::{PlanContext, PlanSource, Planner};
 use crate::error::RenderError;
 use crate::header::{EmbeddedPath, ImageHeader};
 use crate::step::{Paint, Step};
-use offprint_core::Code;
-use offprint_modifiers::{Clip, DecodeOptions, MaskUse, Outline, Perspective, Recipe, Sampling};
 
 impl Planner<'_> {
     /// The mask, how it is used, and its growth in pixels of the source. Where colours are stored multiplied by alpha,

@@ -15,6 +15,8 @@
 //!                                                                     --kernel--> 2000
 //! ```
 
+use offprint_modifiers::DecodeOptions;
+
 use super::oversize::fold_oversized_resizes;
 use super::{PlanSource, Planner};
 use crate::error::RenderError;
@@ -22,7 +24,6 @@ use crate::header::SourceFormat;
 use crate::plan::DecodePlan;
 use crate::step::{Kernel, Step};
 use crate::turn::Turn;
-use offprint_modifiers::DecodeOptions;
 
 /// How many pixels per wanted pixel a decoder must leave in each direction, so that the kernel still decides the
 /// quality.

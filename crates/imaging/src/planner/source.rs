@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use offprint_modifiers::{AssetReference, DecodeOptions, Output, Recipe};
+
 use super::Planner;
 use super::source_warnings::list_source_warnings;
 use crate::colour::{ColorPlan, ProfileBytes};
@@ -10,7 +12,6 @@ use crate::header::{ImageHeader, SourceFormat};
 use crate::limits::RenderLimits;
 use crate::plan::{DecodePlan, InnerPlan, estimate_peak_bytes};
 use crate::source_files::{self, ObjectHeaders};
-use offprint_modifiers::{AssetReference, DecodeOptions, Output, Recipe};
 
 /// What planning needs besides a recipe and the image's own header.
 #[derive(Clone, Copy)]

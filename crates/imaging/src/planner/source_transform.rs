@@ -1,7 +1,8 @@
 //! Where the source lies in the image: followed from step to step, so that embedded paths move with it.
 
-use crate::turn::Turn;
 use offprint_modifiers::{Outline, Stroke};
+
+use crate::turn::Turn;
 
 /// Maps fractions of the source, as it is stored, to pixels of the image: a projective 3x3 matrix, row by row.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,8 +1,9 @@
 //! What a header says that the people who asked for the image should know: what is left out, and what is irregular.
 
+use offprint_core::Code;
+
 use crate::error::RenderWarning;
 use crate::header::{ImageHeader, SourceFormat};
-use offprint_core::Code;
 
 /// The warnings that a source brings with it, whatever the recipe. They come from the header alone, so that a dry run
 /// says the same as a render.

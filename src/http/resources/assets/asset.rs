@@ -3,6 +3,10 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use chrono::{DateTime, Utc};
+use offprint_core::Digest;
+use offprint_core::name::Folder;
+use offprint_imaging::{ImageHeader, Turn};
+use offprint_modifiers::PixelType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -17,11 +21,6 @@ use crate::http::problem::Problem;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{AssetId, DigestSchema};
-use offprint_core::Digest;
-use offprint_core::name::Folder;
-use offprint_imaging::ImageHeader;
-use offprint_imaging::Turn;
-use offprint_modifiers::PixelType;
 
 /// An uploaded file, or a set.
 #[derive(Serialize, ToSchema)]

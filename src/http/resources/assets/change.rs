@@ -2,6 +2,9 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, patch};
+use offprint_core::Code;
+use offprint_core::name::{FileName, Folder};
+use offprint_modifiers::{Attributes, Macros};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
@@ -17,11 +20,6 @@ use crate::http::resources::modifiers::validation::check_modifier;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::id::AssetId;
-use offprint_core::Code;
-use offprint_core::name::FileName;
-use offprint_core::name::Folder;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::Macros;
 
 /// Changes to an asset. Absent fields stay as they are.
 #[derive(Deserialize, ToSchema)]

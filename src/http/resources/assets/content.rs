@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, put, route};
 use futures_util::TryStreamExt;
+use offprint_core::Code;
 
 use crate::app::AppState;
 use crate::db;
@@ -20,7 +21,6 @@ use crate::http::responses::ContentProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::UploadProblems;
 use crate::id::AssetId;
-use offprint_core::Code;
 
 /// Download an original.
 ///

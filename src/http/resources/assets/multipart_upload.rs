@@ -9,6 +9,9 @@ use actix_web::{HttpRequest, HttpResponse, post};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use offprint_core::Code;
+use offprint_core::name::FileName;
+use offprint_storage::StagedBlob;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,9 +28,6 @@ use crate::http::resources::assets::change::check_safe_folder;
 use crate::http::resources::assets::file_type;
 use crate::http::responses::UploadProblems;
 use crate::id::AssetId;
-use offprint_core::Code;
-use offprint_core::name::FileName;
-use offprint_storage::StagedBlob;
 
 /// Maximum number of files in one request.
 const MAX_FILES: usize = 1000;

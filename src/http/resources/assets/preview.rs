@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get};
+use offprint_core::{Code, Digest};
+use offprint_imaging::SourceFiles;
+use offprint_modifiers::{Diagnostic, Macros, Origin, Recipe};
+use offprint_sandbox::{RenderPoolError, RenderTarget};
+use offprint_storage::LocalBlob;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -21,16 +26,6 @@ use crate::jobs::references::resolve_and_pin;
 use crate::jobs::rendition_resolver::ModifierSpec;
 use crate::jobs::rendition_resolver::to_validation_error;
 use crate::reason::ValidationError;
-use offprint_core::Code;
-use offprint_core::Digest;
-use offprint_imaging::SourceFiles;
-use offprint_modifiers::Diagnostic;
-use offprint_modifiers::Macros;
-use offprint_modifiers::Origin;
-use offprint_modifiers::Recipe;
-use offprint_sandbox::RenderPoolError;
-use offprint_sandbox::RenderTarget;
-use offprint_storage::LocalBlob;
 
 /// How to render the preview.
 #[derive(Debug, Deserialize, IntoParams)]

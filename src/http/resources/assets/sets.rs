@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
+use offprint_core::Code;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -22,7 +23,6 @@ use crate::http::resources::assets::change::check_safe_folder;
 use crate::http::resources::assets::change::check_safe_name;
 use crate::http::responses::BodyProblems;
 use crate::id::AssetId;
-use offprint_core::Code;
 
 /// Types of sets.
 #[derive(Clone, Copy, Deserialize, ToSchema)]

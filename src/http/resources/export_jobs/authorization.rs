@@ -1,6 +1,8 @@
 //! Checks the parts of an export request that need a capability of their own: originals, custom modifiers, and exporting
 //! on behalf of another user.
 
+use offprint_core::Code;
+
 use crate::db::capability::Capability::ExportsManageAll;
 use crate::db::company::{self, UserRow};
 use crate::db::{self, DbConnection};
@@ -9,7 +11,6 @@ use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::jobs::ExportRequest;
 use crate::jobs::rights;
-use offprint_core::Code;
 
 /// Checks that the caller may have everything that the request asks for, and returns the owner of the job. For a caller
 /// that may not export originals, `onUnconvertible` is set to fail where the request does not say.

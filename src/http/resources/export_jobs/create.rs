@@ -6,6 +6,7 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, HttpResponseBuilder, post};
+use offprint_core::{Code, Digest};
 
 use crate::app::AppState;
 use crate::db;
@@ -27,8 +28,6 @@ use crate::jobs::DraftError;
 use crate::jobs::ExportRequest;
 use crate::jobs::placement::JobPlacement;
 use crate::reason::Reason;
-use offprint_core::Code;
-use offprint_core::Digest;
 
 /// `Retry-After` in seconds for a full queue.
 const QUEUE_FULL_RETRY_SECONDS: &str = "30";

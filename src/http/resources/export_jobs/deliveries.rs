@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::{DateTime, Utc};
+use offprint_core::Code;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -20,7 +21,6 @@ use crate::http::responses::ConflictProblem;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{JobId, WebhookId};
-use offprint_core::Code;
 
 /// A webhook: one message for each run of a job with `callbackUrl`.
 #[derive(Debug, Serialize, ToSchema)]

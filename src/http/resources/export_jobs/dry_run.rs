@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
 use chrono::{DateTime, Utc};
+use offprint_imaging::ImageHeader;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,7 +31,6 @@ use crate::jobs::read_asset_header;
 use crate::jobs::rendition::merge_failures;
 use crate::jobs::schedule::Recurrence;
 use crate::reason::Reason;
-use offprint_imaging::ImageHeader;
 
 /// The result of a dry run.
 #[derive(Debug, Serialize, ToSchema)]

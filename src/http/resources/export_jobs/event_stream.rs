@@ -15,6 +15,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use async_stream::stream;
 use bytes::Bytes;
 use futures_util::Stream;
+use offprint_core::Code;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -39,7 +40,6 @@ use crate::http::resources::export_jobs::job;
 use crate::http::resources::export_jobs::job::Counts;
 use crate::http::resources::export_jobs::parse_job_handle;
 use crate::id::JobId;
-use offprint_core::Code;
 
 /// Events per query while a stream catches up.
 const EVENT_PAGE_SIZE: i64 = 100;

@@ -4,6 +4,9 @@ use actix_web::http::header;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get, route};
 use futures_util::stream::StreamExt;
+use offprint_core::Code;
+use offprint_core::name::FileName;
+use offprint_storage::archive::Archive;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -27,9 +30,6 @@ use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{AssetId, CompanyId};
 use crate::jobs::archive_paths;
-use offprint_core::Code;
-use offprint_core::name::FileName;
-use offprint_storage::archive::Archive;
 
 /// A file that a job produces.
 #[derive(Debug, Serialize, ToSchema)]

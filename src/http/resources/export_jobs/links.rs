@@ -4,6 +4,7 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
+use offprint_core::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,7 +29,6 @@ use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{JobId, LinkId};
 use crate::jobs::archive_paths;
-use offprint_core::Code;
 
 /// Default lifetime of a link.
 const DEFAULT_LINK_TTL_SECONDS: i64 = 7 * 24 * 3600;

@@ -2,6 +2,7 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, delete, post};
+use offprint_core::Code;
 
 use crate::app::AppState;
 use crate::db::enums::ScheduleState;
@@ -25,7 +26,6 @@ use crate::jobs::ExportRequest;
 use crate::jobs::placement::JobPlacement;
 use crate::jobs::request::Overlap;
 use crate::jobs::schedule::Recurrence;
-use offprint_core::Code;
 
 /// Commits the transaction and answers with the schedule as it is then.
 async fn commit_and_show(

@@ -2,6 +2,7 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
+use offprint_core::Code;
 use serde_json::Value;
 
 use crate::app::AppState;
@@ -27,7 +28,6 @@ use crate::jobs::prepare_draft;
 use crate::jobs::schedule::DEFAULT_TIME_ZONE;
 use crate::jobs::schedule::Recurrence;
 use crate::reason::ValidationError;
-use offprint_core::Code;
 
 /// Create a schedule.
 ///

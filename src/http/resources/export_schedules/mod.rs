@@ -7,6 +7,7 @@ pub mod schedule;
 pub mod show;
 
 use actix_web::web::Path;
+use offprint_core::Code;
 
 use crate::db;
 use crate::db::DbConnection;
@@ -14,7 +15,6 @@ use crate::db::capability::Capability;
 use crate::http::extract::caller::Caller;
 use crate::http::problem::Problem;
 use crate::id::ScheduleId;
-use offprint_core::Code;
 
 /// The path parameter of operations on one schedule.
 type SchedulePath = Path<String>;

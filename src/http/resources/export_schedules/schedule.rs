@@ -1,6 +1,7 @@
 //! The representation of a schedule.
 
 use chrono::{DateTime, Utc};
+use offprint_core::Code;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -14,7 +15,6 @@ use crate::jobs::ExportRequest;
 use crate::jobs::request::Overlap;
 use crate::jobs::schedule::Recurrence;
 use crate::reason::{CodeSchema, ValidationError};
-use offprint_core::Code;
 
 /// How many future runs are shown.
 pub const MAX_SHOWN_RUNS: usize = 5;

@@ -2,6 +2,7 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get, post};
+use offprint_modifiers::{CommandSpec, Macros, Origin, Scope, Support};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,11 +20,6 @@ use crate::jobs::read_asset_header;
 use crate::jobs::references::resolve_and_pin;
 use crate::jobs::rendition_resolver::ModifierSpec;
 use crate::jobs::rendition_resolver::to_validation_error;
-use offprint_modifiers::CommandSpec;
-use offprint_modifiers::Macros;
-use offprint_modifiers::Origin;
-use offprint_modifiers::Scope;
-use offprint_modifiers::Support;
 
 /// One command of the modifier language.
 #[derive(Debug, Serialize, ToSchema)]

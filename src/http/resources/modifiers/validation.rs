@@ -1,11 +1,10 @@
 //! Validates stored modifiers: diagnostics of the modifier language as validation errors of a request.
 
+use offprint_modifiers::{AssetModifierIndex, Attributes, Macros};
+
 use crate::http::problem::ValidationError;
 use crate::jobs::rendition_resolver::ModifierSpec;
 use crate::jobs::rendition_resolver::to_validation_error;
-use offprint_modifiers::AssetModifierIndex;
-use offprint_modifiers::Attributes;
-use offprint_modifiers::Macros;
 
 /// Checks a modifier that will be stored, with the macros that it may call.
 ///

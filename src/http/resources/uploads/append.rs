@@ -5,6 +5,7 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, patch};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use offprint_core::Code;
 use tokio::sync::mpsc::{self, Receiver};
 
 use crate::app::AppState;
@@ -28,7 +29,6 @@ use crate::http::responses::NotFoundProblem;
 use crate::http::responses::TusVersionProblem;
 use crate::http::responses::UploadPieceProblems;
 use crate::id::CompanyId;
-use offprint_core::Code;
 
 /// `Content-Type` of a part.
 const TUS_MEDIA_TYPE: &str = "application/offset+octet-stream";

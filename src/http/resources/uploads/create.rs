@@ -3,6 +3,7 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, post, route};
+use offprint_core::Code;
 
 use crate::app::AppState;
 use crate::db;
@@ -25,7 +26,6 @@ use crate::http::resources::uploads::read_byte_count;
 use crate::http::resources::uploads::show::Upload;
 use crate::http::responses::TusVersionProblem;
 use crate::http::responses::UploadCreationProblems;
-use offprint_core::Code;
 
 /// Describe tus support.
 ///

@@ -3,14 +3,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use offprint_core::name::FileName;
+use offprint_core::{Code, Digest};
 
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::resources::assets::change::check_safe_folder;
 use crate::http::resources::assets::multipart_upload::parse_date;
-use offprint_core::Code;
-use offprint_core::Digest;
-use offprint_core::name::FileName;
 
 /// Maximum length of the header, in bytes.
 const MAX_METADATA_BYTES: usize = 4096;

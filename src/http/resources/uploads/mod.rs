@@ -13,12 +13,12 @@ pub mod show;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use offprint_core::Code;
 
 use crate::db::upload::{UploadOwner, UploadRow};
 use crate::http::extract::caller::Caller;
 use crate::http::problem::Problem;
 use crate::id::UploadId;
-use offprint_core::Code;
 
 const PROTOCOL_VERSION: &str = "1.0.0";
 /// The supported extensions of tus.

@@ -12,6 +12,9 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use offprint_core::Code;
+use offprint_core::name::FileName;
+use offprint_storage::{BlobRange, BlobWriter, StagedBlob};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -26,11 +29,6 @@ use crate::http::problem::Problem;
 use crate::http::resources::assets::multipart_upload::store_original;
 use crate::http::resources::uploads::checksum::Checksum;
 use crate::id::AssetId;
-use offprint_core::Code;
-use offprint_core::name::FileName;
-use offprint_storage::BlobRange;
-use offprint_storage::BlobWriter;
-use offprint_storage::StagedBlob;
 
 /// Bytes after which a piece is stored while more arrive: at most this much is lost when the process crashes.
 const MAX_PIECE_BYTES: u64 = 16 << 20;

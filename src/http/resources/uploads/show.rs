@@ -4,6 +4,7 @@ use actix_web::http::{Method, header};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, route};
 use chrono::{DateTime, Utc};
+use offprint_core::Digest;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,7 +26,6 @@ use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::http::responses::TusVersionProblem;
 use crate::id::{AssetId, DigestSchema, UploadId};
-use offprint_core::Digest;
 
 /// A resumable upload.
 #[derive(Serialize, ToSchema)]

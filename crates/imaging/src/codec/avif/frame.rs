@@ -1,12 +1,13 @@
 //! An AV1 frame to pixels: libaom decodes the planes; upsampling, ranges and colour matrices are done here. Source:
 //! ITU-T H.273.
 
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
+
 use crate::codec::libaom;
 use crate::error::RenderError;
 use crate::header::av1::{Cicp, SequenceHeader};
 use crate::pixels::{Raster, Sample};
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 const MAX_DECODER_THREADS: u32 = 4;
 

@@ -9,6 +9,7 @@ use std::io::Write;
 
 use avif_serialize::Aviffy;
 use avif_serialize::constants::{ColorPrimaries, MatrixCoefficients, TransferCharacteristics};
+use offprint_modifiers::Compression;
 
 use super::encode_error;
 use super::libaom::{self, AomSettings, Plane};
@@ -16,7 +17,6 @@ use crate::error::RenderError;
 use crate::pixels::Raster;
 use crate::plan::EncodePlan;
 use crate::rights::ImageRights;
-use offprint_modifiers::Compression;
 
 pub(super) use tiles::decode_avif;
 

@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, Read, Seek};
 
+use offprint_core::Code;
+
 use super::frame;
 use crate::codec::decode::DecodeOutput;
 use crate::error::RenderError;
 use crate::header::av1::SequenceHeader;
 use crate::header::avif::{self, AvifLayout, TiledImage};
 use crate::pixels::{Pixels, Raster, Sample};
-use offprint_core::Code;
 
 /// Largest coded tile that is read, in bytes.
 const MAX_TILE_BYTES: u64 = 1 << 30;

@@ -6,14 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 use mozjpeg::{ColorSpace, Compress, Marker, PixelDensity, PixelDensityUnit};
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
 
 use crate::codec::{encode_error, photoshop_paths};
 use crate::error::RenderError;
 use crate::pixels::Raster;
 use crate::plan::EncodePlan;
 use crate::xmp;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 /// Encodes with the settings of libjpeg-turbo: no trellis, which costs forty times as much for a sixth of the bytes.
 pub(in crate::codec) fn encode_jpeg(

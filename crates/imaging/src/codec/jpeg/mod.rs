@@ -12,14 +12,14 @@ use std::io::{BufRead, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use mozjpeg::{ColorSpace, Decompress};
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
 
 use self::structure::JpegStructure;
 use super::decode::DecodeOutput;
 use super::libjpeg::{DecoderPanic, get_damage_count, new_error_manager, reset_damage_count};
 use crate::error::RenderError;
 use crate::pixels::Raster;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 pub(super) use encoder::{encode_bare_jpeg, encode_jpeg, encode_jpeg_rows};
 

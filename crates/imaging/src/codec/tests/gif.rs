@@ -1,7 +1,8 @@
 //! GIF files of several frames, without an end, and with odd screens.
 
-use super::{encode_noise, get_outcome, render};
 use offprint_core::Code;
+
+use super::{encode_noise, get_outcome, render};
 
 const TRAILER: u8 = 0x3B;
 

@@ -1,7 +1,8 @@
 //! JPEG files with oddities that no pixel depends on, without an end, and with missing data.
 
-use super::{encode_noise, find, get_outcome, render};
 use offprint_core::Code;
+
+use super::{encode_noise, find, get_outcome, render};
 
 const END_MARKER: &[u8] = &[0xFF, 0xD9];
 

@@ -7,13 +7,14 @@ mod jpeg;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
+use offprint_core::Code;
+use offprint_modifiers::{Attributes, DecodeOptions, Macros, ModifierInput, Recipe, resolve_modifier};
+
 use crate::error::{RenderError, RenderWarning};
 use crate::limits::RenderLimits;
 use crate::plan::RenderPlan;
 use crate::source_files::{ObjectHeaders, SourceFiles};
 use crate::{ProfileBytes, read_image_header, render_image};
-use offprint_core::Code;
-use offprint_modifiers::{Attributes, DecodeOptions, Macros, ModifierInput, Recipe, resolve_modifier};
 
 /// What a file becomes.
 struct Rendered {

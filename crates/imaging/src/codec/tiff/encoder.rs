@@ -2,6 +2,7 @@
 
 use std::io::{Seek, Write};
 
+use offprint_modifiers::{Compression, PixelType};
 use tiff::encoder::{Rational, TiffEncoder};
 use tiff::tags::{CompressionMethod, ExtraSamples, PhotometricInterpretation, Predictor, ResolutionUnit, Tag};
 
@@ -11,7 +12,6 @@ use crate::error::RenderError;
 use crate::header::tiff::tags;
 use crate::pixels::Raster;
 use crate::plan::EncodePlan;
-use offprint_modifiers::{Compression, PixelType};
 
 /// Approximate size of a strip before compression, in bytes: fits into the second-level cache.
 const STRIP_BYTES: usize = 128 << 10;

@@ -3,9 +3,10 @@
 
 use std::io::{Read, Seek};
 
+use offprint_core::Code;
+
 use crate::error::RenderError;
 use crate::header::tiff::{Directory, TiffCompression, TiffFile, TiffLayout, tags};
-use offprint_core::Code;
 
 /// Largest piece, in bytes before compression. Tiles may be larger than the image.
 const MAX_PIECE_BYTES: u64 = 1 << 30;

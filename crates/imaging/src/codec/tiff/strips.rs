@@ -9,6 +9,7 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 
 use flate2::read::ZlibDecoder;
+use offprint_core::Code;
 
 use super::fax;
 use super::pieces::{TiffPieces, count_bytes};
@@ -20,7 +21,6 @@ use crate::error::RenderError;
 use crate::file_section::FilePart;
 use crate::header::tiff::{TiffCompression, TiffFile, TiffLayout, tags};
 use crate::pixels::{Pixels, Raster, Sample};
-use offprint_core::Code;
 
 /// An open TIFF and where its pieces lie.
 pub(in crate::codec) struct TiffStrips {

@@ -11,12 +11,13 @@ mod raf;
 
 use std::io::{BufReader, Read, Seek};
 
+use offprint_core::Code;
+
 use self::names::name_raw_tiff;
 use super::tiff::{DirectoryList, TiffFile, tags};
 use super::{FilePart, ImageHeader, jpeg};
 use crate::error::RenderError;
 use crate::file_section::SectionReader;
-use offprint_core::Code;
 
 pub(super) use self::names::detect_raw_signature;
 pub(super) use self::previews::read_tiff_preview;

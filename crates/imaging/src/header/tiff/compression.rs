@@ -1,8 +1,9 @@
 //! How pixels are compressed in a TIFF: what is read, and the names of what is not. Sources: TIFF 6.0; Adobe's TIFF
 //! Technical Notes; libtiff's tiff.h.
 
-use crate::error::RenderError;
 use offprint_core::Code;
+
+use crate::error::RenderError;
 
 /// A compression that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

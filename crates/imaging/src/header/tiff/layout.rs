@@ -4,14 +4,15 @@
 
 use std::io::{Read, Seek};
 
+use offprint_core::Code;
+use offprint_modifiers::PixelType;
+
 use super::compression::TiffCompression;
 use super::directory::{Directory, TiffFile};
 use super::tags;
 use super::ycbcr::YcbcrLayout;
 use crate::error::RenderError;
 use crate::header::corrupt_error;
-use offprint_core::Code;
-use offprint_modifiers::PixelType;
 
 /// Most samples of a pixel, as in libtiff's tools: more is scientific data.
 const MAX_SAMPLES: u64 = 64;
