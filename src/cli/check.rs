@@ -35,10 +35,8 @@ pub fn run_check(arguments: CheckArgs) -> Result<(), CliError> {
     if let Some(source) = source {
         let header =
             offprint_imaging::read_image_header(&source).map_err(|error| CliError::new(error.code, error.detail))?;
-        let files = SourceFiles {
-            objects: modifier_args.files(&resolved, &object, &source),
-            ..SourceFiles::from_source(source.clone())
-        };
+        let objects = modifier_args.files(&resolved, &object, &source);
+        let files = SourceFiles { objects, ..SourceFiles::from_source(source.clone()) };
         let (attributes, limits, callbacks) =
             (Attributes::default(), RenderLimits::default(), CallbackPolicy::default());
         let context = ExportContext {

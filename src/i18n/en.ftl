@@ -114,7 +114,6 @@ reason-naive-colors = CMYK was converted approximately: no profile.
 reason-frames-left-out = Only the first frame or page was used.
 reason-source-irregular = The file is irregular in a part that is not used; no pixel had to be guessed.
 reason-raw-preview-used = The file is a camera raw; its largest embedded preview was used.
-reason-unknown-command = The modifier has an unknown command, which was ignored.
 reason-ignored-command = The modifier has a command without effect.
 reason-unknown-parameter = The modifier has an unknown parameter, which was ignored.
 reason-profile-replaced = The colour profile is not installed; another one for the same printing condition was used.

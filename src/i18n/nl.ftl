@@ -107,7 +107,6 @@ reason-naive-colors = CMYK is bij benadering omgerekend: er is geen profiel.
 reason-frames-left-out = Alleen het eerste beeld of de eerste pagina is gebruikt.
 reason-source-irregular = Het bestand is onregelmatig in een deel dat niet wordt gebruikt; geen pixel hoefde geraden te worden.
 reason-raw-preview-used = Het bestand is een cameraraw; het grootste ingesloten voorbeeld is gebruikt.
-reason-unknown-command = De modifier heeft een onbekende opdracht, die is genegeerd.
 reason-ignored-command = De modifier heeft een opdracht zonder effect.
 reason-unknown-parameter = De modifier heeft een onbekende parameter, die is genegeerd.
 reason-profile-replaced = Het kleurprofiel is niet geïnstalleerd; een ander voor dezelfde drukomstandigheden is gebruikt.

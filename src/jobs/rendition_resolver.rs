@@ -267,8 +267,10 @@ impl<'a> RenditionResolver<'a> {
 
     /// Makes errors of warnings, as `strict` asks for.
     fn refuse_warnings(&mut self, warnings: &[Diagnostic], pointer: &str) {
-        let remedy = "`strict` refuses warnings: correct the modifier, or send `strict: false`.";
-        let errors = warnings.iter().map(|warning| Diagnostic { remedy: remedy.into(), ..warning.clone() });
+        let errors = warnings.iter().map(|warning| {
+            let remedy = format!("{} With `strict` this warning is an error.", warning.remedy);
+            Diagnostic { remedy, ..warning.clone() }
+        });
         self.report_errors(errors.collect(), pointer);
     }
 

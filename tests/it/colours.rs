@@ -222,8 +222,11 @@ fn dither_spreads_what_rounding_takes() {
 fn a_profile_must_be_known_and_fit_the_format() {
     let (macros, attributes) = (Macros::default(), Attributes::default());
     let input = |modifier| ModifierInput::new(modifier, &macros, &attributes);
-    let diagnostic = resolve_modifier(&input("icc=WebCoated&fmt=png")).unwrap_err().remove(0);
-    assert!(diagnostic.remedy.contains("AdobeRGB") && diagnostic.remedy.contains("OFFPRINT_ICC_DIR"), "{diagnostic}");
+    // A documented profile is named with the file to install, an unknown one with those that there are.
+    for (modifier, remedy) in [("icc=WebCoated&fmt=png", "USWebCoatedSWOP.icc"), ("icc=nowhere&fmt=png", "AdobeRGB")] {
+        let diagnostic = resolve_modifier(&input(modifier)).unwrap_err().remove(0);
+        assert!(diagnostic.remedy.contains(remedy) && diagnostic.remedy.contains("OFFPRINT_ICC_DIR"), "{diagnostic}");
+    }
     assert!(resolve_modifier(&input("icc=sGray&fmt=webp")).unwrap_err()[0].detail.contains("gray"));
     let gray = resolve_modifier(&input("fmt=png,rgb&icc=sGray")).unwrap().recipe;
     assert_eq!(gray.output.pixel_type, PixelType::Gray, "the profile overrides the pixel type");
@@ -238,7 +241,7 @@ async fn the_operators_profiles_reach_the_render(pool: PgPool) {
     let app = TestApp::with_settings(pool, |settings| settings.modifiers.icc_dir = folder.path().to_owned()).await;
     let image = encode_image(RgbImage::from_pixel(16, 16, Rgb([217, 130, 90])), ImageFormat::Png);
     app.upload_asset("a.png", &image).await;
-    let unknown = json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "icc=WebUncoated&fmt=tif"});
+    let unknown = json!({"assetFilter": {}, "fmt": "convert", "is_modifier": "icc=nowhere&fmt=tif"});
     let refused = app.post("/export-jobs", unknown).await.expect_status(422);
     assert!(refused.to_string().contains("press"), "{refused}");
     let request =

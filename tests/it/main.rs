@@ -59,4 +59,5 @@ mod streamed_encoding;
 mod system;
 mod tus;
 mod tus_writers;
+mod warnings;
 mod webhooks;
