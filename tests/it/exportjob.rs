@@ -411,11 +411,11 @@ async fn an_unknown_macro_is_refused(pool: PgPool) {
 async fn bad_commands_are_refused_with_their_offsets(pool: PgPool) {
     let app = TestApp::open(pool).await;
     let asset = app.upload_asset("a.jpg", &draw_jpeg(1)).await;
-    let request = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=x&fmt=png&hei=-1&widd=3"});
+    let request = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=x&fmt=png&hei=-1&qltt=3"});
     let errors = app.post("/export-jobs", request).await.expect_status(422)["errors"].as_array().unwrap().clone();
     let offsets: Vec<_> = errors.iter().map(|error| error["offset"].as_u64().unwrap()).collect();
     assert_eq!(offsets, [0, 14, 21], "{errors:?}");
-    assert!(errors[2]["detail"].as_str().unwrap().contains("`wid`"), "{errors:?}");
+    assert!(errors[2]["detail"].as_str().unwrap().contains("`qlt`"), "{errors:?}");
 }
 
 #[sqlx::test]

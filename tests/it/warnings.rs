@@ -41,9 +41,12 @@ async fn fetch_json_manifest(app: &TestApp, job: &Value) -> Value {
 
 /// The warnings of each of these items, files or rows as sentences.
 fn list_warnings(rows: &Value) -> Vec<Vec<&str>> {
-    let warnings = |row: &'_ Value| row["warnings"].as_array().unwrap().iter();
-    let details = |row| warnings(row).map(|warning| warning["detail"].as_str().unwrap()).collect();
-    rows.as_array().unwrap().iter().map(details).collect()
+    let mut details = Vec::new();
+    for row in rows.as_array().unwrap() {
+        let warnings = row["warnings"].as_array().unwrap().iter();
+        details.push(warnings.map(|warning| warning["detail"].as_str().unwrap()).collect());
+    }
+    details
 }
 
 fn count_events(log: &[Value], code: &str) -> usize {

@@ -68,7 +68,10 @@ pub use colour::{Conversion, Profile, ProfileBytes, ProfileLibrary};
 pub use error::{RenderError, RenderWarning};
 pub use execute::{ENGINE_VERSION, RenderOutput, render_image, render_images};
 pub use file_section::FilePart;
-pub use header::{ImageHeader, SourceFormat, is_avif, read_header_for_render, read_image_header};
+pub use header::{
+    ImageHeader, MAX_SIGNATURE_BYTES, SourceFormat, UnreadFormat, decode_plain_text, find_root_element, is_avif,
+    is_bmp, is_svg_element, read_header_for_render, read_image_header,
+};
 pub use limits::RenderLimits;
 pub use plan::{DecodePlan, EncodePlan, RenderPlan};
 pub use rights::ImageRights;

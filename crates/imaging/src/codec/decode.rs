@@ -6,13 +6,12 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use image::codecs::bmp::BmpDecoder;
 use image::{DynamicImage, ImageDecoder};
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
 use super::tiff::TiffStrips;
-use super::{avif, gif, jp2, jpeg, png, psd, webp};
+use super::{avif, bmp, gif, jp2, jpeg, png, psd, webp};
 use crate::error::{RenderError, RenderWarning};
 use crate::file_section::SectionReader;
 use crate::header::{SourceFormat, map_image_error};
@@ -127,7 +126,7 @@ fn decode_file(file: File, rows: &mut DecodeOutput<'_>) -> Result<(), RenderErro
         SourceFormat::Tiff => TiffStrips::open(&file, part)?.decode(rows),
         SourceFormat::Webp => webp::decode_webp(input()?, rows),
         SourceFormat::Gif => gif::decode_gif(input()?, rows),
-        SourceFormat::Bmp => rows.push(decode_with_image_crate(BmpDecoder::new(input()?).map_err(map_image_error)?)?),
+        SourceFormat::Bmp => bmp::decode_bmp(input()?, rows),
         SourceFormat::Jp2 => jp2::decode_jp2(input()?, rows),
         SourceFormat::Psd => psd::decode_psd(input()?, rows),
         SourceFormat::Avif => avif::decode_avif(input()?, rows),

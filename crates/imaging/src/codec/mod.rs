@@ -8,6 +8,7 @@
 //! where an image needs no steps in between.
 
 mod avif;
+mod bmp;
 mod decode;
 mod eps;
 mod gif;

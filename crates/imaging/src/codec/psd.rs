@@ -1,7 +1,7 @@
 //! Photoshop documents, input only: the merged image, plane by plane, uncompressed or PackBits. Source: Adobe Photoshop
 //! File Formats Specification.
 
-use std::io::{BufRead, Read, Seek};
+use std::io::{BufRead, Read, Seek, SeekFrom};
 
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
@@ -13,9 +13,25 @@ use crate::header::ImageHeader;
 use crate::header::psd::{self, PsdLayout};
 use crate::pixels::{Pixels, Raster, Sample};
 
+/// How many bytes a packed row may have that are not needed.
+const MAX_SURPLUS_BYTES: usize = 128;
+
 pub(super) fn decode_psd(mut input: impl BufRead + Seek, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
     let (header, layout) = psd::read_psd_header(&mut input)?;
     let mut planes = PlaneReader::open(input, &header, &layout)?;
+    decode_planes(&mut planes, &header, &layout, rows)?;
+    if planes.ends_early()? {
+        rows.report_irregularity("The Photoshop document ends within a channel that is not used.");
+    }
+    Ok(())
+}
+
+fn decode_planes<R: Read>(
+    planes: &mut PlaneReader<R>,
+    header: &ImageHeader,
+    layout: &PsdLayout,
+    rows: &mut DecodeOutput<'_>,
+) -> Result<(), RenderError> {
     let channels = header.color.components() + usize::from(header.alpha);
     let (width, color, alpha) = (header.width, header.color, header.alpha);
     if let Some(palette) = &layout.palette {
@@ -84,8 +100,24 @@ struct PlaneReader<R> {
     height: usize,
     /// Bytes of an unpacked row.
     stride: usize,
+    /// Rows of all planes.
+    rows: usize,
+    /// Rows that were read.
+    rows_read: usize,
     /// Bytes of each packed row of all planes; `None` when rows are not packed.
     packed_row_lengths: Option<Vec<u32>>,
+}
+
+impl<R: Read + Seek> PlaneReader<R> {
+    /// Whether the file ends before the rows that were not read.
+    fn ends_early(&mut self) -> Result<bool, RenderError> {
+        let unread_bytes = match &self.packed_row_lengths {
+            Some(lengths) => lengths.iter().skip(self.rows_read).map(|length| u64::from(*length)).sum(),
+            None => (self.rows - self.rows_read) as u64 * self.stride as u64,
+        };
+        let position = self.input.stream_position()?;
+        Ok(self.input.seek(SeekFrom::End(0))? < position.saturating_add(unread_bytes))
+    }
 }
 
 impl<R: Read> PlaneReader<R> {
@@ -93,9 +125,10 @@ impl<R: Read> PlaneReader<R> {
         let (width, height) = (header.width as usize, header.height as usize);
         let mut kind = [0; 2];
         input.read_exact(&mut kind)?;
+        let rows = height * usize::from(layout.planes);
         let packed = match u16::from_be_bytes(kind) {
             0 => None,
-            1 => Some(read_row_lengths(&mut input, height * usize::from(layout.planes), layout.large)?),
+            1 => Some(read_row_lengths(&mut input, rows, layout.large)?),
             method => {
                 let detail =
                     format!("The merged image of the Photoshop document has the unknown compression {method}.");
@@ -103,7 +136,7 @@ impl<R: Read> PlaneReader<R> {
             }
         };
         let stride = (width * usize::from(layout.bits)).div_ceil(8);
-        Ok(Self { input, width, height, stride, packed_row_lengths: packed })
+        Ok(Self { input, width, height, stride, rows, rows_read: 0, packed_row_lengths: packed })
     }
 
     /// Hands over the first planes, interleaved to pixels. Of a damaged document only the rows that all planes have.
@@ -127,6 +160,7 @@ impl<R: Read> PlaneReader<R> {
                 }
                 return Err(damage);
             }
+            self.rows_read += 1;
             let line = &mut data[y * stride..(y + 1) * stride];
             for (at, pixel) in line.chunks_exact_mut(planes).enumerate() {
                 pixel[plane] = value(&row, at);
@@ -138,19 +172,18 @@ impl<R: Read> PlaneReader<R> {
     fn read_row(&mut self, number: usize, row: &mut [u8]) -> Result<(), RenderError> {
         let Some(packed) = &self.packed_row_lengths else { return Ok(self.input.read_exact(row)?) };
         let length = packed[number] as usize;
-        // PackBits adds at most one byte for each 128; a longer row is damaged, and must not make us allocate its
-        // length.
-        if length > row.len() + row.len().div_ceil(128) + 128 {
+        // A clumsy encoder writes two bytes for each; a longer row is damaged, and must not make us allocate its length.
+        if length > 2 * row.len() + MAX_SURPLUS_BYTES {
             return Err(packed_row_error());
         }
         let mut bytes = vec![0; length];
         self.input.read_exact(&mut bytes)?;
-        unpack_row(&bytes, row).ok_or_else(packed_row_error)
+        if packbits::unpack_row(&bytes, row) { Ok(()) } else { Err(packed_row_error()) }
     }
 }
 
 fn packed_row_error() -> RenderError {
-    RenderError::new(Code::Corrupt, "A compressed row of the Photoshop document has the wrong length.")
+    RenderError::new(Code::Corrupt, "A compressed row of the Photoshop document has the wrong length or is damaged.")
 }
 
 fn read_row_lengths(input: &mut impl Read, rows: usize, large: bool) -> Result<Vec<u32>, RenderError> {
@@ -161,28 +194,4 @@ fn read_row_lengths(input: &mut impl Read, rows: usize, large: bool) -> Result<V
         return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
     }
     Ok(bytes.chunks_exact(size).map(|number| number.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte))).collect())
-}
-
-/// Unpacks a row, which must have exactly the length of a row.
-fn unpack_row(packed: &[u8], row: &mut [u8]) -> Option<()> {
-    let mut data = Vec::with_capacity(row.len() + 128);
-    let rest = packbits::unpack_bytes(packed, &mut data, row.len()).ok()?;
-    let fits = data.len() == row.len() && packbits::is_all_no_ops(rest);
-    fits.then(|| row.copy_from_slice(&data))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packed_rows_have_exactly_their_length() {
-        let mut row = [0; 6];
-        assert_eq!(unpack_row(&[2, 1, 2, 3, 0xFE, 9], &mut row), Some(()));
-        assert_eq!(row, [1, 2, 3, 9, 9, 9]);
-        for wrong in [&[2, 1, 2, 3][..], &[2, 1, 2], &[0xFA, 9], &[0xFB], &[6, 1, 2, 3, 4, 5, 6, 7]] {
-            assert_eq!(unpack_row(wrong, &mut [0; 6]), None, "{wrong:?}");
-        }
-        assert_eq!(unpack_row(&[128, 0xFB, 7, 128], &mut row), Some(()));
-    }
 }

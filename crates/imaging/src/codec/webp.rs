@@ -1,17 +1,18 @@
 //! WebP by libwebp: the only library that writes lossy WebP, and three times as fast at decoding. Animations are
 //! decoded by the image crate.
 
-use std::io::{BufRead, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, Cursor, Read, Seek, Write};
 
 use image::codecs::webp::WebPDecoder;
 use offprint_core::Code;
 use offprint_modifiers::{Compression, PixelType};
-use webp::{BitstreamFeatures, Decoder, Encoder, WebPConfig};
+use webp::{Decoder, Encoder, WebPConfig};
 
 use super::decode::{DecodeOutput, decode_with_image_crate};
 use super::encode_error;
 use crate::error::RenderError;
 use crate::header::map_image_error;
+use crate::header::webp::WebpLayout;
 use crate::pixels::Raster;
 use crate::plan::EncodePlan;
 
@@ -23,22 +24,17 @@ const BAND_BYTES: usize = 64 << 10;
 
 /// Decodes the image; of an animation the first frame.
 pub(super) fn decode_webp(mut input: impl BufRead + Seek, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
-    let mut start = [0; 8];
-    input.read_exact(&mut start)?;
-    // The decoders do not notice a truncated file, so its length is compared with that in the container.
-    let declared_bytes = u64::from(u32::from_le_bytes([start[4], start[5], start[6], start[7]])) + 8;
-    let is_complete = input.seek(SeekFrom::End(0))? >= declared_bytes;
-    let truncated = || RenderError::for_truncated_file("The WebP is shorter than its header says.");
-    if !is_complete && !rows.accepts_damage() {
-        return Err(truncated());
-    }
+    let layout = WebpLayout::read(&mut input)?;
     input.rewind()?;
     let mut file = Vec::new();
-    input.by_ref().take(declared_bytes).read_to_end(&mut file)?;
-    let features = BitstreamFeatures::new(&file).ok_or_else(damaged_webp_error)?;
-    if features.has_animation() {
-        input.rewind()?;
-        rows.push(decode_with_image_crate(WebPDecoder::new(input).map_err(map_image_error)?)?)?;
+    input.take(layout.image_end).read_to_end(&mut file)?;
+    if (file.len() as u64) < layout.image_end {
+        // The decoders do not notice that data is missing.
+        return Err(RenderError::for_truncated_file("The WebP ends before its image data does."));
+    }
+    close_container(&mut file);
+    if layout.animated {
+        rows.push(decode_with_image_crate(WebPDecoder::new(Cursor::new(file)).map_err(map_image_error)?)?)?;
     } else {
         let image = Decoder::new(&file).decode().ok_or_else(damaged_webp_error)?;
         let (width, alpha) = (image.width(), image.is_alpha());
@@ -48,7 +44,27 @@ pub(super) fn decode_webp(mut input: impl BufRead + Seek, rows: &mut DecodeOutpu
             rows.push(Raster::<u8>::new(width, height, PixelType::Rgb, alpha, band.to_vec()))?;
         }
     }
-    if is_complete { Ok(()) } else { Err(truncated()) }
+    if layout.ends_early {
+        rows.report_irregularity("The WebP ends within metadata or a later frame.");
+    }
+    Ok(())
+}
+
+/// Ends the container behind the image: its length is that of the file, and it announces no metadata.
+fn close_container(file: &mut Vec<u8>) {
+    const METADATA_FLAGS: u8 = 0x08 | 0x04;
+    if file.len() % 2 == 1 {
+        file.push(0);
+    }
+    let length = (file.len() as u32).saturating_sub(8);
+    if let Some(field) = file.get_mut(4..8) {
+        field.copy_from_slice(&length.to_le_bytes());
+    }
+    if file.get(12..16) == Some(b"VP8X")
+        && let Some(flags) = file.get_mut(20)
+    {
+        *flags &= !METADATA_FLAGS;
+    }
 }
 
 fn damaged_webp_error() -> RenderError {

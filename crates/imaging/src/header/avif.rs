@@ -18,6 +18,9 @@ use crate::turn::Turn;
 /// Largest `meta` or `moov` box that is read, in bytes.
 const MAX_META_BYTES: u64 = MAX_PROFILE_BYTES as u64 + (1 << 20);
 
+/// Most outermost boxes that are looked at.
+const MAX_TOP_BOXES: u32 = 8192;
+
 /// How much of an image is searched for its sequence header, in bytes.
 const MAX_SEQUENCE_SCAN_BYTES: u64 = 4096;
 
@@ -29,6 +32,8 @@ pub(crate) struct AvifLayout {
     pub(crate) color: TiledImage,
     pub(crate) alpha: Option<TiledImage>,
     pub(crate) cicp: Cicp,
+    /// Whether the file ends within a box.
+    pub(crate) ends_early: bool,
 }
 
 /// An image made of tiles; most have a single one.
@@ -43,16 +48,23 @@ pub(crate) struct TiledImage {
 
 /// Whether a file that begins with these bytes is an AVIF, according to its major or compatible brands.
 pub fn is_avif(start: &[u8]) -> bool {
+    read_brands(start).any(|brand| matches!(brand, b"avif" | b"avis"))
+}
+
+/// The major and the compatible brands of a file that begins with a box `ftyp`.
+pub(super) fn read_brands(start: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut boxes = start;
-    let Ok((kind, Some(length))) = read_box_header(&mut boxes) else { return false };
-    let brands = boxes.get(..(length as usize).min(boxes.len())).unwrap_or_default();
-    let mut words = brands.chunks_exact(4).enumerate().filter(|(number, _)| *number != 1);
-    &kind == b"ftyp" && words.any(|(_, brand)| matches!(brand, b"avif" | b"avis"))
+    let brands = match read_box_header(&mut boxes) {
+        Ok((kind, Some(length))) if &kind == b"ftyp" => &boxes[..(length as usize).min(boxes.len())],
+        _ => &[],
+    };
+    // The second word is the version of the major brand.
+    brands.chunks_exact(4).enumerate().filter(|(number, _)| *number != 1).map(|(_, brand)| brand)
 }
 
 pub(crate) fn read_avif_header(input: &mut (impl BufRead + Seek)) -> Result<(ImageHeader, AvifLayout), RenderError> {
-    let (meta, begin, frames) = read_top_boxes(input)?;
-    let items = HeifItems::read(&meta, begin)?;
+    let TopBoxes { meta, meta_begin, frames, ends_early } = TopBoxes::read(input)?;
+    let items = HeifItems::read(&meta, meta_begin)?;
     let properties = ImageProperties::read(&items, items.primary)?;
     let color = locate_tiles(input, &items, items.primary)?;
     let alpha = find_alpha_item(&items)?;
@@ -80,39 +92,66 @@ pub(crate) fn read_avif_header(input: &mut (impl BufRead + Seek)) -> Result<(Ima
     };
     read_metadata(input, &items).apply(&mut header);
     header.orientation = properties.orientation;
-    Ok((header, AvifLayout { color, alpha: alpha_image, cicp }))
+    Ok((header, AvifLayout { color, alpha: alpha_image, cicp, ends_early }))
 }
 
-/// The content of `meta`, its offset in the file, and the number of frames of the image sequence in `moov`.
-fn read_top_boxes(input: &mut (impl BufRead + Seek)) -> Result<(Vec<u8>, u64, u32), RenderError> {
-    let (mut meta, mut sequence_frames) = (None, None);
-    while !input.fill_buf()?.is_empty() {
-        let (kind, length) = read_box_header(input)?;
-        let begin = input.stream_position()?;
-        match (&kind, length) {
-            (b"meta" | b"moov", Some(length)) if length > MAX_META_BYTES => {
-                return Err(unsupported_avif_error("with a metadata box that is too large"));
+/// What the outermost boxes contain.
+struct TopBoxes {
+    /// The content of `meta`.
+    meta: Vec<u8>,
+    /// Offset of that content in the file.
+    meta_begin: u64,
+    /// Number of frames of the image sequence in `moov`; 1 without one.
+    frames: u32,
+    /// Whether the file ends within a box.
+    ends_early: bool,
+}
+
+impl TopBoxes {
+    /// Walks over the boxes. What is damaged behind `meta` does not matter here: reading the image will fail if it does.
+    fn read(input: &mut (impl BufRead + Seek)) -> Result<Self, RenderError> {
+        let file_bytes = input.seek(SeekFrom::End(0))?;
+        input.rewind()?;
+        let (mut meta, mut sequence_frames, mut ends_early) = (None, None, false);
+        for _ in 0..MAX_TOP_BOXES {
+            if input.fill_buf()?.is_empty() {
+                break;
             }
-            (b"meta", Some(length)) => {
-                let mut content = vec![0; length as usize];
-                input.read_exact(&mut content)?;
-                meta = Some((content, begin));
+            let (kind, length) = match read_box_header(input) {
+                Err(_) if meta.is_some() => {
+                    ends_early = true;
+                    break;
+                }
+                header => header?,
+            };
+            let (begin, Some(length)) = (input.stream_position()?, length) else { break };
+            ends_early |= begin.saturating_add(length) > file_bytes;
+            match &kind {
+                b"meta" if length > MAX_META_BYTES => {
+                    return Err(unsupported_avif_error("with a metadata box that is too large"));
+                }
+                b"meta" if meta.is_none() => {
+                    let mut content = vec![0; length as usize];
+                    input.read_exact(&mut content)?;
+                    meta = Some((content, begin));
+                }
+                b"moov" if length <= MAX_META_BYTES => {
+                    let mut content = Vec::new();
+                    input.take(length).read_to_end(&mut content)?;
+                    sequence_frames = Some(count_frames(Boxes(&content)).ok().flatten().unwrap_or(1));
+                }
+                _ => skip_bytes(input, length)?,
             }
-            (b"moov", Some(length)) => {
-                let mut content = vec![0; length as usize];
-                input.read_exact(&mut content)?;
-                sequence_frames = count_frames(Boxes(&content))?;
-            }
-            (_, Some(length)) => skip_bytes(input, length)?,
-            (_, None) => break,
         }
-    }
-    match meta {
-        Some((meta, begin)) => Ok((meta, begin, sequence_frames.unwrap_or(1).max(1))),
-        None if sequence_frames.is_some() => {
-            Err(unsupported_avif_error("that is an image sequence without a still image"))
+        match meta {
+            Some((meta, meta_begin)) => {
+                Ok(Self { meta, meta_begin, frames: sequence_frames.unwrap_or(1).max(1), ends_early })
+            }
+            None if sequence_frames.is_some() => {
+                Err(unsupported_avif_error("that is an image sequence without a still image"))
+            }
+            None => Err(RenderError::for_truncated_file("The AVIF ends before its `meta` box.")),
         }
-        None => Err(RenderError::for_truncated_file("The AVIF ends before its `meta` box.")),
     }
 }
 

@@ -8,6 +8,7 @@ use image::{ColorType, ImageDecoder, ImageError};
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
+use super::bmp::BmpFile;
 use super::png_metadata::read_png_metadata;
 use super::{ImageHeader, SourceFormat, corrupt_error};
 use crate::error::RenderError;
@@ -32,7 +33,9 @@ pub(super) fn read_png_header(mut input: FileReader) -> Result<ImageHeader, Rend
     let mut header = ImageHeader::new(SourceFormat::Png, (info.width, info.height), color, info.bit_depth as u8);
     header.alpha = alpha || info.trns.is_some();
     header.progressive = info.interlaced;
-    header.frames = info.animation_control.map_or(1, |animation| animation.num_frames.max(1));
+    // Where no control chunk precedes the image, the image is not one of the animation's frames.
+    let extra_image = u32::from(info.frame_control.is_none());
+    header.frames = info.animation_control.map_or(1, |animation| animation.num_frames.saturating_add(extra_image));
     // Without a buffer: nearly everything is skipped.
     read_png_metadata(input.get_mut(), &mut header)?;
     Ok(header)
@@ -47,7 +50,7 @@ pub(crate) fn map_png_error(error: png::DecodingError) -> RenderError {
 }
 
 pub(super) fn read_bmp_header(input: FileReader) -> Result<ImageHeader, RenderError> {
-    let decoder = BmpDecoder::new(input).map_err(map_image_error)?;
+    let decoder = BmpDecoder::new(BmpFile::open(input)?).map_err(map_image_error)?;
     let color = match decoder.color_type() {
         ColorType::L8 | ColorType::La8 => PixelType::Gray,
         _ => PixelType::Rgb,

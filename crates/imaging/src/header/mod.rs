@@ -9,6 +9,7 @@
 
 pub(super) mod av1;
 pub(super) mod avif;
+pub(super) mod bmp;
 mod boxes;
 mod decoder_headers;
 mod embedded_path;
@@ -18,6 +19,7 @@ mod heif_items;
 mod image_resources;
 pub(super) mod jp2;
 mod jpeg;
+mod markup;
 mod metadata;
 mod png_chunks;
 mod png_metadata;
@@ -26,12 +28,16 @@ mod raw;
 mod tags;
 pub(super) mod tiff;
 mod tiff_metadata;
-mod webp;
+mod unread_formats;
+pub(super) mod webp;
 
 pub use avif::is_avif;
+pub use bmp::is_bmp;
 pub(super) use decoder_headers::{map_image_error, map_png_error};
 pub(crate) use embedded_path::EmbeddedPath;
+pub use markup::{decode_plain_text, find_root_element, is_svg_element};
 pub(super) use png_metadata::XMP_KEYWORD as PNG_XMP;
+pub use unread_formats::{MAX_SIGNATURE_BYTES, UnreadFormat};
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -232,10 +238,7 @@ fn read_unguarded(path: &Path) -> Result<ImageHeader, RenderError> {
     if let Some(raw) = raw::detect_raw_signature(&start) {
         return raw::read_raw_header(&mut reader, raw);
     }
-    let Some(format) = detect_format(&start) else {
-        let detail = "The file is not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, JPEG 2000 or Photoshop image.";
-        return Err(RenderError::new(Code::UnsupportedFormat, detail));
-    };
+    let format = detect_format(&start).ok_or_else(|| unread_format_error(&start))?;
     let header = match format {
         SourceFormat::Jpeg => jpeg::read_jpeg_header(&mut reader)?,
         SourceFormat::Gif => gif::read_gif_header(&mut reader)?,
@@ -254,10 +257,17 @@ fn read_unguarded(path: &Path) -> Result<ImageHeader, RenderError> {
 }
 
 fn read_file_start(reader: &mut (impl BufRead + Seek)) -> Result<Vec<u8>, RenderError> {
-    let mut start = Vec::with_capacity(64);
-    reader.by_ref().take(64).read_to_end(&mut start)?;
+    let mut start = Vec::new();
+    reader.by_ref().take(MAX_SIGNATURE_BYTES).read_to_end(&mut start)?;
     reader.rewind()?;
     Ok(start)
+}
+
+/// Why a file that begins like this is not read.
+fn unread_format_error(start: &[u8]) -> RenderError {
+    const NO_IMAGE: &str = "The file is not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, JPEG 2000 or Photoshop image.";
+    let detail = UnreadFormat::detect(start).map_or_else(|| NO_IMAGE.to_owned(), UnreadFormat::explain);
+    RenderError::new(Code::UnsupportedFormat, detail)
 }
 
 fn detect_format(start: &[u8]) -> Option<SourceFormat> {
@@ -267,9 +277,9 @@ fn detect_format(start: &[u8]) -> Option<SourceFormat> {
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(SourceFormat::Tiff),
         [b'G', b'I', b'F', b'8', ..] => Some(SourceFormat::Gif),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(SourceFormat::Webp),
-        [b'B', b'M', ..] => Some(SourceFormat::Bmp),
         [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xFF, 0x4F, 0xFF, 0x51, ..] => Some(SourceFormat::Jp2),
         [b'8', b'B', b'P', b'S', ..] => Some(SourceFormat::Psd),
+        start if bmp::is_bmp(start) => Some(SourceFormat::Bmp),
         start if avif::is_avif(start) => Some(SourceFormat::Avif),
         _ => None,
     }

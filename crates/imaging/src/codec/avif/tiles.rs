@@ -21,9 +21,13 @@ pub(in crate::codec) fn decode_avif(
 ) -> Result<(), RenderError> {
     let (header, layout) = avif::read_avif_header(&mut input)?;
     match header.bits {
-        8 => decode_layers::<u8>(&mut input, &layout, rows),
-        _ => decode_layers::<u16>(&mut input, &layout, rows),
+        8 => decode_layers::<u8>(&mut input, &layout, rows)?,
+        _ => decode_layers::<u16>(&mut input, &layout, rows)?,
     }
+    if layout.ends_early {
+        rows.report_irregularity("The AVIF ends within a part that is not used.");
+    }
+    Ok(())
 }
 
 fn decode_layers<S: Sample>(

@@ -2,7 +2,7 @@
 
 use offprint_core::Code;
 
-use super::{encode_noise, get_outcome, render};
+use super::{NOISE_SIZE, encode_noise, get_outcome, render};
 
 const TRAILER: u8 = 0x3B;
 
@@ -41,10 +41,10 @@ fn what_follows_the_first_frame_does_not_decide() {
 fn a_screen_without_pixels_or_smaller_than_its_frame_is_that_of_the_frame() {
     let (file, _) = encode_frame();
     let expected = get_outcome(&file).unwrap();
-    for screen in [[0, 0], [48, 0], [0, 40], [47, 40], [48, 39], [10, 10]] {
+    for screen in [[0, 0], [32, 0], [0, 24], [31, 24], [32, 23], [10, 10]] {
         let mut odd = file.clone();
         (odd[6], odd[8]) = (screen[0], screen[1]);
-        assert_eq!(render(&odd, "fmt=png-alpha").unwrap().decode_png().0, (48, 40), "{screen:?}");
+        assert_eq!(render(&odd, "fmt=png-alpha").unwrap().decode_png().0, NOISE_SIZE, "{screen:?}");
         assert_eq!(get_outcome(&odd).as_ref(), Ok(&expected), "{screen:?}");
     }
 }
@@ -54,14 +54,14 @@ fn a_frame_is_cut_at_the_edges_of_its_screen() {
     let (file, frame) = encode_frame();
     let at = file.windows(frame.len()).position(|window| window == frame).unwrap();
     let (_, pixels) = render(&file, "fmt=png-alpha").unwrap().decode_png();
-    for (left, top) in [(0, 0), (1, 0), (0, 39), (47, 39), (48, 0), (200, 200), (60_000, 60_000)] {
+    for (left, top) in [(0, 0), (1, 0), (0, 23), (31, 23), (32, 0), (200, 200), (60_000, 60_000)] {
         let mut moved = file.clone();
         moved[at + 1..at + 5].copy_from_slice(&[u16::to_le_bytes(left), u16::to_le_bytes(top)].concat());
         let (left, top) = (usize::from(left), usize::from(top));
         let (_, placed) = render(&moved, "fmt=png-alpha").unwrap().decode_png();
         for (number, pixel) in placed.iter().enumerate() {
-            let (x, y) = (number % 48, number / 48);
-            let expected = if x >= left && y >= top { pixels[(y - top) * 48 + x - left] } else { [0; 4] };
+            let (x, y) = (number % 32, number / 32);
+            let expected = if x >= left && y >= top { pixels[(y - top) * 32 + x - left] } else { [0; 4] };
             assert_eq!(*pixel, expected, "{left},{top} at {x},{y}");
         }
     }

@@ -84,7 +84,7 @@ fn a_component_without_a_scan_is_damage() {
     let gray = encode_noise("fmt=jpeg,gray");
     let (frame, scan) = (find(&gray, &[0xFF, 0xC0]), find_scans(&gray)[0]);
     let table = 0x11;
-    let header = [0xFF, 0xC0, 0, 17, 8, 0, 40, 0, 48, 3, 1, table, 0, 2, table, 0, 3, table, 0];
+    let header = [0xFF, 0xC0, 0, 17, 8, 0, 24, 0, 32, 3, 1, table, 0, 2, table, 0, 3, table, 0];
     let colorless = [&gray[..frame], &header, &gray[frame + 13..scan], &gray[scan..]].concat();
     assert_eq!(get_outcome(&colorless), Err(Code::Corrupt));
 }

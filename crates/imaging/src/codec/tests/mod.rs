@@ -1,8 +1,12 @@
 //! Files that are built here, rendered as the service does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bmp;
+mod cut_files;
 mod gif;
 mod jpeg;
+mod png;
+mod psd;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -14,7 +18,10 @@ use crate::error::{RenderError, RenderWarning};
 use crate::limits::RenderLimits;
 use crate::plan::RenderPlan;
 use crate::source_files::{ObjectHeaders, SourceFiles};
-use crate::{ProfileBytes, read_image_header, render_image};
+use crate::{ImageHeader, ProfileBytes, read_image_header, render_image};
+
+/// Width and height of the image of noise.
+const NOISE_SIZE: (u32, u32) = (32, 24);
 
 /// What a file becomes.
 struct Rendered {
@@ -34,16 +41,16 @@ impl Rendered {
     }
 }
 
-/// What a file becomes, short enough to be printed: a hash of its size and pixels, and the codes of its warnings without
-/// `frames-left-out`; or the code of its failure.
+/// What a file becomes, short enough to be printed: a hash of its size and pixels, and the codes of the warnings about
+/// the file; or the code of its failure.
 type Outcome = Result<(u64, Vec<Code>), Code>;
 
 fn get_outcome(source: &[u8]) -> Outcome {
     let rendered = render(source, "fmt=png-alpha").map_err(|error| error.code)?;
     let mut hasher = DefaultHasher::new();
     rendered.decode_png().hash(&mut hasher);
-    let codes = rendered.warning_codes().into_iter().filter(|code| *code != Code::FramesLeftOut).collect();
-    Ok((hasher.finish(), codes))
+    let is_about_file = |code: &Code| matches!(code, Code::SourceIrregular | Code::CorruptSource);
+    Ok((hasher.finish(), rendered.warning_codes().into_iter().filter(is_about_file).collect()))
 }
 
 fn render(source: &[u8], modifier: &str) -> Result<Rendered, RenderError> {
@@ -67,6 +74,12 @@ fn plan_image(path: &Path, modifier: &str, reading: DecodeOptions) -> Result<Ren
     RenderPlan::new(&recipe, &header, &ObjectHeaders::new(), &RenderLimits::default(), &ProfileBytes::default())
 }
 
+fn read_header(source: &[u8]) -> Result<ImageHeader, RenderError> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("source"), source).unwrap();
+    read_image_header(&folder.path().join("source"))
+}
+
 /// An RGB image of noise as a PNG: its data is as long as its pixels, so that every cut hits some.
 fn build_noise_png(width: u32, height: u32) -> Vec<u8> {
     let mut state = 1_u32;
@@ -81,7 +94,7 @@ fn build_noise_png(width: u32, height: u32) -> Vec<u8> {
 
 /// The noise in another format, as our encoders write it.
 fn encode_noise(modifier: &str) -> Vec<u8> {
-    render(&build_noise_png(48, 40), modifier).unwrap().file
+    render(&build_noise_png(NOISE_SIZE.0, NOISE_SIZE.1), modifier).unwrap().file
 }
 
 /// Offset of the first occurrence of these bytes.
