@@ -68,7 +68,7 @@ pub struct ExportRequest {
     /// What to do with damaged images in a convert job. Default: `fail`.
     #[schema(inline)]
     pub on_corrupt: Option<OnCorrupt>,
-    /// Whether converted images keep copyright, creator and credit, as a small XMP block. Default: true. All other metadata is
+    /// Whether converted images keep copyright, creator, credit and terms of use, as a small XMP block. Default: true. All other metadata is
     /// always dropped.
     pub keep_rights: Option<bool>,
     /// URL that a signed webhook is sent to when a run of the job has ended: https, on a public host.

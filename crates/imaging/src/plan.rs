@@ -357,7 +357,7 @@ mod tests {
             profile: None,
             xmp: None,
             rights: Default::default(),
-            repaired_profile: None,
+            parsed_profile: None,
             profile_name: None,
         }
     }

@@ -46,7 +46,7 @@ pub struct Attributes {
     pub icc_black_point_compensation: bool,
     /// `IccDither`.
     pub icc_dither: bool,
-    /// Not an Image Serving attribute: copyright, creator and credit of the source are kept.
+    /// Not an Image Serving attribute: the rights of the source are kept.
     pub keep_rights: bool,
 }
 

@@ -21,6 +21,9 @@ const BAND_BYTES: usize = 64 << 10;
 pub(super) fn decode_png(input: impl BufRead + Seek, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
     let mut decoder = png::Decoder::new(input);
     decoder.set_transformations(png::Transformations::EXPAND);
+    // Metadata was read with the header.
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
     let mut reader = decoder.read_info().map_err(map_png_error)?;
     let bands = PngBands::new(&reader);
     let image_end = if reader.info().interlaced {

@@ -174,10 +174,9 @@ fn read_embedded_profile(header: &ImageHeader, limits: &RenderLimits) -> Result<
     if bytes.len() as u64 > limits.profile_bytes {
         return Err(format!("It has {} bytes; the limit is {}.", bytes.len(), limits.profile_bytes));
     }
-    let (profile, is_readable) = match (Profile::read(bytes.as_slice().into()), &header.repaired_profile) {
-        (Ok(profile), _) => (profile, true),
-        (Err(_), Some(profile)) => (profile.clone(), false),
-        (Err(detail), None) => return Err(detail),
+    let profile = match &header.parsed_profile {
+        Some(profile) => profile.clone(),
+        None => Profile::read(bytes.as_slice().into())?,
     };
     match (profile.pixel_type, header.color) {
         (a, b) if a == b => {}
@@ -187,7 +186,7 @@ fn read_embedded_profile(header: &ImageHeader, limits: &RenderLimits) -> Result<
             return Err(format!("It is a profile for {}, but the image is {}.", profile.name(), image.name()));
         }
     }
-    if profile.pixel_type == PixelType::Cmyk || !is_readable {
+    if profile.pixel_type == PixelType::Cmyk || profile.needs_littlecms {
         return Ok(Some(profile));
     }
     // Profiles are untrusted, and plans are made in the service's own process: a panic must not leave this function.

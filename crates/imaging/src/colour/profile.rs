@@ -27,6 +27,8 @@ pub struct Profile {
     pub is_writable: bool,
     /// Whether it consists of the curves of HDR (PQ or HLG), which reach beyond white.
     pub(crate) is_hdr: bool,
+    /// Whether only littlecms can read it.
+    pub(crate) needs_littlecms: bool,
     /// The ICC profile.
     pub bytes: Arc<[u8]>,
 }
@@ -74,7 +76,8 @@ impl Profile {
         let is_hdr =
             !reads && matches!(transfer, Some(TransferCharacteristics::Smpte2084 | TransferCharacteristics::Hlg));
         let is_plain = curves && !reads && !writes;
-        Ok(Self { name, pixel_type, is_plain, is_writable: writes || curves, is_hdr, bytes })
+        let is_writable = writes || curves;
+        Ok(Self { name, pixel_type, is_plain, is_writable, is_hdr, needs_littlecms: false, bytes })
     }
 
     /// A built-in profile. Primaries, white points and exponents are those of the definitions of the colour spaces.
@@ -87,8 +90,15 @@ impl Profile {
         let bytes = profile.encode().map_err(|error| {
             RenderError::new(Code::Internal, format!("The built-in profile {name} could not be encoded: {error}."))
         })?;
-        let name = name.into();
-        Ok(Self { name, pixel_type, is_plain: true, is_writable: true, is_hdr: false, bytes: bytes.into() })
+        Ok(Self {
+            name: name.into(),
+            pixel_type,
+            is_plain: true,
+            is_writable: true,
+            is_hdr: false,
+            needs_littlecms: false,
+            bytes: bytes.into(),
+        })
     }
 
     /// The profile where none is named: sRGB, or gray with its curve. Built once, because every plan needs it.

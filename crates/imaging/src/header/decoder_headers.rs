@@ -9,6 +9,7 @@ use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
 use super::bmp::BmpFile;
+use super::bmp_metadata::read_bmp_metadata;
 use super::png_metadata::read_png_metadata;
 use super::{ImageHeader, SourceFormat, corrupt_error};
 use crate::error::RenderError;
@@ -49,14 +50,15 @@ pub(crate) fn map_png_error(error: png::DecodingError) -> RenderError {
     }
 }
 
-pub(super) fn read_bmp_header(input: FileReader) -> Result<ImageHeader, RenderError> {
-    let decoder = BmpDecoder::new(BmpFile::open(input)?).map_err(map_image_error)?;
+pub(super) fn read_bmp_header(mut input: FileReader) -> Result<ImageHeader, RenderError> {
+    let decoder = BmpDecoder::new(BmpFile::open(&mut input)?).map_err(map_image_error)?;
     let color = match decoder.color_type() {
         ColorType::L8 | ColorType::La8 => PixelType::Gray,
         _ => PixelType::Rgb,
     };
     let mut header = ImageHeader::new(SourceFormat::Bmp, decoder.dimensions(), color, 8);
     header.alpha = decoder.color_type().has_alpha();
+    read_bmp_metadata(&mut input, &mut header);
     Ok(header)
 }
 

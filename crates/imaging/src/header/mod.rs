@@ -10,11 +10,13 @@
 pub(super) mod av1;
 pub(super) mod avif;
 pub(super) mod bmp;
+mod bmp_metadata;
 mod boxes;
 mod decoder_headers;
 mod embedded_path;
 mod exif;
 pub(super) mod gif;
+mod gif_metadata;
 mod heif_items;
 mod image_resources;
 pub(super) mod jp2;
@@ -56,6 +58,9 @@ use super::turn::Turn;
 
 /// Largest colour profile that is read, in bytes. The plan has a lower limit for profiles that are used.
 const MAX_PROFILE_BYTES: usize = 32 << 20;
+
+/// Largest colour profile that is checked before planning, in bytes.
+const MAX_CHECKED_PROFILE_BYTES: usize = 16 << 20;
 
 /// Largest XMP that is kept, in bytes.
 const MAX_XMP_BYTES: usize = 1 << 20;
@@ -150,9 +155,9 @@ pub struct ImageHeader {
     /// Who made it, whose it is and how it may be used.
     #[serde(skip)]
     pub rights: ImageRights,
-    /// The embedded profile as littlecms reads it, where the reader in Rust cannot.
+    /// The embedded profile, if it was read before planning.
     #[serde(skip)]
-    pub(crate) repaired_profile: Option<Profile>,
+    pub(crate) parsed_profile: Option<Profile>,
     /// Name of the profile, in a header that was stored without the profile itself.
     #[serde(default, skip_serializing)]
     pub profile_name: Option<String>,
@@ -180,7 +185,7 @@ impl ImageHeader {
             profile: None,
             xmp: None,
             rights: ImageRights::default(),
-            repaired_profile: None,
+            parsed_profile: None,
             profile_name: None,
         }
     }
@@ -226,8 +231,8 @@ pub fn read_image_header(path: &Path) -> Result<ImageHeader, RenderError> {
 /// Those of [`read_image_header`].
 pub fn read_header_for_render(path: &Path) -> Result<ImageHeader, RenderError> {
     let mut header = read_image_header(path)?;
-    if let Some(bytes) = header.profile.as_deref().filter(|bytes| Profile::read((*bytes).into()).is_err()) {
-        header.repaired_profile = read_with_littlecms(bytes);
+    if let Some(bytes) = header.profile.as_deref().filter(|bytes| bytes.len() <= MAX_CHECKED_PROFILE_BYTES) {
+        header.parsed_profile = Profile::read(bytes.into()).ok().or_else(|| read_with_littlecms(bytes));
     }
     Ok(header)
 }
@@ -241,10 +246,14 @@ fn read_unguarded(path: &Path) -> Result<ImageHeader, RenderError> {
     let format = detect_format(&start).ok_or_else(|| unread_format_error(&start))?;
     let header = match format {
         SourceFormat::Jpeg => jpeg::read_jpeg_header(&mut reader)?,
-        SourceFormat::Gif => gif::read_gif_header(&mut reader)?,
+        SourceFormat::Gif => {
+            let mut header = gif::read_gif_header(&mut reader)?;
+            gif_metadata::read_gif_metadata(&mut reader, &mut header);
+            header
+        }
         SourceFormat::Png => decoder_headers::read_png_header(reader)?,
         SourceFormat::Tiff => tiff::read_tiff_header(reader)?,
-        SourceFormat::Webp => webp::read_webp_header(reader)?,
+        SourceFormat::Webp => webp::read_webp_header(&mut reader)?,
         SourceFormat::Bmp => decoder_headers::read_bmp_header(reader)?,
         SourceFormat::Jp2 => jp2::read_jp2_header(&mut reader)?,
         SourceFormat::Psd => psd::read_psd_header(&mut reader)?.0,

@@ -68,3 +68,16 @@ pub(super) fn inflate(data: &[u8], max_bytes: usize) -> Option<Vec<u8>> {
     ZlibDecoder::new(data).take(max_bytes as u64 + 1).read_to_end(&mut inflated).ok()?;
     (inflated.len() <= max_bytes).then_some(inflated)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::inflate;
+
+    #[test]
+    fn what_is_longer_than_its_bound_is_not_inflated() {
+        let deflated = fdeflate::compress_to_vec(&[7; 1000]);
+        assert_eq!(inflate(&deflated, 1000), Some(vec![7; 1000]));
+        assert_eq!(inflate(&deflated, 999), None);
+        assert_eq!(inflate(&deflated[..deflated.len() - 5], 1000), None);
+    }
+}

@@ -18,17 +18,17 @@ const CHUNK_HEADER_BYTES: u64 = 8;
 /// Offset of the first chunk.
 const FIRST_CHUNK: u64 = 12;
 
-pub(super) fn read_webp_header(mut input: FileReader) -> Result<ImageHeader, RenderError> {
-    let layout = WebpLayout::read(&mut input)?;
+pub(super) fn read_webp_header(input: &mut FileReader) -> Result<ImageHeader, RenderError> {
+    let layout = WebpLayout::read(input)?;
     let mut header = ImageHeader::new(SourceFormat::Webp, layout.size, PixelType::Rgb, 8);
     header.alpha = layout.alpha;
     header.frames = layout.frames;
-    header.profile = layout.read_profile(&mut input).filter(|profile| !profile.is_empty());
+    header.profile = layout.read_profile(input).filter(|profile| !profile.is_empty());
     let mut metadata = Metadata::default();
-    if let Some(exif) = layout.read_exif(&mut input) {
+    if let Some(exif) = layout.read_exif(input) {
         metadata.add_exif(&exif);
     }
-    if let Some(xmp) = layout.read_xmp(&mut input) {
+    if let Some(xmp) = layout.read_xmp(input) {
         metadata.add_xmp(xmp);
     }
     metadata.apply(&mut header);

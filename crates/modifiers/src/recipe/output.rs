@@ -79,7 +79,7 @@ pub struct Output {
     pub path_embed: bool,
     /// Whether the source's XMP is embedded, if the format can carry it.
     pub xmp_embed: bool,
-    /// Whether copyright, creator and credit of the source are kept.
+    /// Whether the rights of the source are kept: creator, copyright, credit, terms of use.
     pub keep_rights: bool,
     /// Dots per inch; `None` keeps those of the source.
     pub print_res: Option<f64>,

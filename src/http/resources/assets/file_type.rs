@@ -78,7 +78,9 @@ fn read_capture_time(path: &Path, mime: &str) -> Option<DateTime<Utc>> {
     if !is_seekable && file.metadata().ok()?.len() > MAX_WHOLE_READ_BYTES {
         return None;
     }
-    let exif = Reader::new().read_from_container(&mut BufReader::new(file)).ok()?;
+    // One broken entry does not cost the date.
+    let exif = Reader::new().continue_on_error(true).read_from_container(&mut BufReader::new(file));
+    let exif = exif.or_else(|failure| failure.distill_partial_result(|_| ())).ok()?;
     let text = |tag: Tag| match &exif.get_field(tag, In::PRIMARY)?.value {
         ExifValue::Ascii(parts) => Some(String::from_utf8_lossy(parts.first()?).trim().to_owned()),
         _ => None,
@@ -212,6 +214,24 @@ mod tests {
 
     fn detect_type_of_bytes(bytes: &[u8]) -> (AssetType, &'static str) {
         detect_type(bytes, Path::new("/nowhere"))
+    }
+
+    #[test]
+    fn a_broken_entry_does_not_cost_the_capture_time() {
+        let entry = |tag: u16, kind: u16, count: u32, value: u32| {
+            let fields = [tag.to_be_bytes(), kind.to_be_bytes()].concat();
+            [fields, count.to_be_bytes().to_vec(), value.to_be_bytes().to_vec()].concat()
+        };
+        // A text that lies outside, the EXIF directory at 38, and a next directory that leads nowhere.
+        let main = [vec![0, 2], entry(0x0131, 2, 99, 0x7FFF_0000), entry(0x8769, 4, 1, 38), vec![0x7F; 4]].concat();
+        let sub = [vec![0, 1], entry(0x9003, 2, 20, 56), vec![0; 4]].concat();
+        let exif = [&b"Exif\0\0MM\0*\0\0\0\x08"[..], &main, &sub, b"2031:02:03 04:05:06\0"].concat();
+        let length = (exif.len() as u16 + 2).to_be_bytes();
+        let file = [&[0xFF, 0xD8, 0xFF, 0xE1][..], &length, &exif, &[0xFF, 0xD9]].concat();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jpg");
+        std::fs::write(&path, file).unwrap();
+        assert_eq!(read_capture_time(&path, "image/jpeg").unwrap().to_rfc3339(), "2031-02-03T04:05:06+00:00");
     }
 
     #[test]

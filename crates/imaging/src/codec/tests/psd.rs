@@ -29,12 +29,15 @@ fn pack(planes: &[[Vec<u8>; 2]], pack_row: impl Fn(&[u8]) -> Vec<u8>) -> Vec<[Ve
     planes.iter().map(|rows| [pack_row(&rows[0]), pack_row(&rows[1])]).collect()
 }
 
+/// Packs a row of pixels.
+type PackRow = fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn rows_are_cut_at_their_end() {
     let planes = build_planes(3);
     let expected = get_outcome(&build_file(&planes, false));
     assert!(expected.is_ok());
-    let ways: [(&str, fn(&[u8]) -> Vec<u8>); 6] = [
+    let ways: [(&str, PackRow); 6] = [
         ("exact", |row| [&[3], row].concat()),
         ("a literal run over the end", |row| [&[7], row, &[9; 4]].concat()),
         ("a literal run over the end of the packed bytes", |row| [&[7], row].concat()),
@@ -45,7 +48,7 @@ fn rows_are_cut_at_their_end() {
     for (name, pack_row) in ways {
         assert_eq!(get_outcome(&build_file(&pack(&planes, pack_row), true)), expected, "{name}");
     }
-    let damaged: [(&str, fn(&[u8]) -> Vec<u8>); 3] = [
+    let damaged: [(&str, PackRow); 3] = [
         ("too short", |row| [&[2], &row[..3]].concat()),
         ("nothing", |_| Vec::new()),
         ("too long", |row| [&[3], row, &[128; 1000]].concat()),
