@@ -52,10 +52,10 @@ fn whatever_is_cut_off_fails_unless_no_pixel_is_missing() {
                 Err(failure) => {
                     assert!(matches!(failure.code, Code::Truncated | Code::Corrupt), "{name} without {cut}: {failure}");
                 }
-                // The end mark alone is missing.
+                // Only the end mark is missing, or bytes that fill up a row.
                 Ok((file, rendered)) => {
                     let codes: Vec<_> = rendered.warnings.iter().map(|warning| warning.code).collect();
-                    assert_eq!(codes, [Code::SourceIrregular], "{name} without {cut}");
+                    assert!(matches!(codes[..], [] | [Code::SourceIrregular]), "{name} without {cut}: {codes:?}");
                     assert!(file == expected, "{name} without {cut}");
                 }
             }

@@ -69,7 +69,8 @@ fn list_steps() -> Vec<Vec<Step>> {
         lists.push(vec![Step::Warp { back, sampling, each_way: 3 }]);
     }
     lists.extend([-3, 1, 6].map(|pixels| vec![Step::Grow { pixels }]));
-    lists.extend([-2, 4].map(|pixels| vec![Step::GrowMask { pixels }]));
+    // A mask that grows shows colours that were hidden, so only shrinking belongs here.
+    lists.push(vec![Step::GrowMask { pixels: -2 }]);
     lists.push(vec![
         Step::Fade { opacity: 0.3 },
         Step::Resize { from: [0.0, 0.0, w, h], width: 9, height: 9, kernel: Kernel::Lanczos3 },

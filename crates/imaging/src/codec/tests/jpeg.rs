@@ -67,7 +67,7 @@ fn a_missing_end_marker_is_irregular_and_missing_data_is_not() {
                 let outcome = render(&half, "fmt=png").map(|rendered| rendered.warnings);
                 let error = outcome.expect_err(&format!("{modifier} without {cut} bytes, with {} others", tail.len()));
                 assert_eq!(error.code, Code::Truncated, "{modifier} without {cut} bytes: {error}");
-                assert!(error.detail.starts_with("The JPEG ends before its image data does."), "{error}");
+                assert!(error.detail.contains(" ends before "), "{error}");
             }
         }
     }

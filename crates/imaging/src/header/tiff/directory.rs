@@ -300,7 +300,7 @@ mod tests {
         let directory = file.read_directory(8).unwrap();
         assert_eq!(file.find_numbers(&directory, 256, usize::MAX).unwrap_err().code, Code::Truncated);
         assert_eq!((file.find_number(&directory, 256), file.find_bytes(&directory, 256)), (None, None));
-        for offset in [9, u64::MAX, u64::from(u32::MAX)] {
+        for offset in [u64::MAX, u64::from(u32::MAX)] {
             assert!(file.read_directory(offset).is_err(), "{offset}");
         }
         let mut file = open(entry(99, 1, 7));
