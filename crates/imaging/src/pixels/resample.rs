@@ -288,6 +288,41 @@ mod tests {
     }
 
     #[test]
+    fn there_is_no_seam_where_the_first_transparent_pixel_is() {
+        let size = (40, 300);
+        for (alpha_from, channels) in [(0, 4), (1, 4), (130, 4), (299, 4), (130, 5)] {
+            let pixel_type = if channels == 4 { PixelType::Rgb } else { PixelType::Cmyk };
+            let value = |at: usize| {
+                let (x, y, channel) = (at / channels % 40, at / channels / 40, at % channels);
+                if channel == channels - 1 {
+                    if y < alpha_from || x > 9 { 255 } else { 90 }
+                } else {
+                    x + y / 2 + channel
+                }
+            };
+            let data: Vec<u8> = (0..40 * 300 * channels).map(|at| value(at) as u8).collect();
+            for to in [(20, 77), (40, 130), (70, 500)] {
+                let [first, second] = [1, 300].map(|rows| {
+                    let components = (pixel_type, true);
+                    let from = [0.0, 0.0, 40.0, 300.0];
+                    let mut resampler = Resampler::<u8>::new(from, to, Kernel::Lanczos3, size, components);
+                    data.chunks(rows * 40 * channels).for_each(|band| resampler.take(band).unwrap());
+                    resampler.finish().unwrap()
+                });
+                assert_eq!(first, second, "{alpha_from} {to:?}");
+                // The last column is opaque, and a smooth slope.
+                let column = first.data().iter().skip(first.data().len() / to.1 as usize - channels);
+                let column: Vec<u8> = column.step_by(first.data().len() / to.1 as usize).copied().collect();
+                let steepest = column.windows(2).map(|pair| pair[0].abs_diff(pair[1])).max().unwrap_or(0);
+                assert!(
+                    f64::from(steepest) <= (150.0 / f64::from(to.1)).ceil() + 1.0,
+                    "{alpha_from} {to:?}: {steepest}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn missing_rows_are_damage() {
         let rgb = (PixelType::Rgb, false);
         let mut resampler = Resampler::<u8>::new([0.0, 0.0, 10.0, 10.0], (5, 5), Kernel::Lanczos3, (10, 10), rgb);
