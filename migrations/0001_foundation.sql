@@ -179,6 +179,7 @@ create table asset (
     size                    bigint,
     mime                    text,
     header                  jsonb,                         -- width, height, alpha, orientation, …
+    unconvertible           jsonb,                         -- why it cannot be converted: code and sentence
     url_modifier            text        not null default '',
     url_post_apply_modifier text        not null default '',
     member_array            jsonb,                         -- handles of a set's members, as they were given

@@ -264,7 +264,12 @@ pub async fn store_original(
     let size = staged.size as i64;
     let sha256 = state.store_blob(staged).await?;
     let entry_time = last_modified.or(facts.captured_at);
-    Ok(Original { kind: facts.kind, sha256, size, mime: facts.mime.to_owned(), header: facts.header, entry_time })
+    let mime = facts.mime.to_owned();
+    let (header, unconvertible) = match facts.header {
+        Ok(header) => (Some(header), None),
+        Err(reason) => (None, Some(reason)),
+    };
+    Ok(Original { kind: facts.kind, sha256, size, mime, header, unconvertible, entry_time })
 }
 
 fn check_media_type(request: &HttpRequest) -> Result<(), Problem> {
