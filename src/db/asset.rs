@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use offprint_core::Digest;
+use offprint_core::name::normalize_name;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -246,9 +247,9 @@ pub async fn find_assets_by_name(
     let matches = sqlx::query_as(
         "with wanted as (
              select given.name as wanted,
-                    case when starts_with(given.name, company.name || '/')
-                         then substr(given.name, length(company.name) + 2) else given.name end as name
-               from unnest($2::text[]) as given (name), company where company.company_id = $1
+                    case when starts_with(given.stored, company.name || '/')
+                         then substr(given.stored, length(company.name) + 2) else given.stored end as name
+               from unnest($2::text[], $3::text[]) as given (name, stored), company where company.company_id = $1
          ), live as (
              select *, case when folder = '' then '' else folder || '/' end as folder_prefix
                from asset where company_id = $1 and deleted_at is null and sha256 is not null
@@ -270,6 +271,7 @@ pub async fn find_assets_by_name(
     )
     .bind(company)
     .bind(names)
+    .bind(names.iter().map(|name| normalize_name(name)).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     Ok(matches)

@@ -37,6 +37,7 @@ mod mails;
 mod metadata;
 mod modifier_language;
 mod named_assets;
+mod names;
 mod notify;
 mod object_store;
 mod openapi;

@@ -4,7 +4,7 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use chrono::{DateTime, Utc};
 use offprint_core::Digest;
-use offprint_core::name::Folder;
+use offprint_core::name::{Folder, normalize_name};
 use offprint_imaging::{ImageHeader, Turn};
 use offprint_modifiers::PixelType;
 use serde::{Deserialize, Serialize};
@@ -210,7 +210,7 @@ pub async fn list_assets(
         folder: folder.map(|folder| folder.as_str().to_owned()),
         recursive: query.recursive,
         kind: query.kind,
-        name: query.name,
+        name: query.name.as_deref().map(normalize_name),
         sha256: query.sha256,
     };
     let after = page::parse_cursor(query.cursor.as_deref(), &filter, parse_asset_cursor)?;

@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, patch};
 use offprint_core::Code;
-use offprint_core::name::{FileName, Folder};
+use offprint_core::name::{FileName, Folder, normalize_name};
 use offprint_modifiers::{Attributes, Macros};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
@@ -119,7 +119,7 @@ impl ChangeAsset {
 /// an unsafe name is refused with a safe one as the suggestion.
 pub fn check_safe_name(pointer: &str, requested: &str, mistakes: &mut Vec<ValidationError>) -> Option<String> {
     let detail = match FileName::sanitize(requested) {
-        Ok(name) if name.as_str() == requested => return Some(requested.to_owned()),
+        Ok(name) if name.as_str() == normalize_name(requested) => return Some(name.to_string()),
         Ok(name) => format!("{requested:?} is not a safe file name on every system. Use `{name}`, for example."),
         Err(error) => format!("{requested:?} cannot be a name: {error}."),
     };
