@@ -179,9 +179,10 @@ impl TiffStrips {
             _ => 2 * whole + 4096,
         };
         let packed = self.read_packed(at, max_bytes)?;
-        match unpack(self.layout.compression, &packed.bytes, size, needed) {
+        let is_cut = packed.is_cut;
+        match unpack(self.layout.compression, packed.bytes, size, needed) {
             Ok(data) => Ok(data),
-            Err(_) if packed.is_cut => Err(truncation_error()),
+            Err(_) if is_cut => Err(truncation_error()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(RenderError::new(Code::Corrupt, "The TIFF is damaged: a strip is too short."))
             }
@@ -234,23 +235,29 @@ fn truncation_error() -> RenderError {
 }
 
 /// Decompresses the first `needed` bytes of a piece.
-fn unpack(compression: TiffCompression, packed: &[u8], size: (usize, usize), needed: usize) -> io::Result<Vec<u8>> {
+fn unpack(
+    compression: TiffCompression,
+    mut packed: Vec<u8>,
+    size: (usize, usize),
+    needed: usize,
+) -> io::Result<Vec<u8>> {
     match compression {
-        TiffCompression::None => match packed.len() >= needed {
-            true => Ok(packed[..needed].to_vec()),
-            false => Err(io::ErrorKind::UnexpectedEof.into()),
-        },
-        TiffCompression::Lzw => lzw::decode_lzw(packed, needed),
+        TiffCompression::None if packed.len() < needed => Err(io::ErrorKind::UnexpectedEof.into()),
+        TiffCompression::None => {
+            packed.truncate(needed);
+            Ok(packed)
+        }
+        TiffCompression::Lzw => lzw::decode_lzw(&packed, needed),
         TiffCompression::PackBits => {
             let mut data = Vec::with_capacity(needed + 128);
-            packbits::unpack_bytes(packed, &mut data, needed)?;
+            packbits::unpack_bytes(&packed, &mut data, needed)?;
             data.truncate(needed);
             Ok(data)
         }
-        TiffCompression::Fax(coding) => fax::decode_fax(packed, coding, size),
+        TiffCompression::Fax(coding) => fax::decode_fax(&packed, coding, size),
         TiffCompression::Deflate => {
             let mut data = vec![0; needed];
-            ZlibDecoder::new(packed).read_exact(&mut data).map(|()| data)
+            ZlibDecoder::new(packed.as_slice()).read_exact(&mut data).map(|()| data)
         }
         // Is decoded as a file of its own.
         TiffCompression::Jpeg => Err(io::ErrorKind::Unsupported.into()),
