@@ -9,6 +9,7 @@ pub mod link_token;
 pub mod live_jobs;
 mod notifier;
 pub mod rate_limiter;
+pub mod readiness;
 pub mod signal_relay;
 pub mod stream_limiter;
 
@@ -31,6 +32,7 @@ pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
 use crate::app::link_token::LinkToken;
 use crate::app::live_jobs::LiveJobs;
 use crate::app::rate_limiter::RateLimiter;
+use crate::app::readiness::ReadinessCache;
 use crate::app::stream_limiter::StreamLimiter;
 use crate::db::api_key_cache::ApiKeyCache;
 use crate::db::link::{self, LinkRow, NewLink};
@@ -76,8 +78,10 @@ pub struct AppState {
     pub metrics: PrometheusHandle,
     /// Limits the requests of each caller.
     pub rate_limiter: Arc<RateLimiter>,
-    /// Limits how many refused requests of each caller enter the audit log.
+    /// Limits how many refused and failed requests of each caller enter the audit log.
     pub refusal_limiter: Arc<RateLimiter>,
+    /// Whether the database and the storage answered a moment ago.
+    pub readiness: ReadinessCache,
     /// Whether some company has its own limit of running items. Updated by each sweep.
     pub has_own_running_limits: Arc<AtomicBool>,
     /// Cancelled when the service shuts down: tasks start nothing new.

@@ -202,6 +202,7 @@ async fn build_state(
         metrics,
         rate_limiter: Default::default(),
         refusal_limiter: Default::default(),
+        readiness: Default::default(),
         has_own_running_limits: Default::default(),
         closing: CancellationToken::new(),
     })

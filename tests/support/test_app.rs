@@ -176,6 +176,7 @@ impl TestApp {
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             rate_limiter: Default::default(),
             refusal_limiter: Default::default(),
+            readiness: Default::default(),
             has_own_running_limits: Default::default(),
             closing: Default::default(),
             settings: Arc::new(settings),

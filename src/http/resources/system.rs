@@ -1,22 +1,21 @@
 //! For operators and programs: start page, version and limits, health checks, metrics, and answers to unknown paths.
 
-use std::time::Duration;
-
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use offprint_core::Code;
 use offprint_sandbox::Confinement;
-use offprint_storage::Storage;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::db;
-use crate::http::document;
 use crate::http::extract::body::compute_export_body_limit;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::json::clip_text;
 use crate::http::limits::EffectiveLimits;
+use crate::http::middleware::route::find_route;
+use crate::http::operations::Route;
 use crate::http::problem::Problem;
 use crate::i18n;
 use crate::settings::Role;
@@ -239,7 +238,7 @@ pub async fn check_liveness() -> HttpResponse {
 /// Readiness check.
 ///
 /// Ready means that the database and the storage answer, that at least 64 MiB are free, and that the service is not shutting
-/// down.
+/// down. Database and storage are asked at most once a second.
 #[utoipa::path(tag = "service", responses(
     (status = 200, description = "The service is ready.", body = Health),
     (status = 503, description = "The service is not ready. `status` says why: `closing`, `database`, `storage-full` or `storage`.", body = Health),
@@ -247,15 +246,15 @@ pub async fn check_liveness() -> HttpResponse {
 #[get("/health/ready")]
 pub async fn check_readiness(state: Data<AppState>, request: HttpRequest) -> HttpResponse {
     const MIN_FREE_BYTES: u64 = 64 << 20;
-    let free = state.storage.free_bytes().await.ok();
-    let row_level_security = db::row_level_security::is_row_level_security_enforced(&state.system).await.ok();
+    let readiness = state.readiness.check(&state.system, &state.storage).await;
+    let (row_level_security, free_bytes) = (readiness.row_level_security, readiness.free_bytes);
     let status = if state.closing.is_cancelled() {
         "closing"
     } else if row_level_security.is_none() {
         "database"
-    } else if free.is_some_and(|free| free < MIN_FREE_BYTES) {
+    } else if free_bytes.is_some_and(|free| free < MIN_FREE_BYTES) {
         "storage-full"
-    } else if !is_storage_alive(&state.storage).await {
+    } else if !readiness.is_storage_alive {
         "storage"
     } else {
         "ok"
@@ -264,14 +263,8 @@ pub async fn check_readiness(state: Data<AppState>, request: HttpRequest) -> Htt
     if !can_see_details(&state, &request) {
         return answer.json(Health { status, row_level_security, free_bytes: None, damaged_blobs: None });
     }
-    let damaged = db::blob::count_damaged_blobs(&state.system).await.ok().filter(|damaged| *damaged > 0);
-    answer.json(Health { status, row_level_security, free_bytes: free, damaged_blobs: damaged })
-}
-
-/// Whether the storage answers within two seconds, soon enough for frequent readiness checks.
-async fn is_storage_alive(storage: &Storage) -> bool {
-    const STORAGE_PING_TIMEOUT: Duration = Duration::from_secs(2);
-    matches!(tokio::time::timeout(STORAGE_PING_TIMEOUT, storage.ping()).await, Ok(Ok(())))
+    let damaged_blobs = readiness.damaged_blobs.filter(|damaged| *damaged > 0);
+    answer.json(Health { status, row_level_security, free_bytes, damaged_blobs })
 }
 
 /// Show metrics.
@@ -344,23 +337,11 @@ pub async fn reject_unknown_path(state: Data<AppState>, request: HttpRequest) ->
 }
 
 fn explain_unknown_path(request: &HttpRequest) -> Problem {
-    let paths = &document::get_document().paths.paths;
-    let matching =
-        paths.iter().find(|(path, _)| actix_web::dev::ResourceDef::new(path.as_str()).is_match(request.path()));
-    let Some((_, item)) = matching else {
-        return Problem::new(Code::NotFound, format!("No route matches {}. See /openapi.json.", request.path()));
+    let path = clip_text(request.path());
+    let Route::OtherMethod(known) = find_route(request) else {
+        return Problem::new(Code::NotFound, format!("No route matches {path}. See /openapi.json."));
     };
-    let methods = [
-        ("GET", &item.get),
-        ("HEAD", &item.head),
-        ("POST", &item.post),
-        ("PUT", &item.put),
-        ("PATCH", &item.patch),
-        ("DELETE", &item.delete),
-    ];
-    let allowed: Vec<&str> =
-        methods.iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| *name).collect();
-    let detail =
-        format!("{} does not support {}. Supported: {}.", request.path(), request.method(), allowed.join(", "));
-    Problem::new(Code::MethodNotAllowed, detail).with_header(header::ALLOW, &allowed.join(", "))
+    let allowed = known.list_methods().join(", ");
+    let detail = format!("{path} does not support {}. Supported: {allowed}.", clip_text(request.method().as_str()));
+    Problem::new(Code::MethodNotAllowed, detail).with_header(header::ALLOW, &allowed)
 }

@@ -10,7 +10,7 @@ use crate::app::AppState;
 use crate::db::{self, image_preset};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, ValidationErrors};
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::id::AssetId;
@@ -143,7 +143,7 @@ pub async fn explain_modifier(
     let (resolved, reference_headers) = resolved.map_err(|diagnostics| {
         let errors =
             diagnostics.iter().map(|diagnostic| to_validation_error(diagnostic, point_to_origin(&diagnostic.origin)));
-        Problem::from_errors(errors.collect())
+        Problem::from_errors(errors.collect::<ValidationErrors>())
     })?;
     let mut explanation = ModifierMeaning::from_modifier(&resolved);
     if let Some(asset) = asset {
