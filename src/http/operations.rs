@@ -125,6 +125,11 @@ impl OperationSpec {
         Self { is_documented: false, ..self }
     }
 
+    /// Whether the handler answers this method.
+    pub fn has_method(&self, method: &str) -> bool {
+        self.method == method || (self.has_head && method == "HEAD")
+    }
+
     /// The path template as the document has it.
     pub fn document_path(&self) -> String {
         self.path.replace(":.*}", "}")
@@ -290,11 +295,6 @@ impl PathOperations {
         let methods = self.operations.iter().flat_map(|row| [Some(row.method), row.has_head.then_some("HEAD")]);
         methods.flatten().collect()
     }
-
-    /// Whether none of the operations needs a key.
-    pub fn is_public(&self) -> bool {
-        self.operations.iter().all(|row| row.access.is_public())
-    }
 }
 
 /// What method and path of a request select.
@@ -309,15 +309,34 @@ pub enum Route {
 impl Route {
     /// Finds the operation of a method and a path as the router decodes it.
     pub fn find(method: &str, path: &str) -> Self {
-        let method = normalize_method(method);
         let mut known_path = None;
         for paths in PATHS.iter().filter(|paths| paths.matcher.is_match(path)) {
-            if let Some(row) = paths.operations.iter().find(|row| row.method == method) {
+            if let Some(row) = paths.operations.iter().find(|row| row.has_method(method)) {
                 return Self::Operation(row);
             }
             known_path.get_or_insert(paths);
         }
         known_path.map_or(Self::Unknown, Self::OtherMethod)
+    }
+
+    /// Whether everybody may send the request. A wrong method of a path that is public reveals nothing either.
+    pub fn is_public(self) -> bool {
+        self.list_rules().is_some_and(|mut rules| rules.all(AccessRule::is_public))
+    }
+
+    /// Whether the request is one of those that load balancers send.
+    pub fn is_probe(self) -> bool {
+        self.list_rules().is_some_and(|mut rules| rules.all(|rule| rule == Probe))
+    }
+
+    /// The rule of the operation, or those of all operations of the path.
+    fn list_rules(self) -> Option<impl Iterator<Item = AccessRule>> {
+        let (one, several) = match self {
+            Self::Operation(row) => (Some(row), &[][..]),
+            Self::OtherMethod(path) => (None, path.operations.as_slice()),
+            Self::Unknown => return None,
+        };
+        Some(one.into_iter().chain(several.iter().copied()).map(|row| row.access))
     }
 
     /// The row of the table.
@@ -340,9 +359,5 @@ impl Route {
 
 /// The row of an operation of the document, by its method and path template there.
 pub fn find_documented_operation(method: &str, path: &str) -> Option<&'static OperationSpec> {
-    OPERATIONS.iter().find(|row| row.method == normalize_method(method) && row.document_path() == path)
-}
-
-fn normalize_method(method: &str) -> &str {
-    if method == "HEAD" { "GET" } else { method }
+    OPERATIONS.iter().find(|row| row.has_method(method) && row.document_path() == path)
 }

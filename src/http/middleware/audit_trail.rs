@@ -69,6 +69,11 @@ impl AuditRecorder {
         Self { state: state.clone(), entry, subject: RateLimitKey::for_address(address), class, written: false }
     }
 
+    /// Whose requests this one is counted with.
+    pub fn subject(&self) -> RateLimitKey {
+        self.subject
+    }
+
     /// Notes the API key that was sent, also when it is revoked or has expired.
     pub fn set_key(&mut self, key: &ApiKeyRow) {
         (self.entry.company, self.entry.user, self.entry.key) = (key.company_id, Some(key.user_id), Some(key.key_id));

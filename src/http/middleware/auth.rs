@@ -22,14 +22,12 @@ use crate::app::rate_limiter::RateLimitKey;
 use crate::app::rate_limiter::RateLimitStatus;
 use crate::db::api_key::{ApiKeyRow, RawKey};
 use crate::db::row_level_security;
-use crate::http::access_rule::AccessRule;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::content_headers;
 use crate::http::middleware::audit_trail::AuditRecorder;
 use crate::http::middleware::client_ip::ClientInfo;
 use crate::http::middleware::rate_limit;
 use crate::http::middleware::route::find_route;
-use crate::http::operations::Route;
 use crate::http::problem::Problem;
 use crate::id::CompanyId;
 
@@ -90,17 +88,17 @@ async fn admit_request(
     }
     let route = find_route(request);
     let client = RateLimitKey::for_address(request.extensions().get::<ClientInfo>().and_then(|client| client.address));
-    if is_probe(route) {
+    if route.is_probe() {
         return Ok((None, None));
     }
-    if is_public(route) {
+    if route.is_public() {
         return Ok((None, rate_limit::count_request(state, client)?));
     }
     let caller = match identify_caller(state, request.headers(), client, record).await {
         Ok(caller) => caller,
-        // Only strangers are counted by address: whoever has a valid key is not locked out by others at the address.
+        // Only callers without a known key are counted by address: nobody with a valid key is locked out by others there.
         Err(problem) => {
-            rate_limit::count_request(state, client)?;
+            rate_limit::count_request(state, record.subject())?;
             return Err(problem);
         }
     };
@@ -111,19 +109,6 @@ async fn admit_request(
     operation.access.check(&caller)?;
     content_headers::check_content_headers(operation.body, request.headers())?;
     Ok((Some(caller), left))
-}
-
-fn is_probe(route: Route) -> bool {
-    route.operation().is_some_and(|operation| operation.access == AccessRule::Probe)
-}
-
-/// Whether nobody needs a key. A wrong method of a path that is public reveals nothing either.
-fn is_public(route: Route) -> bool {
-    match route {
-        Route::Operation(operation) => operation.access.is_public(),
-        Route::OtherMethod(path) => path.is_public(),
-        Route::Unknown => false,
-    }
 }
 
 /// A response body that reads the database while it is sent, after the middleware has returned: each poll sets the company
@@ -250,10 +235,9 @@ fn check_origin(state: &AppState, request: &ServiceRequest) -> Result<(), Proble
     let is_own = match origins.peek() {
         Some(_) => origins.all(|origin| is_own_origin(state, origin.to_str().unwrap_or_default(), request)),
         // Browsers leave `Origin` out of some requests; programs send neither header.
-        None => request
-            .headers()
-            .get_all(SEC_FETCH_SITE)
-            .all(|site| matches!(site.as_bytes(), b"same-origin" | b"none")),
+        None => {
+            request.headers().get_all(SEC_FETCH_SITE).all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"))
+        }
     };
     if is_own {
         return Ok(());
@@ -268,11 +252,11 @@ fn check_origin(state: &AppState, request: &ServiceRequest) -> Result<(), Proble
 /// Refuses foreign host names in open mode: an attacker's page can make a name of its own point at this machine (DNS
 /// rebinding).
 fn check_host(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
-    if state.settings.auth == crate::settings::AuthMode::OpenOnNetwork || is_probe(find_route(request)) {
+    if state.settings.auth == crate::settings::AuthMode::OpenOnNetwork || find_route(request).is_probe() {
         return Ok(());
     }
     let hosts = list_hosts(request);
-    if hosts.iter().all(|host| is_loopback(strip_port(host)) || is_same_host(&state.public_url(), host)) {
+    if hosts.iter().all(|host| strip_port(host).is_some_and(is_loopback) || is_same_host(&state.public_url(), host)) {
         return Ok(());
     }
     Err(Problem::new(
@@ -314,10 +298,18 @@ fn is_same_host(url: &str, host: &str) -> bool {
         .unwrap_or(false)
 }
 
-fn strip_port(host: &str) -> &str {
+/// The name or address of a host with or without a port; none when it has another form, such as `localhost:80@elsewhere`.
+fn strip_port(host: &str) -> Option<&str> {
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then_some(address)
+        }
+        None => match host.split_once(':') {
+            Some((name, port)) => is_port(port).then_some(name),
+            None => Some(host),
+        },
     }
 }
 
@@ -333,10 +325,22 @@ mod tests {
 
     #[test]
     fn hosts_are_compared() {
-        assert!(is_loopback(strip_port("localhost:8080")));
-        assert!(is_loopback(strip_port("127.0.0.1")));
-        assert!(is_loopback(strip_port("[::1]:8080")));
-        assert!(!is_loopback(strip_port("localhost.evil.example:8080")));
+        let is_own = |host: &str| strip_port(host).is_some_and(is_loopback);
+        for own in ["localhost:8080", "LOCALHOST", "127.0.0.1", "[::1]:8080", "[::1]"] {
+            assert!(is_own(own), "{own}");
+        }
+        for foreign in [
+            "localhost.evil.example:8080",
+            "localhost:8080@evil.example",
+            "localhost:",
+            "[::1].evil.example",
+            "[::1]:8080@evil.example",
+            "[::1",
+            "::1",
+            "",
+        ] {
+            assert!(!is_own(foreign), "{foreign}");
+        }
         assert!(is_same_host("https://offprint.example:8443", "offprint.example:8443"));
         assert!(!is_same_host("http://localhost:3000", "localhost:8080"));
         assert!(is_same_site("https://Offprint.example", "https://offprint.example/below"));

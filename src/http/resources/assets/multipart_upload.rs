@@ -96,6 +96,7 @@ pub async fn upload_assets(
     while let Some(part) = parts.try_next().await.map_err(reject_multipart)? {
         // A part that breaks a limit ends the request, so that nobody can make it endless.
         if upload.take_part(&state, &mut quota, part).await?.is_break() {
+            upload.is_cut_off = true;
             break;
         }
     }
@@ -129,6 +130,8 @@ struct MultipartUpload {
     files: Vec<ReceivedFile>,
     files_seen: usize,
     parts_seen: usize,
+    /// Whether parts may follow that were not looked at.
+    is_cut_off: bool,
     mistakes: ValidationErrors,
 }
 
@@ -186,7 +189,8 @@ impl MultipartUpload {
 
     /// Which limit the part exceeds.
     fn find_part_over_limit(&self, part: &Field) -> Option<String> {
-        let header_bytes: usize = part.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let header_bytes: usize =
+            part.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         if self.parts_seen > MAX_PARTS {
             Some(format!("One request may have at most {MAX_PARTS} parts. Nothing was stored. Split the request."))
         } else if header_bytes > MAX_PART_HEADER_BYTES {
@@ -255,7 +259,7 @@ impl MultipartUpload {
     }
 
     fn finish(mut self) -> Result<Vec<ReceivedFile>, Problem> {
-        if self.files_seen == 0 {
+        if self.files_seen == 0 && !self.is_cut_off {
             let detail = "The part `file` is missing. Send at least one file.";
             self.mistakes.push(ValidationError::new("/file", Code::MissingParameter, detail));
         }
@@ -264,11 +268,7 @@ impl MultipartUpload {
 }
 
 /// Parses a modification time; none when it is empty or, with an error in `mistakes`, invalid.
-pub(in crate::http) fn parse_date(
-    pointer: &str,
-    text: &str,
-    mistakes: &mut ValidationErrors,
-) -> Option<DateTime<Utc>> {
+pub(in crate::http) fn parse_date(pointer: &str, text: &str, mistakes: &mut ValidationErrors) -> Option<DateTime<Utc>> {
     if text.is_empty() {
         return None;
     }
