@@ -33,7 +33,10 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let handle =
         PrometheusBuilder::new().set_buckets_for_metric(seconds, &DURATION_BUCKETS_SECONDS)?.install_recorder()?;
-    metrics::describe_histogram!("offprint_http_seconds", "Time to answer HTTP requests, by method, operation and status.");
+    metrics::describe_histogram!(
+        "offprint_http_seconds",
+        "Time to answer HTTP requests, by method, operation and status."
+    );
     metrics::describe_histogram!(
         "offprint_render_seconds",
         "Time to render the files of an item, from fetching the original to the rendered files."
@@ -50,6 +53,10 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_counter!("offprint_stored_bytes_total", "Bytes written to the storage.");
     metrics::describe_gauge!("offprint_blobs", "Number of blobs at the last count.");
     metrics::describe_gauge!("offprint_blob_bytes", "Total size of all blobs in bytes at the last count.");
+    metrics::describe_gauge!(
+        "offprint_sandbox_layer",
+        "Whether a part of the confinement of render processes is in force (layer): 1 or 0."
+    );
     metrics::describe_gauge!("offprint_listening", "Whether signals of other processes arrive: 1 or 0.");
     metrics::describe_counter!(
         "offprint_leases_lost_total",

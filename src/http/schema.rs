@@ -49,9 +49,7 @@ impl<'a> SchemaChecker<'a> {
         let kind = find_json_type(value);
         let fits = kinds.is_empty() || kinds.contains(&kind) || (kind == "integer" && kinds.contains(&"number"));
         if !fits {
-            mistakes.push_with(|| {
-                ValidationError::new(at, Code::WrongType, describe_wrong_type(at, &kinds, value))
-            });
+            mistakes.push_with(|| ValidationError::new(at, Code::WrongType, describe_wrong_type(at, &kinds, value)));
             return;
         }
         match value {
@@ -207,9 +205,8 @@ fn check_string(schema: &Value, text: &str, at: &str, mistakes: &mut ValidationE
     if let Some(words) = schema.get("enum").and_then(Value::as_array)
         && !words.iter().any(|word| word.as_str() == Some(text))
     {
-        mistakes.push_with(|| {
-            ValidationError::new(at, Code::InvalidValue, describe_unknown_value(text, words, schema))
-        });
+        mistakes
+            .push_with(|| ValidationError::new(at, Code::InvalidValue, describe_unknown_value(text, words, schema)));
     }
     // PostgreSQL text cannot hold NUL.
     if text.contains('\0') {

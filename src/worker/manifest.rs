@@ -199,7 +199,8 @@ mod tests {
             for sign in signs {
                 for between in ["", " ", "\"", "\" \""] {
                     let line = format!("1,{},x\r\n", escape_csv_cell(&format!("name{separator}{between}{sign}cmd()")));
-                    let shown = line.split([';', '\t', '|', '\r', '\n']).map(|cell| cell.trim_start_matches(['"', ' ']));
+                    let shown =
+                        line.split([';', '\t', '|', '\r', '\n']).map(|cell| cell.trim_start_matches(['"', ' ']));
                     assert!(shown.clone().all(|cell| !cell.starts_with(['=', '+', '-', '@', '＝'])), "{line:?}");
                 }
             }

@@ -14,6 +14,7 @@ mod audit;
 mod avif;
 mod colours;
 mod command_line;
+mod confinement;
 mod damage;
 mod deploy;
 mod documents;

@@ -167,8 +167,7 @@ impl TestApp {
                 profiles.clone(),
                 env!("CARGO_BIN_EXE_offprint").into(),
                 fault.map(str::to_owned),
-            )
-            .unwrap(),
+            ),
             profiles,
             attributes: Arc::new(attributes),
             mailer: Arc::new(mailer),

@@ -30,7 +30,8 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
 
 /// Refuses compressed bodies, which would be stored or parsed as they are.
 fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
-    let is_plain = headers.get_all(header::CONTENT_ENCODING).all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let is_plain =
+        headers.get_all(header::CONTENT_ENCODING).all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if is_plain {
         return Ok(());
     }
@@ -55,7 +56,8 @@ mod tests {
     use super::*;
 
     fn is_accepted(rule: BodyRule, headers: &[(&'static str, &'static str)]) -> bool {
-        let pairs = headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let pairs =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let mut map = HeaderMap::new();
         pairs.for_each(|(name, value)| map.append(name, value));
         check_content_headers(rule, &map).is_ok()

@@ -33,7 +33,9 @@ impl FromRequest for IdempotencyKey {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         if find_route(request).operation().is_none_or(|operation| operation.idempotency != Idempotency::Key) {
-            return ready(Err(Problem::internal("the operation table does not let this operation have an Idempotency-Key")));
+            return ready(Err(Problem::internal(
+                "the operation table does not let this operation have an Idempotency-Key",
+            )));
         }
         let operation = format!("{} {}", request.method(), request.path());
         let Some(value) = request.headers().get(IDEMPOTENCY_KEY_HEADER) else {

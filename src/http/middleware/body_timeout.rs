@@ -87,7 +87,9 @@ pub async fn enforce_deadline(
         Deadline::Transfer => return next.call(request).await,
         Deadline::Standard => Duration::ZERO,
         Deadline::Wait => read_wait(request.query_string()),
-        Deadline::Render => request.app_data::<Data<AppState>>().map_or(Duration::ZERO, |state| state.settings.max_render_time),
+        Deadline::Render => {
+            request.app_data::<Data<AppState>>().map_or(Duration::ZERO, |state| state.settings.max_render_time)
+        }
     };
     let limit = RESPONSE_TIMEOUT + extra;
     let body = request.extensions().get::<TimedBody>().cloned();

@@ -98,7 +98,8 @@ mod tests {
         let prefixes = ["/downloads/", "//downloads/", "/downloads//", "/./downloads/", "/Downloads/", "/x/downloads/"];
         for prefix in prefixes.into_iter().chain(["/", "/%64ownloads/", "/image-presets/", "/assets/", "/downloads%2F"])
         {
-            for secret in [&token, &key, &token.replace('A', "%41"), &format!("{token}/x"), &"sixteen-characters".into()]
+            for secret in
+                [&token, &key, &token.replace('A', "%41"), &format!("{token}/x"), &"sixteen-characters".into()]
             {
                 for method in ["GET", "POST", "HEAD", "FOO"] {
                     let logged = redact(method, &format!("{prefix}{secret}"));

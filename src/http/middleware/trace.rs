@@ -49,8 +49,15 @@ pub async fn trace_request(
     let address = client.address.map(|address| address.to_string());
     let operation = route.operation().map_or("none", |operation| operation.id);
     span.in_scope(|| {
-        info!(http.method = method, http.path = path, http.operation = operation, http.status = status,
-              client.address = address, took_ms, "{method} {path} -> {status}")
+        info!(
+            http.method = method,
+            http.path = path,
+            http.operation = operation,
+            http.status = status,
+            client.address = address,
+            took_ms,
+            "{method} {path} -> {status}"
+        )
     });
     let labels = [("method", method.to_owned()), ("operation", operation.to_owned()), ("status", status.to_string())];
     metrics::histogram!("offprint_http_seconds", &labels).record(took.as_secs_f64());

@@ -65,16 +65,41 @@ pub struct RenderProcess {
     cpu: bool,
     /// The process ends with the service.
     parent_death: bool,
-    /// The process can access no files except its sources and its output (Landlock).
+    /// The process is not root and has no capabilities.
+    privileges: bool,
+    /// The process can make only the system calls that rendering needs: no files, sockets, programs or other processes
+    /// (seccomp).
+    seccomp: bool,
+    /// The process can open no files; it gets its sources and its output open (Landlock).
     landlock_files: bool,
     /// The process cannot open TCP connections or listen on a port (Landlock).
     landlock_network: bool,
+    /// The process cannot send signals to other processes or reach abstract Unix sockets (Landlock).
+    landlock_scopes: bool,
 }
 
 impl From<Confinement> for RenderProcess {
     fn from(confinement: Confinement) -> Self {
-        let Confinement { address_space, cpu, parent_death, landlock_files, landlock_network } = confinement;
-        Self { address_space, cpu, parent_death, landlock_files, landlock_network }
+        let Confinement {
+            address_space,
+            cpu,
+            parent_death,
+            privileges,
+            seccomp,
+            landlock_files,
+            landlock_network,
+            landlock_scopes,
+        } = confinement;
+        Self {
+            address_space,
+            cpu,
+            parent_death,
+            privileges,
+            seccomp,
+            landlock_files,
+            landlock_network,
+            landlock_scopes,
+        }
     }
 }
 
@@ -217,12 +242,35 @@ pub struct Health {
     /// when the database role is a superuser or bypasses row-level security; the service works all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     row_level_security: Option<bool>,
+    /// `full` when render processes are confined completely, `degraded` when the kernel or the container runtime lacks a part
+    /// of it; the service works all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "full")]
+    sandbox: Option<&'static str>,
+    /// The parts of the confinement that are missing, as `/info` names them. With API keys, only shown at
+    /// OFFPRINT_METRICS_BIND.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["landlockScopes"]))]
+    sandbox_missing: Vec<&'static str>,
     /// Free bytes of the storage. With API keys, only shown at OFFPRINT_METRICS_BIND.
     #[serde(skip_serializing_if = "Option::is_none")]
     free_bytes: Option<u64>,
     /// Number of stored files known to be damaged; they cannot be downloaded. Shown where `freeBytes` is.
     #[serde(skip_serializing_if = "Option::is_none")]
     damaged_blobs: Option<i64>,
+}
+
+impl Health {
+    fn new(status: &'static str) -> Self {
+        Self {
+            status,
+            row_level_security: None,
+            sandbox: None,
+            sandbox_missing: Vec::new(),
+            free_bytes: None,
+            damaged_blobs: None,
+        }
+    }
 }
 
 /// Liveness check.
@@ -232,7 +280,7 @@ pub struct Health {
 #[utoipa::path(tag = "service", responses((status = 200, description = "The process is alive.", body = Health)))]
 #[get("/health/live")]
 pub async fn check_liveness() -> HttpResponse {
-    HttpResponse::Ok().json(Health { status: "ok", row_level_security: None, free_bytes: None, damaged_blobs: None })
+    HttpResponse::Ok().json(Health::new("ok"))
 }
 
 /// Readiness check.
@@ -260,11 +308,22 @@ pub async fn check_readiness(state: Data<AppState>, request: HttpRequest) -> Htt
         "ok"
     };
     let mut answer = if status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    if !can_see_details(&state, &request) {
-        return answer.json(Health { status, row_level_security, free_bytes: None, damaged_blobs: None });
+    let (sandbox, sandbox_missing) = describe_confinement(&state).await;
+    let mut health = Health { row_level_security, sandbox, ..Health::new(status) };
+    if can_see_details(&state, &request) {
+        health.sandbox_missing = sandbox_missing;
+        health.free_bytes = free_bytes;
+        health.damaged_blobs = readiness.damaged_blobs.filter(|damaged| *damaged > 0);
     }
-    let damaged_blobs = readiness.damaged_blobs.filter(|damaged| *damaged > 0);
-    answer.json(Health { status, row_level_security, free_bytes, damaged_blobs })
+    answer.json(health)
+}
+
+/// How render processes are confined, and the parts that are missing; nothing when none can be started. It is found out
+/// once.
+async fn describe_confinement(state: &AppState) -> (Option<&'static str>, Vec<&'static str>) {
+    let Ok(confinement) = state.render_pools.items.confinement().await else { return (None, Vec::new()) };
+    let missing: Vec<&str> = confinement.list_missing_layers().map(|layer| layer.name).collect();
+    (Some(if missing.is_empty() { "full" } else { "degraded" }), missing)
 }
 
 /// Show metrics.

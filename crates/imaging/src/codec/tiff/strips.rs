@@ -4,9 +4,7 @@
 //! or planar; uncompressed, LZW, deflate, PackBits, JPEG or fax. A *piece* is a strip or a tile.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::FileExt;
 
 use flate2::read::ZlibDecoder;
 use offprint_core::Code;
@@ -21,10 +19,11 @@ use crate::error::RenderError;
 use crate::file_section::FilePart;
 use crate::header::tiff::{TiffCompression, TiffFile, TiffLayout, tags};
 use crate::pixels::{Pixels, Raster, Sample};
+use crate::source_files::SourceReader;
 
 /// An open TIFF and where its pieces lie.
 pub(in crate::codec) struct TiffStrips {
-    file: File,
+    file: SourceReader,
     file_bytes: u64,
     layout: TiffLayout,
     /// Tables that the embedded JPEGs share.
@@ -41,8 +40,8 @@ struct PackedPiece {
 
 impl TiffStrips {
     /// Opens the image that a plan names, or that the first directory describes.
-    pub(crate) fn open(file: &File, part: Option<FilePart>) -> Result<Self, RenderError> {
-        let mut tiff = TiffFile::open(BufReader::new(file.try_clone()?))?;
+    pub(crate) fn open(file: &SourceReader, part: Option<FilePart>) -> Result<Self, RenderError> {
+        let mut tiff = TiffFile::open(BufReader::new(file.clone()))?;
         let offset = match part {
             Some(FilePart::Directory(offset)) => offset,
             _ => tiff.first_directory,
@@ -52,7 +51,7 @@ impl TiffStrips {
         Ok(Self {
             pieces: TiffPieces::read(&mut tiff, &directory, &layout)?,
             jpeg_tables: tiff.find_bytes(&directory, tags::JPEG_TABLES),
-            file: file.try_clone()?,
+            file: file.clone(),
             file_bytes: tiff.length,
             layout,
         })
