@@ -80,7 +80,7 @@ async fn errors_beyond_the_first_hundred_are_counted(pool: PgPool) {
     let app = TestApp::open(pool).await;
     let fields: Value =
         (0..20_000).map(|number| (format!("field{number}"), json!(1))).collect::<serde_json::Map<_, _>>().into();
-    let handles = json!({ "assetHandleArray": vec!["nonsense"; 5000], "fmt": "orig" });
+    let handles = json!({ "assetHandleArray": (0..5000).map(|number| format!("nonsense{number}")).collect::<Vec<_>>(), "fmt": "orig" });
     let members: Vec<String> = (0..1000).map(|number| format!("00000000-0000-7000-8000-{number:012}")).collect();
     let set = json!({ "type": "ImageSet", "name": "s", "memberArray": members });
     let parts = (0..2000).map(|number| (format!("name=\"part{number}\""), &b"x"[..]));

@@ -113,7 +113,7 @@ pub struct CreateApiKey {
     #[schema(max_length = 12, example = "en")]
     locale: Option<String>,
     /// What the key allows. Default, without `role`: everything except `admin`.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 32)]
     capabilities: Option<Vec<Capability>>,
     /// A role of IPS, such as `IpsUser`, instead of `capabilities`.
     #[schema(max_length = 32, example = "IpsUser")]
