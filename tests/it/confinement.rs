@@ -136,7 +136,7 @@ async fn the_process_that_has_waited_longest_makes_room_for_another_company(pool
         let user = TestUser::new(&app, &format!("company{number}"), "ann").await;
         let asset = user.upload_asset("1.jpg", &image).await;
         user.get(&format!("/assets/{asset}/preview?is_modifier=wid%3D10")).await.expect_status(200);
-        let oldest = number.checked_sub(4).map(|oldest: usize| started[oldest]);
+        let oldest = usize::checked_sub(number, 4).map(|oldest| started[oldest]);
         let processes = loop {
             let processes = list_render_processes(&app);
             if oldest.is_none_or(|oldest| !processes.contains(&oldest)) {

@@ -222,7 +222,10 @@ impl PooledProcess {
         let mut reply = std::pin::pin!(limited.read_until(b'\n', &mut self.line));
         loop {
             tokio::select! {
-                read = &mut reply => break read.map_err(|_| ExchangeError::Closed)?,
+                read = &mut reply => {
+                    read.map_err(|_| ExchangeError::Closed)?;
+                    break;
+                }
                 _ = ticks.tick() => {
                     self.errors.drain();
                     let usage = pid.and_then(ProcessUsage::measure);
