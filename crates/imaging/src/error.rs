@@ -31,7 +31,7 @@ impl From<std::io::Error> for RenderError {
                 Self::for_truncated_file("The file ends before the image is complete.")
             }
             std::io::ErrorKind::NotFound => Self::new(Code::OriginalMissing, "The source file is missing."),
-            std::io::ErrorKind::StorageFull => {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 Self::new(Code::StorageFull, "There is not enough disk space to write the image.")
             }
             // Decoders report damage as I/O errors too; only those of the operating system carry an error number.
