@@ -21,7 +21,8 @@ COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/offprint/
 # A numeric user, so that Kubernetes can verify that it is not root.
 USER 10001:10001
 # It is reachable from outside the container, so it requires API keys: `offprint admin create-key` creates the first.
-ENV OFFPRINT_DATA_DIR=/data OFFPRINT_BIND=0.0.0.0:8080 OFFPRINT_AUTH=keys
+# It does not start where the kernel or the runtime cannot confine render processes: docs/OPERATIONS.md says what they need.
+ENV OFFPRINT_DATA_DIR=/data OFFPRINT_BIND=0.0.0.0:8080 OFFPRINT_AUTH=keys OFFPRINT_SANDBOX=required
 VOLUME /data
 EXPOSE 8080
 # Bash opens the connection: the image needs no HTTP client.

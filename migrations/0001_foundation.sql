@@ -113,6 +113,7 @@ create table company_usage (
 create table idempotency (
     company_id   uuid        not null references company,
     key          text        not null,
+    operation    text        not null,                     -- method and path; another one with the same key is rejected
     request_hash bytea       not null,                     -- another body under the same key is rejected
     answer       jsonb       not null,
     location     text        not null,                     -- URL of what was created
@@ -179,6 +180,7 @@ create table asset (
     size                    bigint,
     mime                    text,
     header                  jsonb,                         -- width, height, alpha, orientation, …
+    unconvertible           jsonb,                         -- why it cannot be converted: code and sentence
     url_modifier            text        not null default '',
     url_post_apply_modifier text        not null default '',
     member_array            jsonb,                         -- handles of a set's members, as they were given

@@ -295,6 +295,11 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_RENDER_MEMORY", default_value_t = 0)]
     pub render_memory: u64,
 
+    /// Whether to start when render processes cannot be confined completely, because the kernel or the container runtime
+    /// lacks something. docs/OPERATIONS.md says what each part needs.
+    #[arg(long, env = "OFFPRINT_SANDBOX", value_enum, default_value_t = SandboxMode::Preferred)]
+    pub sandbox: SandboxMode,
+
     #[command(flatten)]
     pub modifiers: ModifierSettings,
 
@@ -319,6 +324,15 @@ impl Role {
     pub fn is_worker(self) -> bool {
         self != Self::Api
     }
+}
+
+/// What is done at start when the confinement of render processes is incomplete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SandboxMode {
+    /// Refuse to start.
+    Required,
+    /// Warn, and say so in `/health/ready` and in the metrics.
+    Preferred,
 }
 
 /// The headers in which trusted proxies name the client.

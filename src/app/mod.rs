@@ -9,19 +9,21 @@ pub mod link_token;
 pub mod live_jobs;
 mod notifier;
 pub mod rate_limiter;
+pub mod readiness;
 pub mod signal_relay;
 pub mod stream_limiter;
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use offprint_core::Digest;
-use offprint_imaging::{ProfileLibrary, RenderLimits};
+use offprint_imaging::{ProfileLibrary, RenderError, RenderLimits};
 use offprint_modifiers::Attributes;
-use offprint_sandbox::{MemoryBudget, ProcessLimits, RenderPool, RenderPoolConfig, find_default_memory};
+use offprint_sandbox::{
+    Confinement, LAYERS, MemoryBudget, ProcessLimits, RenderPool, RenderPoolConfig, find_default_memory,
+};
 use offprint_storage::{StagedBlob, Storage};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -31,6 +33,7 @@ pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
 use crate::app::link_token::LinkToken;
 use crate::app::live_jobs::LiveJobs;
 use crate::app::rate_limiter::RateLimiter;
+use crate::app::readiness::ReadinessCache;
 use crate::app::stream_limiter::StreamLimiter;
 use crate::db::api_key_cache::ApiKeyCache;
 use crate::db::link::{self, LinkRow, NewLink};
@@ -39,7 +42,7 @@ use crate::id::{CompanyId, WorkerId};
 use crate::jobs::ExportContext;
 use crate::notify::Mailer;
 use crate::notify::webhook::WebhookSender;
-use crate::settings::Settings;
+use crate::settings::{SandboxMode, Settings};
 
 /// Everything that requests and background tasks share.
 #[derive(Clone)]
@@ -76,8 +79,10 @@ pub struct AppState {
     pub metrics: PrometheusHandle,
     /// Limits the requests of each caller.
     pub rate_limiter: Arc<RateLimiter>,
-    /// Limits how many refused requests of each caller enter the audit log.
+    /// Limits how many refused and failed requests of each caller enter the audit log.
     pub refusal_limiter: Arc<RateLimiter>,
+    /// Whether the database and the storage answered a moment ago.
+    pub readiness: ReadinessCache,
     /// Whether some company has its own limit of running items. Updated by each sweep.
     pub has_own_running_limits: Arc<AtomicBool>,
     /// Cancelled when the service shuts down: tasks start nothing new.
@@ -94,15 +99,7 @@ pub struct RenderPools {
 impl RenderPools {
     /// Opens the pools; processes are started when they are needed. `program` is the path of this binary, which is
     /// started as `offprint render-worker`. `fault` is for tests.
-    ///
-    /// # Errors
-    /// When the scratch folder cannot be created.
-    pub fn open(
-        settings: &Settings,
-        library: ProfileLibrary,
-        program: PathBuf,
-        fault: Option<String>,
-    ) -> io::Result<Self> {
+    pub fn open(settings: &Settings, library: ProfileLibrary, program: PathBuf, fault: Option<String>) -> Self {
         /// How many previews are rendered at once.
         const MAX_CONCURRENT_PREVIEWS: usize = 2;
         let limits = build_render_limits(settings);
@@ -116,7 +113,7 @@ impl RenderPools {
         };
         let config = RenderPoolConfig {
             program,
-            scratch_dir: settings.database.data_dir.join("render"),
+            service_name: settings.database.data_dir.clone(),
             concurrency: get_render_slots(settings),
             profile_library: library,
             limits,
@@ -124,8 +121,46 @@ impl RenderPools {
             memory_budget: MemoryBudget::new(memory),
             fault_injection: fault,
         };
-        let previews = RenderPool::open(RenderPoolConfig { concurrency: MAX_CONCURRENT_PREVIEWS, ..config.clone() })?;
-        Ok(Self { items: RenderPool::open(config)?, previews })
+        let previews = RenderPool::open(RenderPoolConfig { concurrency: MAX_CONCURRENT_PREVIEWS, ..config.clone() });
+        Self { items: RenderPool::open(config), previews }
+    }
+}
+
+/// Why the render processes do not do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfinementError {
+    #[error(transparent)]
+    NotStarted(#[from] RenderError),
+    /// With `OFFPRINT_SANDBOX=required`. A sentence with what is missing and the remedies.
+    #[error("{0}")]
+    Incomplete(String),
+}
+
+impl RenderPools {
+    /// Starts a process to find out how it is confined, and reports that: as a gauge for each layer, and what is missing
+    /// as warnings.
+    ///
+    /// # Errors
+    /// When no process can be started; when a layer that matters is missing and `mode` requires it.
+    pub async fn check_confinement(&self, mode: SandboxMode) -> Result<Confinement, ConfinementError> {
+        let confinement = self.items.confinement().await?;
+        for layer in &LAYERS {
+            let gauge = metrics::gauge!("offprint_sandbox_layer", "layer" => layer.name);
+            gauge.set(if layer.is_in_force(&confinement) { 1.0 } else { 0.0 });
+        }
+        for layer in confinement.list_missing_layers() {
+            warn!(layer = layer.name, "Render processes are not confined by {}. {}", layer.name, layer.remedy);
+        }
+        let missing = confinement.list_missing_layers().filter(|layer| layer.is_required);
+        let (names, remedies): (Vec<&str>, Vec<&str>) = missing.map(|layer| (layer.name, layer.remedy)).unzip();
+        if mode == SandboxMode::Required && !names.is_empty() {
+            return Err(ConfinementError::Incomplete(format!(
+                "Render processes cannot be confined completely, and OFFPRINT_SANDBOX is `required`: {} is missing. {}                  To start all the same, set OFFPRINT_SANDBOX=preferred: an image that takes over a decoder may then do                  more than render.",
+                names.join(", "),
+                remedies.join(" ")
+            )));
+        }
+        Ok(confinement)
     }
 }
 

@@ -47,7 +47,7 @@ pub fn run_check(arguments: CheckArgs) -> Result<(), CliError> {
             min_schedule_interval: Duration::default(),
             mail_domains: &[],
         };
-        let plan = plan_from_header(&resolved.recipe, Some(&header), &files.read_headers(), &context);
+        let plan = plan_from_header(&resolved.recipe, &header, &files.read_headers(), &context);
         explanation = explanation.with_image(&to_text(source.file_name()), plan);
     }
     print_json(&explanation)

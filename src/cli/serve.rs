@@ -22,9 +22,8 @@ use tracing::{info, warn};
 use super::CliError;
 use super::database::{read_connect_options, wait_for_database};
 use crate::app;
-use crate::app::AppState;
-use crate::app::RenderPools;
 use crate::app::signal_relay;
+use crate::app::{AppState, ConfinementError, RenderPools};
 use crate::db::{self, PgPool};
 use crate::http;
 use crate::id::WorkerId;
@@ -199,6 +198,7 @@ async fn build_state(
         metrics,
         rate_limiter: Default::default(),
         refusal_limiter: Default::default(),
+        readiness: Default::default(),
         has_own_running_limits: Default::default(),
         closing: CancellationToken::new(),
     })
@@ -252,18 +252,14 @@ pub fn build_attributes(settings: &ModifierSettings, profiles: &ProfileLibrary) 
 /// The render processes. One is started at once, so that a service that cannot render does not start.
 async fn start_render_pools(settings: &Settings, profiles: &ProfileLibrary) -> Result<RenderPools, CliError> {
     // Not by its path: after an upgrade in place another version may be there when the next process starts.
-    let renders = RenderPools::open(settings, profiles.clone(), "/proc/self/exe".into(), None)
-        .map_err(|error| to_unavailable_error("The folder of the render processes could not be created", &error))?;
-    let confinement =
-        renders.items.confinement().await.map_err(|failure| CliError::new(failure.code, failure.detail))?;
-    info!(
-        address_space = confinement.address_space,
-        cpu = confinement.cpu,
-        parent_death = confinement.parent_death,
-        landlock_files = confinement.landlock_files,
-        landlock_network = confinement.landlock_network,
-        "Images are rendered in sandboxed processes; `true` marks the limits that this kernel enforces"
-    );
+    let renders = RenderPools::open(settings, profiles.clone(), "/proc/self/exe".into(), None);
+    let confinement = renders.check_confinement(settings.sandbox).await.map_err(|error| match error {
+        ConfinementError::NotStarted(failure) => CliError::new(failure.code, failure.detail),
+        ConfinementError::Incomplete(detail) => CliError::new(Code::Unavailable, detail),
+    })?;
+    if confinement.list_missing_layers().next().is_none() {
+        info!("Images are rendered in confined processes; no part of the confinement is missing");
+    }
     Ok(renders)
 }
 

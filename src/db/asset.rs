@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use offprint_core::Digest;
+use offprint_core::name::normalize_name;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -11,6 +12,7 @@ use utoipa::ToSchema;
 use crate::db::optional_digest::OptionalDigest;
 use crate::db::{DbConnection, DbError, row_level_security};
 use crate::id::{AssetId, CompanyId};
+use crate::reason::Reason;
 
 /// Type of an asset, detected from its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
@@ -110,6 +112,8 @@ pub struct AssetRow {
     pub mime: Option<String>,
     /// What the image header says, as JSON; none when it is no image or its header cannot be read.
     pub header: Option<Value>,
+    /// Why the original cannot be converted, where that was found at upload.
+    pub unconvertible: Option<Json<Reason>>,
     /// Applied before a job's modifier.
     pub url_modifier: String,
     /// Applied after a job's modifier.
@@ -132,6 +136,8 @@ pub struct Original {
     /// Media type.
     pub mime: String,
     pub header: Option<Value>,
+    /// Why it cannot be converted; none for images whose header can be read.
+    pub unconvertible: Option<Reason>,
     /// When the file was last changed, for its entry in archives; none: the time of the upload.
     pub entry_time: Option<DateTime<Utc>>,
 }
@@ -192,7 +198,7 @@ pub async fn find_assets(
     macro_rules! select {
         ($company:literal) => {
             concat!(
-                "select asset_id, type, name, file_name, folder, sha256, size, mime, header, url_modifier,
+                "select asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
                         url_post_apply_modifier, member_array, entry_time, created_at, updated_at
                    from asset where ",
                 $company,
@@ -241,9 +247,9 @@ pub async fn find_assets_by_name(
     let matches = sqlx::query_as(
         "with wanted as (
              select given.name as wanted,
-                    case when starts_with(given.name, company.name || '/')
-                         then substr(given.name, length(company.name) + 2) else given.name end as name
-               from unnest($2::text[]) as given (name), company where company.company_id = $1
+                    case when starts_with(given.stored, company.name || '/')
+                         then substr(given.stored, length(company.name) + 2) else given.stored end as name
+               from unnest($2::text[], $3::text[]) as given (name, stored), company where company.company_id = $1
          ), live as (
              select *, case when folder = '' then '' else folder || '/' end as folder_prefix
                from asset where company_id = $1 and deleted_at is null and sha256 is not null
@@ -258,13 +264,14 @@ pub async fn find_assets_by_name(
               union all
              select wanted, 4, asset_id from wanted join live on live.file_name = wanted.name
          )
-         select matches.wanted, matches.rank, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, url_modifier,
+         select matches.wanted, matches.rank, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
                 url_post_apply_modifier, member_array, entry_time, created_at, updated_at
            from matches join live using (asset_id)
           order by matches.wanted, matches.rank, live.asset_id",
     )
     .bind(company)
     .bind(names)
+    .bind(names.iter().map(|name| normalize_name(name)).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     Ok(matches)
@@ -293,7 +300,7 @@ pub async fn list_assets(
         None => (None, None, None),
     };
     let assets = sqlx::query_as(
-        "select asset_id, type, name, file_name, folder, sha256, size, mime, header, url_modifier,
+        "select asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
                 url_post_apply_modifier, member_array, entry_time, created_at, updated_at
          from asset
          where company_id = $1 and deleted_at is null
@@ -324,8 +331,9 @@ pub async fn list_assets(
 pub async fn insert_asset(connection: &mut DbConnection, company: CompanyId, new: &NewAsset) -> Result<(), DbError> {
     let original = &new.original;
     sqlx::query(
-        "insert into asset (company_id, asset_id, type, name, file_name, folder, sha256, size, mime, header, entry_time)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11, now()))",
+        "insert into asset (company_id, asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible,
+                            entry_time)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, now()))",
     )
     .bind(company)
     .bind(new.asset_id)
@@ -337,6 +345,7 @@ pub async fn insert_asset(connection: &mut DbConnection, company: CompanyId, new
     .bind(original.size)
     .bind(&original.mime)
     .bind(&original.header)
+    .bind(original.unconvertible.as_ref().map(Json))
     .bind(original.entry_time)
     .execute(connection)
     .await?;
@@ -402,8 +411,8 @@ pub async fn replace_original(
 ) -> Result<(), DbError> {
     let updated = sqlx::query(
         "update asset
-         set type = $3, sha256 = $4, size = $5, mime = $6, header = $7, entry_time = coalesce($8, now()),
-             updated_at = now()
+         set type = $3, sha256 = $4, size = $5, mime = $6, header = $7, unconvertible = $8,
+             entry_time = coalesce($9, now()), updated_at = now()
          where company_id = $1 and asset_id = $2 and deleted_at is null and sha256 is not null",
     )
     .bind(company)
@@ -413,6 +422,7 @@ pub async fn replace_original(
     .bind(original.size)
     .bind(&original.mime)
     .bind(&original.header)
+    .bind(original.unconvertible.as_ref().map(Json))
     .bind(original.entry_time)
     .execute(connection)
     .await?;

@@ -2,16 +2,37 @@
 
 use std::time::Duration;
 
+use offprint_core::Code;
 use offprint_imaging::{ImageHeader, ObjectHeaders, ProfileLibrary, RenderError, RenderLimits, RenderPlan};
 use offprint_modifiers::{Attributes, Recipe};
 use serde::Deserialize;
 
 use crate::db::asset::AssetRow;
 use crate::jobs::CallbackPolicy;
+use crate::reason::Reason;
 
 /// The image header that was read at upload; none when the asset is not an image of a format that can be read.
 pub fn read_asset_header(asset: &AssetRow) -> Option<ImageHeader> {
     asset.header.as_ref().and_then(|header| ImageHeader::deserialize(header).ok())
+}
+
+/// The image header that was read at upload, or why the asset cannot be converted.
+///
+/// # Errors
+/// As [`explain_unconvertible`].
+pub fn require_asset_header(asset: &AssetRow) -> Result<ImageHeader, Reason> {
+    read_asset_header(asset).ok_or_else(|| explain_unconvertible(asset))
+}
+
+/// Why an asset without a header cannot be converted: what its upload said, which is what its item would say.
+pub fn explain_unconvertible(asset: &AssetRow) -> Reason {
+    match &asset.unconvertible {
+        Some(reason) => reason.0.clone(),
+        None => {
+            let sentence = format!("Assets of type {} cannot be converted.", asset.kind.name());
+            Reason::new(Code::UnsupportedFormat, sentence)
+        }
+    }
 }
 
 /// What every export request is checked and drafted with.

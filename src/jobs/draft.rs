@@ -14,6 +14,7 @@ use crate::jobs::ExportContext;
 use crate::jobs::archive_paths;
 use crate::jobs::archive_paths::PathAllocator;
 use crate::jobs::decode_sharing::share_decode;
+use crate::jobs::explain_unconvertible;
 use crate::jobs::references::AssetReferences;
 use crate::jobs::remarks::MergedRemarks;
 use crate::jobs::remarks::merge_remarks;
@@ -255,7 +256,7 @@ impl DraftItem {
     }
 
     fn apply_unconvertible_rule(&mut self, rule: OnUnconvertible) {
-        let detail = format!("`{}` is of type {}, which cannot be converted.", self.asset.name, self.asset.kind.name());
+        let Reason { code, detail } = explain_unconvertible(&self.asset);
         match rule {
             OnUnconvertible::Original => {
                 self.add_file(None);
@@ -267,7 +268,7 @@ impl DraftItem {
             }
             OnUnconvertible::Fail => {
                 self.state = ItemState::Failed;
-                self.failure = Some(Reason::new(Code::UnsupportedFormat, detail));
+                self.failure = Some(Reason { code, detail });
             }
         }
     }

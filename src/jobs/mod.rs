@@ -33,6 +33,6 @@ pub mod validation;
 
 pub use actions::JobAction;
 pub use callback::CallbackPolicy;
-pub use context::{ExportContext, read_asset_header};
+pub use context::{ExportContext, explain_unconvertible, read_asset_header, require_asset_header};
 pub use draft::{Draft, DraftError, DraftFile, DraftItem, prepare_draft};
 pub use request::ExportRequest;

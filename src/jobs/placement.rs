@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use offprint_core::Code;
+use offprint_core::name::fold_path;
 
 use crate::db::asset::AssetRow;
 use crate::db::company::UserRow;
@@ -16,7 +17,6 @@ use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
 use crate::jobs::ExportContext;
 use crate::jobs::ExportRequest;
-use crate::jobs::archive_paths;
 use crate::jobs::prepare_draft;
 use crate::reason::Reason;
 use crate::settings::Settings;
@@ -190,7 +190,7 @@ fn to_new_file<'a>(asset: &'a AssetRow, file: &'a DraftFile) -> NewFile<'a> {
         recipe_id: file.recipe.as_ref().map(|recipe| recipe.recipe_id),
         modifier_warnings: &file.modifier_warnings,
         path: &file.path,
-        path_key: archive_paths::to_path_key(&file.path),
+        path_key: fold_path(&file.path),
         mime: original.and_then(|asset| asset.mime.as_deref()),
         width: side("width"),
         height: side("height"),

@@ -51,8 +51,8 @@ fn check_exec_time(request: &ExportRequest) -> Option<ValidationError> {
 fn check_mail_fields(request: &ExportRequest, mail_domains: &[String]) -> Vec<ValidationError> {
     let mut mistakes = Vec::new();
     for (index, address) in request.notify_emails.iter().flatten().enumerate() {
-        let (code, detail) = match address.parse::<Mailbox>() {
-            Err(_) => (Code::InvalidValue, format!("`{address}` is not a mail address.")),
+        let (code, detail) = match parse_mailbox(address) {
+            Err(detail) => (Code::InvalidValue, detail),
             Ok(mailbox) if !is_allowed_mail_domain(mail_domains, mailbox.email.domain()) => {
                 let (domain, allowed) = (mailbox.email.domain(), mail_domains.join(", "));
                 (Code::ValueForbidden, format!("Mails to {domain} are not allowed. Allowed domains: {allowed}."))
@@ -68,6 +68,21 @@ fn check_mail_fields(request: &ExportRequest, mail_domains: &[String]) -> Vec<Va
         mistakes.push(ValidationError::new("/locale", Code::InvalidValue, detail));
     }
     mistakes
+}
+
+/// Parses a mail address, with or without a name in front.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn parse_mailbox(text: &str) -> Result<Mailbox, String> {
+    // An address has at most 254 characters (RFC 5321). Checked first: the parser needs more time and stack the longer
+    // the text is.
+    const MAX_MAILBOX_CHARS: usize = 320;
+    let length = text.chars().count();
+    if length > MAX_MAILBOX_CHARS {
+        return Err(format!("The mail address has {length} characters; the limit is {MAX_MAILBOX_CHARS}."));
+    }
+    text.parse().map_err(|_| format!("`{text}` is not a mail address."))
 }
 
 fn check_callback_url(request: &ExportRequest, callbacks: &CallbackPolicy) -> Option<ValidationError> {

@@ -29,7 +29,7 @@
 //! let recipe = resolve_modifier(&input).expect("a valid modifier").recipe;
 //!
 //! let source = Path::new("shoe.jpg");
-//! let header = read_header_for_render(source)?;
+//! let header = read_header_for_render(&source.into())?;
 //! let (limits, profiles) = (RenderLimits::default(), ProfileBytes::default());
 //! let plan = RenderPlan::new(&recipe, &header, &ObjectHeaders::new(), &limits, &profiles)?;
 //! let output = render_image(&plan, &SourceFiles::from_source(source), Path::new("shoe.png"))?;
@@ -75,6 +75,6 @@ pub use header::{
 pub use limits::RenderLimits;
 pub use plan::{DecodePlan, EncodePlan, RenderPlan};
 pub use rights::ImageRights;
-pub use source_files::{ObjectHeaders, SourceFiles};
+pub use source_files::{ObjectHeaders, SourceFile, SourceFiles};
 pub use step::{Kernel, Step};
 pub use turn::Turn;

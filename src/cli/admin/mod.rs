@@ -178,6 +178,7 @@ fn describe_sample(name: &str, handle: AssetId, staged: &StagedBlob) -> Result<N
             size: staged.size as i64,
             mime: header.format.mime().to_owned(),
             header: serde_json::to_value(&header).ok(),
+            unconvertible: None,
             // A fixed time, so that archives of samples are the same everywhere.
             entry_time: Utc.with_ymd_and_hms(2026, 1, 1, 12, 0, 0).single(),
         },

@@ -4,7 +4,6 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, TimeDelta, Utc};
-use lettre::message::Mailbox;
 use offprint_core::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -24,6 +23,7 @@ use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{KeyId, UserId};
+use crate::jobs::validation::parse_mailbox;
 
 /// An API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -113,7 +113,7 @@ pub struct CreateApiKey {
     #[schema(max_length = 12, example = "en")]
     locale: Option<String>,
     /// What the key allows. Default, without `role`: everything except `admin`.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 32)]
     capabilities: Option<Vec<Capability>>,
     /// A role of IPS, such as `IpsUser`, instead of `capabilities`.
     #[schema(max_length = 32, example = "IpsUser")]
@@ -137,8 +137,8 @@ impl CreateApiKey {
                 );
             }
         }
-        if let Some(email) = self.email.as_ref().filter(|email| email.parse::<Mailbox>().is_err()) {
-            wrong("email", Code::InvalidValue, format!("`{email}` is not a mail address."));
+        if let Some(Err(detail)) = self.email.as_deref().map(parse_mailbox) {
+            wrong("email", Code::InvalidValue, detail);
         }
         if let Some(at) = self.expires_at.filter(|at| *at <= Utc::now() + TimeDelta::seconds(1)) {
             wrong("expiresAt", Code::InvalidValue, format!("{} is in the past. Send a future time.", at.to_rfc3339()));

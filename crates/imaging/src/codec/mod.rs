@@ -17,6 +17,7 @@ mod jpeg;
 mod libaom;
 mod libjpeg;
 mod lzw;
+mod openjpeg;
 mod ordered_work;
 mod packbits;
 mod pdf;
@@ -31,8 +32,7 @@ mod webp;
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
 
 use super::error::RenderError;
 use super::palette::{self, IndexedImage};
@@ -45,17 +45,16 @@ use offprint_modifiers::{OutputFormat, Quantize};
 pub(super) use decode::decode_image;
 pub(super) use streaming::{can_stream, stream_image};
 
-/// Writes an image. Returns the length of the file in bytes.
+/// Writes an image to an empty file. Returns the length of the file in bytes.
 ///
 /// # Errors
 /// `encode-failed` when the format cannot hold the image, `storage-full` when the disk is full.
-pub(super) fn encode_image(encode: &EncodePlan, pixels: &Pixels, path: &Path) -> Result<u64, RenderError> {
+pub(super) fn encode_image(encode: &EncodePlan, pixels: &Pixels, mut file: &File) -> Result<u64, RenderError> {
     let pixels = match pixels {
         Pixels::Eight(raster) if has_output_shape(encode, raster) => Cow::Borrowed(raster),
         pixels => Cow::Owned(convert_to_output_shape(encode, pixels.clone())?),
     };
-    let mut file = File::create(path)?;
-    let mut out = BufWriter::with_capacity(256 << 10, &mut file);
+    let mut out = BufWriter::with_capacity(256 << 10, file);
     let profile = encode.profile.as_ref().map(|profile| &*profile.bytes);
     match encode.format {
         OutputFormat::Jpeg => jpeg::encode_jpeg(encode, &pixels, profile, &mut out)?,
@@ -65,12 +64,12 @@ pub(super) fn encode_image(encode: &EncodePlan, pixels: &Pixels, path: &Path) ->
         OutputFormat::Webp => webp::encode_webp(encode, &pixels, &mut out)?,
         OutputFormat::Pdf => pdf::encode_pdf(encode, &pixels, profile, &mut out)?,
         OutputFormat::Avif => avif::encode_avif(encode, &pixels, &mut out)?,
-        OutputFormat::Jp2 => jp2::encode_jp2(encode, &pixels, path)?,
+        OutputFormat::Jp2 => jp2::encode_jp2(encode, &pixels, &mut out)?,
         OutputFormat::Eps => eps::encode_eps(encode, &pixels, profile, &mut out)?,
     }
     out.flush()?;
     drop(out);
-    Ok(file.metadata()?.len())
+    Ok(file.seek(SeekFrom::End(0))?)
 }
 
 fn has_output_shape(encode: &EncodePlan, raster: &Raster<u8>) -> bool {

@@ -1,6 +1,5 @@
 //! Headers that are read by libraries in pure Rust: PNG and BMP; and the mapping of their errors.
 
-use std::fs::File;
 use std::io::BufReader;
 
 use image::codecs::bmp::BmpDecoder;
@@ -13,8 +12,9 @@ use super::bmp_metadata::read_bmp_metadata;
 use super::png_metadata::read_png_metadata;
 use super::{ImageHeader, SourceFormat, corrupt_error};
 use crate::error::RenderError;
+use crate::source_files::SourceReader;
 
-pub(super) type FileReader = BufReader<File>;
+pub(super) type FileReader = BufReader<SourceReader>;
 
 /// Memory limit for reading the header of a PNG, in bytes.
 const MAX_DECODER_BYTES: usize = 32 << 20;

@@ -41,7 +41,6 @@ pub use markup::{decode_plain_text, find_root_element, is_svg_element};
 pub(super) use png_metadata::XMP_KEYWORD as PNG_XMP;
 pub use unread_formats::{MAX_SIGNATURE_BYTES, UnreadFormat};
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -54,6 +53,7 @@ use super::colour::{Profile, read_with_littlecms};
 use super::error::RenderError;
 use super::file_section::FilePart;
 use super::rights::ImageRights;
+use super::source_files::SourceFile;
 use super::turn::Turn;
 
 /// Largest colour profile that is read, in bytes. The plan has a lower limit for profiles that are used.
@@ -219,8 +219,12 @@ fn default_frames() -> u32 {
 /// `unsupported-format` when the file is not an image of a known format, `truncated` or `corrupt` when its header is
 /// damaged, `original-missing` when there is no such file.
 pub fn read_image_header(path: &Path) -> Result<ImageHeader, RenderError> {
+    read_guarded(&path.into())
+}
+
+fn read_guarded(file: &SourceFile) -> Result<ImageHeader, RenderError> {
     // The decoders are Rust and should not panic, but files come from anywhere.
-    catch_unwind(AssertUnwindSafe(|| read_unguarded(path)))
+    catch_unwind(AssertUnwindSafe(|| read_unguarded(file)))
         .unwrap_or_else(|_| Err(corrupt_error("The header of the image cannot be read.")))
 }
 
@@ -229,16 +233,16 @@ pub fn read_image_header(path: &Path) -> Result<ImageHeader, RenderError> {
 ///
 /// # Errors
 /// Those of [`read_image_header`].
-pub fn read_header_for_render(path: &Path) -> Result<ImageHeader, RenderError> {
-    let mut header = read_image_header(path)?;
+pub fn read_header_for_render(file: &SourceFile) -> Result<ImageHeader, RenderError> {
+    let mut header = read_guarded(file)?;
     if let Some(bytes) = header.profile.as_deref().filter(|bytes| bytes.len() <= MAX_CHECKED_PROFILE_BYTES) {
         header.parsed_profile = Profile::read(bytes.into()).ok().or_else(|| read_with_littlecms(bytes));
     }
     Ok(header)
 }
 
-fn read_unguarded(path: &Path) -> Result<ImageHeader, RenderError> {
-    let mut reader = BufReader::new(File::open(path)?);
+fn read_unguarded(file: &SourceFile) -> Result<ImageHeader, RenderError> {
+    let mut reader = BufReader::new(file.read()?);
     let start = read_file_start(&mut reader)?;
     if let Some(raw) = raw::detect_raw_signature(&start) {
         return raw::read_raw_header(&mut reader, raw);

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use exif::{In, Reader, Tag, Value as ExifValue};
 use moxcms::{ColorProfile, ProfileText};
+use offprint_core::Code;
+use offprint_imaging::{MAX_SIGNATURE_BYTES, UnreadFormat, decode_plain_text, find_root_element, is_svg_element};
 use serde_json::Value;
 
 use crate::db::asset::AssetType;
+use crate::reason::Reason;
 
-/// Bytes at the beginning of a file that type detection reads.
-const SNIFFED_BYTES: u64 = 16 << 10;
 /// Largest file in bytes whose EXIF data is read from formats other than JPEG, PNG and WebP: the EXIF reader seeks in those
 /// three, but loads TIFF and its relatives into memory as a whole.
 const MAX_WHOLE_READ_BYTES: u64 = 64 << 20;
@@ -24,8 +25,8 @@ const MAX_WHOLE_READ_BYTES: u64 = 64 << 20;
 pub struct FileFacts {
     pub kind: AssetType,
     pub mime: &'static str,
-    /// The image header as the column `asset.header` stores it.
-    pub header: Option<Value>,
+    /// The image header as the column `asset.header` stores it, or why the file cannot be converted.
+    pub header: Result<Value, Reason>,
     /// Capture time from EXIF; without a zone it is taken as UTC.
     pub captured_at: Option<DateTime<Utc>>,
 }
@@ -37,25 +38,47 @@ pub struct FileFacts {
 pub async fn inspect_file(path: PathBuf) -> io::Result<FileFacts> {
     let mut beginning = Vec::new();
     let inspection = tokio::task::spawn_blocking(move || {
-        File::open(&path)?.take(SNIFFED_BYTES).read_to_end(&mut beginning)?;
+        File::open(&path)?.take(MAX_SIGNATURE_BYTES).read_to_end(&mut beginning)?;
         let (kind, mime) = detect_type(&beginning, &path);
+        if !kind.is_raster() {
+            let header = Err(explain_unread_type(&beginning, kind));
+            return Ok(FileFacts { kind, mime, header, captured_at: None });
+        }
         // A decoder that panics on a damaged header must not fail the upload.
-        let image_facts = std::panic::catch_unwind(|| match kind.is_raster() {
-            true => (read_header(&path), read_capture_time(&path, mime)),
-            false => (None, None),
-        });
-        let (header, captured_at) = image_facts.unwrap_or_default();
+        let header = std::panic::catch_unwind(|| read_header(&path)).unwrap_or_else(|_| Ok(Err(damaged_header())))?;
+        let captured_at = std::panic::catch_unwind(|| read_capture_time(&path, mime)).unwrap_or_default();
         Ok(FileFacts { kind, mime, header, captured_at })
     });
     inspection.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// Reads the image header as JSON, with the name of the colour profile added.
-fn read_header(path: &Path) -> Option<Value> {
-    let header = offprint_imaging::read_image_header(path).ok()?;
-    let mut stored = serde_json::to_value(&header).ok()?;
+/// Reads the image header as JSON, with the name of the colour profile added; or why the image cannot be converted, in
+/// the words with which an item would fail.
+fn read_header(path: &Path) -> io::Result<Result<Value, Reason>> {
+    let header = match offprint_imaging::read_image_header(path) {
+        Ok(header) => header,
+        // Our disk's fault says nothing about the file.
+        Err(error) if matches!(error.code, Code::Internal | Code::OriginalMissing | Code::StorageFull) => {
+            return Err(io::Error::other(error.detail));
+        }
+        Err(error) => return Ok(Err(Reason::new(error.code, error.detail))),
+    };
+    let mut stored = serde_json::to_value(&header)?;
     stored["profileName"] = header.profile.map(|profile| read_profile_name(&profile)).into();
-    Some(stored)
+    Ok(Ok(stored))
+}
+
+fn damaged_header() -> Reason {
+    Reason::new(Code::Corrupt, "The image is damaged: its header cannot be read. Save it again and upload that file.")
+}
+
+/// Why a file that is no raster image cannot be converted.
+fn explain_unread_type(beginning: &[u8], kind: AssetType) -> Reason {
+    let sentence = match UnreadFormat::detect(beginning) {
+        Some(format) => format.explain(),
+        None => format!("Assets of type {} cannot be converted.", kind.name()),
+    };
+    Reason::new(Code::UnsupportedFormat, sentence)
 }
 
 /// The description of a colour profile.
@@ -153,44 +176,15 @@ fn match_signature(bytes: &[u8]) -> Option<(AssetType, &'static str)> {
 
 /// SVG, XML, HTML or plain text; none when the bytes are not UTF-8 text.
 fn detect_text_type(bytes: &[u8]) -> Option<(AssetType, &'static str)> {
-    let whole = match std::str::from_utf8(bytes) {
-        Ok(whole) => whole,
-        // The sniffed bytes may end within a character.
-        Err(error) if error.error_len().is_none() => std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()?,
-        Err(_) => return None,
-    };
-    if whole.chars().any(|letter| letter.is_control() && !matches!(letter, '\t' | '\n' | '\r' | '\u{c}')) {
-        return None;
-    }
-    let start = whole.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    let start = decode_plain_text(bytes)?;
     Some(match find_root_element(start) {
-        Some(name) if name == "svg" || name.ends_with(":svg") => (AssetType::Svg, "image/svg+xml"),
+        Some(name) if is_svg_element(name) => (AssetType::Svg, "image/svg+xml"),
         Some(name) if name.eq_ignore_ascii_case("html") => (AssetType::Document, "text/html"),
         Some(_) if start.starts_with("<?xml") => (AssetType::Xml, "application/xml"),
         _ if infer::is_mime(bytes, "text/html") => (AssetType::Document, "text/html"),
         _ if start.starts_with("<?xml") => (AssetType::Xml, "application/xml"),
         _ => (AssetType::Document, "text/plain"),
     })
-}
-
-/// The name of the root element of XML or HTML.
-fn find_root_element(mut text: &str) -> Option<&str> {
-    loop {
-        text = text.trim_start();
-        let end = if text.starts_with("<!--") {
-            text.find("-->")? + 3
-        } else if text.starts_with("<!") && text.contains('[') && text.find('[') < text.find('>') {
-            // A document type with an internal subset.
-            let inner = text.find("]")?;
-            inner + text[inner..].find('>')? + 1
-        } else if text.starts_with("<?") || text.starts_with("<!") {
-            text.find('>')? + 1
-        } else {
-            let name = text.strip_prefix('<')?;
-            return name.split(|letter: char| letter.is_whitespace() || letter == '>' || letter == '/').next();
-        };
-        text = &text[end..];
-    }
 }
 
 fn has_second_frame(path: &Path) -> bool {

@@ -21,7 +21,7 @@ use crate::http::file_response::reject_corrupt_file;
 use crate::http::problem::Problem;
 use crate::http::responses::ModifierProblems;
 use crate::http::responses::NotFoundProblem;
-use crate::id::AssetId;
+use crate::id::{AssetId, CompanyId};
 use crate::jobs::references::resolve_and_pin;
 use crate::jobs::rendition_resolver::ModifierSpec;
 use crate::jobs::rendition_resolver::to_validation_error;
@@ -72,7 +72,7 @@ pub async fn preview_asset(
     drop(connection);
     let recipe = resolved.recipe;
     let mime = recipe.format().media_type();
-    let image = render_preview(&state, &asset, recipe).await?;
+    let image = render_preview(&state, caller.company, &asset, recipe).await?;
     Ok(HttpResponse::Ok()
         .content_type(mime)
         .insert_header((header::CACHE_CONTROL, "private, no-cache"))
@@ -91,7 +91,12 @@ fn convert_diagnostics(diagnostics: &[Diagnostic]) -> Vec<ValidationError> {
 }
 
 /// Renders into a temporary file, in the render processes reserved for previews.
-async fn render_preview(state: &AppState, asset: &AssetRow, recipe: Recipe) -> Result<Vec<u8>, Problem> {
+async fn render_preview(
+    state: &AppState,
+    company: CompanyId,
+    asset: &AssetRow,
+    recipe: Recipe,
+) -> Result<Vec<u8>, Problem> {
     let refused =
         |code: Code, detail: String| Problem::from_errors(vec![ValidationError::new("assetHandle", code, detail)]);
     let Some(original) = asset.sha256 else {
@@ -107,12 +112,16 @@ async fn render_preview(state: &AppState, asset: &AssetRow, recipe: Recipe) -> R
             referenced.insert(pin.to_owned(), fetch_verified_file(state, &digest).await?);
         }
     }
-    let objects = referenced.iter().map(|(pin, file)| (pin.clone(), file.to_path_buf())).collect();
-    let files = SourceFiles { source: source.to_path_buf(), objects };
+    let objects = referenced.iter().map(|(pin, file)| (pin.clone(), file.to_path_buf().into())).collect();
+    let files = SourceFiles { source: source.to_path_buf().into(), objects };
     let output = state.storage.create_temp_path().await?;
     let target = RenderTarget { recipe: recipe.to_canonical_text(), output: output.to_path_buf() };
-    let rendered =
-        state.render_pools.previews.render(files, vec![target]).await.map_err(RenderPoolError::into_render_error);
+    let rendered = state
+        .render_pools
+        .previews
+        .render(company.0, files, vec![target])
+        .await
+        .map_err(RenderPoolError::into_render_error);
     match rendered.and_then(|answers| answers.into_iter().collect::<Result<Vec<_>, _>>()) {
         Ok(_) => Ok(tokio::fs::read(&output).await.map_err(Problem::internal)?),
         Err(failure) => Err(match failure.code {

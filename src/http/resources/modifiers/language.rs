@@ -10,16 +10,16 @@ use crate::app::AppState;
 use crate::db::{self, image_preset};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, ValidationErrors};
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::id::AssetId;
 use crate::jobs::explain::ModifierMeaning;
 use crate::jobs::explain::plan_from_header;
-use crate::jobs::read_asset_header;
 use crate::jobs::references::resolve_and_pin;
 use crate::jobs::rendition_resolver::ModifierSpec;
 use crate::jobs::rendition_resolver::to_validation_error;
+use crate::jobs::require_asset_header;
 
 /// One command of the modifier language.
 #[derive(Debug, Serialize, ToSchema)]
@@ -143,16 +143,14 @@ pub async fn explain_modifier(
     let (resolved, reference_headers) = resolved.map_err(|diagnostics| {
         let errors =
             diagnostics.iter().map(|diagnostic| to_validation_error(diagnostic, point_to_origin(&diagnostic.origin)));
-        Problem::from_errors(errors.collect())
+        Problem::from_errors(errors.collect::<ValidationErrors>())
     })?;
     let mut explanation = ModifierMeaning::from_modifier(&resolved);
     if let Some(asset) = asset {
-        let header = read_asset_header(&asset);
-        let name = asset.file_name.as_deref().unwrap_or(&asset.name);
-        explanation = explanation.with_image(
-            name,
-            plan_from_header(&resolved.recipe, header.as_ref(), &reference_headers, &state.export_context()),
-        );
+        let plan = require_asset_header(&asset).and_then(|header| {
+            plan_from_header(&resolved.recipe, &header, &reference_headers, &state.export_context())
+        });
+        explanation = explanation.with_image(asset.file_name.as_deref().unwrap_or(&asset.name), plan);
     }
     Ok(HttpResponse::Ok().json(explanation))
 }
