@@ -53,7 +53,7 @@ pub fn run_serve(arguments: ServeArgs) -> Result<(), CliError> {
 }
 
 /// Refuses to serve a network without API keys, unless the settings say so in a word that nobody sets by accident.
-fn check_network_access(settings: &Settings) -> Result<(), CliError> {
+pub(super) fn check_network_access(settings: &Settings) -> Result<(), CliError> {
     let open =
         settings.bind.ip().is_loopback() || settings.is_key_required() || settings.auth == AuthMode::OpenOnNetwork;
     if open {
@@ -71,10 +71,7 @@ fn check_network_access(settings: &Settings) -> Result<(), CliError> {
 async fn serve_until_stopped(settings: Settings) -> Result<(), CliError> {
     let metrics = telemetry::install_metrics()
         .map_err(|error| to_unavailable_error("Metrics could not be initialised", &error))?;
-    let data_dir = &settings.database.data_dir;
-    std::fs::create_dir_all(data_dir).map_err(|error| {
-        to_unavailable_error(&format!("The data folder {} could not be created", data_dir.display()), &error)
-    })?;
+    super::data_dir::prepare_data_dir(&settings.database.data_dir)?;
     let (options, private_postgres) = open_database(&settings).await?;
     let result = serve_with_database(settings, options, metrics).await;
     if let Some(postgres) = private_postgres

@@ -102,6 +102,13 @@ pub async fn list_unused_blobs(pool: &PgPool, age: Duration) -> Result<Vec<Diges
     Ok(unused.into_iter().map(|sha256: [u8; 32]| Digest::from(sha256)).collect())
 }
 
+/// Whether nothing refers to a blob. A blob without a row counts as unused.
+pub async fn is_blob_unused(pool: &PgPool, sha256: &Digest) -> Result<bool, DbError> {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("select not exists (select from blob where sha256 = $1 and not ({UNUSED_BLOB_SQL}))"));
+    Ok(sqlx::query_scalar(AssertSqlSafe(SQL.as_str())).bind(sha256.to_bytes()).fetch_one(pool).await?)
+}
+
 /// Locks a blob's row until the transaction ends, checks again and deletes the row. Returns `false` when the blob is
 /// used after all, or was stored again.
 pub async fn delete_unused_blob(connection: &mut DbConnection, sha256: Digest, age: Duration) -> Result<bool, DbError> {

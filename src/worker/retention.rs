@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::app::AppState;
-use crate::db::{self, audit, blob, retention, worker};
+use crate::db::{self, audit, backup, blob, retention, worker};
 
 /// How long a job and its manifests are kept after it has finished.
 const JOB_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -40,6 +40,10 @@ async fn remove_unused_blobs(state: &AppState) -> Result<bool, db::DbError> {
     let mut removed = false;
     for digest in retention::list_unused_blobs(&state.system, MIN_UNUSED_BLOB_AGE).await? {
         let mut transaction = state.system.begin().await?;
+        if !backup::begin_blob_removal(&mut transaction).await? {
+            info!("A backup is running: bytes that nothing refers to are removed when it has ended");
+            return Ok(false);
+        }
         // The file is removed while the row is locked. Whoever stores the same bytes now waits for the lock and then
         // stores the file anew; without the lock we could remove the new file.
         if retention::delete_unused_blob(&mut transaction, digest, MIN_UNUSED_BLOB_AGE).await? {

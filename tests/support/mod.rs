@@ -11,6 +11,7 @@ pub mod fake_s3;
 pub mod images;
 pub mod mail;
 pub mod operations;
+pub mod postgres_server;
 pub mod psd;
 pub mod queue;
 pub mod random_bytes;

@@ -95,6 +95,12 @@ impl Storage {
         Ok(Self { backend: StorageBackend::Files(FileBackend::open(&work_dir)?), work_dir })
     }
 
+    /// Opens a folder of blobs to read from, such as one on a read-only medium. Creates nothing; staging does not work.
+    pub fn open_existing(folder: &Path) -> Result<Self, StorageError> {
+        let folder: Arc<Path> = folder.canonicalize()?.into();
+        Ok(Self { backend: StorageBackend::Files(FileBackend::open_existing(&folder)), work_dir: folder })
+    }
+
     /// Opens the storage at an address: `s3://bucket/prefix`, `gs://…`, `az://…` with credentials and endpoint from
     /// the environment, or `file:///folder`. Staged bytes and copies are kept in `data_dir`. `timeout` bounds each
     /// request to an object store. Sends no request yet.
