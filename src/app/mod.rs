@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use offprint_core::Digest;
+use offprint_core::{Code, Digest};
 use offprint_imaging::{ProfileLibrary, RenderError, RenderLimits};
 use offprint_modifiers::Attributes;
 use offprint_sandbox::{
@@ -137,13 +137,17 @@ pub enum ConfinementError {
 }
 
 impl RenderPools {
-    /// Starts a process to find out how it is confined, and reports that: as a gauge for each layer, and what is missing
-    /// as warnings.
+    /// Starts a process in each pool to find out how it is confined, and reports that: as a gauge for each layer, and what
+    /// is missing as warnings. Later processes of a pool that are confined otherwise are not used.
     ///
     /// # Errors
-    /// When no process can be started; when a layer that matters is missing and `mode` requires it.
+    /// When no process can be started, or the pools differ; when a layer that matters is missing and `mode` requires it.
     pub async fn check_confinement(&self, mode: SandboxMode) -> Result<Confinement, ConfinementError> {
         let confinement = self.items.confinement().await?;
+        if self.previews.confinement().await? != confinement {
+            let detail = "Two render processes are confined differently; start the service again.";
+            return Err(RenderError::new(Code::Unavailable, detail).into());
+        }
         for layer in &LAYERS {
             let gauge = metrics::gauge!("offprint_sandbox_layer", "layer" => layer.name);
             gauge.set(if layer.is_in_force(&confinement) { 1.0 } else { 0.0 });

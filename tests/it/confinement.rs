@@ -88,17 +88,11 @@ async fn the_kernel_says_that_a_process_is_confined(pool: PgPool) {
         }
         // Only root may look at the descriptors of a process that is not dumpable.
         if is_root() {
-            let open: BTreeSet<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
-                .unwrap()
-                .flatten()
-                .map(|entry| entry.file_name())
-                .collect();
-            assert_eq!(open.len(), 4, "the channel twice, no output, and the error output: {open:?}");
+            let open: BTreeSet<_> =
+                std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten().map(|entry| entry.file_name()).collect();
+            assert_eq!(open.len(), 5, "the channel three times, no output, and the error output: {open:?}");
             let environment = std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
-            assert!(
-                environment.split_terminator('\0').all(|variable| variable.starts_with("MALLOC_")),
-                "{environment}"
-            );
+            assert!(environment.split_terminator('\0').all(|variable| variable.starts_with("MALLOC_")), "{environment}");
         }
     }
 }
@@ -132,11 +126,11 @@ async fn the_process_that_has_waited_longest_makes_room_for_another_company(pool
     let mut previous = BTreeSet::new();
     let mut started = Vec::new();
     // Two previews at once, so there is room for four processes.
-    for number in 0..6 {
+    for number in 0..6_usize {
         let user = TestUser::new(&app, &format!("company{number}"), "ann").await;
         let asset = user.upload_asset("1.jpg", &image).await;
         user.get(&format!("/assets/{asset}/preview?is_modifier=wid%3D10")).await.expect_status(200);
-        let oldest = usize::checked_sub(number, 4).map(|oldest| started[oldest]);
+        let oldest = number.checked_sub(4).map(|oldest| started[oldest]);
         let processes = loop {
             let processes = list_render_processes(&app);
             if oldest.is_none_or(|oldest| !processes.contains(&oldest)) {

@@ -1,10 +1,15 @@
 //! The channel between the service and a render process: a pair of connected Unix sockets. Lines go both ways; open
 //! files go to the process, as descriptors beside the bytes of a line (`SCM_RIGHTS`), so that it needs no path.
 //!
+//! Before each line a byte comes alone. The process waits for it with an ordinary `read`, which would lose descriptors;
+//! only then does it receive with them. So an idle process is in a function of the C library, and a debugger that is
+//! attached to it can call others, which is how reviews look for ways out.
+//!
 //! Descriptors come with the bytes that they were sent with. A message takes at most [`MAX_FILES_PER_MESSAGE`] of them;
 //! more are sent with the next bytes of the same line.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::fs::File;
+use std::io::{ErrorKind, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -16,6 +21,9 @@ use rustix::net::{
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
+/// What is sent before each line.
+const WAKE_BYTE: &[u8] = b">";
+
 /// The kernel's limit is 253.
 const MAX_FILES_PER_MESSAGE: usize = 128;
 
@@ -26,6 +34,7 @@ const CONTROL_BYTES: usize = rustix::cmsg_space!(ScmRights(MAX_FILES_PER_MESSAGE
 /// # Errors
 /// When the process has closed its end, or the line is too short for its descriptors.
 pub(super) async fn send_line(channel: &UnixStream, line: &[u8], files: &[BorrowedFd<'_>]) -> std::io::Result<()> {
+    channel.async_io(Interest::WRITABLE, || Ok(send_message(channel, WAKE_BYTE, &[])?)).await?;
     let (mut line, mut files) = (line, files);
     while !line.is_empty() {
         let (batch, rest) = files.split_at(files.len().min(MAX_FILES_PER_MESSAGE));
@@ -50,30 +59,31 @@ fn send_message(channel: &UnixStream, bytes: &[u8], files: &[BorrowedFd<'_>]) ->
 #[derive(Debug)]
 pub(super) struct LineReceiver<'fd> {
     channel: BorrowedFd<'fd>,
-    /// Bytes that belong to the next line.
-    pending: Vec<u8>,
+    /// The same socket, to wait for the next line.
+    wake: File,
 }
 
 impl<'fd> LineReceiver<'fd> {
-    pub(super) fn new(channel: BorrowedFd<'fd>) -> Self {
-        Self { channel, pending: Vec::new() }
+    /// # Errors
+    /// When the descriptor cannot be duplicated.
+    pub(super) fn new(channel: BorrowedFd<'fd>) -> std::io::Result<Self> {
+        Ok(Self { channel, wake: File::from(channel.try_clone_to_owned()?) })
     }
 
     /// The next line without its line feed, and its descriptors. `None` when the service has closed its end.
     pub(super) fn receive_line(&mut self) -> std::io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
-        let (mut line, mut files) = (std::mem::take(&mut self.pending), Vec::new());
-        let mut searched = 0;
-        loop {
-            if let Some(end) = line[searched..].iter().position(|byte| *byte == b'\n') {
-                self.pending = line.split_off(searched + end + 1);
-                line.pop();
-                return Ok(Some((line, files)));
-            }
-            searched = line.len();
+        let (mut line, mut files) = (Vec::new(), Vec::new());
+        match self.wake.read_exact(&mut [0; WAKE_BYTE.len()]) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+            read => read?,
+        }
+        // The service waits for the reply to a line, so nothing comes behind the line feed.
+        while line.pop_if(|byte| *byte == b'\n').is_none() {
             if self.receive_message(&mut line, &mut files)? == 0 {
                 return Ok(None);
             }
         }
+        Ok(Some((line, files)))
     }
 
     /// Appends what has come. Returns how many bytes it was; 0 at the end.
@@ -97,8 +107,7 @@ impl<'fd> LineReceiver<'fd> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::fs::File;
-    use std::io::{Read, Seek, Write};
+    use std::io::{Seek, Write};
     use std::os::fd::AsFd;
 
     use super::*;
@@ -117,14 +126,17 @@ mod tests {
             })
             .collect();
         let receiver = std::thread::spawn(move || {
-            let mut receiver = LineReceiver::new(theirs.as_fd());
+            let mut receiver = LineReceiver::new(theirs.as_fd()).unwrap();
             let first = receiver.receive_line().unwrap().unwrap();
+            (&theirs).write_all(b"!").unwrap();
             let second = receiver.receive_line().unwrap().unwrap();
             (first, second, receiver.receive_line().unwrap().is_none())
         });
         let line = [vec![b'x'; 1 << 20], vec![b'\n']].concat();
         let descriptors: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         send_line(&ours, &line, &descriptors).await.unwrap();
+        // As the protocol has it: the next line follows a reply.
+        ours.readable().await.unwrap();
         send_line(&ours, b"go\n", &[]).await.unwrap();
         drop(ours);
         let ((received, descriptors), second, has_ended) = receiver.join().unwrap();

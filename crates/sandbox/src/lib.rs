@@ -72,14 +72,14 @@ mod system_calls;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use offprint_core::Code;
 use offprint_imaging::{ProfileLibrary, RenderError, RenderLimits, RenderOutput, SourceFile, SourceFiles};
 use offprint_modifiers::Recipe;
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
@@ -172,7 +172,8 @@ struct RenderPoolInner {
     config: RenderPoolConfig,
     slots: Arc<Semaphore>,
     idle_processes: Mutex<IdleProcesses>,
-    confinement: OnceCell<Confinement>,
+    /// That of the first process.
+    confinement: OnceLock<Confinement>,
     /// The runtime that starts all processes. Their pipes are registered with the runtime that started them, and the
     /// parent death signal fires when the thread that started them ends, so short-lived runtimes must not start any.
     runtime: Handle,
@@ -185,7 +186,7 @@ impl RenderPool {
         Self(Arc::new(RenderPoolInner {
             slots: Arc::new(Semaphore::new(config.concurrency)),
             idle_processes: Mutex::new(IdleProcesses::new(config.concurrency)),
-            confinement: OnceCell::new(),
+            confinement: OnceLock::new(),
             runtime: Handle::current(),
             config,
         }))
@@ -196,15 +197,14 @@ impl RenderPool {
     /// # Errors
     /// `unavailable` when no process can be started.
     pub async fn confinement(&self) -> Result<Confinement, RenderError> {
-        let start_process = || {
-            self.run(|pool| async move {
-                let process = pool.start_process().await.map_err(RenderPoolError::Rejected)?;
-                let confinement = process.confinement;
-                pool.release_process(process);
-                Ok(confinement)
-            })
-        };
-        self.0.confinement.get_or_try_init(start_process).await.copied().map_err(RenderPoolError::into_render_error)
+        if self.0.confinement.get().is_none() {
+            let start = self.run(|pool| async move {
+                pool.release_process(pool.start_process().await.map_err(RenderPoolError::Rejected)?);
+                Ok(())
+            });
+            start.await.map_err(RenderPoolError::into_render_error)?;
+        }
+        Ok(self.0.confinement.get().copied().unwrap_or_default())
     }
 
     /// Renders images of one source of a company, each into its own file, and returns a result for each, in order. Waits
@@ -326,7 +326,13 @@ impl RenderPoolInner {
     async fn start_process(&self) -> Result<PooledProcess, RenderError> {
         let working = self.config.concurrency.saturating_sub(self.slots.available_permits());
         self.lock_idle_processes().make_room(working);
-        PooledProcess::start(&self.config).await
+        let process = PooledProcess::start(&self.config).await?;
+        // What was checked at the start of the service must hold for all processes.
+        if process.confinement != *self.confinement.get_or_init(|| process.confinement) {
+            let detail = "A render process is confined otherwise than the first one; restart the service.";
+            return Err(RenderError::new(Code::Unavailable, detail));
+        }
+        Ok(process)
     }
 
     fn lock_idle_processes(&self) -> MutexGuard<'_, IdleProcesses> {

@@ -22,7 +22,7 @@ use crate::protocol::{RENDER_LINE, RenderReply, RenderRequest};
 /// When the service has closed its end, or standard input is no socket.
 pub fn run_render_worker(limits: &LifetimeLimits, fault: Option<FaultInjection>) -> io::Result<()> {
     let input = io::stdin();
-    let mut receiver = LineReceiver::new(input.as_fd());
+    let mut receiver = LineReceiver::new(input.as_fd())?;
     let mut output = File::from(input.as_fd().try_clone_to_owned()?);
     send_reply(&mut output, &RenderReply::Ready(Confinement::confine_process(limits, fault)))?;
     while let Some((line, files)) = receiver.receive_line()? {
