@@ -58,6 +58,11 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
         "Whether a part of the confinement of render processes is in force (layer): 1 or 0."
     );
     metrics::describe_gauge!("offprint_listening", "Whether signals of other processes arrive: 1 or 0.");
+    metrics::describe_gauge!("offprint_connections", "Open HTTP connections, by listener (http, metrics).");
+    metrics::describe_counter!(
+        "offprint_connections_closed_total",
+        "HTTP connections that the service ended or refused, by listener and reason."
+    );
     metrics::describe_counter!(
         "offprint_leases_lost_total",
         "Leases that expired because a worker died or was cut off from the database."

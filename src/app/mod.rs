@@ -266,6 +266,7 @@ impl AppState {
             min_schedule_interval: self.settings.min_schedule_interval,
             callback_policy: &self.webhook_sender.policy,
             mail_domains: &self.settings.mail_domains,
+            mail_to: self.settings.mail_to.as_deref(),
         }
     }
 

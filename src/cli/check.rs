@@ -46,6 +46,7 @@ pub fn run_check(arguments: CheckArgs) -> Result<(), CliError> {
             callback_policy: &callbacks,
             min_schedule_interval: Duration::default(),
             mail_domains: &[],
+            mail_to: None,
         };
         let plan = plan_from_header(&resolved.recipe, &header, &files.read_headers(), &context);
         explanation = explanation.with_image(&to_text(source.file_name()), plan);

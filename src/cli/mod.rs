@@ -15,6 +15,7 @@ mod doctor;
 mod environment;
 mod export;
 mod import_presets;
+mod licenses;
 mod migrate;
 mod modifier_args;
 mod openapi;
@@ -48,6 +49,8 @@ enum CliCommand {
     Migrate(migrate::MigrateArgs),
     /// Prints the OpenAPI document.
     Openapi,
+    /// Prints the licences of Offprint and of the software that it contains.
+    Licenses,
     /// Renders one image, without a database or service.
     Render(render::RenderArgs),
     /// Explains what a modifier does, command by command, without rendering.
@@ -145,6 +148,7 @@ fn run_command(command: CliCommand) -> Result<ExitCode, CliError> {
         CliCommand::Serve(arguments) => serve::run_serve(arguments),
         CliCommand::Migrate(arguments) => migrate::run_migrate(arguments),
         CliCommand::Openapi => openapi::run_openapi(),
+        CliCommand::Licenses => licenses::run_licenses(),
         CliCommand::Render(arguments) => render::run_render(arguments),
         CliCommand::Check(arguments) => check::run_check(arguments),
         CliCommand::RenderWorker(arguments) => render_worker::run_render_worker(arguments),

@@ -7,13 +7,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpServer;
 use metrics_exporter_prometheus::PrometheusHandle;
 use offprint_core::Code;
 use offprint_embedded_postgres::EmbeddedPostgres;
 use offprint_imaging::ProfileLibrary;
 use offprint_modifiers::Attributes;
-use offprint_storage::{EnvironmentVariables, Storage};
+use offprint_storage::{EnvironmentVariables, InstanceCredentials, Storage};
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +25,7 @@ use crate::app::signal_relay;
 use crate::app::{AppState, ConfinementError, RenderPools};
 use crate::db::{self, PgPool};
 use crate::http;
+use crate::http::server::{ConnectionLimits, ConnectionRegistry};
 use crate::id::WorkerId;
 use crate::jobs::CallbackPolicy;
 use crate::notify::Mailer;
@@ -119,19 +119,25 @@ async fn serve_with_database(
     super::migrate::migrate_on_start(&system, settings.migrate).await?;
     warn_without_row_level_security(&system).await;
     let listener = bind_listener(settings.bind)?;
-    raise_open_file_limit();
+    let max_open_files = raise_open_file_limit();
     // With port 0 the system has chosen one.
     settings.bind = listener.local_addr().unwrap_or(settings.bind);
     let state =
         build_state(settings, (db::open_request_pool(options, MAX_REQUEST_CONNECTIONS), system), metrics).await?;
-    let server = build_server(listener, &state)?;
-    let metrics_server = build_metrics_server(&state)?;
+    let connection_limits = ConnectionLimits::from_settings(&state.settings, max_open_files);
+    let connections = ConnectionRegistry::new("http", connection_limits.clone());
+    let server = build_server(listener, &state, connections.clone())?;
+    // With a registry of its own: nobody who fills the public port keeps operators out.
+    let metrics_connections = ConnectionRegistry::new("metrics", connection_limits);
+    let metrics_server = build_metrics_server(&state, metrics_connections.clone())?;
     hint_at_keys(&state).await;
     let signal_task = tokio::spawn(stop_on_signal(state.closing.clone(), server.handle()));
     let metrics_server = metrics_server.map(|server| (server.handle(), tokio::spawn(server)));
     let background_tasks = [
         tokio::spawn(signal_relay::run_signal_relay(state.clone())),
         tokio::spawn(run_metrics_upkeep(state.metrics.clone())),
+        tokio::spawn(connections.run_watchdog()),
+        tokio::spawn(metrics_connections.run_watchdog()),
     ];
     let workers = state.settings.role.is_worker().then(|| tokio::spawn(worker::run_workers(state.clone())));
     info!("Offprint {} answers at {}", env!("CARGO_PKG_VERSION"), state.public_url());
@@ -224,7 +230,13 @@ async fn connect_storage(database: &DatabaseSettings, settings: &StorageSettings
 /// The storage that the settings name. Nothing is sent to it yet.
 pub fn open_storage(database: &DatabaseSettings, settings: &StorageSettings) -> Result<Storage, CliError> {
     let storage = match &settings.storage_url {
-        Some(url) => Storage::connect(url, &read_environment(), &database.data_dir, settings.storage_timeout),
+        Some(url) => Storage::connect(
+            url,
+            &read_environment(),
+            InstanceCredentials::from_setting(settings.storage_instance_credentials),
+            &database.data_dir,
+            settings.storage_timeout,
+        ),
         None => Storage::open(&database.data_dir),
     };
     storage.map_err(|error| match error {
@@ -271,31 +283,35 @@ fn bind_listener(bind: SocketAddr) -> Result<TcpListener, CliError> {
 }
 
 /// Raises the limit of open files to what the system allows, at most 65,536: a slow upload holds two, and the usual 1024
-/// are few.
-fn raise_open_file_limit() {
+/// are few. Returns the limit that holds now; none: no limit.
+fn raise_open_file_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(
-        Resource::Nofile,
-        Rlimit { current: limit.maximum.map(|most| most.min(1 << 16)).or(Some(1 << 16)), ..limit },
-    ) {
-        warn!(error = %error, "The limit of open files could not be raised: {error}. Many connections at once may fail.");
+    let raised = limit.maximum.map_or(1 << 16, |most| most.min(1 << 16));
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }) {
+        Ok(()) => Some(raised),
+        Err(error) => {
+            warn!(error = %error, "The limit of open files could not be raised: {error}. Many connections at once may fail.");
+            limit.current
+        }
     }
 }
 
-fn build_server(listener: TcpListener, state: &AppState) -> Result<actix_web::dev::Server, CliError> {
-    let (state, header_timeout) = (state.clone(), state.settings.header_timeout);
-    let server = HttpServer::new(move || http::build_app(state.clone()))
-        .client_request_timeout(header_timeout)
-        .shutdown_timeout(20)
-        .disable_signals()
-        .listen(listener)
-        .map_err(|error| to_unavailable_error("Cannot listen on OFFPRINT_BIND", &error))?;
-    Ok(server.run())
+fn build_server(
+    listener: TcpListener,
+    state: &AppState,
+    connections: ConnectionRegistry,
+) -> Result<actix_web::dev::Server, CliError> {
+    let state = state.clone();
+    http::server::build_server(listener, connections, None, move || http::build_app(state.clone()))
+        .map_err(|error| to_unavailable_error("Cannot listen on OFFPRINT_BIND", &error))
 }
 
 /// The server for metrics and health without an API key, where OFFPRINT_METRICS_BIND is set.
-fn build_metrics_server(state: &AppState) -> Result<Option<actix_web::dev::Server>, CliError> {
+fn build_metrics_server(
+    state: &AppState,
+    connections: ConnectionRegistry,
+) -> Result<Option<actix_web::dev::Server>, CliError> {
     let Some(bind) = state.settings.metrics_bind else { return Ok(None) };
     let listener = TcpListener::bind(bind).map_err(|error| {
         let remedy = "Set OFFPRINT_METRICS_BIND to a free address and port.";
@@ -303,13 +319,11 @@ fn build_metrics_server(state: &AppState) -> Result<Option<actix_web::dev::Serve
     })?;
     let address = listener.local_addr().unwrap_or(bind);
     let state = state.clone();
-    let server = HttpServer::new(move || http::build_health_app(state.clone()))
-        .workers(1)
-        .disable_signals()
-        .listen(listener)
+    let build_app = move || http::build_health_app(state.clone());
+    let server = http::server::build_server(listener, connections, Some(1), build_app)
         .map_err(|error| to_unavailable_error("Cannot listen on OFFPRINT_METRICS_BIND", &error))?;
     info!("Metrics and health answer without a key at http://{address}");
-    Ok(Some(server.run()))
+    Ok(Some(server))
 }
 
 /// Logs how to create the first API key, where keys are required and there is none.

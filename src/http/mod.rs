@@ -2,7 +2,8 @@
 //!
 //! A handler takes typed parameters ([`extract`]), calls `jobs` or `db`, and answers with a resource or a [`Problem`]. It
 //! never calls the worker: it writes rows and notifies. [`register_routes`] lists all handlers, and the OpenAPI document is
-//! generated from it; [`operations`] is the table of what holds for each of them. Begin reading at [`build_app`].
+//! generated from it; [`operations`] is the table of what holds for each of them. [`server`] accepts connections. Begin
+//! reading at [`build_app`].
 
 pub mod access_rule;
 pub mod document;
@@ -15,6 +16,7 @@ pub mod problem;
 pub mod resources;
 pub mod responses;
 pub mod schema;
+pub mod server;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};

@@ -47,8 +47,10 @@ pub struct ExportContext<'a> {
     pub min_schedule_interval: Duration,
     /// Where webhooks may be sent.
     pub callback_policy: &'a CallbackPolicy,
-    /// Domains to which mails may be sent, `*.` for subdomains. Empty: all domains.
+    /// Domains to which mails may be sent: `*.` for subdomains, `*` for all.
     pub mail_domains: &'a [String],
+    /// The default recipient, who may always be named.
+    pub mail_to: Option<&'a str>,
 }
 
 impl ExportContext<'_> {

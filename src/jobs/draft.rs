@@ -15,6 +15,7 @@ use crate::jobs::archive_paths;
 use crate::jobs::archive_paths::PathAllocator;
 use crate::jobs::decode_sharing::share_decode;
 use crate::jobs::explain_unconvertible;
+use crate::jobs::recipients::check_recipients;
 use crate::jobs::references::AssetReferences;
 use crate::jobs::remarks::MergedRemarks;
 use crate::jobs::remarks::merge_remarks;
@@ -115,6 +116,7 @@ pub async fn prepare_draft(
     context: &ExportContext<'_>,
 ) -> Result<Draft, DraftError> {
     let (mut errors, mut warnings) = check_request(&request, context);
+    errors.extend(check_recipients(connection, company, &request, context).await?);
     let selection = select_assets(connection, company, &request, max_items).await?;
     let macros = match request.fmt {
         Fmt::Convert => Macros::from_unordered(image_preset::list_macros(connection, company).await?),

@@ -21,6 +21,7 @@ pub mod draft;
 pub mod explain;
 pub mod outcome;
 pub mod placement;
+pub mod recipients;
 pub mod references;
 pub mod remarks;
 pub mod rendition;

@@ -88,11 +88,17 @@ async fn the_kernel_says_that_a_process_is_confined(pool: PgPool) {
         }
         // Only root may look at the descriptors of a process that is not dumpable.
         if is_root() {
-            let open: BTreeSet<_> =
-                std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten().map(|entry| entry.file_name()).collect();
+            let open: BTreeSet<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+                .unwrap()
+                .flatten()
+                .map(|entry| entry.file_name())
+                .collect();
             assert_eq!(open.len(), 5, "the channel three times, no output, and the error output: {open:?}");
             let environment = std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
-            assert!(environment.split_terminator('\0').all(|variable| variable.starts_with("MALLOC_")), "{environment}");
+            assert!(
+                environment.split_terminator('\0').all(|variable| variable.starts_with("MALLOC_")),
+                "{environment}"
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod cmyk_profile;
 pub mod event_stream_reader;
 pub mod export_jobs;
 pub mod fake_s3;
+pub mod http_server;
 pub mod images;
 pub mod mail;
 pub mod operations;

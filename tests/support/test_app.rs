@@ -138,6 +138,8 @@ impl TestApp {
         settings.database.data_dir = folder.path().to_owned();
         // Not the profiles that this machine happens to have.
         settings.modifiers.icc_dir = folder.path().join("icc");
+        // The domain of the tests' recipients.
+        settings.mail_domains = vec!["example.org".into()];
         change(&mut settings);
         let mailer =
             Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, folder.path().join("mail")).unwrap();

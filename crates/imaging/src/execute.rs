@@ -31,7 +31,7 @@ use super::turn::Turn;
 
 /// Raise it whenever the same recipe and source may give other bytes than before: stored renditions of another version
 /// are not reused.
-pub const ENGINE_VERSION: i32 = 11;
+pub const ENGINE_VERSION: i32 = 12;
 
 /// A rendered image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

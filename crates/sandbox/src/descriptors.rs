@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
@@ -101,6 +101,19 @@ impl<'fd> LineReceiver<'fd> {
         }
         line.extend_from_slice(&buffer[..received.bytes]);
         Ok(received.bytes)
+    }
+}
+
+/// Closes what the service inherited from its own parent without knowing: a shell or a supervisor may leave files open
+/// for all of its descendants. Called first, when nothing but the standard streams is ours.
+pub(crate) fn close_inherited_files() {
+    const LAST_STANDARD_STREAM: RawFd = 2;
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers: Vec<RawFd> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > LAST_STANDARD_STREAM) {
+        // One of them was the folder itself, which is closed by now.
+        let _ = nix::unistd::close(number);
     }
 }
 

@@ -11,7 +11,7 @@ use offprint_imaging::{
 use offprint_modifiers::Recipe;
 
 use crate::confinement::{Confinement, LifetimeLimits};
-use crate::descriptors::LineReceiver;
+use crate::descriptors::{LineReceiver, close_inherited_files};
 use crate::fault_injection::FaultInjection;
 use crate::protocol::{RENDER_LINE, RenderReply, RenderRequest};
 
@@ -21,6 +21,7 @@ use crate::protocol::{RENDER_LINE, RenderReply, RenderRequest};
 /// # Errors
 /// When the service has closed its end, or standard input is no socket.
 pub fn run_render_worker(limits: &LifetimeLimits, fault: Option<FaultInjection>) -> io::Result<()> {
+    close_inherited_files();
     let input = io::stdin();
     let mut receiver = LineReceiver::new(input.as_fd())?;
     let mut output = File::from(input.as_fd().try_clone_to_owned()?);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use offprint_core::{Code, Digest};
-use offprint_storage::{Storage, StorageError, StoredBlob};
+use offprint_storage::{InstanceCredentials, Storage, StorageError, StoredBlob};
 use serde::Serialize;
 
 use super::super::{CliError, serve};
@@ -25,6 +25,10 @@ pub struct CopyStorageArgs {
     /// The storage to copy to.
     #[arg(long)]
     to: String,
+
+    /// Use the role of this machine where no credentials are given, from its cloud's metadata address.
+    #[arg(long, env = "OFFPRINT_STORAGE_INSTANCE_CREDENTIALS")]
+    storage_instance_credentials: bool,
 
     /// Folder for temporary files.
     #[arg(long, env = "OFFPRINT_DATA_DIR", default_value = "./data")]
@@ -50,12 +54,13 @@ struct CopyReport {
 /// When a blob is damaged, or a storage does not answer.
 pub async fn run_copy_storage(arguments: CopyStorageArgs) -> Result<(), CliError> {
     let environment = serve::read_environment();
+    let instance_credentials = InstanceCredentials::from_setting(arguments.storage_instance_credentials);
     let open = |address: &str| {
         if !address.contains("://") {
             let detail = format!("{address} is not a storage URL, such as s3://bucket/prefix or file:///folder.");
             return Err(CliError::new(Code::InvalidValue, detail));
         }
-        Storage::connect(address, &environment, &arguments.data_dir, STORAGE_REQUEST_TIMEOUT)
+        Storage::connect(address, &environment, instance_credentials, &arguments.data_dir, STORAGE_REQUEST_TIMEOUT)
             .map_err(|error| to_copy_error(&error))
     };
     let (from, to) = (open(&arguments.from)?, open(&arguments.to)?);

@@ -23,7 +23,7 @@ use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{KeyId, UserId};
-use crate::jobs::validation::parse_mailbox;
+use crate::jobs::recipients::parse_mailbox;
 
 /// An API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]

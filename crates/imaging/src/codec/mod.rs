@@ -16,6 +16,7 @@ mod jp2;
 mod jpeg;
 mod libaom;
 mod libjpeg;
+mod libwebp;
 mod lzw;
 mod openjpeg;
 mod ordered_work;
