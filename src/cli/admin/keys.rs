@@ -114,7 +114,7 @@ pub async fn run_create_key(arguments: CreateKeyArgs) -> Result<(), CliError> {
     let entry = NewAuditEntry::for_command(company, "create-key", format!("/api-keys/{}", created.key_id));
     audit::insert_audit_entry(&pool, &entry).await.map_err(to_key_error)?;
     eprintln!(
-        "Created key {} of user {} in company {}. It is shown only once:",
+        "Key {} of user {} in company {} was created. It is shown only once:",
         created.key_id, created.user_name, arguments.company
     );
     println!("{}", raw.reveal());
