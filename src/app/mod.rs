@@ -159,7 +159,9 @@ impl RenderPools {
         let (names, remedies): (Vec<&str>, Vec<&str>) = missing.map(|layer| (layer.name, layer.remedy)).unzip();
         if mode == SandboxMode::Required && !names.is_empty() {
             return Err(ConfinementError::Incomplete(format!(
-                "Render processes cannot be confined completely, and OFFPRINT_SANDBOX is `required`: {} is missing. {}                  To start all the same, set OFFPRINT_SANDBOX=preferred: an image that takes over a decoder may then do                  more than render.",
+                "Render processes cannot be confined completely, and OFFPRINT_SANDBOX is `required`: {} is missing. {} \
+                 To start all the same, set OFFPRINT_SANDBOX=preferred: an image that takes over a decoder may then do \
+                 more than render.",
                 names.join(", "),
                 remedies.join(" ")
             )));
