@@ -320,8 +320,8 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_RENDER_MEMORY", default_value_t = 0)]
     pub render_memory: u64,
 
-    /// Whether to start when render processes cannot be confined completely, because the kernel or the container runtime
-    /// lacks something. docs/OPERATIONS.md says what each part needs.
+    /// What to do when the kernel or the container runtime cannot confine render processes completely: refuse to start
+    /// (`required`), or warn (`preferred`). docs/OPERATIONS.md says what each part needs.
     #[arg(long, env = "OFFPRINT_SANDBOX", value_enum, default_value_t = SandboxMode::Preferred)]
     pub sandbox: SandboxMode,
 
