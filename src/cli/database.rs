@@ -122,7 +122,8 @@ fn is_certificate_error(error: &(dyn std::error::Error + Send + Sync + 'static))
 /// Why TLS failed, with the remedy where the certificate is at fault.
 fn describe_tls_error(error: &(dyn std::error::Error + 'static)) -> String {
     let reason = super::client::format_causes(error);
-    let remedy = if reason.contains("UnknownIssuer") {
+    // BadSignature: a CA has the right name, but another key.
+    let remedy = if reason.contains("UnknownIssuer") || reason.contains("BadSignature") {
         ". No CA that is trusted has signed the server's certificate: name the file of its CA with sslrootcert= in \
          DATABASE_URL"
     } else if reason.contains("NotValidForName") || reason.contains("not valid for name") {
