@@ -135,7 +135,8 @@ pub struct Settings {
     pub response_idle_timeout: Duration,
 
     /// How long a connection may be idle between two requests. Must be longer than reverse proxies keep idle connections
-    /// (usually 60 s), or some of their requests fail with 502. 0s: no limit.
+    /// (usually 60 s), or some of their requests fail with 502. Where keys are required, connections on which none was
+    /// sent are closed after 15 s, unless they are a trusted proxy's. 0s: no limit.
     #[arg(long, env = "OFFPRINT_KEEP_ALIVE", default_value = "75s", value_parser = humantime::parse_duration)]
     pub keep_alive: Duration,
 

@@ -162,6 +162,7 @@ pub fn build_app(
         }
     })
     .default_service(route().to(resources::system::reject_unknown_path))
+    .wrap(from_fn(server::note_recognized_caller))
     .wrap(from_fn(middleware::auth::authenticate_request))
     .wrap(from_fn(middleware::body_timeout::enforce_deadline))
     .wrap(from_fn(middleware::body_timeout::enforce_body_rate))

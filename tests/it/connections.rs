@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use offprint::http::server::ConnectionLimits;
 use serde_json::json;
 use sqlx::PgPool;
 use tempfile::TempDir;
@@ -59,6 +60,28 @@ async fn a_connection_that_sends_nothing_is_ended(pool: PgPool) {
     let rest = idle.drip_until_closed("").await;
     assert!(!rest.contains("HTTP/1.1"), "nothing is said to an idle client: {rest}");
     assert!(since.elapsed() >= Duration::from_millis(400), "longer than a head may take: {:?}", since.elapsed());
+    server.stop().await;
+}
+
+#[sqlx::test]
+async fn idle_connections_of_known_callers_stay_longer(pool: PgPool) {
+    let key = "a-key-of-thirty-two-characters-!";
+    let app = TestApp::with_settings(pool, |settings| settings.api_key = Some(key.into())).await;
+    let limits = ConnectionLimits::from_settings(&app.state.settings, None);
+    assert!(limits.anonymous_keep_alive < Duration::from_secs(20) && limits.keep_alive > Duration::from_secs(60));
+    let limits = ConnectionLimits { anonymous_keep_alive: Duration::from_millis(200), ..limits };
+    let server = RunningServer::start_with(&app, limits);
+    let mut known = server.connect().await;
+    known.send(&format!("GET /info HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\r\n")).await;
+    known.read_until("HTTP/1.1 200 ").await;
+    for authorization in ["", "authorization: Bearer a-key-of-thirty-two-characters-?\r\n"] {
+        let mut stranger = server.connect().await;
+        stranger.send(&format!("GET /health/live HTTP/1.1\r\nhost: localhost\r\n{authorization}\r\n")).await;
+        stranger.read_until("HTTP/1.1 200 ").await;
+        stranger.drip_until_closed("").await;
+    }
+    known.send(LIVENESS_REQUEST).await;
+    known.read_until("HTTP/1.1 200 ").await;
     server.stop().await;
 }
 

@@ -26,9 +26,12 @@ pub struct RunningServer {
 impl RunningServer {
     /// With the limits of the application's settings.
     pub fn start(app: &TestApp) -> Self {
+        Self::start_with(app, ConnectionLimits::from_settings(&app.state.settings, None))
+    }
+
+    pub fn start_with(app: &TestApp, limits: ConnectionLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let limits = ConnectionLimits::from_settings(&app.state.settings, None);
         let connections = ConnectionRegistry::new("test", limits);
         let state = app.state.clone();
         let build_app = move || http::build_app(state.clone());

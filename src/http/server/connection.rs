@@ -69,6 +69,8 @@ pub(crate) struct Connection {
 struct Activity {
     phase: Phase,
     phase_since: Instant,
+    /// Whether its peer is known: a trusted proxy, or a request had a valid key.
+    recognized: bool,
     /// Bytes that the kernel took from us.
     written: u64,
     /// Since when the kernel takes no more: its queue to the peer is full.
@@ -85,6 +87,7 @@ impl Connection {
         let activity = Activity {
             phase: Phase::Head,
             phase_since: Instant::now(),
+            recognized: counted_for.is_none(),
             written: 0,
             blocked_since: None,
             acknowledged: None,
@@ -132,8 +135,9 @@ impl Connection {
             let progressed_at = activity.acknowledged.map_or(blocked_since, |(_, at)| at);
             return lasted(progressed_at, limits.response_idle_timeout).then_some(CloseReason::ResponseTimeout);
         }
+        let keep_alive = if activity.recognized { limits.keep_alive } else { limits.anonymous_keep_alive };
         match activity.phase {
-            Phase::Idle if lasted(activity.phase_since, limits.keep_alive) => Some(CloseReason::Idle),
+            Phase::Idle if lasted(activity.phase_since, keep_alive) => Some(CloseReason::Idle),
             Phase::Head if lasted(activity.phase_since, limits.header_timeout) => Some(CloseReason::HeaderTimeout),
             _ => None,
         }
@@ -152,6 +156,11 @@ impl Connection {
             waker.wake();
         }
         true
+    }
+
+    /// A request on the connection had a valid key.
+    pub(crate) fn note_recognized(&self) {
+        self.lock().recognized = true;
     }
 
     fn enter_phase(activity: &mut Activity, phase: Phase) {
@@ -292,6 +301,7 @@ mod tests {
             header_timeout: Duration::from_secs(10),
             response_idle_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
+            anonymous_keep_alive: Duration::from_secs(15),
             max_connections: 0,
             max_connections_per_address: 0,
             trusted_proxies: Vec::new(),
@@ -299,8 +309,9 @@ mod tests {
     }
 
     fn open_connection() -> Arc<Connection> {
-        let address = "127.0.0.1:1".parse().unwrap();
-        Arc::new(Connection::new(1, Endpoints { local: address, peer: address }, None))
+        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let key = RateLimitKey::for_address(Some(address.ip()));
+        Arc::new(Connection::new(1, Endpoints { local: address, peer: address }, Some(key)))
     }
 
     #[test]
@@ -313,6 +324,8 @@ mod tests {
         connection.note_read();
         assert_eq!(find_after(3600), None, "a handler has its own time limit");
         drop(request);
+        assert_eq!((find_after(14), find_after(16)), (None, Some(CloseReason::Idle)), "a stranger");
+        connection.note_recognized();
         assert_eq!((find_after(74), find_after(76)), (None, Some(CloseReason::Idle)));
         connection.note_read();
         connection.note_read();

@@ -33,13 +33,17 @@ use actix_server::Server;
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config,
 };
+use actix_web::HttpMessage;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{AppConfig, Response};
+use actix_web::dev::{AppConfig, Response, ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use tokio::net::TcpStream;
 
-use connection::{RequestGuard, TrackedStream};
+use connection::{Connection, RequestGuard, TrackedStream};
 pub use registry::{ConnectionLimits, ConnectionRegistry};
+
+use crate::http::extract::caller::Caller;
 
 /// How long running requests may take to end after the service was asked to stop, in seconds.
 const SHUTDOWN_TIMEOUT_SECONDS: u64 = 20;
@@ -111,13 +115,27 @@ where
     B: MessageBody + 'static,
 {
     apply_fn_factory(app, |request: Request, app: &S::Service| {
-        let guard = request.conn_data().map(|connection| RequestGuard::begin(Arc::clone(connection)));
+        let guard =
+            request.conn_data::<Arc<Connection>>().map(|connection| RequestGuard::begin(Arc::clone(connection)));
         let response = app.call(request);
         async move {
             let response: Response<B> = response.await?.into();
             Ok(response.map_body(|_, body| TrackedBody { body: body.boxed(), _guard: guard }))
         }
     })
+}
+
+/// Middleware inside of authentication: a connection whose caller is known may be idle for longer.
+pub(super) async fn note_recognized_caller(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    if request.extensions().contains::<Caller>()
+        && let Some(connection) = request.conn_data::<Arc<Connection>>()
+    {
+        connection.note_recognized();
+    }
+    next.call(request).await
 }
 
 /// A response body. It is dropped when its last byte was handed on.

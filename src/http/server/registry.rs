@@ -24,6 +24,8 @@ pub struct ConnectionLimits {
     pub response_idle_timeout: Duration,
     /// Between a response and the first byte of the next request.
     pub keep_alive: Duration,
+    /// The same where no request on the connection had a valid key, and it is not a trusted proxy's: strangers cost less.
+    pub anonymous_keep_alive: Duration,
     /// 0: no limit.
     pub max_connections: usize,
     /// Of one address (IPv6: one network of 64 bits). 0: no limit.
@@ -37,6 +39,7 @@ impl ConnectionLimits {
     /// holds two, and some are needed for other things.
     pub fn from_settings(settings: &Settings, max_open_files: Option<u64>) -> Self {
         const OTHER_FILES: u64 = 256;
+        const MAX_ANONYMOUS_KEEP_ALIVE: Duration = Duration::from_secs(15);
         let most = max_open_files.map_or(usize::MAX, |files| (files.saturating_sub(OTHER_FILES) / 2).max(16) as usize);
         let wanted = match settings.max_connections {
             0 => usize::MAX,
@@ -49,6 +52,11 @@ impl ConnectionLimits {
             header_timeout: settings.header_timeout,
             response_idle_timeout: settings.response_idle_timeout,
             keep_alive: settings.keep_alive,
+            anonymous_keep_alive: match settings.is_key_required() {
+                true if settings.keep_alive.is_zero() => MAX_ANONYMOUS_KEEP_ALIVE,
+                true => settings.keep_alive.min(MAX_ANONYMOUS_KEEP_ALIVE),
+                false => settings.keep_alive,
+            },
             max_connections: wanted.min(most),
             max_connections_per_address: settings.max_connections_per_address,
             trusted_proxies: settings.trusted_proxies.clone(),
@@ -58,7 +66,7 @@ impl ConnectionLimits {
     /// How often the watchdog looks: often enough for the shortest time-out, and at least every two seconds.
     fn watchdog_interval(&self) -> Duration {
         const MAX_INTERVAL: Duration = Duration::from_secs(2);
-        let timeouts = [self.header_timeout, self.response_idle_timeout, self.keep_alive];
+        let timeouts = [self.header_timeout, self.response_idle_timeout, self.keep_alive, self.anonymous_keep_alive];
         let shortest = timeouts.into_iter().filter(|timeout| !timeout.is_zero()).min();
         shortest.map_or(MAX_INTERVAL, |timeout| (timeout / 10).clamp(Duration::from_millis(10), MAX_INTERVAL))
     }
@@ -249,6 +257,7 @@ mod tests {
             header_timeout: Duration::from_secs(10),
             response_idle_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
+            anonymous_keep_alive: Duration::from_secs(75),
             max_connections,
             max_connections_per_address,
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
