@@ -43,6 +43,7 @@ mod openapi;
 mod operations;
 mod process_lifecycle;
 mod queue;
+mod quota;
 mod render;
 mod render_command;
 mod render_damage;
