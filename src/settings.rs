@@ -221,7 +221,8 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_ASSETS", default_value_t = 1_000_000)]
     pub max_assets: u64,
 
-    /// Maximum bytes of originals of a company, each counted as often as it was uploaded.
+    /// Maximum bytes of a company: originals, each counted as often as it was uploaded, replaced and deleted ones that jobs
+    /// still use, and what unfinished uploads have announced.
     #[arg(long, env = "OFFPRINT_MAX_STORED", default_value_t = 1 << 40)]
     pub max_stored: u64,
 
@@ -301,7 +302,7 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_CACHE", default_value_t = 20 << 30)]
     pub max_cache: u64,
 
-    /// Largest colour profile that is used, in bytes; a larger one is ignored with a warning.
+    /// Largest colour profile that is used, in bytes; a larger one is ignored with a warning. At most 8 MiB.
     #[arg(long, env = "OFFPRINT_MAX_PROFILE_BYTES", default_value_t = 4 << 20)]
     pub max_profile_bytes: u64,
 

@@ -5,6 +5,8 @@
 //! ([`Notifier`], [`JobSignals`]), which [`signal_relay`] extends to the other processes. Begin reading with
 //! [`AppState`].
 
+mod blob_transaction;
+pub mod bytes_in_flight;
 pub mod link_token;
 pub mod live_jobs;
 mod notifier;
@@ -28,8 +30,10 @@ use offprint_storage::{StagedBlob, Storage};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+pub use blob_transaction::BlobTransaction;
 pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
 
+use crate::app::bytes_in_flight::BytesInFlight;
 use crate::app::link_token::LinkToken;
 use crate::app::live_jobs::LiveJobs;
 use crate::app::rate_limiter::RateLimiter;
@@ -68,6 +72,8 @@ pub struct AppState {
     /// Live updates of watched jobs.
     pub live_jobs: LiveJobs,
     pub stream_limiter: StreamLimiter,
+    /// What requests are receiving, for the quotas of companies.
+    pub bytes_in_flight: BytesInFlight,
     /// ICC profiles of the operator's folder.
     pub profiles: ProfileLibrary,
     /// Default Image Serving attributes.
@@ -199,7 +205,13 @@ pub enum StoreBlobError {
     Db(#[from] db::DbError),
 }
 
-/// Stores staged bytes as a blob.
+/// The row of a blob that is about to be stored.
+fn describe_blob(staged: &StagedBlob) -> blob::BlobRow {
+    let (size, crc32) = (staged.size as i64, i64::from(staged.crc32));
+    blob::BlobRow { sha256: staged.digest, size, crc32, damaged: false }
+}
+
+/// Stores staged bytes as a blob that is held until its worker has written the row that refers to it.
 ///
 /// ```text
 ///   prepare           sends the bytes to the object store; may take long, so it comes before the lock
@@ -213,9 +225,7 @@ pub enum StoreBlobError {
 /// later as a stray file. The other order could leave a row without bytes.
 pub async fn store_blob(pool: &PgPool, storage: &Storage, mut staged: StagedBlob) -> Result<Digest, StoreBlobError> {
     storage.prepare(&mut staged).await?;
-    let digest = staged.digest;
-    let row =
-        blob::BlobRow { sha256: digest, size: staged.size as i64, crc32: i64::from(staged.crc32), damaged: false };
+    let (digest, row) = (staged.digest, describe_blob(&staged));
     let mut transaction = db::with_query_timeout(async { Ok(pool.begin().await?) }).await?;
     db::with_query_timeout(blob::upsert_blob(&mut transaction, &row)).await?;
     storage.publish(staged).await?;

@@ -196,6 +196,7 @@ async fn build_state(
         job_signals: Default::default(),
         live_jobs: Default::default(),
         stream_limiter: Default::default(),
+        bytes_in_flight: Default::default(),
         profiles,
         attributes: Arc::new(attributes),
         render_pools: renders,

@@ -10,7 +10,7 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::db::optional_digest::OptionalDigest;
-use crate::db::{DbConnection, DbError, row_level_security};
+use crate::db::{DbConnection, DbError, retention, row_level_security};
 use crate::id::{AssetId, CompanyId};
 use crate::reason::Reason;
 
@@ -402,13 +402,24 @@ pub async fn update_asset(
     ensure_one_row(updated.rows_affected())
 }
 
-/// Replaces the original of an asset. Jobs that were created before keep the old one.
+/// Replaces the original of an asset. Jobs that were created before keep the old one, which is returned; it counts
+/// toward the company's quota as long as they need it.
 pub async fn replace_original(
     connection: &mut DbConnection,
     company: CompanyId,
     handle: AssetId,
     original: &Original,
-) -> Result<(), DbError> {
+) -> Result<Digest, DbError> {
+    // Its blob is locked before its row, as everywhere: a release locks the blob and then counts.
+    let old: Option<[u8; 32]> = sqlx::query_scalar(
+        "select blob.sha256 from asset join blob using (sha256)
+          where company_id = $1 and asset_id = $2 and deleted_at is null for key share of blob for update of asset",
+    )
+    .bind(company)
+    .bind(handle)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let old = Digest::from(old.ok_or(DbError::NotFound("asset"))?);
     let updated = sqlx::query(
         "update asset
          set type = $3, sha256 = $4, size = $5, mime = $6, header = $7, unconvertible = $8,
@@ -424,9 +435,11 @@ pub async fn replace_original(
     .bind(&original.header)
     .bind(original.unconvertible.as_ref().map(Json))
     .bind(original.entry_time)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    ensure_one_row(updated.rows_affected())
+    ensure_one_row(updated.rows_affected())?;
+    retention::note_replaced_original(connection, company, old).await?;
+    Ok(old)
 }
 
 /// Deletes an asset: hides it at once. Its row is removed when no job uses it any more.

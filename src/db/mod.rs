@@ -94,6 +94,7 @@ impl From<sqlx::Error> for DbError {
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_) => Self::Unreachable(error),
             sqlx::Error::Database(ref answer) if is_transient(answer.code().as_deref()) => Self::Unreachable(error),
+            sqlx::Error::Database(ref answer) if refers_to_removed_blob(answer.as_ref()) => Self::Unreachable(error),
             _ => Self::QueryFailed(error),
         }
     }
@@ -115,6 +116,13 @@ fn is_transient(sqlstate: Option<&str>) -> bool {
     sqlstate.is_some_and(|code| {
         code.starts_with("57P") || code.starts_with("53") || code.starts_with("08") || code.starts_with("40")
     })
+}
+
+/// Whether a row was to refer to an original that was replaced or deleted a moment ago, and whose bytes are gone: whoever
+/// tries again reads the asset anew.
+fn refers_to_removed_blob(answer: &dyn sqlx::error::DatabaseError) -> bool {
+    answer.code().as_deref() == Some("23503")
+        && answer.constraint().is_some_and(|constraint| constraint.ends_with("sha256_fkey"))
 }
 
 /// How long a query may take. After that the connection counts as dead, even if the network reports no error: behind a

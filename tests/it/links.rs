@@ -1,6 +1,7 @@
 //! Shared links, which work without a key: creation, opening, expiry, revocation, and links in mails.
 
 use actix_web::test::TestRequest;
+use offprint::db::api_key::RawKey;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -196,5 +197,21 @@ async fn opening_links_is_counted_by_address(pool: PgPool) {
     for status in [404, 404, 429] {
         let request = TestRequest::get().uri("/downloads/guess").peer_addr("192.0.2.1:1000".parse().unwrap());
         assert_eq!(app.send_as_is(request).await.status, status);
+    }
+}
+
+#[sqlx::test]
+async fn links_end_with_the_key_that_created_them(pool: PgPool) {
+    let app = open_guarded_app(pool).await;
+    let boss = TestUser::new(&app, "one", "boss").await;
+    for (query, status) in [("", 410), ("?keepLinks=false", 410), ("?keepLinks=true", 200)] {
+        let ann = TestUser::new(&app, "one", "ann").await;
+        let job = create_finished_job(&ann, &app).await;
+        let (of_ann, _) = create_link(&ann, &job, json!({"path": "a.txt"})).await;
+        let (of_boss, _) = create_link(&boss, &job, json!({"path": "a.txt"})).await;
+        let key = ann.key.parse::<RawKey>().unwrap().id;
+        boss.delete(&format!("/api-keys/{key}{query}")).await.expect_status(204);
+        assert_eq!(open_link(&app, &of_ann).await.status, status, "{query}");
+        assert_eq!(open_link(&app, &of_boss).await.status, 200, "{query}");
     }
 }

@@ -50,6 +50,7 @@ mod operations;
 mod private_files;
 mod process_lifecycle;
 mod queue;
+mod quota;
 mod render;
 mod render_command;
 mod render_damage;

@@ -164,6 +164,7 @@ impl TestApp {
             job_signals: Default::default(),
             live_jobs: Default::default(),
             stream_limiter: Default::default(),
+            bytes_in_flight: Default::default(),
             render_pools: RenderPools::open(
                 &settings,
                 profiles.clone(),
@@ -274,7 +275,7 @@ impl TestApp {
                  exec_time = exec_time - $1::interval, expires_at = expires_at - $1::interval",
             "update export_job set finished_at = finished_at - $1::interval where state = 'finished'",
             "update upload set expires_at = expires_at - $1::interval, lease_until = lease_until - $1::interval",
-            "update blob set created_at = created_at - $1::interval",
+            "update blob set created_at = created_at - $1::interval, held_until = held_until - $1::interval",
             "update rendition set used_at = used_at - $1::interval",
             "update link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
             "update export_schedule set next_run_at = next_run_at - $1::interval",
@@ -325,7 +326,11 @@ impl TestApp {
              select 'usage of ' || used.company_id, used::text from company_usage used
               where (assets, asset_bytes, stored_bytes) <> (
                   select count(*) filter (where deleted_at is null), coalesce(sum(size) filter (where deleted_at is null), 0),
-                         coalesce(sum(size), 0) from asset where asset.company_id = used.company_id)",
+                         coalesce(sum(size), 0) from asset where asset.company_id = used.company_id)
+                 or (replaced_bytes, upload_bytes) <> (
+                  (select coalesce(sum(size), 0) from replaced_original replaced where replaced.company_id = used.company_id),
+                  (select coalesce(sum(length), 0) from upload
+                    where upload.company_id = used.company_id and asset_id is null))",
         )
         .fetch_all(&self.state.system)
         .await

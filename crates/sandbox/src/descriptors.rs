@@ -109,8 +109,7 @@ impl<'fd> LineReceiver<'fd> {
 pub(crate) fn close_inherited_files() {
     const LAST_STANDARD_STREAM: RawFd = 2;
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
-    let numbers: Vec<RawFd> =
-        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let numbers: Vec<RawFd> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     for number in numbers.into_iter().filter(|number| *number > LAST_STANDARD_STREAM) {
         // One of them was the folder itself, which is closed by now.
         let _ = nix::unistd::close(number);

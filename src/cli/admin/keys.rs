@@ -9,7 +9,7 @@ use super::super::CliError;
 use crate::db::api_key::{self, ApiKeyRow, NewApiKeyRow, RawKey};
 use crate::db::audit::{self, NewAuditEntry};
 use crate::db::capability::{self, Capability};
-use crate::db::{self, PgPool, company};
+use crate::db::{self, PgPool, company, link};
 use crate::id::{CompanyId, KeyId};
 use crate::settings::DatabaseSettings;
 
@@ -153,7 +153,7 @@ fn format_key(key: &ApiKeyRow) -> String {
     format!("{}\t{}\t{}\t{state}\t{used}\t{}", key.key_id, key.name, key.user_name, capabilities.join(" "))
 }
 
-/// Revokes a key for good.
+/// Revokes a key for good, and the download links that were created with it.
 pub async fn run_revoke_key(arguments: RevokeKeyArgs) -> Result<(), CliError> {
     let pool = super::open_database(&arguments.database).await?;
     let company = find_company(&pool, &arguments.company).await?;
@@ -167,6 +167,7 @@ pub async fn run_revoke_key(arguments: RevokeKeyArgs) -> Result<(), CliError> {
         }
         other => {
             other.map_err(to_key_error)?;
+            link::revoke_links_of_key(&pool, company, arguments.key).await.map_err(to_key_error)?;
             let entry = NewAuditEntry::for_command(company, "revoke-key", format!("/api-keys/{}", arguments.key));
             audit::insert_audit_entry(&pool, &entry).await.map_err(to_key_error)
         }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::app::AppState;
 use crate::db::api_key::{self, NewApiKeyRow, RawKey};
 use crate::db::capability::{self, Capability};
-use crate::db::{self, company};
+use crate::db::{self, company, link};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
@@ -243,22 +243,37 @@ pub async fn show_api_key(state: Data<AppState>, caller: Caller, handle: Path<Ke
     Ok(HttpResponse::Ok().json(ApiKey::from(row)))
 }
 
+/// What to revoke.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RevokeQuery {
+    /// Whether the download links that were created with the key stay valid. Default: false.
+    keep_links: Option<bool>,
+}
+
 /// Revoke an API key.
 ///
-/// Every process of the service refuses the key within a second. This cannot be undone. The key stays in the list.
+/// Every process of the service refuses the key within a second, and the download links that were created with it end.
+/// This cannot be undone. The key stays in the list.
 #[utoipa::path(
     tag = "keys",
     operation_id = "revokeApiKey",
-    params(("keyHandle" = KeyId, Path, description = "Handle of the key.")),
-    responses((status = 204, description = "The key was revoked."), NotFoundProblem),
+    params(("keyHandle" = KeyId, Path, description = "Handle of the key."), RevokeQuery),
+    responses((status = 204, description = "The key was revoked."), NotFoundProblem, QueryProblems),
 )]
 #[delete("/api-keys/{keyHandle}")]
 pub async fn revoke_api_key(
     state: Data<AppState>,
     caller: Caller,
     handle: Path<KeyId>,
+    query: Query<RevokeQuery>,
 ) -> Result<HttpResponse, Problem> {
     api_key::revoke_api_key(&state.db, caller.company, *handle).await?;
     state.keys.invalidate(*handle);
+    if !query.keep_links.unwrap_or(false) {
+        let links = link::revoke_links_of_key(&state.db, caller.company, *handle).await?;
+        tracing::info!("Revoked {links} links with their key {}", *handle);
+    }
     Ok(HttpResponse::NoContent().finish())
 }

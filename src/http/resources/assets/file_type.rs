@@ -3,22 +3,25 @@
 //! Everything here reads untrusted bytes within fixed bounds; begin reading at [`inspect_file`].
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use exif::{In, Reader, Tag, Value as ExifValue};
-use moxcms::{ColorProfile, ProfileText};
 use offprint_core::Code;
-use offprint_imaging::{MAX_SIGNATURE_BYTES, UnreadFormat, decode_plain_text, find_root_element, is_svg_element};
+use offprint_imaging::{
+    CaptureTime, ImageHeader, MAX_SIGNATURE_BYTES, UnreadFormat, decode_plain_text, find_root_element, is_svg_element,
+    read_capture_time, read_image_header, read_profile_description,
+};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::db::asset::AssetType;
 use crate::reason::Reason;
 
-/// Largest file in bytes whose EXIF data is read from formats other than JPEG, PNG and WebP: the EXIF reader seeks in those
-/// three, but loads TIFF and its relatives into memory as a whole.
-const MAX_WHOLE_READ_BYTES: u64 = 64 << 20;
+/// How many files are inspected at once. A header takes up to a few tens of megabytes while it is read, and no upload
+/// shall wait long for another: most take a millisecond.
+const MAX_CONCURRENT_INSPECTIONS: usize = 8;
+static INSPECTIONS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_INSPECTIONS);
 
 /// What was detected in a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,40 +39,53 @@ pub struct FileFacts {
 /// # Errors
 /// When the file cannot be read. A damaged image is no error: anything can be uploaded.
 pub async fn inspect_file(path: PathBuf) -> io::Result<FileFacts> {
-    let mut beginning = Vec::new();
+    let permit = INSPECTIONS.acquire().await.map_err(io::Error::other)?;
     let inspection = tokio::task::spawn_blocking(move || {
-        File::open(&path)?.take(MAX_SIGNATURE_BYTES).read_to_end(&mut beginning)?;
-        let (kind, mime) = detect_type(&beginning, &path);
-        if !kind.is_raster() {
-            let header = Err(explain_unread_type(&beginning, kind));
-            return Ok(FileFacts { kind, mime, header, captured_at: None });
-        }
-        // A decoder that panics on a damaged header must not fail the upload.
-        let header = std::panic::catch_unwind(|| read_header(&path)).unwrap_or_else(|_| Ok(Err(damaged_header())))?;
-        let captured_at = std::panic::catch_unwind(|| read_capture_time(&path, mime)).unwrap_or_default();
-        Ok(FileFacts { kind, mime, header, captured_at })
+        // Held until the thread is done, also when nobody waits for it any more.
+        let _permit = permit;
+        inspect_bytes(&path)
     });
     inspection.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// Reads the image header as JSON, with the name of the colour profile added; or why the image cannot be converted, in
-/// the words with which an item would fail.
-fn read_header(path: &Path) -> io::Result<Result<Value, Reason>> {
-    let header = match offprint_imaging::read_image_header(path) {
-        Ok(header) => header,
-        // Our disk's fault says nothing about the file.
-        Err(error) if matches!(error.code, Code::Internal | Code::OriginalMissing | Code::StorageFull) => {
-            return Err(io::Error::other(error.detail));
+fn inspect_bytes(path: &Path) -> io::Result<FileFacts> {
+    let mut beginning = Vec::new();
+    File::open(path)?.take(MAX_SIGNATURE_BYTES).read_to_end(&mut beginning)?;
+    let (kind, mime) = detect_type(&beginning);
+    if !kind.is_raster() {
+        let header = Err(explain_unread_type(&beginning, kind));
+        return Ok(FileFacts { kind, mime, header, captured_at: None });
+    }
+    match read_header(path)? {
+        Ok(header) => {
+            let kind = if mime == "image/gif" && header.frames > 1 { AssetType::AnimatedGif } else { kind };
+            let captured_at = header.captured.as_ref().and_then(convert_capture_time);
+            Ok(FileFacts { kind, mime, header: Ok(encode_header(&header)?), captured_at })
         }
-        Err(error) => return Ok(Err(Reason::new(error.code, error.detail))),
-    };
-    let mut stored = serde_json::to_value(&header)?;
-    stored["profileName"] = header.profile.map(|profile| read_profile_name(&profile)).into();
-    Ok(Ok(stored))
+        Err(reason) => {
+            let captured_at = read_capture_time(path).as_ref().and_then(convert_capture_time);
+            Ok(FileFacts { kind, mime, header: Err(reason), captured_at })
+        }
+    }
 }
 
-fn damaged_header() -> Reason {
-    Reason::new(Code::Corrupt, "The image is damaged: its header cannot be read. Save it again and upload that file.")
+/// Reads the image header; or why the image cannot be converted, in the words with which an item would fail.
+fn read_header(path: &Path) -> io::Result<Result<ImageHeader, Reason>> {
+    match read_image_header(path) {
+        Ok(header) => Ok(Ok(header)),
+        // Our disk's fault says nothing about the file.
+        Err(error) if matches!(error.code, Code::Internal | Code::OriginalMissing | Code::StorageFull) => {
+            Err(io::Error::other(error.detail))
+        }
+        Err(error) => Ok(Err(Reason::new(error.code, error.detail))),
+    }
+}
+
+/// The image header as JSON, with the name of the colour profile added.
+fn encode_header(header: &ImageHeader) -> io::Result<Value> {
+    let mut stored = serde_json::to_value(header)?;
+    stored["profileName"] = header.profile.as_deref().map(read_profile_name).into();
+    Ok(stored)
 }
 
 /// Why a file that is no raster image cannot be converted.
@@ -83,42 +99,22 @@ fn explain_unread_type(beginning: &[u8], kind: AssetType) -> Reason {
 
 /// The description of a colour profile.
 fn read_profile_name(profile: &[u8]) -> String {
-    let description = ColorProfile::new_from_slice(profile).ok().and_then(|profile| profile.description);
-    let name = match description {
-        Some(ProfileText::PlainString(name)) => name,
-        Some(ProfileText::Description(name)) => name.ascii_string,
-        Some(ProfileText::Localizable(names)) => names.into_iter().next().map(|name| name.value).unwrap_or_default(),
-        None => String::new(),
-    };
+    let name = read_profile_description(profile).unwrap_or_default();
     let name: String = name.chars().filter(|letter| !letter.is_control()).take(100).collect();
     if name.trim().is_empty() { "unnamed".to_owned() } else { name.trim().to_owned() }
 }
 
-/// The capture time from the EXIF tags that cameras and scanners write.
-fn read_capture_time(path: &Path, mime: &str) -> Option<DateTime<Utc>> {
-    let file = File::open(path).ok()?;
-    let is_seekable = matches!(mime, "image/jpeg" | "image/png" | "image/webp");
-    if !is_seekable && file.metadata().ok()?.len() > MAX_WHOLE_READ_BYTES {
-        return None;
-    }
-    // One broken entry does not cost the date.
-    let exif = Reader::new().continue_on_error(true).read_from_container(&mut BufReader::new(file));
-    let exif = exif.or_else(|failure| failure.distill_partial_result(|_| ())).ok()?;
-    let text = |tag: Tag| match &exif.get_field(tag, In::PRIMARY)?.value {
-        ExifValue::Ascii(parts) => Some(String::from_utf8_lossy(parts.first()?).trim().to_owned()),
-        _ => None,
-    };
-    let captured = text(Tag::DateTimeOriginal).or_else(|| text(Tag::DateTimeDigitized))?;
-    let local = NaiveDateTime::parse_from_str(&captured, "%Y:%m:%d %H:%M:%S").ok()?;
-    let zone = text(Tag::OffsetTimeOriginal).and_then(|zone| zone.parse::<chrono::FixedOffset>().ok());
-    match zone {
+/// The capture time that cameras and scanners write; none when it is no time.
+fn convert_capture_time(captured: &CaptureTime) -> Option<DateTime<Utc>> {
+    let local = NaiveDateTime::parse_from_str(&captured.local, "%Y:%m:%d %H:%M:%S").ok()?;
+    match captured.zone.as_ref().and_then(|zone| zone.parse::<chrono::FixedOffset>().ok()) {
         Some(zone) => local.and_local_timezone(zone).single().map(|time| time.to_utc()),
         None => Some(local.and_utc()),
     }
 }
 
 /// Asset type and media type. Our own signatures come first: for formats that `infer` does not know or detects too loosely.
-fn detect_type(bytes: &[u8], path: &Path) -> (AssetType, &'static str) {
+fn detect_type(bytes: &[u8]) -> (AssetType, &'static str) {
     use AssetType::*;
     if let Some(known) = match_signature(bytes) {
         return known;
@@ -127,7 +123,6 @@ fn detect_type(bytes: &[u8], path: &Path) -> (AssetType, &'static str) {
         return detect_text_type(bytes).unwrap_or((Other, "application/octet-stream"));
     };
     match (inferred.mime_type(), inferred.extension()) {
-        ("image/gif", _) if has_second_frame(path) => (AnimatedGif, "image/gif"),
         // The signature is only two letters, so the header size that follows must be a known one, too.
         ("image/bmp", _) if !matches!(bytes.get(14), Some(12 | 16 | 40 | 52 | 56 | 64 | 108 | 124)) => {
             detect_text_type(bytes).unwrap_or((Other, "application/octet-stream"))
@@ -187,17 +182,6 @@ fn detect_text_type(bytes: &[u8]) -> Option<(AssetType, &'static str)> {
     })
 }
 
-fn has_second_frame(path: &Path) -> bool {
-    let read = || {
-        let mut options = gif::DecodeOptions::new();
-        options.skip_frame_decoding(true);
-        let mut frames = options.read_info(BufReader::new(File::open(path).ok()?)).ok()?;
-        frames.next_frame_info().ok()??;
-        frames.next_frame_info().ok()?.map(|_| ())
-    };
-    read().is_some()
-}
-
 fn has_bytes(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
 }
@@ -207,7 +191,7 @@ mod tests {
     use super::*;
 
     fn detect_type_of_bytes(bytes: &[u8]) -> (AssetType, &'static str) {
-        detect_type(bytes, Path::new("/nowhere"))
+        detect_type(bytes)
     }
 
     #[test]
@@ -225,7 +209,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jpg");
         std::fs::write(&path, file).unwrap();
-        assert_eq!(read_capture_time(&path, "image/jpeg").unwrap().to_rfc3339(), "2031-02-03T04:05:06+00:00");
+        // It has no frame, so its header cannot be read, but its time can.
+        let facts = inspect_bytes(&path).unwrap();
+        assert!(facts.header.is_err());
+        assert_eq!(facts.captured_at.unwrap().to_rfc3339(), "2031-02-03T04:05:06+00:00");
     }
 
     #[test]

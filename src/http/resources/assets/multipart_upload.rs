@@ -1,6 +1,6 @@
 //! Multipart uploads: each file is streamed into the storage while it is hashed; all files become assets, or none.
 //!
-//! The functions that stage a file and register its original are shared with `PUT …/content` and resumable uploads.
+//! The functions that stage a file and inspect it are shared with `PUT …/content` and resumable uploads.
 
 use std::ops::ControlFlow;
 
@@ -17,20 +17,20 @@ use offprint_storage::StagedBlob;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::AppState;
-use crate::db;
+use crate::app::{AppState, BlobTransaction};
 use crate::db::asset::{self, NewAsset, Original};
+use crate::db::row_level_security;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::json::{clip_text, extend_pointer};
 use crate::http::limits;
-use crate::http::limits::StorageQuota;
+use crate::http::limits::{EffectiveLimits, StorageQuota};
 use crate::http::problem::Problem;
 use crate::http::problem::{ValidationError, ValidationErrors};
 use crate::http::resources::assets::asset::Asset;
 use crate::http::resources::assets::change::check_safe_folder;
 use crate::http::resources::assets::file_type;
 use crate::http::responses::UploadProblems;
-use crate::id::AssetId;
+use crate::id::{AssetId, CompanyId};
 
 /// Maximum number of files in one request.
 const MAX_FILES: usize = 1000;
@@ -101,25 +101,56 @@ pub async fn upload_assets(
         }
     }
     let files = upload.finish()?;
-    let mut new = Vec::with_capacity(files.len());
+    let (mut new, mut blobs) = (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
     for file in files {
-        let original = store_original(&state, file.staged, file.last_modified).await?;
+        let (staged, original) = inspect_original(&state, file.staged, file.last_modified).await?;
         let (name, file_name) = (file.name.stem().to_owned(), file.name.to_string());
         new.push(NewAsset { asset_id: AssetId::new(), name, file_name, folder: file.folder, original });
+        blobs.push(staged);
     }
-    let mut assets = Vec::with_capacity(new.len());
-    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    for asset in &new {
-        asset::insert_asset(&mut transaction, caller.company, asset).await?;
-        assets.push(Asset::from(asset::fetch_asset(&mut transaction, caller.company, asset.asset_id).await?));
-    }
-    limits::check_company_limits(&mut transaction, caller.company, &quota.limits).await?;
-    transaction.commit().await.map_err(db::DbError::from)?;
+    blobs.sort_by_key(|staged| staged.digest.to_bytes());
+    let limits = quota.hand_over();
+    let company = caller.company;
+    let only_asset = if let [only] = new.as_slice() { Some(only.asset_id) } else { None };
+    let assets = run_to_end(company, async move {
+        let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
+        let registered = register_assets(&mut transaction, company, (new.as_slice(), blobs), &limits).await;
+        transaction.end(registered).await
+    })
+    .await?;
     let mut answer = HttpResponse::Created();
-    if let [only] = new.as_slice() {
-        answer.insert_header((header::LOCATION, format!("/assets/{}", only.asset_id)));
+    if let Some(handle) = only_asset {
+        answer.insert_header((header::LOCATION, format!("/assets/{handle}")));
     }
     Ok(answer.json(UploadResult { assets }))
+}
+
+async fn register_assets(
+    transaction: &mut BlobTransaction<'_>,
+    company: CompanyId,
+    (new, blobs): (&[NewAsset], Vec<StagedBlob>),
+    limits: &EffectiveLimits,
+) -> Result<Vec<Asset>, Problem> {
+    for staged in blobs {
+        transaction.store(staged).await?;
+    }
+    let connection = transaction.connection();
+    let mut assets = Vec::with_capacity(new.len());
+    for asset in new {
+        asset::insert_asset(connection, company, asset).await?;
+        assets.push(Asset::from(asset::fetch_asset(connection, company, asset.asset_id).await?));
+    }
+    limits::check_company_limits(connection, company, limits).await?;
+    Ok(assets)
+}
+
+/// Runs the end of an upload in a task of its own. When the client disconnects, actix drops a handler wherever it is: a
+/// file might already have its name, and the row that says so might never be committed.
+pub(in crate::http) async fn run_to_end<T: Send + 'static>(
+    company: CompanyId,
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(row_level_security::run_as_company(company, work)).await.map_err(Problem::internal)?
 }
 
 /// What was received so far. Dropping it deletes the staged files.
@@ -308,28 +339,28 @@ pub async fn stage_file(
     while let Some(piece) = bytes.next().await {
         let piece = piece?;
         quota.check_file_size(incoming.size() + piece.len() as u64)?;
+        quota.receive_bytes(piece.len() as u64)?;
         incoming.write(&piece).await?;
     }
-    quota.bytes_left = quota.bytes_left.saturating_sub(incoming.size());
     if incoming.size() == 0 { Ok(None) } else { Ok(Some(incoming.finish().await?)) }
 }
 
-/// Inspects a staged file and stores it as a blob.
-pub async fn store_original(
+/// Inspects a staged file, and prepares it for being stored.
+pub async fn inspect_original(
     state: &AppState,
-    staged: StagedBlob,
+    mut staged: StagedBlob,
     last_modified: Option<DateTime<Utc>>,
-) -> Result<Original, Problem> {
+) -> Result<(StagedBlob, Original), Problem> {
     let facts = file_type::inspect_file(staged.path().to_owned()).await.map_err(Problem::internal)?;
-    let size = staged.size as i64;
-    let sha256 = state.store_blob(staged).await?;
+    state.storage.prepare(&mut staged).await?;
+    let (sha256, size) = (staged.digest, staged.size as i64);
     let entry_time = last_modified.or(facts.captured_at);
     let mime = facts.mime.to_owned();
     let (header, unconvertible) = match facts.header {
         Ok(header) => (Some(header), None),
         Err(reason) => (None, Some(reason)),
     };
-    Ok(Original { kind: facts.kind, sha256, size, mime, header, unconvertible, entry_time })
+    Ok((staged, Original { kind: facts.kind, sha256, size, mime, header, unconvertible, entry_time }))
 }
 
 fn reject_multipart(error: MultipartError) -> Problem {
