@@ -122,7 +122,7 @@ impl PieceReceiver {
     /// Creates the asset from the pieces and the last bytes. The last bytes are not stored as a piece before: if the asset
     /// were refused then, the upload would have all its bytes, and the client would take it for a success.
     async fn create_asset(self, offset: u64, last: StagedBlob) -> Result<(), Problem> {
-        let Self { state, upload, claim, .. } = &self;
+        let Self { state, upload, .. } = &self;
         let staged = if offset == 0 { last } else { self.join_pieces(offset, last).await?.finish().await? };
         if upload.sha256.is_some_and(|announced| announced != staged.digest) {
             return Err(self.discard_mismatch().await);
