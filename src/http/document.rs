@@ -43,10 +43,6 @@ static OPEN_MODE_DOCUMENT_JSON: LazyLock<String> = LazyLock::new(|| {
     document.to_pretty_json().unwrap_or_default() + "\n"
 });
 
-pub fn get_document() -> &'static OpenApi {
-    &DOCUMENT
-}
-
 /// The document as JSON, as it is served and committed.
 pub fn get_document_json() -> &'static str {
     &DOCUMENT_JSON
