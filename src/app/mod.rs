@@ -85,6 +85,8 @@ pub struct AppState {
     pub metrics: PrometheusHandle,
     /// Limits the requests of each caller.
     pub rate_limiter: Arc<RateLimiter>,
+    /// Health checks and metrics by address.
+    pub probe_limiter: Arc<RateLimiter>,
     /// Limits how many refused and failed requests of each caller enter the audit log.
     pub refusal_limiter: Arc<RateLimiter>,
     /// Whether the database and the storage answered a moment ago.

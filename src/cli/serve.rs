@@ -204,6 +204,7 @@ async fn build_state(
         webhook_sender: Arc::new(WebhookSender::new(callbacks)),
         metrics,
         rate_limiter: Default::default(),
+        probe_limiter: Default::default(),
         refusal_limiter: Default::default(),
         readiness: Default::default(),
         has_own_running_limits: Default::default(),

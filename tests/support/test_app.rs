@@ -177,6 +177,7 @@ impl TestApp {
             webhook_sender: Arc::new(WebhookSender::with_lookup(callbacks, Arc::new(EmptyResolver), WEBHOOK_TIMEOUT)),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             rate_limiter: Default::default(),
+            probe_limiter: Default::default(),
             refusal_limiter: Default::default(),
             readiness: Default::default(),
             has_own_running_limits: Default::default(),
