@@ -652,16 +652,20 @@ create table link (
     job_id       uuid        not null,
     path         text,                                     -- a file's path in the archive; null: the archive
     mail_task_id uuid,                                     -- the mail that contains it
+    key_id       uuid,                                     -- the API key that it was created with
     created_at   timestamptz not null default now(),
     expires_at   timestamptz not null,
     revoked_at   timestamptz,
     primary key (company_id, link_id),
     foreign key (company_id, job_id) references export_job on delete cascade,
+    foreign key (company_id, key_id) references api_key,
     -- A mail that is sent again contains the same link.
     constraint one_link_a_mail_task unique (company_id, mail_task_id)
 );
 -- Lists of a job's links, and the cascade when the job is removed.
 create index link_by_job on link (company_id, job_id, created_at, link_id);
+-- The links of a key that is revoked.
+create index link_by_key on link (company_id, key_id) where key_id is not null;
 
 -- The secrets that sign a company's webhook messages (HMAC-SHA-256).
 create table webhook_secret (

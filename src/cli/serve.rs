@@ -128,6 +128,8 @@ async fn serve_with_database(
     settings.bind = listener.local_addr().unwrap_or(settings.bind);
     let state =
         build_state(settings, (db::open_request_pool(options, MAX_REQUEST_CONNECTIONS), system), metrics).await?;
+    let is_key_required = state.settings.is_key_required();
+    tokio::task::spawn_blocking(move || http::document::get_served_document(is_key_required).len());
     let server = build_server(listener, &state)?;
     let metrics_server = build_metrics_server(&state)?;
     hint_at_keys(&state).await;
@@ -202,6 +204,9 @@ async fn build_state(
         metrics,
         rate_limiter: Default::default(),
         refusal_limiter: Default::default(),
+        replay_limiter: Default::default(),
+        compute: Default::default(),
+        preview_renders: Default::default(),
         has_own_running_limits: Default::default(),
         closing: CancellationToken::new(),
     })

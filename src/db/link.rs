@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 
 use crate::db::{DbConnection, DbError, PgPool};
-use crate::id::{CompanyId, JobId, LinkId, MailTaskId};
+use crate::id::{CompanyId, JobId, KeyId, LinkId, MailTaskId};
 
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct LinkRow {
@@ -40,6 +40,8 @@ pub struct NewLink<'a> {
     pub expires_in: i64,
     /// The mail that contains it.
     pub mail_task_id: Option<MailTaskId>,
+    /// The API key that it was created with.
+    pub key_id: Option<KeyId>,
 }
 
 const LINK_COLUMNS: &str = "link_id, job_id, path, created_at, expires_at, revoked_at, expires_at <= now() as expired";
@@ -51,8 +53,8 @@ pub async fn insert_link(
     new: &NewLink<'_>,
 ) -> Result<LinkRow, DbError> {
     let link = sqlx::query_as(AssertSqlSafe(format!(
-        "insert into link (company_id, link_id, job_id, path, mail_task_id, expires_at)
-         select $1, $2, job_id, $4, $5, least(now() + make_interval(secs => $6), expires_at)
+        "insert into link (company_id, link_id, job_id, path, mail_task_id, expires_at, key_id)
+         select $1, $2, job_id, $4, $5, least(now() + make_interval(secs => $6), expires_at), $7
            from export_job where company_id = $1 and job_id = $3 and deleted_at is null
          on conflict on constraint one_link_a_mail_task do update set mail_task_id = excluded.mail_task_id
          returning {LINK_COLUMNS}"
@@ -63,6 +65,7 @@ pub async fn insert_link(
     .bind(new.path)
     .bind(new.mail_task_id)
     .bind(new.expires_in as f64)
+    .bind(new.key_id)
     .fetch_optional(connection)
     .await?;
     link.ok_or(DbError::NotFound("export job"))
@@ -107,6 +110,40 @@ pub async fn revoke_link(
     .execute(connection)
     .await?;
     if updated.rows_affected() == 1 { Ok(()) } else { Err(DbError::NotFound("link of this job")) }
+}
+
+/// Revokes the links that were created with a key, and returns how many worked until now.
+pub async fn revoke_links_of_key(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    key: KeyId,
+) -> Result<i64, DbError> {
+    let revoked = sqlx::query(
+        "update link set revoked_at = now()
+          where company_id = $1 and key_id = $2 and revoked_at is null and expires_at > now()",
+    )
+    .bind(company)
+    .bind(key)
+    .execute(connection)
+    .await?;
+    Ok(revoked.rows_affected() as i64)
+}
+
+/// Counts the links that were created with a key and still work.
+pub async fn count_active_links_of_key(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    key: KeyId,
+) -> Result<i64, DbError> {
+    let count = sqlx::query_scalar(
+        "select count(*) from link
+          where company_id = $1 and key_id = $2 and revoked_at is null and expires_at > now()",
+    )
+    .bind(company)
+    .bind(key)
+    .fetch_one(connection)
+    .await?;
+    Ok(count)
 }
 
 /// Finds a link. It is removed with its job.

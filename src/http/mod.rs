@@ -4,6 +4,7 @@
 //! never calls the worker: it writes rows and notifies. [`register_routes`] lists all handlers, and the OpenAPI document is
 //! generated from it; [`operations`] is the table of what each operation needs. Begin reading at [`build_app`].
 
+pub mod admission;
 pub mod document;
 pub mod extract;
 pub mod file_response;

@@ -6,7 +6,7 @@ use offprint_modifiers::{CommandStatus, ModifierSegment, Recipe, ResolvedCommand
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::jobs::ExportContext;
+use crate::jobs::RecipeContext;
 use crate::jobs::archive_paths;
 use crate::jobs::rendition_resolver::to_reason;
 use crate::reason::Reason;
@@ -119,7 +119,7 @@ pub fn plan_from_header(
     recipe: &Recipe,
     header: Option<&ImageHeader>,
     others: &ObjectHeaders,
-    context: &ExportContext<'_>,
+    context: &RecipeContext,
 ) -> Result<RenderPlan, Reason> {
     let Some(header) = header else {
         return Err(Reason::new(Code::UnsupportedFormat, "Images of this format cannot be read."));

@@ -16,7 +16,6 @@ use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
 use crate::jobs::ExportContext;
 use crate::jobs::ExportRequest;
-use crate::jobs::archive_paths;
 use crate::jobs::prepare_draft;
 use crate::reason::Reason;
 use crate::settings::Settings;
@@ -83,7 +82,7 @@ impl JobPlacement<'_> {
         draft: Draft,
     ) -> Result<(), db::DbError> {
         let (request, user) = (&draft.request, self.user);
-        let objects = draft.pinned_digests();
+        let objects = draft.pinned_digests;
         let mut warnings = draft.warnings;
         warnings.extend(check_recipient(self.settings, request, user));
         let default_name = build_default_name(Utc::now());
@@ -190,7 +189,7 @@ fn to_new_file<'a>(asset: &'a AssetRow, file: &'a DraftFile) -> NewFile<'a> {
         recipe_id: file.recipe.as_ref().map(|recipe| recipe.recipe_id),
         modifier_warnings: &file.modifier_warnings,
         path: &file.path,
-        path_key: archive_paths::to_path_key(&file.path),
+        path_key: &file.path_key,
         mime: original.and_then(|asset| asset.mime.as_deref()),
         width: side("width"),
         height: side("height"),

@@ -3,6 +3,7 @@
 use actix_web::test::TestRequest;
 use offprint::db::api_key::{self, RawKey};
 use offprint::db::capability::Capability;
+use offprint::db::company;
 use offprint::db::signal::{Signal, SignalListener};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -142,7 +143,8 @@ async fn keys_are_made_listed_used_and_revoked(pool: PgPool) {
     let shown = ann.get(&location).await.expect_status(200);
     assert!(shown["lastUsedAt"].is_string() && shown.get("key").is_none(), "{shown}");
     assert_eq!(ann.get("/api-keys?limit=1").await.expect_status(200)["items"].as_array().unwrap().len(), 1);
-    assert_eq!(ann.delete(&location).await.status.as_u16(), 204);
+    let revoked = ann.delete(&location).await.expect_status(200);
+    assert_eq!((&revoked["revokedLinks"], &revoked["activeLinks"]), (&json!(0), &json!(0)));
     assert_eq!(ask().await.expect_status(401)["code"], "key-disabled");
     assert!(ann.get(&location).await.expect_status(200)["revokedAt"].is_string());
     let usual = ann.post("/api-keys", json!({"name": "usual"})).await.expect_status(201);
@@ -166,8 +168,18 @@ async fn mail_goes_to_the_creator_when_nobody_is_named(pool: PgPool) {
         ann.post("/export-jobs", request.clone()).await.expect_status(202)["warnings"][0]["code"],
         "no-recipient"
     );
+    // A new key does not change its user; an operator does.
     let known = json!({"name": "again", "user": "ann", "email": "ann@example.org"});
-    ann.post("/api-keys", known).await.expect_status(201);
+    assert_eq!(ann.post("/api-keys", known).await.expect_status(422)["errors"][0]["pointer"], "/email");
+    assert_eq!(
+        ann.post("/export-jobs", request.clone()).await.expect_status(202)["warnings"][0]["code"],
+        "no-recipient"
+    );
+    let mut connection = app.state.system.acquire().await.unwrap();
+    company::upsert_user(&mut connection, ann.company, "ann", Some("ann@example.org"), None).await.unwrap();
+    drop(connection);
+    let same = json!({"name": "again", "user": "ann", "email": "ann@example.org"});
+    ann.post("/api-keys", same).await.expect_status(201);
     let job = ann.post("/export-jobs", request).await.expect_status(202);
     assert_eq!(job["warnings"], json!([]));
     offprint::worker::drain_work(&app.state).await.unwrap();
@@ -223,7 +235,7 @@ async fn revoking_a_key_tells_every_process(pool: PgPool) {
     let ann = TestUser::new(&app, "ours", "ann").await;
     let id = ann.key.parse::<RawKey>().unwrap().id;
     let mut elsewhere = SignalListener::open(&pool).await.unwrap();
-    assert_eq!(ann.delete(&format!("/api-keys/{id}")).await.status.as_u16(), 204);
+    assert_eq!(ann.delete(&format!("/api-keys/{id}")).await.status.as_u16(), 200);
     assert_eq!(elsewhere.recv().await.unwrap(), Signal::KeyRevoked(id));
     // A process that gets the notification reads the key again; one that lost its connection drops its cache.
     let keys = offprint::db::api_key_cache::ApiKeyCache::default();

@@ -198,3 +198,23 @@ async fn opening_links_is_counted_by_address(pool: PgPool) {
         assert_eq!(app.send_as_is(request).await.status, status);
     }
 }
+
+#[sqlx::test]
+async fn revoking_a_key_says_which_links_stay_and_revokes_them_if_asked(pool: PgPool) {
+    let app = open_guarded_app(pool).await;
+    let (user, admin) = (TestUser::new(&app, "one", "ann").await, TestUser::new(&app, "one", "root").await);
+    let job = create_finished_job(&user, &app).await;
+    let (file, _) = create_link(&user, &job, json!({"path": "b.txt"})).await;
+    let (zip, _) = create_link(&user, &job, json!({})).await;
+    let (of_another_key, _) = create_link(&admin, &job, json!({})).await;
+    let key = user.key.parse::<offprint::db::api_key::RawKey>().unwrap().id;
+    let revoked = admin.delete(&format!("/api-keys/{key}")).await.expect_status(200);
+    assert_eq!((&revoked["revokedLinks"], &revoked["activeLinks"]), (&json!(0), &json!(2)));
+    assert_eq!(open_link(&app, &file).await.status.as_u16(), 200);
+    let revoked = admin.delete(&format!("/api-keys/{key}?revokeLinks=true")).await.expect_status(200);
+    assert_eq!((&revoked["revokedLinks"], &revoked["activeLinks"]), (&json!(2), &json!(0)));
+    for link in [&file, &zip] {
+        assert_eq!(open_link(&app, link).await.expect_status(410)["code"], "link-revoked");
+    }
+    assert_eq!(open_link(&app, &of_another_key).await.status.as_u16(), 200);
+}

@@ -9,7 +9,7 @@ use super::super::CliError;
 use crate::db::api_key::{self, ApiKeyRow, NewApiKeyRow, RawKey};
 use crate::db::audit::{self, NewAuditEntry};
 use crate::db::capability::{self, Capability};
-use crate::db::{self, PgPool, company};
+use crate::db::{self, PgPool, company, link};
 use crate::id::{CompanyId, KeyId};
 use crate::settings::DatabaseSettings;
 
@@ -85,6 +85,10 @@ pub struct RevokeKeyArgs {
     #[arg(long, default_value = company::DEFAULT_COMPANY)]
     company: String,
 
+    /// Also revoke the download links that were created with the key.
+    #[arg(long)]
+    revoke_links: bool,
+
     #[command(flatten)]
     database: DatabaseSettings,
 }
@@ -153,7 +157,7 @@ fn format_key(key: &ApiKeyRow) -> String {
     format!("{}\t{}\t{}\t{state}\t{used}\t{}", key.key_id, key.name, key.user_name, capabilities.join(" "))
 }
 
-/// Revokes a key for good.
+/// Revokes a key for good, with its links if asked to. Says how many links still work.
 pub async fn run_revoke_key(arguments: RevokeKeyArgs) -> Result<(), CliError> {
     let pool = super::open_database(&arguments.database).await?;
     let company = find_company(&pool, &arguments.company).await?;
@@ -168,7 +172,20 @@ pub async fn run_revoke_key(arguments: RevokeKeyArgs) -> Result<(), CliError> {
         other => {
             other.map_err(to_key_error)?;
             let entry = NewAuditEntry::for_command(company, "revoke-key", format!("/api-keys/{}", arguments.key));
-            audit::insert_audit_entry(&pool, &entry).await.map_err(to_key_error)
+            audit::insert_audit_entry(&pool, &entry).await.map_err(to_key_error)?;
+            let mut connection = pool.acquire().await.map_err(to_key_error)?;
+            if arguments.revoke_links {
+                let revoked = link::revoke_links_of_key(&mut connection, company, arguments.key).await;
+                eprintln!("Revoked {} links.", revoked.map_err(to_key_error)?);
+            }
+            let active = link::count_active_links_of_key(&mut connection, company, arguments.key).await;
+            match active.map_err(to_key_error)? {
+                0 => {}
+                links => {
+                    eprintln!("{links} links that were created with the key still work. --revoke-links revokes them.")
+                }
+            }
+            Ok(())
         }
     }
 }

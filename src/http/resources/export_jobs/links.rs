@@ -121,6 +121,7 @@ pub async fn create_link(
         path: body.path.as_deref(),
         expires_in: body.expires_in.unwrap_or(DEFAULT_LINK_TTL_SECONDS),
         mail_task_id: None,
+        key_id: caller.key,
     };
     let (link, url) = state.create_link(&state.db, caller.company, &new).await?;
     let (id, job_id) = (link.link_id, job.job_id);
