@@ -86,11 +86,8 @@ async fn own_modifiers_of_assets_count_too(pool: PgPool) {
 async fn macros_and_nested_requests_cannot_multiply_the_work_of_one_modifier(pool: PgPool) {
     let app = TestApp::open(pool).await;
     let asset = app.upload_asset("p.png", &draw_image(ImageFormat::Png, 8, 8, 1)).await;
-    let unknown: Vec<String> = (0..1000).map(|number| format!("zz{number}=1")).collect();
-    let unknown = &unknown.join("&")[..8000];
-    app.put("/image-presets/m", json!({"urlModifier": unknown.trim_end_matches(|c| c != '&').trim_end_matches('&')}))
-        .await
-        .expect_success();
+    let unknown: Vec<String> = (0..900).map(|number| format!("zz{number}=1")).collect();
+    app.put("/image-presets/m", json!({"urlModifier": unknown.join("&")})).await.expect_success();
     let nested = vec!["src=is(p?$m$)"; 32].join("&");
     let check = json!({"is_modifier": nested, "assetHandle": asset});
     let refused = app.post("/modifier-check", check).await.expect_status(422);
@@ -207,7 +204,7 @@ async fn a_preview_as_good_as_an_export_needs_the_right_to_export(pool: PgPool) 
         (&small, "?is_modifier=wid%3D60", false),
         (&small, "?is_modifier=wid%3D30", true),
         // Made larger again, but not sharper.
-        (&small, "?is_modifier=src%3Dis(small%3Fwid%3D20)%26wid%3D30", true),
+        (&small, "?is_modifier=src%3Dis(small%3Fwid%3D20)%26wid%3D24", true),
     ] {
         let path = format!("/assets/{asset}/preview{query}");
         let answer = viewer.get(&path).await;
@@ -235,14 +232,12 @@ async fn a_modifier_check_tells_of_assets_only_to_those_who_may_read_them(pool: 
     // Assets that exist, that do not, and that have modifiers of their own make no difference.
     let mut told = Vec::new();
     for name in ["secret", "absent", asset.as_str()] {
-        let answer = caller.post("/modifier-check", json!({"is_modifier": format!("src={name}&fmt=png")})).await;
-        told.push(
-            String::from_utf8(answer.body).unwrap().replace(name, "X").replace(&format!("{}", 13 + name.len()), "N"),
-        );
+        let request = json!({"is_modifier": format!("src={name}")});
+        let mut answer = caller.post("/modifier-check", request).await.expect_status(200);
+        assert_eq!(answer["commands"][0]["value"], name);
+        (answer["commands"][0]["value"], answer["effectiveModifier"]) = (Value::Null, Value::Null);
+        told.push(answer);
     }
-    let without_offset =
-        |text: &String| serde_json::from_str::<Value>(text).map(|body| body["commands"][0].clone()).unwrap();
-    assert_eq!(without_offset(&told[0]), without_offset(&told[1]));
-    assert_eq!(without_offset(&told[0]), without_offset(&told[2]));
+    assert!(told[0] == told[1] && told[0] == told[2], "{told:?}");
     ann.post("/modifier-check", json!({"is_modifier": "src=absent"})).await.expect_status(422);
 }
