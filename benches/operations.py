@@ -9,7 +9,7 @@ turns.
 import json, os, subprocess, sys
 
 import numpy
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 
 from compare import SIZES, ssim, tile_image
 
@@ -28,6 +28,7 @@ OPERATIONS = [
     ("24 MP JPEG to 24 MP JPEG q85", "p24.jpg", "scl=1&fmt=jpeg&qlt=85", ".jpeg({quality:85})", "copy:.jpg[Q=85]", "copy:jpg:quality=85", 0),
     ("12 MP PNG to 12 MP JPEG q85", "p12.png", "scl=1&fmt=jpeg&qlt=85", ".jpeg({quality:85})", "copy:.jpg[Q=85]", "copy:jpg:quality=85", 0),
     ("12 MP PNG to 800 px JPEG q85", "p12.png", "wid=800&fmt=jpeg&qlt=85", ".resize({width:800}).jpeg({quality:85})", "thumb:800:.jpg[Q=85]", "thumb:800:jpg:quality=85", 800),
+    ("4 MP PNG with alpha to 800 px PNG with alpha", "p4-alpha.png", "wid=800&fmt=png-alpha", ".resize({width:800}).png()", "thumb:800:.png", "thumb:800:png:", 0),
     ("12 MP TIFF to 12 MP JPEG q85", "p12.tif", "scl=1&fmt=jpeg&qlt=85", ".jpeg({quality:85})", "copy:.jpg[Q=85]", "copy:jpg:quality=85", 0),
     ("12 MP TIFF, LZW, to 12 MP JPEG q85", "p12-lzw.tif", "scl=1&fmt=jpeg&qlt=85", ".jpeg({quality:85})", "copy:.jpg[Q=85]", "copy:jpg:quality=85", 0),
     ("12 MP WebP to 800 px JPEG q85", "p12.webp", "wid=800&fmt=jpeg&qlt=85", ".resize({width:800}).jpeg({quality:85})", "thumb:800:.jpg[Q=85]", "thumb:800:jpg:quality=85", 800),
@@ -94,6 +95,13 @@ def write_sources(work):
     for (width, height), name, source in zip(((6000, 4000), (4000, 3000), (1600, 1250)), ("p24", "p12", "p2"), names):
         image = tile_image(Image.open(source).convert("RGB"), width, height)
         image.save(f"{folder}/{name}.jpg", quality=90, subsampling=2)
+        if name == "p2":
+            # A cut-out with a soft rim, as of a product.
+            cutout = image.resize((2000, 2000), Image.LANCZOS)
+            mask = Image.new("L", cutout.size, 0)
+            ImageDraw.Draw(mask).ellipse((150, 250, 1850, 1750), fill=255)
+            cutout.putalpha(mask.filter(ImageFilter.GaussianBlur(3)))
+            cutout.save(f"{folder}/p4-alpha.png")
         if name == "p12":
             image.save(f"{folder}/p12.png")
             image.save(f"{folder}/p12.tif")

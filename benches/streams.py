@@ -3,7 +3,8 @@
 
     benches/streams.py http://127.0.0.1:8080 PID [STREAMS] [JOBS]
 
-Needs a service without API keys on this machine (DATABASE_URL for the connections), with OFFPRINT_MAX_STREAMS above STREAMS.
+Needs a service without API keys on this machine (DATABASE_URL for the connections), with OFFPRINT_MAX_STREAMS and
+OFFPRINT_MAX_CONNECTIONS_PER_ADDRESS above STREAMS.
 """
 import asyncio, os, subprocess, sys, time
 from urllib.parse import urlsplit

@@ -54,7 +54,7 @@ create table company (
     name          text        not null,
     max_upload    bigint,                                  -- bytes of one file
     max_assets    bigint,                                  -- assets that are not deleted
-    max_stored    bigint,                                  -- bytes of all originals
+    max_stored    bigint,                                  -- bytes of originals and of unfinished uploads
     max_running   integer,                                 -- items that run at once
     max_jobs      integer,                                 -- unfinished jobs
     max_schedules integer,
@@ -104,6 +104,8 @@ create table company_usage (
     assets       bigint  not null default 0,               -- those that are not deleted
     asset_bytes  bigint  not null default 0,               -- of their originals, counted once per upload
     stored_bytes bigint  not null default 0,               -- including deleted assets, as long as jobs pin them
+    replaced_bytes bigint not null default 0,              -- of replaced originals that are still pinned
+    upload_bytes bigint  not null default 0,               -- announced by unfinished uploads
     mails        integer not null default 0,               -- mails written on the day `mails_on`
     mails_on     date    not null default '-infinity'
 ) with (fillfactor = 50);                                  -- one row that changes all the time: keep it on its page
@@ -113,6 +115,7 @@ create table company_usage (
 create table idempotency (
     company_id   uuid        not null references company,
     key          text        not null,
+    operation    text        not null,                     -- method and path; another one with the same key is rejected
     request_hash bytea       not null,                     -- another body under the same key is rejected
     answer       jsonb       not null,
     location     text        not null,                     -- URL of what was created
@@ -156,6 +159,7 @@ create table blob (
     size       bigint      not null,
     crc32      bigint      not null,                       -- for the zip archive; Postgres has no unsigned integer
     created_at timestamptz not null default now(),
+    held_until timestamptz not null default now(),         -- until then whoever stored it may be about to refer to it
     checked_at timestamptz not null default now(),         -- when the bytes were last compared with the hash, or stored
     damaged_at timestamptz,                                -- since when the bytes do not match the hash
     constraint blob_sha256_length check (octet_length(sha256) = 32),
@@ -179,6 +183,7 @@ create table asset (
     size                    bigint,
     mime                    text,
     header                  jsonb,                         -- width, height, alpha, orientation, …
+    unconvertible           jsonb,                         -- why it cannot be converted: code and sentence
     url_modifier            text        not null default '',
     url_post_apply_modifier text        not null default '',
     member_array            jsonb,                         -- handles of a set's members, as they were given
@@ -238,6 +243,41 @@ create trigger asset_updated after update on asset referencing old table as old_
 create trigger asset_removed after delete on asset referencing old table as old_rows
     for each statement execute function count_assets();
 
+-- Originals that were replaced, as long as a job pins their bytes: they count toward the company's quota. Whether one
+-- still is pinned is asked when it is replaced, and by maintenance.
+create table replaced_original (
+    company_id  uuid        not null references company,
+    sha256      bytea       not null references blob,
+    size        bigint      not null,
+    replaced_at timestamptz not null default now(),
+    primary key (company_id, sha256)
+);
+-- Maintenance asks whether a blob is still used.
+create index replaced_original_uses_blob on replaced_original (sha256);
+
+-- What one more row of originals or uploads adds to the company's usage. Like `count_assets`, but for tables whose rows
+-- come and go one by one.
+create function count_bytes_kept() returns trigger language plpgsql as $$
+declare
+    company   uuid := case when tg_op = 'DELETE' then old.company_id else new.company_id end;
+    replaced  bigint := 0;
+    uploading bigint := 0;
+begin
+    if tg_table_name = 'replaced_original' then
+        replaced := case when tg_op = 'DELETE' then -old.size else new.size end;
+    else
+        -- An upload counts with its announced length until it has become an asset.
+        if tg_op <> 'DELETE' and new.asset_id is null then uploading := new.length; end if;
+        if tg_op <> 'INSERT' and old.asset_id is null then uploading := uploading - old.length; end if;
+    end if;
+    insert into company_usage as usage (company_id, replaced_bytes, upload_bytes) values (company, replaced, uploading)
+    on conflict (company_id) do update
+       set replaced_bytes = usage.replaced_bytes + replaced, upload_bytes = usage.upload_bytes + uploading;
+    return null;
+end $$;
+create trigger replaced_original_counted after insert or delete on replaced_original
+    for each row execute function count_bytes_kept();
+
 -- Named modifiers that requests call as macros.
 create table image_preset (
     company_id   uuid        not null references company,
@@ -274,6 +314,8 @@ create table upload (
     constraint upload_within_length check (length > 0 and received between 0 and length),
     constraint upload_sha256_length check (octet_length(sha256) = 32)
 );
+create trigger upload_counted after insert or delete or update of asset_id on upload
+    for each row execute function count_bytes_kept();
 -- Maintenance removes expired uploads.
 create index upload_by_end on upload (expires_at);
 
@@ -652,7 +694,7 @@ create table link (
     job_id       uuid        not null,
     path         text,                                     -- a file's path in the archive; null: the archive
     mail_task_id uuid,                                     -- the mail that contains it
-    key_id       uuid,                                     -- the API key that it was created with
+    api_key_id   uuid,                                     -- the API key that created it; null: a mail, or no key
     created_at   timestamptz not null default now(),
     expires_at   timestamptz not null,
     revoked_at   timestamptz,
@@ -664,8 +706,8 @@ create table link (
 );
 -- Lists of a job's links, and the cascade when the job is removed.
 create index link_by_job on link (company_id, job_id, created_at, link_id);
--- The links of a key that is revoked.
-create index link_by_key on link (company_id, key_id) where key_id is not null;
+-- A link ends with the API key that created it.
+create index link_by_api_key on link (company_id, api_key_id) where api_key_id is not null;
 
 -- The secrets that sign a company's webhook messages (HMAC-SHA-256).
 create table webhook_secret (
@@ -744,6 +786,7 @@ select enable_row_level_security('company'), enable_row_level_security('company_
        enable_row_level_security('api_key'), enable_row_level_security('company_usage'),
        enable_row_level_security('idempotency'), enable_row_level_security('audit_log'),
        enable_row_level_security('asset'), enable_row_level_security('image_preset'),
+       enable_row_level_security('replaced_original'),
        enable_row_level_security('upload'), enable_row_level_security('upload_piece'),
        enable_row_level_security('recipe'), enable_row_level_security('rendition'),
        enable_row_level_security('export_schedule'), enable_row_level_security('export_schedule_run'),

@@ -97,7 +97,7 @@ postgres_in() { # FOLDER: whether the Postgres programs in it run and are new en
     tree=${1%/usr/lib/postgresql/*}
     version=$(LD_LIBRARY_PATH=$(printf '%s:' "$tree"/usr/lib/*-linux-*) "$1/postgres" --version 2>/dev/null) || return 1
     version=${version#*"(PostgreSQL) "}
-    [ -x "$1/initdb" ] && at_least "$oldest_postgres.0" "${version%%[!0-9]*}.0"
+    [ -x "$1/initdb" ] && [ -x "$1/pg_dump" ] && at_least "$oldest_postgres.0" "${version%%[!0-9]*}.0"
 }
 
 have_postgres() {
@@ -120,9 +120,9 @@ need_postgres() {
         install_postgres || true
     elif has apt-get && has dpkg; then
         say "Fetching PostgreSQL's programs into target/postgres ..."
-        # The server only: the just-in-time compiler is off, so its large library is not needed.
+        # Server and client: the just-in-time compiler is off, so its large library is not needed.
         # shellcheck disable=SC2046
-        unpack "$root/target/postgres" 'postgresql-[0-9]*|lib*' $(packages_for database) || true
+        unpack "$root/target/postgres" 'postgresql-[0-9]*|postgresql-client-[0-9]*|lib*' $(packages_for database) || true
     fi
     if have_postgres; then return; fi
     die "PostgreSQL $oldest_postgres or later is needed. Install it (as root: apt-get install postgresql), or set PG_BIN to the folder of its programs, or set DATABASE_URL to a running server."

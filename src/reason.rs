@@ -62,8 +62,94 @@ pub struct ValidationError {
     pub offset: Option<usize>,
 }
 
+/// Longest `pointer` and `detail` of an error: both can quote what the client sent.
+const MAX_POINTER_CHARS: usize = 512;
+const MAX_DETAIL_CHARS: usize = 2048;
+
 impl ValidationError {
     pub fn new(pointer: impl Into<String>, code: Code, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), code, detail: detail.into(), offset: None }
+        let (pointer, detail) = (pointer.into(), detail.into());
+        Self {
+            pointer: clip_to(pointer, MAX_POINTER_CHARS),
+            code,
+            detail: clip_to(detail, MAX_DETAIL_CHARS),
+            offset: None,
+        }
+    }
+}
+
+fn clip_to(mut text: String, max_chars: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(max_chars) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// The errors of one request. The first ones are kept, the others are only counted: more usually have one cause, and the
+/// answer must not become many times as large as the request.
+#[derive(Clone, Debug, Default)]
+pub struct ValidationErrors {
+    first: Vec<ValidationError>,
+    total: usize,
+}
+
+/// Most errors that one answer reports.
+pub const MAX_VALIDATION_ERRORS: usize = 100;
+
+impl ValidationErrors {
+    pub fn push(&mut self, error: ValidationError) {
+        self.push_with(|| error);
+    }
+
+    /// Counts an error; it is built only if there is room for it.
+    pub fn push_with(&mut self, build: impl FnOnce() -> ValidationError) {
+        if self.first.len() < MAX_VALIDATION_ERRORS {
+            self.first.push(build());
+        }
+        self.total += 1;
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// How many errors there were, and the first of them.
+    pub fn into_parts(self) -> (usize, Vec<ValidationError>) {
+        (self.total, self.first)
+    }
+}
+
+impl Extend<ValidationError> for ValidationErrors {
+    fn extend<I: IntoIterator<Item = ValidationError>>(&mut self, errors: I) {
+        errors.into_iter().for_each(|error| self.push(error));
+    }
+}
+
+impl FromIterator<ValidationError> for ValidationErrors {
+    fn from_iter<I: IntoIterator<Item = ValidationError>>(errors: I) -> Self {
+        let mut all = Self::default();
+        all.extend(errors);
+        all
+    }
+}
+
+impl From<Vec<ValidationError>> for ValidationErrors {
+    fn from(errors: Vec<ValidationError>) -> Self {
+        errors.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_and_long_errors_are_counted_and_cut() {
+        let error = ValidationError::new("/a".repeat(9000), Code::InvalidValue, "ä".repeat(9000));
+        assert_eq!(error.pointer.chars().count(), MAX_POINTER_CHARS + 1);
+        assert_eq!(error.detail.chars().count(), MAX_DETAIL_CHARS + 1);
+        let (total, first) = ValidationErrors::from(vec![error; 5000]).into_parts();
+        assert_eq!((total, first.len()), (5000, MAX_VALIDATION_ERRORS));
     }
 }

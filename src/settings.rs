@@ -34,6 +34,11 @@ pub struct StorageSettings {
     #[arg(long, env = "OFFPRINT_STORAGE_URL")]
     pub storage_url: Option<String>,
 
+    /// Use the role of this machine where no credentials for the object store are given. Its cloud's metadata address
+    /// (169.254.169.254) is then asked for them.
+    #[arg(long, env = "OFFPRINT_STORAGE_INSTANCE_CREDENTIALS")]
+    pub storage_instance_credentials: bool,
+
     /// Timeout of one request to an object store (8 MiB at most).
     #[arg(long, env = "OFFPRINT_STORAGE_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     pub storage_timeout: Duration,
@@ -107,7 +112,7 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_CORS_ORIGINS", value_delimiter = ',', value_parser = parse_origin)]
     pub cors_origins: Vec<String>,
 
-    /// Timeout of a request's headers. The first request of a connection that takes longer is answered with 408.
+    /// Timeout of the headers of each request. A connection on which they take longer is answered with 408 and closed.
     #[arg(long, env = "OFFPRINT_HEADER_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
     pub header_timeout: Duration,
 
@@ -123,6 +128,27 @@ pub struct Settings {
     /// Idle timeout of request bodies.
     #[arg(long, env = "OFFPRINT_BODY_IDLE_TIMEOUT", default_value = "20s", value_parser = humantime::parse_duration)]
     pub body_idle_timeout: Duration,
+
+    /// Idle timeout of responses: a connection whose other end takes no byte of a response for this long is closed. Slow
+    /// downloads go on. 0s: no limit.
+    #[arg(long, env = "OFFPRINT_RESPONSE_IDLE_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub response_idle_timeout: Duration,
+
+    /// How long a connection may be idle between two requests. Must be longer than reverse proxies keep idle connections
+    /// (usually 60 s), or some of their requests fail with 502. Where keys are required, connections on which none was
+    /// sent are closed after 15 s, unless they are a trusted proxy's. 0s: no limit.
+    #[arg(long, env = "OFFPRINT_KEEP_ALIVE", default_value = "75s", value_parser = humantime::parse_duration)]
+    pub keep_alive: Duration,
+
+    /// Maximum number of open connections, in each process. Beyond it an idle one makes way, or the new one is refused
+    /// with 503. At most half of the files that the process may open. 0: no other limit.
+    #[arg(long, env = "OFFPRINT_MAX_CONNECTIONS", default_value_t = 10_000)]
+    pub max_connections: usize,
+
+    /// Maximum number of open connections from one address (IPv6: one network of 64 bits), in each process. Does not
+    /// apply to OFFPRINT_TRUSTED_PROXIES. 0: no limit.
+    #[arg(long, env = "OFFPRINT_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 1024)]
+    pub max_connections_per_address: usize,
 
     /// Number of images that are rendered at once. 0: one for each processor.
     #[arg(long, env = "OFFPRINT_SLOTS", default_value_t = 0)]
@@ -181,7 +207,7 @@ pub struct Settings {
     pub webhook_http: bool,
 
     /// Domains that export requests may have mails sent to (`notifyEmails`), separated by commas; `*.example.org` means
-    /// its subdomains. Default: all domains.
+    /// its subdomains, `*` all domains. Default: none; mails go to users of the company and to OFFPRINT_MAIL_TO only.
     #[arg(long, env = "OFFPRINT_MAIL_DOMAINS", value_delimiter = ',', value_parser = parse_mail_domain)]
     pub mail_domains: Vec<String>,
 
@@ -195,7 +221,8 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_ASSETS", default_value_t = 1_000_000)]
     pub max_assets: u64,
 
-    /// Maximum bytes of originals of a company, each counted as often as it was uploaded.
+    /// Maximum bytes of a company: originals, each counted as often as it was uploaded, replaced and deleted ones that jobs
+    /// still use, and what unfinished uploads have announced.
     #[arg(long, env = "OFFPRINT_MAX_STORED", default_value_t = 1 << 40)]
     pub max_stored: u64,
 
@@ -275,7 +302,7 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_CACHE", default_value_t = 20 << 30)]
     pub max_cache: u64,
 
-    /// Largest colour profile that is used, in bytes; a larger one is ignored with a warning.
+    /// Largest colour profile that is used, in bytes; a larger one is ignored with a warning. At most 8 MiB.
     #[arg(long, env = "OFFPRINT_MAX_PROFILE_BYTES", default_value_t = 4 << 20)]
     pub max_profile_bytes: u64,
 
@@ -294,6 +321,11 @@ pub struct Settings {
     /// Maximum bytes of memory for all renders together. 0: 60 % of the memory of the machine or the control group.
     #[arg(long, env = "OFFPRINT_RENDER_MEMORY", default_value_t = 0)]
     pub render_memory: u64,
+
+    /// What to do when the kernel or the container runtime cannot confine render processes completely: refuse to start
+    /// (`required`), or warn (`preferred`). docs/OPERATIONS.md says what each part needs.
+    #[arg(long, env = "OFFPRINT_SANDBOX", value_enum, default_value_t = SandboxMode::Preferred)]
+    pub sandbox: SandboxMode,
 
     #[command(flatten)]
     pub modifiers: ModifierSettings,
@@ -319,6 +351,15 @@ impl Role {
     pub fn is_worker(self) -> bool {
         self != Self::Api
     }
+}
+
+/// What is done at start when the confinement of render processes is incomplete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SandboxMode {
+    /// Refuse to start.
+    Required,
+    /// Warn, and say so in `/health/ready` and in the metrics.
+    Preferred,
 }
 
 /// The headers in which trusted proxies name the client.
@@ -350,12 +391,15 @@ fn parse_origin(text: &str) -> Result<String, String> {
     })
 }
 
-/// The domain of mail addresses, or `*.` and a domain for its subdomains.
+/// The domain of mail addresses, `*.` and a domain for its subdomains, or `*` for all domains.
 fn parse_mail_domain(text: &str) -> Result<String, String> {
     let text = text.trim().to_ascii_lowercase();
+    if text == "*" {
+        return Ok(text);
+    }
     let name = text.strip_prefix("*.").unwrap_or(&text);
     let plain = name.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-'));
-    if plain { Ok(text) } else { Err(format!("{text:?} is not a domain like example.org or *.example.org")) }
+    if plain { Ok(text) } else { Err(format!("{text:?} is not a domain like example.org or *.example.org, and not *")) }
 }
 
 /// What is done at start when the database schema is older.

@@ -33,7 +33,10 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let handle =
         PrometheusBuilder::new().set_buckets_for_metric(seconds, &DURATION_BUCKETS_SECONDS)?.install_recorder()?;
-    metrics::describe_histogram!("offprint_http_seconds", "Time to answer HTTP requests.");
+    metrics::describe_histogram!(
+        "offprint_http_seconds",
+        "Time to answer HTTP requests, by method, operation and status."
+    );
     metrics::describe_histogram!(
         "offprint_render_seconds",
         "Time to render the files of an item, from fetching the original to the rendered files."
@@ -42,11 +45,24 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
         "offprint_items_settled_total",
         "Attempts at items, by how they ended (ending) and why (code)."
     );
+    metrics::describe_counter!(
+        "offprint_audit_entries_left_out_total",
+        "Refused and failed requests that are in the log only, because their caller had too many within a minute."
+    );
     metrics::describe_counter!("offprint_jobs_finished_total", "Finished jobs, by outcome.");
     metrics::describe_counter!("offprint_stored_bytes_total", "Bytes written to the storage.");
     metrics::describe_gauge!("offprint_blobs", "Number of blobs at the last count.");
     metrics::describe_gauge!("offprint_blob_bytes", "Total size of all blobs in bytes at the last count.");
+    metrics::describe_gauge!(
+        "offprint_sandbox_layer",
+        "Whether a part of the confinement of render processes is in force (layer): 1 or 0."
+    );
     metrics::describe_gauge!("offprint_listening", "Whether signals of other processes arrive: 1 or 0.");
+    metrics::describe_gauge!("offprint_connections", "Open HTTP connections, by listener (http, metrics).");
+    metrics::describe_counter!(
+        "offprint_connections_closed_total",
+        "HTTP connections that the service ended or refused, by listener and reason."
+    );
     metrics::describe_counter!(
         "offprint_leases_lost_total",
         "Leases that expired because a worker died or was cut off from the database."

@@ -131,7 +131,7 @@ fn slice_segments(whole: &[ArchiveSegment], range: Range<u64>) -> Vec<ArchiveSeg
     let mut kept = Vec::new();
     let mut at = 0;
     for segment in whole {
-        let (start, end) = (at, at + len(segment));
+        let (start, end) = (at, at + measure_segment(segment));
         at = end;
         let (from, to) = (range.start.clamp(start, end) - start, range.end.clamp(start, end) - start);
         if from < to {

@@ -4,12 +4,11 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use offprint_imaging::{
-    ImageHeader, ImageRights, ObjectHeaders, ProfileBytes, RenderLimits, RenderPlan, SourceFormat, Step, Turn,
-};
+use offprint_imaging::{ImageHeader, ObjectHeaders, ProfileBytes, RenderLimits, RenderPlan, SourceFormat, Step, Turn};
 use offprint_modifiers::{
     AssetReference, Attributes, Macros, ModifierInput, PixelType, list_commands, resolve_modifier,
 };
+use serde_json::json;
 
 #[derive(Arbitrary, Debug)]
 struct PlanInput<'a> {
@@ -66,25 +65,25 @@ impl Side {
 impl FuzzedHeader<'_> {
     fn to_header(&self) -> ImageHeader {
         let colors = [PixelType::Gray, PixelType::Rgb, PixelType::Rgb, PixelType::Cmyk];
-        ImageHeader {
-            format: SourceFormat::ALL[usize::from(self.format) % SourceFormat::ALL.len()],
-            width: self.width.pixels(),
-            height: self.height.pixels(),
-            orientation: Turn::from_exif(u32::from(self.orientation % 9)),
-            color: colors[usize::from(self.color % 4)],
-            alpha: self.alpha,
-            premultiplied: self.premultiplied,
-            inverted: self.inverted,
-            bits: [1, 2, 4, 8, 8, 16, 32][usize::from(self.bits % 7)],
-            frames: u32::from(self.frames).max(1),
-            progressive: self.progressive,
-            dpi: self.dpi.map(f64::from),
-            paths: Vec::new(),
-            profile: self.profile.map(<[u8]>::to_vec),
-            xmp: None,
-            rights: ImageRights::default(),
-            profile_name: None,
-        }
+        let bits = [1, 2, 4, 8, 8, 16, 32];
+        // As the service reads it from its database.
+        let mut header: ImageHeader = serde_json::from_value(json!({
+            "format": SourceFormat::ALL[usize::from(self.format) % SourceFormat::ALL.len()],
+            "width": self.width.pixels(),
+            "height": self.height.pixels(),
+            "orientation": Turn::from_exif(u32::from(self.orientation % 9)),
+            "color": colors[usize::from(self.color % 4)],
+            "alpha": self.alpha,
+            "premultiplied": self.premultiplied,
+            "inverted": self.inverted,
+            "bits": bits[usize::from(self.bits % 7)],
+            "frames": u32::from(self.frames).max(1),
+            "progressive": self.progressive,
+            "dpi": self.dpi.map(f64::from),
+        }))
+        .expect("a stored header");
+        header.profile = self.profile.map(<[u8]>::to_vec);
+        header
     }
 }
 

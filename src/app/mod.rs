@@ -5,34 +5,41 @@
 //! ([`Notifier`], [`JobSignals`]), which [`signal_relay`] extends to the other processes. Begin reading with
 //! [`AppState`].
 
+mod blob_transaction;
+pub mod bytes_in_flight;
 pub mod link_token;
 pub mod live_jobs;
 mod notifier;
 pub mod preview_renders;
 pub mod rate_limiter;
+pub mod readiness;
 pub mod signal_relay;
 pub mod stream_limiter;
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use offprint_core::Digest;
-use offprint_imaging::{ProfileLibrary, RenderLimits};
+use offprint_core::{Code, Digest};
+use offprint_imaging::{ProfileLibrary, RenderError, RenderLimits};
 use offprint_modifiers::Attributes;
-use offprint_sandbox::{MemoryBudget, ProcessLimits, RenderPool, RenderPoolConfig, find_default_memory};
+use offprint_sandbox::{
+    Confinement, LAYERS, MemoryBudget, ProcessLimits, RenderPool, RenderPoolConfig, find_default_memory,
+};
 use offprint_storage::{StagedBlob, Storage};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+pub use blob_transaction::BlobTransaction;
 pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
 
+use crate::app::bytes_in_flight::BytesInFlight;
 use crate::app::link_token::LinkToken;
 use crate::app::live_jobs::LiveJobs;
 use crate::app::preview_renders::{MAX_CONCURRENT_PREVIEWS, PreviewRenders};
 use crate::app::rate_limiter::RateLimiter;
+use crate::app::readiness::ReadinessCache;
 use crate::app::stream_limiter::StreamLimiter;
 use crate::compute_pool::ComputePool;
 use crate::db::api_key_cache::ApiKeyCache;
@@ -42,7 +49,7 @@ use crate::id::{CompanyId, WorkerId};
 use crate::jobs::{ExportContext, RecipeContext};
 use crate::notify::Mailer;
 use crate::notify::webhook::WebhookSender;
-use crate::settings::Settings;
+use crate::settings::{SandboxMode, Settings};
 
 /// Everything that requests and background tasks share.
 #[derive(Clone)]
@@ -70,6 +77,8 @@ pub struct AppState {
     /// Live updates of watched jobs.
     pub live_jobs: LiveJobs,
     pub stream_limiter: StreamLimiter,
+    /// What requests are receiving, for the quotas of companies.
+    pub bytes_in_flight: BytesInFlight,
     /// ICC profiles of the operator's folder.
     pub profiles: ProfileLibrary,
     /// Default Image Serving attributes.
@@ -83,10 +92,12 @@ pub struct AppState {
     pub metrics: PrometheusHandle,
     /// Limits the requests of each caller.
     pub rate_limiter: Arc<RateLimiter>,
-    /// Limits how many refused requests of each caller enter the audit log.
+    /// Limits how many refused and failed requests of each caller enter the audit log.
     pub refusal_limiter: Arc<RateLimiter>,
     /// Limits how often webhooks are sent again and jobs are retried.
     pub replay_limiter: Arc<RateLimiter>,
+    /// Whether the database and the storage answered a moment ago.
+    pub readiness: ReadinessCache,
     /// Whether some company has its own limit of running items. Updated by each sweep.
     pub has_own_running_limits: Arc<AtomicBool>,
     /// Cancelled when the service shuts down: tasks start nothing new.
@@ -103,15 +114,7 @@ pub struct RenderPools {
 impl RenderPools {
     /// Opens the pools; processes are started when they are needed. `program` is the path of this binary, which is
     /// started as `offprint render-worker`. `fault` is for tests.
-    ///
-    /// # Errors
-    /// When the scratch folder cannot be created.
-    pub fn open(
-        settings: &Settings,
-        library: ProfileLibrary,
-        program: PathBuf,
-        fault: Option<String>,
-    ) -> io::Result<Self> {
+    pub fn open(settings: &Settings, library: ProfileLibrary, program: PathBuf, fault: Option<String>) -> Self {
         let limits = build_render_limits(settings);
         let memory = if settings.render_memory == 0 { find_default_memory() } else { settings.render_memory };
         let process_limits = ProcessLimits {
@@ -123,7 +126,7 @@ impl RenderPools {
         };
         let config = RenderPoolConfig {
             program,
-            scratch_dir: settings.database.data_dir.join("render"),
+            service_name: settings.database.data_dir.clone(),
             concurrency: get_render_slots(settings),
             profile_library: library,
             limits,
@@ -131,8 +134,52 @@ impl RenderPools {
             memory_budget: MemoryBudget::new(memory),
             fault_injection: fault,
         };
-        let previews = RenderPool::open(RenderPoolConfig { concurrency: MAX_CONCURRENT_PREVIEWS, ..config.clone() })?;
-        Ok(Self { items: RenderPool::open(config)?, previews })
+        let previews = RenderPool::open(RenderPoolConfig { concurrency: MAX_CONCURRENT_PREVIEWS, ..config.clone() });
+        Self { items: RenderPool::open(config), previews }
+    }
+}
+
+/// Why the render processes do not do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfinementError {
+    #[error(transparent)]
+    NotStarted(#[from] RenderError),
+    /// With `OFFPRINT_SANDBOX=required`. A sentence with what is missing and the remedies.
+    #[error("{0}")]
+    Incomplete(String),
+}
+
+impl RenderPools {
+    /// Starts a process in each pool to find out how it is confined, and reports that: as a gauge for each layer, and what
+    /// is missing as warnings. Later processes of a pool that are confined otherwise are not used.
+    ///
+    /// # Errors
+    /// When no process can be started, or the pools differ; when a layer that matters is missing and `mode` requires it.
+    pub async fn check_confinement(&self, mode: SandboxMode) -> Result<Confinement, ConfinementError> {
+        let confinement = self.items.confinement().await?;
+        if self.previews.confinement().await? != confinement {
+            let detail = "Two render processes are confined differently; start the service again.";
+            return Err(RenderError::new(Code::Unavailable, detail).into());
+        }
+        for layer in &LAYERS {
+            let gauge = metrics::gauge!("offprint_sandbox_layer", "layer" => layer.name);
+            gauge.set(if layer.is_in_force(&confinement) { 1.0 } else { 0.0 });
+        }
+        for layer in confinement.list_missing_layers() {
+            warn!(layer = layer.name, "Render processes are not confined by {}. {}", layer.name, layer.remedy);
+        }
+        let missing = confinement.list_missing_layers().filter(|layer| layer.is_required);
+        let (names, remedies): (Vec<&str>, Vec<&str>) = missing.map(|layer| (layer.name, layer.remedy)).unzip();
+        if mode == SandboxMode::Required && !names.is_empty() {
+            return Err(ConfinementError::Incomplete(format!(
+                "Render processes cannot be confined completely, and OFFPRINT_SANDBOX is `required`: {} is missing. {} \
+                 To start all the same, set OFFPRINT_SANDBOX=preferred: an image that takes over a decoder may then do \
+                 more than render.",
+                names.join(", "),
+                remedies.join(" ")
+            )));
+        }
+        Ok(confinement)
     }
 }
 
@@ -165,7 +212,13 @@ pub enum StoreBlobError {
     Db(#[from] db::DbError),
 }
 
-/// Stores staged bytes as a blob.
+/// The row of a blob that is about to be stored.
+fn describe_blob(staged: &StagedBlob) -> blob::BlobRow {
+    let (size, crc32) = (staged.size as i64, i64::from(staged.crc32));
+    blob::BlobRow { sha256: staged.digest, size, crc32, damaged: false }
+}
+
+/// Stores staged bytes as a blob that is held until its worker has written the row that refers to it.
 ///
 /// ```text
 ///   prepare           sends the bytes to the object store; may take long, so it comes before the lock
@@ -179,9 +232,7 @@ pub enum StoreBlobError {
 /// later as a stray file. The other order could leave a row without bytes.
 pub async fn store_blob(pool: &PgPool, storage: &Storage, mut staged: StagedBlob) -> Result<Digest, StoreBlobError> {
     storage.prepare(&mut staged).await?;
-    let digest = staged.digest;
-    let row =
-        blob::BlobRow { sha256: digest, size: staged.size as i64, crc32: i64::from(staged.crc32), damaged: false };
+    let (digest, row) = (staged.digest, describe_blob(&staged));
     let mut transaction = db::with_query_timeout(async { Ok(pool.begin().await?) }).await?;
     db::with_query_timeout(blob::upsert_blob(&mut transaction, &row)).await?;
     storage.publish(staged).await?;
@@ -238,6 +289,7 @@ impl AppState {
             min_schedule_interval: self.settings.min_schedule_interval,
             callback_policy: &self.webhook_sender.policy,
             mail_domains: &self.settings.mail_domains,
+            mail_to: self.settings.mail_to.as_deref(),
         }
     }
 

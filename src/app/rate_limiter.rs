@@ -16,6 +16,8 @@ pub enum RateLimitKey {
     Caller(Uuid),
     /// Those of unauthenticated callers, by their address.
     Address(IpAddr),
+    /// Those of all unauthenticated callers.
+    Anonymous,
 }
 
 impl RateLimitKey {

@@ -46,8 +46,9 @@ pub fn run_check(arguments: CheckArgs) -> Result<(), CliError> {
             callback_policy: &callbacks,
             min_schedule_interval: Duration::default(),
             mail_domains: &[],
+            mail_to: None,
         };
-        let plan = plan_from_header(&resolved.recipe, Some(&header), &files.read_headers(), &context);
+        let plan = plan_from_header(&resolved.recipe, &header, &files.read_headers(), &context);
         explanation = explanation.with_image(&to_text(source.file_name()), plan);
     }
     print_json(&explanation)

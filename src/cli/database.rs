@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tracing::info;
 
 use super::CliError;
+use super::database_url::check_certificate_files;
 use crate::db::{self, DbError, PgPool};
 use crate::settings::DatabaseSettings;
 
@@ -24,25 +25,40 @@ const WAIT_INTERVAL: Duration = Duration::from_secs(2);
 /// How to connect to the database: the one that is given, or the private one that a running `offprint serve` keeps.
 pub(super) fn read_connect_options(settings: &DatabaseSettings) -> Result<PgConnectOptions, CliError> {
     match &settings.database_url {
-        Some(url) => PgConnectOptions::from_str(url).map_err(|_| {
-            CliError::new(
-                Code::InvalidValue,
-                "DATABASE_URL is not a Postgres URL, such as postgres://user:password@host:5432/name.",
-            )
-        }),
+        Some(url) => parse_database_url(url),
         None => offprint_embedded_postgres::find_running_server(&settings.data_dir)
             .map_err(|error| CliError::new(Code::Unavailable, error.to_string())),
     }
+}
+
+/// How to connect to the database of a URL.
+///
+/// # Errors
+/// When it is no URL of Postgres, or names a file of certificates that cannot be used. The URL is never shown: it may
+/// contain a password.
+pub(super) fn parse_database_url(url: &str) -> Result<PgConnectOptions, CliError> {
+    let options = PgConnectOptions::from_str(url).map_err(|_| {
+        CliError::new(
+            Code::InvalidValue,
+            "DATABASE_URL is not a Postgres URL, such as postgres://user:password@host:5432/name.",
+        )
+    })?;
+    check_certificate_files(&options)?;
+    Ok(options)
 }
 
 /// The database of a command that works on an installation, once it has answered. The URL is read from its file where a
 /// file is named.
 pub(super) async fn connect_database(settings: &DatabaseSettings, connections: u32) -> Result<PgPool, CliError> {
     let settings = settings.clone().with_secrets().map_err(|error| CliError::new(Code::InvalidValue, error))?;
-    let options = read_connect_options(&settings)?;
+    connect_with(&read_connect_options(&settings)?, connections).await
+}
+
+/// The same for a database whose connect options are known.
+pub(super) async fn connect_with(options: &PgConnectOptions, connections: u32) -> Result<PgPool, CliError> {
     let pool = db::open_system_pool(options.clone(), connections);
     match db::ping_database(&pool).await {
-        Err(error @ DbError::Unreachable(_)) => Err(to_unreachable_error(&options, &error).await),
+        Err(error @ DbError::Unreachable(_)) => Err(to_unreachable_error(options, &error).await),
         // Anything else that is wrong is described better by what the command does next.
         _ => Ok(pool),
     }
@@ -73,13 +89,19 @@ async fn to_unreachable_error(options: &PgConnectOptions, error: &DbError) -> Cl
 
 /// Why the database cannot be reached. A pool only knows that it waited in vain ("pool timed out"): a connection of our
 /// own gets the reason.
-async fn describe_unreachable(options: &PgConnectOptions, error: &DbError) -> String {
+pub(super) async fn describe_unreachable(options: &PgConnectOptions, error: &DbError) -> String {
     let server = format_server(options.get_socket().map(|path| path.as_path()), options.get_host(), options.get_port());
     match tokio::time::timeout(DIAGNOSIS_TIMEOUT, PgConnection::connect_with(options)).await {
         Ok(Ok(connection)) => {
             // It can be reached now, so what the pool said is all that is known.
             let _ = connection.close().await;
             format!("Postgres at {server} did not answer: {error}")
+        }
+        Ok(Err(sqlx::Error::Tls(why))) => {
+            format!("The TLS connection to Postgres at {server} failed: {}", describe_tls_error(&*why))
+        }
+        Ok(Err(sqlx::Error::Io(why))) if why.get_ref().is_some_and(is_certificate_error) => {
+            format!("The TLS connection to Postgres at {server} failed: {}", describe_tls_error(&why))
         }
         Ok(Err(sqlx::Error::Io(why))) => format!("Postgres at {server} cannot be reached: {why}"),
         Ok(Err(sqlx::Error::Database(why))) => {
@@ -90,6 +112,26 @@ async fn describe_unreachable(options: &PgConnectOptions, error: &DbError) -> St
             format!("Postgres at {server} cannot be reached: no answer within {} seconds", DIAGNOSIS_TIMEOUT.as_secs())
         }
     }
+}
+
+/// Whether rustls refused the server's certificate.
+fn is_certificate_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<rustls::Error>().is_some()
+}
+
+/// Why TLS failed, with the remedy where the certificate is at fault.
+fn describe_tls_error(error: &(dyn std::error::Error + 'static)) -> String {
+    let reason = super::client::format_causes(error);
+    // BadSignature: a CA has the right name, but another key.
+    let remedy = if reason.contains("UnknownIssuer") || reason.contains("BadSignature") {
+        ". No CA that is trusted has signed the server's certificate: name the file of its CA with sslrootcert= in \
+         DATABASE_URL"
+    } else if reason.contains("NotValidForName") || reason.contains("not valid for name") {
+        ". The certificate is for another host name: use the name that is in it in DATABASE_URL"
+    } else {
+        ""
+    };
+    reason + remedy
 }
 
 /// `host:port`, or the folder of a Unix socket.

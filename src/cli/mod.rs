@@ -1,16 +1,21 @@
 //! The command line. Each file is a subcommand: its arguments and what it does. Everything else may be used from here,
 //! and nothing uses this module but `main`.
 //!
-//! Exit codes: 0: done. 2: a problem, printed as one JSON object on stderr. 64: wrong usage.
+//! Exit codes: 0: done. 1: `doctor` found something that does not work. 2: a problem, printed as one JSON object on
+//! stderr. 64: wrong usage.
 
 pub mod admin;
 mod check;
 mod client;
+mod data_dir;
 mod database;
+mod database_url;
 mod demo;
+mod doctor;
 mod environment;
 mod export;
 mod import_presets;
+mod licenses;
 mod migrate;
 mod modifier_args;
 mod openapi;
@@ -44,6 +49,8 @@ enum CliCommand {
     Migrate(migrate::MigrateArgs),
     /// Prints the OpenAPI document.
     Openapi,
+    /// Prints the licences of Offprint and of the software that it contains.
+    Licenses,
     /// Renders one image, without a database or service.
     Render(render::RenderArgs),
     /// Explains what a modifier does, command by command, without rendering.
@@ -52,8 +59,11 @@ enum CliCommand {
     Push(push::PushArgs),
     /// Creates an export job for a folder of a running service, waits for it and downloads its zip.
     Export(export::ExportArgs),
-    /// Administers an installation: API keys, limits, image presets, storage.
+    /// Administers an installation: API keys, limits, image presets, storage, backups.
     Admin(admin::AdminArgs),
+    /// Checks an installation with the settings of `serve`: database, storage, sandbox, mail, disk. Changes nothing. Exit
+    /// code 1 when something does not work.
+    Doctor(doctor::DoctorArgs),
     /// Renders images for the service, which starts it.
     #[command(hide = true)]
     RenderWorker(render_worker::RenderWorkerArgs),
@@ -69,6 +79,16 @@ impl CliCommand {
     /// Whether settings are read from environment variables, so that unknown ones must be refused.
     fn reads_environment(&self) -> bool {
         !matches!(self, Self::Openapi | Self::RenderWorker(_) | Self::TestPostgres(_))
+    }
+
+    /// Whether the files that it writes are the installation's, which only its user may read. The others write where
+    /// their caller wants to find it, with the rights that the caller chose.
+    fn writes_private_files(&self) -> bool {
+        match self {
+            Self::Serve(_) | Self::Doctor(_) | Self::RenderWorker(_) => true,
+            Self::Admin(arguments) => arguments.writes_private_files(),
+            _ => false,
+        }
     }
 }
 
@@ -110,8 +130,11 @@ pub fn run_cli() -> ExitCode {
     let command = arguments.command;
     let environment =
         if command.reads_environment() { environment::check_environment(&CliArgs::command()) } else { Ok(()) };
+    if command.writes_private_files() {
+        data_dir::restrict_new_files();
+    }
     match environment.and_then(|()| run_command(command)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit_code) => exit_code,
         Err(error) => {
             eprintln!("{}", serde_json::to_string(&error).unwrap_or_else(|_| error.detail.clone()));
             ExitCode::from(2)
@@ -119,11 +142,13 @@ pub fn run_cli() -> ExitCode {
     }
 }
 
-fn run_command(command: CliCommand) -> Result<(), CliError> {
+fn run_command(command: CliCommand) -> Result<ExitCode, CliError> {
     match command {
+        CliCommand::Doctor(arguments) => return doctor::run_doctor(arguments),
         CliCommand::Serve(arguments) => serve::run_serve(arguments),
         CliCommand::Migrate(arguments) => migrate::run_migrate(arguments),
         CliCommand::Openapi => openapi::run_openapi(),
+        CliCommand::Licenses => licenses::run_licenses(),
         CliCommand::Render(arguments) => render::run_render(arguments),
         CliCommand::Check(arguments) => check::run_check(arguments),
         CliCommand::RenderWorker(arguments) => render_worker::run_render_worker(arguments),
@@ -132,5 +157,6 @@ fn run_command(command: CliCommand) -> Result<(), CliError> {
         CliCommand::Admin(arguments) => admin::run_admin(arguments),
         CliCommand::Demo(arguments) => demo::run_demo(arguments),
         CliCommand::TestPostgres(arguments) => test_postgres::run_test_postgres(arguments),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

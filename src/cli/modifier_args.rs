@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use offprint_core::Code;
-use offprint_imaging::ProfileLibrary;
+use offprint_imaging::{ProfileLibrary, SourceFile};
 use offprint_modifiers::{AssetReference, Attributes, Macros, ModifierInput, ResolvedModifier};
 
 use super::CliError;
@@ -121,12 +121,12 @@ impl ModifierArgs {
     }
 
     /// The files of the other assets that a resolved modifier reads, and of the source where it names that as well.
-    pub fn files(&self, resolved: &ResolvedModifier, object: &str, source: &Path) -> BTreeMap<String, PathBuf> {
+    pub fn files(&self, resolved: &ResolvedModifier, object: &str, source: &Path) -> BTreeMap<String, SourceFile> {
         let pins = resolved.recipe.asset_references().filter_map(|reference| match reference {
             AssetReference::Pinned(name) if name == object && self.find_file(name).is_none() => {
-                Some((name.clone(), source.to_owned()))
+                Some((name.clone(), source.into()))
             }
-            AssetReference::Pinned(name) => Some((name.clone(), self.find_file(name)?.into())),
+            AssetReference::Pinned(name) => Some((name.clone(), Path::new(self.find_file(name)?).into())),
             _ => None,
         });
         pins.collect()

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use offprint_imaging::{ImageHeader, RenderLimits, RenderPlan, RenderWarning, SourceFiles};
+use offprint_imaging::{ImageHeader, RenderLimits, RenderPlan, RenderWarning, SourceFile, SourceFiles};
 use offprint_modifiers::Diagnostic;
 use serde::Serialize;
 
@@ -52,9 +52,10 @@ pub fn run_render(arguments: RenderArgs) -> Result<(), CliError> {
     let library = arguments.modifier_args.read_profiles();
     let resolved = arguments.modifier_args.resolve(&name, &library)?;
     let recipe = &resolved.recipe;
-    let header: ImageHeader = offprint_imaging::read_header_for_render(&arguments.source).map_err(to_cli_error)?;
+    let source = SourceFile::from(&arguments.source);
+    let header: ImageHeader = offprint_imaging::read_header_for_render(&source).map_err(to_cli_error)?;
     let objects = arguments.modifier_args.files(&resolved, &name, &arguments.source);
-    let files = SourceFiles { source: arguments.source, objects };
+    let files = SourceFiles { source, objects };
     let profiles = library.fetch([recipe]).map_err(to_cli_error)?;
     let plan = RenderPlan::new(recipe, &header, &files.read_headers(), &RenderLimits::default(), &profiles)
         .map_err(to_cli_error)?;

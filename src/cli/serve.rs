@@ -7,13 +7,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpServer;
 use metrics_exporter_prometheus::PrometheusHandle;
 use offprint_core::Code;
 use offprint_embedded_postgres::EmbeddedPostgres;
 use offprint_imaging::ProfileLibrary;
 use offprint_modifiers::Attributes;
-use offprint_storage::{EnvironmentVariables, Storage};
+use offprint_storage::{EnvironmentVariables, InstanceCredentials, Storage};
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -22,11 +21,11 @@ use tracing::{info, warn};
 use super::CliError;
 use super::database::{read_connect_options, wait_for_database};
 use crate::app;
-use crate::app::AppState;
-use crate::app::RenderPools;
 use crate::app::signal_relay;
+use crate::app::{AppState, ConfinementError, RenderPools};
 use crate::db::{self, PgPool};
 use crate::http;
+use crate::http::server::{ConnectionLimits, ConnectionRegistry};
 use crate::id::WorkerId;
 use crate::jobs::CallbackPolicy;
 use crate::notify::Mailer;
@@ -54,7 +53,7 @@ pub fn run_serve(arguments: ServeArgs) -> Result<(), CliError> {
 }
 
 /// Refuses to serve a network without API keys, unless the settings say so in a word that nobody sets by accident.
-fn check_network_access(settings: &Settings) -> Result<(), CliError> {
+pub(super) fn check_network_access(settings: &Settings) -> Result<(), CliError> {
     let open =
         settings.bind.ip().is_loopback() || settings.is_key_required() || settings.auth == AuthMode::OpenOnNetwork;
     if open {
@@ -72,10 +71,7 @@ fn check_network_access(settings: &Settings) -> Result<(), CliError> {
 async fn serve_until_stopped(settings: Settings) -> Result<(), CliError> {
     let metrics = telemetry::install_metrics()
         .map_err(|error| to_unavailable_error("Metrics could not be initialised", &error))?;
-    let data_dir = &settings.database.data_dir;
-    std::fs::create_dir_all(data_dir).map_err(|error| {
-        to_unavailable_error(&format!("The data folder {} could not be created", data_dir.display()), &error)
-    })?;
+    super::data_dir::prepare_data_dir(&settings.database.data_dir)?;
     let (options, private_postgres) = open_database(&settings).await?;
     let result = serve_with_database(settings, options, metrics).await;
     if let Some(postgres) = private_postgres
@@ -123,21 +119,27 @@ async fn serve_with_database(
     super::migrate::migrate_on_start(&system, settings.migrate).await?;
     warn_without_row_level_security(&system).await;
     let listener = bind_listener(settings.bind)?;
-    raise_open_file_limit();
+    let max_open_files = raise_open_file_limit();
     // With port 0 the system has chosen one.
     settings.bind = listener.local_addr().unwrap_or(settings.bind);
     let state =
         build_state(settings, (db::open_request_pool(options, MAX_REQUEST_CONNECTIONS), system), metrics).await?;
     let is_key_required = state.settings.is_key_required();
     tokio::task::spawn_blocking(move || http::document::get_served_document(is_key_required).len());
-    let server = build_server(listener, &state)?;
-    let metrics_server = build_metrics_server(&state)?;
+    let connection_limits = ConnectionLimits::from_settings(&state.settings, max_open_files);
+    let connections = ConnectionRegistry::new("http", connection_limits.clone());
+    let server = build_server(listener, &state, connections.clone())?;
+    // With a registry of its own: nobody who fills the public port keeps operators out.
+    let metrics_connections = ConnectionRegistry::new("metrics", connection_limits);
+    let metrics_server = build_metrics_server(&state, metrics_connections.clone())?;
     hint_at_keys(&state).await;
     let signal_task = tokio::spawn(stop_on_signal(state.closing.clone(), server.handle()));
     let metrics_server = metrics_server.map(|server| (server.handle(), tokio::spawn(server)));
     let background_tasks = [
         tokio::spawn(signal_relay::run_signal_relay(state.clone())),
         tokio::spawn(run_metrics_upkeep(state.metrics.clone())),
+        tokio::spawn(connections.run_watchdog()),
+        tokio::spawn(metrics_connections.run_watchdog()),
     ];
     let workers = state.settings.role.is_worker().then(|| tokio::spawn(worker::run_workers(state.clone())));
     info!("Offprint {} answers at {}", env!("CARGO_PKG_VERSION"), state.public_url());
@@ -196,6 +198,7 @@ async fn build_state(
         job_signals: Default::default(),
         live_jobs: Default::default(),
         stream_limiter: Default::default(),
+        bytes_in_flight: Default::default(),
         profiles,
         attributes: Arc::new(attributes),
         render_pools: renders,
@@ -207,6 +210,7 @@ async fn build_state(
         replay_limiter: Default::default(),
         compute: Default::default(),
         preview_renders: Default::default(),
+        readiness: Default::default(),
         has_own_running_limits: Default::default(),
         closing: CancellationToken::new(),
     })
@@ -232,7 +236,13 @@ async fn connect_storage(database: &DatabaseSettings, settings: &StorageSettings
 /// The storage that the settings name. Nothing is sent to it yet.
 pub fn open_storage(database: &DatabaseSettings, settings: &StorageSettings) -> Result<Storage, CliError> {
     let storage = match &settings.storage_url {
-        Some(url) => Storage::connect(url, &read_environment(), &database.data_dir, settings.storage_timeout),
+        Some(url) => Storage::connect(
+            url,
+            &read_environment(),
+            InstanceCredentials::from_setting(settings.storage_instance_credentials),
+            &database.data_dir,
+            settings.storage_timeout,
+        ),
         None => Storage::open(&database.data_dir),
     };
     storage.map_err(|error| match error {
@@ -260,18 +270,14 @@ pub fn build_attributes(settings: &ModifierSettings, profiles: &ProfileLibrary) 
 /// The render processes. One is started at once, so that a service that cannot render does not start.
 async fn start_render_pools(settings: &Settings, profiles: &ProfileLibrary) -> Result<RenderPools, CliError> {
     // Not by its path: after an upgrade in place another version may be there when the next process starts.
-    let renders = RenderPools::open(settings, profiles.clone(), "/proc/self/exe".into(), None)
-        .map_err(|error| to_unavailable_error("The folder of the render processes could not be created", &error))?;
-    let confinement =
-        renders.items.confinement().await.map_err(|failure| CliError::new(failure.code, failure.detail))?;
-    info!(
-        address_space = confinement.address_space,
-        cpu = confinement.cpu,
-        parent_death = confinement.parent_death,
-        landlock_files = confinement.landlock_files,
-        landlock_network = confinement.landlock_network,
-        "Images are rendered in sandboxed processes; `true` marks the limits that this kernel enforces"
-    );
+    let renders = RenderPools::open(settings, profiles.clone(), "/proc/self/exe".into(), None);
+    let confinement = renders.check_confinement(settings.sandbox).await.map_err(|error| match error {
+        ConfinementError::NotStarted(failure) => CliError::new(failure.code, failure.detail),
+        ConfinementError::Incomplete(detail) => CliError::new(Code::Unavailable, detail),
+    })?;
+    if confinement.list_missing_layers().next().is_none() {
+        info!("Images are rendered in confined processes; no part of the confinement is missing");
+    }
     Ok(renders)
 }
 
@@ -283,31 +289,35 @@ fn bind_listener(bind: SocketAddr) -> Result<TcpListener, CliError> {
 }
 
 /// Raises the limit of open files to what the system allows, at most 65,536: a slow upload holds two, and the usual 1024
-/// are few.
-fn raise_open_file_limit() {
+/// are few. Returns the limit that holds now; none: no limit.
+fn raise_open_file_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(
-        Resource::Nofile,
-        Rlimit { current: limit.maximum.map(|most| most.min(1 << 16)).or(Some(1 << 16)), ..limit },
-    ) {
-        warn!(error = %error, "The limit of open files could not be raised: {error}. Many connections at once may fail.");
+    let raised = limit.maximum.map_or(1 << 16, |most| most.min(1 << 16));
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }) {
+        Ok(()) => Some(raised),
+        Err(error) => {
+            warn!(error = %error, "The limit of open files could not be raised: {error}. Many connections at once may fail.");
+            limit.current
+        }
     }
 }
 
-fn build_server(listener: TcpListener, state: &AppState) -> Result<actix_web::dev::Server, CliError> {
-    let (state, header_timeout) = (state.clone(), state.settings.header_timeout);
-    let server = HttpServer::new(move || http::build_app(state.clone()))
-        .client_request_timeout(header_timeout)
-        .shutdown_timeout(20)
-        .disable_signals()
-        .listen(listener)
-        .map_err(|error| to_unavailable_error("Cannot listen on OFFPRINT_BIND", &error))?;
-    Ok(server.run())
+fn build_server(
+    listener: TcpListener,
+    state: &AppState,
+    connections: ConnectionRegistry,
+) -> Result<actix_web::dev::Server, CliError> {
+    let state = state.clone();
+    http::server::build_server(listener, connections, None, move || http::build_app(state.clone()))
+        .map_err(|error| to_unavailable_error("Cannot listen on OFFPRINT_BIND", &error))
 }
 
 /// The server for metrics and health without an API key, where OFFPRINT_METRICS_BIND is set.
-fn build_metrics_server(state: &AppState) -> Result<Option<actix_web::dev::Server>, CliError> {
+fn build_metrics_server(
+    state: &AppState,
+    connections: ConnectionRegistry,
+) -> Result<Option<actix_web::dev::Server>, CliError> {
     let Some(bind) = state.settings.metrics_bind else { return Ok(None) };
     let listener = TcpListener::bind(bind).map_err(|error| {
         let remedy = "Set OFFPRINT_METRICS_BIND to a free address and port.";
@@ -315,13 +325,11 @@ fn build_metrics_server(state: &AppState) -> Result<Option<actix_web::dev::Serve
     })?;
     let address = listener.local_addr().unwrap_or(bind);
     let state = state.clone();
-    let server = HttpServer::new(move || http::build_health_app(state.clone()))
-        .workers(1)
-        .disable_signals()
-        .listen(listener)
+    let build_app = move || http::build_health_app(state.clone());
+    let server = http::server::build_server(listener, connections, Some(1), build_app)
         .map_err(|error| to_unavailable_error("Cannot listen on OFFPRINT_METRICS_BIND", &error))?;
     info!("Metrics and health answer without a key at http://{address}");
-    Ok(Some(server.run()))
+    Ok(Some(server))
 }
 
 /// Logs how to create the first API key, where keys are required and there is none.

@@ -212,11 +212,7 @@ pub async fn find_user_capabilities(
 }
 
 /// Revokes a key and notifies every process. Repeating it is harmless; the first time of revocation stays.
-pub async fn revoke_api_key(
-    executor: impl sqlx::PgExecutor<'_>,
-    company: CompanyId,
-    key: KeyId,
-) -> Result<(), DbError> {
+pub async fn revoke_api_key(pool: &PgPool, company: CompanyId, key: KeyId) -> Result<(), DbError> {
     let notified = sqlx::query(
         "with revoked as (
              update api_key set revoked_at = coalesce(revoked_at, now()) where company_id = $1 and key_id = $2 returning 1
@@ -227,7 +223,7 @@ pub async fn revoke_api_key(
     .bind(key)
     .bind(SIGNAL_CHANNEL)
     .bind(Signal::KeyRevoked(key).to_string())
-    .fetch_optional(executor)
+    .fetch_optional(pool)
     .await?;
     notified.map(drop).ok_or(DbError::NotFound("key"))
 }

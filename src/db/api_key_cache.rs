@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::db::api_key::{self, ApiKeyRow};
 use crate::db::{DbError, PgPool};
@@ -21,7 +21,11 @@ const MAX_CACHED_KEYS: usize = 1000;
 
 /// The cache. Clones share it.
 #[derive(Clone, Default)]
-pub struct ApiKeyCache(Arc<Mutex<ApiKeyCacheState>>);
+pub struct ApiKeyCache {
+    state: Arc<Mutex<ApiKeyCacheState>>,
+    /// Held during a query for a caller who sent too many unknown keys.
+    suspicious_query: Arc<AsyncMutex<()>>,
+}
 
 #[derive(Default)]
 struct ApiKeyCacheState {
@@ -41,16 +45,33 @@ type ApiKeyCacheEntry = (Instant, Option<Arc<ApiKeyRow>>);
 impl ApiKeyCache {
     /// Finds a key, from the cache if possible. Its use is recorded when the database is queried.
     pub async fn find(&self, pool: &PgPool, key: KeyId) -> Result<Option<Arc<ApiKeyRow>>, DbError> {
-        let generation = {
-            let cache = self.lock();
-            let ttl = if cache.is_listening { LISTENING_TTL } else { FALLBACK_TTL };
-            if let Some((queried_at, row)) = cache.entries.get(&key)
-                && queried_at.elapsed() < ttl
-            {
-                return Ok(row.clone());
-            }
-            cache.generation
-        };
+        match self.find_cached(key) {
+            Ok(row) => Ok(row),
+            Err(generation) => self.query(pool, key, generation).await,
+        }
+    }
+
+    /// Finds a key for a caller at an address that sent too many unknown keys. All of these callers together have one
+    /// query at a time, so whoever guesses keys takes one connection at most, and a valid key waits a moment.
+    pub async fn find_one_at_a_time(&self, pool: &PgPool, key: KeyId) -> Result<Option<Arc<ApiKeyRow>>, DbError> {
+        if let Ok(row) = self.find_cached(key) {
+            return Ok(row);
+        }
+        let _turn = self.suspicious_query.lock().await;
+        self.find(pool, key).await
+    }
+
+    /// The entry of a key if it may still be used, else the generation to query it in.
+    fn find_cached(&self, key: KeyId) -> Result<Option<Arc<ApiKeyRow>>, u64> {
+        let cache = self.lock();
+        let ttl = if cache.is_listening { LISTENING_TTL } else { FALLBACK_TTL };
+        match cache.entries.get(&key) {
+            Some((queried_at, row)) if queried_at.elapsed() < ttl => Ok(row.clone()),
+            _ => Err(cache.generation),
+        }
+    }
+
+    async fn query(&self, pool: &PgPool, key: KeyId, generation: u64) -> Result<Option<Arc<ApiKeyRow>>, DbError> {
         let queried_at = Instant::now();
         let row = api_key::find_api_key(pool, key).await?.map(Arc::new);
         if let Some(row) = &row {
@@ -58,6 +79,10 @@ impl ApiKeyCache {
         }
         let mut cache = self.lock();
         if cache.generation == generation {
+            if cache.entries.len() >= MAX_CACHED_KEYS {
+                // Guessed keys go first, so that they do not push out valid ones.
+                cache.entries.retain(|_, (_, row)| row.is_some());
+            }
             if cache.entries.len() >= MAX_CACHED_KEYS {
                 cache.entries.clear();
             }
@@ -92,6 +117,6 @@ impl ApiKeyCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, ApiKeyCacheState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,14 +3,16 @@
 
 use chrono::{DateTime, Utc};
 use offprint_core::Digest;
+use offprint_core::name::normalize_name;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::db::optional_digest::OptionalDigest;
-use crate::db::{DbConnection, DbError, collect_rows, row_level_security};
+use crate::db::{DbConnection, DbError, collect_rows, retention, row_level_security};
 use crate::id::{AssetId, CompanyId};
+use crate::reason::Reason;
 
 /// Type of an asset, detected from its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
@@ -110,6 +112,8 @@ pub struct AssetRow {
     pub mime: Option<String>,
     /// What the image header says, as JSON; none when it is no image or its header cannot be read.
     pub header: Option<Value>,
+    /// Why the original cannot be converted, where that was found at upload.
+    pub unconvertible: Option<Json<Reason>>,
     /// Applied before a job's modifier.
     pub url_modifier: String,
     /// Applied after a job's modifier.
@@ -132,6 +136,8 @@ pub struct Original {
     /// Media type.
     pub mime: String,
     pub header: Option<Value>,
+    /// Why it cannot be converted; none for images whose header can be read.
+    pub unconvertible: Option<Reason>,
     /// When the file was last changed, for its entry in archives; none: the time of the upload.
     pub entry_time: Option<DateTime<Utc>>,
 }
@@ -192,7 +198,7 @@ pub async fn find_assets(
     macro_rules! select {
         ($company:literal) => {
             concat!(
-                "select asset_id, type, name, file_name, folder, sha256, size, mime, header, url_modifier,
+                "select asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
                         url_post_apply_modifier, member_array, entry_time, created_at, updated_at
                    from asset where ",
                 $company,
@@ -241,9 +247,9 @@ pub async fn find_assets_by_name(
     let matches = sqlx::query_as(
         "with wanted as (
              select given.name as wanted,
-                    case when starts_with(given.name, company.name || '/')
-                         then substr(given.name, length(company.name) + 2) else given.name end as name
-               from unnest($2::text[]) as given (name), company where company.company_id = $1
+                    case when starts_with(given.stored, company.name || '/')
+                         then substr(given.stored, length(company.name) + 2) else given.stored end as name
+               from unnest($2::text[], $3::text[]) as given (name, stored), company where company.company_id = $1
          ), live as (
              select *, case when folder = '' then '' else folder || '/' end as folder_prefix
                from asset where company_id = $1 and deleted_at is null and sha256 is not null
@@ -263,13 +269,14 @@ pub async fn find_assets_by_name(
                     row_number() over (partition by wanted order by rank, asset_id) as place
                from matches
          )
-         select ranked.wanted, ranked.count, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, url_modifier,
+         select ranked.wanted, ranked.count, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
                 url_post_apply_modifier, member_array, entry_time, created_at, updated_at
            from ranked join live using (asset_id)
           where place = 1",
     )
     .bind(company)
     .bind(names)
+    .bind(names.iter().map(|name| normalize_name(name)).collect::<Vec<_>>())
     .fetch(connection);
     collect_rows(matches).await
 }
@@ -297,7 +304,7 @@ pub async fn list_assets(
         None => (None, None, None),
     };
     let assets = sqlx::query_as(
-        "select asset_id, type, name, file_name, folder, sha256, size, mime, header, url_modifier,
+        "select asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
                 url_post_apply_modifier, member_array, entry_time, created_at, updated_at
          from asset
          where company_id = $1 and deleted_at is null
@@ -327,8 +334,9 @@ pub async fn list_assets(
 pub async fn insert_asset(connection: &mut DbConnection, company: CompanyId, new: &NewAsset) -> Result<(), DbError> {
     let original = &new.original;
     sqlx::query(
-        "insert into asset (company_id, asset_id, type, name, file_name, folder, sha256, size, mime, header, entry_time)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11, now()))",
+        "insert into asset (company_id, asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible,
+                            entry_time)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, now()))",
     )
     .bind(company)
     .bind(new.asset_id)
@@ -340,6 +348,7 @@ pub async fn insert_asset(connection: &mut DbConnection, company: CompanyId, new
     .bind(original.size)
     .bind(&original.mime)
     .bind(&original.header)
+    .bind(original.unconvertible.as_ref().map(Json))
     .bind(original.entry_time)
     .execute(connection)
     .await?;
@@ -396,17 +405,28 @@ pub async fn update_asset(
     ensure_one_row(updated.rows_affected())
 }
 
-/// Replaces the original of an asset. Jobs that were created before keep the old one.
+/// Replaces the original of an asset. Jobs that were created before keep the old one, which is returned; it counts
+/// toward the company's quota as long as they need it.
 pub async fn replace_original(
     connection: &mut DbConnection,
     company: CompanyId,
     handle: AssetId,
     original: &Original,
-) -> Result<(), DbError> {
+) -> Result<Digest, DbError> {
+    // Its blob is locked before its row, as everywhere: a release locks the blob and then counts.
+    let old: Option<[u8; 32]> = sqlx::query_scalar(
+        "select blob.sha256 from asset join blob using (sha256)
+          where company_id = $1 and asset_id = $2 and deleted_at is null for key share of blob for update of asset",
+    )
+    .bind(company)
+    .bind(handle)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let old = Digest::from(old.ok_or(DbError::NotFound("asset"))?);
     let updated = sqlx::query(
         "update asset
-         set type = $3, sha256 = $4, size = $5, mime = $6, header = $7, entry_time = coalesce($8, now()),
-             updated_at = now()
+         set type = $3, sha256 = $4, size = $5, mime = $6, header = $7, unconvertible = $8,
+             entry_time = coalesce($9, now()), updated_at = now()
          where company_id = $1 and asset_id = $2 and deleted_at is null and sha256 is not null",
     )
     .bind(company)
@@ -416,10 +436,13 @@ pub async fn replace_original(
     .bind(original.size)
     .bind(&original.mime)
     .bind(&original.header)
+    .bind(original.unconvertible.as_ref().map(Json))
     .bind(original.entry_time)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    ensure_one_row(updated.rows_affected())
+    ensure_one_row(updated.rows_affected())?;
+    retention::note_replaced_original(connection, company, old).await?;
+    Ok(old)
 }
 
 /// Deletes an asset: hides it at once. Its row is removed when no job uses it any more.

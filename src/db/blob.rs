@@ -9,6 +9,9 @@ use offprint_core::Digest;
 use crate::db::item::to_pg_interval;
 use crate::db::{DbConnection, DbError, PgPool};
 
+/// How long a blob is kept without a row that refers to it, because that row may be about to be written.
+pub const BLOB_HOLD_TTL: Duration = Duration::from_secs(3600);
+
 /// Size and checksum of a blob.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct BlobRow {
@@ -24,18 +27,34 @@ pub struct BlobRow {
 
 /// Inserts a blob's row, or updates and thereby locks an existing one, until the transaction ends. Under this lock the
 /// file may be renamed into place: retention takes the same lock before it removes a file. The bytes are stored anew,
-/// so a damaged blob counts as sound again.
+/// so a damaged blob counts as sound again. The blob is held for [`BLOB_HOLD_TTL`], within which the row that refers to
+/// it must be written.
 pub async fn upsert_blob(connection: &mut DbConnection, blob: &BlobRow) -> Result<(), DbError> {
-    sqlx::query(
-        "insert into blob (sha256, size, crc32) values ($1, $2, $3)
-         on conflict (sha256) do update set created_at = now(), checked_at = now(), damaged_at = null",
+    upsert_held_blob(connection, blob, BLOB_HOLD_TTL).await.map(drop)
+}
+
+/// The same for a blob to which the same transaction will refer, so that it need not be held. Returns whether the row
+/// is new.
+pub async fn upsert_registered_blob(connection: &mut DbConnection, blob: &BlobRow) -> Result<bool, DbError> {
+    upsert_held_blob(connection, blob, Duration::ZERO).await
+}
+
+async fn upsert_held_blob(connection: &mut DbConnection, blob: &BlobRow, hold: Duration) -> Result<bool, DbError> {
+    // `xmax` is 0 in a row that was inserted, and our transaction in one that was updated.
+    let is_new = sqlx::query_scalar(
+        "insert into blob (sha256, size, crc32, held_until) values ($1, $2, $3, now() + $4)
+         on conflict (sha256) do update
+            set created_at = now(), checked_at = now(), damaged_at = null,
+                held_until = greatest(blob.held_until, excluded.held_until)
+         returning xmax = 0",
     )
     .bind(blob.sha256.to_bytes())
     .bind(blob.size)
     .bind(blob.crc32)
-    .execute(connection)
+    .bind(to_pg_interval(hold))
+    .fetch_one(connection)
     .await?;
-    Ok(())
+    Ok(is_new)
 }
 
 /// Counts all blobs and their bytes. Reads the whole table.

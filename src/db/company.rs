@@ -113,6 +113,12 @@ pub async fn find_user_locale(pool: &PgPool, company: CompanyId, user: UserId) -
     Ok(locale.flatten())
 }
 
+/// The mail addresses of a company's users, as they were given.
+pub async fn list_user_emails(connection: &mut DbConnection, company: CompanyId) -> Result<Vec<String>, DbError> {
+    let sql = "select distinct email from company_user where company_id = $1 and email is not null";
+    Ok(sqlx::query_scalar(sql).bind(company).fetch_all(connection).await?)
+}
+
 /// Finds the mail address of a job's owner, if it is known.
 pub async fn find_requester_email(pool: &PgPool, company: CompanyId, job: JobId) -> Result<Option<String>, DbError> {
     let email: Option<Option<String>> = sqlx::query_scalar(

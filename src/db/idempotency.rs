@@ -11,6 +11,8 @@ use crate::id::CompanyId;
 /// A stored response.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct IdempotencyRow {
+    /// Method and path of the request; another operation with the same key is rejected.
+    pub operation: String,
     /// Hash of the request; another request with the same key is rejected.
     #[sqlx(try_from = "[u8; 32]")]
     pub request_hash: Digest,
@@ -47,7 +49,8 @@ pub async fn claim_idempotency_key(
         return Ok(IdempotencyState::InFlight);
     }
     let stored = sqlx::query_as(
-        "select request_hash, answer, location from idempotency where company_id = $1 and key = $2 and expires_at > now()",
+        "select operation, request_hash, answer, location from idempotency
+          where company_id = $1 and key = $2 and expires_at > now()",
     )
     .bind(company)
     .bind(key)
@@ -64,14 +67,15 @@ pub async fn save_idempotent_response(
     response: &IdempotencyRow,
 ) -> Result<(), DbError> {
     sqlx::query(
-        "insert into idempotency (company_id, key, request_hash, answer, location, expires_at)
-         values ($1, $2, $3, $4, $5, now() + interval '24 hours')
+        "insert into idempotency (company_id, key, operation, request_hash, answer, location, expires_at)
+         values ($1, $2, $3, $4, $5, $6, now() + interval '24 hours')
          on conflict (company_id, key) do update
-            set request_hash = excluded.request_hash, answer = excluded.answer, location = excluded.location,
-                expires_at = excluded.expires_at",
+            set operation = excluded.operation, request_hash = excluded.request_hash, answer = excluded.answer,
+                location = excluded.location, expires_at = excluded.expires_at",
     )
     .bind(company)
     .bind(key)
+    .bind(&response.operation)
     .bind(response.request_hash.to_bytes())
     .bind(&response.answer)
     .bind(&response.location)

@@ -11,7 +11,7 @@ pub struct CompanyLimitsRow {
     /// Bytes of one uploaded file.
     pub max_upload: Option<i64>,
     pub max_assets: Option<i64>,
-    /// Bytes of originals.
+    /// Bytes of originals and of unfinished uploads.
     pub max_stored: Option<i64>,
     /// Items that may run at once.
     pub max_running: Option<i32>,
@@ -25,7 +25,8 @@ pub struct CompanyLimitsRow {
 pub struct CompanyUsageRow {
     /// Assets that are not deleted.
     pub assets: i64,
-    /// Bytes of originals, counted once per upload, including deleted assets that jobs still use.
+    /// Bytes that count toward the quota: of originals, once per upload, including those of deleted assets and replaced
+    /// ones that jobs still use, and what unfinished uploads have announced.
     pub stored_bytes: i64,
 }
 
@@ -74,10 +75,13 @@ pub async fn has_running_limits(pool: &PgPool) -> Result<bool, DbError> {
 /// Finds what the company uses. In a transaction that has changed it, the row is locked: the numbers stay true until
 /// the end of the transaction.
 pub async fn find_company_usage(connection: &mut DbConnection, company: CompanyId) -> Result<CompanyUsageRow, DbError> {
-    let usage = sqlx::query_as("select assets, stored_bytes from company_usage where company_id = $1")
-        .bind(company)
-        .fetch_optional(connection)
-        .await?;
+    let usage = sqlx::query_as(
+        "select assets, stored_bytes + replaced_bytes + upload_bytes as stored_bytes
+           from company_usage where company_id = $1",
+    )
+    .bind(company)
+    .fetch_optional(connection)
+    .await?;
     Ok(usage.unwrap_or_default())
 }
 

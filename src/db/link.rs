@@ -40,8 +40,8 @@ pub struct NewLink<'a> {
     pub expires_in: i64,
     /// The mail that contains it.
     pub mail_task_id: Option<MailTaskId>,
-    /// The API key that it was created with.
-    pub key_id: Option<KeyId>,
+    /// The API key that creates it.
+    pub api_key: Option<KeyId>,
 }
 
 const LINK_COLUMNS: &str = "link_id, job_id, path, created_at, expires_at, revoked_at, expires_at <= now() as expired";
@@ -53,7 +53,7 @@ pub async fn insert_link(
     new: &NewLink<'_>,
 ) -> Result<LinkRow, DbError> {
     let link = sqlx::query_as(AssertSqlSafe(format!(
-        "insert into link (company_id, link_id, job_id, path, mail_task_id, expires_at, key_id)
+        "insert into link (company_id, link_id, job_id, path, mail_task_id, expires_at, api_key_id)
          select $1, $2, job_id, $4, $5, least(now() + make_interval(secs => $6), expires_at), $7
            from export_job where company_id = $1 and job_id = $3 and deleted_at is null
          on conflict on constraint one_link_a_mail_task do update set mail_task_id = excluded.mail_task_id
@@ -65,7 +65,7 @@ pub async fn insert_link(
     .bind(new.path)
     .bind(new.mail_task_id)
     .bind(new.expires_in as f64)
-    .bind(new.key_id)
+    .bind(new.api_key)
     .fetch_optional(connection)
     .await?;
     link.ok_or(DbError::NotFound("export job"))
@@ -112,38 +112,10 @@ pub async fn revoke_link(
     if updated.rows_affected() == 1 { Ok(()) } else { Err(DbError::NotFound("link of this job")) }
 }
 
-/// Revokes the links that were created with a key, and returns how many worked until now.
-pub async fn revoke_links_of_key(
-    connection: &mut DbConnection,
-    company: CompanyId,
-    key: KeyId,
-) -> Result<i64, DbError> {
-    let revoked = sqlx::query(
-        "update link set revoked_at = now()
-          where company_id = $1 and key_id = $2 and revoked_at is null and expires_at > now()",
-    )
-    .bind(company)
-    .bind(key)
-    .execute(connection)
-    .await?;
-    Ok(revoked.rows_affected() as i64)
-}
-
-/// Counts the links that were created with a key and still work.
-pub async fn count_active_links_of_key(
-    connection: &mut DbConnection,
-    company: CompanyId,
-    key: KeyId,
-) -> Result<i64, DbError> {
-    let count = sqlx::query_scalar(
-        "select count(*) from link
-          where company_id = $1 and key_id = $2 and revoked_at is null and expires_at > now()",
-    )
-    .bind(company)
-    .bind(key)
-    .fetch_one(connection)
-    .await?;
-    Ok(count)
+/// Revokes the links that an API key has created. Returns how many.
+pub async fn revoke_links_of_key(pool: &PgPool, company: CompanyId, key: KeyId) -> Result<u64, DbError> {
+    let sql = "update link set revoked_at = now() where company_id = $1 and api_key_id = $2 and revoked_at is null";
+    Ok(sqlx::query(sql).bind(company).bind(key).execute(pool).await?.rows_affected())
 }
 
 /// Finds a link. It is removed with its job.

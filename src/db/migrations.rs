@@ -37,6 +37,11 @@ impl AppliedMigration {
     }
 }
 
+/// The numbers of all migrations of this version.
+pub fn list_known_versions() -> Vec<i64> {
+    MIGRATIONS.iter().map(|migration| migration.version).collect()
+}
+
 /// Applies the migrations that are missing. Tables of a newer version are left as they are.
 ///
 /// # Errors

@@ -15,10 +15,12 @@ pub mod archive;
 pub mod asset;
 pub mod attempt;
 pub mod audit;
+pub mod backup;
 pub mod blob;
 pub mod bulk_settle;
 pub mod capability;
 pub mod company;
+pub mod diagnosis;
 pub mod enums;
 pub mod event;
 pub mod idempotency;
@@ -93,6 +95,7 @@ impl From<sqlx::Error> for DbError {
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_) => Self::Unreachable(error),
             sqlx::Error::Database(ref answer) if is_transient(answer.code().as_deref()) => Self::Unreachable(error),
+            sqlx::Error::Database(ref answer) if refers_to_removed_blob(answer.as_ref()) => Self::Unreachable(error),
             _ => Self::QueryFailed(error),
         }
     }
@@ -114,6 +117,13 @@ fn is_transient(sqlstate: Option<&str>) -> bool {
     sqlstate.is_some_and(|code| {
         code.starts_with("57P") || code.starts_with("53") || code.starts_with("08") || code.starts_with("40")
     })
+}
+
+/// Whether a row was to refer to an original that was replaced or deleted a moment ago, and whose bytes are gone: whoever
+/// tries again reads the asset anew.
+fn refers_to_removed_blob(answer: &dyn sqlx::error::DatabaseError) -> bool {
+    answer.code().as_deref() == Some("23503")
+        && answer.constraint().is_some_and(|constraint| constraint.ends_with("sha256_fkey"))
 }
 
 /// How long a query may take. After that the connection counts as dead, even if the network reports no error: behind a

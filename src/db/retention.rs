@@ -10,8 +10,10 @@ use std::time::Duration;
 use offprint_core::Digest;
 use sqlx::AssertSqlSafe;
 
+use crate::db::backup;
 use crate::db::item::to_pg_interval;
 use crate::db::{DbConnection, DbError, PgPool};
+use crate::id::CompanyId;
 
 /// Releases the files of up to a hundred expired jobs: their bytes may be removed. The job, its items and its manifests
 /// stay. Returns how many jobs.
@@ -47,15 +49,104 @@ pub async fn delete_old_jobs(pool: &PgPool, age: Duration) -> Result<u64, DbErro
     Ok(deleted.rows_affected())
 }
 
-/// Removes the rows of deleted assets that no job uses. Returns how many.
-pub async fn remove_deleted_assets(pool: &PgPool) -> Result<u64, DbError> {
-    let removed = sqlx::query(
-        "delete from asset where deleted_at is not null and not exists (
-             select from export_item item where item.company_id = asset.company_id and item.asset_id = asset.asset_id)",
+/// An original, and the company whose it is or was.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct CompanyOriginalRow {
+    pub company_id: CompanyId,
+    #[sqlx(try_from = "[u8; 32]")]
+    pub sha256: Digest,
+}
+
+/// Removes the rows of deleted assets that no job uses. Returns their originals.
+pub async fn remove_deleted_assets(pool: &PgPool) -> Result<Vec<CompanyOriginalRow>, DbError> {
+    let removed = sqlx::query_as(
+        "with removed as (
+             delete from asset where deleted_at is not null and not exists (
+                 select from export_item item where item.company_id = asset.company_id and item.asset_id = asset.asset_id)
+             returning company_id, sha256)
+         select distinct company_id, sha256 from removed where sha256 is not null",
     )
-    .execute(pool)
+    .fetch_all(pool)
     .await?;
-    Ok(removed.rows_affected())
+    Ok(removed)
+}
+
+/// Conditions for an original of a company that its jobs need, whatever became of the asset: as items, or because a
+/// recipe of one of their files names it, inside of its text as `"pinned":"<digest>"`.
+macro_rules! pinned_sql {
+    ($company:literal, $sha256:literal) => {
+        concat!(
+            "(exists (select from export_item item where item.sha256 = ", $sha256, " and item.company_id = ", $company, ")
+             or exists (select from recipe
+                         where recipe.company_id = ", $company, "
+                           and strpos(recipe.text, '\"pinned\":\"' || encode(", $sha256, ", 'hex')) > 0
+                           and exists (select from export_file file
+                                        where file.company_id = recipe.company_id and file.recipe_id = recipe.recipe_id)))"
+        )
+    };
+}
+
+/// Whether jobs of the company need this original.
+pub async fn is_original_pinned(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    sha256: Digest,
+) -> Result<bool, DbError> {
+    let sql = concat!("select ", pinned_sql!("$1", "$2"));
+    Ok(sqlx::query_scalar(sql).bind(company).bind(sha256.to_bytes()).fetch_one(connection).await?)
+}
+
+/// Lists replaced originals that no job needs any more, at most a hundred.
+pub async fn list_unpinned_originals(pool: &PgPool) -> Result<Vec<CompanyOriginalRow>, DbError> {
+    let sql = concat!(
+        "select company_id, sha256 from replaced_original replaced where not ",
+        pinned_sql!("replaced.company_id", "replaced.sha256"),
+        " limit 100"
+    );
+    Ok(sqlx::query_as(sql).fetch_all(pool).await?)
+}
+
+/// Counts an original that no asset of the company has any more as replaced, if jobs need it. Returns whether they do.
+pub async fn note_replaced_original(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    sha256: Digest,
+) -> Result<bool, DbError> {
+    let is_pinned = is_original_pinned(connection, company, sha256).await?;
+    if is_pinned {
+        let sql = "insert into replaced_original (company_id, sha256, size)
+                   select $1, sha256, size from blob
+                    where sha256 = $2 and not exists (select from asset where company_id = $1 and asset.sha256 = $2)
+                   on conflict do nothing";
+        sqlx::query(sql).bind(company).bind(sha256.to_bytes()).execute(connection).await?;
+    }
+    Ok(is_pinned)
+}
+
+/// Settles an original that an asset of the company had and has no more: it counts as replaced as long as a job needs it.
+/// When the company has no use for it at all, the renditions that were cached of it go, because they would keep it.
+///
+/// The blob is locked first: a job that is just being created either has its items, or does not find the blob.
+pub async fn release_original(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    sha256: Digest,
+) -> Result<(), DbError> {
+    sqlx::query("select from blob where sha256 = $1 for update")
+        .bind(sha256.to_bytes())
+        .execute(&mut *connection)
+        .await?;
+    if note_replaced_original(connection, company, sha256).await? {
+        return Ok(());
+    }
+    for sql in [
+        "delete from replaced_original where company_id = $1 and sha256 = $2",
+        "delete from rendition where company_id = $1 and source_sha256 = $2
+            and not exists (select from asset where company_id = $1 and asset.sha256 = $2)",
+    ] {
+        sqlx::query(sql).bind(company).bind(sha256.to_bytes()).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Shrinks the render cache to at most `bytes` bytes; the least recently used renditions go first. Files of jobs keep
@@ -78,6 +169,7 @@ pub async fn shrink_rendition_cache(pool: &PgPool, bytes: u64) -> Result<u64, Db
 /// SQL condition for a blob that nothing refers to. Recipes name other assets' originals inside their text, as
 /// `"pinned":"<digest>"`; they count as long as a file or the render cache uses the recipe.
 const UNUSED_BLOB_SQL: &str = "not exists (select from asset where asset.sha256 = blob.sha256)
+    and not exists (select from replaced_original replaced where replaced.sha256 = blob.sha256)
     and not exists (select from export_item item where item.sha256 = blob.sha256)
     and not exists (select from export_file file where file.sha256 = blob.sha256)
     and not exists (select from recipe where strpos(recipe.text, '\"pinned\":\"' || encode(blob.sha256, 'hex')) > 0
@@ -92,31 +184,34 @@ const UNUSED_BLOB_SQL: &str = "not exists (select from asset where asset.sha256 
     and not exists (select from archive where archive.manifest_csv_sha256 = blob.sha256)
     and not exists (select from upload_piece piece where piece.sha256 = blob.sha256)";
 
-/// Lists up to a hundred blobs that nothing refers to and that were stored longer than `age` ago. Younger ones may be
-/// about to be referred to.
-pub async fn list_unused_blobs(pool: &PgPool, age: Duration) -> Result<Vec<Digest>, DbError> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!("select sha256 from blob where created_at < now() - $1 and {UNUSED_BLOB_SQL} limit 100")
-    });
-    let unused = sqlx::query_scalar(AssertSqlSafe(SQL.as_str())).bind(to_pg_interval(age)).fetch_all(pool).await?;
+/// Lists up to a hundred blobs that nothing refers to, and that nobody holds who may be about to refer to them.
+pub async fn list_unused_blobs(pool: &PgPool) -> Result<Vec<Digest>, DbError> {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("select sha256 from blob where held_until <= now() and {UNUSED_BLOB_SQL} limit 100"));
+    let unused = sqlx::query_scalar(AssertSqlSafe(SQL.as_str())).fetch_all(pool).await?;
     Ok(unused.into_iter().map(|sha256: [u8; 32]| Digest::from(sha256)).collect())
 }
 
-/// Locks a blob's row until the transaction ends, checks again and deletes the row. Returns `false` when the blob is
-/// used after all, or was stored again.
-pub async fn delete_unused_blob(connection: &mut DbConnection, sha256: Digest, age: Duration) -> Result<bool, DbError> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!("delete from blob where sha256 = $1 and created_at < now() - $2 and {UNUSED_BLOB_SQL}")
-    });
+/// Whether nothing refers to a blob. A blob without a row counts as unused.
+pub async fn is_blob_unused(pool: &PgPool, sha256: &Digest) -> Result<bool, DbError> {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("select not exists (select from blob where sha256 = $1 and not ({UNUSED_BLOB_SQL}))"));
+    Ok(sqlx::query_scalar(AssertSqlSafe(SQL.as_str())).bind(sha256.to_bytes()).fetch_one(pool).await?)
+}
+
+/// Locks a blob's row until the transaction ends, checks that nothing refers to it and nobody holds it, and deletes the
+/// row. Returns `false` when it stays, also because a backup is being made.
+pub async fn delete_unused_blob(connection: &mut DbConnection, sha256: Digest) -> Result<bool, DbError> {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("delete from blob where sha256 = $1 and held_until <= now() and {UNUSED_BLOB_SQL}"));
+    if !backup::begin_blob_removal(connection).await? {
+        return Ok(false);
+    }
     sqlx::query("select from blob where sha256 = $1 for update")
         .bind(sha256.to_bytes())
         .execute(&mut *connection)
         .await?;
-    let deleted = sqlx::query(AssertSqlSafe(SQL.as_str()))
-        .bind(sha256.to_bytes())
-        .bind(to_pg_interval(age))
-        .execute(connection)
-        .await?;
+    let deleted = sqlx::query(AssertSqlSafe(SQL.as_str())).bind(sha256.to_bytes()).execute(connection).await?;
     Ok(deleted.rows_affected() == 1)
 }
 

@@ -17,7 +17,7 @@ use crate::id::CompanyId;
 /// Name of a connection that sees no rows.
 const NO_COMPANY_NAME: &str = "offprint/nobody";
 /// Name of a connection for the service's own work, which sees all rows.
-const ALL_COMPANIES_NAME: &str = "offprint/all";
+pub const ALL_COMPANIES_NAME: &str = "offprint/all";
 
 tokio::task_local! {
     static ACTING_COMPANY: CompanyId;

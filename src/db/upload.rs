@@ -70,10 +70,15 @@ pub struct UploadPieceRow {
 }
 
 /// The result of [`claim_upload`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UploadClaimResult {
-    /// The caller may write, with this fencing token.
-    Claimed(i32),
+    /// The caller may write.
+    Claimed {
+        /// The fencing token.
+        number: i32,
+        /// Blobs that a failed request had left, and nothing refers to any more.
+        stale_pieces: Vec<Digest>,
+    },
     /// Another request is writing.
     Busy,
     /// The offset is wrong: this many bytes have arrived.
@@ -85,16 +90,12 @@ pub enum UploadClaimResult {
 const UPLOAD_COLUMNS: &str =
     "upload_id, file_name, folder, last_modified, sha256, metadata, length, received, asset_id, created_at, expires_at";
 
-/// Counts a company's unfinished uploads and the bytes that they announce. Concurrent callers wait for each other until
+/// Counts a company's unfinished uploads. Concurrent callers wait for each other until
 /// their transactions end, so that they cannot both take the last place within the limit.
-pub async fn count_unfinished_uploads(
-    connection: &mut DbConnection,
-    company: CompanyId,
-) -> Result<(i64, i64), DbError> {
+pub async fn count_unfinished_uploads(connection: &mut DbConnection, company: CompanyId) -> Result<i64, DbError> {
     limits::lock_quota(connection, company, "uploads").await?;
-    let query = sqlx::query_as(
-        "select count(*), coalesce(sum(length), 0)::bigint from upload
-          where company_id = $1 and asset_id is null and expires_at > now()",
+    let query = sqlx::query_scalar(
+        "select count(*) from upload where company_id = $1 and asset_id is null and expires_at > now()",
     );
     Ok(query.bind(company).fetch_one(connection).await?)
 }
@@ -192,14 +193,25 @@ pub async fn claim_upload(
         .bind(to_pg_interval(lease))
         .execute(&mut *transaction)
         .await?;
-    sqlx::query("delete from upload_piece where company_id = $1 and upload_id = $2 and at >= $3")
-        .bind(company)
-        .bind(upload)
-        .bind(offset)
-        .execute(&mut *transaction)
-        .await?;
+    let stale_pieces = delete_pieces(&mut transaction, company, upload, offset).await?;
     transaction.commit().await?;
-    Ok(UploadClaimResult::Claimed(claim))
+    Ok(UploadClaimResult::Claimed { number: claim, stale_pieces })
+}
+
+/// Deletes the pieces from this offset on. Returns their blobs.
+async fn delete_pieces(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    upload: UploadId,
+    offset: i64,
+) -> Result<Vec<Digest>, DbError> {
+    let sql = "delete from upload_piece where company_id = $1 and upload_id = $2 and at >= $3 returning sha256";
+    let blobs = sqlx::query_scalar(sql).bind(company).bind(upload).bind(offset).fetch_all(connection).await?;
+    Ok(to_digests(blobs))
+}
+
+fn to_digests(blobs: Vec<[u8; 32]>) -> Vec<Digest> {
+    blobs.into_iter().map(Digest::from).collect()
 }
 
 /// The claim of a request that writes to an upload.
@@ -229,7 +241,7 @@ impl UploadClaim {
     /// only with [`accept_received`](Self::accept_received). Returns `false` when the claim is lost.
     pub async fn add_piece(
         &self,
-        pool: &PgPool,
+        connection: &mut DbConnection,
         (at, size, sha256): (i64, i64, Digest),
         counts: bool,
         ttl: Duration,
@@ -251,7 +263,7 @@ impl UploadClaim {
         .bind(sha256.to_bytes())
         .bind(counts)
         .bind(to_pg_interval(ttl))
-        .execute(pool)
+        .execute(connection)
         .await?;
         Ok(added.rows_affected() == 1)
     }
@@ -290,25 +302,31 @@ impl UploadClaim {
         Ok(query.bind(self.company).bind(self.upload).bind(before).fetch_all(pool).await?)
     }
 
-    /// Deletes the upload, if the claim is still held.
-    pub async fn delete(&self, pool: &PgPool) -> Result<(), DbError> {
-        sqlx::query("delete from upload where company_id = $1 and upload_id = $2 and claim = $3 and asset_id is null")
-            .bind(self.company)
-            .bind(self.upload)
-            .bind(self.number)
-            .execute(pool)
-            .await?;
-        Ok(())
+    /// Deletes the upload, if the claim is still held. Returns the blobs of its pieces.
+    pub async fn delete(&self, pool: &PgPool) -> Result<Vec<Digest>, DbError> {
+        // The statement sees the pieces as they were before they went with their upload.
+        let deleted = sqlx::query_scalar(
+            "with deleted as (
+                 delete from upload where company_id = $1 and upload_id = $2 and claim = $3 and asset_id is null
+                 returning company_id, upload_id)
+             select sha256 from upload_piece join deleted using (company_id, upload_id)",
+        )
+        .bind(self.company)
+        .bind(self.upload)
+        .bind(self.number)
+        .fetch_all(pool)
+        .await?;
+        Ok(to_digests(deleted))
     }
 
-    /// Finishes the upload: it became this asset, and its pieces are removed. Returns `false` when the claim is lost:
-    /// the caller must then roll back.
+    /// Finishes the upload: it became this asset. Its pieces are removed, and their blobs returned. Returns `None` when
+    /// the claim is lost: the caller must then roll back.
     pub async fn complete(
         &self,
         connection: &mut DbConnection,
         asset: AssetId,
         ttl: Duration,
-    ) -> Result<bool, DbError> {
+    ) -> Result<Option<Vec<Digest>>, DbError> {
         let completed = sqlx::query(
             "update upload set received = length, asset_id = $4, lease_until = null, expires_at = now() + $5
               where company_id = $1 and upload_id = $2 and claim = $3 and asset_id is null",
@@ -320,30 +338,40 @@ impl UploadClaim {
         .bind(to_pg_interval(ttl))
         .execute(&mut *connection)
         .await?;
-        sqlx::query("delete from upload_piece where company_id = $1 and upload_id = $2")
-            .bind(self.company)
-            .bind(self.upload)
-            .execute(connection)
-            .await?;
-        Ok(completed.rows_affected() == 1)
+        if completed.rows_affected() == 0 {
+            return Ok(None);
+        }
+        delete_pieces(connection, self.company, self.upload, 0).await.map(Some)
     }
 }
 
-/// Deletes an upload and its pieces. A request that is writing to it finds its claim lost.
-pub async fn delete_upload(pool: &PgPool, owner: UploadOwner, upload: UploadId) -> Result<(), DbError> {
-    let deleted = sqlx::query(
-        "delete from upload
-          where company_id = $1 and upload_id = $2 and user_id is not distinct from $3 and expires_at > now()",
+/// Deletes an upload and its pieces, whose blobs are returned. A request that is writing to it finds its claim lost.
+pub async fn delete_upload(pool: &PgPool, owner: UploadOwner, upload: UploadId) -> Result<Vec<Digest>, DbError> {
+    let deleted: Vec<Option<[u8; 32]>> = sqlx::query_scalar(
+        "with deleted as (
+             delete from upload
+              where company_id = $1 and upload_id = $2 and user_id is not distinct from $3 and expires_at > now()
+             returning company_id, upload_id)
+         select sha256 from deleted left join upload_piece using (company_id, upload_id)",
     )
     .bind(owner.company)
     .bind(upload)
     .bind(owner.user)
-    .execute(pool)
+    .fetch_all(pool)
     .await?;
-    if deleted.rows_affected() == 1 { Ok(()) } else { Err(DbError::NotFound("upload")) }
+    // One row without a blob for an upload without pieces.
+    if deleted.is_empty() {
+        Err(DbError::NotFound("upload"))
+    } else {
+        Ok(to_digests(deleted.into_iter().flatten().collect()))
+    }
 }
 
-/// Deletes expired uploads. Returns how many.
-pub async fn delete_expired_uploads(pool: &PgPool) -> Result<u64, DbError> {
-    Ok(sqlx::query("delete from upload where expires_at <= now()").execute(pool).await?.rows_affected())
+/// Deletes expired uploads. Returns the blobs of their pieces.
+pub async fn delete_expired_uploads(pool: &PgPool) -> Result<Vec<Digest>, DbError> {
+    let deleted = sqlx::query_scalar(
+        "with deleted as (delete from upload where expires_at <= now() returning company_id, upload_id)
+         select sha256 from upload_piece join deleted using (company_id, upload_id)",
+    );
+    Ok(to_digests(deleted.fetch_all(pool).await?))
 }

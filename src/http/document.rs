@@ -21,7 +21,6 @@ use utoipa_actix_web::AppExt;
 
 use crate::app::AppState;
 use crate::http::operations;
-use crate::http::operations::AccessRule;
 use crate::http::problem::ProblemDetails;
 use crate::http::register_routes;
 use crate::http::resources::export_jobs::event_stream::ProgressEvent;
@@ -115,8 +114,8 @@ fn build_document() -> OpenApi {
         if let Some(id) = operation.operation_id.as_mut() {
             *id = to_camel_case(id) + if method == "HEAD" { "Head" } else { "" };
         }
-        let alternatives =
-            operations::find_rule_by_template(method, path).map(AccessRule::alternatives).unwrap_or_default();
+        let row = operations::find_documented_operation(method, path);
+        let alternatives = row.map(|row| row.access.alternatives()).unwrap_or_default();
         add_common_responses(operation, !alternatives.is_empty());
         let requirement = |names: Vec<String>| SecurityRequirement::new("key", names);
         operation.security = Some(alternatives.into_iter().map(requirement).collect());

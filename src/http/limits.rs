@@ -1,14 +1,15 @@
 //! Limits of a company: its own, else those of the settings, and the errors of exceeding them.
 //!
 //! Limits on bytes and assets are checked twice: before and during an upload ([`StorageQuota`], without a lock, so that
-//! nobody sends a gigabyte in vain), and in the transaction that registers the assets ([`check_company_limits`]), which is
-//! the check that counts.
+//! nobody sends a gigabyte in vain, and all uploads at once cannot fill the disk), and in the transaction that registers
+//! the assets ([`check_company_limits`]), which is the check that counts.
 
 use actix_web::http::header;
 use offprint_core::Code;
 use uuid::Uuid;
 
 use crate::app::AppState;
+use crate::app::bytes_in_flight::ByteReservation;
 use crate::app::rate_limiter::RateLimitKey;
 use crate::db::limits::{self, CompanyLimitsRow, CompanyUsageRow};
 use crate::db::{self, DbConnection};
@@ -24,7 +25,7 @@ pub struct EffectiveLimits {
     /// Bytes of one uploaded file.
     pub upload: u64,
     pub assets: u64,
-    /// Bytes of all originals.
+    /// Bytes of all originals, and of unfinished uploads.
     pub stored: u64,
     /// Items that run at the same time.
     pub running: u32,
@@ -65,25 +66,32 @@ impl EffectiveLimits {
 
 /// How much an upload may still store. It is checked before and while bytes arrive; the check that counts is
 /// [`check_company_limits`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct StorageQuota {
     pub limits: EffectiveLimits,
-    pub bytes_left: u64,
+    /// What the company may still store, all its uploads together.
+    bytes_left: u64,
+    received: ByteReservation,
 }
 
 impl StorageQuota {
     /// The quota of a company that will free `freed_bytes`, those of an original that is replaced.
     pub async fn load(state: &AppState, company: CompanyId, freed_bytes: u64) -> Result<Self, Problem> {
         let (limits, usage) = Self::load_limits_and_usage(state, company).await?;
-        Ok(Self::from_usage(limits, &usage, freed_bytes))
+        Ok(Self::from_usage(state, company, (limits, &usage), freed_bytes))
     }
 
-    fn from_usage(limits: EffectiveLimits, usage: &CompanyUsageRow, freed_bytes: u64) -> Self {
+    fn from_usage(
+        state: &AppState,
+        company: CompanyId,
+        (limits, usage): (EffectiveLimits, &CompanyUsageRow),
+        freed_bytes: u64,
+    ) -> Self {
         let bytes_left = match limits.stored {
             0 => u64::MAX,
             max => max.saturating_sub(usage.stored_bytes.unsigned_abs()).saturating_add(freed_bytes),
         };
-        Self { limits, bytes_left }
+        Self { limits, bytes_left, received: state.bytes_in_flight.reserve(company) }
     }
 
     /// The quota for new assets.
@@ -93,7 +101,7 @@ impl StorageQuota {
     pub async fn for_assets(state: &AppState, company: CompanyId) -> Result<Self, Problem> {
         let (limits, usage) = Self::load_limits_and_usage(state, company).await?;
         limits.check_usage(&CompanyUsageRow { assets: usage.assets + 1, stored_bytes: usage.stored_bytes + 1 })?;
-        Ok(Self::from_usage(limits, &usage, 0))
+        Ok(Self::from_usage(state, company, (limits, &usage), 0))
     }
 
     async fn load_limits_and_usage(
@@ -117,6 +125,23 @@ impl StorageQuota {
         }
         if size > self.bytes_left { Err(reject_too_many_bytes(self.limits.stored)) } else { Ok(()) }
     }
+
+    /// Counts bytes that have arrived, beside those of all uploads of the company at this moment.
+    ///
+    /// # Errors
+    /// 422 when they do not fit.
+    pub fn receive_bytes(&mut self, bytes: u64) -> Result<(), Problem> {
+        match self.received.grow(bytes, self.bytes_left) {
+            true => Ok(()),
+            false => Err(reject_too_many_bytes(self.limits.stored)),
+        }
+    }
+
+    /// Ends counting what was received: the transaction that registers it counts from here on.
+    pub fn hand_over(mut self) -> EffectiveLimits {
+        self.received.release();
+        self.limits
+    }
 }
 
 /// Checks the company's usage inside the transaction that raised it.
@@ -137,8 +162,9 @@ fn reject_too_many_assets(max: u64) -> Problem {
 
 fn reject_too_many_bytes(max: u64) -> Problem {
     let detail = format!(
-        "The company's originals would exceed the storage quota of {max} bytes. Nothing was stored. Delete assets that are no \
-         longer needed, and the jobs that use them: until then their bytes count."
+        "The company's originals and unfinished uploads would exceed the storage quota of {max} bytes. Nothing was stored. \
+         Delete assets that are no longer needed, and the jobs that use them or what they were before they were replaced: \
+         until then their bytes count."
     );
     Problem::new(Code::StorageQuota, detail)
 }

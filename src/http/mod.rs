@@ -2,8 +2,10 @@
 //!
 //! A handler takes typed parameters ([`extract`]), calls `jobs` or `db`, and answers with a resource or a [`Problem`]. It
 //! never calls the worker: it writes rows and notifies. [`register_routes`] lists all handlers, and the OpenAPI document is
-//! generated from it; [`operations`] is the table of what each operation needs. Begin reading at [`build_app`].
+//! generated from it; [`operations`] is the table of what holds for each of them. [`server`] accepts connections. Begin
+//! reading at [`build_app`].
 
+pub mod access_rule;
 pub mod admission;
 pub mod document;
 pub mod extract;
@@ -15,6 +17,7 @@ pub mod problem;
 pub mod resources;
 pub mod responses;
 pub mod schema;
+pub mod server;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -128,7 +131,9 @@ pub fn build_health_app(
         .split_for_parts();
     app.default_service(route().to(resources::system::reject_non_health_path))
         .wrap(from_fn(middleware::body_timeout::enforce_deadline))
+        .wrap(from_fn(middleware::response_headers::protect_response))
         .wrap(from_fn(middleware::trace::trace_request))
+        .wrap(from_fn(middleware::route::resolve_route))
 }
 
 /// The application as it runs, in production and in tests. Middleware that is added last runs first.
@@ -158,11 +163,14 @@ pub fn build_app(
         }
     })
     .default_service(route().to(resources::system::reject_unknown_path))
+    .wrap(from_fn(server::note_recognized_caller))
     .wrap(from_fn(middleware::auth::authenticate_request))
     .wrap(from_fn(middleware::body_timeout::enforce_deadline))
     .wrap(from_fn(middleware::body_timeout::enforce_body_rate))
     .wrap(cors)
+    .wrap(from_fn(middleware::response_headers::protect_response))
     .wrap(from_fn(middleware::trace::trace_request))
+    .wrap(from_fn(middleware::route::resolve_route))
 }
 
 /// Registers the OpenAPI document and Swagger UI.

@@ -1,36 +1,165 @@
-//! The operation table: which capabilities each operation needs.
+//! The operation table: one row for each operation, and everything that holds for it.
 //!
-//! The authentication middleware reads it before a handler runs, and the OpenAPI document shows it, so the two cannot
-//! drift apart. A handler whose operation has no row gets no [`Caller`], so a forgotten row is an error and not a hole.
+//! The middleware [`route`](crate::http::middleware::route) finds the row of a request once. Body limits, deadlines,
+//! authentication, the audit log, logs, metrics and the OpenAPI document read it there, so a path stands in this table
+//! and at its handler only. A handler whose operation has no row gets no [`Caller`], so a forgotten row is an error and
+//! not a hole. A test compares the table with the document in both directions.
 //!
 //! [`Caller`]: crate::http::extract::caller::Caller
 
 use std::sync::LazyLock;
 
 use actix_web::dev::ResourceDef;
-use offprint_core::Code;
 
 use crate::db::capability::Capability::{
-    self, Admin, AssetsDelete, AssetsRead, AssetsWrite, ExportsCreate, ExportsCreateOriginal, ExportsManageAll,
+    Admin, AssetsDelete, AssetsRead, AssetsWrite, ExportsCreate, ExportsCreateOriginal, ExportsManageAll,
     ExportsReadAll, PresetsRead, PresetsWrite, Schedules,
 };
-use crate::http::extract::caller::Caller;
-use crate::http::problem::Problem;
+use crate::http::access_rule::AccessRule::{self, All, AnyKey, OneOf, Probe, Public};
 
-/// What an operation needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessRule {
-    /// No key.
-    Public,
-    /// Any valid key.
-    AnyKey,
-    /// A key with all of these capabilities.
-    All(&'static [Capability]),
-    /// A key with at least one of these capabilities.
-    OneOf(&'static [Capability]),
+/// An operation: method, path, and what holds for its requests.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationSpec {
+    pub method: &'static str,
+    /// Path template of the router.
+    pub path: &'static str,
+    /// `operationId` in the document, and the label in metrics and logs.
+    pub id: &'static str,
+    pub access: AccessRule,
+    pub body: BodyRule,
+    pub deadline: Deadline,
+    pub idempotency: Idempotency,
+    pub audit: AuditClass,
+    /// Whether the handler also answers HEAD, which needs what GET needs.
+    pub has_head: bool,
+    /// Whether the document shows the operation. It does not show itself and its pages.
+    pub is_documented: bool,
 }
 
-use AccessRule::{All, AnyKey, OneOf, Public};
+/// The body of a request, and its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyRule {
+    /// None. Bytes that are sent all the same are not read.
+    Empty,
+    /// JSON of at most 1 MiB.
+    Json,
+    /// JSON with room for the handles of the largest job.
+    ExportRequest,
+    /// `multipart/form-data`. Its handler bounds the parts; each file has the company's upload limit.
+    Form,
+    /// The bytes of a file or of a part of it, up to the company's upload limit.
+    Bytes,
+}
+
+/// How long the handler may take until the response begins. A body that still arrives prolongs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    Standard,
+    /// In addition, as long as the caller asks for with `?wait=`.
+    Wait,
+    /// In addition, as long as a render may take.
+    Render,
+    /// As long as the bytes of the upload arrive; storing them may take long, too.
+    Transfer,
+}
+
+/// What happens when a client repeats a request because the response was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idempotency {
+    /// The same once more, by the nature of the operation.
+    Inherent,
+    /// With the same `Idempotency-Key`, nothing: the client gets the first response.
+    Key,
+    /// It is done again, or refused.
+    Repeated,
+}
+
+/// Which requests have an entry in the audit log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditClass {
+    /// Those that were refused.
+    Refusals,
+    /// All: the response has a secret, so it matters who read it.
+    Disclosure,
+    /// All: the operation changes something.
+    Changes,
+}
+
+impl OperationSpec {
+    const fn new(method: &'static str, path: &'static str, id: &'static str, access: AccessRule) -> Self {
+        Self {
+            method,
+            path,
+            id,
+            access,
+            body: BodyRule::Empty,
+            deadline: Deadline::Standard,
+            idempotency: Idempotency::Inherent,
+            audit: AuditClass::Changes,
+            has_head: false,
+            is_documented: true,
+        }
+    }
+
+    const fn with_body(self, body: BodyRule) -> Self {
+        Self { body, ..self }
+    }
+
+    const fn with_deadline(self, deadline: Deadline) -> Self {
+        Self { deadline, ..self }
+    }
+
+    const fn with_audit(self, audit: AuditClass) -> Self {
+        Self { audit, ..self }
+    }
+
+    const fn with_idempotency(self, idempotency: Idempotency) -> Self {
+        Self { idempotency, ..self }
+    }
+
+    const fn with_head(self) -> Self {
+        Self { has_head: true, ..self }
+    }
+
+    const fn without_document(self) -> Self {
+        Self { is_documented: false, ..self }
+    }
+
+    /// Whether the handler answers this method.
+    pub fn has_method(&self, method: &str) -> bool {
+        self.method == method || (self.has_head && method == "HEAD")
+    }
+
+    /// The path template as the document has it.
+    pub fn document_path(&self) -> String {
+        self.path.replace(":.*}", "}")
+    }
+
+    /// Method and path as the document and the audit log have them.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.method, self.document_path())
+    }
+}
+
+const fn get(path: &'static str, id: &'static str, access: AccessRule) -> OperationSpec {
+    OperationSpec::new("GET", path, id, access).with_audit(AuditClass::Refusals)
+}
+
+const fn post(path: &'static str, id: &'static str, access: AccessRule) -> OperationSpec {
+    OperationSpec::new("POST", path, id, access).with_idempotency(Idempotency::Repeated)
+}
+
+const fn put(path: &'static str, id: &'static str, access: AccessRule) -> OperationSpec {
+    OperationSpec::new("PUT", path, id, access)
+}
+
+const fn patch(path: &'static str, id: &'static str, access: AccessRule) -> OperationSpec {
+    OperationSpec::new("PATCH", path, id, access)
+}
+
+const fn delete(path: &'static str, id: &'static str, access: AccessRule) -> OperationSpec {
+    OperationSpec::new("DELETE", path, id, access)
+}
 
 /// Users see their own jobs; readers and managers of all see everybody's.
 const READ_JOBS: AccessRule = OneOf(&[ExportsCreate, ExportsReadAll, ExportsManageAll]);
@@ -44,153 +173,191 @@ const MANAGE_SCHEDULES: AccessRule = OneOf(&[Schedules, ExportsManageAll]);
 /// What creates jobs, now or later, also needs the capability to create jobs.
 const CREATE_RUNS: AccessRule = All(&[Schedules, ExportsCreate]);
 
-/// Method, path template of the router, what is needed.
-type OperationRow = (&'static str, &'static str, AccessRule);
+const CREATE_JOBS: AccessRule = All(&[ExportsCreate]);
+const ADMIN: AccessRule = All(&[Admin]);
+const READ_ASSETS: AccessRule = All(&[AssetsRead]);
+const WRITE_ASSETS: AccessRule = All(&[AssetsWrite]);
 
-/// Every operation. HEAD needs what GET needs.
-const OPERATIONS: &[OperationRow] = &[
-    ("POST", "/export-jobs/validate", All(&[ExportsCreate])),
-    ("POST", "/export-jobs", All(&[ExportsCreate])),
-    ("GET", "/export-jobs", READ_JOBS),
-    ("GET", "/export-jobs/{jobHandle}", READ_JOBS),
-    ("GET", "/export-jobs/{jobHandle}/items", READ_JOBS),
-    ("GET", "/export-jobs/{jobHandle}/items/{position}", READ_JOBS),
-    ("GET", "/export-jobs/{jobHandle}/events", READ_JOBS),
-    ("POST", "/export-jobs/{jobHandle}/pause", MANAGE_JOBS),
-    ("POST", "/export-jobs/{jobHandle}/resume", MANAGE_JOBS),
-    ("POST", "/export-jobs/{jobHandle}/stop", MANAGE_JOBS),
-    ("POST", "/export-jobs/{jobHandle}/run", MANAGE_JOBS),
-    ("POST", "/export-jobs/{jobHandle}/retry", MANAGE_JOBS),
-    ("DELETE", "/export-jobs/{jobHandle}", MANAGE_JOBS),
-    ("GET", "/export-jobs/{jobHandle}/files", READ_JOBS),
-    ("GET", "/export-jobs/{jobHandle}/files/{path:.*}", READ_JOBS),
-    ("GET", "/export-jobs/{jobHandle}/download", READ_JOBS),
-    ("GET", "/export-jobs/{jobHandle}/archive", READ_JOBS),
-    ("GET", "/export-jobs/{jobHandle}/manifest", READ_JOBS),
-    ("POST", "/export-jobs/{jobHandle}/links", MANAGE_JOBS),
-    ("GET", "/export-jobs/{jobHandle}/links", READ_JOBS),
-    ("DELETE", "/export-jobs/{jobHandle}/links/{linkHandle}", MANAGE_JOBS),
-    ("POST", "/export-schedules", CREATE_RUNS),
-    ("GET", "/export-schedules", READ_SCHEDULES),
-    ("GET", "/export-schedules/{scheduleHandle}", READ_SCHEDULES),
-    ("PATCH", "/export-schedules/{scheduleHandle}", CREATE_RUNS),
-    ("POST", "/export-schedules/{scheduleHandle}/pause", MANAGE_SCHEDULES),
-    ("POST", "/export-schedules/{scheduleHandle}/resume", MANAGE_SCHEDULES),
-    ("POST", "/export-schedules/{scheduleHandle}/run", CREATE_RUNS),
-    ("DELETE", "/export-schedules/{scheduleHandle}", MANAGE_SCHEDULES),
-    ("GET", "/export-jobs/{jobHandle}/deliveries", READ_JOBS),
-    ("POST", "/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay", MANAGE_JOBS),
+/// Every operation. The first match counts: `/things/new` stands before `/things/{thingHandle}`.
+#[rustfmt::skip]
+pub const OPERATIONS: &[OperationSpec] = &[
+    post("/export-jobs/validate", "validateExportJob", CREATE_JOBS)
+        .with_body(BodyRule::ExportRequest).with_idempotency(Idempotency::Inherent).with_audit(AuditClass::Refusals),
+    post("/export-jobs", "createExportJob", CREATE_JOBS)
+        .with_body(BodyRule::ExportRequest).with_idempotency(Idempotency::Key),
+    get("/export-jobs", "listExportJobs", READ_JOBS),
+    get("/export-jobs/{jobHandle}", "showExportJob", READ_JOBS).with_deadline(Deadline::Wait),
+    get("/export-jobs/{jobHandle}/items", "listExportItems", READ_JOBS),
+    get("/export-jobs/{jobHandle}/items/{position}", "showExportItem", READ_JOBS),
+    get("/export-jobs/{jobHandle}/events", "listExportEvents", READ_JOBS),
+    post("/export-jobs/{jobHandle}/pause", "pauseExportJob", MANAGE_JOBS),
+    post("/export-jobs/{jobHandle}/resume", "resumeExportJob", MANAGE_JOBS),
+    post("/export-jobs/{jobHandle}/stop", "stopExportJob", MANAGE_JOBS),
+    post("/export-jobs/{jobHandle}/run", "runExportJob", MANAGE_JOBS),
+    post("/export-jobs/{jobHandle}/retry", "retryExportJob", MANAGE_JOBS),
+    delete("/export-jobs/{jobHandle}", "deleteExportJob", MANAGE_JOBS),
+    get("/export-jobs/{jobHandle}/files", "listExportFiles", READ_JOBS),
+    get("/export-jobs/{jobHandle}/files/{path:.*}", "fetchExportFile", READ_JOBS).with_head(),
+    get("/export-jobs/{jobHandle}/download", "downloadExport", READ_JOBS).with_head(),
+    get("/export-jobs/{jobHandle}/archive", "fetchExportArchive", READ_JOBS).with_head(),
+    get("/export-jobs/{jobHandle}/manifest", "fetchExportManifest", READ_JOBS).with_head(),
+    post("/export-jobs/{jobHandle}/links", "createExportLink", MANAGE_JOBS).with_body(BodyRule::Json),
+    get("/export-jobs/{jobHandle}/links", "listExportLinks", READ_JOBS),
+    delete("/export-jobs/{jobHandle}/links/{linkHandle}", "revokeExportLink", MANAGE_JOBS),
+    post("/export-schedules", "createSchedule", CREATE_RUNS)
+        .with_body(BodyRule::ExportRequest).with_idempotency(Idempotency::Key),
+    get("/export-schedules", "listSchedules", READ_SCHEDULES),
+    get("/export-schedules/{scheduleHandle}", "showSchedule", READ_SCHEDULES),
+    patch("/export-schedules/{scheduleHandle}", "changeSchedule", CREATE_RUNS).with_body(BodyRule::ExportRequest),
+    post("/export-schedules/{scheduleHandle}/pause", "pauseSchedule", MANAGE_SCHEDULES),
+    post("/export-schedules/{scheduleHandle}/resume", "resumeSchedule", MANAGE_SCHEDULES),
+    post("/export-schedules/{scheduleHandle}/run", "runSchedule", CREATE_RUNS),
+    delete("/export-schedules/{scheduleHandle}", "deleteSchedule", MANAGE_SCHEDULES),
+    get("/export-jobs/{jobHandle}/deliveries", "listDeliveries", READ_JOBS),
+    post("/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay", "replayDelivery", MANAGE_JOBS),
     // Whoever has the secret can forge webhooks.
-    ("GET", "/webhook-secret", All(&[Admin])),
-    ("POST", "/webhook-secret/rotate", All(&[Admin])),
+    get("/webhook-secret", "showWebhookSecret", ADMIN).with_audit(AuditClass::Disclosure),
+    post("/webhook-secret/rotate", "rotateWebhookSecret", ADMIN),
     // The token in the path is the credential.
-    ("GET", "/downloads/{token}", Public),
-    ("POST", "/assets", All(&[AssetsWrite])),
-    ("GET", "/assets", All(&[AssetsRead])),
-    ("GET", "/assets/{assetHandle}", All(&[AssetsRead])),
-    ("PATCH", "/assets/{assetHandle}", All(&[AssetsWrite])),
-    ("DELETE", "/assets/{assetHandle}", All(&[AssetsDelete])),
-    ("GET", "/assets/{assetHandle}/preview", All(&[AssetsRead])),
+    get("/downloads/{token}", "openLink", Public).with_head(),
+    post("/assets", "uploadAssets", WRITE_ASSETS).with_body(BodyRule::Form).with_deadline(Deadline::Transfer),
+    get("/assets", "listAssets", READ_ASSETS),
+    get("/assets/{assetHandle}", "showAsset", READ_ASSETS),
+    patch("/assets/{assetHandle}", "changeAsset", WRITE_ASSETS).with_body(BodyRule::Json),
+    delete("/assets/{assetHandle}", "deleteAsset", All(&[AssetsDelete])),
+    // Rendered before the response begins.
+    get("/assets/{assetHandle}/preview", "previewAsset", READ_ASSETS).with_deadline(Deadline::Render),
     // A key that may not export originals must not get them by another way.
-    ("GET", "/assets/{assetHandle}/content", All(&[AssetsRead, ExportsCreateOriginal])),
-    ("PUT", "/assets/{assetHandle}/content", All(&[AssetsWrite])),
-    ("POST", "/asset-sets", All(&[AssetsWrite])),
+    get("/assets/{assetHandle}/content", "downloadContent", All(&[AssetsRead, ExportsCreateOriginal])).with_head(),
+    put("/assets/{assetHandle}/content", "replaceContent", WRITE_ASSETS)
+        .with_body(BodyRule::Bytes).with_deadline(Deadline::Transfer),
+    post("/asset-sets", "createSet", WRITE_ASSETS).with_body(BodyRule::Json),
     // Clients of tus ask what the server supports before they authenticate.
-    ("OPTIONS", "/uploads", Public),
-    ("POST", "/uploads", All(&[AssetsWrite])),
-    ("GET", "/uploads", All(&[AssetsWrite])),
-    ("GET", "/uploads/{uploadHandle}", All(&[AssetsWrite])),
-    ("PATCH", "/uploads/{uploadHandle}", All(&[AssetsWrite])),
-    ("DELETE", "/uploads/{uploadHandle}", All(&[AssetsWrite])),
-    ("GET", "/image-presets", All(&[PresetsRead])),
-    ("GET", "/image-presets/{name}", All(&[PresetsRead])),
-    ("PUT", "/image-presets/{name}", All(&[PresetsWrite])),
-    ("DELETE", "/image-presets/{name}", All(&[PresetsWrite])),
-    ("GET", "/modifier-commands", AnyKey),
+    OperationSpec::new("OPTIONS", "/uploads", "describeUploads", Public).with_audit(AuditClass::Refusals),
+    post("/uploads", "createUpload", WRITE_ASSETS),
+    get("/uploads", "listUploads", WRITE_ASSETS),
+    get("/uploads/{uploadHandle}", "showUpload", WRITE_ASSETS).with_head(),
+    patch("/uploads/{uploadHandle}", "appendToUpload", WRITE_ASSETS)
+        .with_body(BodyRule::Bytes).with_deadline(Deadline::Transfer),
+    delete("/uploads/{uploadHandle}", "endUpload", WRITE_ASSETS),
+    get("/image-presets", "listImagePresets", All(&[PresetsRead])),
+    get("/image-presets/{name}", "showImagePreset", All(&[PresetsRead])),
+    put("/image-presets/{name}", "saveImagePreset", All(&[PresetsWrite])).with_body(BodyRule::Json),
+    delete("/image-presets/{name}", "deleteImagePreset", All(&[PresetsWrite])),
+    get("/modifier-commands", "listModifierCommands", AnyKey),
     // The answer shows the text of presets.
-    ("POST", "/modifier-check", All(&[PresetsRead])),
-    ("POST", "/api-keys", All(&[Admin])),
-    ("GET", "/api-keys", All(&[Admin])),
-    ("GET", "/api-keys/{keyHandle}", All(&[Admin])),
-    ("DELETE", "/api-keys/{keyHandle}", All(&[Admin])),
-    ("GET", "/audit-log", All(&[Admin])),
-    ("GET", "/usage", AnyKey),
-    ("GET", "/workers", All(&[Admin])),
-    ("GET", "/", AnyKey),
-    ("GET", "/info", AnyKey),
-    ("GET", "/health/live", Public),
-    ("GET", "/health/ready", Public),
-    ("GET", "/metrics", All(&[Admin])),
+    post("/modifier-check", "checkModifier", All(&[PresetsRead]))
+        .with_body(BodyRule::Json).with_idempotency(Idempotency::Inherent).with_audit(AuditClass::Refusals),
+    post("/api-keys", "createApiKey", ADMIN).with_body(BodyRule::Json),
+    get("/api-keys", "listApiKeys", ADMIN),
+    get("/api-keys/{keyHandle}", "showApiKey", ADMIN),
+    delete("/api-keys/{keyHandle}", "revokeApiKey", ADMIN),
+    get("/audit-log", "listAuditLog", ADMIN),
+    get("/usage", "showUsage", AnyKey),
+    get("/workers", "listWorkers", ADMIN),
+    get("/", "showStartPage", AnyKey),
+    get("/info", "showInfo", AnyKey),
+    get("/health/live", "checkLiveness", Probe),
+    get("/health/ready", "checkReadiness", Probe),
+    get("/metrics", "showMetrics", ADMIN),
+    // The document and its pages.
+    get("/openapi.json", "showDocument", Public).without_document(),
+    get("/swagger-ui", "redirectToSwaggerUi", Public).without_document(),
+    get("/swagger-ui/{file:.*}", "showSwaggerUi", Public).without_document(),
 ];
 
-/// The rows with their compiled path templates.
-static OPERATION_MATCHERS: LazyLock<Vec<(ResourceDef, &OperationRow)>> =
-    LazyLock::new(|| OPERATIONS.iter().map(|row| (ResourceDef::new(row.1), row)).collect());
-
-/// The rule of an operation, by method and path template as in the document.
-pub fn find_rule_by_template(method: &str, path: &str) -> Option<AccessRule> {
-    let matches_path = |template: &str| template.replace(":.*}", "}") == path;
-    OPERATIONS
-        .iter()
-        .find(|(name, template, _)| *name == normalize_method(method) && matches_path(template))
-        .map(|(_, _, needs)| *needs)
+/// The operations of one path template.
+#[derive(Debug)]
+pub struct PathOperations {
+    pub template: &'static str,
+    matcher: ResourceDef,
+    pub operations: Vec<&'static OperationSpec>,
 }
 
-/// The rule of a request, by method and actual path. None when no operation matches.
-pub fn find_rule_for_request(method: &str, path: &str) -> Option<AccessRule> {
-    match_operation(method, path).map(|(_, _, needs)| *needs)
-}
-
-/// The operation of a request as the document names it: method and path template.
-pub fn find_operation_name(method: &str, path: &str) -> Option<String> {
-    match_operation(method, path).map(|(_, template, _)| format!("{method} {}", template.replace(":.*}", "}")))
-}
-
-fn match_operation(method: &str, path: &str) -> Option<&'static OperationRow> {
-    OPERATION_MATCHERS
-        .iter()
-        .find(|(template, row)| row.0 == normalize_method(method) && template.is_match(path))
-        .map(|(_, row)| *row)
-}
-
-fn normalize_method(method: &str) -> &str {
-    if method == "HEAD" { "GET" } else { method }
-}
-
-impl AccessRule {
-    /// Checks that the caller has the capabilities.
-    ///
-    /// # Errors
-    /// 403 that names the missing ones.
-    pub fn check(self, caller: &Caller) -> Result<(), Problem> {
-        let join_names = |capabilities: &[Capability], separator: &str| {
-            let names: Vec<String> = capabilities.iter().map(|capability| format!("`{}`", capability.name())).collect();
-            names.join(separator)
-        };
-        let missing = match self {
-            Public | AnyKey => return Ok(()),
-            All(needed) => {
-                let missing: Vec<Capability> =
-                    needed.iter().copied().filter(|needed| !caller.has_capability(*needed)).collect();
-                if missing.is_empty() {
-                    return Ok(());
-                }
-                join_names(&missing, " and ")
+/// The path templates in the order of the table.
+static PATHS: LazyLock<Vec<PathOperations>> = LazyLock::new(|| {
+    let mut paths: Vec<PathOperations> = Vec::new();
+    for row in OPERATIONS {
+        match paths.iter_mut().find(|path| path.template == row.path) {
+            Some(path) => path.operations.push(row),
+            None => {
+                let matcher = ResourceDef::new(row.path);
+                paths.push(PathOperations { template: row.path, matcher, operations: vec![row] });
             }
-            OneOf(needed) if needed.iter().any(|capability| caller.has_capability(*capability)) => return Ok(()),
-            OneOf(needed) => join_names(needed, " or "),
-        };
-        let detail = format!("The API key lacks the capability {missing}. Ask an administrator for a key that has it.");
-        Err(Problem::new(Code::OperationForbidden, detail))
-    }
-
-    /// The alternatives for `security` in the document: each a list of the capabilities that a key must have.
-    pub fn alternatives(self) -> Vec<Vec<String>> {
-        match self {
-            Public => Vec::new(),
-            AnyKey => vec![Vec::new()],
-            All(needed) => vec![needed.iter().map(|capability| capability.name()).collect()],
-            OneOf(needed) => needed.iter().map(|capability| vec![capability.name()]).collect(),
         }
     }
+    paths
+});
+
+impl PathOperations {
+    /// The methods that the path supports.
+    pub fn list_methods(&self) -> Vec<&'static str> {
+        let methods = self.operations.iter().flat_map(|row| [Some(row.method), row.has_head.then_some("HEAD")]);
+        methods.flatten().collect()
+    }
+}
+
+/// What method and path of a request select.
+#[derive(Clone, Copy, Debug)]
+pub enum Route {
+    Operation(&'static OperationSpec),
+    /// The path is known, and has no operation with this method.
+    OtherMethod(&'static PathOperations),
+    Unknown,
+}
+
+impl Route {
+    /// Finds the operation of a method and a path as the router decodes it.
+    pub fn find(method: &str, path: &str) -> Self {
+        let mut known_path = None;
+        for paths in PATHS.iter().filter(|paths| paths.matcher.is_match(path)) {
+            if let Some(row) = paths.operations.iter().find(|row| row.has_method(method)) {
+                return Self::Operation(row);
+            }
+            known_path.get_or_insert(paths);
+        }
+        known_path.map_or(Self::Unknown, Self::OtherMethod)
+    }
+
+    /// Whether everybody may send the request. A wrong method of a path that is public reveals nothing either.
+    pub fn is_public(self) -> bool {
+        self.list_rules().is_some_and(|mut rules| rules.all(AccessRule::is_public))
+    }
+
+    /// Whether the request is one of those that load balancers send.
+    pub fn is_probe(self) -> bool {
+        self.list_rules().is_some_and(|mut rules| rules.all(|rule| rule == Probe))
+    }
+
+    /// The rule of the operation, or those of all operations of the path.
+    fn list_rules(self) -> Option<impl Iterator<Item = AccessRule>> {
+        let (one, several) = match self {
+            Self::Operation(row) => (Some(row), &[][..]),
+            Self::OtherMethod(path) => (None, path.operations.as_slice()),
+            Self::Unknown => return None,
+        };
+        Some(one.into_iter().chain(several.iter().copied()).map(|row| row.access))
+    }
+
+    /// The row of the table.
+    pub fn operation(self) -> Option<&'static OperationSpec> {
+        match self {
+            Self::Operation(row) => Some(row),
+            _ => None,
+        }
+    }
+
+    /// The path template of the router.
+    pub fn template(self) -> Option<&'static str> {
+        match self {
+            Self::Operation(row) => Some(row.path),
+            Self::OtherMethod(path) => Some(path.template),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// The row of an operation of the document, by its method and path template there.
+pub fn find_documented_operation(method: &str, path: &str) -> Option<&'static OperationSpec> {
+    OPERATIONS.iter().find(|row| row.has_method(method) && row.document_path() == path)
 }

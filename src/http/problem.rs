@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::app::StoreBlobError;
 use crate::db;
 use crate::reason::CodeSchema;
-pub use crate::reason::ValidationError;
+pub use crate::reason::{ValidationError, ValidationErrors};
 
 /// The body of an error response (`application/problem+json`, RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,7 +35,8 @@ pub struct ProblemDetails {
     /// Identifies the kind of problem. Codes never change.
     #[schema(value_type = CodeSchema)]
     code: Code,
-    /// Every error in the request, each with its location. Absent when there are no separate errors.
+    /// The errors in the request, each with its location: all of them, or the first 100 where `detail` says that there are
+    /// more. Absent when there are no separate errors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ValidationError>,
     /// The request ID, as in the server's log.
@@ -84,20 +85,22 @@ impl Problem {
 
     /// A query parameter or header has an invalid value.
     pub fn invalid_parameter(name: &str, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        Self::new(Code::InvalidParameter, format!("`{name}`: {detail}")).with_errors(vec![ValidationError::new(
-            name,
-            Code::InvalidParameter,
-            detail,
-        )])
+        let error = ValidationError::new(name, Code::InvalidParameter, detail);
+        Self::new(Code::InvalidParameter, format!("`{name}`: {}", error.detail)).with_errors(vec![error])
     }
 
-    /// The request has these errors.
-    pub fn from_errors(errors: Vec<ValidationError>) -> Self {
+    /// The request has these errors. At most [`MAX_VALIDATION_ERRORS`](crate::reason::MAX_VALIDATION_ERRORS) are told.
+    pub fn from_errors(errors: impl Into<ValidationErrors>) -> Self {
+        let (total, errors) = errors.into().into_parts();
         let detail = match errors.as_slice() {
             [only] if only.pointer.is_empty() => only.detail.clone(),
             [only] => format!("{}: {}", only.pointer, only.detail),
-            all => format!("The request has {} errors; `errors` lists them. Nothing was created.", all.len()),
+            first if first.len() < total => format!(
+                "The request has {total} errors; `errors` lists the first {} and leaves out {}. Nothing was created.",
+                first.len(),
+                total - first.len()
+            ),
+            _ => format!("The request has {total} errors; `errors` lists them. Nothing was created."),
         };
         Self::new(Code::ValidationFailed, detail).with_errors(errors)
     }
@@ -115,8 +118,8 @@ impl Problem {
             .with_header(header::RETRY_AFTER, "5")
     }
 
-    pub fn with_errors(mut self, errors: Vec<ValidationError>) -> Self {
-        self.errors = errors;
+    pub fn with_errors(mut self, errors: impl Into<ValidationErrors>) -> Self {
+        self.errors = errors.into().into_parts().1;
         self
     }
 

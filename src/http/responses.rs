@@ -15,13 +15,13 @@ pub enum BodyProblems {
     /// `body-too-large`: the body exceeds the limit.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(ProblemDetails),
-    /// `unsupported-media-type`: `Content-Type` is not JSON.
+    /// `unsupported-media-type`: `Content-Type` is missing or is not JSON, or the body is compressed.
     #[response(status = 415, content_type = "application/problem+json")]
     MediaType(ProblemDetails),
-    /// `validation-failed`: the body has errors; `errors` lists all of them, each with its own code and location.
+    /// `validation-failed`: the body has errors; `errors` lists the first 100, each with its own code and location.
     /// `too-many-assets`, `too-many-presets`, `too-many-schedules`, `archive-too-large`: a limit would be exceeded.
     /// `too-complex`: the request needs more work than one request may take.
-    /// `idempotency-conflict`: the `Idempotency-Key` was used with a different body.
+    /// `idempotency-conflict`: the `Idempotency-Key` was used with a different body or for another operation.
     #[response(status = 422, content_type = "application/problem+json")]
     Refused(ProblemDetails),
 }
@@ -79,7 +79,7 @@ pub enum UploadProblems {
     /// `body-too-large`: a file exceeds the limit.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(ProblemDetails),
-    /// `unsupported-media-type`: the body is not `multipart/form-data`.
+    /// `unsupported-media-type`: the body is not `multipart/form-data` where files are uploaded, or it is compressed.
     #[response(status = 415, content_type = "application/problem+json")]
     MediaType(ProblemDetails),
     /// `validation-failed`: an empty file, or an invalid name or folder. `too-many-assets`, `storage-quota`: a limit of the
@@ -121,7 +121,7 @@ pub enum UploadPieceProblems {
     /// `body-too-large`: the part exceeds the announced length, or the file the limit.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(ProblemDetails),
-    /// `unsupported-media-type`: the body is not `application/offset+octet-stream`.
+    /// `unsupported-media-type`: the body is not `application/offset+octet-stream`, or it is compressed.
     #[response(status = 415, content_type = "application/problem+json")]
     MediaType(ProblemDetails),
     /// `too-many-assets`, `storage-quota`: a limit of the company would be exceeded. The last part was not stored.

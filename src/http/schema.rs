@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 use offprint_core::Code;
 use serde_json::{Map, Value};
 
-use crate::http::extract::json::MAX_VALIDATION_ERRORS;
 use crate::http::extract::json::clip_text;
 use crate::http::extract::json::extend_pointer;
-use crate::http::problem::ValidationError;
+use crate::http::problem::{ValidationError, ValidationErrors};
 
 /// Validates values against schemas that may refer to the named schemas in `parts`.
 pub struct SchemaChecker<'a> {
@@ -36,15 +35,12 @@ impl<'a> SchemaChecker<'a> {
         Self { parts }
     }
 
-    /// Appends every error in the value to the list, until it holds [`MAX_VALIDATION_ERRORS`].
-    pub fn check(&self, schema: &Value, value: &Value, mistakes: &mut Vec<ValidationError>) {
+    /// Appends every error in the value to the list.
+    pub fn check(&self, schema: &Value, value: &Value, mistakes: &mut ValidationErrors) {
         self.check_node(schema, value, "", mistakes);
     }
 
-    fn check_node(&self, schema: &Value, value: &Value, at: &str, mistakes: &mut Vec<ValidationError>) {
-        if mistakes.len() >= MAX_VALIDATION_ERRORS {
-            return;
-        }
+    fn check_node(&self, schema: &Value, value: &Value, at: &str, mistakes: &mut ValidationErrors) {
         let schema = self.resolve(schema);
         if let Some(choices) = schema.get("oneOf").or(schema.get("allOf")).and_then(Value::as_array) {
             return self.check_choice(choices, value, at, mistakes);
@@ -53,7 +49,7 @@ impl<'a> SchemaChecker<'a> {
         let kind = find_json_type(value);
         let fits = kinds.is_empty() || kinds.contains(&kind) || (kind == "integer" && kinds.contains(&"number"));
         if !fits {
-            mistakes.push(ValidationError::new(at, Code::WrongType, describe_wrong_type(at, &kinds, value)));
+            mistakes.push_with(|| ValidationError::new(at, Code::WrongType, describe_wrong_type(at, &kinds, value)));
             return;
         }
         match value {
@@ -71,7 +67,7 @@ impl<'a> SchemaChecker<'a> {
     }
 
     /// Null or one other schema: the only kind of choice in our request bodies.
-    fn check_choice(&self, choices: &[Value], value: &Value, at: &str, mistakes: &mut Vec<ValidationError>) {
+    fn check_choice(&self, choices: &[Value], value: &Value, at: &str, mistakes: &mut ValidationErrors) {
         let nullable = choices.iter().any(|choice| list_types(self.resolve(choice)) == ["null"]);
         if value.is_null() && nullable {
             return;
@@ -81,19 +77,15 @@ impl<'a> SchemaChecker<'a> {
         }
     }
 
-    fn check_object(&self, schema: &Value, fields: &Map<String, Value>, at: &str, mistakes: &mut Vec<ValidationError>) {
+    fn check_object(&self, schema: &Value, fields: &Map<String, Value>, at: &str, mistakes: &mut ValidationErrors) {
         let Some(known) = schema.get("properties").and_then(Value::as_object) else { return };
         for (name, value) in fields {
-            if mistakes.len() >= MAX_VALIDATION_ERRORS {
-                return;
-            }
             match known.get(name) {
                 Some(schema) => self.check_node(schema, value, &extend_pointer(at, name), mistakes),
-                None => mistakes.push(ValidationError::new(
-                    extend_pointer(at, name),
-                    Code::UnknownField,
-                    describe_unknown_field(name, known),
-                )),
+                None => mistakes.push_with(|| {
+                    let detail = describe_unknown_field(name, known);
+                    ValidationError::new(extend_pointer(at, name), Code::UnknownField, detail)
+                }),
             }
         }
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
@@ -106,7 +98,7 @@ impl<'a> SchemaChecker<'a> {
         }
     }
 
-    fn check_array(&self, schema: &Value, items: &[Value], at: &str, mistakes: &mut Vec<ValidationError>) {
+    fn check_array(&self, schema: &Value, items: &[Value], at: &str, mistakes: &mut ValidationErrors) {
         let fewest = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
         let most = schema.get("maxItems").and_then(Value::as_u64).unwrap_or(u64::MAX);
         if (items.len() as u64) < fewest {
@@ -209,11 +201,12 @@ fn count_edits(from: &str, to: &str) -> usize {
     row[to.len()]
 }
 
-fn check_string(schema: &Value, text: &str, at: &str, mistakes: &mut Vec<ValidationError>) {
+fn check_string(schema: &Value, text: &str, at: &str, mistakes: &mut ValidationErrors) {
     if let Some(words) = schema.get("enum").and_then(Value::as_array)
         && !words.iter().any(|word| word.as_str() == Some(text))
     {
-        mistakes.push(ValidationError::new(at, Code::InvalidValue, describe_unknown_value(text, words, schema)));
+        mistakes
+            .push_with(|| ValidationError::new(at, Code::InvalidValue, describe_unknown_value(text, words, schema)));
     }
     // PostgreSQL text cannot hold NUL.
     if text.contains('\0') {
@@ -273,7 +266,7 @@ fn describe_format_error(format: Option<&str>, text: &str) -> Option<String> {
     }
 }
 
-fn check_range(schema: &Value, number: Option<f64>, at: &str, mistakes: &mut Vec<ValidationError>) {
+fn check_range(schema: &Value, number: Option<f64>, at: &str, mistakes: &mut ValidationErrors) {
     let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
     let (least, most) = (bound("minimum"), bound("maximum"));
     let Some(number) = number else { return };

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use unicode_normalization::UnicodeNormalization;
+use offprint_core::name::fold_path;
 
 use crate::db::enums::Layout;
 
@@ -16,11 +16,6 @@ pub struct PathAllocator {
     folder_keys: HashSet<String>,
     /// The last number given to a name, so that ten thousand equal names do not each count from two.
     last_numbers: HashMap<String, usize>,
-}
-
-/// A path as it is compared: paths that differ only in case cannot be in one folder on every system.
-pub fn to_path_key(path: &str) -> String {
-    path.nfkc().flat_map(char::to_lowercase).collect()
 }
 
 /// The name of an output file: the base name of the source, `-` and the suffix of the rendition, if there is one, and the
@@ -53,7 +48,7 @@ impl PathAllocator {
         if layout == Layout::Folders {
             for folder in folders {
                 let ends = folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]);
-                folder_keys.extend(ends.map(|end| to_path_key(&folder[..end])));
+                folder_keys.extend(ends.map(|end| fold_path(&folder[..end])));
             }
         }
         Self {
@@ -72,13 +67,13 @@ impl PathAllocator {
         };
         let (base, extension) = split_extension(name);
         let mut path = join(name);
-        let number = self.last_numbers.entry(to_path_key(&path)).or_insert(1);
-        while self.taken_keys.contains(&to_path_key(&path)) || self.folder_keys.contains(&to_path_key(&path)) {
+        let number = self.last_numbers.entry(fold_path(&path)).or_insert(1);
+        while self.taken_keys.contains(&fold_path(&path)) || self.folder_keys.contains(&fold_path(&path)) {
             *number += 1;
             let end = format!(" ({number}){extension}");
             path = join(&format!("{}{end}", truncate_name(base, MAX_NAME_BYTES - end.len())));
         }
-        self.taken_keys.insert(to_path_key(&path));
+        self.taken_keys.insert(fold_path(&path));
         path
     }
 }
@@ -124,7 +119,7 @@ mod tests {
     #[test]
     fn ten_thousand_equal_names_stay_unique() {
         let mut names = make_flat_allocator();
-        let all: HashSet<String> = (0..2000).map(|_| to_path_key(&names.allocate("", "same.png"))).collect();
+        let all: HashSet<String> = (0..2000).map(|_| fold_path(&names.allocate("", "same.png"))).collect();
         assert_eq!(all.len(), 2000);
     }
 }

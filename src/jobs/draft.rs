@@ -23,6 +23,7 @@ use crate::db::{self, DbConnection, image_preset};
 use crate::id::CompanyId;
 use crate::jobs::ExportContext;
 use crate::jobs::draft_builder::{DraftBuilder, DraftStep};
+use crate::jobs::recipients::check_recipients;
 use crate::jobs::rendition_resolver::PinnedRecipe;
 use crate::jobs::request::ExportRequest;
 use crate::jobs::selection::select_assets;
@@ -133,7 +134,8 @@ pub async fn prepare_draft(
     max_items: usize,
     context: &ExportContext<'_>,
 ) -> Result<Draft, DraftError> {
-    let (errors, warnings) = check_request(&request, context);
+    let (mut errors, warnings) = check_request(&request, context);
+    errors.extend(check_recipients(connection, company, &request, context).await?);
     let selection = select_assets(connection, company, &request, max_items).await?;
     let macros = match request.fmt {
         Fmt::Convert => image_preset::list_macros(connection, company).await?,

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use offprint_core::name::fold_path;
 use offprint_core::{Code, Digest};
 use offprint_modifiers::{Attributes, Macros, WorkBudget, estimate_units};
 
@@ -17,6 +18,7 @@ use crate::jobs::archive_paths::PathAllocator;
 use crate::jobs::decode_sharing::share_decode;
 use crate::jobs::draft::{Draft, DraftError, DraftFile, DraftItem};
 use crate::jobs::error_list::ErrorList;
+use crate::jobs::explain_unconvertible;
 use crate::jobs::references::AssetReferences;
 use crate::jobs::remarks::MergedRemarks;
 use crate::jobs::remarks::merge_remarks;
@@ -369,7 +371,7 @@ impl DraftItem {
     }
 
     fn apply_unconvertible_rule(&mut self, rule: OnUnconvertible) {
-        let detail = format!("`{}` is of type {}, which cannot be converted.", self.asset.name, self.asset.kind.name());
+        let Reason { code, detail } = explain_unconvertible(&self.asset);
         match rule {
             OnUnconvertible::Original => {
                 self.add_file(None);
@@ -381,7 +383,7 @@ impl DraftItem {
             }
             OnUnconvertible::Fail => {
                 self.state = ItemState::Failed;
-                self.failure = Some(Reason::new(Code::UnsupportedFormat, detail));
+                self.failure = Some(Reason { code, detail });
             }
         }
     }
@@ -413,7 +415,7 @@ fn assign_paths(request: &ExportRequest, items: &mut [DraftItem]) {
                 format.map(|format| format.extension()),
             );
             file.path = names.allocate(&asset.folder, &file_name);
-            file.path_key = archive_paths::to_path_key(&file.path);
+            file.path_key = fold_path(&file.path);
         }
     }
 }

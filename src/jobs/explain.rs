@@ -1,6 +1,5 @@
 //! Explains a modifier without rendering: its commands, where each comes from, what is ignored, and the resulting image.
 
-use offprint_core::Code;
 use offprint_imaging::{ImageHeader, ObjectHeaders, RenderPlan};
 use offprint_modifiers::{CommandStatus, ModifierSegment, Recipe, ResolvedCommand, ResolvedModifier};
 use serde::Serialize;
@@ -114,16 +113,16 @@ impl ModifierMeaning {
     }
 }
 
-/// Plans an image from its header, if that could be read.
+/// Plans an image from its header.
+///
+/// # Errors
+/// Why rendering would fail.
 pub fn plan_from_header(
     recipe: &Recipe,
-    header: Option<&ImageHeader>,
+    header: &ImageHeader,
     others: &ObjectHeaders,
     context: &RecipeContext,
 ) -> Result<RenderPlan, Reason> {
-    let Some(header) = header else {
-        return Err(Reason::new(Code::UnsupportedFormat, "Images of this format cannot be read."));
-    };
     context.plan(recipe, header, others).map_err(|failure| Reason::new(failure.code, failure.detail))
 }
 

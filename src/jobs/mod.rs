@@ -25,6 +25,7 @@ pub mod explain;
 pub mod modifier_resolution;
 pub mod outcome;
 pub mod placement;
+pub mod recipients;
 pub mod references;
 pub mod remarks;
 pub mod rendition;
@@ -37,6 +38,6 @@ pub mod validation;
 
 pub use actions::JobAction;
 pub use callback::CallbackPolicy;
-pub use context::{ExportContext, RecipeContext, read_asset_header};
+pub use context::{ExportContext, RecipeContext, explain_unconvertible, read_asset_header, require_asset_header};
 pub use draft::{Draft, DraftError, DraftFile, DraftItem, prepare_draft};
 pub use request::ExportRequest;

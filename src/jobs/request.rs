@@ -85,7 +85,8 @@ pub struct ExportRequest {
     /// Whether the archive has all files at its top or the folders of their assets. Default: `flat`.
     #[schema(inline)]
     pub layout: Option<Layout>,
-    /// Recipients of the mail, instead of the service's default recipient.
+    /// Recipients of the mail, instead of the service's default recipient: users of the company, or addresses of the
+    /// domains that the operator allows.
     #[schema(max_items = 5)]
     pub notify_emails: Option<Vec<String>>,
     /// Priority among the jobs of the company: higher ones first. Default: 0.

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use offprint_core::Code;
+use offprint_core::name::{Folder, normalize_name};
 
 use crate::db::asset::{self, AssetRow};
 use crate::db::enums::OnUnsupported;
@@ -93,13 +94,19 @@ async fn select_by_filter(
     max_items: usize,
 ) -> Result<Selection, db::DbError> {
     let mut selection = Selection::default();
-    let folder = filter.folder.as_deref().map(|folder| folder.trim_matches('/').to_owned());
+    let folder = match filter.folder.as_deref().map(Folder::parse).transpose() {
+        Ok(folder) => folder.map(|folder| folder.as_str().to_owned()),
+        Err(detail) => {
+            selection.errors.push(ValidationError::new("/assetFilter/folder", Code::InvalidValue, detail));
+            return Ok(selection);
+        }
+    };
     let asset_filter = asset::AssetCriteria {
         // A filter without a folder means all folders.
         recursive: filter.recursive.unwrap_or(folder.is_none()),
         folder,
         kind: filter.r#type,
-        name: filter.name.clone(),
+        name: filter.name.as_deref().map(normalize_name),
         sha256: None,
     };
     let found = asset::find_matching_assets(connection, company, &asset_filter, max_items as i64 + 1).await?;

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use chrono::Utc;
-use lettre::message::Mailbox;
 use offprint_core::Code;
 
 use crate::jobs::CallbackPolicy;
@@ -19,7 +18,7 @@ pub fn check_request(request: &ExportRequest, context: &ExportContext<'_>) -> (V
     mistakes.extend(rendition::check_renditions(request));
     mistakes.extend(check_exec_time(request));
     mistakes.extend(schedule::check_schedule(request, context.min_schedule_interval));
-    mistakes.extend(check_mail_fields(request, context.mail_domains));
+    mistakes.extend(check_locale(request));
     mistakes.extend(check_callback_url(request, context.callback_policy));
     (mistakes, check_client_id(request).into_iter().collect())
 }
@@ -48,41 +47,16 @@ fn check_exec_time(request: &ExportRequest) -> Option<ValidationError> {
     Some(ValidationError::new("/execTime", Code::InvalidValue, detail))
 }
 
-fn check_mail_fields(request: &ExportRequest, mail_domains: &[String]) -> Vec<ValidationError> {
-    let mut mistakes = Vec::new();
-    for (index, address) in request.notify_emails.iter().flatten().enumerate() {
-        let (code, detail) = match address.parse::<Mailbox>() {
-            Err(_) => (Code::InvalidValue, format!("`{address}` is not a mail address.")),
-            Ok(mailbox) if !is_allowed_mail_domain(mail_domains, mailbox.email.domain()) => {
-                let (domain, allowed) = (mailbox.email.domain(), mail_domains.join(", "));
-                (Code::ValueForbidden, format!("Mails to {domain} are not allowed. Allowed domains: {allowed}."))
-            }
-            Ok(_) => continue,
-        };
-        mistakes.push(ValidationError::new(format!("/notifyEmails/{index}"), code, detail));
-    }
-    if let Some(locale) = request.locale.as_deref().filter(|locale| !is_locale(locale)) {
-        let detail = format!(
-            "`{locale}` is not a locale. Send a language such as `en`, or language and country such as `nl-BE`."
-        );
-        mistakes.push(ValidationError::new("/locale", Code::InvalidValue, detail));
-    }
-    mistakes
+fn check_locale(request: &ExportRequest) -> Option<ValidationError> {
+    let locale = request.locale.as_deref().filter(|locale| !is_locale(locale))?;
+    let detail =
+        format!("`{locale}` is not a locale. Send a language such as `en`, or language and country such as `nl-BE`.");
+    Some(ValidationError::new("/locale", Code::InvalidValue, detail))
 }
 
 fn check_callback_url(request: &ExportRequest, callbacks: &CallbackPolicy) -> Option<ValidationError> {
     let detail = callbacks.check_url(request.callback_url.as_deref()?).err()?;
     Some(ValidationError::new("/callbackUrl", Code::InvalidValue, detail))
-}
-
-/// Whether mails may be sent to a domain: it is listed, or is a subdomain of one listed with `*.`, or the list is empty.
-fn is_allowed_mail_domain(allowed: &[String], domain: &str) -> bool {
-    let domain = domain.to_ascii_lowercase();
-    let matches = |allowed: &String| match allowed.strip_prefix('*') {
-        Some(end) => domain.ends_with(end) && domain.len() > end.len(),
-        None => *allowed == domain,
-    };
-    allowed.is_empty() || allowed.iter().any(matches)
 }
 
 /// `ll` or `ll-CC`, as IPS writes them.

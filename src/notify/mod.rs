@@ -133,6 +133,21 @@ impl Mailer {
         Ok(Self { from, transport })
     }
 
+    /// Connects to the mail server, greets it and logs in, without sending a mail. False without a mail server.
+    ///
+    /// # Errors
+    /// Why the server cannot be used.
+    pub async fn check_server(&self) -> Result<bool, String> {
+        match &self.transport {
+            MailTransport::Smtp(server) => match server.test_connection().await {
+                Ok(true) => Ok(true),
+                Ok(false) => Err("it does not answer after the greeting".to_owned()),
+                Err(error) => Err(error.to_string()),
+            },
+            MailTransport::Folder(_) => Ok(false),
+        }
+    }
+
     /// Sends one mail. Returns when the server has accepted it, or the file is written.
     pub async fn send(&self, mail: &JobMail) -> Result<(), SendError> {
         let message = mail_message::build_message(&self.from, mail)?;

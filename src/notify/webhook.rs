@@ -5,6 +5,7 @@
 //! one for the connection (DNS rebinding).
 
 use std::error::Error;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,6 +46,15 @@ impl HostLookup for SystemLookup {
     }
 }
 
+/// Why a name is not called. Its text is for the log: it names addresses.
+#[derive(Debug, thiserror::Error)]
+enum HostError {
+    #[error("the name cannot be resolved: {0}")]
+    Unknown(#[from] io::Error),
+    #[error("{address}: {reason}")]
+    Forbidden { address: IpAddr, reason: String },
+}
+
 /// Resolves a name for the next connection, and returns its addresses only when the policy allows all of them.
 struct GuardedResolver {
     lookup: Arc<dyn HostLookup>,
@@ -55,9 +65,9 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (lookup, policy) = (self.lookup.lookup(name.as_str().to_owned()), self.policy.clone());
         Box::pin(async move {
-            let addresses = lookup.await?;
-            for address in &addresses {
-                policy.check_address(*address)?;
+            let addresses = lookup.await.map_err(HostError::from)?;
+            for &address in &addresses {
+                policy.check_address(address).map_err(|reason| HostError::Forbidden { address, reason })?;
             }
             Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
@@ -81,8 +91,10 @@ pub struct WebhookMessage<'a> {
 pub struct WebhookReply {
     /// HTTP status of the receiver; none when there was no response.
     pub status: Option<u16>,
-    /// Why the message was not delivered; none when it was.
+    /// Why the message was not delivered; none when it was. For the owner of the job: it tells nothing of the network.
     pub error: Option<String>,
+    /// The same in more detail, for the log.
+    pub cause: Option<String>,
     pub latency: Duration,
 }
 
@@ -125,29 +137,31 @@ impl WebhookSender {
         let started_at = Instant::now();
         let result = self.post(message).await;
         let latency = started_at.elapsed();
-        let (status, error) = match result {
+        let (status, error, cause) = match result {
             Ok(response) => {
                 let status = response.status();
                 drain_body(response).await;
-                (Some(status.as_u16()), describe_status(status))
+                (Some(status.as_u16()), describe_status(status), None)
             }
-            Err(error) => (None, Some(to_single_line(&error, MAX_ERROR_CHARS))),
+            Err(SendError { shown, cause }) => {
+                (None, Some(to_single_line(&shown, MAX_ERROR_CHARS)), Some(to_single_line(&cause, MAX_ERROR_CHARS)))
+            }
         };
-        WebhookReply { status, error, latency }
+        WebhookReply { status, error, cause, latency }
     }
 
-    async fn post(&self, message: &WebhookMessage<'_>) -> Result<Response, String> {
+    async fn post(&self, message: &WebhookMessage<'_>) -> Result<Response, SendError> {
         // This also checks an IP address in the URL, which is not passed to the resolver.
         let url = self.policy.check_url(message.url)?;
         let now = Utc::now();
         let signatures: Vec<String> =
             message.secrets.iter().map(|secret| sign_message(secret, &message.id, now, message.body)).collect();
-        let request = self.http.as_ref()?.post(url).header("content-type", "application/json");
+        let request = self.http.as_ref().map_err(Clone::clone)?.post(url).header("content-type", "application/json");
         let request = request
             .header("webhook-id", &message.id)
             .header("webhook-timestamp", now.timestamp())
             .header("webhook-signature", signatures.join(" "));
-        request.body(message.body.to_owned()).send().await.map_err(|error| describe_root_cause(&error))
+        request.body(message.body.to_owned()).send().await.map_err(|error| SendError::from_request(&error))
     }
 }
 
@@ -173,13 +187,56 @@ fn describe_status(status: reqwest::StatusCode) -> Option<String> {
     Some(format!("The receiver answered {status}. {meaning}"))
 }
 
-/// The root cause of an error. The rest of the chain repeats the URL, which may contain secrets.
-fn describe_root_cause(error: &reqwest::Error) -> String {
+/// Why there was no response.
+#[derive(Debug)]
+struct SendError {
+    /// For the owner of the job, who may be a stranger to the service's network: a name that does not exist and one of the
+    /// inside look the same, and no text of a library is shown, which could contain an address.
+    shown: String,
+    /// For the log.
+    cause: String,
+}
+
+impl From<String> for SendError {
+    fn from(reason: String) -> Self {
+        Self { shown: reason.clone(), cause: reason }
+    }
+}
+
+impl SendError {
+    fn from_request(error: &reqwest::Error) -> Self {
+        Self { shown: describe_send_error(error), cause: describe_root_cause(error) }
+    }
+}
+
+fn describe_send_error(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("There was no answer in time: a receiver has {} seconds.", WEBHOOK_TIMEOUT.as_secs());
     }
-    let mut cause: &dyn Error = error;
-    while let Some(deeper) = cause.source() {
+    let causes = || std::iter::successors(Some(error as &(dyn Error + 'static)), |&cause| cause.source());
+    let sentence = if causes().any(|cause| cause.is::<HostError>()) {
+        "The host of `callbackUrl` does not exist, or has addresses that are not public. Use a public host, or have its \
+         addresses allowed in OFFPRINT_WEBHOOK_NETWORKS."
+    } else if causes().any(is_tls_error) {
+        "The TLS connection failed. The receiver needs a certificate that is valid for its host name and signed by a \
+         public authority."
+    } else if error.is_connect() {
+        "No connection could be made to the receiver. Check that it listens on this port."
+    } else {
+        "The receiver ended the connection without a response."
+    };
+    sentence.to_owned()
+}
+
+fn is_tls_error(cause: &(dyn Error + 'static)) -> bool {
+    let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+/// The root cause of an error. The rest of the chain repeats the URL, which may contain secrets.
+fn describe_root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source().filter(|_| !cause.is::<HostError>()) {
         cause = deeper;
     }
     cause.to_string()

@@ -227,9 +227,10 @@ async fn render_files(
             Err(outcome) => return outcome,
         }
     }
-    let objects = pins.iter().zip(&pinned_files).map(|(pin, file)| (pin.to_string(), file.to_path_buf())).collect();
-    let files = SourceFiles { source: source.to_path_buf(), objects };
-    let rendered = state.render_pools.items.render(files, render_targets).await;
+    let objects =
+        pins.iter().zip(&pinned_files).map(|(pin, file)| (pin.to_string(), file.to_path_buf().into())).collect();
+    let files = SourceFiles { source: source.to_path_buf().into(), objects };
+    let rendered = state.render_pools.items.render(claim.company_id.0, files, render_targets).await;
     metrics::histogram!("offprint_render_seconds").record(started_at.elapsed().as_secs_f64());
     let rendered = match rendered {
         Ok(rendered) => rendered,

@@ -87,7 +87,7 @@ async fn create_download_link(
     };
     let path = files.pop().map(|file| file.path);
     let (mail_task_id, expires_in) = (Some(task.mail_task_id), job.expires_in);
-    let new = NewLink { job_id: task.job_id, path: path.as_deref(), expires_in, mail_task_id, key_id: None };
+    let new = NewLink { job_id: task.job_id, path: path.as_deref(), expires_in, mail_task_id, api_key: None };
     Ok(Some(state.create_link(&state.system, task.company_id, &new).await?.1))
 }
 

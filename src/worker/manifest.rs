@@ -129,14 +129,37 @@ impl ManifestLine<'_> {
     }
 }
 
-/// Escapes a cell. Text that spreadsheets would take for a formula gets an apostrophe in front, text with separators
-/// gets quotes.
+/// Escapes a cell: text that spreadsheets would take for a formula gets an apostrophe in front, text with separators gets
+/// quotes. Spreadsheets in much of Europe separate cells by semicolons and see no quotes inside of such a cell, and every
+/// program lets people choose tabs or bars, so each place where a cell could begin is looked at, not only the first.
 fn escape_csv_cell(text: &str) -> String {
-    let defused = match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n') => format!("'{text}"),
-        _ => text.to_owned(),
-    };
-    if defused.contains([',', '"', '\r', '\n']) { format!("\"{}\"", defused.replace('"', "\"\"")) } else { defused }
+    let mut defused = String::with_capacity(text.len() + 2);
+    let mut rest = text;
+    while let Some((end, separator)) = rest.char_indices().find(|(_, character)| CELL_SEPARATORS.contains(character)) {
+        let (cell, next) = rest.split_at(end + separator.len_utf8());
+        push_defused(&mut defused, cell);
+        rest = next;
+    }
+    push_defused(&mut defused, rest);
+    if defused.contains(CELL_SEPARATORS) || defused.contains('"') {
+        format!("\"{}\"", defused.replace('"', "\"\""))
+    } else {
+        defused
+    }
+}
+
+/// What separates cells and lines in some spreadsheet.
+const CELL_SEPARATORS: [char; 6] = [',', ';', '\t', '|', '\r', '\n'];
+
+/// Appends what some spreadsheet could take for a cell, with an apostrophe in front of a formula. Quotes and spaces in
+/// front of the formula may be dropped by the spreadsheet.
+fn push_defused(line: &mut String, cell: &str) {
+    // The last four are full-width forms, which are formulas in Japanese and Chinese versions.
+    const FORMULA_SIGNS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+    if cell.trim_start_matches([' ', '"', '\u{a0}']).starts_with(FORMULA_SIGNS) {
+        line.push('\'');
+    }
+    line.push_str(cell);
 }
 
 fn format_time(at: DateTime<Utc>) -> String {
@@ -149,10 +172,38 @@ mod tests {
 
     #[test]
     fn cells_cannot_begin_a_formula() {
-        assert_eq!(escape_csv_cell("=1+1"), "'=1+1");
-        assert_eq!(escape_csv_cell("\tx"), "'\tx");
-        assert_eq!(escape_csv_cell("@a,b"), "\"'@a,b\"");
-        assert_eq!(escape_csv_cell("say \"hi\""), "\"say \"\"hi\"\"\"");
-        assert_eq!(escape_csv_cell("a-b.jpg"), "a-b.jpg");
+        for (text, cell) in [
+            ("=1+1", "'=1+1"),
+            ("＝1+1", "'＝1+1"),
+            (" =1", "' =1"),
+            ("\tx", "\"'\tx\""),
+            ("@a,b", "\"'@a,b\""),
+            ("a;=1+1", "\"a;'=1+1\""),
+            ("a|-1", "\"a|'-1\""),
+            ("a\t+1", "\"a\t'+1\""),
+            ("a\r\n@x", "\"a\r\n'@x\""),
+            ("a;\"=1\"", "\"a;'\"\"=1\"\"\""),
+            ("a; =1", "\"a;' =1\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("a-b.jpg", "a-b.jpg"),
+            ("a;b.jpg", "\"a;b.jpg\""),
+        ] {
+            assert_eq!(escape_csv_cell(text), cell, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_separator_of_a_spreadsheet_uncovers_a_formula() {
+        let signs = ["=", "+", "-", "@", "＝"];
+        for separator in [",", ";", "\t", "|", "\r", "\n"] {
+            for sign in signs {
+                for between in ["", " ", "\"", "\" \""] {
+                    let line = format!("1,{},x\r\n", escape_csv_cell(&format!("name{separator}{between}{sign}cmd()")));
+                    let shown =
+                        line.split([';', '\t', '|', '\r', '\n']).map(|cell| cell.trim_start_matches(['"', ' ']));
+                    assert!(shown.clone().all(|cell| !cell.starts_with(['=', '+', '-', '@', '＝'])), "{line:?}");
+                }
+            }
+        }
     }
 }

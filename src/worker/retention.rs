@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::app::AppState;
+use crate::app::{AppState, StoreBlobError};
 use crate::db::{self, audit, blob, retention, worker};
 
 /// How long a job and its manifests are kept after it has finished.
@@ -14,8 +14,8 @@ const JOB_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
 /// How long entries of the audit log are kept.
 const AUDIT_LOG_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// Younger blobs are kept, because a row that refers to them may be about to be written.
-const MIN_UNUSED_BLOB_AGE: Duration = Duration::from_secs(3600);
+/// Younger files without a row are kept, because their row may be about to be committed.
+const MIN_STRAY_FILE_AGE: Duration = Duration::from_secs(3600);
 
 /// Removes everything that has expired, then the bytes that nothing refers to.
 pub async fn enforce_retention(state: &AppState) -> Result<(), db::DbError> {
@@ -27,7 +27,7 @@ pub async fn enforce_retention(state: &AppState) -> Result<(), db::DbError> {
         info!("Released the files of {released} expired jobs");
     }
     retention::delete_old_jobs(&state.system, JOB_TTL).await?;
-    retention::remove_deleted_assets(&state.system).await?;
+    release_originals(state).await?;
     worker::delete_gone_workers(&state.system, JOB_TTL).await?;
     audit::delete_old_audit_entries(&state.system, AUDIT_LOG_TTL).await?;
     retention::shrink_rendition_cache(&state.system, state.settings.max_cache).await?;
@@ -35,23 +35,28 @@ pub async fn enforce_retention(state: &AppState) -> Result<(), db::DbError> {
     Ok(())
 }
 
+/// Removes deleted assets and replaced originals that no job needs any more, and their bytes.
+async fn release_originals(state: &AppState) -> Result<(), db::DbError> {
+    let mut gone = retention::remove_deleted_assets(&state.system).await?;
+    gone.extend(retention::list_unpinned_originals(&state.system).await?);
+    for original in gone {
+        state.release_original(original.company_id, original.sha256).await;
+    }
+    Ok(())
+}
+
 /// Removes up to a hundred blobs that nothing refers to. Returns whether there may be more.
 async fn remove_unused_blobs(state: &AppState) -> Result<bool, db::DbError> {
     let mut removed = false;
-    for digest in retention::list_unused_blobs(&state.system, MIN_UNUSED_BLOB_AGE).await? {
-        let mut transaction = state.system.begin().await?;
-        // The file is removed while the row is locked. Whoever stores the same bytes now waits for the lock and then
-        // stores the file anew; without the lock we could remove the new file.
-        if retention::delete_unused_blob(&mut transaction, digest, MIN_UNUSED_BLOB_AGE).await? {
-            match state.storage.remove(&digest).await {
-                Ok(()) => transaction.commit().await?,
-                // The storage does not work, so the other blobs are left for the next time as well.
-                Err(error) => {
-                    warn!(error = %error, "Could not remove blob {digest}: {error}");
-                    return Ok(false);
-                }
+    for digest in retention::list_unused_blobs(&state.system).await? {
+        match state.remove_unused_blob(digest).await {
+            Ok(was_removed) => removed |= was_removed,
+            Err(StoreBlobError::Db(error)) => return Err(error),
+            // The storage does not work, so the other blobs are left for the next time as well.
+            Err(error) => {
+                warn!(error = %error, "Could not remove blob {digest}: {error}");
+                return Ok(false);
             }
-            removed = true;
         }
     }
     Ok(removed)
@@ -75,7 +80,7 @@ pub async fn remove_stray_files(state: &AppState, part: u8) -> Result<(), db::Db
             return Ok(());
         }
     };
-    for stray in stored.into_iter().filter(|blob| blob.age > MIN_UNUSED_BLOB_AGE) {
+    for stray in stored.into_iter().filter(|blob| blob.age > MIN_STRAY_FILE_AGE) {
         let mut transaction = state.system.begin().await?;
         if retention::lock_unknown_blob(&mut transaction, stray.digest).await? {
             match state.storage.remove(&stray.digest).await {

@@ -77,7 +77,7 @@ pub(super) async fn deliver_webhook(state: &AppState, claim: &WebhookClaim) -> R
         &result,
     ))
     .await?;
-    log_delivery(claim, settled, reply.error.as_deref().unwrap_or_default());
+    log_delivery(claim, settled, reply.cause.as_ref().or(reply.error.as_ref()).map_or("", String::as_str));
     Ok(())
 }
 

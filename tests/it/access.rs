@@ -72,6 +72,82 @@ async fn a_page_of_another_site_cannot_write(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_page_of_another_service_on_this_machine_cannot_write(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let send = async |header: (&'static str, &'static str)| {
+        let delete = TestRequest::delete().uri("/image-presets/nothing");
+        send_with_headers(&app, delete, &[("host", "localhost:8080"), header]).await.status.as_u16()
+    };
+    for foreign in [
+        "http://localhost:3000",
+        "http://127.0.0.1:9999",
+        "http://127.99.1.2",
+        "https://localhost",
+        "http://[::1]",
+        "http://localhost:8080@evil.example",
+        "http://evil.example#localhost:8080",
+        "",
+    ] {
+        assert_eq!(send(("origin", foreign)).await, 403, "{foreign}");
+    }
+    for site in ["cross-site", "same-site", "anything"] {
+        assert_eq!(send(("sec-fetch-site", site)).await, 403, "{site}");
+    }
+    for own in [("origin", "http://localhost:8080"), ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "none")] {
+        assert_eq!(send(own).await, 404, "{own:?}");
+    }
+    let twice = [("host", "localhost:8080"), ("origin", "http://localhost:8080"), ("origin", "https://evil.example")];
+    let delete = TestRequest::delete().uri("/image-presets/nothing");
+    assert_eq!(send_with_headers(&app, delete, &twice).await.status.as_u16(), 403);
+}
+
+#[sqlx::test]
+async fn pages_cannot_be_framed_and_json_is_never_a_page(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    for page in ["/", "/swagger-ui/"] {
+        let answer = app.get(page).await;
+        assert!(answer.header("content-type").starts_with("text/html"), "{page}");
+        let policy = answer.header("content-security-policy");
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("script-src 'self'"), "{page}: {policy}");
+        assert!(!policy.contains("unsafe-eval"), "{policy}");
+        assert_eq!((answer.header("x-content-type-options"), answer.header("x-frame-options")), ("nosniff", "DENY"));
+    }
+    for other in ["/assets", "/openapi.json", "/nowhere", "/health/live", "/swagger-ui/swagger-initializer.js"] {
+        assert_eq!(app.get(other).await.header("x-content-type-options"), "nosniff", "{other}");
+    }
+    let script = String::from_utf8(app.get("/swagger-ui/index.html").await.body).unwrap();
+    assert!(!script.contains("<script>") && !script.contains("onload="), "the policy forbids inline scripts: {script}");
+}
+
+#[sqlx::test]
+async fn a_body_that_would_be_misread_is_refused(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let kinds =
+        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/json; charset=utf-16"];
+    for (method, path) in [
+        ("POST", "/export-jobs"),
+        ("POST", "/export-jobs/validate"),
+        ("POST", "/export-schedules"),
+        ("POST", "/api-keys"),
+        ("POST", "/asset-sets"),
+        ("POST", "/modifier-check"),
+        ("PUT", "/image-presets/p"),
+    ] {
+        let request = || TestRequest::default().method(method.parse().unwrap()).uri(path).set_payload("{}");
+        let without = app.send(request()).await.expect_status(415);
+        assert!(without["detail"].as_str().unwrap().contains("application/json"), "{without}");
+        for kind in kinds {
+            let answer = app.send(request().insert_header(("content-type", kind))).await;
+            assert_eq!(answer.expect_status(415)["code"], "unsupported-media-type", "{method} {path} {kind}");
+        }
+        let compressed =
+            request().insert_header(("content-type", "application/json")).insert_header(("content-encoding", "gzip"));
+        let problem = app.send(compressed).await.expect_status(415);
+        assert!(problem["detail"].as_str().unwrap().contains("Content-Encoding"), "{problem}");
+    }
+}
+
+#[sqlx::test]
 async fn with_a_key_nothing_but_health_and_documentation_is_open(pool: PgPool) {
     let app =
         TestApp::with_settings(pool, |settings| settings.api_key = Some("sixteen-characters-and-more".into())).await;

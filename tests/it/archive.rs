@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use zip::ZipArchive;
+use zip::extra_fields::ExtraField;
 
 use crate::support::zero_filled_archive::ZeroFilledArchive;
 
@@ -57,7 +58,8 @@ fn generate_entries(count: u64, size: impl Fn(u64) -> u64) -> impl Iterator<Item
         digest: Digest::compute(&number.to_le_bytes()),
         size: size(number),
         crc32: number as u32,
-        time: 0,
+        // Odd seconds, which only the extended timestamp has; and times that it cannot hold.
+        time: if number % 5 == 4 { 4_000_000_001 } else { 1_709_210_097 + number as i64 },
     })
 }
 
@@ -77,6 +79,12 @@ fn assert_read_back(archive: &Archive, entries: impl Iterator<Item = ArchiveEntr
         let file = zip.by_index_raw(number).unwrap();
         assert_eq!(file.name().unwrap(), entry.path);
         assert_eq!((file.size(), file.compressed_size(), file.crc32()), (entry.size, entry.size, entry.crc32));
+        let timestamps = file.extra_data_fields().filter_map(|field| match field {
+            ExtraField::ExtendedTimestamp(timestamp) => timestamp.mod_time(),
+            _ => None,
+        });
+        let expected = i32::try_from(entry.time).map(|time| time as u32);
+        assert_eq!(timestamps.collect::<Vec<_>>(), Vec::from_iter(expected));
         // The local header is where the central directory says, and the bytes follow it.
         let start = file.data_start().unwrap();
         drop(file);

@@ -4,6 +4,7 @@ use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::support::secret_leak_check;
 use crate::support::service_process::run_offprint;
 use crate::support::test_app::TestApp;
 use crate::support::test_user::{TestUser, open_guarded_app, send_with_authorization};
@@ -87,15 +88,18 @@ async fn every_change_and_every_refusal_is_written_down(pool: PgPool) {
     assert_eq!(fetch_audit_lines(&eve, "").await.len(), 0);
 }
 
+/// A request with a key that is none.
+fn build_stranger_request(address: &str) -> TestRequest {
+    let request = TestRequest::get().uri("/assets").peer_addr(address.parse().unwrap());
+    request.insert_header(("authorization", "Bearer op_1_2"))
+}
+
 #[sqlx::test]
 async fn strangers_stand_in_the_log_of_the_installation_but_do_not_fill_it(pool: PgPool) {
     let app = open_guarded_app(pool).await;
     let admin = TestUser::new(&app, "default", "admin").await;
-    let stranger = || TestRequest::get().uri("/assets").peer_addr("192.0.2.9:1234".parse().unwrap());
     let started = std::time::Instant::now();
-    for _ in 0..150 {
-        assert_eq!(send_with_authorization(&app, stranger(), Some("Bearer op_1_2")).await.status, 401);
-    }
+    assert_eq!(app.send_all((0..150).map(|_| build_stranger_request("192.0.2.9:1234"))).await, [401; 150]);
     // One more line is allowed after a second.
     let most = 61 + started.elapsed().as_secs() as usize;
     let lines = fetch_audit_lines(&admin, "?limit=1000").await;
@@ -172,4 +176,100 @@ async fn commands_of_the_operator_are_written_down(pool: PgPool) {
             .await
             .unwrap();
     assert_eq!(lines, ["offprint admin set-limits", "offprint admin rotate-link-key"]);
+}
+
+#[sqlx::test]
+async fn whoever_reads_the_webhook_secret_is_written_down(pool: PgPool) {
+    let app = open_guarded_app(pool).await;
+    let ann = TestUser::new(&app, "ours", "ann").await;
+    ann.get("/webhook-secret").await.expect_status(200);
+    let lines = summarize_lines(&fetch_audit_lines(&ann, "").await);
+    let path = "/webhook-secret".to_owned();
+    assert_eq!(lines, [("GET /webhook-secret".into(), path, "done".into(), 200, String::new())]);
+}
+
+#[sqlx::test]
+async fn a_stranger_at_the_same_address_blinds_no_log(pool: PgPool) {
+    use offprint::db::capability::Capability::{AssetsRead, PresetsWrite};
+    let app = open_guarded_app(pool).await;
+    let admin = TestUser::new(&app, "ours", "admin").await;
+    let reader = TestUser::with_capabilities(&app, "ours", "reader", &[AssetsRead]).await;
+    let from = |request: TestRequest| request.peer_addr("192.0.2.9:1234".parse().unwrap());
+    assert_eq!(app.send_all((0..100).map(|_| build_stranger_request("192.0.2.9:1234"))).await, [401; 100]);
+    for path in ["/api-keys", "/webhook-secret", "/audit-log"] {
+        assert_eq!(reader.send(from(TestRequest::get().uri(path))).await.status, 403);
+    }
+    assert_eq!(fetch_audit_lines(&admin, "?outcome=refused").await.len(), 3);
+
+    // What one key does wrong is bounded, too; what it does right is not.
+    let writer = TestUser::with_capabilities(&app, "ours", "writer", &[PresetsWrite]).await;
+    let started = std::time::Instant::now();
+    let put = |body: Value| {
+        let key = ("authorization", format!("Bearer {}", writer.key));
+        from(TestRequest::put().uri("/image-presets/p").set_json(body)).insert_header(key)
+    };
+    assert_eq!(app.send_all((0..200).map(|_| put(json!({})))).await, [422; 200]);
+    // One more line is allowed after a second.
+    let most = 61 + started.elapsed().as_secs() as usize;
+    let failed = fetch_audit_lines(&admin, "?outcome=failed&limit=1000").await.len();
+    assert!((60..=most.min(200)).contains(&failed), "{failed}");
+    let saved = app.send_all((0..70).map(|_| put(json!({"urlModifier": "wid=1"})))).await;
+    assert!(saved.iter().all(|status| matches!(status, 200 | 201)), "{saved:?}");
+    assert_eq!(fetch_audit_lines(&admin, "?outcome=done&limit=1000").await.len(), 70);
+}
+
+#[sqlx::test]
+async fn strangers_with_many_addresses_have_no_more_lines(pool: PgPool) {
+    let app = open_guarded_app(pool).await;
+    let started = std::time::Instant::now();
+    let requests = (0..700).map(|number| build_stranger_request(&format!("[2001:db8:0:{number:x}::1]:1234")));
+    assert_eq!(app.send_all(requests).await, [401; 700]);
+    // Ten more lines are allowed after each second.
+    let most = 611 + 10 * started.elapsed().as_secs() as i64;
+    let lines: i64 = sqlx::query_scalar("select count(*) from audit_log").fetch_one(&app.state.system).await.unwrap();
+    assert!((600..=most.min(700)).contains(&lines), "{lines}");
+}
+
+#[sqlx::test]
+async fn no_spelling_of_a_path_puts_a_token_or_key_into_a_log(pool: PgPool) {
+    let app = open_guarded_app(pool).await;
+    let ann = TestUser::new(&app, "ours", "ann").await;
+    let asset = ann.upload_asset("a.txt", b"a").await;
+    let job = ann.post("/export-jobs", json!({"assetHandleArray": [asset], "fmt": "orig"})).await.expect_status(202);
+    let links = format!("/export-jobs/{}/links", job["jobHandle"].as_str().unwrap());
+    let link = ann.post(&links, json!({})).await.expect_status(201);
+    let token = link["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let key = ann.create_key(&[]).await;
+    for secret in [&token, &key] {
+        for prefix in [
+            "/downloads/",
+            "/%64ownloads/",
+            "/download%73/",
+            "//downloads/",
+            "/downloads//",
+            "/./downloads/",
+            "/Downloads/",
+            "/x/downloads/",
+            "/",
+            "/assets/",
+            "/image-presets/",
+        ] {
+            let build = |method: &str, tail: &str| {
+                TestRequest::default().method(method.parse().unwrap()).uri(&format!("{prefix}{secret}{tail}"))
+            };
+            let methods = [("GET", ""), ("POST", ""), ("DELETE", "/x")];
+            let anonymous = methods.map(|(method, tail)| build(method, tail));
+            let with_key = methods.map(|(method, tail)| {
+                build(method, tail).insert_header(("authorization", format!("Bearer {}", ann.key)))
+            });
+            app.send_all(anonymous.into_iter().chain(with_key)).await;
+        }
+        let tail = &secret[45..];
+        let log = secret_leak_check::read_log();
+        assert!(!log.contains(tail), "{:?}", log.lines().find(|line| line.contains(tail)));
+        let table = secret_leak_check::dump_tables(&mut app.state.system.acquire().await.unwrap()).await;
+        assert!(!table.contains(tail), "the database has {tail}");
+    }
+    let refused = fetch_audit_lines(&TestUser::new(&app, "default", "admin").await, "?object=/%E2%80%A6").await;
+    assert!(!refused.is_empty(), "refused requests have entries");
 }

@@ -25,6 +25,7 @@ async fn scrub_all_blobs(app: &TestApp) {
 }
 
 async fn fetch_damaged_count(app: &TestApp) -> Value {
+    app.state.readiness.clear().await;
     app.get("/health/ready").await.expect_status(200)["damagedBlobs"].clone()
 }
 

@@ -10,6 +10,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
+use crate::support::postgres_server::PostgresCluster;
+
 /// A data folder that the unprivileged user who runs Postgres can enter too, for tests that run as root.
 fn create_data_dir(name: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -30,6 +32,166 @@ fn read_server_pid(data_dir: &Path) -> rustix::process::Pid {
     let pid_file = fs::read_to_string(data_dir.join("postgres/data/postmaster.pid")).unwrap();
     let pid = pid_file.lines().next().unwrap().parse().unwrap();
     rustix::process::Pid::from_raw(pid).unwrap()
+}
+
+/// The superuser with its password.
+fn to_superuser(data_dir: &Path, options: PgConnectOptions) -> PgConnectOptions {
+    let password = fs::read_to_string(data_dir.join("postgres-credentials/postgres")).unwrap();
+    options.username("postgres").password(password.trim())
+}
+
+/// Why a connection was refused; empty when it was not.
+async fn read_refusal(options: &PgConnectOptions) -> String {
+    match PgConnection::connect_with(options).await {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Nobody gets in without a password, and with the service's nobody gets out of the database.
+async fn assert_protected(data_dir: &Path, options: &PgConnectOptions) {
+    for role in ["postgres", "offprint"] {
+        let options = PgConnectOptions::new_without_pgpass()
+            .socket(options.get_socket().unwrap())
+            .username(role)
+            .database("offprint");
+        // sqlx sends an empty password where it has none.
+        let refusal = read_refusal(&options.password("")).await;
+        assert!(refusal.contains("password"), "{role}: {refusal:?}");
+    }
+    for database in ["offprint", "postgres"] {
+        let wrong = options.clone().database(database).password("trust me");
+        assert!(read_refusal(&wrong).await.contains("password authentication failed"));
+    }
+    let roles = "select string_agg(rolname, ' ') from pg_roles where rolcanlogin and rolsuper";
+    assert_eq!(query_text(options, roles).await, "postgres");
+    let mut connection = PgConnection::connect_with(options).await.unwrap();
+    for sql in ["copy (select 1) to program 'true'", "select pg_read_file('PG_VERSION')", "create role other"] {
+        let refused = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("permission denied") || refused.to_string().contains("must be superuser"),
+            "{refused}"
+        );
+    }
+    let verifiers = "select string_agg(distinct left(rolpassword, 13), ' ') from pg_authid where rolcanlogin";
+    assert_eq!(query_text(&to_superuser(data_dir, options.clone()), verifiers).await, "SCRAM-SHA-256");
+    let rules = fs::read_to_string(data_dir.join("postgres/data/pg_hba.conf")).unwrap();
+    let rules: Vec<&str> = rules.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(rules, ["local all all scram-sha-256"]);
+    let mode = |name: &str| fs::metadata(data_dir.join(name)).unwrap().permissions().mode() & 0o777;
+    for (name, expected) in [
+        ("postgres", 0o700),
+        ("postgres/data", 0o700),
+        ("postgres/socket", 0o700),
+        ("postgres/log", 0o600),
+        ("postgres/data/pg_hba.conf", 0o600),
+        ("postgres-credentials", 0o700),
+        ("postgres-credentials/offprint", 0o600),
+        ("postgres-credentials/postgres", 0o600),
+    ] {
+        assert_eq!(mode(name), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn everybody_needs_a_password_and_the_service_is_no_superuser() {
+    let (_folder, data_dir) = create_data_dir("data");
+    let postgres = EmbeddedPostgres::start(&data_dir).await.unwrap();
+    assert_protected(&data_dir, &postgres.connect_options()).await;
+    assert!(!data_dir.join("postgres/data/pg_hba.conf.replaced").exists());
+    let secret = fs::read_to_string(data_dir.join("postgres-credentials/offprint")).unwrap();
+    for shown in [format!("{postgres:?}"), fs::read_to_string(data_dir.join("postgres/log")).unwrap()] {
+        assert!(!shown.contains(secret.trim()), "{shown}");
+    }
+    postgres.stop().await.unwrap();
+}
+
+/// A folder as versions before passwords left it, with a server that still runs, and as bad as it could be: the service's
+/// role is a superuser, and its tables belong to another.
+#[tokio::test]
+async fn a_folder_of_an_earlier_version_is_converted() {
+    let (_folder, data_dir) = create_data_dir("data");
+    let mut old =
+        PostgresCluster::create(&data_dir.join("postgres"), &["--auth-local=trust", "--auth-host=reject"]).await;
+    let socket = data_dir.join("postgres/socket");
+    old.append("data/postgresql.conf", "\ninclude 'offprint.conf'\n");
+    old.write(
+        "data/offprint.conf",
+        &format!("listen_addresses = ''\nunix_socket_directories = '{}'\n", socket.display()),
+    );
+    old.start().await;
+    let trusted = PgConnectOptions::new_without_pgpass().socket(&socket).username("postgres").database("postgres");
+    let mut connection = PgConnection::connect_with(&trusted).await.unwrap();
+    for sql in ["create role offprint login superuser createrole", "create database offprint owner postgres"] {
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    }
+    let mut connection = PgConnection::connect_with(&trusted.clone().database("offprint")).await.unwrap();
+    sqlx::raw_sql(
+        "create table kept (id serial primary key, what text);
+         insert into kept (what) values ('still here');
+         create function say() returns text language sql return 'hello';
+         create schema apart; create table apart.too as select 1 as one;
+         grant pg_execute_server_program to offprint;",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    drop(connection);
+    old.leave_running();
+
+    // A conversion that was interrupted left its passwords.
+    fs::create_dir(data_dir.join("postgres-credentials")).unwrap();
+    fs::write(data_dir.join("postgres-credentials/offprint"), "0123456789abcdef\n").unwrap();
+    let postgres = EmbeddedPostgres::start(&data_dir).await.unwrap();
+    let options = postgres.connect_options();
+    assert_protected(&data_dir, &options).await;
+    assert_eq!(fs::read_to_string(data_dir.join("postgres-credentials/offprint")).unwrap(), "0123456789abcdef\n");
+    assert_eq!(
+        query_text(&options, "insert into kept (what) select what from kept returning what").await,
+        "still here"
+    );
+    let foreign = "select coalesce(string_agg(relname, ' '), 'none') from pg_class
+                    where relnamespace in ('public'::regnamespace, 'apart'::regnamespace) and relowner <> 'offprint'::regrole";
+    assert_eq!(query_text(&options, foreign).await, "none");
+    let owners = "select concat_ws(' ', datdba::regrole, (select proowner::regrole from pg_proc where proname = 'say'))
+                    from pg_database where datname = current_database()";
+    assert_eq!(query_text(&options, owners).await, "offprint offprint");
+    assert!(fs::read_to_string(data_dir.join("postgres/data/pg_hba.conf.replaced")).unwrap().contains("trust"));
+    assert_eq!(query_text(&find_running_server(&data_dir).unwrap(), "select current_user::text").await, "offprint");
+    // The second start has nothing to convert: it adopts the server as it is.
+    let started_at = query_text(&options, STARTED_AT_SQL).await;
+    drop(postgres);
+    let again = EmbeddedPostgres::start(&data_dir).await.unwrap();
+    assert_eq!(query_text(&again.connect_options(), STARTED_AT_SQL).await, started_at);
+    again.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn lost_passwords_and_opened_rules_are_repaired() {
+    let (_folder, data_dir) = create_data_dir("data");
+    drop(EmbeddedPostgres::start(&data_dir).await.unwrap());
+    // A folder that was copied without its passwords, or with others.
+    for (name, content) in
+        [("offprint", None), ("postgres", None), ("offprint", Some("abcdef")), ("postgres", Some("abcdef"))]
+    {
+        let path = data_dir.join("postgres-credentials").join(name);
+        match content {
+            None => fs::remove_file(&path).unwrap(),
+            Some(text) => fs::write(&path, text).unwrap(),
+        }
+        if (name, content) == ("offprint", None) {
+            let missing = find_running_server(&data_dir);
+            assert!(matches!(missing, Err(PostgresError::NoPassword { path: named }) if named.ends_with("offprint")));
+        }
+        let postgres = EmbeddedPostgres::start(&data_dir).await.unwrap();
+        assert_protected(&data_dir, &postgres.connect_options()).await;
+    }
+    let rules = data_dir.join("postgres/data/pg_hba.conf");
+    let content = fs::read_to_string(&rules).unwrap();
+    fs::write(&rules, content.replace("scram-sha-256", "trust")).unwrap();
+    let postgres = EmbeddedPostgres::start(&data_dir).await.unwrap();
+    assert_protected(&data_dir, &postgres.connect_options()).await;
+    postgres.stop().await.unwrap();
 }
 
 #[tokio::test]
@@ -122,7 +284,20 @@ async fn a_folder_that_only_root_can_enter_has_its_cluster_outside() {
         let again = EmbeddedPostgres::start(folder.path()).await.unwrap();
         assert_eq!(again.connect_options().get_socket(), Some(&socket));
         again.stop().await.unwrap();
+        // A new data folder at the same place begins with a new database.
+        let location = folder.path().join("postgres-location");
+        assert_eq!(fs::read_to_string(&location).unwrap().trim(), home.to_str().unwrap());
+        fs::remove_file(&location).unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
+        let fresh = EmbeddedPostgres::start(folder.path()).await.unwrap();
+        let other = fresh.connect_options().get_socket().unwrap().parent().unwrap().to_owned();
+        fresh.stop().await.unwrap();
+        assert_ne!(home, other);
+        // A database that is gone is not replaced by an empty one in silence.
         fs::remove_dir_all(home).unwrap();
+        fs::remove_dir_all(&other).unwrap();
+        let refused = EmbeddedPostgres::start(folder.path()).await;
+        assert!(matches!(refused, Err(PostgresError::UnsafeFolder { folder, .. }) if folder == other));
     } else {
         assert_eq!(home, folder.path().canonicalize().unwrap().join("postgres"));
     }
@@ -140,7 +315,7 @@ async fn a_throwaway_cluster_lets_tests_make_databases() {
         row_level_security::is_row_level_security_enforced(&db::open_system_pool(options.clone(), 1)).await.unwrap()
     );
     assert!(
-        !row_level_security::is_row_level_security_enforced(&db::open_system_pool(options.username("postgres"), 1))
+        !row_level_security::is_row_level_security_enforced(&db::open_system_pool(to_superuser(&folder, options), 1))
             .await
             .unwrap()
     );

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::Cursor;
 
+use actix_web::test::TestRequest;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use offprint_core::Code;
 use serde_json::json;
@@ -392,4 +393,51 @@ async fn a_job_reads_and_writes_jpeg_2000_and_photoshop_documents(pool: PgPool) 
         assert_eq!(image.to_rgb8(), draw_gradient(), "{name}");
     }
     app.assert_consistent().await;
+}
+
+/// What a file begins with, and how its upload, the dry run and its item name it.
+const UNREAD_FILES: [(&str, &[u8], &str); 7] = [
+    ("photo.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC (HEIF) images cannot be read."),
+    ("photo.jxl", b"\xFF\x0A\xFA\x7F", "JPEG XL images cannot be read."),
+    ("favicon.ico", b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0", "Icons and cursors (ICO, CUR) cannot be read."),
+    ("logo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG drawings cannot be read."),
+    ("page.pdf", b"%PDF-1.7\n", "PDF documents (also AI files that contain one) cannot be read."),
+    ("photo.raf", b"FUJIFILMCCD-RAW 0201", "Camera raw files of Fujifilm (RAF) cannot be read."),
+    ("cut.png", b"\x89PNG\r\n\x1a\n\0\0\0\x0DIHDR", "The file ends before the image is complete."),
+];
+
+#[sqlx::test]
+async fn what_is_not_read_is_named_alike_at_upload_in_the_dry_run_and_by_the_item(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let mut handles = Vec::new();
+    for (name, bytes, _) in UNREAD_FILES {
+        handles.push(app.upload_asset(name, bytes).await);
+    }
+    let request =
+        json!({"assetHandleArray": handles, "fmt": "convert", "is_modifier": "wid=9", "onUnconvertible": "fail"});
+    let preview = app.post("/export-jobs/validate", request.clone()).await.expect_status(200);
+    let job = run_export(&app, request).await;
+    let items = fetch_items(&app, &job).await;
+    for (number, (name, _, sentence)) in UNREAD_FILES.iter().enumerate() {
+        let asset = app.get(format!("/assets/{}", handles[number])).await.expect_status(200);
+        let reason = &asset["unconvertible"];
+        assert!(reason["detail"].as_str().unwrap().starts_with(sentence), "{name}: {reason}");
+        assert_eq!(&preview["items"][number]["failure"], reason, "{name}");
+        assert_eq!(&items[number]["failure"], reason, "{name}");
+        let question = json!({"is_modifier": "wid=9", "assetHandle": handles[number]});
+        let meaning = app.post("/modifier-check", question).await.expect_status(200);
+        assert_eq!(&meaning["picture"]["failure"], reason, "{name}");
+    }
+}
+
+#[sqlx::test]
+async fn an_image_that_can_be_converted_says_nothing_else(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let handle = app.upload_asset("a.svg", b"<svg/>").await;
+    let address = format!("/assets/{handle}");
+    assert!(app.get(&address).await.expect_status(200)["unconvertible"].is_object());
+    let png = create_png_fixture(draw_gradient()).render_file("fmt=png").unwrap().0;
+    let put = TestRequest::put().uri(&format!("{address}/content")).set_payload(png);
+    app.send(put.insert_header(("content-type", "application/octet-stream"))).await.expect_status(200);
+    assert!(app.get(&address).await.expect_status(200)["unconvertible"].is_null());
 }

@@ -67,3 +67,17 @@ async fn fifty_at_once_make_one_job(pool: PgPool) {
     );
     assert_eq!(count_jobs(&app).await, 1);
 }
+
+#[sqlx::test]
+async fn a_key_belongs_to_one_operation(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let asset = app.upload_asset("a.jpg", &draw_jpeg(1)).await;
+    let body = json!({"assetHandleArray": [asset], "fmt": "orig", "execSchedule": "0 0 12 * * ?"});
+    let send =
+        |path: &str| app.send(TestRequest::post().uri(path).insert_header(("idempotency-key", "k")).set_json(&body));
+    let first = send("/export-schedules").await.expect_status(201);
+    let other = send("/export-jobs").await.expect_status(422);
+    assert_eq!(other["code"], "idempotency-conflict");
+    assert!(other["detail"].as_str().unwrap().contains("`POST /export-schedules`"), "{other}");
+    assert_eq!(send("/export-schedules").await.expect_status(201), first);
+}

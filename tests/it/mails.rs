@@ -151,7 +151,7 @@ async fn mails_go_to_five_addresses_at_most_and_to_domains_that_are_allowed(pool
             ]
         );
         let detail = refused["errors"][0]["detail"].as_str().unwrap();
-        assert!(detail.contains("example.net") && detail.contains("*.example.net"), "{detail}");
+        assert!(detail.contains("eve@example.net") && detail.contains("*.example.net"), "{detail}");
     }
     let six: Vec<String> = (0..6).map(|number| format!("ann{number}@example.org")).collect();
     let refused = app.post("/export-jobs", request(json!(six))).await.expect_status(422);
@@ -160,4 +160,36 @@ async fn mails_go_to_five_addresses_at_most_and_to_domains_that_are_allowed(pool
     let refused =
         app.post("/export-jobs", request(json!(["a@example.org\r\nBcc: eve@example.com"]))).await.expect_status(422);
     assert_eq!(refused["errors"][0]["code"], "invalid-value", "{refused}");
+}
+
+/// Without a list of domains the service writes to nobody that the operator or an administrator has not named.
+#[sqlx::test]
+async fn without_a_list_of_domains_mails_go_to_users_of_the_company_only(pool: PgPool) {
+    let app = TestApp::with_settings(pool, |settings| {
+        settings.mail_domains = Vec::new();
+        settings.mail_to = Some("Desk <desk@example.net>".into());
+    })
+    .await;
+    let mut connection = app.state.system.acquire().await.unwrap();
+    let other = offprint::db::company::ensure_company(&mut connection, "other").await.unwrap();
+    for (company, user, email) in [(app.state.company, "ann", "Ann@Example.com"), (other, "eve", "eve@example.com")] {
+        offprint::db::company::upsert_user(&mut connection, company, user, Some(email), None).await.unwrap();
+    }
+    let asset = app.upload_asset("a.jpg", &draw_jpeg(1)).await;
+    let request =
+        |to: Value| json!({"assetHandleArray": [asset], "fmt": "orig", "emailSetting": "All", "notifyEmails": to});
+    for path in ["/export-jobs/validate", "/export-jobs"] {
+        let allowed = json!(["Ann <ann@example.com>", "desk@example.net"]);
+        assert!(app.post(path, request(allowed)).await.status.is_success(), "{path}");
+        let refused = app.post(path, request(json!(["ann@example.com", "eve@example.com"]))).await.expect_status(422);
+        let error = &refused["errors"][0];
+        assert_eq!((&error["pointer"], &error["code"]), (&json!("/notifyEmails/1"), &json!("value-forbidden")));
+        assert!(error["detail"].as_str().unwrap().contains("OFFPRINT_MAIL_DOMAINS"), "{error}");
+    }
+    let all =
+        TestApp::with_settings(app.state.system.clone(), |settings| settings.mail_domains = vec!["*".into()]).await;
+    let asset = all.upload_asset("b.jpg", &draw_jpeg(2)).await;
+    let request =
+        json!({"assetHandleArray": [asset], "fmt": "orig", "emailSetting": "All", "notifyEmails": ["x@anywhere.test"]});
+    all.post("/export-jobs/validate", request).await.expect_status(200);
 }

@@ -98,6 +98,7 @@ async fn items_wait_for_a_store_that_is_away(pool: PgPool) {
 
     s3.set_behavior(S3Behavior::Failing(503));
     drain_work(&app).await;
+    app.state.readiness.clear().await;
     assert_eq!(app.get("/health/ready").await.expect_status(503)["status"], "storage");
     assert_eq!(app.get(format!("/assets/{asset}/content")).await.expect_status(503)["code"], "unavailable");
     assert_eq!(app.upload_to("", &[("b.jpg", &draw_jpeg(2))]).await.expect_status(503)["code"], "unavailable");

@@ -1,11 +1,13 @@
 //! The OpenAPI document: committed, complete, and with examples that work.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use offprint::cli::admin;
 use offprint::http::document;
+use offprint::http::operations::{self, AuditClass, BodyRule, Deadline, Idempotency, OPERATIONS, Route};
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -23,6 +25,113 @@ fn the_committed_document_is_current() {
         committed == document::get_document_json(),
         "openapi/openapi.json is not what the code says; run the tests once with UPDATE=1"
     );
+}
+
+#[test]
+fn the_operation_table_and_the_document_agree() {
+    let mut rows: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for row in OPERATIONS {
+        let id = |suffix: &str| row.is_documented.then(|| format!("{}{suffix}", row.id));
+        let path = row.document_path();
+        assert!(rows.insert(row.name(), id("")).is_none(), "{} has two rows", row.name());
+        if row.has_head {
+            rows.insert(format!("HEAD {path}"), id("Head"));
+        }
+        let is_write = !matches!(row.method, "GET" | "OPTIONS");
+        assert!(is_write || row.audit != AuditClass::Changes, "{} is a read", row.name());
+    }
+    let documented: BTreeMap<String, Option<String>> = list_document_operations()
+        .into_iter()
+        .map(|(name, operation)| {
+            let (method, path) = name.split_once(' ').unwrap();
+            (format!("{} {path}", method.to_uppercase()), operation["operationId"].as_str().map(str::to_owned))
+        })
+        .collect();
+    rows.retain(|_, id| id.is_some());
+    assert_eq!(rows, documented);
+    for (name, operation) in list_document_operations() {
+        let (method, path) = name.split_once(' ').unwrap();
+        let row = operations::find_documented_operation(&method.to_uppercase(), path).unwrap();
+        let kinds: Vec<&String> =
+            operation["requestBody"]["content"].as_object().into_iter().flatten().map(|(kind, _)| kind).collect();
+        let expected: &[&str] = match row.body {
+            BodyRule::Empty => &[],
+            BodyRule::Json | BodyRule::ExportRequest => &["application/json"],
+            BodyRule::Form => &["multipart/form-data"],
+            BodyRule::Bytes if path.starts_with("/uploads/") => &["application/offset+octet-stream"],
+            BodyRule::Bytes => &["application/octet-stream"],
+        };
+        assert_eq!(kinds, expected, "{name}");
+        let parameters: Vec<&str> = operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|parameter| parameter["name"].as_str())
+            .collect();
+        assert_eq!(row.idempotency == Idempotency::Key, parameters.contains(&"Idempotency-Key"), "{name}");
+        assert_eq!(row.deadline == Deadline::Wait, parameters.contains(&"wait"), "{name}");
+    }
+}
+
+#[test]
+fn every_path_of_the_table_finds_its_own_row() {
+    for row in OPERATIONS {
+        let path = row
+            .path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "x" } else { part })
+            .collect::<Vec<_>>()
+            .join("/");
+        let found = Route::find(row.method, &path).operation().map(|found| found.id);
+        assert_eq!(found, Some(row.id), "{path} is hidden by another row");
+        assert!(Route::find("BREW", &path).operation().is_none());
+        let head = Route::find("HEAD", &path).operation().map(|found| found.id);
+        assert!(head.is_none() || row.has_head || row.method != "GET", "HEAD {path}");
+    }
+    assert!(matches!(Route::find("GET", "//assets"), Route::Unknown));
+    assert!(matches!(Route::find("GET", "/Assets"), Route::Unknown));
+}
+
+/// What lists and texts in bodies have no limit, as pointers into the schemas that requests use.
+fn find_unlimited(document: &Value, schema: &Value, at: &str, found: &mut Vec<String>) {
+    let schema = match schema["$ref"].as_str() {
+        Some(target) => document.pointer(&target[1..]).unwrap(),
+        None => schema,
+    };
+    let has_type = |kind: &str| {
+        schema["type"] == kind || schema["type"].as_array().is_some_and(|kinds| kinds.contains(&kind.into()))
+    };
+    let is_closed =
+        schema.get("enum").is_some() || matches!(schema["format"].as_str(), Some("uuid" | "date-time" | "binary"));
+    if has_type("array") && schema.get("maxItems").is_none()
+        || has_type("string") && schema.get("maxLength").is_none() && !is_closed
+    {
+        found.push(at.to_owned());
+    }
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        find_unlimited(document, field, &format!("{at}/{name}"), found);
+    }
+    for choice in schema["oneOf"].as_array().into_iter().chain(schema["allOf"].as_array()).flatten() {
+        find_unlimited(document, choice, at, found);
+    }
+    if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
+        find_unlimited(document, items, &format!("{at}/0"), found);
+    }
+}
+
+#[test]
+fn every_text_and_list_in_a_json_body_has_a_limit() {
+    let document: Value = serde_json::from_str(document::get_document_json()).unwrap();
+    let mut found = Vec::new();
+    for (name, operation) in list_document_operations() {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        if schema.is_object() {
+            find_unlimited(&document, schema, &name, &mut found);
+        }
+    }
+    // Limited elsewhere: by OFFPRINT_MAX_ITEMS and the size of the body; by the check of mail addresses.
+    found.retain(|at| !at.contains("/assetHandleArray") && !at.ends_with("/notifyEmails/0"));
+    assert_eq!(found, [""; 0]);
 }
 
 #[test]

@@ -176,7 +176,7 @@ async fn retry_makes_only_what_is_missing(pool: PgPool) {
     let mut settings = (*app.state.settings).clone();
     settings.max_output_side = 16_384;
     app.state.render_pools =
-        RenderPools::open(&settings, app.state.profiles.clone(), env!("CARGO_BIN_EXE_offprint").into(), None).unwrap();
+        RenderPools::open(&settings, app.state.profiles.clone(), env!("CARGO_BIN_EXE_offprint").into(), None);
     app.state.settings = settings.into();
     // Files that exist are not rendered again.
     sqlx::query("delete from rendition").execute(&app.state.system).await.unwrap();

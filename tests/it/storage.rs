@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use offprint_storage::{BlobRange, Digest, Storage, StorageError};
+use offprint_storage::{BlobRange, Digest, InstanceCredentials, Storage, StorageError};
 use tempfile::TempDir;
 
 use crate::support::fake_s3::{FakeS3, S3Behavior};
@@ -200,7 +200,10 @@ async fn nothing_hangs_when_the_store_does() {
     let folder = tempfile::tempdir().unwrap();
     let s3 = FakeS3::start();
     let address = format!("s3://{}", crate::support::fake_s3::BUCKET);
-    let open = |timeout| Storage::connect(&address, &s3.environment(), folder.path(), timeout).unwrap();
+    let open = |timeout| {
+        let environment = s3.environment();
+        Storage::connect(&address, &environment, InstanceCredentials::Forbidden, folder.path(), timeout).unwrap()
+    };
     let storage = open(Duration::from_millis(50));
     let (small, large) = (b"small".to_vec(), generate_noise(9 << 20));
     for behavior in [S3Behavior::Hanging, S3Behavior::Failing(500), S3Behavior::Failing(503)] {
@@ -254,7 +257,9 @@ async fn parts_that_were_never_joined_are_taken_back() {
 #[tokio::test]
 async fn addresses_that_cannot_be_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let open = |address: &str| Storage::connect(address, &Vec::new(), folder.path(), Duration::from_secs(1));
+    let open = |address: &str| {
+        Storage::connect(address, &Vec::new(), InstanceCredentials::Allowed, folder.path(), Duration::from_secs(1))
+    };
     for address in ["pictures", "ftp://host/folder", "https://example.com/bucket", "s3://"] {
         let Err(StorageError::InvalidAddress(reason)) = open(address) else { panic!("{address}") };
         assert!(reason.starts_with(address) && reason.contains("s3://bucket/prefix"), "{reason}");
@@ -262,6 +267,46 @@ async fn addresses_that_cannot_be_are_refused() {
     let files = open(&format!("file://{}", folder.path().join("files").display())).unwrap();
     put_blob(&files, b"a file").await;
     assert!(folder.path().join("files/blobs").is_dir());
+}
+
+/// Without credentials the library would ask a metadata address, and trust what answers there.
+#[test]
+fn the_machines_own_credentials_are_used_only_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |address: &str, variables: &[(&str, &str)], allowed| {
+        let environment = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Storage::connect(address, &environment, allowed, folder.path(), Duration::from_secs(1))
+    };
+    let account = ("AZURE_STORAGE_ACCOUNT_NAME", "account");
+    for (address, variables) in [
+        ("s3://bucket/prefix", vec![("AWS_REGION", "eu-central-1")]),
+        (
+            "s3://bucket/prefix",
+            vec![("AWS_ROLE_ARN", "arn:aws:iam::1:role/x"), ("AWS_METADATA_ENDPOINT", "http://127.0.0.1/")],
+        ),
+        ("s3://bucket/prefix", vec![("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")]),
+        ("gs://bucket/prefix", vec![]),
+        ("az://container/prefix", vec![account]),
+    ] {
+        let Err(StorageError::InvalidAddress(reason)) = open(address, &variables, InstanceCredentials::Forbidden)
+        else {
+            panic!("{address} {variables:?} would be asked for credentials")
+        };
+        assert!(reason.contains(address) && reason.contains("OFFPRINT_STORAGE_INSTANCE_CREDENTIALS"), "{reason}");
+        open(address, &variables, InstanceCredentials::Allowed).unwrap();
+    }
+    let token_file = folder.path().join("token");
+    std::fs::write(&token_file, "token").unwrap();
+    let token_file = token_file.to_str().unwrap();
+    for (address, variables) in [
+        ("s3://bucket", vec![("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")]),
+        ("s3://bucket", vec![("AWS_SKIP_SIGNATURE", "true")]),
+        ("s3://bucket", vec![("AWS_ROLE_ARN", "arn:aws:iam::1:role/x"), ("AWS_WEB_IDENTITY_TOKEN_FILE", token_file)]),
+        ("s3://bucket", vec![("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/x")]),
+        ("az://container", vec![account, ("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")]),
+    ] {
+        open(address, &variables, InstanceCredentials::Forbidden).unwrap();
+    }
 }
 
 #[tokio::test]

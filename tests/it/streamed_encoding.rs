@@ -1,5 +1,7 @@
 //! Images that are encoded while they are still being decoded.
 
+use std::fs::File;
+
 use image::{ImageFormat, RgbImage};
 use offprint_core::Code;
 use offprint_imaging::{
@@ -29,8 +31,9 @@ fn a_file_does_not_depend_on_whether_it_was_encoded_meanwhile() {
             let [alone, first, second] =
                 ["alone", "one", "other"].map(|name| source.source_path().with_file_name(name));
             let alone_says = render_image(&plan, &files, &alone).unwrap();
+            let [first_file, second_file] = [&first, &second].map(|path| File::create(path).unwrap());
             // Two plans share the decoded image, so it is complete before they are encoded.
-            let together = render_images(&[(&plan, &first), (&plan, &second)], &files);
+            let together = render_images(&[(&plan, &first_file), (&plan, &second_file)], &files);
             assert!(together.iter().all(|made| made.as_ref() == Ok(&alone_says)), "{modifier}: {together:?}");
             assert_eq!(std::fs::read(alone).unwrap(), std::fs::read(first).unwrap(), "{modifier}");
         }

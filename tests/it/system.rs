@@ -1,5 +1,6 @@
 //! Health, metrics, `/info` and the start page.
 
+use actix_web::test::TestRequest;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -18,6 +19,18 @@ async fn a_new_service_is_ready(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn readiness_is_asked_for_once_a_second(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let started = std::time::Instant::now();
+    app.get("/health/ready").await.expect_status(200);
+    tokio::join!(app.state.db.close(), app.state.system.close());
+    let again = app.get("/health/ready").await.status;
+    assert!(again == 200 || started.elapsed().as_secs() > 0, "the answer of a moment ago");
+    app.state.readiness.clear().await;
+    assert_eq!(app.get("/health/ready").await.expect_status(503)["status"], "database");
+}
+
+#[sqlx::test]
 async fn unknown_addresses_and_methods_are_problems(pool: PgPool) {
     let app = TestApp::open(pool).await;
     let nothing = app.get("/nowhere").await;
@@ -29,6 +42,11 @@ async fn unknown_addresses_and_methods_are_problems(pool: PgPool) {
     let wrong = app.delete("/info").await;
     assert_eq!(wrong.header("allow"), "GET");
     assert_eq!(wrong.expect_status(405)["code"], "method-not-allowed");
+    for (path, methods) in [("/info", "GET"), ("/assets", "POST, GET"), ("/downloads/x", "GET, HEAD")] {
+        let wrong = app.send(TestRequest::default().method("BREW".parse().unwrap()).uri(path)).await;
+        assert_eq!((wrong.status.as_u16(), wrong.header("allow")), (405, methods), "{path}");
+    }
+    assert_eq!(app.head("/info").await.header("allow"), "GET");
 }
 
 #[sqlx::test]

@@ -10,6 +10,7 @@ use actix_web::test::TestRequest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use offprint::db::capability::Capability;
+use offprint::db::limits::{self, CompanyLimitsRow};
 use offprint::worker::{enforce_retention, sweep_expired};
 use serde_json::{Value, json};
 use sha1::Sha1;
@@ -204,10 +205,18 @@ async fn limits_hold_at_the_beginning_and_at_the_end(pool: PgPool) {
     let second = create_upload(&app, 25, &name).await;
     create_upload(&app, 25, &name).await;
     assert_eq!(code(1).await, "too-many-uploads");
-    // While it is sent, other uploads use up the limit.
-    app.upload_asset("b.txt", &[b'b'; 60]).await;
+    assert_eq!(
+        app.upload_to("", &[("b.txt", b"b")]).await.expect_status(422)["code"],
+        "storage-quota",
+        "nor for other kinds of uploads"
+    );
+    // While it is sent, the limit is lowered.
     assert_eq!(send_piece(&app, &first, 0, &[b'a'; 50]).await.status, 204);
+    let lower = CompanyLimitsRow { max_stored: Some(149), ..Default::default() };
+    let restore = CompanyLimitsRow::default();
+    limits::update_company_limits(&app.state.system, app.state.company, &lower).await.unwrap();
     assert_eq!(send_piece(&app, &first, 50, &[b'a'; 50]).await.expect_status(422)["code"], "storage-quota");
+    limits::update_company_limits(&app.state.system, app.state.company, &restore).await.unwrap();
     assert_eq!(
         fetch_offset(&app, &first).await,
         50,
@@ -215,6 +224,7 @@ async fn limits_hold_at_the_beginning_and_at_the_end(pool: PgPool) {
     );
     assert_eq!(send_piece(&app, &second, 0, &[b'a'; 25]).await.status, 204);
     assert_eq!(app.send(TestRequest::delete().uri(&first).insert_header(("tus-resumable", "1.0.0"))).await.status, 204);
+    app.upload_asset("b.txt", &[b'b'; 60]).await;
     assert_eq!(code(1).await, "too-many-assets");
     app.assert_consistent().await;
 }

@@ -12,7 +12,7 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use chrono::{DateTime, Utc};
-use offprint_storage::{Digest, EnvironmentVariables, Storage};
+use offprint_storage::{Digest, EnvironmentVariables, InstanceCredentials, Storage};
 
 /// The only bucket.
 pub const BUCKET: &str = "pictures";
@@ -73,7 +73,9 @@ impl FakeS3 {
     /// A storage that keeps its blobs here, under a prefix. Its timeout of 10 s is for busy machines: 2 s were too short.
     pub fn open_storage(&self, folder: &Path) -> Storage {
         let address = format!("s3://{BUCKET}/some/prefix");
-        Storage::connect(&address, &self.environment(), folder, Duration::from_secs(10)).unwrap()
+        let environment = self.environment();
+        Storage::connect(&address, &environment, InstanceCredentials::Forbidden, folder, Duration::from_secs(10))
+            .unwrap()
     }
 
     /// The object name of a blob.

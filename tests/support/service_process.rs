@@ -1,6 +1,7 @@
 //! The binary as people run it: `offprint serve` as a process of its own, and subcommands that run to their end.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use reqwest::Client;
@@ -20,17 +21,23 @@ impl ServiceProcess {
     /// Starts the service on a database and a folder and waits until it listens. The last line of its log when it ends
     /// instead.
     pub fn start(database: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Result<Self, String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offprint"));
+        command.env("DATABASE_URL", database).env("OFFPRINT_DATA_DIR", folder.path());
+        command.env("OFFPRINT_BIND", "127.0.0.1:0").envs(settings.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// The same with a private Postgres in this data folder.
+    pub fn start_with_private_postgres(data_dir: &Path) -> Result<Self, String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offprint"));
+        command.env_remove("DATABASE_URL").env("OFFPRINT_DATA_DIR", data_dir).env("OFFPRINT_BIND", "127.0.0.1:0");
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Result<Self, String> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_offprint"))
-            .arg("serve")
-            .env("DATABASE_URL", database)
-            .env("OFFPRINT_DATA_DIR", folder.path())
-            .env("OFFPRINT_BIND", "127.0.0.1:0")
-            .env("OFFPRINT_LEASE", "1s")
-            .envs(settings.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        command.arg("serve").env("OFFPRINT_LEASE", "1s").stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut last_line = String::new();
         let address = log.find_map(|line| {
@@ -123,8 +130,19 @@ pub struct CommandOutput {
 
 /// Runs a subcommand on this database and data folder to its end.
 pub fn run_offprint(pool: &PgPool, folder: &TempDir, arguments: &[&str]) -> CommandOutput {
+    let variables = [("DATABASE_URL", build_database_url(pool)), ("OFFPRINT_DATA_DIR", format_path(folder.path()))];
+    run_offprint_with(&variables, arguments)
+}
+
+pub fn format_path(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// Runs a subcommand with these variables, and none of the database's that the tests themselves use.
+pub fn run_offprint_with(variables: &[(&str, String)], arguments: &[&str]) -> CommandOutput {
     let mut command = Command::new(env!("CARGO_BIN_EXE_offprint"));
-    command.args(arguments).env("DATABASE_URL", build_database_url(pool)).env("OFFPRINT_DATA_DIR", folder.path());
+    command.args(arguments).env_remove("DATABASE_URL").env_remove("PGAPPNAME");
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     CommandOutput { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }

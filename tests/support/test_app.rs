@@ -138,6 +138,8 @@ impl TestApp {
         settings.database.data_dir = folder.path().to_owned();
         // Not the profiles that this machine happens to have.
         settings.modifiers.icc_dir = folder.path().join("icc");
+        // The domain of the tests' recipients.
+        settings.mail_domains = vec!["example.org".into()];
         change(&mut settings);
         let mailer =
             Mailer::new(settings.smtp_url.as_deref(), &settings.mail_from, folder.path().join("mail")).unwrap();
@@ -162,13 +164,13 @@ impl TestApp {
             job_signals: Default::default(),
             live_jobs: Default::default(),
             stream_limiter: Default::default(),
+            bytes_in_flight: Default::default(),
             render_pools: RenderPools::open(
                 &settings,
                 profiles.clone(),
                 env!("CARGO_BIN_EXE_offprint").into(),
                 fault.map(str::to_owned),
-            )
-            .unwrap(),
+            ),
             profiles,
             attributes: Arc::new(attributes),
             mailer: Arc::new(mailer),
@@ -179,6 +181,7 @@ impl TestApp {
             replay_limiter: Default::default(),
             compute: Default::default(),
             preview_renders: Default::default(),
+            readiness: Default::default(),
             has_own_running_limits: Default::default(),
             closing: Default::default(),
             settings: Arc::new(settings),
@@ -205,6 +208,20 @@ impl TestApp {
             self.leak_check.remember_keys(&String::from_utf8_lossy(&body));
         }
         TestResponse { status, headers, body }
+    }
+
+    /// Sends many requests to the host `localhost`; their statuses. Faster than [`send`](Self::send), which builds the
+    /// application each time.
+    pub async fn send_all(&self, requests: impl IntoIterator<Item = TestRequest>) -> Vec<u16> {
+        let service = init_service(offprint::http::build_app(self.state.clone())).await;
+        let mut statuses = Vec::new();
+        for request in requests {
+            let answer = service.call(request.insert_header(("host", "localhost")).to_request()).await;
+            statuses.push(
+                answer.map_or_else(|error| error.as_response_error().status_code(), |answer| answer.status()).as_u16(),
+            );
+        }
+        statuses
     }
 
     pub async fn get(&self, uri: impl AsRef<str>) -> TestResponse {
@@ -261,7 +278,7 @@ impl TestApp {
                  exec_time = exec_time - $1::interval, expires_at = expires_at - $1::interval",
             "update export_job set finished_at = finished_at - $1::interval where state = 'finished'",
             "update upload set expires_at = expires_at - $1::interval, lease_until = lease_until - $1::interval",
-            "update blob set created_at = created_at - $1::interval",
+            "update blob set created_at = created_at - $1::interval, held_until = held_until - $1::interval",
             "update rendition set used_at = used_at - $1::interval",
             "update link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
             "update export_schedule set next_run_at = next_run_at - $1::interval",
@@ -312,7 +329,11 @@ impl TestApp {
              select 'usage of ' || used.company_id, used::text from company_usage used
               where (assets, asset_bytes, stored_bytes) <> (
                   select count(*) filter (where deleted_at is null), coalesce(sum(size) filter (where deleted_at is null), 0),
-                         coalesce(sum(size), 0) from asset where asset.company_id = used.company_id)",
+                         coalesce(sum(size), 0) from asset where asset.company_id = used.company_id)
+                 or (replaced_bytes, upload_bytes) <> (
+                  (select coalesce(sum(size), 0) from replaced_original replaced where replaced.company_id = used.company_id),
+                  (select coalesce(sum(length), 0) from upload
+                    where upload.company_id = used.company_id and asset_id is null))",
         )
         .fetch_all(&self.state.system)
         .await

@@ -113,7 +113,8 @@ async fn serve_connection(
     Some(())
 }
 
-/// A resolver that gives the next list of addresses at each lookup; the last list is repeated.
+/// A resolver that gives the next list of addresses at each lookup; the last list is repeated. An empty list is a name
+/// that does not exist.
 pub struct FakeResolver {
     answers: Vec<Vec<IpAddr>>,
     pub lookups: AtomicUsize,
@@ -130,6 +131,6 @@ impl HostLookup for FakeResolver {
     fn lookup(&self, _: String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> {
         let asked = self.lookups.fetch_add(1, Ordering::SeqCst);
         let answer = self.answers[asked.min(self.answers.len() - 1)].clone();
-        Box::pin(async move { Ok(answer) })
+        Box::pin(async move { if answer.is_empty() { Err(std::io::ErrorKind::NotFound.into()) } else { Ok(answer) } })
     }
 }

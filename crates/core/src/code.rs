@@ -222,7 +222,7 @@ codes! {
     CorruptSource,
     /// The image has no colour profile; sRGB was assumed, because the output has another profile.
     ProfileAssumed,
-    /// Requested metadata does not fit into the output format.
+    /// Requested metadata does not fit into the output format, or metadata of the image is too large to be read.
     MetadataDropped,
     /// CMYK was converted approximately: no profile.
     NaiveColors,

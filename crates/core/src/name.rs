@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use icu_casemap::CaseMapper;
 use unicode_normalization::UnicodeNormalization;
 
 /// Longest name of a file or of one folder, in bytes: the limit of common file systems.
@@ -39,7 +40,7 @@ impl FileName {
             name.insert(0, '_');
         }
         let name = trim_name(&shorten_name(name)).to_owned();
-        if name.is_empty() { Err(InvalidNameError) } else { Ok(Self(name)) }
+        if name.chars().all(is_joiner) { Err(InvalidNameError) } else { Ok(Self(name)) }
     }
 
     /// The name without its extension, which becomes the name of the asset.
@@ -96,10 +97,34 @@ fn sanitize_char(letter: char) -> Option<char> {
         '<' | '>' | ':' | '"' | '|' | '?' | '*' => Some('_'),
         letter if letter.is_control() => None,
         // Marks that change the direction of text, with which `photo\u{202e}gpj.exe` is displayed as `photoexe.jpg`;
-        // and other invisible characters.
-        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => None,
+        // and other invisible characters. The joiners U+200C and U+200D are spelling: in Persian, in Indic scripts and
+        // in emoji.
+        '\u{061c}'
+        | '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => None,
         letter => Some(letter),
     }
+}
+
+/// Joiners are invisible by themselves; between letters they are spelling.
+fn is_joiner(letter: char) -> bool {
+    matches!(letter, '\u{200c}' | '\u{200d}')
+}
+
+/// A name or part of one in Unicode NFC, as all names are stored: whoever searches for a name compares with this.
+pub fn normalize_name(text: &str) -> String {
+    text.nfc().collect()
+}
+
+/// A path as it is compared: two paths with one key cannot be in one folder on every system. Full case folding, of
+/// compatible characters in one form (Unicode's NFKC_Casefold, section 5.18 of the standard); joiners do not count.
+pub fn fold_path(path: &str) -> String {
+    let visible: String = path.nfkd().filter(|letter| !is_joiner(*letter)).collect();
+    CaseMapper::new().fold_string(&visible).nfkc().collect()
 }
 
 /// Removes white space at both ends and dots at the end, which Windows drops.
@@ -157,6 +182,38 @@ mod tests {
     }
 
     #[test]
+    fn joiners_are_spelling() {
+        for name in ["\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}.png", "\u{1f469}\u{200d}\u{1f680}.jpg"]
+        {
+            assert_eq!(sanitize_name(name), name);
+            assert_eq!(Folder::parse(name).unwrap().as_str(), name);
+        }
+        assert!(FileName::sanitize("\u{200d}\u{200c}").is_err());
+    }
+
+    #[test]
+    fn paths_that_one_folder_cannot_hold_have_one_key() {
+        for (one, other) in [
+            ("A.JPG", "a.jpg"),
+            ("\u{394}\u{3a1}\u{39f}\u{39c}\u{39f}\u{3a3}", "\u{3b4}\u{3c1}\u{3bf}\u{3bc}\u{3bf}\u{3c2}"),
+            ("\u{3b4}\u{3c1}\u{3bf}\u{3bc}\u{3bf}\u{3c3}", "\u{3b4}\u{3c1}\u{3bf}\u{3bc}\u{3bf}\u{3c2}"),
+            ("Stra\u{df}e", "STRASSE"),
+            ("\u{130}", "i\u{307}"),
+            ("e\u{301}", "\u{c9}"),
+            ("\u{fb01}n", "FIN"),
+            ("\u{ff21}", "a"),
+            ("K", "\u{212a}"),
+            ("\u{645}\u{200c}\u{62e}", "\u{645}\u{62e}"),
+            ("\u{13a0}", "\u{ab70}"),
+        ] {
+            assert_eq!(fold_path(one), fold_path(other), "{one} {other}");
+        }
+        for (one, other) in [("a", "b"), ("o", "\u{f6}"), ("a/b", "a"), ("\u{131}", "i")] {
+            assert_ne!(fold_path(one), fold_path(other), "{one} {other}");
+        }
+    }
+
+    #[test]
     fn unsafe_names_become_safe() {
         for (name, safe) in [
             ("../../etc/passwd", "passwd"),
@@ -200,7 +257,7 @@ mod tests {
         assert_eq!(parsed("").unwrap(), "");
         assert_eq!(parsed("/").unwrap(), "");
         assert_eq!(parsed("e\u{301}te\u{301}").unwrap(), "\u{e9}t\u{e9}");
-        for bad in ["a/../b", ".", "a\\b", "a\u{7}b", "con", "a./b", " a", "x\u{202e}y"] {
+        for bad in ["a/../b", ".", "a\\b", "a\u{7}b", "con", "a./b", " a", "x\u{202e}y", "\u{200d}"] {
             assert!(Folder::parse(bad).is_err(), "{bad:?}");
         }
         assert!(Folder::parse(&"a/".repeat(600)).is_err());

@@ -1,10 +1,14 @@
 //! The instance folder: where the files of the server lie, and which user owns them.
 //!
 //! Postgres refuses to run as root, so a service that runs as root gives the folder to another user. Where that user
-//! cannot enter the data folder, the instance folder lies below `/var/lib/offprint` instead.
+//! cannot enter the data folder, as is usual for one that the service created, the instance folder lies below
+//! `/var/lib/offprint` instead, and a file in the data folder says where. So a new data folder always begins with a new
+//! database, whatever lies there from before.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +20,10 @@ use super::{PORT, PostgresError};
 
 /// Parent of instance folders whose user cannot enter the data folder.
 const FALLBACK_ROOT: &str = "/var/lib/offprint";
+/// In the data folder: the path of an instance folder that lies elsewhere.
+const LOCATION_FILE: &str = "postgres-location";
+/// In an instance folder that lies elsewhere: the data folder to which it belongs.
+const OWNER_FILE: &str = "data-folder";
 /// Longest path of a Unix socket that Linux accepts, in bytes.
 const MAX_SOCKET_PATH_BYTES: usize = 107;
 
@@ -41,9 +49,23 @@ impl InstanceDir {
     /// The existing instance folder of a data folder. There may be no cluster in it yet.
     pub(crate) fn find(data_dir: &Path) -> Result<Option<Self>, PostgresError> {
         let inside = data_dir.join("postgres");
-        let fallback = build_fallback_path(data_dir);
         // Once created, the place never changes: a second, empty instance would look like lost data.
-        for folder in [fallback, inside] {
+        if let Some(elsewhere) = read_location(data_dir)? {
+            return match fs::symlink_metadata(&elsewhere) {
+                Ok(metadata) => Self::from_existing(elsewhere, &metadata).map(Some),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(PostgresError::UnsafeFolder {
+                    folder: elsewhere,
+                    what: format!(
+                        "should hold the database, as {} says, but does not exist",
+                        data_dir.join(LOCATION_FILE).display()
+                    ),
+                    remedy: "restore it, or remove that file to begin with an empty database".to_owned(),
+                }),
+                Err(source) => Err(PostgresError::Io { path: elsewhere, source }),
+            };
+        }
+        // Earlier versions named folders outside by a hash of the data folder's path.
+        for folder in [Path::new(FALLBACK_ROOT).join(hash_path(data_dir)), inside] {
             match fs::symlink_metadata(&folder) {
                 Ok(metadata) => return Self::from_existing(folder, &metadata).map(Some),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -84,19 +106,23 @@ impl InstanceDir {
             return Ok(Self { folder: inside, user });
         }
         fs::remove_dir(&inside).map_err(PostgresError::io_at(&inside))?;
-        let folder = build_fallback_path(data_dir);
         fs::create_dir_all(FALLBACK_ROOT).map_err(PostgresError::io_at(Path::new(FALLBACK_ROOT)))?;
         // The other user must be able to pass through, whatever our umask is.
         fs::set_permissions(FALLBACK_ROOT, Permissions::from_mode(0o755))
             .map_err(PostgresError::io_at(Path::new(FALLBACK_ROOT)))?;
+        warn_about_abandoned_instances();
+        let folder = Path::new(FALLBACK_ROOT).join(make_random_name()?);
         create_private_dir(&folder, &user)?;
         if !user.can_enter(&folder) {
+            fs::remove_dir(&folder).map_err(PostgresError::io_at(&folder))?;
             return Err(PostgresError::UnsafeFolder {
                 folder,
                 what: format!("cannot be entered by {}, the user that runs Postgres", user.name),
                 remedy: "set DATABASE_URL to a running server".to_owned(),
             });
         }
+        write_path_file(&folder.join(OWNER_FILE), data_dir)?;
+        write_path_file(&data_dir.join(LOCATION_FILE), &folder)?;
         Ok(Self { folder, user })
     }
 
@@ -150,8 +176,8 @@ impl InstanceDir {
     }
 
     /// The folder of the socket, created where it is missing: in the instance folder where the path is short enough,
-    /// else in `/tmp` under a name derived from the instance folder. Only the server's user may enter it, because
-    /// whoever reaches the socket may connect without a password.
+    /// else in `/tmp` under a name derived from the instance folder. Only the server's user may enter it: the first
+    /// obstacle, before the password.
     pub(crate) fn ensure_socket_dir(&self) -> Result<PathBuf, PostgresError> {
         let mut folder = self.folder.join("socket");
         let socket = folder.join(format!(".s.PGSQL.{PORT}"));
@@ -222,8 +248,52 @@ fn create_private_dir(folder: &Path, user: &ServerUser) -> Result<(), PostgresEr
     Ok(())
 }
 
-fn build_fallback_path(data_dir: &Path) -> PathBuf {
-    Path::new(FALLBACK_ROOT).join(hash_path(data_dir))
+/// A name that no other instance folder has.
+fn make_random_name() -> Result<String, PostgresError> {
+    let mut bytes = [0; 8];
+    let to_error = |error: getrandom::Error| PostgresError::Io { path: FALLBACK_ROOT.into(), source: error.into() };
+    getrandom::fill(&mut bytes).map_err(to_error)?;
+    Ok(hex::encode(bytes))
+}
+
+/// The instance folder that the location file of a data folder names.
+fn read_location(data_dir: &Path) -> Result<Option<PathBuf>, PostgresError> {
+    let path = data_dir.join(LOCATION_FILE);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(parse_path(&bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(PostgresError::Io { path, source }),
+    }
+}
+
+/// A file that holds a path and ends with a line feed. It appears complete or not at all.
+fn write_path_file(file: &Path, content: &Path) -> Result<(), PostgresError> {
+    let write = || {
+        let mut temporary = tempfile::NamedTempFile::new_in(file.parent().unwrap_or(file))?;
+        temporary.write_all(content.as_os_str().as_bytes())?;
+        temporary.write_all(b"\n")?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(file).map_err(|error| error.error)
+    };
+    write().map(drop).map_err(PostgresError::io_at(file))
+}
+
+fn parse_path(bytes: &[u8]) -> PathBuf {
+    OsStr::from_bytes(bytes.strip_suffix(b"\n").unwrap_or(bytes)).into()
+}
+
+/// Names instance folders whose data folder is gone or has another database now. They are never removed by us.
+fn warn_about_abandoned_instances() {
+    for folder in fs::read_dir(FALLBACK_ROOT).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        let Ok(owner) = fs::read(folder.join(OWNER_FILE)).map(|bytes| parse_path(&bytes)) else { continue };
+        if !matches!(read_location(&owner), Ok(Some(location)) if location == folder) {
+            tracing::warn!(
+                "{} holds the database of the data folder {}, which is gone. Remove it if you no longer need it",
+                folder.display(),
+                owner.display()
+            );
+        }
+    }
 }
 
 /// A short name derived from a path.

@@ -2,13 +2,15 @@
 //!
 //! One process, `offprint serve`, holds a lock file in the data folder; it alone creates, starts, adopts and stops the
 //! server. Other subcommands only connect to the server that runs. The server is reached through a Unix socket in a
-//! folder that only its user can enter, without a password. It survives a killed service: the next `serve` adopts it.
+//! folder that only its user can enter, and asks everybody for a password, which only the service can read. It survives
+//! a killed service: the next `serve` adopts it.
 //!
 //! This crate knows nothing of the service's tables: it makes an empty database and a role without superuser rights,
 //! and hands out connect options. It does not install Postgres; the server programs must be on the machine.
 //!
 //! Where to begin reading: [`EmbeddedPostgres::start`] in this file. `instance_dir.rs` decides where the files lie and
-//! which user owns them, `programs.rs` finds the server programs, `server.rs` runs them.
+//! which user owns them, `programs.rs` finds the programs, `server.rs` runs them, `credentials.rs` keeps the passwords,
+//! `access_control.rs` makes the server ask for them, `service_database.rs` makes the service's database.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,25 +31,30 @@
 
 #![deny(unreachable_pub)]
 
+mod access_control;
+mod credentials;
 mod instance_dir;
 mod programs;
 mod server;
+mod service_database;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+pub use programs::ClientPrograms;
+
+use credentials::Credentials;
 use instance_dir::InstanceDir;
 use programs::ServerPrograms;
 use server::PostgresServer;
 
 /// Name of the service's role and of its database. The role is not a superuser.
 const SERVICE_NAME: &str = "offprint";
-/// The superuser. Used only to create the service's role and database.
+/// The superuser. Used only to create and to check the service's role and database.
 const SUPERUSER: &str = "postgres";
 /// The socket folder is private, so the default port cannot collide with another server.
 const PORT: u16 = 5432;
@@ -65,6 +72,23 @@ pub enum PostgresError {
         /// The folders that were tried, each with the reason why it cannot be used.
         searched: String,
     },
+    /// No client programs were found that work with the server.
+    #[error(
+        "pg_dump and pg_restore for PostgreSQL {server_major} were not found ({searched}); install the package \
+         postgresql-client-{server_major}, or set PG_BIN to the folder of its programs"
+    )]
+    NoClientPrograms {
+        /// Major version of the server.
+        server_major: u32,
+        /// As in `NoPrograms`.
+        searched: String,
+    },
+    /// The password of a running server is not there.
+    #[error(
+        "the private Postgres asks for a password, and {path} is missing; start `offprint serve` anew with the same \
+         OFFPRINT_DATA_DIR, which makes a new one"
+    )]
+    NoPassword { path: PathBuf },
     /// The cluster belongs to a major version that was not found.
     #[error(
         "the database in {folder} needs PostgreSQL {made_by}, which was not found ({searched}); install \
@@ -137,12 +161,20 @@ enum Purpose {
 
 /// A running embedded Postgres. Dropped without [`stop`](Self::stop) the server keeps running, and a later start adopts
 /// it.
-#[derive(Debug)]
 pub struct EmbeddedPostgres {
     server: PostgresServer,
     socket: PathBuf,
+    /// Of the service's role.
+    password: String,
     /// Held as long as this process is responsible for the server.
     _lock: File,
+}
+
+/// Never shows the password.
+impl std::fmt::Debug for EmbeddedPostgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EmbeddedPostgres").field("server", &self.server).field("socket", &self.socket).finish()
+    }
 }
 
 impl EmbeddedPostgres {
@@ -165,29 +197,34 @@ impl EmbeddedPostgres {
         let programs =
             ServerPrograms::find(&instance_dir.user, instance_dir.major_version()?, &instance_dir.data()).await?;
         let server = PostgresServer { instance_dir, programs, purpose };
-        server.init_if_missing().await?;
-        let mut socket = server.adopt_or_start().await?;
-        if let Err(error) = ensure_service_database(&socket, purpose).await {
-            // The socket may have been swept from `/tmp` while the server ran. Only a restart creates it again.
-            tracing::warn!(%error, "The running Postgres server cannot be reached; restarting it");
-            server.stop().await?;
-            socket = server.adopt_or_start().await?;
-            ensure_service_database(&socket, purpose).await?;
+        let (credentials, is_new) = Credentials::ensure(&data_dir)?;
+        let was_created = server.init_if_missing(&credentials).await?;
+        if !was_created && (is_new || !server.has_own_hba_file()?) {
+            server.protect_existing(&credentials).await?;
         }
-        Ok(Self { server, socket, _lock: lock })
+        let mut socket = server.adopt_or_start().await?;
+        if let Err(error) = service_database::ensure_service_database(&socket, &credentials).await {
+            // The socket may have been swept from `/tmp` while the server ran: only a restart creates it again. Or the
+            // cluster has other passwords, such as one that was copied without them.
+            tracing::warn!(%error, "The running Postgres server cannot be used; restarting it with new settings");
+            server.protect_existing(&credentials).await?;
+            socket = server.adopt_or_start().await?;
+            service_database::ensure_service_database(&socket, &credentials).await?;
+        }
+        Ok(Self { server, socket, password: credentials.service, _lock: lock })
     }
 
     /// Options to connect as the service: through the socket, as a role without superuser rights.
     pub fn connect_options(&self) -> PgConnectOptions {
-        build_connect_options(SERVICE_NAME, SERVICE_NAME, &self.socket)
+        build_connect_options(SERVICE_NAME, SERVICE_NAME, &self.socket, &self.password)
     }
 
-    /// The URL of the service's database, for tests. Its role is subject to row-level security like that of the
-    /// service.
+    /// The URL of the service's database, for tests. It contains the password. Its role is subject to row-level
+    /// security like that of the service.
     pub fn url(&self) -> String {
         let socket = self.socket.to_string_lossy();
         let socket = percent_encoding::utf8_percent_encode(&socket, percent_encoding::NON_ALPHANUMERIC);
-        format!("postgres://{SERVICE_NAME}@localhost:{PORT}/{SERVICE_NAME}?host={socket}")
+        format!("postgres://{SERVICE_NAME}:{}@localhost:{PORT}/{SERVICE_NAME}?host={socket}", self.password)
     }
 
     /// Stops the server: closes its connections and writes a checkpoint.
@@ -199,14 +236,27 @@ impl EmbeddedPostgres {
 /// Options to connect to the running server of a data folder, for subcommands other than `serve`.
 ///
 /// # Errors
-/// [`PostgresError::NotRunning`] when no server accepts connections.
+/// [`PostgresError::NotRunning`] when no server accepts connections, [`PostgresError::NoPassword`] when its password is
+/// not there.
 pub fn find_running_server(data_dir: &Path) -> Result<PgConnectOptions, PostgresError> {
     let not_running = || PostgresError::NotRunning { data_dir: data_dir.to_owned() };
     let data_dir = data_dir.canonicalize().map_err(|_| not_running())?;
     let instance_dir = InstanceDir::find(&data_dir)?.ok_or_else(not_running)?;
     match server::read_server_state(&instance_dir.data())? {
-        server::ServerState::Ready { socket } => Ok(build_connect_options(SERVICE_NAME, SERVICE_NAME, &socket)),
+        server::ServerState::Ready { socket } => {
+            let password = credentials::read_service_password(&data_dir)?;
+            Ok(build_connect_options(SERVICE_NAME, SERVICE_NAME, &socket, &password))
+        }
         _ => Err(not_running()),
+    }
+}
+
+/// Whether a data folder has a database, running or not.
+pub fn has_database(data_dir: &Path) -> Result<bool, PostgresError> {
+    let Ok(data_dir) = data_dir.canonicalize() else { return Ok(false) };
+    match InstanceDir::find(&data_dir)? {
+        Some(instance_dir) => Ok(instance_dir.major_version()?.is_some()),
+        None => Ok(false),
     }
 }
 
@@ -240,36 +290,13 @@ async fn lock_data_dir(data_dir: &Path) -> Result<File, PostgresError> {
     Ok(file)
 }
 
-fn build_connect_options(role: &str, database: &str, socket: &Path) -> PgConnectOptions {
+fn build_connect_options(role: &str, database: &str, socket: &Path, password: &str) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(socket)
         .port(PORT)
         .ssl_mode(PgSslMode::Disable)
         .username(role)
+        .password(password)
         .database(database)
         .application_name(SERVICE_NAME)
-}
-
-/// Creates the service's role and database where they are missing. The only use of the superuser.
-async fn ensure_service_database(socket: &Path, purpose: Purpose) -> Result<(), sqlx::Error> {
-    let mut connection = PgConnection::connect_with(&build_connect_options(SUPERUSER, "postgres", socket)).await?;
-    let role: Option<i32> = sqlx::query_scalar("select 1 from pg_roles where rolname = $1")
-        .bind(SERVICE_NAME)
-        .fetch_optional(&mut connection)
-        .await?;
-    if role.is_none() {
-        let create = match purpose {
-            Purpose::Service => "create role offprint login nosuperuser nocreatedb nocreaterole nobypassrls",
-            Purpose::Tests => "create role offprint login nosuperuser createdb nocreaterole nobypassrls",
-        };
-        sqlx::query(create).execute(&mut connection).await?;
-    }
-    let database: Option<i32> = sqlx::query_scalar("select 1 from pg_database where datname = $1")
-        .bind(SERVICE_NAME)
-        .fetch_optional(&mut connection)
-        .await?;
-    if database.is_none() {
-        sqlx::query("create database offprint owner offprint").execute(&mut connection).await?;
-    }
-    connection.close().await
 }

@@ -4,13 +4,16 @@
 //! killed and started again sees what is really there.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
 
+use rustix::fs::OFlags;
+
+use super::credentials::Credentials;
 use super::instance_dir::InstanceDir;
 use super::programs::ServerPrograms;
 use super::{PORT, PostgresError, Purpose, SUPERUSER};
@@ -42,29 +45,47 @@ pub(crate) enum ServerState {
 }
 
 impl PostgresServer {
-    /// Creates the cluster where it is missing. It is created under another name and renamed at the end, so that an
-    /// interrupted attempt never leaves half a cluster.
-    pub(crate) async fn init_if_missing(&self) -> Result<(), PostgresError> {
+    /// Creates the cluster where it is missing. It is created and protected under another name and renamed at the end,
+    /// so that an interrupted attempt never leaves half a cluster, or one that is open. Returns whether it was missing.
+    pub(crate) async fn init_if_missing(&self, credentials: &Credentials) -> Result<bool, PostgresError> {
         let (data, fresh) = (self.instance_dir.data(), self.instance_dir.folder.join("data.new"));
-        if !data.exists() {
-            tracing::info!("Creating the database cluster in {}", self.instance_dir.folder.display());
-            if fresh.exists() {
-                fs::remove_dir_all(&fresh).map_err(PostgresError::io_at(&fresh))?;
-            }
-            let mut initdb = self.programs.command("initdb", &self.instance_dir.user);
-            initdb.arg("--pgdata").arg(&fresh).args(["--username", SUPERUSER, "--encoding=UTF8", "--locale=C"]);
-            // The permissions of the socket's folder decide who may connect.
-            initdb.args(["--auth-local=trust", "--auth-host=reject", "--no-instructions"]);
-            if self.purpose == Purpose::Tests {
-                initdb.arg("--no-sync");
-            }
-            self.run_program("initdb", initdb).await?;
-            let path = fresh.join("postgresql.conf");
-            let default_config = fs::read_to_string(&path).map_err(PostgresError::io_at(&path))?;
-            fs::write(&path, default_config + "\ninclude 'offprint.conf'\n").map_err(PostgresError::io_at(&path))?;
-            fs::rename(&fresh, &data).map_err(PostgresError::io_at(&data))?;
+        if data.exists() {
+            return Ok(false);
         }
-        Ok(())
+        tracing::info!("Creating the database cluster in {}", self.instance_dir.folder.display());
+        if fresh.exists() {
+            fs::remove_dir_all(&fresh).map_err(PostgresError::io_at(&fresh))?;
+        }
+        let mut initdb = self.programs.command("initdb", &self.instance_dir.user);
+        initdb.arg("--pgdata").arg(&fresh).args(["--username", SUPERUSER, "--encoding=UTF8", "--locale=C"]);
+        // Nobody may connect before there are passwords.
+        initdb.args(["--auth-local=reject", "--auth-host=reject", "--no-instructions"]);
+        if self.purpose == Purpose::Tests {
+            initdb.arg("--no-sync");
+        }
+        self.run_program("initdb", initdb).await?;
+        self.protect_cluster(&fresh, credentials).await?;
+        let path = fresh.join("postgresql.conf");
+        let default_config = fs::read_to_string(&path).map_err(PostgresError::io_at(&path))?;
+        self.write_server_file(&path, &(default_config + "\ninclude 'offprint.conf'\n"))?;
+        fs::rename(&fresh, &data).map_err(PostgresError::io_at(&data))?;
+        Ok(true)
+    }
+
+    /// Protects a cluster that another version made, or whose passwords are new, see `access_control.rs`. A server that
+    /// runs is stopped first.
+    pub(crate) async fn protect_existing(&self, credentials: &Credentials) -> Result<(), PostgresError> {
+        tracing::info!("Setting the passwords of the private Postgres in {}", self.instance_dir.folder.display());
+        self.stop().await?;
+        let data = self.instance_dir.data();
+        let socket = self.instance_dir.ensure_socket_dir()?;
+        if let ServerState::Absent { stale: true } = read_server_state(&data)? {
+            clear_stale_locks(&data, &socket)?;
+        }
+        // Single-user mode reads the settings file, too.
+        self.write_server_file(&data.join("offprint.conf"), &build_config(self.purpose, &socket))?;
+        self.keep_foreign_hba_file()?;
+        self.protect_cluster(&data, credentials).await
     }
 
     /// Waits until a server is ready, starting one if none runs. Returns the folder of its socket.
@@ -113,14 +134,8 @@ impl PostgresServer {
         if stale {
             clear_stale_locks(&data, &socket)?;
         }
-        let path = data.join("offprint.conf");
-        fs::write(&path, build_config(self.purpose, &socket)).map_err(PostgresError::io_at(&path))?;
-        self.restrict_to_server_user(&path)?;
-        if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > MAX_LOG_BYTES) {
-            fs::rename(&log, self.instance_dir.folder.join("log.1")).map_err(PostgresError::io_at(&log))?;
-        }
-        let log_file = File::options().create(true).append(true).open(&log).map_err(PostgresError::io_at(&log))?;
-        self.restrict_to_server_user(&log)?;
+        self.write_server_file(&data.join("offprint.conf"), &build_config(self.purpose, &socket))?;
+        let log_file = self.open_log().map_err(PostgresError::io_at(&log))?;
         tracing::info!("Starting Postgres in {}", self.instance_dir.folder.display());
         let mut postgres = self.programs.command("postgres", &self.instance_dir.user);
         postgres.arg("-D").arg(&data).process_group(0);
@@ -139,12 +154,39 @@ impl PostgresServer {
         self.run_program("pg_ctl stop", stop).await
     }
 
-    /// Gives a file that we wrote to the server's user; nobody else may read it.
-    fn restrict_to_server_user(&self, file: &Path) -> Result<(), PostgresError> {
-        fs::set_permissions(file, Permissions::from_mode(0o600)).map_err(PostgresError::io_at(file))?;
+    /// Replaces a file of the server. Only its user may read it. The file appears complete or not at all, and what the
+    /// server's user may have put in its place, such as a symbolic link, is replaced and not followed.
+    pub(crate) fn write_server_file(&self, path: &Path, content: &str) -> Result<(), PostgresError> {
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(path))?;
+            file.write_all(content.as_bytes())?;
+            self.give_to_server_user(file.as_file())?;
+            if self.purpose == Purpose::Service {
+                file.as_file().sync_all()?;
+            }
+            file.persist(path).map_err(|error| error.error)
+        };
+        write().map(drop).map_err(PostgresError::io_at(path))
+    }
+
+    /// The server's log, to append to. A long one is renamed first.
+    fn open_log(&self) -> io::Result<File> {
+        let log = self.instance_dir.log();
+        if fs::symlink_metadata(&log).is_ok_and(|metadata| metadata.len() > MAX_LOG_BYTES) {
+            fs::rename(&log, self.instance_dir.folder.join("log.1"))?;
+        }
+        let no_follow = OFlags::NOFOLLOW.bits() as i32;
+        let file = File::options().create(true).append(true).mode(0o600).custom_flags(no_follow).open(&log)?;
+        self.give_to_server_user(&file)?;
+        Ok(file)
+    }
+
+    /// Gives an open file to the server's user; nobody else may read it.
+    fn give_to_server_user(&self, file: &File) -> io::Result<()> {
+        file.set_permissions(Permissions::from_mode(0o600))?;
         let user = &self.instance_dir.user;
         if user.differs {
-            chown(file, Some(user.uid), Some(user.gid)).map_err(PostgresError::io_at(file))?;
+            fchown(file, Some(user.uid), Some(user.gid))?;
         }
         Ok(())
     }
@@ -170,7 +212,8 @@ pub(crate) fn read_server_state(data: &Path) -> Result<ServerState, PostgresErro
     };
     // Lines: process id, data directory, start time, port, socket's folder, address, shared memory, status.
     let lines: Vec<&str> = lock_file.lines().map(str::trim).collect();
-    let pid = lines.first().and_then(|pid| pid.parse().ok());
+    // Single-user mode writes its process id with a minus.
+    let pid = lines.first().and_then(|pid| pid.trim_start_matches('-').parse().ok());
     if !pid.is_some_and(|pid| is_server_process(pid, data)) {
         return Ok(ServerState::Absent { stale: true });
     }

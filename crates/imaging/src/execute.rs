@@ -13,6 +13,7 @@
 //! plan is changed for the sake of another, so a file has the same bytes whatever it is rendered beside.
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -30,7 +31,7 @@ use super::turn::Turn;
 
 /// Raise it whenever the same recipe and source may give other bytes than before: stored renditions of another version
 /// are not reused.
-pub const ENGINE_VERSION: i32 = 11;
+pub const ENGINE_VERSION: i32 = 12;
 
 /// A rendered image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,15 +53,17 @@ pub struct RenderOutput {
 /// `truncated`, `corrupt` and the like for the source, `encode-failed` for the output; `render-crashed` after a panic.
 /// The output file may exist after an error and must not be used.
 pub fn render_image(plan: &RenderPlan, files: &SourceFiles, output: &Path) -> Result<RenderOutput, RenderError> {
-    let mut outputs = render_images(&[(plan, output)], files);
+    let file = File::create(output)?;
+    let mut outputs = render_images(&[(plan, &file)], files);
     outputs.pop().unwrap_or_else(|| Err(render_crash_error()))
 }
 
-/// Renders several images of one source, each into its own file. Returns one result per plan, in the same order.
+/// Renders several images of one source, each into its own file, which must be empty. Returns one result per plan, in
+/// the same order.
 ///
 /// What plans have in common is done once: the decode when it is equal, and then every step until they differ. Each
 /// file has the bytes that its plan gives alone, so it may be reused for its recipe.
-pub fn render_images(targets: &[(&RenderPlan, &Path)], files: &SourceFiles) -> Vec<Result<RenderOutput, RenderError>> {
+pub fn render_images(targets: &[(&RenderPlan, &File)], files: &SourceFiles) -> Vec<Result<RenderOutput, RenderError>> {
     let mut batch = RenderBatch { targets, files, source_warning: None, results: vec![None; targets.len()] };
     let all: Vec<usize> = (0..targets.len()).collect();
     for branch in split_branch(&all, |index| &targets[index].0.decode) {
@@ -76,7 +79,7 @@ fn render_crash_error() -> RenderError {
 
 /// Images that are rendered together, and their results. Branches are lists of indices into `targets`.
 struct RenderBatch<'a> {
-    targets: &'a [(&'a RenderPlan, &'a Path)],
+    targets: &'a [(&'a RenderPlan, &'a File)],
     files: &'a SourceFiles,
     /// What is wrong with a source that is rendered all the same.
     source_warning: Option<RenderWarning>,
@@ -181,7 +184,7 @@ fn decode_source(
     take: &mut dyn FnMut(Pixels) -> Result<(), RenderError>,
 ) -> Result<Option<RenderWarning>, RenderError> {
     let Some(inner) = &decode.inner else {
-        return codec::decode_image(decode, files.path(decode.object.as_deref())?, take);
+        return codec::decode_image(decode, files.find_file(decode.object.as_deref())?, take);
     };
     let mut sink = RowSink::for_all_rows(&inner.decode);
     let warning = decode_source(&inner.decode, files, &mut |rows| sink.take(&rows))?;
@@ -209,7 +212,7 @@ fn apply_step(step: &Step, pixels: Cow<'_, Pixels>, files: &SourceFiles) -> Resu
     }
 }
 
-fn encode_image(plan: &RenderPlan, pixels: &Pixels, output: &Path) -> Result<RenderOutput, RenderError> {
+fn encode_image(plan: &RenderPlan, pixels: &Pixels, output: &File) -> Result<RenderOutput, RenderError> {
     let (width, height) = pixels.size();
     if (width, height) != (plan.width, plan.height) {
         let detail =

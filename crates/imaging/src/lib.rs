@@ -29,7 +29,7 @@
 //! let recipe = resolve_modifier(&input).expect("a valid modifier").recipe;
 //!
 //! let source = Path::new("shoe.jpg");
-//! let header = read_header_for_render(source)?;
+//! let header = read_header_for_render(&source.into())?;
 //! let (limits, profiles) = (RenderLimits::default(), ProfileBytes::default());
 //! let plan = RenderPlan::new(&recipe, &header, &ObjectHeaders::new(), &limits, &profiles)?;
 //! let output = render_image(&plan, &SourceFiles::from_source(source), Path::new("shoe.png"))?;
@@ -64,17 +64,17 @@ mod turn;
 mod view;
 mod xmp;
 
-pub use colour::{Conversion, Profile, ProfileBytes, ProfileLibrary};
+pub use colour::{Conversion, Profile, ProfileBytes, ProfileLibrary, read_profile_description};
 pub use error::{RenderError, RenderWarning};
 pub use execute::{ENGINE_VERSION, RenderOutput, render_image, render_images};
 pub use file_section::FilePart;
 pub use header::{
-    ImageHeader, MAX_SIGNATURE_BYTES, SourceFormat, UnreadFormat, decode_plain_text, find_root_element, is_avif,
-    is_bmp, is_svg_element, read_header_for_render, read_image_header,
+    CaptureTime, ImageHeader, MAX_SIGNATURE_BYTES, SourceFormat, UnreadFormat, decode_plain_text, find_root_element,
+    is_avif, is_bmp, is_svg_element, read_capture_time, read_header_for_render, read_image_header,
 };
 pub use limits::RenderLimits;
 pub use plan::{DecodePlan, EncodePlan, RenderPlan};
 pub use rights::ImageRights;
-pub use source_files::{ObjectHeaders, SourceFiles};
+pub use source_files::{ObjectHeaders, SourceFile, SourceFiles};
 pub use step::{Kernel, Step};
 pub use turn::Turn;

@@ -349,6 +349,8 @@ mod tests {
             bits: 8,
             frames: 1,
             irregularity: None,
+            metadata_left_out: None,
+            ignored_profile_bytes: None,
             camera_raw: None,
             part: None,
             progressive: false,
@@ -357,6 +359,7 @@ mod tests {
             profile: None,
             xmp: None,
             rights: Default::default(),
+            captured: None,
             parsed_profile: None,
             profile_name: None,
         }

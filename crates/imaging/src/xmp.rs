@@ -4,6 +4,7 @@
 
 use quick_xml::Reader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
+use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesStart, Event};
 
 /// What precedes XMP in a segment of a JPEG.
@@ -84,13 +85,21 @@ pub(crate) fn read_properties(xmp: &[u8], take: &mut dyn FnMut(XmpProperty, &str
     }
 }
 
+/// The attributes of an element. Whether one stands twice is not checked: that takes the square of their number, and
+/// there may be a hundred thousand.
+fn list_attributes<'t>(tag: &'t BytesStart<'_>) -> impl Iterator<Item = Attribute<'t>> {
+    let mut attributes = tag.attributes();
+    attributes.with_checks(false);
+    attributes.flatten()
+}
+
 /// Prefixes that are declared, with the usual prefix of their namespace.
 #[derive(Default)]
 struct Prefixes(Vec<(Vec<u8>, &'static str)>);
 
 impl Prefixes {
     fn declare(&mut self, tag: &BytesStart<'_>) {
-        for attribute in tag.attributes().flatten() {
+        for attribute in list_attributes(tag) {
             let Some(prefix) = attribute.key.as_ref().strip_prefix(b"xmlns:") else { continue };
             let namespace = NAMESPACES.iter().find(|(_, address)| address.as_bytes() == &*attribute.value);
             if let Some((usual, _)) = namespace.filter(|_| self.0.len() < MAX_PREFIXES) {
@@ -115,7 +124,7 @@ impl Prefixes {
 
     /// Attributes are properties too. An address may stand in `rdf:resource` of its property.
     fn read_attributes(&self, tag: &BytesStart<'_>, take: &mut dyn FnMut(XmpProperty, &str)) {
-        for attribute in tag.attributes().flatten() {
+        for attribute in list_attributes(tag) {
             let key = attribute.key.as_ref();
             let is_resource = self.resolve(key) == (b"rdf", b"resource");
             let property = self.find_property(if is_resource { tag.name().0 } else { key });

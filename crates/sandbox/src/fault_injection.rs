@@ -1,11 +1,12 @@
-//! Fault injection, for tests of what happens when a render process dies. Faults are triggered only by
+//! Fault injection, for tests of what happens when a render process dies or misbehaves. Faults are triggered only by
 //! `offprint render-worker --fault`, which only the pools of tests use.
 
 use std::fs::File;
-use std::io::ErrorKind;
-use std::net::TcpStream;
+use std::io::Write;
 use std::str::FromStr;
 use std::time::Duration;
+
+use crate::escape_attempts;
 
 /// A fault that a render triggers before it renders a source of a certain width in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,32 +23,47 @@ enum FaultKind {
     Memory,
     Sleep,
     Spin,
+    Threads,
     Escape,
+    Overlong,
+    Babble,
+    Hold,
+    WithoutLandlock,
 }
+
+/// The kinds by their names.
+const KINDS: [(&str, FaultKind); 12] = [
+    ("panic", FaultKind::Panic),
+    ("abort", FaultKind::Abort),
+    ("stack", FaultKind::Stack),
+    ("memory", FaultKind::Memory),
+    ("sleep", FaultKind::Sleep),
+    ("spin", FaultKind::Spin),
+    ("threads", FaultKind::Threads),
+    ("escape", FaultKind::Escape),
+    ("overlong", FaultKind::Overlong),
+    ("babble", FaultKind::Babble),
+    ("hold", FaultKind::Hold),
+    ("without-landlock", FaultKind::WithoutLandlock),
+];
 
 impl FromStr for FaultInjection {
     type Err = String;
 
     /// Reads `kind:width`, as `abort:77`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, width) = text.split_once(':').ok_or("write KIND:WIDTH")?;
-        let kind = match kind {
-            "panic" => FaultKind::Panic,
-            "abort" => FaultKind::Abort,
-            "stack" => FaultKind::Stack,
-            "memory" => FaultKind::Memory,
-            "sleep" => FaultKind::Sleep,
-            "spin" => FaultKind::Spin,
-            "escape" => FaultKind::Escape,
-            _ => return Err("the kind must be panic, abort, stack, memory, sleep, spin or escape".into()),
+        let (name, width) = text.split_once(':').ok_or("write KIND:WIDTH")?;
+        let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == name) else {
+            let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+            return Err(format!("the kind must be one of {}", names.join(", ")));
         };
-        Ok(Self { kind, width: width.parse().map_err(|_| "the width must be a number of pixels")? })
+        Ok(Self { kind: *kind, width: width.parse().map_err(|_| "the width must be a number of pixels")? })
     }
 }
 
 impl FaultInjection {
-    /// Triggers the fault if the source has the chosen width.
-    pub(super) fn trigger(self, width: u32) {
+    /// Triggers the fault if the source has the chosen width. `channel` leads to the service.
+    pub(super) fn trigger(self, width: u32, outputs: &[File], channel: &mut File) {
         if width != self.width {
             return;
         }
@@ -56,11 +72,26 @@ impl FaultInjection {
             FaultKind::Abort => std::process::abort(),
             FaultKind::Stack => drop(overflow_stack(&[0; 4096])),
             FaultKind::Memory => exhaust_memory(),
-            FaultKind::Sleep => std::thread::sleep(Duration::from_secs(3600)),
+            FaultKind::Sleep => sleep_long(),
             FaultKind::Spin => while std::hint::black_box(true) {},
-            FaultKind::Escape => probe_sandbox(),
+            FaultKind::Threads => start_threads(),
+            FaultKind::Escape => escape_attempts::assert_confined(outputs),
+            FaultKind::Overlong => while channel.write_all(&[b'x'; 64 << 10]).is_ok() {},
+            FaultKind::Babble => drop(channel.write_all(b"{\"rendered\":[\"\\u0000\"]}\n")),
+            // Descriptors that nobody closes, as a process would keep that wants to change a file later.
+            FaultKind::Hold => outputs.iter().filter_map(|file| file.try_clone().ok()).for_each(std::mem::forget),
+            FaultKind::WithoutLandlock => {}
         }
     }
+
+    /// Whether the process behaves as if its kernel had no Landlock, for sources of any width.
+    pub(super) fn hides_landlock(self) -> bool {
+        self.kind == FaultKind::WithoutLandlock
+    }
+}
+
+fn sleep_long() {
+    std::thread::sleep(Duration::from_secs(3600));
 }
 
 /// Allocates until there is no memory left.
@@ -71,16 +102,10 @@ fn exhaust_memory() {
     }
 }
 
-/// Panics when the process can do something that its confinement should prevent.
-fn probe_sandbox() {
-    let is_denied =
-        |result: std::io::Result<()>| result.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
-    assert!(is_denied(File::open("/proc/self/environ").map(drop)), "it can read files");
-    assert!(is_denied(File::create("elsewhere").map(drop)), "it can write files");
-    assert!(is_denied(File::options().write(true).open("in/source").map(drop)), "it can change its source");
-    assert!(is_denied(TcpStream::connect("127.0.0.1:9").map(drop)), "it can reach the network");
-    let is_harmless = |name: &str| ["PATH", "LANG"].contains(&name) || name.starts_with("MALLOC_");
-    assert!(std::env::vars().all(|(name, _)| is_harmless(&name)), "it has the environment of the service");
+/// Starts threads that wait, as many as there can be.
+fn start_threads() {
+    while std::thread::Builder::new().stack_size(16 << 10).spawn(sleep_long).is_ok() {}
+    sleep_long();
 }
 
 /// Recurses until the stack overflows.

@@ -10,20 +10,25 @@
 //! ```text
 //! service                                    render process
 //!   RenderPool::render                         run_render_worker
-//!     wait for a slot                            confine itself (rlimits, Landlock)
-//!     request: recipes, limits      ----->       read headers, plan
+//!     wait for a slot                            confine itself (user, rlimits, Landlock, seccomp)
+//!     request: recipes, limits,
+//!       open files                ----->       read headers, plan
 //!     wait for memory               <-----       planned: bytes needed
-//!     "go" or "no"                  ----->       render into out/
-//!     move files to their places    <-----       rendered: a result for each image
+//!     "go" or "no"                  ----->       render into the open files, close them
+//!     see that they are closed      <-----       rendered: a result for each image
 //! ```
+//!
+//! A process serves one company for its whole life. The company is a number that means nothing here.
 //!
 //! This crate knows nothing of jobs, assets, SQL or HTTP: it gets files and recipes, and returns results.
 //!
 //! Where to begin reading: [`RenderPool::render`] in this file, then `process.rs` (one process, seen from the service),
-//! `render_worker.rs` (the same, seen from inside), `protocol.rs` and `confinement.rs`.
+//! `render_worker.rs` (the same, seen from inside), `protocol.rs` and `confinement.rs`. docs/decisions/0050-confined-codecs.md
+//! has the reasons of the confinement.
 //!
 //! ```no_run
-//! # async fn example(recipe: offprint_modifiers::Recipe) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example(company: uuid::Uuid, recipe: offprint_modifiers::Recipe) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::path::PathBuf;
 //! use std::time::Duration;
 //!
 //! use offprint_imaging::{ProfileLibrary, RenderLimits, SourceFiles};
@@ -32,17 +37,17 @@
 //! let time = Duration::from_secs(60);
 //! let pool = RenderPool::open(RenderPoolConfig {
 //!     program: std::env::current_exe()?,
-//!     scratch_dir: "data/render".into(),
+//!     service_name: "example".into(),
 //!     concurrency: 2,
 //!     profile_library: ProfileLibrary::default(),
 //!     limits: RenderLimits::default(),
 //!     process_limits: ProcessLimits { memory_bytes: 1 << 30, cpu_time: time, wall_time: time, file_bytes: 1 << 30 },
 //!     memory_budget: MemoryBudget::new(4 << 30),
 //!     fault_injection: None,
-//! })?;
-//! let files = SourceFiles::from_source("in.jpg");
+//! });
+//! let files = SourceFiles::from_source(PathBuf::from("in.jpg"));
 //! let target = RenderTarget { recipe: serde_json::to_string(&recipe)?, output: "out.jpg".into() };
-//! let results = pool.render(files, vec![target]).await.map_err(|error| error.into_render_error())?;
+//! let results = pool.render(company, files, vec![target]).await.map_err(|error| error.into_render_error())?;
 //! println!("{:?}", results[0]);
 //! # Ok(())
 //! # }
@@ -51,34 +56,43 @@
 #![deny(unreachable_pub)]
 
 mod confinement;
+mod descriptors;
+mod escape_attempts;
 mod fault_injection;
+mod idle_processes;
+mod landlock;
 mod memory_budget;
+mod output_files;
+mod privileges;
 mod process;
+mod process_usage;
 mod protocol;
 mod render_worker;
-mod scratch;
+mod system_calls;
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use offprint_core::Code;
-use offprint_imaging::{ProfileLibrary, RenderError, RenderLimits, RenderOutput, SourceFiles};
+use offprint_imaging::{ProfileLibrary, RenderError, RenderLimits, RenderOutput, SourceFile, SourceFiles};
 use offprint_modifiers::Recipe;
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
 
-pub use confinement::Confinement;
+pub use confinement::{Confinement, ConfinementLayer, LAYERS, LifetimeLimits};
 pub use fault_injection::FaultInjection;
 pub use memory_budget::{MemoryBudget, find_default_memory};
 pub use render_worker::run_render_worker;
 
-use self::process::PooledProcess;
+use self::confinement::MAX_OPEN_FILES;
+use self::idle_processes::IdleProcesses;
+use self::output_files::OutputFiles;
+use self::process::{OpenFiles, PooledProcess};
 use self::protocol::RenderRequest;
-use self::scratch::ScratchRoot;
 
 /// Memory of an idle process, in bytes: what it needs beside its images.
 const WARM_PROCESS_BYTES: u64 = 16 << 20;
@@ -96,14 +110,21 @@ pub struct ProcessLimits {
     pub file_bytes: u64,
 }
 
+impl ProcessLimits {
+    /// Processor time that the kernel allows a process for its whole life. The service measures each request, and
+    /// replaces a process at half of this, so only a process that escapes the measuring reaches it.
+    fn lifetime_cpu(&self) -> Duration {
+        (self.cpu_time * 256).max(Duration::from_secs(3600))
+    }
+}
+
 /// Settings of a pool.
 #[derive(Clone, Debug)]
 pub struct RenderPoolConfig {
     /// The program to start, which is this one.
     pub program: PathBuf,
-    /// Folder for the processes' files. On the file system of sources and outputs files are linked and renamed, not
-    /// copied.
-    pub scratch_dir: PathBuf,
+    /// What the list of processes shows beside a render process, to tell whose it is.
+    pub service_name: PathBuf,
     /// How many sources are rendered at once.
     pub concurrency: usize,
     /// The colour profiles that recipes may name.
@@ -150,9 +171,9 @@ pub struct RenderPool(Arc<RenderPoolInner>);
 struct RenderPoolInner {
     config: RenderPoolConfig,
     slots: Arc<Semaphore>,
-    idle_processes: Mutex<Vec<PooledProcess>>,
-    scratch: ScratchRoot,
-    confinement: OnceCell<Confinement>,
+    idle_processes: Mutex<IdleProcesses>,
+    /// That of the first process.
+    confinement: OnceLock<Confinement>,
     /// The runtime that starts all processes. Their pipes are registered with the runtime that started them, and the
     /// parent death signal fires when the thread that started them ends, so short-lived runtimes must not start any.
     runtime: Handle,
@@ -160,18 +181,15 @@ struct RenderPoolInner {
 
 impl RenderPool {
     /// Opens a pool; processes are started when they are needed. Must be called inside the runtime that shall own them.
-    ///
-    /// # Errors
-    /// When the scratch folder cannot be created.
-    pub fn open(config: RenderPoolConfig) -> io::Result<Self> {
-        Ok(Self(Arc::new(RenderPoolInner {
-            slots: Arc::new(Semaphore::new(config.concurrency.max(1))),
-            idle_processes: Mutex::default(),
-            scratch: ScratchRoot::open(&config.scratch_dir)?,
-            confinement: OnceCell::new(),
+    pub fn open(config: RenderPoolConfig) -> Self {
+        let config = RenderPoolConfig { concurrency: config.concurrency.max(1), ..config };
+        Self(Arc::new(RenderPoolInner {
+            slots: Arc::new(Semaphore::new(config.concurrency)),
+            idle_processes: Mutex::new(IdleProcesses::new(config.concurrency)),
+            confinement: OnceLock::new(),
             runtime: Handle::current(),
             config,
-        })))
+        }))
     }
 
     /// Which restrictions this pool's processes have. The first call starts a process to find out.
@@ -179,19 +197,19 @@ impl RenderPool {
     /// # Errors
     /// `unavailable` when no process can be started.
     pub async fn confinement(&self) -> Result<Confinement, RenderError> {
-        let start_process = || {
-            self.run(|pool| async move {
-                let process = pool.acquire_process().await.map_err(RenderPoolError::Rejected)?;
-                let confinement = process.confinement;
-                pool.release_process(process);
-                Ok(confinement)
-            })
-        };
-        self.0.confinement.get_or_try_init(start_process).await.copied().map_err(RenderPoolError::into_render_error)
+        if self.0.confinement.get().is_none() {
+            let start = self.run(|pool| async move {
+                pool.release_process(pool.start_process().await.map_err(RenderPoolError::Rejected)?);
+                Ok(())
+            });
+            start.await.map_err(RenderPoolError::into_render_error)?;
+        }
+        Ok(self.0.confinement.get().copied().unwrap_or_default())
     }
 
-    /// Renders images of one source, each into its own file, and returns a result for each, in order. Waits for a free
-    /// slot and for the memory that the images will need. Dropping the future kills the render at once.
+    /// Renders images of one source of a company, each into its own file, and returns a result for each, in order. Waits
+    /// for a free slot and for the memory that the images will need. Dropping the future kills the render at once. After
+    /// an error a file may exist; it must not be used.
     ///
     /// # Errors
     /// When no image can be rendered: the errors of [`read_image_header`](offprint_imaging::read_image_header);
@@ -199,13 +217,19 @@ impl RenderPool {
     /// `render-crashed`, `render-timeout` or `render-memory`.
     pub async fn render(
         &self,
+        company: Uuid,
         files: SourceFiles,
         targets: Vec<RenderTarget>,
     ) -> Result<Vec<Result<RenderOutput, RenderError>>, RenderPoolError> {
         let config = &self.0.config;
-        let cpu = config.process_limits.cpu_time.as_secs() * targets.len().max(1) as u64;
         let (recipes, outputs): (Vec<String>, Vec<_>) =
             targets.into_iter().map(|target| (target.recipe, target.output)).unzip();
+        let file_count = 1 + files.objects.len() + outputs.len();
+        // The process has some of its own.
+        if file_count as u64 > MAX_OPEN_FILES - 24 {
+            let detail = format!("The images are made of {file_count} files, which are too many for one render.");
+            return Err(RenderPoolError::Rejected(RenderError::new(Code::RenderMemory, detail)));
+        }
         let objects = files.objects.keys().cloned().collect();
         let parsed: Vec<Recipe> = recipes.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
         let library = config.profile_library.clone();
@@ -214,8 +238,8 @@ impl RenderPool {
         let join_error =
             |error| RenderError::new(Code::Internal, format!("The colour profiles could not be read: {error}."));
         let profiles = fetched.map_err(join_error).and_then(|profiles| profiles).map_err(RenderPoolError::Rejected)?;
-        let request = RenderRequest { recipes, objects, profiles, limits: config.limits, cpu };
-        self.run(|pool| async move { pool.render_request(request, files, outputs).await }).await
+        let request = RenderRequest { recipes, objects, profiles, limits: config.limits };
+        self.run(|pool| async move { pool.render_request(company, request, files, outputs).await }).await
     }
 
     /// Runs work on the pool's runtime and aborts it when the caller's future is dropped.
@@ -236,26 +260,28 @@ impl RenderPool {
 impl RenderPoolInner {
     async fn render_request(
         &self,
+        company: Uuid,
         request: RenderRequest,
         files: SourceFiles,
         outputs: Vec<PathBuf>,
     ) -> Result<Vec<Result<RenderOutput, RenderError>>, RenderPoolError> {
         // An error means a closed semaphore, and this one is never closed.
         let _slot = self.slots.acquire().await;
-        let mut process = self.acquire_process().await.map_err(RenderPoolError::Rejected)?;
-        process.scratch_dir.place_files(&files).map_err(|error| RenderPoolError::Rejected(error.into()))?;
-        let results = self.render_in_process(&mut process, &request).await;
-        let results = results.map(|results| {
-            let moves =
-                outputs.iter().enumerate().map(|(number, output)| (process.scratch_dir.output_path(number), output));
-            let move_file = |(result, (from, to)): (Result<RenderOutput, RenderError>, (PathBuf, &PathBuf))| {
-                result.and_then(|output| fs::rename(from, to).map(|()| output).map_err(RenderError::from))
-            };
-            results.into_iter().zip(moves).map(move_file).collect()
-        });
-        // After its death, or a reply that makes no sense, a process is dropped, which kills it.
-        if !matches!(results, Err(RenderPoolError::ProcessDied(_))) {
+        let reject = |error: io::Error| RenderPoolError::Rejected(error.into());
+        let sources = open_sources(&files).map_err(reject)?;
+        let mut outputs = OutputFiles::create(&outputs).map_err(reject)?;
+        let mut process = self.acquire_process(company).await.map_err(RenderPoolError::Rejected)?;
+        let results = self.render_in_process(&mut process, &request, &sources, &mut outputs).await;
+        if matches!(results, Err(RenderPoolError::ProcessDied(_))) {
+            // It is dead, or said something that makes no sense; dropping it kills it.
+            return results;
+        }
+        if outputs.are_released() {
             self.release_process(process);
+        } else {
+            // Whatever it keeps open it could change later. Nothing of it is left when this has been awaited.
+            tracing::warn!("A render process kept an output open and was ended");
+            process.end().await.map_err(reject)?;
         }
         results
     }
@@ -264,8 +290,10 @@ impl RenderPoolInner {
         &self,
         process: &mut PooledProcess,
         request: &RenderRequest,
+        sources: &OpenFiles,
+        outputs: &mut OutputFiles,
     ) -> Result<Vec<Result<RenderOutput, RenderError>>, RenderPoolError> {
-        let needed = process.plan(request).await?;
+        let needed = process.plan(request, sources, outputs).await?;
         let memory_limit = self.config.process_limits.memory_bytes;
         if needed > memory_limit {
             let detail = format!(
@@ -275,27 +303,51 @@ impl RenderPoolInner {
             return Err(RenderPoolError::Rejected(RenderError::new(Code::RenderMemory, detail)));
         }
         let _permit = self.config.memory_budget.acquire(needed + WARM_PROCESS_BYTES).await;
-        process.render().await
+        process.render(request.recipes.len()).await
     }
 
-    /// An idle process, or a new one.
-    async fn acquire_process(&self) -> Result<PooledProcess, RenderError> {
-        while let Some(mut process) = self.take_idle_process() {
+    /// An idle process of the company, or one that has rendered nothing yet, or a new one.
+    async fn acquire_process(&self, company: Uuid) -> Result<PooledProcess, RenderError> {
+        while let Some(mut process) = self.take_idle_process(company) {
             if process.is_reusable() {
+                process.assign_company(company);
                 return Ok(process);
             }
         }
-        PooledProcess::start(&self.config, self.scratch.create_dir()?).await
+        let mut process = self.start_process().await?;
+        process.assign_company(company);
+        Ok(process)
     }
 
-    fn take_idle_process(&self) -> Option<PooledProcess> {
-        self.idle_processes.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    fn take_idle_process(&self, company: Uuid) -> Option<PooledProcess> {
+        self.lock_idle_processes().take(company)
+    }
+
+    async fn start_process(&self) -> Result<PooledProcess, RenderError> {
+        let working = self.config.concurrency.saturating_sub(self.slots.available_permits());
+        self.lock_idle_processes().make_room(working);
+        let process = PooledProcess::start(&self.config).await?;
+        // What was checked at the start of the service must hold for all processes.
+        if process.confinement != *self.confinement.get_or_init(|| process.confinement) {
+            let detail = "A render process is confined otherwise than the first one; restart the service.";
+            return Err(RenderError::new(Code::Unavailable, detail));
+        }
+        Ok(process)
+    }
+
+    fn lock_idle_processes(&self) -> MutexGuard<'_, IdleProcesses> {
+        self.idle_processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps a process for the next request, unless it is worn out. Otherwise it is dropped, which kills it.
     fn release_process(&self, mut process: PooledProcess) {
-        if process.is_reusable() && process.scratch_dir.clear().is_ok() {
-            self.idle_processes.lock().unwrap_or_else(PoisonError::into_inner).push(process);
+        if process.is_reusable() {
+            self.lock_idle_processes().put(process);
         }
     }
+}
+
+/// Opens the files that a request reads: the source first, then the other assets in the order of their pins.
+fn open_sources(files: &SourceFiles) -> io::Result<OpenFiles> {
+    std::iter::once(&files.source).chain(files.objects.values()).map(SourceFile::open).collect()
 }

@@ -1,22 +1,29 @@
-//! One render process, seen from the service: starts it, talks to it, and explains how it ended.
+//! One render process, seen from the service: starts it, talks to it, watches it, and explains how it ended.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use offprint_core::Code;
 use offprint_imaging::{RenderError, RenderOutput};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::time::timeout;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use uuid::Uuid;
 
-use super::protocol::{DISCARD_LINE, RENDER_LINE, RenderReply, RenderRequest, STDERR_PATH};
-use super::scratch::ScratchDir;
-use super::{ProcessLimits, RenderPoolConfig, RenderPoolError};
 use crate::confinement::Confinement;
+use crate::descriptors::send_line;
+use crate::output_files::OutputFiles;
+use crate::process_usage::ProcessUsage;
+use crate::protocol::{DISCARD_LINE, MAX_REPLY_BYTES, RENDER_LINE, RenderReply, RenderRequest};
+use crate::{ProcessLimits, RenderPoolConfig, RenderPoolError};
 
 /// A process is replaced after so many requests, in case something leaks slowly.
 const MAX_IMAGES_PER_PROCESS: u32 = 1000;
@@ -24,51 +31,62 @@ const MAX_IMAGES_PER_PROCESS: u32 = 1000;
 /// A process that keeps more memory than this between requests is replaced, in bytes.
 const MAX_RESIDENT_BYTES: u64 = 192 << 20;
 
+/// Most threads of a process. A render has a few.
+const MAX_THREADS: u64 = 64;
+
 /// Memory that a process's allocator keeps for the next image, in bytes. 32 MiB is the maximum that glibc accepts for
 /// `MALLOC_MMAP_THRESHOLD_`.
 const MALLOC_THRESHOLD_BYTES: &str = "33554432";
 
-/// How long a process may take to start, and to exit after it has closed its pipe.
+/// How long a process may take to start, and to exit after it has closed its end.
 const PROCESS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often the processor time and the threads of a process are measured while it works.
+const USAGE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How much of the error output is kept, in bytes.
+const MAX_ERROR_BYTES: usize = 4096;
+
+/// The open files of a request that are only read: the source, and the other assets in the order of their pins.
+pub(super) type OpenFiles = Vec<Arc<File>>;
 
 /// A process that is ready for a request. It is killed on drop.
 #[derive(Debug)]
 pub(super) struct PooledProcess {
     child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    line: String,
+    channel: BufReader<UnixStream>,
+    errors: ErrorOutput,
+    line: Vec<u8>,
     images_started: u32,
     process_limits: ProcessLimits,
+    /// Processor time of its process when the request began, and what the request may add to it.
+    cpu_budget: (Duration, Duration),
     pub(crate) confinement: Confinement,
-    pub(crate) scratch_dir: ScratchDir,
+    /// The company whose images it has rendered. It never gets those of another.
+    company: Option<Uuid>,
 }
 
 impl PooledProcess {
     /// Starts a process and waits until it has confined itself.
-    pub(crate) async fn start(config: &RenderPoolConfig, scratch_dir: ScratchDir) -> Result<Self, RenderError> {
+    pub(crate) async fn start(config: &RenderPoolConfig) -> Result<Self, RenderError> {
         let start_error = |reason: &str| {
             RenderError::new(Code::Unavailable, format!("A render process could not be started: {reason}."))
         };
-        let mut child = spawn_process(config, &scratch_dir).map_err(|error| start_error(&error.to_string()))?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(start_error("its pipes are missing"));
-        };
-        let output = BufReader::new(output);
-        let (line, confinement) = (String::new(), Confinement::default());
+        let spawned = spawn_process(config).map_err(|error| start_error(&error.to_string()))?;
         let mut process = Self {
-            child,
-            input,
-            output,
-            line,
+            child: spawned.child,
+            channel: BufReader::new(spawned.channel),
+            errors: spawned.errors,
+            line: Vec::new(),
             images_started: 0,
             process_limits: config.process_limits,
-            confinement,
-            scratch_dir,
+            cpu_budget: Default::default(),
+            confinement: Confinement::default(),
+            company: None,
         };
         match timeout(PROCESS_TIMEOUT, process.read_reply()).await {
-            Ok(Ok(Some(RenderReply::Ready(confinement)))) => process.confinement = confinement,
-            Ok(_) => return Err(start_error(&format!("it exited: {}", process.read_error_output().trim()))),
+            Ok(Ok(RenderReply::Ready(confinement))) => process.confinement = confinement,
+            Ok(_) => return Err(start_error(&format!("it exited: {}", process.errors.read_text().trim()))),
             Err(_) => {
                 let seconds = PROCESS_TIMEOUT.as_secs();
                 return Err(start_error(&format!("it did not reply within {seconds} s")));
@@ -77,13 +95,42 @@ impl PooledProcess {
         Ok(process)
     }
 
-    /// Sends a request for the files in the scratch folder. Returns how many bytes of memory its images will need.
-    pub(crate) async fn plan(&mut self, request: &RenderRequest) -> Result<u64, RenderPoolError> {
+    /// Whether it may render images of this company: it has rendered none of another.
+    pub(crate) fn can_serve(&self, company: Uuid) -> bool {
+        self.company.is_none_or(|own| own == company)
+    }
+
+    /// Whether it has rendered images of a company.
+    pub(crate) fn is_assigned(&self) -> bool {
+        self.company.is_some()
+    }
+
+    /// Makes it the process of a company for good.
+    pub(crate) fn assign_company(&mut self, company: Uuid) {
+        debug_assert!(self.can_serve(company));
+        self.company = Some(company);
+    }
+
+    /// Sends a request with its files. Returns how many bytes of memory its images will need. The service's own
+    /// descriptors of the outputs are closed.
+    pub(crate) async fn plan(
+        &mut self,
+        request: &RenderRequest,
+        sources: &OpenFiles,
+        outputs: &mut OutputFiles,
+    ) -> Result<u64, RenderPoolError> {
         self.images_started += 1;
+        let budget = self.process_limits.cpu_time * u32::try_from(request.recipes.len().max(1)).unwrap_or(u32::MAX);
+        self.cpu_budget = (self.measure_usage().map(|usage| usage.cpu_time).unwrap_or_default(), budget);
         let mut line =
             serde_json::to_vec(request).map_err(|error| RenderPoolError::Rejected(protocol_error(&error)))?;
         line.push(b'\n');
-        match self.request_reply(&line).await? {
+        let reply = {
+            let descriptors: Vec<_> = sources.iter().map(AsFd::as_fd).chain(outputs.descriptors()).collect();
+            self.request_reply(&line, &descriptors).await
+        };
+        outputs.close();
+        match reply? {
             RenderReply::Planned(bytes) => Ok(bytes),
             RenderReply::Failed(failure) => Err(to_pool_error(failure)),
             reply => {
@@ -93,10 +140,13 @@ impl PooledProcess {
         }
     }
 
-    /// Renders what was planned. Returns a result for each image.
-    pub(crate) async fn render(&mut self) -> Result<Vec<Result<RenderOutput, RenderError>>, RenderPoolError> {
-        match self.request_reply(RENDER_LINE.as_bytes()).await? {
-            RenderReply::Rendered(results) => {
+    /// Renders what was planned. Returns a result for each of `count` images.
+    pub(crate) async fn render(
+        &mut self,
+        count: usize,
+    ) -> Result<Vec<Result<RenderOutput, RenderError>>, RenderPoolError> {
+        match self.send_command(RENDER_LINE).await? {
+            RenderReply::Rendered(results) if results.len() == count => {
                 let process_failure = results
                     .iter()
                     .filter_map(|result| result.as_ref().err())
@@ -116,87 +166,198 @@ impl PooledProcess {
 
     /// Makes the process forget its plan.
     pub(crate) async fn discard_plan(&mut self) -> Result<(), RenderPoolError> {
-        self.request_reply(DISCARD_LINE.as_bytes()).await.map(drop)
+        self.send_command(DISCARD_LINE).await.map(drop)
+    }
+
+    /// Ends the process, and waits until nothing is left of it.
+    pub(crate) async fn end(mut self) -> io::Result<()> {
+        self.child.kill().await
     }
 
     /// Whether it is alive and may take another request.
     pub(crate) fn is_reusable(&mut self) -> bool {
+        self.errors.drain();
+        let half_life = self.process_limits.lifetime_cpu() / 2;
         matches!(self.child.try_wait(), Ok(None))
             && self.images_started < MAX_IMAGES_PER_PROCESS
-            && self.resident_bytes().is_some_and(|bytes| bytes < MAX_RESIDENT_BYTES)
+            && self
+                .measure_usage()
+                .is_some_and(|usage| usage.resident_bytes < MAX_RESIDENT_BYTES && usage.cpu_time < half_life)
     }
 
-    async fn request_reply(&mut self, line: &[u8]) -> Result<RenderReply, RenderPoolError> {
+    async fn send_command(&mut self, command: &str) -> Result<RenderReply, RenderPoolError> {
+        self.request_reply(format!("{command}\n").as_bytes(), &[]).await
+    }
+
+    async fn request_reply(&mut self, line: &[u8], files: &[BorrowedFd<'_>]) -> Result<RenderReply, RenderPoolError> {
         let wall_time = self.process_limits.wall_time;
-        let exchange = timeout(wall_time, async {
-            self.input.write_all(line).await?;
-            self.read_reply().await
-        });
-        match exchange.await {
-            Ok(Ok(Some(reply))) => Ok(reply),
-            Ok(_) => Err(RenderPoolError::ProcessDied(self.explain_exit().await)),
+        let failure = match timeout(wall_time, self.exchange_while_measured(line, files)).await {
+            Ok(Ok(reply)) => return Ok(reply),
+            Ok(Err(ExchangeError::Closed)) => self.explain_exit().await,
+            Ok(Err(ExchangeError::Misbehaved(failure))) => failure,
             Err(_) => {
-                let _ = self.child.kill().await;
                 let detail =
                     format!("Rendering took longer than the limit of {} s and was stopped.", wall_time.as_secs());
-                Err(RenderPoolError::ProcessDied(RenderError::new(Code::RenderTimeout, detail)))
+                RenderError::new(Code::RenderTimeout, detail)
             }
-        }
+        };
+        let _ = self.child.kill().await;
+        Err(RenderPoolError::ProcessDied(failure))
     }
 
-    /// The next reply; `None` when the process has closed its pipe.
-    async fn read_reply(&mut self) -> io::Result<Option<RenderReply>> {
+    /// Sends a line and reads the reply; meanwhile measures what the process uses.
+    async fn exchange_while_measured(
+        &mut self,
+        line: &[u8],
+        files: &[BorrowedFd<'_>],
+    ) -> Result<RenderReply, ExchangeError> {
+        let pid = self.child.id();
+        let (limits, cpu_budget) = (self.process_limits, self.cpu_budget);
+        send_line(self.channel.get_ref(), line, files).await.map_err(|_| ExchangeError::Closed)?;
         self.line.clear();
-        if self.output.read_line(&mut self.line).await? == 0 {
-            return Ok(None);
+        let mut ticks = interval(USAGE_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.tick().await;
+        let mut limited = (&mut self.channel).take(MAX_REPLY_BYTES);
+        let mut reply = std::pin::pin!(limited.read_until(b'\n', &mut self.line));
+        loop {
+            tokio::select! {
+                read = &mut reply => {
+                    read.map_err(|_| ExchangeError::Closed)?;
+                    break;
+                }
+                _ = ticks.tick() => {
+                    self.errors.drain();
+                    let usage = pid.and_then(ProcessUsage::measure);
+                    if let Some(failure) = usage.and_then(|usage| find_excess(&usage, cpu_budget, limits)) {
+                        return Err(ExchangeError::Misbehaved(failure));
+                    }
+                }
+            }
         }
-        Ok(Some(serde_json::from_str(&self.line)?))
+        parse_reply(&self.line)
+    }
+
+    /// The next reply of a process that has just started.
+    async fn read_reply(&mut self) -> Result<RenderReply, ExchangeError> {
+        self.line.clear();
+        let mut limited = (&mut self.channel).take(MAX_REPLY_BYTES);
+        limited.read_until(b'\n', &mut self.line).await.map_err(|_| ExchangeError::Closed)?;
+        parse_reply(&self.line)
+    }
+
+    fn measure_usage(&self) -> Option<ProcessUsage> {
+        ProcessUsage::measure(self.child.id()?)
     }
 
     /// Waits for the process to exit and explains why it did.
     async fn explain_exit(&mut self) -> RenderError {
         let status = timeout(PROCESS_TIMEOUT, self.child.wait()).await.ok().and_then(Result::ok);
-        let stderr = self.read_error_output();
+        let stderr = self.errors.read_text();
         tracing::warn!(?status, stderr = %stderr.trim(), "A render process ended unexpectedly");
         explain_exit_status(status, &stderr, self.process_limits)
     }
+}
 
-    fn read_error_output(&self) -> String {
-        const MAX_ERROR_BYTES: usize = 4096;
-        let stderr = fs::read(self.scratch_dir.path().join(STDERR_PATH)).unwrap_or_default();
-        String::from_utf8_lossy(&stderr[stderr.len().saturating_sub(MAX_ERROR_BYTES)..]).into_owned()
+/// Why there is no reply.
+#[derive(Debug)]
+enum ExchangeError {
+    /// The process has closed its end, mostly because it died.
+    Closed,
+    /// It exceeded a limit, or said something that makes no sense.
+    Misbehaved(RenderError),
+}
+
+/// Which limit a process has exceeded. Memory is limited by the kernel.
+fn find_excess(
+    usage: &ProcessUsage,
+    (start, budget): (Duration, Duration),
+    limits: ProcessLimits,
+) -> Option<RenderError> {
+    if usage.cpu_time.saturating_sub(start) > budget {
+        return Some(cpu_time_error(limits));
+    }
+    if usage.threads > MAX_THREADS {
+        let detail = format!("Rendering started more than {MAX_THREADS} threads and was stopped.");
+        return Some(RenderError::new(Code::RenderCrashed, detail));
+    }
+    None
+}
+
+/// Reads one line. A process that was taken over may send anything: the line must end within its limit, be of the
+/// protocol, and have no NUL, which the database cannot store.
+fn parse_reply(line: &[u8]) -> Result<RenderReply, ExchangeError> {
+    if line.last() != Some(&b'\n') {
+        if (line.len() as u64) < MAX_REPLY_BYTES {
+            return Err(ExchangeError::Closed);
+        }
+        let detail = format!("The render process sent a reply of more than {MAX_REPLY_BYTES} bytes and was stopped.");
+        return Err(ExchangeError::Misbehaved(RenderError::new(Code::RenderCrashed, detail)));
+    }
+    let has_nul = line.windows(6).any(|part| part == br"\u0000");
+    let reply = if has_nul { None } else { serde_json::from_slice(line).ok() };
+    reply.ok_or_else(|| {
+        let detail = "The render process sent a reply that makes no sense and was stopped.";
+        ExchangeError::Misbehaved(RenderError::new(Code::RenderCrashed, detail))
+    })
+}
+
+/// The end of what a process writes to its error output. The pipe never blocks the process: what it cannot take is lost.
+#[derive(Debug)]
+struct ErrorOutput {
+    pipe: File,
+    tail: Vec<u8>,
+}
+
+impl ErrorOutput {
+    /// Takes what has come.
+    fn drain(&mut self) {
+        let mut buffer = [0; MAX_ERROR_BYTES];
+        // A pipe holds 64 KiB; a process that writes faster than this reads must not hold it.
+        for _ in 0..32 {
+            match self.pipe.read(&mut buffer) {
+                Ok(count) if count > 0 => self.tail.extend_from_slice(&buffer[..count]),
+                _ => break,
+            }
+            self.tail.drain(..self.tail.len().saturating_sub(MAX_ERROR_BYTES));
+        }
     }
 
-    /// Resident memory, in bytes.
-    fn resident_bytes(&self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+    fn read_text(&mut self) -> String {
+        self.drain();
+        String::from_utf8_lossy(&self.tail).into_owned()
     }
 }
 
-/// Starts the program without the service's environment, which holds secrets.
-fn spawn_process(config: &RenderPoolConfig, scratch_dir: &ScratchDir) -> io::Result<Child> {
+struct SpawnedProcess {
+    child: Child,
+    channel: UnixStream,
+    errors: ErrorOutput,
+}
+
+/// Starts the program with its end of a channel as standard input, and without the service's environment, which holds
+/// secrets.
+fn spawn_process(config: &RenderPoolConfig) -> io::Result<SpawnedProcess> {
     let limits = config.process_limits;
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let (errors, error_output) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
     let mut command = Command::new(&config.program);
-    command.arg0("offprint").arg("render-worker").arg("--scratch").arg(scratch_dir.path()).env_clear();
+    command.arg0("offprint").arg("render-worker").env_clear().current_dir("/");
     command.args(["--memory", &limits.memory_bytes.to_string(), "--file", &limits.file_bytes.to_string()]);
+    command.args(["--cpu", &limits.lifetime_cpu().as_secs().to_string()]).arg("--service").arg(&config.service_name);
     if let Some(fault) = &config.fault_injection {
         command.args(["--fault", fault]);
-    }
-    for name in ["PATH", "LANG"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
     }
     // Otherwise the memory of each image is returned to the kernel and requested again, with a page fault for every 4
     // KiB.
     command.env("MALLOC_TRIM_THRESHOLD_", MALLOC_THRESHOLD_BYTES).env("MALLOC_MMAP_THRESHOLD_", MALLOC_THRESHOLD_BYTES);
-    let errors = File::create(scratch_dir.path().join(STDERR_PATH))?;
-    command.current_dir(scratch_dir.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
+    command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(error_output);
     // Ctrl-C in a terminal goes to a whole process group. It must reach only the service, which lets its renders
     // finish.
-    command.process_group(0).kill_on_drop(true).spawn()
+    let child = command.process_group(0).kill_on_drop(true).spawn()?;
+    let errors = ErrorOutput { pipe: errors.into(), tail: Vec::new() };
+    Ok(SpawnedProcess { child, channel: UnixStream::from_std(ours)?, errors })
 }
 
 /// A caught panic counts as the death of the process too: its memory cannot be trusted any more.
@@ -216,14 +377,18 @@ fn protocol_error(error: &dyn std::fmt::Display) -> RenderError {
     RenderError::new(Code::Internal, format!("Unexpected reply from a render process: {error}."))
 }
 
+fn cpu_time_error(limits: ProcessLimits) -> RenderError {
+    let detail = format!("Rendering took more processor time than the limit of {} s.", limits.cpu_time.as_secs());
+    RenderError::new(Code::RenderTimeout, detail)
+}
+
 /// Why a process ended, from its exit status and its error output.
 fn explain_exit_status(status: Option<ExitStatus>, stderr: &str, limits: ProcessLimits) -> RenderError {
     let signal = status.and_then(|status| status.signal());
     let is_signal = |expected: Signal| signal == Some(expected.as_raw());
     let memory_error = |detail: String| RenderError::new(Code::RenderMemory, detail);
     if is_signal(Signal::XCPU) {
-        let detail = format!("Rendering took more processor time than the limit of {} s.", limits.cpu_time.as_secs());
-        return RenderError::new(Code::RenderTimeout, detail);
+        return cpu_time_error(limits);
     }
     if let Some(bytes) = stderr.split("memory allocation of ").nth(1).and_then(|rest| rest.split(' ').next()) {
         return memory_error(format!(

@@ -1,49 +1,36 @@
-//! The protocol between the service and a render process: one line of JSON per message, never pixels.
+//! The protocol between the service and a render process: lines of JSON on a pair of sockets, never pixels.
 //!
-//! The process first reports its confinement. Then, for each source: the service sends a [`RenderRequest`]; the process
-//! plans the images and reports the memory that they will need; the service sends [`RENDER_LINE`] when that much memory
-//! is free, or [`DISCARD_LINE`]; the process renders and reports the results. It may reply with [`RenderReply::Failed`]
-//! to either message.
+//! The process first reports its confinement. Then, for each source: the service sends a [`RenderRequest`] and the open
+//! files with it; the process plans the images and reports the memory that they will need; the service sends
+//! [`RENDER_LINE`] when that much memory is free, or [`DISCARD_LINE`]; the process renders and reports the results. It
+//! may reply with [`RenderReply::Failed`] to either message.
 
 use offprint_imaging::{ProfileBytes, RenderError, RenderLimits, RenderOutput};
 use serde::{Deserialize, Serialize};
 
 use crate::confinement::Confinement;
 
-/// Path of the source in the scratch folder. The process may only read it.
-pub(super) const SOURCE_PATH: &str = "in/source";
-
-/// Path of another asset in the scratch folder, by its pin.
-pub(super) fn format_object_path(pin: &str) -> String {
-    format!("in/{pin}")
-}
-
-/// Path of a result in the scratch folder, by the number of the image.
-pub(super) fn format_output_path(number: usize) -> String {
-    format!("out/{number}")
-}
-
-/// Path of the process's error output in the scratch folder.
-pub(super) const STDERR_PATH: &str = "errors";
-
 /// The command to render what was planned.
-pub(super) const RENDER_LINE: &str = "go\n";
+pub(super) const RENDER_LINE: &str = "go";
 
 /// The command to forget what was planned.
-pub(super) const DISCARD_LINE: &str = "no\n";
+pub(super) const DISCARD_LINE: &str = "no";
 
-/// One source and the images to render of it. The files lie in the scratch folder under fixed names.
+/// Longest reply of a process, in bytes. A result is a few hundred bytes, so this is enough for a thousand; more is a
+/// process that fails or was taken over.
+pub(super) const MAX_REPLY_BYTES: u64 = 1 << 20;
+
+/// One source and the images to render of it. Its files come as descriptors: the source, the other assets in the order
+/// of their pins, and an empty file for each image.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RenderRequest {
     /// The canonical text of each image's recipe.
     pub(crate) recipes: Vec<String>,
-    /// Pins of the other assets in the scratch folder.
+    /// Pins of the other assets.
     pub(crate) objects: Vec<String>,
     /// The profiles that the recipes name.
     pub(crate) profiles: ProfileBytes,
     pub(crate) limits: RenderLimits,
-    /// Processor time for the whole request, in seconds.
-    pub(crate) cpu: u64,
 }
 
 /// A message from the process.
@@ -54,7 +41,7 @@ pub(super) enum RenderReply {
     Ready(Confinement),
     /// The images can be rendered with this much memory, in bytes.
     Planned(u64),
-    /// A result for each image, in order. The files are written.
+    /// A result for each image, in order. The files are written and closed.
     Rendered(Vec<Result<RenderOutput, RenderError>>),
     /// The plan is forgotten.
     Idle,

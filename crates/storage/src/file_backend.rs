@@ -17,7 +17,12 @@ pub(super) struct FileBackend {
 impl FileBackend {
     pub(crate) fn open(root: &Path) -> Result<Self, StorageError> {
         fs::create_dir_all(root.join("blobs"))?;
-        Ok(Self { root: root.into() })
+        Ok(Self::open_existing(root))
+    }
+
+    /// Without creating a folder.
+    pub(crate) fn open_existing(root: &Path) -> Self {
+        Self { root: root.into() }
     }
 
     /// The path of a blob, whether it exists or not.

@@ -49,6 +49,7 @@ mod blob_reader;
 mod blob_writer;
 mod error;
 mod file_backend;
+mod instance_credentials;
 mod local_blob;
 mod multipart;
 mod object_backend;
@@ -64,6 +65,7 @@ use tempfile::TempPath;
 pub use blob_reader::BlobRange;
 pub use blob_writer::{BlobWriter, StagedBlob};
 pub use error::StorageError;
+pub use instance_credentials::InstanceCredentials;
 pub use local_blob::LocalBlob;
 pub use offprint_core::Digest;
 pub use sweep::StoredBlob;
@@ -95,15 +97,23 @@ impl Storage {
         Ok(Self { backend: StorageBackend::Files(FileBackend::open(&work_dir)?), work_dir })
     }
 
+    /// Opens a folder of blobs to read from, such as one on a read-only medium. Creates nothing; staging does not work.
+    pub fn open_existing(folder: &Path) -> Result<Self, StorageError> {
+        let folder: Arc<Path> = folder.canonicalize()?.into();
+        Ok(Self { backend: StorageBackend::Files(FileBackend::open_existing(&folder)), work_dir: folder })
+    }
+
     /// Opens the storage at an address: `s3://bucket/prefix`, `gs://…`, `az://…` with credentials and endpoint from
     /// the environment, or `file:///folder`. Staged bytes and copies are kept in `data_dir`. `timeout` bounds each
     /// request to an object store. Sends no request yet.
     ///
     /// # Errors
-    /// [`StorageError::InvalidAddress`] when the address or its settings in the environment cannot be used.
+    /// [`StorageError::InvalidAddress`] when the address or its settings in the environment cannot be used, or when there
+    /// are no credentials and `instance_credentials` forbids to ask the machine for its own.
     pub fn connect(
         address: &str,
         environment: &EnvironmentVariables,
+        instance_credentials: InstanceCredentials,
         data_dir: &Path,
         timeout: Duration,
     ) -> Result<Self, StorageError> {
@@ -111,7 +121,12 @@ impl Storage {
             return Self::open(Path::new(folder));
         }
         Ok(Self {
-            backend: StorageBackend::Objects(ObjectBackend::connect(address, environment, timeout)?),
+            backend: StorageBackend::Objects(ObjectBackend::connect(
+                address,
+                environment,
+                instance_credentials,
+                timeout,
+            )?),
             work_dir: create_work_dir(data_dir)?,
         })
     }

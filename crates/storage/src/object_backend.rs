@@ -19,6 +19,7 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
+use super::instance_credentials::{HasCredentials, InstanceCredentials};
 use super::multipart::UploadedParts;
 use super::{
     Digest, EnvironmentVariables, StagedBlob, StorageError, StoredBlob, format_blob_name, multipart, run_blocking,
@@ -45,12 +46,22 @@ impl ObjectBackend {
     pub(crate) fn connect(
         address: &str,
         environment: &EnvironmentVariables,
+        instance_credentials: InstanceCredentials,
         timeout: Duration,
     ) -> Result<Self, StorageError> {
         let address_error = |reason: &dyn std::fmt::Display| {
             StorageError::InvalidAddress(format!(
                 "{address} is not a usable storage address: {reason}. Example: s3://bucket/prefix."
             ))
+        };
+        let check_credentials = |builder: &dyn HasCredentials, variables: &str| {
+            if instance_credentials == InstanceCredentials::Allowed || builder.has_credentials() {
+                return Ok(());
+            }
+            Err(StorageError::InvalidAddress(format!(
+                "There are no credentials for {address}. Set {variables}, or set OFFPRINT_STORAGE_INSTANCE_CREDENTIALS=true to \
+                 use the role of this machine, which is asked for at the metadata address of its cloud."
+            )))
         };
         // TLS needs one crypto provider per process; an error means that one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -78,6 +89,7 @@ impl ObjectBackend {
                         Ok(key) => builder.with_config(key, value),
                         Err(_) => builder,
                     });
+                check_credentials(&builder, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
                 into_handles(builder.with_url(address).build().map_err(|error| address_error(&error))?)
             }
             ObjectStoreScheme::GoogleCloudStorage => {
@@ -89,6 +101,7 @@ impl ObjectBackend {
                             Err(_) => builder,
                         }
                     });
+                check_credentials(&builder, "GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS")?;
                 into_handles(builder.with_url(address).build().map_err(|error| address_error(&error))?)
             }
             ObjectStoreScheme::MicrosoftAzure => {
@@ -100,6 +113,7 @@ impl ObjectBackend {
                             Err(_) => builder,
                         }
                     });
+                check_credentials(&builder, "AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_KEY")?;
                 into_handles(builder.with_url(address).build().map_err(|error| address_error(&error))?)
             }
             _ => return Err(address_error(&"the scheme must be s3://, gs://, az:// or file://")),

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use offprint_core::{Code, Digest};
-use offprint_storage::{Storage, StorageError, StoredBlob};
+use offprint_storage::{InstanceCredentials, Storage, StorageError, StoredBlob};
 use serde::Serialize;
 
 use super::super::{CliError, serve};
 
-const MAX_PARALLEL_COPIES: usize = 4;
+pub(super) const MAX_PARALLEL_COPIES: usize = 4;
 
 const STORAGE_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -25,6 +25,10 @@ pub struct CopyStorageArgs {
     /// The storage to copy to.
     #[arg(long)]
     to: String,
+
+    /// Use the role of this machine where no credentials are given, from its cloud's metadata address.
+    #[arg(long, env = "OFFPRINT_STORAGE_INSTANCE_CREDENTIALS")]
+    storage_instance_credentials: bool,
 
     /// Folder for temporary files.
     #[arg(long, env = "OFFPRINT_DATA_DIR", default_value = "./data")]
@@ -50,12 +54,13 @@ struct CopyReport {
 /// When a blob is damaged, or a storage does not answer.
 pub async fn run_copy_storage(arguments: CopyStorageArgs) -> Result<(), CliError> {
     let environment = serve::read_environment();
+    let instance_credentials = InstanceCredentials::from_setting(arguments.storage_instance_credentials);
     let open = |address: &str| {
         if !address.contains("://") {
             let detail = format!("{address} is not a storage URL, such as s3://bucket/prefix or file:///folder.");
             return Err(CliError::new(Code::InvalidValue, detail));
         }
-        Storage::connect(address, &environment, &arguments.data_dir, STORAGE_REQUEST_TIMEOUT)
+        Storage::connect(address, &environment, instance_credentials, &arguments.data_dir, STORAGE_REQUEST_TIMEOUT)
             .map_err(|error| to_copy_error(&error))
     };
     let (from, to) = (open(&arguments.from)?, open(&arguments.to)?);
@@ -82,39 +87,61 @@ async fn copy_partition(from: &Storage, to: &Storage, first: u8, report: &mut Co
         from.list(first).await?.into_iter().partition(|blob| present_sizes.get(&blob.digest) == Some(&blob.size));
     report.skipped += present.len() as u64;
     let mut copied = stream::iter(missing)
-        .map(|blob| async move { copy_blob(from, to, &blob).await.map(|is_sound| (blob, is_sound)) })
+        .map(|blob| async move { copy_blob(from, to, &blob.digest, blob.size).await.map(|copy| (blob, copy)) })
         .buffer_unordered(MAX_PARALLEL_COPIES);
-    while let Some((blob, is_sound)) = copied.try_next().await? {
-        if is_sound {
-            report.copied += 1;
-            report.bytes += blob.size;
-        } else {
-            report.damaged.push(blob.digest.to_string());
+    while let Some((blob, copy)) = copied.try_next().await? {
+        match copy {
+            BlobCopy::Copied => {
+                report.copied += 1;
+                report.bytes += blob.size;
+            }
+            // It was deleted meanwhile.
+            BlobCopy::Missing => {}
+            BlobCopy::Damaged => report.damaged.push(blob.digest.to_string()),
         }
     }
     Ok(())
 }
 
-/// Copies a blob; false when its bytes do not match its name. One that was deleted meanwhile need not be copied.
-async fn copy_blob(from: &Storage, to: &Storage, blob: &StoredBlob) -> Result<bool, StorageError> {
+/// What became of one blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BlobCopy {
+    /// It is in the target, and its bytes match its name.
+    Copied,
+    /// The source does not have it.
+    Missing,
+    /// Its bytes in the source do not match its name or its size. It was not copied.
+    Damaged,
+}
+
+/// Copies a blob.
+///
+/// # Errors
+/// When a storage does not answer.
+pub(super) async fn copy_blob(
+    from: &Storage,
+    to: &Storage,
+    digest: &Digest,
+    size: u64,
+) -> Result<BlobCopy, StorageError> {
     let mut incoming = to.create_blob().await?;
-    let mut pieces = from.read_range(&blob.digest, 0, blob.size);
+    let mut pieces = from.read_range(digest, 0, size);
     while let Some(piece) = pieces.next().await {
         match piece {
             Ok(piece) => incoming.write(&piece).await?,
-            Err(StorageError::Missing(_)) => return Ok(true),
-            Err(error) if error.is_loss() => return Ok(false),
+            Err(StorageError::Missing(_)) => return Ok(BlobCopy::Missing),
+            Err(error) if error.is_loss() => return Ok(BlobCopy::Damaged),
             Err(error) => return Err(error),
         }
     }
     let staged = incoming.finish().await?;
-    if staged.digest != blob.digest {
-        return Ok(false);
+    if staged.digest != *digest {
+        return Ok(BlobCopy::Damaged);
     }
     to.publish(staged).await?;
-    match to.size(&blob.digest).await? {
-        stored if stored == blob.size => Ok(true),
-        _ => Err(StorageError::Truncated(blob.digest)),
+    match to.size(digest).await? {
+        stored if stored == size => Ok(BlobCopy::Copied),
+        _ => Err(StorageError::Truncated(*digest)),
     }
 }
 

@@ -85,10 +85,6 @@ pub struct RevokeKeyArgs {
     #[arg(long, default_value = company::DEFAULT_COMPANY)]
     company: String,
 
-    /// Also revoke the download links that were created with the key.
-    #[arg(long)]
-    revoke_links: bool,
-
     #[command(flatten)]
     database: DatabaseSettings,
 }
@@ -118,7 +114,7 @@ pub async fn run_create_key(arguments: CreateKeyArgs) -> Result<(), CliError> {
     let entry = NewAuditEntry::for_command(company, "create-key", format!("/api-keys/{}", created.key_id));
     audit::insert_audit_entry(&pool, &entry).await.map_err(to_key_error)?;
     eprintln!(
-        "Created key {} of user {} in company {}. It is shown only once:",
+        "Key {} of user {} in company {} was created. It is shown only once:",
         created.key_id, created.user_name, arguments.company
     );
     println!("{}", raw.reveal());
@@ -157,7 +153,7 @@ fn format_key(key: &ApiKeyRow) -> String {
     format!("{}\t{}\t{}\t{state}\t{used}\t{}", key.key_id, key.name, key.user_name, capabilities.join(" "))
 }
 
-/// Revokes a key for good, with its links if asked to. Says how many links still work.
+/// Revokes a key for good, and the download links that were created with it.
 pub async fn run_revoke_key(arguments: RevokeKeyArgs) -> Result<(), CliError> {
     let pool = super::open_database(&arguments.database).await?;
     let company = find_company(&pool, &arguments.company).await?;
@@ -171,21 +167,9 @@ pub async fn run_revoke_key(arguments: RevokeKeyArgs) -> Result<(), CliError> {
         }
         other => {
             other.map_err(to_key_error)?;
+            link::revoke_links_of_key(&pool, company, arguments.key).await.map_err(to_key_error)?;
             let entry = NewAuditEntry::for_command(company, "revoke-key", format!("/api-keys/{}", arguments.key));
-            audit::insert_audit_entry(&pool, &entry).await.map_err(to_key_error)?;
-            let mut connection = pool.acquire().await.map_err(to_key_error)?;
-            if arguments.revoke_links {
-                let revoked = link::revoke_links_of_key(&mut connection, company, arguments.key).await;
-                eprintln!("Revoked {} links.", revoked.map_err(to_key_error)?);
-            }
-            let active = link::count_active_links_of_key(&mut connection, company, arguments.key).await;
-            match active.map_err(to_key_error)? {
-                0 => {}
-                links => {
-                    eprintln!("{links} links that were created with the key still work. --revoke-links revokes them.")
-                }
-            }
-            Ok(())
+            audit::insert_audit_entry(&pool, &entry).await.map_err(to_key_error)
         }
     }
 }

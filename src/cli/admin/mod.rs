@@ -1,5 +1,6 @@
 //! `offprint admin`: administers an installation. Each subcommand takes only the settings that it uses.
 
+mod backup;
 mod copy_storage;
 mod keys;
 mod limits;
@@ -47,6 +48,11 @@ enum AdminCommand {
         #[command(flatten)]
         storage: StorageSettings,
     },
+    /// Writes a backup of database and blobs into a folder and verifies it. The service may be running. Repeated with the
+    /// same folder, it copies only new blobs. Exit code 2 when something is missing in the backup.
+    Backup(backup::BackupArgs),
+    /// Restores a backup, with the service stopped, and checks that nothing is missing.
+    Restore(backup::RestoreArgs),
     /// Copies all blobs to another storage. Blobs that are already there are skipped, so it can be interrupted and
     /// repeated.
     CopyStorage(copy_storage::CopyStorageArgs),
@@ -71,6 +77,13 @@ enum AdminCommand {
     },
 }
 
+impl AdminArgs {
+    /// Whether the files that it writes are the installation's, and not its caller's.
+    pub(super) fn writes_private_files(&self) -> bool {
+        !matches!(self.command, AdminCommand::DrawSamples { .. })
+    }
+}
+
 /// Runs the subcommand.
 pub fn run_admin(arguments: AdminArgs) -> Result<(), CliError> {
     match arguments.command {
@@ -78,6 +91,8 @@ pub fn run_admin(arguments: AdminArgs) -> Result<(), CliError> {
         AdminCommand::Verify { deep, database, storage } => {
             client::run_in_runtime(verify::run_verify(database, storage, deep))
         }
+        AdminCommand::Backup(arguments) => client::run_in_runtime(backup::run_backup(arguments)),
+        AdminCommand::Restore(arguments) => client::run_in_runtime(backup::run_restore(arguments)),
         AdminCommand::CopyStorage(arguments) => client::run_in_runtime(copy_storage::run_copy_storage(arguments)),
         AdminCommand::SetLimits(arguments) => client::run_in_runtime(limits::run_set_limits(arguments)),
         AdminCommand::ImportPresets(arguments) => client::run_in_runtime(import_presets::run_import_presets(arguments)),
@@ -163,6 +178,7 @@ fn describe_sample(name: &str, handle: AssetId, staged: &StagedBlob) -> Result<N
             size: staged.size as i64,
             mime: header.format.mime().to_owned(),
             header: serde_json::to_value(&header).ok(),
+            unconvertible: None,
             // A fixed time, so that archives of samples are the same everywhere.
             entry_time: Utc.with_ymd_and_hms(2026, 1, 1, 12, 0, 0).single(),
         },

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
@@ -21,6 +20,8 @@ use crate::app::AppState;
 use crate::compute_pool::ComputePool;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::json;
+use crate::http::middleware::route::find_route;
+use crate::http::operations::BodyRule;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::schema::SchemaChecker;
@@ -35,16 +36,9 @@ impl<T: ToSchema + DeserializeOwned + Send + 'static> FromRequest for JsonBody<T
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let limit = find_body_limit(request);
-        let media = read_media_type(request);
         let pool = find_compute_pool(request);
         let pieces = payload.take();
         Box::pin(async move {
-            if media.as_deref().is_some_and(|media| media != "application/json" && !media.ends_with("+json")) {
-                return Err(Problem::new(
-                    Code::UnsupportedMediaType,
-                    "Send the body as `Content-Type: application/json`.",
-                ));
-            }
             let bytes = read_body(pieces, limit).await?;
             match pool {
                 Some((compute, company)) if bytes.len() > MAX_INLINE_BYTES => {
@@ -59,19 +53,11 @@ impl<T: ToSchema + DeserializeOwned + Send + 'static> FromRequest for JsonBody<T
 
 /// Parses a body, or reports everything that is wrong with it.
 pub fn parse_body<T: ToSchema + DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let (value, duplicates) = json::parse_json(bytes).map_err(|error| {
+    let (value, mut mistakes) = json::parse_json(bytes).map_err(|error| {
         Problem::new(Code::MalformedJson, format!("The body is not valid JSON: {error}. Send one JSON object."))
     })?;
-    let mut mistakes: Vec<ValidationError> = duplicates
-        .into_iter()
-        .map(|at| ValidationError::new(at, Code::DuplicateField, "This field occurs twice. Send it once."))
-        .collect();
     let (schema, parts) = collect_schemas::<T>();
     SchemaChecker::new(&parts).check(&schema, &value, &mut mistakes);
-    if mistakes.len() >= json::MAX_VALIDATION_ERRORS {
-        mistakes.truncate(json::MAX_VALIDATION_ERRORS);
-        mistakes.push(ValidationError::new("", Code::InvalidValue, "There may be more errors; these are the first."));
-    }
     if !mistakes.is_empty() {
         return Err(Problem::from_errors(mistakes));
     }
@@ -108,10 +94,8 @@ fn find_compute_pool(request: &HttpRequest) -> Option<(ComputePool, CompanyId)> 
 }
 
 fn find_body_limit(request: &HttpRequest) -> usize {
-    let path = request.path();
-    let is_export_request =
-        path == "/export-jobs" || path == "/export-jobs/validate" || path.starts_with("/export-schedules");
-    let state = request.app_data::<Data<AppState>>().filter(|_| is_export_request);
+    let rule = find_route(request).operation().map(|operation| operation.body);
+    let state = request.app_data::<Data<AppState>>().filter(|_| rule == Some(BodyRule::ExportRequest));
     state.map_or(MAX_BODY_BYTES, |state| compute_export_body_limit(state.settings.max_items))
 }
 
@@ -131,9 +115,4 @@ async fn read_body(mut pieces: Payload, limit: usize) -> Result<Vec<u8>, Problem
 
 fn reject_large_body(limit: usize) -> Problem {
     Problem::new(Code::BodyTooLarge, format!("The body is larger than the limit of {limit} bytes. Split the request."))
-}
-
-fn read_media_type(request: &HttpRequest) -> Option<String> {
-    let value = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
-    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }

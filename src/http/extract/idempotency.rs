@@ -14,23 +14,37 @@ use sqlx::types::Json;
 use crate::db::DbConnection;
 use crate::db::idempotency::{self, IdempotencyRow, IdempotencyState};
 use crate::http::extract::caller::Caller;
+use crate::http::middleware::route::find_route;
+use crate::http::operations::Idempotency;
 use crate::http::problem::Problem;
 
 const IDEMPOTENCY_KEY_HEADER: &str = "Idempotency-Key";
 
-/// The `Idempotency-Key` of a request, if it has one.
-pub struct IdempotencyKey(Option<String>);
+/// The `Idempotency-Key` of a request, if it has one, and the operation that it belongs to.
+pub struct IdempotencyKey {
+    key: Option<String>,
+    /// Method and path.
+    operation: String,
+}
 
 impl FromRequest for IdempotencyKey {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let Some(value) = request.headers().get(IDEMPOTENCY_KEY_HEADER) else { return ready(Ok(Self(None))) };
+        if find_route(request).operation().is_none_or(|operation| operation.idempotency != Idempotency::Key) {
+            return ready(Err(Problem::internal(
+                "the operation table does not let this operation have an Idempotency-Key",
+            )));
+        }
+        let operation = format!("{} {}", request.method(), request.path());
+        let Some(value) = request.headers().get(IDEMPOTENCY_KEY_HEADER) else {
+            return ready(Ok(Self { key: None, operation }));
+        };
         let key = value.to_str().unwrap_or_default();
         let is_valid = (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         ready(match is_valid {
-            true => Ok(Self(Some(key.to_owned()))),
+            true => Ok(Self { key: Some(key.to_owned()), operation }),
             false => Err(Problem::invalid_parameter(
                 IDEMPOTENCY_KEY_HEADER,
                 "The key must have 1 to 255 visible ASCII characters. Send a UUID, for example.",
@@ -42,7 +56,7 @@ impl FromRequest for IdempotencyKey {
 impl IdempotencyKey {
     /// The key with its user, so that nobody gets the answer to another user's request.
     fn scoped_key(&self, caller: &Caller) -> Option<String> {
-        let key = self.0.as_ref()?;
+        let key = self.key.as_ref()?;
         // A key has no spaces, so the two parts cannot be confused.
         Some(caller.user.map_or_else(|| key.clone(), |user| format!("{user} {key}")))
     }
@@ -50,7 +64,7 @@ impl IdempotencyKey {
     /// The stored answer to the same request. If there is none, the key is locked until the transaction ends.
     ///
     /// # Errors
-    /// 422 when the key was used with another body, 409 while another request with it is in progress.
+    /// 422 when the key was used for another operation or with another body, 409 while another request with it is in progress.
     pub async fn reserve(
         &self,
         connection: &mut DbConnection,
@@ -60,6 +74,14 @@ impl IdempotencyKey {
         let Some(key) = self.scoped_key(caller) else { return Ok(None) };
         match idempotency::claim_idempotency_key(connection, caller.company, &key).await? {
             IdempotencyState::New => Ok(None),
+            IdempotencyState::Used(earlier) if earlier.operation != self.operation => {
+                let detail = format!(
+                    "This `Idempotency-Key` was used for `{}` within the last 24 hours, and a key belongs to one operation. \
+                     Send a new key.",
+                    earlier.operation
+                );
+                Err(Problem::new(Code::IdempotencyConflict, detail))
+            }
             IdempotencyState::Used(earlier) if earlier.request_hash == body => Ok(Some(earlier)),
             IdempotencyState::Used(_) => Err(Problem::new(
                 Code::IdempotencyConflict,
@@ -83,7 +105,8 @@ impl IdempotencyKey {
     ) -> Result<(), Problem> {
         let Some(key) = self.scoped_key(caller) else { return Ok(()) };
         let answer = serde_json::to_value(answer).map_err(Problem::internal)?;
-        let row = IdempotencyRow { request_hash: body, answer: Json(answer), location: location.to_owned() };
+        let operation = self.operation.clone();
+        let row = IdempotencyRow { operation, request_hash: body, answer: Json(answer), location: location.to_owned() };
         Ok(idempotency::save_idempotent_response(connection, caller.company, &key, &row).await?)
     }
 }

@@ -3,18 +3,18 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use offprint_core::Code;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Most validation errors that one answer reports. More usually have one cause, and the answer must not become many times
-/// as large as the body.
-pub const MAX_VALIDATION_ERRORS: usize = 100;
+use crate::reason::{ValidationError, ValidationErrors};
+
 /// Longest piece of input that an answer quotes, in characters.
 const MAX_ECHO_CHARS: usize = 100;
 
-/// Parses one JSON value. Also returns JSON pointers to fields that occur more than once, at most
-/// [`MAX_VALIDATION_ERRORS`]; the value keeps the last of them.
-pub fn parse_json(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
+/// Parses one JSON value. Also returns an error for each field that occurs more than once; the value keeps the last of
+/// them. Arrays and objects may be nested 127 deep, as serde_json has it.
+pub fn parse_json(bytes: &[u8]) -> Result<(Value, ValidationErrors), serde_json::Error> {
     let tracker = DuplicateTracker::default();
     let mut source = serde_json::Deserializer::from_slice(bytes);
     let value = ValueSeed(&tracker).deserialize(&mut source)?;
@@ -40,7 +40,7 @@ pub fn clip_text(text: &str) -> String {
 struct DuplicateTracker {
     // Kept as segments, not as text: building a pointer for every value would take quadratic time.
     path: RefCell<Vec<PathSegment>>,
-    duplicates: RefCell<Vec<String>>,
+    duplicates: RefCell<ValidationErrors>,
 }
 
 enum PathSegment {
@@ -57,14 +57,14 @@ impl DuplicateTracker {
     }
 
     fn record_duplicate(&self, name: &str) {
-        let mut duplicates = self.duplicates.borrow_mut();
-        if duplicates.len() < MAX_VALIDATION_ERRORS {
+        self.duplicates.borrow_mut().push_with(|| {
             let at = self.path.borrow().iter().fold(String::new(), |at, step| match step {
                 PathSegment::Field(name) => extend_pointer(&at, name),
                 PathSegment::Element(index) => format!("{at}/{index}"),
             });
-            duplicates.push(extend_pointer(&at, name));
-        }
+            let at = extend_pointer(&at, name);
+            ValidationError::new(at, Code::DuplicateField, "This field occurs twice. Send it once.")
+        });
     }
 }
 
@@ -138,12 +138,14 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reason::MAX_VALIDATION_ERRORS;
 
     #[test]
     fn duplicates_are_found_at_every_depth() {
         let (value, duplicates) = parse_json(br#"{"a":1,"b":[{"c":1,"c":2}],"a":3}"#).unwrap();
         assert_eq!(value["a"], 3);
-        assert_eq!(duplicates, ["/b/0/c", "/a"]);
+        let pointers: Vec<String> = duplicates.into_parts().1.into_iter().map(|error| error.pointer).collect();
+        assert_eq!(pointers, ["/b/0/c", "/a"]);
     }
 
     #[test]
@@ -154,7 +156,8 @@ mod tests {
     #[test]
     fn a_large_body_does_not_make_a_larger_answer() {
         let body = format!("{{{}\"a\":1}}", "\"a\":1,".repeat(10_000));
-        assert_eq!(parse_json(body.as_bytes()).unwrap().1.len(), MAX_VALIDATION_ERRORS);
+        let (total, first) = parse_json(body.as_bytes()).unwrap().1.into_parts();
+        assert_eq!((total, first.len()), (10_000, MAX_VALIDATION_ERRORS));
         assert_eq!(extend_pointer("/b", &"a/".repeat(1000)), format!("/b/{}…", "a~1".repeat(50)));
     }
 
@@ -162,5 +165,14 @@ mod tests {
     fn text_after_the_value_is_an_error() {
         assert!(parse_json(b"{} {}").is_err());
         assert!(parse_json(b"{").is_err());
+    }
+
+    #[test]
+    fn nesting_has_a_limit() {
+        let nest = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse_json(nest(127).as_bytes()).is_ok());
+        assert!(parse_json(nest(128).as_bytes()).is_err());
+        assert!(parse_json("[".repeat(500_000).as_bytes()).is_err());
+        assert!(parse_json("{\"a\":".repeat(200_000).as_bytes()).is_err());
     }
 }

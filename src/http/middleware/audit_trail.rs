@@ -1,10 +1,11 @@
-//! Writes the audit log: an entry for every operation that changes something, and for every refused access.
+//! Writes the audit log: an entry for every operation that changes something or discloses a secret, and for every refused
+//! access. Which operations those are is the column `audit` of the operation table.
 //!
 //! The entry is written before the response is sent. When the client disconnects earlier, the request is dropped wherever
 //! it was: the entry then has the outcome `unknown`, because the change may or may not have been committed.
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
 use offprint_core::Code;
@@ -16,17 +17,17 @@ use crate::db::api_key::ApiKeyRow;
 use crate::db::audit::{self, AuditOutcome, NewAuditEntry};
 use crate::http::extract::caller::Caller;
 use crate::http::middleware::client_ip::ClientInfo;
-use crate::http::middleware::trace::redact_path;
-use crate::http::operations;
+use crate::http::middleware::route::{find_route, get_logged_path};
+use crate::http::middleware::trace::name_method;
+use crate::http::operations::AuditClass;
 use crate::http::problem::Problem;
 use crate::http::problem::REQUEST_ID;
 
-/// POST operations that change nothing.
-const READ_ONLY_POSTS: [&str; 2] = ["/export-jobs/validate", "/modifier-check"];
-
-/// Audit entries about refused requests of one caller in a minute. The rest is in the server's log only, so that nobody
-/// can fill the database without a key.
+/// Entries about refused and failed requests of one caller in a minute. The rest is in the server's log only, so that
+/// nobody can fill the database.
 const MAX_REFUSALS_PER_MINUTE: u32 = 60;
+/// The same for all callers without a known key together: whoever has many addresses has no more.
+const MAX_ANONYMOUS_REFUSALS_PER_MINUTE: u32 = 600;
 
 /// The path of what a request created, for responses without `Location`.
 #[derive(Clone)]
@@ -36,43 +37,53 @@ pub struct CreatedObject(pub String);
 pub struct AuditRecorder {
     state: Data<AppState>,
     entry: NewAuditEntry,
+    /// Whose refusals are counted together: those of a key where one was recognized, so that a stranger at the same
+    /// address cannot push them out, else those of an address.
     subject: RateLimitKey,
-    changes: bool,
+    class: AuditClass,
     written: bool,
 }
 
 impl AuditRecorder {
     /// Begins the entry of a request. Until the caller is known it belongs to the company `default`.
     pub fn begin(state: &Data<AppState>, request: &ServiceRequest) -> Self {
-        let (method, path) = (request.method(), request.match_info().unprocessed());
+        let operation = find_route(request).operation();
         let address = request.extensions().get::<ClientInfo>().and_then(|client| client.address);
-        let operation =
-            operations::find_operation_name(method.as_str(), path).unwrap_or_else(|| format!("{method} elsewhere"));
-        let writes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         let entry = NewAuditEntry {
             company: state.company,
             user: None,
             key: None,
-            operation,
-            object: crate::http::extract::json::clip_text(redact_path(path)),
+            operation: match operation {
+                Some(operation) => format!("{} {}", name_method(request.method()), operation.document_path()),
+                None => format!("{} elsewhere", name_method(request.method())),
+            },
+            object: get_logged_path(request),
             address: address.map(|address| address.to_string()),
             outcome: AuditOutcome::Unknown,
             status: None,
             code: None,
             request_id: REQUEST_ID.try_with(Clone::clone).ok(),
         };
-        let changes = writes && !READ_ONLY_POSTS.contains(&path);
-        Self { state: state.clone(), entry, subject: RateLimitKey::for_address(address), changes, written: false }
+        // Where there is no operation, nothing changes.
+        let class = operation.map_or(AuditClass::Refusals, |operation| operation.audit);
+        Self { state: state.clone(), entry, subject: RateLimitKey::for_address(address), class, written: false }
+    }
+
+    /// Whose requests this one is counted with.
+    pub fn subject(&self) -> RateLimitKey {
+        self.subject
     }
 
     /// Notes the API key that was sent, also when it is revoked or has expired.
     pub fn set_key(&mut self, key: &ApiKeyRow) {
         (self.entry.company, self.entry.user, self.entry.key) = (key.company_id, Some(key.user_id), Some(key.key_id));
+        self.subject = RateLimitKey::Caller(key.key_id.0);
     }
 
-    /// Notes the authenticated caller.
-    pub fn set_caller(&mut self, caller: &Caller) {
+    /// Notes the authenticated caller, whose requests are counted as those of `subject`.
+    pub fn set_caller(&mut self, caller: &Caller, subject: RateLimitKey) {
         (self.entry.company, self.entry.user, self.entry.key) = (caller.company, caller.user, caller.key);
+        self.subject = subject;
     }
 
     /// Writes the entry with the outcome of the request.
@@ -84,9 +95,9 @@ impl AuditRecorder {
         self.written = true;
         let refused =
             matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST);
-        let silent = status == StatusCode::TOO_MANY_REQUESTS || !(self.changes || refused);
-        if silent || (refused && self.state.refusal_limiter.take(self.subject, MAX_REFUSALS_PER_MINUTE).wait.is_some())
-        {
+        let is_silent = status == StatusCode::TOO_MANY_REQUESTS || !(self.class != AuditClass::Refusals || refused);
+        // What a server error left behind is not known, so it always has an entry.
+        if is_silent || (status.is_client_error() && !self.has_room_for_refusal()) {
             return;
         }
         self.entry.outcome = match status {
@@ -100,6 +111,19 @@ impl AuditRecorder {
             self.entry.object = created;
         }
         write_audit_entry(&self.state, &self.entry).await;
+    }
+
+    /// Counts a refused or failed request; whether it may have an entry.
+    fn has_room_for_refusal(&self) -> bool {
+        let limiter = &self.state.refusal_limiter;
+        let is_anonymous = matches!(self.subject, RateLimitKey::Address(_));
+        let has_room = limiter.take(self.subject, MAX_REFUSALS_PER_MINUTE).wait.is_none()
+            && (!is_anonymous
+                || limiter.take(RateLimitKey::Anonymous, MAX_ANONYMOUS_REFUSALS_PER_MINUTE).wait.is_none());
+        if !has_room {
+            metrics::counter!("offprint_audit_entries_left_out_total").increment(1);
+        }
+        has_room
     }
 }
 
@@ -119,7 +143,7 @@ async fn write_audit_entry(state: &AppState, entry: &NewAuditEntry) {
 
 impl Drop for AuditRecorder {
     fn drop(&mut self) {
-        if self.changes && !self.written {
+        if self.class == AuditClass::Changes && !self.written {
             let (state, entry) = (self.state.clone(), self.entry.clone());
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 runtime.spawn(async move { write_audit_entry(&state, &entry).await });

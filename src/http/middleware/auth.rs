@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -23,18 +23,21 @@ use crate::app::rate_limiter::RateLimitStatus;
 use crate::db::api_key::{ApiKeyRow, RawKey};
 use crate::db::row_level_security;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::content_headers;
 use crate::http::middleware::audit_trail::AuditRecorder;
 use crate::http::middleware::client_ip::ClientInfo;
 use crate::http::middleware::rate_limit;
-use crate::http::operations;
-use crate::http::operations::AccessRule;
+use crate::http::middleware::route::find_route;
 use crate::http::problem::Problem;
 use crate::id::CompanyId;
+
+/// `Sec-Fetch-Site`: how a page that made a browser send the request relates to the service.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Admits or refuses a request and writes the audit log.
 ///
 /// Refusals: 421 for a foreign `Host` in open mode, 401 for a missing or invalid API key, 403 for a missing capability and
-/// for a write that a page of another site sent, 429 beyond the rate limit.
+/// for a write that a page of another site sent, 415 for a body that would be misread, 429 beyond the rate limit.
 pub async fn authenticate_request(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -83,30 +86,28 @@ async fn admit_request(
         check_host(state, request)?;
         check_origin(state, request)?;
     }
-    let path = request.match_info().unprocessed();
+    let route = find_route(request);
     let client = RateLimitKey::for_address(request.extensions().get::<ClientInfo>().and_then(|client| client.address));
-    let needs = match operations::find_rule_for_request(request.method().as_str(), path) {
-        _ if path.starts_with("/health/") => return Ok((None, None)),
-        Some(AccessRule::Public) => return Ok((None, rate_limit::count_request(state, client)?)),
-        None if is_documentation(path) => return Ok((None, rate_limit::count_request(state, client)?)),
-        needs => needs,
-    };
-    // Before the key is looked up, so that guessing keys does not keep the database busy.
-    rate_limit::check_rate(state, client)?;
-    let caller = match identify_caller(state, request.headers(), record).await {
+    if route.is_probe() {
+        return Ok((None, None));
+    }
+    if route.is_public() {
+        return Ok((None, rate_limit::count_request(state, client)?));
+    }
+    let caller = match identify_caller(state, request.headers(), client, record).await {
         Ok(caller) => caller,
+        // Only callers without a known key are counted by address: nobody with a valid key is locked out by others there.
         Err(problem) => {
-            rate_limit::count_request(state, client)?;
+            rate_limit::count_request(state, record.subject())?;
             return Err(problem);
         }
     };
-    record.set_caller(&caller);
-    let left = rate_limit::count_request(
-        state,
-        if state.settings.is_key_required() { caller.rate_limit_subject() } else { client },
-    )?;
-    let Some(needs) = needs else { return Ok((None, left)) };
-    needs.check(&caller)?;
+    let subject = if state.settings.is_key_required() { caller.rate_limit_subject() } else { client };
+    record.set_caller(&caller, subject);
+    let left = rate_limit::count_request(state, subject)?;
+    let Some(operation) = route.operation() else { return Ok((None, left)) };
+    operation.access.check(&caller)?;
+    content_headers::check_content_headers(operation.body, request.headers())?;
     Ok((Some(caller), left))
 }
 
@@ -150,13 +151,13 @@ fn check_header_size(state: &AppState, request: &ServiceRequest) -> Result<(), P
     Err(Problem::new(Code::HeadTooLarge, detail))
 }
 
-/// The documentation, which needs no key although it is not in the operation table.
-fn is_documentation(path: &str) -> bool {
-    path == "/openapi.json" || path == "/swagger-ui" || path.starts_with("/swagger-ui/")
-}
-
 /// Identifies the caller by the API key. In open mode every caller may do everything in the one company.
-async fn identify_caller(state: &AppState, headers: &HeaderMap, record: &mut AuditRecorder) -> Result<Caller, Problem> {
+async fn identify_caller(
+    state: &AppState,
+    headers: &HeaderMap,
+    client: RateLimitKey,
+    record: &mut AuditRecorder,
+) -> Result<Caller, Problem> {
     if !state.settings.is_key_required() {
         return Ok(Caller::with_all_capabilities(state.company));
     }
@@ -169,7 +170,11 @@ async fn identify_caller(state: &AppState, headers: &HeaderMap, record: &mut Aud
     }
     let unknown = || reject_key(Code::InvalidCredentials, "Unknown API key. Check that it was copied completely.");
     let raw: RawKey = sent.parse().map_err(|_| unknown())?;
-    let row = state.keys.find(&state.system, raw.id).await?;
+    let row = match rate_limit::check_rate(state, client) {
+        Ok(()) => state.keys.find(&state.system, raw.id).await?,
+        // Guessing keys must not keep the database busy.
+        Err(_) => state.keys.find_one_at_a_time(&state.system, raw.id).await?,
+    };
     let key = row.filter(|key| raw.matches(&key.secret_sha256)).ok_or_else(unknown)?;
     record.set_key(&key);
     check_key_validity(&key)?;
@@ -221,27 +226,37 @@ fn reject_key(code: Code, detail: impl Into<String>) -> Problem {
 }
 
 /// Refuses writes that a page of another site made a browser send (cross-site request forgery): in open mode no key
-/// protects the service from them.
+/// protects the service from them. A page of another service on this machine is another site, too.
 fn check_origin(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
-    let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    match request.headers().get(header::ORIGIN).filter(|_| writes) {
-        Some(origin) if !is_own_origin(state, origin.to_str().unwrap_or_default(), request) => Err(Problem::new(
-            Code::ForeignOrigin,
-            "A page of another site sent this request. Send writes from the service's own pages or from programs, or allow the \
-             site with OFFPRINT_CORS_ORIGINS.",
-        )),
-        _ => Ok(()),
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(());
     }
+    let mut origins = request.headers().get_all(header::ORIGIN).peekable();
+    let is_own = match origins.peek() {
+        Some(_) => origins.all(|origin| is_own_origin(state, origin.to_str().unwrap_or_default(), request)),
+        // Browsers leave `Origin` out of some requests; programs send neither header.
+        None => {
+            request.headers().get_all(SEC_FETCH_SITE).all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"))
+        }
+    };
+    if is_own {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::ForeignOrigin,
+        "A page of another site sent this request. Send writes from the service's own pages or from programs, or allow the \
+         site with OFFPRINT_CORS_ORIGINS.",
+    ))
 }
 
 /// Refuses foreign host names in open mode: an attacker's page can make a name of its own point at this machine (DNS
 /// rebinding).
 fn check_host(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
-    if state.settings.auth == crate::settings::AuthMode::OpenOnNetwork || request.path().starts_with("/health/") {
+    if state.settings.auth == crate::settings::AuthMode::OpenOnNetwork || find_route(request).is_probe() {
         return Ok(());
     }
     let hosts = list_hosts(request);
-    if hosts.iter().all(|host| is_loopback(strip_port(host)) || is_same_host(&state.public_url(), host)) {
+    if hosts.iter().all(|host| strip_port(host).is_some_and(is_loopback) || is_same_host(&state.public_url(), host)) {
         return Ok(());
     }
     Err(Problem::new(
@@ -260,12 +275,20 @@ fn list_hosts(request: &ServiceRequest) -> Vec<String> {
     headers.chain(target).collect()
 }
 
+/// Whether an origin is the service itself, as the request addresses it or as OFFPRINT_PUBLIC_URL says, or is allowed.
 fn is_own_origin(state: &AppState, origin: &str, request: &ServiceRequest) -> bool {
-    let loopback = origin.parse::<Uri>().ok().and_then(|uri| uri.host().map(is_loopback)).unwrap_or(false);
     list_hosts(request).iter().any(|host| is_same_host(origin, host))
         || state.settings.cors_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
-        || is_same_host(origin, state.public_url().split_once("://").map_or("", |(_, rest)| rest))
-        || loopback
+        || is_same_site(origin, &state.public_url())
+}
+
+/// Whether two URLs have the same scheme, host and port.
+fn is_same_site(origin: &str, url: &str) -> bool {
+    let parts = |url: &str| {
+        let url = url.parse::<Uri>().ok()?;
+        Some((url.scheme_str()?.to_ascii_lowercase(), url.authority()?.as_str().to_ascii_lowercase()))
+    };
+    parts(origin).is_some_and(|origin| Some(origin) == parts(url))
 }
 
 fn is_same_host(url: &str, host: &str) -> bool {
@@ -275,10 +298,18 @@ fn is_same_host(url: &str, host: &str) -> bool {
         .unwrap_or(false)
 }
 
-fn strip_port(host: &str) -> &str {
+/// The name or address of a host with or without a port; none when it has another form, such as `localhost:80@elsewhere`.
+fn strip_port(host: &str) -> Option<&str> {
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then_some(address)
+        }
+        None => match host.split_once(':') {
+            Some((name, port)) => is_port(port).then_some(name),
+            None => Some(host),
+        },
     }
 }
 
@@ -294,10 +325,26 @@ mod tests {
 
     #[test]
     fn hosts_are_compared() {
-        assert!(is_loopback(strip_port("localhost:8080")));
-        assert!(is_loopback(strip_port("127.0.0.1")));
-        assert!(is_loopback(strip_port("[::1]:8080")));
-        assert!(!is_loopback(strip_port("localhost.evil.example:8080")));
+        let is_own = |host: &str| strip_port(host).is_some_and(is_loopback);
+        for own in ["localhost:8080", "LOCALHOST", "127.0.0.1", "[::1]:8080", "[::1]"] {
+            assert!(is_own(own), "{own}");
+        }
+        for foreign in [
+            "localhost.evil.example:8080",
+            "localhost:8080@evil.example",
+            "localhost:",
+            "[::1].evil.example",
+            "[::1]:8080@evil.example",
+            "[::1",
+            "::1",
+            "",
+        ] {
+            assert!(!is_own(foreign), "{foreign}");
+        }
         assert!(is_same_host("https://offprint.example:8443", "offprint.example:8443"));
+        assert!(!is_same_host("http://localhost:3000", "localhost:8080"));
+        assert!(is_same_site("https://Offprint.example", "https://offprint.example/below"));
+        assert!(!is_same_site("http://offprint.example", "https://offprint.example"));
+        assert!(!is_same_site("null", "null"));
     }
 }

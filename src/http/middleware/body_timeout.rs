@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::{InternalError, PayloadError};
-use actix_web::http::{Method, header};
+use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage, ResponseError};
@@ -19,6 +19,8 @@ use offprint_core::Code;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::app::AppState;
+use crate::http::middleware::route::find_route;
+use crate::http::operations::Deadline;
 use crate::http::problem::Problem;
 use crate::settings::Settings;
 
@@ -71,7 +73,7 @@ impl MessageBody for RequestHold {
     }
 }
 
-/// How long a response may take to begin, in addition to what the caller asked to wait with `?wait=`.
+/// How long a response may take to begin; the operation table says where it may take longer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Answers 503 when the handler does not answer in time: a database that keeps connections open but does not reply must
@@ -80,18 +82,17 @@ pub async fn enforce_deadline(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let uploads = request.path() == "/assets" || request.path().ends_with("/content");
-    let pieces = request.path().starts_with("/uploads/") && *request.method() == Method::PATCH;
-    if pieces || (uploads && matches!(*request.method(), Method::POST | Method::PUT)) {
-        return next.call(request).await;
-    }
+    let deadline = find_route(&request).operation().map_or(Deadline::Standard, |operation| operation.deadline);
+    let extra = match deadline {
+        Deadline::Transfer => return next.call(request).await,
+        Deadline::Standard => Duration::ZERO,
+        Deadline::Wait => read_wait(request.query_string()),
+        Deadline::Render => {
+            request.app_data::<Data<AppState>>().map_or(Duration::ZERO, |state| state.settings.max_render_time)
+        }
+    };
+    let limit = RESPONSE_TIMEOUT + extra;
     let body = request.extensions().get::<TimedBody>().cloned();
-    let wait = request.query_string().split('&').find_map(|pair| pair.strip_prefix("wait=")?.parse().ok());
-    let mut limit = RESPONSE_TIMEOUT + Duration::from_secs(wait.unwrap_or(0).min(60));
-    // A preview is rendered before the response begins, and rendering has a limit of its own.
-    if let Some(state) = request.app_data::<Data<AppState>>().filter(|_| request.path().ends_with("/preview")) {
-        limit += state.settings.max_render_time;
-    }
     let late = |_| Problem::unavailable(format!("no answer within {} s", limit.as_secs())).into();
     let mut answer = pin!(next.call(request));
     loop {
@@ -102,6 +103,12 @@ pub async fn enforce_deadline(
             Err(elapsed) => return Err(late(elapsed)),
         }
     }
+}
+
+/// How long the caller asks to wait, with `?wait=` in seconds; its handler refuses more than a minute.
+fn read_wait(query: &str) -> Duration {
+    let seconds = query.split('&').find_map(|pair| pair.strip_prefix("wait=")?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0).min(60))
 }
 
 fn reject_slow_body(settings: &Settings) -> Problem {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -14,6 +15,8 @@ use uuid::Uuid;
 
 use crate::app::AppState;
 use crate::http::middleware::client_ip::ClientInfo;
+use crate::http::middleware::response_headers::map_response_headers;
+use crate::http::middleware::route::{find_route, get_logged_path};
 use crate::http::problem::REQUEST_ID;
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -26,7 +29,8 @@ pub async fn trace_request(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let id = read_request_id(request.headers());
     let started = Instant::now();
-    let (method, path) = (request.method().clone(), redact_path(request.path()).to_owned());
+    let (route, path) = (find_route(&request), get_logged_path(&request));
+    let method = name_method(request.method());
     let settings = request.app_data::<Data<AppState>>().map(|state| state.settings.clone());
     let client =
         settings.as_ref().map(|settings| ClientInfo::from_connection(request.peer_addr(), request.headers(), settings));
@@ -43,12 +47,20 @@ pub async fn trace_request(
     // Rounded to a tenth.
     let took_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
     let address = client.address.map(|address| address.to_string());
+    let operation = route.operation().map_or("none", |operation| operation.id);
     span.in_scope(|| {
-        info!(http.method = %method, http.path = path, http.status = status, client.address = address, took_ms,
-              "{method} {path} -> {status}")
+        info!(
+            http.method = method,
+            http.path = path,
+            http.operation = operation,
+            http.status = status,
+            client.address = address,
+            took_ms,
+            "{method} {path} -> {status}"
+        )
     });
-    metrics::histogram!("offprint_http_seconds", "method" => method.to_string(), "status" => status.to_string())
-        .record(took.as_secs_f64());
+    let labels = [("method", method.to_owned()), ("operation", operation.to_owned()), ("status", status.to_string())];
+    metrics::histogram!("offprint_http_seconds", &labels).record(took.as_secs_f64());
     let hsts = settings.map(|settings| settings.hsts.as_secs()).filter(|seconds| client.secure && *seconds > 0);
     let add_headers = move |headers: &mut HeaderMap| {
         if let Ok(value) = HeaderValue::from_str(&id) {
@@ -58,24 +70,13 @@ pub async fn trace_request(
             headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
         }
     };
-    match answer {
-        Ok(mut answer) => {
-            add_headers(answer.headers_mut());
-            Ok(answer)
-        }
-        Err(mut error) => {
-            error.add_response_mapper(move |mut answer| {
-                add_headers(answer.headers_mut());
-                answer
-            });
-            Err(error)
-        }
-    }
+    map_response_headers(answer, add_headers)
 }
 
-/// The path as it may be logged: the token at the end of a link is a secret.
-pub fn redact_path(path: &str) -> &str {
-    if path.starts_with("/downloads/") { "/downloads/…" } else { path }
+/// The method as logs and metrics have it. A client can make up any name, and each would be a time series of its own.
+pub fn name_method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("OTHER")
 }
 
 /// Calls the next service. An error becomes a response here, inside the scope of [`REQUEST_ID`], so that the problem has

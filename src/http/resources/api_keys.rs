@@ -4,10 +4,9 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, TimeDelta, Utc};
-use lettre::message::Mailbox;
 use offprint_core::Code;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::db::api_key::{self, NewApiKeyRow, RawKey};
@@ -25,6 +24,7 @@ use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{KeyId, UserId};
+use crate::jobs::recipients::parse_mailbox;
 
 /// An API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -114,7 +114,7 @@ pub struct CreateApiKey {
     #[schema(max_length = 12, example = "en")]
     locale: Option<String>,
     /// What the key allows. Default, without `role`: everything except `admin`.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 32)]
     capabilities: Option<Vec<Capability>>,
     /// A role of IPS, such as `IpsUser`, instead of `capabilities`.
     #[schema(max_length = 32, example = "IpsUser")]
@@ -138,8 +138,8 @@ impl CreateApiKey {
                 );
             }
         }
-        if let Some(email) = self.email.as_ref().filter(|email| email.parse::<Mailbox>().is_err()) {
-            wrong("email", Code::InvalidValue, format!("`{email}` is not a mail address."));
+        if let Some(Err(detail)) = self.email.as_deref().map(parse_mailbox) {
+            wrong("email", Code::InvalidValue, detail);
         }
         if let Some(at) = self.expires_at.filter(|at| *at <= Utc::now() + TimeDelta::seconds(1)) {
             wrong("expiresAt", Code::InvalidValue, format!("{} is in the past. Send a future time.", at.to_rfc3339()));
@@ -263,36 +263,24 @@ pub async fn show_api_key(state: Data<AppState>, caller: Caller, handle: Path<Ke
     Ok(HttpResponse::Ok().json(ApiKey::from(row)))
 }
 
-/// What to do with the links of a revoked key.
-#[derive(Debug, Deserialize, IntoParams)]
+/// What to revoke.
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct RevokeQuery {
-    /// Whether the download links that were created with the key are revoked, too. Default: false.
-    revoke_links: Option<bool>,
-}
-
-/// A key that was revoked, and what became of its links.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RevokedApiKey {
-    /// Handle of the key.
-    key_handle: KeyId,
-    /// Links that were created with the key and are revoked now.
-    revoked_links: i64,
-    /// Links that were created with the key and still work. Send the request again with `revokeLinks=true` to revoke them.
-    active_links: i64,
+    /// Whether the download links that were created with the key stay valid. Default: false.
+    keep_links: Option<bool>,
 }
 
 /// Revoke an API key.
 ///
-/// Every process of the service refuses the key within a second. This cannot be undone. The key stays in the list. Links that
-/// were created with the key work without it: `revokeLinks=true` revokes them, too, and the answer says how many still work.
+/// Every process of the service refuses the key within a second, and the download links that were created with it end.
+/// This cannot be undone. The key stays in the list.
 #[utoipa::path(
     tag = "keys",
     operation_id = "revokeApiKey",
     params(("keyHandle" = KeyId, Path, description = "Handle of the key."), RevokeQuery),
-    responses((status = 200, description = "The key was revoked.", body = RevokedApiKey), QueryProblems, NotFoundProblem),
+    responses((status = 204, description = "The key was revoked."), NotFoundProblem, QueryProblems),
 )]
 #[delete("/api-keys/{keyHandle}")]
 pub async fn revoke_api_key(
@@ -301,14 +289,11 @@ pub async fn revoke_api_key(
     handle: Path<KeyId>,
     query: Query<RevokeQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    api_key::revoke_api_key(&mut *transaction, caller.company, *handle).await?;
-    let revoked_links = match query.revoke_links.unwrap_or(false) {
-        true => link::revoke_links_of_key(&mut transaction, caller.company, *handle).await?,
-        false => 0,
-    };
-    let active_links = link::count_active_links_of_key(&mut transaction, caller.company, *handle).await?;
-    transaction.commit().await.map_err(db::DbError::from)?;
+    api_key::revoke_api_key(&state.db, caller.company, *handle).await?;
     state.keys.invalidate(*handle);
-    Ok(HttpResponse::Ok().json(RevokedApiKey { key_handle: *handle, revoked_links, active_links }))
+    if !query.keep_links.unwrap_or(false) {
+        let links = link::revoke_links_of_key(&state.db, caller.company, *handle).await?;
+        tracing::info!("Revoked {links} links with their key {}", *handle);
+    }
+    Ok(HttpResponse::NoContent().finish())
 }

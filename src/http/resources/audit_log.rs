@@ -99,9 +99,10 @@ pub struct AuditLogQuery {
 
 /// List audit log entries.
 ///
-/// Newest first: every operation that changed something, and every refused access, with user, object, client address and
-/// outcome. Entries are kept for 90 days. Requests of unknown callers are in the log of the company `default`, at most 60
-/// per minute and address.
+/// Newest first: every operation that changed something, every refused access, and every look at the webhook secret, with
+/// user, object, client address and outcome. Entries are kept for 90 days. Refused and failed requests have at most 60
+/// entries per minute and key. Those of unknown callers are in the log of the company `default`, at most 60 per minute and
+/// address.
 #[utoipa::path(
     tag = "service",
     operation_id = "listAuditLog",

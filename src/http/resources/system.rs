@@ -1,22 +1,21 @@
 //! For operators and programs: start page, version and limits, health checks, metrics, and answers to unknown paths.
 
-use std::time::Duration;
-
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use offprint_core::Code;
 use offprint_sandbox::Confinement;
-use offprint_storage::Storage;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::db;
-use crate::http::document;
 use crate::http::extract::body::compute_export_body_limit;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::json::clip_text;
 use crate::http::limits::EffectiveLimits;
+use crate::http::middleware::route::find_route;
+use crate::http::operations::Route;
 use crate::http::problem::Problem;
 use crate::i18n;
 use crate::settings::Role;
@@ -66,16 +65,41 @@ pub struct RenderProcess {
     cpu: bool,
     /// The process ends with the service.
     parent_death: bool,
-    /// The process can access no files except its sources and its output (Landlock).
+    /// The process is not root and has no capabilities.
+    privileges: bool,
+    /// The process can make only the system calls that rendering needs: no files, sockets, programs or other processes
+    /// (seccomp).
+    seccomp: bool,
+    /// The process can open no files; it gets its sources and its output open (Landlock).
     landlock_files: bool,
     /// The process cannot open TCP connections or listen on a port (Landlock).
     landlock_network: bool,
+    /// The process cannot send signals to other processes or reach abstract Unix sockets (Landlock).
+    landlock_scopes: bool,
 }
 
 impl From<Confinement> for RenderProcess {
     fn from(confinement: Confinement) -> Self {
-        let Confinement { address_space, cpu, parent_death, landlock_files, landlock_network } = confinement;
-        Self { address_space, cpu, parent_death, landlock_files, landlock_network }
+        let Confinement {
+            address_space,
+            cpu,
+            parent_death,
+            privileges,
+            seccomp,
+            landlock_files,
+            landlock_network,
+            landlock_scopes,
+        } = confinement;
+        Self {
+            address_space,
+            cpu,
+            parent_death,
+            privileges,
+            seccomp,
+            landlock_files,
+            landlock_network,
+            landlock_scopes,
+        }
     }
 }
 
@@ -218,12 +242,35 @@ pub struct Health {
     /// when the database role is a superuser or bypasses row-level security; the service works all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     row_level_security: Option<bool>,
+    /// `full` when render processes are confined completely, `degraded` when the kernel or the container runtime lacks a part
+    /// of it; the service works all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "full")]
+    sandbox: Option<&'static str>,
+    /// The parts of the confinement that are missing, as `/info` names them. With API keys, only shown at
+    /// OFFPRINT_METRICS_BIND.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["landlockScopes"]))]
+    sandbox_missing: Vec<&'static str>,
     /// Free bytes of the storage. With API keys, only shown at OFFPRINT_METRICS_BIND.
     #[serde(skip_serializing_if = "Option::is_none")]
     free_bytes: Option<u64>,
     /// Number of stored files known to be damaged; they cannot be downloaded. Shown where `freeBytes` is.
     #[serde(skip_serializing_if = "Option::is_none")]
     damaged_blobs: Option<i64>,
+}
+
+impl Health {
+    fn new(status: &'static str) -> Self {
+        Self {
+            status,
+            row_level_security: None,
+            sandbox: None,
+            sandbox_missing: Vec::new(),
+            free_bytes: None,
+            damaged_blobs: None,
+        }
+    }
 }
 
 /// Liveness check.
@@ -233,13 +280,13 @@ pub struct Health {
 #[utoipa::path(tag = "service", responses((status = 200, description = "The process is alive.", body = Health)))]
 #[get("/health/live")]
 pub async fn check_liveness() -> HttpResponse {
-    HttpResponse::Ok().json(Health { status: "ok", row_level_security: None, free_bytes: None, damaged_blobs: None })
+    HttpResponse::Ok().json(Health::new("ok"))
 }
 
 /// Readiness check.
 ///
 /// Ready means that the database and the storage answer, that at least 64 MiB are free, and that the service is not shutting
-/// down.
+/// down. Database and storage are asked at most once a second.
 #[utoipa::path(tag = "service", responses(
     (status = 200, description = "The service is ready.", body = Health),
     (status = 503, description = "The service is not ready. `status` says why: `closing`, `database`, `storage-full` or `storage`.", body = Health),
@@ -247,31 +294,36 @@ pub async fn check_liveness() -> HttpResponse {
 #[get("/health/ready")]
 pub async fn check_readiness(state: Data<AppState>, request: HttpRequest) -> HttpResponse {
     const MIN_FREE_BYTES: u64 = 64 << 20;
-    let free = state.storage.free_bytes().await.ok();
-    let row_level_security = db::row_level_security::is_row_level_security_enforced(&state.system).await.ok();
+    let readiness = state.readiness.check(&state.system, &state.storage).await;
+    let (row_level_security, free_bytes) = (readiness.row_level_security, readiness.free_bytes);
     let status = if state.closing.is_cancelled() {
         "closing"
     } else if row_level_security.is_none() {
         "database"
-    } else if free.is_some_and(|free| free < MIN_FREE_BYTES) {
+    } else if free_bytes.is_some_and(|free| free < MIN_FREE_BYTES) {
         "storage-full"
-    } else if !is_storage_alive(&state.storage).await {
+    } else if !readiness.is_storage_alive {
         "storage"
     } else {
         "ok"
     };
     let mut answer = if status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    if !can_see_details(&state, &request) {
-        return answer.json(Health { status, row_level_security, free_bytes: None, damaged_blobs: None });
+    let (sandbox, sandbox_missing) = describe_confinement(&state).await;
+    let mut health = Health { row_level_security, sandbox, ..Health::new(status) };
+    if can_see_details(&state, &request) {
+        health.sandbox_missing = sandbox_missing;
+        health.free_bytes = free_bytes;
+        health.damaged_blobs = readiness.damaged_blobs.filter(|damaged| *damaged > 0);
     }
-    let damaged = db::blob::count_damaged_blobs(&state.system).await.ok().filter(|damaged| *damaged > 0);
-    answer.json(Health { status, row_level_security, free_bytes: free, damaged_blobs: damaged })
+    answer.json(health)
 }
 
-/// Whether the storage answers within two seconds, soon enough for frequent readiness checks.
-async fn is_storage_alive(storage: &Storage) -> bool {
-    const STORAGE_PING_TIMEOUT: Duration = Duration::from_secs(2);
-    matches!(tokio::time::timeout(STORAGE_PING_TIMEOUT, storage.ping()).await, Ok(Ok(())))
+/// How render processes are confined, and the parts that are missing; nothing when none can be started. It is found out
+/// once.
+async fn describe_confinement(state: &AppState) -> (Option<&'static str>, Vec<&'static str>) {
+    let Ok(confinement) = state.render_pools.items.confinement().await else { return (None, Vec::new()) };
+    let missing: Vec<&str> = confinement.list_missing_layers().map(|layer| layer.name).collect();
+    (Some(if missing.is_empty() { "full" } else { "degraded" }), missing)
 }
 
 /// Show metrics.
@@ -344,23 +396,11 @@ pub async fn reject_unknown_path(state: Data<AppState>, request: HttpRequest) ->
 }
 
 fn explain_unknown_path(request: &HttpRequest) -> Problem {
-    let paths = &document::get_document().paths.paths;
-    let matching =
-        paths.iter().find(|(path, _)| actix_web::dev::ResourceDef::new(path.as_str()).is_match(request.path()));
-    let Some((_, item)) = matching else {
-        return Problem::new(Code::NotFound, format!("No route matches {}. See /openapi.json.", request.path()));
+    let path = clip_text(request.path());
+    let Route::OtherMethod(known) = find_route(request) else {
+        return Problem::new(Code::NotFound, format!("No route matches {path}. See /openapi.json."));
     };
-    let methods = [
-        ("GET", &item.get),
-        ("HEAD", &item.head),
-        ("POST", &item.post),
-        ("PUT", &item.put),
-        ("PATCH", &item.patch),
-        ("DELETE", &item.delete),
-    ];
-    let allowed: Vec<&str> =
-        methods.iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| *name).collect();
-    let detail =
-        format!("{} does not support {}. Supported: {}.", request.path(), request.method(), allowed.join(", "));
-    Problem::new(Code::MethodNotAllowed, detail).with_header(header::ALLOW, &allowed.join(", "))
+    let allowed = known.list_methods().join(", ");
+    let detail = format!("{path} does not support {}. Supported: {allowed}.", clip_text(request.method().as_str()));
+    Problem::new(Code::MethodNotAllowed, detail).with_header(header::ALLOW, &allowed)
 }

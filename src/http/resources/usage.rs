@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::AppState;
-use crate::db::usage;
+use crate::db::usage::{self, UsageReportRow};
 use crate::http::extract::caller::Caller;
 use crate::http::problem::Problem;
 
@@ -23,8 +23,27 @@ pub struct Usage {
     /// Bytes that the company occupies in the storage, each counted once: originals (also of deleted assets that jobs still
     /// use), files, renditions, manifests and archive indexes.
     stored_bytes: i64,
+    /// What counts toward the storage quota, by kind.
+    quota: QuotaUsage,
     /// Jobs.
     jobs: Jobs,
+}
+
+/// What a company's storage quota (`storedBytes` in `GET /info`) is used for. The kinds add up to `bytes`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuotaUsage {
+    /// Bytes that count.
+    bytes: i64,
+    /// Originals of assets; equal files count each time.
+    originals: Amount,
+    /// Originals of deleted assets that jobs still use. They stop counting some minutes after the last of these jobs is
+    /// deleted.
+    deleted_originals: Amount,
+    /// Originals that were replaced, and that jobs still use.
+    replaced_originals: Amount,
+    /// Resumable uploads that are not complete. Each counts with its announced length.
+    unfinished_uploads: Amount,
 }
 
 /// Number and size of objects.
@@ -59,6 +78,17 @@ pub async fn show_usage(state: Data<AppState>, caller: Caller) -> Result<HttpRes
         files: Amount { count: usage.files, bytes: usage.file_bytes },
         renditions: Amount { count: usage.renditions, bytes: usage.rendition_bytes },
         stored_bytes: usage.stored_bytes,
+        quota: describe_quota(&usage),
         jobs: Jobs { total: usage.jobs, unfinished: usage.unfinished_jobs },
     }))
+}
+
+fn describe_quota(usage: &UsageReportRow) -> QuotaUsage {
+    let originals = Amount { count: usage.assets, bytes: usage.asset_bytes };
+    let deleted_originals = Amount { count: usage.deleted_originals, bytes: usage.deleted_original_bytes };
+    let replaced_originals = Amount { count: usage.replaced_originals, bytes: usage.replaced_original_bytes };
+    let unfinished_uploads = Amount { count: usage.unfinished_uploads, bytes: usage.unfinished_upload_bytes };
+    let kinds = [&originals, &deleted_originals, &replaced_originals, &unfinished_uploads];
+    let bytes = kinds.iter().map(|kind| kind.bytes).sum();
+    QuotaUsage { bytes, originals, deleted_originals, replaced_originals, unfinished_uploads }
 }

@@ -2,9 +2,7 @@
 //! whose pixels are complete, but which lacks its end mark or is damaged in a later frame, is rendered with the warning
 //! `source-irregular`. Bytes after its end are ignored.
 
-use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder};
 use offprint_core::Code;
@@ -17,6 +15,7 @@ use crate::file_section::SectionReader;
 use crate::header::{SourceFormat, map_image_error};
 use crate::pixels::{Pixels, Raster, Sample};
 use crate::plan::DecodePlan;
+use crate::source_files::{SourceFile, SourceReader};
 
 /// Where decoders put their rows, from the top, a band at a time.
 pub(super) struct DecodeOutput<'a> {
@@ -99,10 +98,10 @@ impl DecodeOutput<'_> {
 /// `truncated`, `corrupt`, `original-missing`, and the errors of `take`.
 pub(crate) fn decode_image(
     plan: &DecodePlan,
-    path: &Path,
+    source: &SourceFile,
     take: &mut dyn FnMut(Pixels) -> Result<(), RenderError>,
 ) -> Result<Option<RenderWarning>, RenderError> {
-    let file = File::open(path)?;
+    let file = source.read()?;
     let mut rows = DecodeOutput { plan, rows_received: 0, irregularity: None, sink: take };
     let decoded = decode_file(file, &mut rows).and_then(|()| rows.check_complete());
     match decoded {
@@ -117,9 +116,10 @@ pub(crate) fn decode_image(
     }
 }
 
-fn decode_file(file: File, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
+fn decode_file(file: SourceReader, rows: &mut DecodeOutput<'_>) -> Result<(), RenderError> {
     let DecodePlan { format, part, .. } = *rows.plan;
-    let input = || SectionReader::for_part(&file, part).map(|section| BufReader::with_capacity(64 << 10, section));
+    let input =
+        || SectionReader::for_part(file.clone(), part).map(|section| BufReader::with_capacity(64 << 10, section));
     match format {
         SourceFormat::Jpeg => jpeg::decode_jpeg(input()?, rows),
         SourceFormat::Png => png::decode_png(input()?, rows),

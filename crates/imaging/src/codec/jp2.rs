@@ -1,9 +1,8 @@
 //! JPEG 2000: decoded by hayro-jpeg2000, which has no unsafe code; written by openjp2, OpenJPEG in Rust, which only
 //! sees our own pixels. docs/decisions/0032-jpeg-2000-and-photoshop.md has the reasons.
 
-use std::io::{BufRead, Read, Seek};
+use std::io::{BufRead, Read, Seek, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 use offprint_core::Code;
@@ -13,6 +12,7 @@ use openjp2::{Codec, OPJ_CLRSPC_GRAY, OPJ_CLRSPC_SRGB, OPJ_CODEC_JP2, Stream, op
 
 use super::decode::DecodeOutput;
 use super::encode_error;
+use super::openjpeg::write_to_memory;
 use crate::error::RenderError;
 use crate::header::jp2;
 use crate::pixels::{Pixels, Raster};
@@ -78,13 +78,12 @@ fn decode_pixels(file: &[u8], plan: &DecodePlan, strict: bool) -> Result<Pixels,
     })
 }
 
-/// Writes to a path, because the library otherwise takes pointers, which would need unsafe code.
-pub(super) fn encode_jp2(encode: &EncodePlan, pixels: &Raster<u8>, path: &Path) -> Result<(), RenderError> {
-    let stream = Stream::new_file(path, 1 << 20, false)?;
-    write_codestream(encode, pixels, stream).ok_or_else(|| encode_error("JPEG 2000", "the encoder failed"))?;
-    let file = add_boxes(std::fs::read(path)?, encode);
-    let file = file.ok_or_else(|| encode_error("JPEG 2000", "its box structure is inconsistent"))?;
-    Ok(std::fs::write(path, file)?)
+/// Writes into memory first, because boxes are added in the middle of what the library wrote.
+pub(super) fn encode_jp2(encode: &EncodePlan, pixels: &Raster<u8>, out: &mut impl Write) -> Result<(), RenderError> {
+    let file = write_to_memory(|stream| write_codestream(encode, pixels, stream))
+        .ok_or_else(|| encode_error("JPEG 2000", "the encoder failed"))?;
+    let file = add_boxes(file, encode).ok_or_else(|| encode_error("JPEG 2000", "its box structure is inconsistent"))?;
+    Ok(out.write_all(&file)?)
 }
 
 /// Adds the boxes that the library cannot write: the resolution at the end of `jp2h`, and XMP behind it.
@@ -120,7 +119,7 @@ fn build_resolution_box(dpi: f64) -> Vec<u8> {
 }
 
 /// `None` when it fails; the library gives no reason.
-fn write_codestream(encode: &EncodePlan, pixels: &Raster<u8>, mut stream: Stream) -> Option<()> {
+fn write_codestream(encode: &EncodePlan, pixels: &Raster<u8>, stream: &mut Stream) -> Option<()> {
     let (width, height) = pixels.size();
     let plane = opj_image_comptparm { dx: 1, dy: 1, w: width, h: height, x0: 0, y0: 0, prec: 8, bpp: 8, sgnd: 0 };
     let channels = pixels.channels();
@@ -137,9 +136,9 @@ fn write_codestream(encode: &EncodePlan, pixels: &Raster<u8>, mut stream: Stream
     let mut codec = Codec::new_encoder(OPJ_CODEC_JP2)?;
     let mut settings = build_encoder_settings(encode, pixels);
     let success = codec.setup_encoder(&mut settings, &mut image) == 1
-        && codec.start_compress(&mut image, &mut stream) == 1
-        && codec.encode(&mut stream) == 1
-        && codec.end_compress(&mut stream) == 1;
+        && codec.start_compress(&mut image, stream) == 1
+        && codec.encode(stream) == 1
+        && codec.end_compress(stream) == 1;
     success.then_some(())
 }
 

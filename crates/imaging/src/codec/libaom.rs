@@ -1,5 +1,5 @@
-//! Calls of libaom, the AV1 codec: with `libjpeg.rs` the only unsafe code of this workspace. There is no maintained safe wrapper that
-//! encodes, and none for decoding that builds. docs/decisions/0031-avif.md has the reasons and measurements.
+//! Calls of libaom, the AV1 codec: with `libjpeg.rs`, `libwebp.rs` and `openjpeg.rs` the only unsafe code of this
+//! workspace. There is no maintained safe wrapper that encodes, and none for decoding that builds. docs/decisions/0031-avif.md has the reasons and measurements.
 //!
 //! The rest of the crate sees only safe functions: [`encode_av1`] and [`decode_av1`].
 #![allow(unsafe_code)]

@@ -1,5 +1,6 @@
-//! The error manager that libjpeg (mozjpeg) is created with, and what its warnings mean. Besides `libaom.rs` the only
-//! unsafe code of this workspace: the library hands over the message by a pointer, and no wrapper reads it.
+//! The error manager that libjpeg (mozjpeg) is created with, and what its warnings mean. Besides `libaom.rs`,
+//! `libwebp.rs` and `openjpeg.rs` the only unsafe code of this workspace: the library hands over the message by a
+//! pointer, and no wrapper reads it.
 //!
 //! The library reports errors by unwinding. When it meets something odd, it goes on and emits a warning. Some warnings
 //! mean that pixels were guessed; others concern bytes that no pixel depends on.

@@ -16,8 +16,11 @@ mod jp2;
 mod jpeg;
 mod libaom;
 mod libjpeg;
+mod libwebp;
 mod lzw;
+mod openjpeg;
 mod ordered_work;
+mod output;
 mod packbits;
 mod pdf;
 mod photoshop_paths;
@@ -31,13 +34,12 @@ mod webp;
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
 
 use super::error::RenderError;
 use super::palette::{self, IndexedImage};
 use super::pixels::{Pixels, Raster};
 use super::plan::EncodePlan;
+use output::write_output;
 
 use offprint_core::Code;
 use offprint_modifiers::{OutputFormat, Quantize};
@@ -45,32 +47,27 @@ use offprint_modifiers::{OutputFormat, Quantize};
 pub(super) use decode::decode_image;
 pub(super) use streaming::{can_stream, stream_image};
 
-/// Writes an image. Returns the length of the file in bytes.
+/// Writes an image to an empty file. Returns the length of the file in bytes.
 ///
 /// # Errors
 /// `encode-failed` when the format cannot hold the image, `storage-full` when the disk is full.
-pub(super) fn encode_image(encode: &EncodePlan, pixels: &Pixels, path: &Path) -> Result<u64, RenderError> {
+pub(super) fn encode_image(encode: &EncodePlan, pixels: &Pixels, file: &File) -> Result<u64, RenderError> {
     let pixels = match pixels {
         Pixels::Eight(raster) if has_output_shape(encode, raster) => Cow::Borrowed(raster),
         pixels => Cow::Owned(convert_to_output_shape(encode, pixels.clone())?),
     };
-    let mut file = File::create(path)?;
-    let mut out = BufWriter::with_capacity(256 << 10, &mut file);
     let profile = encode.profile.as_ref().map(|profile| &*profile.bytes);
-    match encode.format {
-        OutputFormat::Jpeg => jpeg::encode_jpeg(encode, &pixels, profile, &mut out)?,
-        OutputFormat::Png => png::encode_png(encode, &pixels, profile, &mut out)?,
-        OutputFormat::Tiff => tiff::encode_tiff(encode, &pixels, profile, &mut out)?,
-        OutputFormat::Gif => gif::encode_gif(encode, &pixels, &mut out)?,
-        OutputFormat::Webp => webp::encode_webp(encode, &pixels, &mut out)?,
-        OutputFormat::Pdf => pdf::encode_pdf(encode, &pixels, profile, &mut out)?,
-        OutputFormat::Avif => avif::encode_avif(encode, &pixels, &mut out)?,
-        OutputFormat::Jp2 => jp2::encode_jp2(encode, &pixels, path)?,
-        OutputFormat::Eps => eps::encode_eps(encode, &pixels, profile, &mut out)?,
-    }
-    out.flush()?;
-    drop(out);
-    Ok(file.metadata()?.len())
+    write_output(file, |out| match encode.format {
+        OutputFormat::Jpeg => jpeg::encode_jpeg(encode, &pixels, profile, out),
+        OutputFormat::Png => png::encode_png(encode, &pixels, profile, out),
+        OutputFormat::Tiff => tiff::encode_tiff(encode, &pixels, profile, out),
+        OutputFormat::Gif => gif::encode_gif(encode, &pixels, out),
+        OutputFormat::Webp => webp::encode_webp(encode, &pixels, out),
+        OutputFormat::Pdf => pdf::encode_pdf(encode, &pixels, profile, out),
+        OutputFormat::Avif => avif::encode_avif(encode, &pixels, out),
+        OutputFormat::Jp2 => jp2::encode_jp2(encode, &pixels, out),
+        OutputFormat::Eps => eps::encode_eps(encode, &pixels, profile, out),
+    })
 }
 
 fn has_output_shape(encode: &EncodePlan, raster: &Raster<u8>) -> bool {

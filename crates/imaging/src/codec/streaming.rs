@@ -1,8 +1,6 @@
 //! Streams rows from a decoder into an encoder on two cores, without the whole image in memory.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::thread::{Builder, scope};
 
@@ -10,6 +8,7 @@ use offprint_core::Code;
 use offprint_modifiers::OutputFormat;
 
 use super::jpeg;
+use super::output::write_output;
 use crate::error::RenderError;
 use crate::pixels::Pixels;
 use crate::plan::{EncodePlan, RenderPlan};
@@ -32,19 +31,14 @@ pub(crate) fn can_stream(plan: &RenderPlan) -> bool {
 pub(crate) fn stream_image<D>(
     encode: &EncodePlan,
     size: (u32, u32),
-    path: &Path,
+    file: &File,
     decode: impl FnOnce(&mut dyn FnMut(Pixels) -> Result<(), RenderError>) -> Result<D, RenderError>,
 ) -> Result<(D, u64), RenderError> {
     let (sender, receiver) = sync_channel(MAX_QUEUED_BANDS);
     scope(|scope| {
         let write = move || -> Result<u64, RenderError> {
-            let mut file = File::create(path)?;
-            let mut out = BufWriter::with_capacity(256 << 10, &mut file);
             let profile = encode.profile.as_ref().map(|profile| &*profile.bytes);
-            jpeg::encode_jpeg_rows(encode, size, receiver.into_iter(), profile, &mut out)?;
-            out.flush()?;
-            drop(out);
-            Ok(file.metadata()?.len())
+            write_output(file, |out| jpeg::encode_jpeg_rows(encode, size, receiver.into_iter(), profile, out))
         };
         let encoder = Builder::new().spawn_scoped(scope, write).map_err(|error| {
             RenderError::new(Code::RenderMemory, format!("A thread could not be started: {error}."))

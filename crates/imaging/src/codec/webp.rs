@@ -6,10 +6,10 @@ use std::io::{BufRead, Cursor, Read, Seek, Write};
 use image::codecs::webp::WebPDecoder;
 use offprint_core::Code;
 use offprint_modifiers::{Compression, PixelType};
-use webp::{Decoder, Encoder, WebPConfig};
 
 use super::decode::{DecodeOutput, decode_with_image_crate};
 use super::encode_error;
+use super::libwebp::{self, WebpEncoding, WebpImage};
 use crate::error::RenderError;
 use crate::header::map_image_error;
 use crate::header::webp::WebpLayout;
@@ -36,12 +36,11 @@ pub(super) fn decode_webp(mut input: impl BufRead + Seek, rows: &mut DecodeOutpu
     if layout.animated {
         rows.push(decode_with_image_crate(WebPDecoder::new(Cursor::new(file)).map_err(map_image_error)?)?)?;
     } else {
-        let image = Decoder::new(&file).decode().ok_or_else(damaged_webp_error)?;
-        let (width, alpha) = (image.width(), image.is_alpha());
-        let stride = width as usize * if alpha { 4 } else { 3 };
-        for band in image.chunks((BAND_BYTES / stride).max(1) * stride) {
+        let WebpImage { width, has_alpha, pixels } = libwebp::decode_image(&file).ok_or_else(damaged_webp_error)?;
+        let stride = width as usize * if has_alpha { 4 } else { 3 };
+        for band in pixels.chunks((BAND_BYTES / stride).max(1) * stride) {
             let height = (band.len() / stride) as u32;
-            rows.push(Raster::<u8>::new(width, height, PixelType::Rgb, alpha, band.to_vec()))?;
+            rows.push(Raster::<u8>::new(width, height, PixelType::Rgb, has_alpha, band.to_vec()))?;
         }
     }
     if layout.ends_early {
@@ -76,21 +75,12 @@ pub(super) fn encode_webp(encode: &EncodePlan, pixels: &Raster<u8>, out: &mut im
     if width > MAX_SIDE || height > MAX_SIDE {
         return Err(encode_error("WebP", format!("a side is longer than {MAX_SIDE} pixels")));
     }
-    let encoder = match pixels.channels() {
-        4 => Encoder::from_rgba(pixels.data(), width, height),
-        _ => Encoder::from_rgb(pixels.data(), width, height),
+    let encoding = match encode.compression {
+        Compression::Lossless => WebpEncoding::Lossless,
+        _ => WebpEncoding::Lossy(f32::from(encode.quality)),
     };
-    let mut config =
-        WebPConfig::new().map_err(|()| encode_error("WebP", "the encoder rejects its default settings"))?;
-    config.quality = f32::from(encode.quality);
-    config.method = 4;
-    if encode.compression == Compression::Lossless {
-        config.lossless = 1;
-        // Here quality means effort. `exact` keeps the colours of fully transparent pixels.
-        config.quality = 75.0;
-        config.exact = 1;
-    }
-    let file = encoder.encode_advanced(&config).map_err(|error| encode_error("WebP", format!("{error:?}")))?;
+    let file = libwebp::encode_image(pixels.data(), (width, height), pixels.channels() == 4, encoding)
+        .map_err(|error| encode_error("WebP", error))?;
     match &encode.xmp {
         Some(xmp) => Ok(out.write_all(&insert_xmp(&file, xmp, (width, height), pixels.has_alpha()))?),
         None => Ok(out.write_all(&file)?),

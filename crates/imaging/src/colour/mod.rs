@@ -17,6 +17,7 @@
 
 mod conversion;
 mod described;
+mod description;
 mod library;
 mod littlecms;
 mod profile;
@@ -25,6 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use conversion::Conversion;
 pub(crate) use described::{Chromaticities, encode_cicp_profile, encode_gamma_profile};
+pub use description::read_profile_description;
 pub use library::{ProfileBytes, ProfileLibrary};
 pub(crate) use littlecms::read_with_littlecms;
 pub use profile::Profile;
@@ -33,7 +35,7 @@ use offprint_core::Code;
 use offprint_modifiers::{Colour, Intent, PerPixelType, PixelType, ProfileName, Recipe};
 
 use super::error::{RenderError, RenderWarning};
-use super::header::ImageHeader;
+use super::header::{ImageHeader, MAX_PROFILE_BYTES};
 use super::limits::RenderLimits;
 use super::pixels::recolor_naively;
 
@@ -170,9 +172,15 @@ impl ColorPlan {
 /// The profile that is embedded in an image, none, or why it cannot be used. A profile that is sRGB in effect becomes
 /// sRGB.
 fn read_embedded_profile(header: &ImageHeader, limits: &RenderLimits) -> Result<Option<Profile>, String> {
-    let Some(bytes) = &header.profile else { return Ok(None) };
-    if bytes.len() as u64 > limits.profile_bytes {
-        return Err(format!("It has {} bytes; the limit is {}.", bytes.len(), limits.profile_bytes));
+    let limit = limits.profile_bytes.min(MAX_PROFILE_BYTES as u64);
+    let Some(bytes) = &header.profile else {
+        return match header.ignored_profile_bytes {
+            Some(_) => Err(format!("It is longer than the limit of {limit} bytes.")),
+            None => Ok(None),
+        };
+    };
+    if bytes.len() as u64 > limit {
+        return Err(format!("It has {} bytes; the limit is {limit}.", bytes.len()));
     }
     let profile = match &header.parsed_profile {
         Some(profile) => profile.clone(),

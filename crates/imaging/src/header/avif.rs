@@ -7,10 +7,11 @@ use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
 use super::av1::{Cicp, SequenceHeader};
+use super::bounds::{MAX_EXIF_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES};
 use super::boxes::{BoxKind, BoxReader, Boxes, read_box_header};
 use super::heif_items::{HeifItems, ItemExtent};
 use super::metadata::Metadata;
-use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, skip_bytes};
+use super::{ImageHeader, SourceFormat, corrupt_error, skip_bytes};
 use crate::colour::encode_cicp_profile;
 use crate::error::RenderError;
 use crate::turn::Turn;
@@ -20,6 +21,12 @@ const MAX_META_BYTES: u64 = MAX_PROFILE_BYTES as u64 + (1 << 20);
 
 /// Most outermost boxes that are looked at.
 const MAX_TOP_BOXES: u32 = 8192;
+
+/// Most parts of all tiles of an image. A tile is one part, unless a program wrote it bit by bit.
+const MAX_TILE_PARTS: usize = 1 << 16;
+
+/// How deep boxes in `moov` may be nested: track, media, information, table.
+const MAX_BOX_DEPTH: u32 = 8;
 
 /// How much of an image is searched for its sequence header, in bytes.
 const MAX_SEQUENCE_SCAN_BYTES: u64 = 4096;
@@ -86,13 +93,25 @@ pub(crate) fn read_avif_header(input: &mut (impl BufRead + Seek)) -> Result<(Ima
     header.alpha = alpha_image.is_some();
     header.premultiplied = alpha.is_some_and(|alpha| items.find_referenced(items.primary, b"prem").contains(&alpha));
     header.frames = frames;
+    let mut metadata = read_metadata(input, &items);
     header.profile = match properties.profile {
-        Some(profile) => Some(profile),
+        Some(profile) if profile.len() > MAX_PROFILE_BYTES => {
+            metadata.ignore_profile(profile.len() as u64);
+            None
+        }
+        Some(profile) => Some(profile.to_vec()),
         None => encode_cicp_profile(cicp.primaries, cicp.transfer)?,
     };
-    read_metadata(input, &items).apply(&mut header);
+    metadata.apply(&mut header);
     header.orientation = properties.orientation;
     Ok((header, AvifLayout { color, alpha: alpha_image, cicp, ends_early }))
+}
+
+/// Reads the metadata of any image in the container of AVIF, such as HEIC, whose pixels are not read.
+pub(super) fn read_heif_metadata(input: &mut (impl Read + Seek)) -> Result<Metadata, RenderError> {
+    let TopBoxes { meta, meta_begin, .. } = TopBoxes::read(input)?;
+    let items = HeifItems::read(&meta, meta_begin)?;
+    Ok(read_metadata(input, &items))
 }
 
 /// What the outermost boxes contain.
@@ -109,12 +128,12 @@ struct TopBoxes {
 
 impl TopBoxes {
     /// Walks over the boxes. What is damaged behind `meta` does not matter here: reading the image will fail if it does.
-    fn read(input: &mut (impl BufRead + Seek)) -> Result<Self, RenderError> {
+    fn read(input: &mut (impl Read + Seek)) -> Result<Self, RenderError> {
         let file_bytes = input.seek(SeekFrom::End(0))?;
         input.rewind()?;
         let (mut meta, mut sequence_frames, mut ends_early) = (None, None, false);
         for _ in 0..MAX_TOP_BOXES {
-            if input.fill_buf()?.is_empty() {
+            if input.stream_position()? >= file_bytes {
                 break;
             }
             let (kind, length) = match read_box_header(input) {
@@ -131,14 +150,17 @@ impl TopBoxes {
                     return Err(unsupported_avif_error("with a metadata box that is too large"));
                 }
                 b"meta" if meta.is_none() => {
-                    let mut content = vec![0; length as usize];
-                    input.read_exact(&mut content)?;
+                    // Memory grows with what is there.
+                    let mut content = Vec::new();
+                    if input.by_ref().take(length).read_to_end(&mut content)? as u64 != length {
+                        return Err(RenderError::for_truncated_file("The AVIF ends within its `meta` box."));
+                    }
                     meta = Some((content, begin));
                 }
                 b"moov" if length <= MAX_META_BYTES => {
                     let mut content = Vec::new();
-                    input.take(length).read_to_end(&mut content)?;
-                    sequence_frames = Some(count_frames(Boxes(&content)).ok().flatten().unwrap_or(1));
+                    input.by_ref().take(length).read_to_end(&mut content)?;
+                    sequence_frames = Some(count_frames(Boxes(&content), 0).ok().flatten().unwrap_or(1));
                 }
                 _ => skip_bytes(input, length)?,
             }
@@ -156,11 +178,11 @@ impl TopBoxes {
 }
 
 /// Number of samples of the longest track.
-fn count_frames(mut boxes: Boxes<'_>) -> Result<Option<u32>, RenderError> {
+fn count_frames(mut boxes: Boxes<'_>, depth: u32) -> Result<Option<u32>, RenderError> {
     let mut max_frames = None;
     while let Some((kind, mut fields)) = boxes.next()? {
         let frames = match &kind {
-            b"trak" | b"mdia" | b"minf" | b"stbl" => count_frames(Boxes(fields.0))?,
+            b"trak" | b"mdia" | b"minf" | b"stbl" if depth < MAX_BOX_DEPTH => count_frames(Boxes(fields.0), depth + 1)?,
             b"stsz" => {
                 fields.read_version()?;
                 fields.read_u32()?;
@@ -174,16 +196,16 @@ fn count_frames(mut boxes: Boxes<'_>) -> Result<Option<u32>, RenderError> {
 }
 
 /// The properties of an image item.
-struct ImageProperties {
+struct ImageProperties<'a> {
     size: Option<(u32, u32)>,
     orientation: Turn,
-    profile: Option<Vec<u8>>,
+    profile: Option<&'a [u8]>,
     cicp: Option<Cicp>,
     is_alpha: bool,
 }
 
-impl ImageProperties {
-    fn read(items: &HeifItems<'_>, item: u32) -> Result<Self, RenderError> {
+impl<'a> ImageProperties<'a> {
+    fn read(items: &HeifItems<'a>, item: u32) -> Result<Self, RenderError> {
         let mut properties = Self { size: None, orientation: Turn::NONE, profile: None, cicp: None, is_alpha: false };
         for property in items.properties(item) {
             let mut fields = property.fields;
@@ -220,13 +242,13 @@ impl ImageProperties {
         Ok(properties)
     }
 
-    fn read_color(&mut self, mut fields: BoxReader<'_>) -> Result<(), RenderError> {
+    fn read_color(&mut self, mut fields: BoxReader<'a>) -> Result<(), RenderError> {
         match &fields.read_kind()? {
             b"nclx" => {
                 let [primaries, transfer, matrix] = [fields.read_u16()?, fields.read_u16()?, fields.read_u16()?];
                 self.cicp = Some(Cicp { primaries, transfer, matrix, full_range: fields.read_u8()? & 0x80 != 0 });
             }
-            b"prof" | b"rICC" if fields.0.len() <= MAX_PROFILE_BYTES => self.profile = Some(fields.0.to_vec()),
+            b"prof" | b"rICC" => self.profile = Some(fields.0),
             _ => {}
         }
         Ok(())
@@ -266,12 +288,18 @@ fn locate_tiles(input: &mut (impl Read + Seek), items: &HeifItems<'_>, item: u32
             if grid_size != size || !fits {
                 return Err(corrupt_error("The tiles of the AVIF image do not cover it exactly."));
             }
-            let mut tiles = Vec::new();
+            let (mut tiles, mut tile_parts) = (Vec::new(), 0);
             for part in parts {
                 if read_item_size(items, *part)? != tile || &items.kind(*part)? != b"av01" {
                     return Err(corrupt_error("The tiles of the AVIF image differ in size or kind."));
                 }
-                tiles.push(items.extents(*part)?.to_vec());
+                // Many tiles may be the same item: what is copied is bounded, not only what the file says.
+                let extents = items.extents(*part)?;
+                tile_parts += extents.len();
+                if tile_parts > MAX_TILE_PARTS {
+                    return Err(unsupported_avif_error("whose tiles consist of too many parts"));
+                }
+                tiles.push(extents.to_vec());
             }
             Ok(TiledImage { size, tile_size: tile, columns, tiles })
         }
@@ -289,14 +317,22 @@ fn read_item_size(items: &HeifItems<'_>, item: u32) -> Result<(u32, u32), Render
 /// Resolution and rights; damaged metadata is ignored.
 fn read_metadata(input: &mut (impl Read + Seek), items: &HeifItems<'_>) -> Metadata {
     let mut metadata = Metadata::default();
-    let mut data = |kind: &BoxKind, media: &[u8]| {
+    let mut data = |kind: &BoxKind, media: &[u8], max_bytes: usize, name| {
         let item = items.find_description(items.primary, kind, media)?;
-        read_extents(input, items.extents(item).ok()?, MAX_XMP_BYTES as u64, true).ok()
+        let extents = items.extents(item).ok()?;
+        let length = extents.iter().fold(0, |sum: u64, (_, length)| sum.saturating_add(length.unwrap_or(0)));
+        if length > max_bytes as u64 {
+            metadata.leave_out(name);
+            return None;
+        }
+        read_extents(input, extents, max_bytes as u64, true).ok()
     };
-    if let Some(xmp) = data(b"mime", b"application/rdf+xml") {
-        metadata.add_xmp(xmp);
+    let xmp = data(b"mime", b"application/rdf+xml", MAX_XMP_BYTES, "XMP");
+    let exif = data(b"Exif", b"", MAX_EXIF_BYTES, "EXIF");
+    if let Some(xmp) = xmp {
+        metadata.add_xmp(&xmp);
     }
-    if let Some(exif) = data(b"Exif", b"") {
+    if let Some(exif) = exif {
         // The data begins with the number of bytes to skip before the EXIF.
         let start = exif.first_chunk().map(|start| u32::from_be_bytes(*start) as usize).unwrap_or_default();
         metadata.add_exif(exif.get(start.saturating_add(4)..).unwrap_or_default());
@@ -322,7 +358,7 @@ pub(crate) fn read_extents(
             return Err(unsupported_avif_error("with an item that is too large"));
         }
         input.seek(SeekFrom::Start(*start))?;
-        let read = input.take(extent_bytes.min(left)).read_to_end(&mut data)? as u64;
+        let read = input.by_ref().take(extent_bytes.min(left)).read_to_end(&mut data)? as u64;
         if read < extent_bytes.min(left) && length.is_some() && whole {
             return Err(RenderError::for_truncated_file("The AVIF ends before its image data does."));
         }

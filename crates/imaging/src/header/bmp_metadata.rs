@@ -3,8 +3,9 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use super::ImageHeader;
+use super::bounds::MAX_PROFILE_BYTES;
 use super::exif::to_dots_per_inch;
-use super::{ImageHeader, MAX_PROFILE_BYTES};
 
 /// Length of the header before the information header.
 const FILE_HEADER_BYTES: u64 = 14;
@@ -24,6 +25,7 @@ pub(super) fn read_bmp_metadata(input: &mut (impl Read + Seek), header: &mut Ima
     let is_embedded = length >= 124 && data.get(56..60) == Some(b"DEBM");
     if let (true, Some(offset), Some(size)) = (is_embedded, number(112), number(116)) {
         header.profile = read_profile(input, u64::from(offset), size as usize);
+        header.ignored_profile_bytes = (size as usize > MAX_PROFILE_BYTES).then_some(u64::from(size));
     }
 }
 

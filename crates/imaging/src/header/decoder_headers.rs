@@ -1,6 +1,5 @@
 //! Headers that are read by libraries in pure Rust: PNG and BMP; and the mapping of their errors.
 
-use std::fs::File;
 use std::io::BufReader;
 
 use image::codecs::bmp::BmpDecoder;
@@ -10,19 +9,21 @@ use offprint_modifiers::PixelType;
 
 use super::bmp::BmpFile;
 use super::bmp_metadata::read_bmp_metadata;
+use super::bounds::BoundedInput;
+use super::png_chunks::ImageChunks;
 use super::png_metadata::read_png_metadata;
 use super::{ImageHeader, SourceFormat, corrupt_error};
 use crate::error::RenderError;
+use crate::source_files::SourceReader;
 
-pub(super) type FileReader = BufReader<File>;
+pub(super) type FileReader = BoundedInput<SourceReader>;
 
-/// Memory limit for reading the header of a PNG, in bytes.
-const MAX_DECODER_BYTES: usize = 32 << 20;
+/// Memory limit for reading the header of a PNG, in bytes. Chunks that the decoder sees are shorter.
+const MAX_DECODER_BYTES: usize = 1 << 20;
 
-pub(super) fn read_png_header(mut input: FileReader) -> Result<ImageHeader, RenderError> {
-    let mut decoder = png::Decoder::new_with_limits(&mut input, png::Limits { bytes: MAX_DECODER_BYTES });
-    decoder.set_ignore_text_chunk(true);
-    decoder.set_ignore_iccp_chunk(true);
+pub(super) fn read_png_header(input: &mut FileReader) -> Result<ImageHeader, RenderError> {
+    let chunks = BufReader::new(ImageChunks::new(input));
+    let decoder = png::Decoder::new_with_limits(chunks, png::Limits { bytes: MAX_DECODER_BYTES });
     let reader = decoder.read_info().map_err(map_png_error)?;
     let info = reader.info();
     let (color, alpha) = match info.color_type {
@@ -37,8 +38,7 @@ pub(super) fn read_png_header(mut input: FileReader) -> Result<ImageHeader, Rend
     // Where no control chunk precedes the image, the image is not one of the animation's frames.
     let extra_image = u32::from(info.frame_control.is_none());
     header.frames = info.animation_control.map_or(1, |animation| animation.num_frames.saturating_add(extra_image));
-    // Without a buffer: nearly everything is skipped.
-    read_png_metadata(input.get_mut(), &mut header)?;
+    read_png_metadata(input, &mut header)?;
     Ok(header)
 }
 
@@ -50,15 +50,15 @@ pub(crate) fn map_png_error(error: png::DecodingError) -> RenderError {
     }
 }
 
-pub(super) fn read_bmp_header(mut input: FileReader) -> Result<ImageHeader, RenderError> {
-    let decoder = BmpDecoder::new(BmpFile::open(&mut input)?).map_err(map_image_error)?;
+pub(super) fn read_bmp_header(input: &mut FileReader) -> Result<ImageHeader, RenderError> {
+    let decoder = BmpDecoder::new(BmpFile::open(&mut *input)?).map_err(map_image_error)?;
     let color = match decoder.color_type() {
         ColorType::L8 | ColorType::La8 => PixelType::Gray,
         _ => PixelType::Rgb,
     };
     let mut header = ImageHeader::new(SourceFormat::Bmp, decoder.dimensions(), color, 8);
     header.alpha = decoder.color_type().has_alpha();
-    read_bmp_metadata(&mut input, &mut header);
+    read_bmp_metadata(input, &mut header);
     Ok(header)
 }
 

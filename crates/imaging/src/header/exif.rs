@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read, Seek};
 
+use super::CaptureTime;
 use super::tags::TagDirectory;
 use crate::rights::{ImageRights, decode_text};
 use crate::turn::Turn;
@@ -11,9 +12,17 @@ const X_RESOLUTION: u16 = 0x011A;
 const RESOLUTION_UNIT: u16 = 0x0128;
 const ARTIST: u16 = 0x013B;
 const COPYRIGHT: u16 = 0x8298;
+/// The directory of EXIF itself, and what is read of it.
+const EXIF_DIRECTORY: u16 = 0x8769;
+const TIME_ORIGINAL: u16 = 0x9003;
+const TIME_DIGITIZED: u16 = 0x9004;
+const ZONE_ORIGINAL: u16 = 0x9011;
 
 /// Largest text that is read, in bytes.
 const MAX_TEXT_BYTES: u64 = 64 << 10;
+
+/// Longest time that is read, in bytes.
+const MAX_TIME_BYTES: u64 = 64;
 
 /// What precedes EXIF in a JPEG. Some programs write it elsewhere too, or twice.
 const EXIF_PREFIX: &[u8] = b"Exif\0\0";
@@ -25,6 +34,7 @@ pub(super) struct TagFields {
     /// Dots per inch.
     pub(super) dpi: Option<f64>,
     pub(super) rights: ImageRights,
+    pub(super) captured: Option<CaptureTime>,
 }
 
 impl TagFields {
@@ -46,6 +56,7 @@ impl TagFields {
             orientation: orientation.map(|number| Turn::from_exif(number as u32)),
             dpi: resolution.and_then(|value| to_dots_per_inch(value, unit)),
             rights: ImageRights { creators, copyright: text(COPYRIGHT), ..Default::default() },
+            captured: directory.sub_directory(EXIF_DIRECTORY).and_then(|mut directory| read_time(&mut directory)),
         }
     }
 
@@ -55,8 +66,19 @@ impl TagFields {
             orientation: self.orientation.or(other.orientation),
             dpi: self.dpi.or(other.dpi),
             rights: self.rights.or(other.rights),
+            captured: self.captured.or(other.captured),
         }
     }
+}
+
+/// When the image was taken, else when it was scanned.
+fn read_time(directory: &mut TagDirectory<'_, impl Read + Seek>) -> Option<CaptureTime> {
+    let mut text = |tag| {
+        let bytes = directory.bytes(tag, MAX_TIME_BYTES)?;
+        decode_text(bytes.split(|byte| *byte == 0).next().unwrap_or_default())
+    };
+    let local = text(TIME_ORIGINAL).or_else(|| text(TIME_DIGITIZED))?;
+    Some(CaptureTime { local, zone: text(ZONE_ORIGINAL) })
 }
 
 /// A value may hold several texts, each of which ends with a zero: the copyright of the photographer and of the editor.

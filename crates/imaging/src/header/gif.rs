@@ -1,18 +1,20 @@
 //! GIF headers. A GIF has no header that tells transparency or the number of frames, so its blocks are walked over.
 
-use std::io::{self, BufRead, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek};
 
 use offprint_modifiers::PixelType;
 
-use super::{ImageHeader, MAX_FRAME_SCAN_BYTES, SourceFormat, corrupt_error};
+use super::bounds::BoundsExceeded;
+use super::{ImageHeader, SourceFormat, corrupt_error};
 use crate::error::RenderError;
 
 const EXTENSION: u8 = 0x21;
 const FRAME: u8 = 0x2C;
 const TRAILER: u8 = 0x3B;
 
-/// Data of blocks comes in parts of at most this many bytes.
-const MAX_SUB_BLOCK_BYTES: usize = 255;
+/// Most parts of blocks that are walked over when frames are counted: of up to 255 bytes each, so that the walk goes
+/// through 50 MB of ordinary frames. It takes milliseconds, whatever the parts are.
+const MAX_PARTS: u32 = 200_000;
 
 /// Where the first frame lies on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +44,12 @@ impl GifScreen {
 }
 
 /// Reads the blocks up to the first frame, and counts the frames after it.
-pub(super) fn read_gif_header(reader: &mut impl BufRead) -> Result<ImageHeader, RenderError> {
+pub(super) fn read_gif_header(reader: &mut (impl Read + Seek)) -> Result<ImageHeader, RenderError> {
     let screen = read_screen(reader)?;
-    let mut transparent = false;
+    let (mut transparent, mut parts) = (false, PartBudget::default());
     loop {
         match read_byte(reader)? {
-            EXTENSION => transparent |= skip_extension(reader)?,
+            EXTENSION => transparent |= skip_extension(reader, &mut parts)?,
             FRAME => break,
             _ => return Err(corrupt_error("The GIF has no frame.")),
         }
@@ -59,8 +61,8 @@ pub(super) fn read_gif_header(reader: &mut impl BufRead) -> Result<ImageHeader, 
     let mut header = ImageHeader::new(SourceFormat::Gif, screen.size, PixelType::Rgb, 8);
     header.alpha = transparent || !screen.is_covered();
     // A file that ends here is no error yet; the decoder will report it.
-    header.frames = match skip_frame_data(reader, frame[8]) {
-        Ok(()) => 1 + walk_frames(reader, MAX_FRAME_SCAN_BYTES).0,
+    header.frames = match skip_frame_data(reader, frame[8], &mut parts) {
+        Ok(()) => 1 + walk_frames(reader, &mut parts).0,
         Err(_) => 1,
     };
     Ok(header)
@@ -81,42 +83,64 @@ pub(crate) enum GifEnd {
 }
 
 /// Looks at what follows behind the first frame. The reader stands at the beginning of the file.
-pub(crate) fn find_gif_end(reader: &mut impl BufRead) -> GifEnd {
-    let skip_first_frame = |reader: &mut _| -> io::Result<bool> {
+pub(crate) fn find_gif_end(reader: &mut (impl Read + Seek)) -> GifEnd {
+    let mut parts = PartBudget::default();
+    let mut skip_first_frame = |reader: &mut _| -> io::Result<bool> {
         read_screen(reader)?;
         loop {
             match read_byte(reader)? {
-                EXTENSION => drop(skip_extension(reader)?),
-                FRAME => return skip_frame(reader).map(|()| true),
+                EXTENSION => drop(skip_extension(reader, &mut parts)?),
+                FRAME => return skip_frame(reader, &mut parts).map(|()| true),
                 _ => return Ok(false),
             }
         }
     };
     match skip_first_frame(reader) {
-        Ok(true) => walk_frames(reader, MAX_FRAME_SCAN_BYTES).1,
+        Ok(true) => walk_frames(reader, &mut parts).1,
         Ok(false) => GifEnd::NoBlock,
+        Err(_) if parts.is_spent() => GifEnd::NotReached,
         // The first frame lacks the end of its data, which its pixels may not need.
         Err(_) => GifEnd::NoTrailer,
     }
 }
 
-/// Walks over the blocks behind a frame, at most this many bytes. Returns the number of frames there.
-fn walk_frames(reader: &mut impl Read, max_bytes: u64) -> (u32, GifEnd) {
-    let mut input = reader.take(max_bytes);
+/// How many parts of blocks may still be walked over.
+struct PartBudget(u32);
+
+impl Default for PartBudget {
+    fn default() -> Self {
+        Self(MAX_PARTS)
+    }
+}
+
+impl PartBudget {
+    fn take(&mut self) -> io::Result<()> {
+        self.0 = self.0.checked_sub(1).ok_or_else(|| io::Error::other(BoundsExceeded))?;
+        Ok(())
+    }
+
+    fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// Walks over the blocks behind a frame. Returns the number of frames there, as far as the budget goes.
+fn walk_frames(input: &mut (impl Read + Seek), parts: &mut PartBudget) -> (u32, GifEnd) {
     let mut frames = 0;
     let mut walk = || -> io::Result<GifEnd> {
         loop {
-            let block = match read_byte(&mut input) {
+            parts.take()?;
+            let block = match read_byte(input) {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(GifEnd::NoTrailer),
                 block => block?,
             };
             match block {
                 // One zero too many at the end of a block.
                 0 => {}
-                EXTENSION => drop(skip_extension(&mut input)?),
+                EXTENSION => drop(skip_extension(input, parts)?),
                 FRAME => {
                     frames += 1;
-                    skip_frame(&mut input)?;
+                    skip_frame(input, parts)?;
                 }
                 TRAILER => return Ok(GifEnd::Trailer),
                 _ => return Ok(GifEnd::NoBlock),
@@ -124,13 +148,13 @@ fn walk_frames(reader: &mut impl Read, max_bytes: u64) -> (u32, GifEnd) {
         }
     };
     match walk().unwrap_or(GifEnd::WithinBlock) {
-        GifEnd::NoTrailer | GifEnd::WithinBlock if input.limit() == 0 => (frames, GifEnd::NotReached),
+        GifEnd::NoTrailer | GifEnd::WithinBlock if parts.is_spent() => (frames, GifEnd::NotReached),
         end => (frames, end),
     }
 }
 
 /// Reads width and height of the screen, and skips its palette.
-fn read_screen(reader: &mut impl Read) -> io::Result<[u16; 2]> {
+fn read_screen(reader: &mut (impl Read + Seek)) -> io::Result<[u16; 2]> {
     let mut start = [0; 13];
     reader.read_exact(&mut start)?;
     skip_palette(reader, start[10])?;
@@ -143,46 +167,46 @@ fn read_byte(reader: &mut impl Read) -> io::Result<u8> {
     Ok(byte[0])
 }
 
-fn skip_frame(reader: &mut impl Read) -> io::Result<()> {
+fn skip_frame(reader: &mut (impl Read + Seek), parts: &mut PartBudget) -> io::Result<()> {
     let mut frame = [0; 9];
     reader.read_exact(&mut frame)?;
-    skip_frame_data(reader, frame[8])
+    skip_frame_data(reader, frame[8], parts)
 }
 
 /// Skips a frame's palette and data.
-fn skip_frame_data(reader: &mut impl Read, flags: u8) -> io::Result<()> {
+fn skip_frame_data(reader: &mut (impl Read + Seek), flags: u8, parts: &mut PartBudget) -> io::Result<()> {
     skip_palette(reader, flags)?;
     read_byte(reader)?;
-    let mut buffer = [0; MAX_SUB_BLOCK_BYTES];
-    while !read_sub_block(reader, &mut buffer)?.is_empty() {}
-    Ok(())
+    loop {
+        parts.take()?;
+        match read_byte(reader)? {
+            0 => return Ok(()),
+            length => reader.seek_relative(i64::from(length))?,
+        }
+    }
 }
 
-fn skip_palette(reader: &mut impl Read, flags: u8) -> io::Result<()> {
+fn skip_palette(reader: &mut impl Seek, flags: u8) -> io::Result<()> {
     if flags & 0x80 != 0 {
-        let mut palette = vec![0; 3 << ((flags & 7) + 1)];
-        reader.read_exact(&mut palette)?;
+        reader.seek_relative(3 << ((flags & 7) + 1))?;
     }
     Ok(())
 }
 
 /// Skips an extension. Returns whether it makes a colour transparent.
-fn skip_extension(reader: &mut impl Read) -> io::Result<bool> {
+fn skip_extension(reader: &mut (impl Read + Seek), parts: &mut PartBudget) -> io::Result<bool> {
     let is_graphic_control = read_byte(reader)? == 0xF9;
-    let (mut transparent, mut buffer) = (false, [0; MAX_SUB_BLOCK_BYTES]);
+    let mut transparent = false;
     loop {
-        match read_sub_block(reader, &mut buffer)? {
-            [] => return Ok(transparent),
-            [flags, ..] => transparent |= is_graphic_control && flags & 1 == 1,
+        parts.take()?;
+        match read_byte(reader)? {
+            0 => return Ok(transparent),
+            length => {
+                transparent |= is_graphic_control && read_byte(reader)? & 1 == 1;
+                reader.seek_relative(i64::from(length) - i64::from(is_graphic_control))?;
+            }
         }
     }
-}
-
-/// Reads a part of a block's data; the last part is empty.
-fn read_sub_block<'a>(reader: &mut impl Read, buffer: &'a mut [u8; MAX_SUB_BLOCK_BYTES]) -> io::Result<&'a [u8]> {
-    let data = &mut buffer[..usize::from(read_byte(reader)?)];
-    reader.read_exact(data)?;
-    Ok(data)
 }
 
 #[cfg(test)]
@@ -205,11 +229,17 @@ mod tests {
     }
 
     #[test]
-    fn counting_frames_has_a_budget_of_bytes() {
+    fn counting_frames_has_a_budget_of_parts() {
+        // The frame itself, its data, and the end of its data.
         let frame = [FRAME, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x44, 1, 0];
         let mut many = Cursor::new(frame.repeat(1000));
-        assert_eq!(walk_frames(&mut many, 15 * 600), (600, GifEnd::NotReached));
+        assert_eq!(walk_frames(&mut many, &mut PartBudget(3 * 600)), (600, GifEnd::NotReached));
         let mut all = Cursor::new([frame.repeat(1000), vec![TRAILER]].concat());
-        assert_eq!(walk_frames(&mut all, 1 << 20), (1000, GifEnd::Trailer));
+        assert_eq!(walk_frames(&mut all, &mut PartBudget(3001)), (1000, GifEnd::Trailer));
+        // However many zeros or extensions stand between frames.
+        for filler in [&[0][..], &[EXTENSION, 0xFE, 0], &[EXTENSION, 0xFE, 1, 7, 0]] {
+            let mut endless = Cursor::new(filler.repeat(10_000));
+            assert_eq!(walk_frames(&mut endless, &mut PartBudget(100)), (0, GifEnd::NotReached));
+        }
     }
 }

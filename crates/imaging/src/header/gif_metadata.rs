@@ -2,8 +2,9 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use super::ImageHeader;
+use super::bounds::MAX_XMP_BYTES;
 use super::metadata::Metadata;
-use super::{ImageHeader, MAX_FRAME_SCAN_BYTES, MAX_XMP_BYTES};
 
 /// What the extension begins with: the length of its name, and the name.
 const XMP_EXTENSION: &[u8; 12] = b"\x0BXMP DataXMP";
@@ -11,21 +12,22 @@ const XMP_EXTENSION: &[u8; 12] = b"\x0BXMP DataXMP";
 /// What follows the XMP, so that readers of blocks find the end: descending bytes.
 const TRAILER_START: [u8; 3] = [0x01, 0xFF, 0xFE];
 
+/// How far into a file XMP is looked for, in bytes.
+const MAX_XMP_OFFSET: u64 = 64 << 20;
+
 /// Reads the metadata of a GIF into its header. Ends silently at damage.
 pub(super) fn read_gif_metadata(input: &mut (impl Read + Seek), header: &mut ImageHeader) {
     let mut metadata = Metadata::default();
-    if let Some(xmp) = find_xmp(input) {
-        metadata.add_xmp(xmp);
-    }
+    find_xmp(input, &mut metadata);
     metadata.apply(header);
 }
 
-fn find_xmp(input: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
+fn find_xmp(input: &mut (impl Read + Seek), metadata: &mut Metadata) -> Option<()> {
     let mut screen = [0; 13];
     input.seek(SeekFrom::Start(0)).ok()?;
     input.read_exact(&mut screen).ok()?;
     skip_palette(input, screen[10])?;
-    while input.stream_position().ok()? < MAX_FRAME_SCAN_BYTES {
+    while input.stream_position().ok()? < MAX_XMP_OFFSET {
         match read_byte(input)? {
             0x21 => {
                 let label = read_byte(input)?;
@@ -38,7 +40,7 @@ fn find_xmp(input: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
                     input.seek(SeekFrom::Current(length as i64)).ok()?;
                 }
                 if &name == XMP_EXTENSION {
-                    return read_xmp(input);
+                    return read_xmp(input, metadata);
                 }
                 // An empty block has no others behind it.
                 if length > 0 {
@@ -59,12 +61,16 @@ fn find_xmp(input: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
 }
 
 /// XMP is not stored in blocks: their lengths are its letters.
-fn read_xmp(input: &mut impl Read) -> Option<Vec<u8>> {
+fn read_xmp(input: &mut impl Read, metadata: &mut Metadata) -> Option<()> {
     let mut data = Vec::new();
-    input.take(MAX_XMP_BYTES as u64).read_to_end(&mut data).ok()?;
-    let end = data.windows(TRAILER_START.len()).position(|part| part == TRAILER_START)?;
-    data.truncate(end);
-    Some(data)
+    let max_bytes = (MAX_XMP_BYTES + TRAILER_START.len()) as u64;
+    let read = input.take(max_bytes).read_to_end(&mut data).ok()? as u64;
+    match data.windows(TRAILER_START.len()).position(|part| part == TRAILER_START) {
+        Some(end) => metadata.add_xmp(&data[..end]),
+        None if read == max_bytes => metadata.leave_out("XMP"),
+        None => {}
+    }
+    Some(())
 }
 
 fn read_byte(input: &mut impl Read) -> Option<u8> {

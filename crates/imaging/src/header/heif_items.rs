@@ -12,6 +12,9 @@ use crate::error::RenderError;
 /// Most items, and most extents, properties and references of all items.
 const MAX_ITEMS: usize = 16_384;
 
+/// Most properties of one item. They are looked at for each tile that the item is.
+const MAX_ITEM_PROPERTIES: usize = 64;
+
 /// Where a part of an item lies in the file: offset and length in bytes; without a length up to the end of the file.
 pub(crate) type ItemExtent = (u64, Option<u64>);
 
@@ -165,6 +168,10 @@ impl<'a> HeifItems<'a> {
             let count = fields.read_u8()?;
             total += usize::from(count) + 1;
             check_item_count(total)?;
+            if associations.len() + usize::from(count) > MAX_ITEM_PROPERTIES {
+                let detail = format!("An item of the file has more than {MAX_ITEM_PROPERTIES} properties.");
+                return Err(RenderError::new(Code::UnsupportedFormat, detail));
+            }
             for _ in 0..count {
                 let (number, essential_flag) = if flags & 1 == 1 {
                     (usize::from(fields.read_u16()?), 0x8000)

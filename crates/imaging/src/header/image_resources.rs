@@ -29,6 +29,16 @@ pub(super) fn is_path(id: u16) -> bool {
     (2000..=2997).contains(&id)
 }
 
+/// What a resource is called that may hold rights or paths.
+pub(super) fn name_metadata(id: u16) -> Option<&'static str> {
+    match id {
+        IPTC => Some("IPTC"),
+        XMP => Some("XMP"),
+        id if is_path(id) => Some("paths"),
+        _ => None,
+    }
+}
+
 pub(super) struct ImageResource<'a> {
     pub(super) id: u16,
     pub(super) name: &'a [u8],

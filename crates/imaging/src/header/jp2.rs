@@ -5,10 +5,11 @@ use std::io::{BufRead, Read, Seek};
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
+use super::bounds::{MAX_PROFILE_BYTES, MAX_XMP_BYTES};
 use super::boxes::{Boxes, read_box_header};
 use super::exif::to_dots_per_inch;
 use super::metadata::Metadata;
-use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, skip_bytes};
+use super::{ImageHeader, SourceFormat, corrupt_error, skip_bytes};
 use crate::error::RenderError;
 
 /// Largest header box (`jp2h`) that is read, in bytes.
@@ -37,15 +38,26 @@ pub(super) fn read_jp2_header(input: &mut (impl BufRead + Seek)) -> Result<Image
         let (kind, length) = read_box_header(input)?;
         match (&kind, length) {
             (b"jp2h", Some(length)) if length <= MAX_HEADER_BOX_BYTES => {
-                let mut boxes = vec![0; length as usize];
-                input.read_exact(&mut boxes)?;
-                header_boxes.read_boxes(Boxes(&boxes))?;
+                header_boxes.read_boxes(Boxes(&read_content(input, length)?))?;
             }
-            (b"uuid", Some(length)) if (16..=MAX_XMP_BYTES as u64).contains(&length) => {
-                let mut data = vec![0; length as usize];
-                input.read_exact(&mut data)?;
-                if let Some(xmp) = data.strip_prefix(&XMP_UUID) {
-                    header_boxes.metadata.add_xmp(xmp.to_vec());
+            (b"jp2h", Some(length)) => {
+                header_boxes.metadata.ignore_profile(length);
+                skip_bytes(input, length)?;
+            }
+            (b"uuid", Some(length)) if length >= 16 => {
+                let mut id = [0; 16];
+                input.read_exact(&mut id)?;
+                let length = length - 16;
+                match id == XMP_UUID {
+                    true if length <= MAX_XMP_BYTES as u64 => {
+                        header_boxes.metadata.add_xmp(&read_content(input, length)?);
+                    }
+                    is_xmp => {
+                        if is_xmp {
+                            header_boxes.metadata.leave_out("XMP");
+                        }
+                        skip_bytes(input, length)?;
+                    }
                 }
             }
             (b"jp2c", _) => return header_boxes.into_header(read_codestream_size(input)?),
@@ -53,6 +65,15 @@ pub(super) fn read_jp2_header(input: &mut (impl BufRead + Seek)) -> Result<Image
             (_, None) => return Err(corrupt_error("The JPEG 2000 file has no codestream.")),
         }
     }
+}
+
+/// The content of a box, whose length the caller has bounded. Memory grows with what is there.
+fn read_content(input: &mut impl Read, length: u64) -> Result<Vec<u8>, RenderError> {
+    let mut content = Vec::new();
+    if input.take(length).read_to_end(&mut content)? as u64 != length {
+        return Err(RenderError::for_truncated_file("The JPEG 2000 file ends within its header."));
+    }
+    Ok(content)
 }
 
 /// Offset of the end of the codestream; `u64::MAX` when it goes up to the end of the file.
@@ -104,10 +125,21 @@ impl Jp2Boxes {
                     let channels = data.get(2..).unwrap_or_default().chunks_exact(6);
                     self.alpha = channels.last().is_some_and(|channel| channel[2] == 0 && matches!(channel[3], 1 | 2));
                 }
-                b"res " => self.read_boxes(Boxes(data))?,
+                b"res " => self.read_resolutions(Boxes(data))?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the boxes in the box with the resolutions. Not the function above: boxes may be nested as deep as a file
+    /// is long.
+    fn read_resolutions(&mut self, mut boxes: Boxes<'_>) -> Result<(), RenderError> {
+        while let Some((kind, content)) = boxes.next()? {
+            match &kind {
                 // The display resolution is used only where there is no capture resolution.
-                b"resc" => self.metadata.dpi = parse_resolution(data).or(self.metadata.dpi),
-                b"resd" => self.metadata.dpi = self.metadata.dpi.or(parse_resolution(data)),
+                b"resc" => self.metadata.dpi = parse_resolution(content.0).or(self.metadata.dpi),
+                b"resd" => self.metadata.dpi = self.metadata.dpi.or(parse_resolution(content.0)),
                 _ => {}
             }
         }
@@ -117,9 +149,10 @@ impl Jp2Boxes {
     fn read_color(&mut self, data: &[u8]) {
         match *data {
             [1, _, _, a, b, c, d, ..] => self.space = Some(u32::from_be_bytes([a, b, c, d])),
-            [2, _, _, ref profile @ ..] if !profile.is_empty() && profile.len() <= MAX_PROFILE_BYTES => {
-                self.profile = Some(profile.to_vec());
+            [2, _, _, ref profile @ ..] if profile.len() > MAX_PROFILE_BYTES => {
+                self.metadata.ignore_profile(profile.len() as u64);
             }
+            [2, _, _, ref profile @ ..] if !profile.is_empty() => self.profile = Some(profile.to_vec()),
             _ => {}
         }
     }

@@ -1,8 +1,8 @@
 //! Reads the header of an image file: format, size, colour, profile, resolution, rights and paths, without decoding
 //! pixels.
 //!
-//! Headers are read in the service itself, not in a render process, so this module reads a bounded amount, calls no C
-//! code, and turns panics of decoders into errors. It knows nothing of plans or recipes.
+//! Headers are read in the service itself, not in a render process, so this module reads and keeps a bounded amount
+//! (`bounds.rs`), calls no C code, and turns panics of decoders into errors. It knows nothing of plans or recipes.
 //!
 //! Where to begin reading: [`read_image_header`]; each format has a file of its own, except for PNG and BMP,
 //! whose headers are read by libraries (`decoder_headers.rs`). What formats have in common is gathered in `metadata.rs`.
@@ -11,7 +11,9 @@ pub(super) mod av1;
 pub(super) mod avif;
 pub(super) mod bmp;
 mod bmp_metadata;
+mod bounds;
 mod boxes;
+mod capture_time;
 mod decoder_headers;
 mod embedded_path;
 mod exif;
@@ -35,14 +37,15 @@ pub(super) mod webp;
 
 pub use avif::is_avif;
 pub use bmp::is_bmp;
+pub(crate) use bounds::{BoundsExceeded, MAX_PROFILE_BYTES};
+pub use capture_time::{CaptureTime, read_capture_time};
 pub(super) use decoder_headers::{map_image_error, map_png_error};
 pub(crate) use embedded_path::EmbeddedPath;
 pub use markup::{decode_plain_text, find_root_element, is_svg_element};
 pub(super) use png_metadata::XMP_KEYWORD as PNG_XMP;
 pub use unread_formats::{MAX_SIGNATURE_BYTES, UnreadFormat};
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::{Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -50,23 +53,14 @@ use offprint_core::Code;
 use offprint_modifiers::PixelType;
 use serde::{Deserialize, Serialize};
 
+use self::bounds::BoundedInput;
 use super::colour::{Profile, read_with_littlecms};
 use super::error::RenderError;
 use super::file_section::FilePart;
 use super::rights::ImageRights;
+use super::source_files::SourceFile;
 use super::turn::Turn;
-
-/// Largest colour profile that is read, in bytes. The plan has a lower limit for profiles that are used.
-const MAX_PROFILE_BYTES: usize = 32 << 20;
-
-/// Largest colour profile that is checked before planning, in bytes.
-const MAX_CHECKED_PROFILE_BYTES: usize = 16 << 20;
-
-/// Largest XMP that is kept, in bytes.
-const MAX_XMP_BYTES: usize = 1 << 20;
-
-/// How far into a file frames are counted, in bytes.
-const MAX_FRAME_SCAN_BYTES: u64 = 64 << 20;
+use decoder_headers::FileReader;
 
 /// The formats that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +126,12 @@ pub struct ImageHeader {
     /// What is wrong with a part of the file that no pixel depends on, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub irregularity: Option<String>,
+    /// What was not read because it is too large or too far behind, though rights may be in it; a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata_left_out: Option<String>,
+    /// Length of an embedded colour profile that is too large to be read, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignored_profile_bytes: Option<u64>,
     /// The kind of camera raw whose preview is the image: maker and format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub camera_raw: Option<String>,
@@ -155,6 +155,9 @@ pub struct ImageHeader {
     /// Who made it, whose it is and how it may be used.
     #[serde(skip)]
     pub rights: ImageRights,
+    /// When it was taken or scanned.
+    #[serde(skip)]
+    pub captured: Option<CaptureTime>,
     /// The embedded profile, if it was read before planning.
     #[serde(skip)]
     pub(crate) parsed_profile: Option<Profile>,
@@ -177,6 +180,8 @@ impl ImageHeader {
             bits,
             frames: 1,
             irregularity: None,
+            metadata_left_out: None,
+            ignored_profile_bytes: None,
             camera_raw: None,
             part: None,
             progressive: false,
@@ -185,6 +190,7 @@ impl ImageHeader {
             profile: None,
             xmp: None,
             rights: ImageRights::default(),
+            captured: None,
             parsed_profile: None,
             profile_name: None,
         }
@@ -219,8 +225,12 @@ fn default_frames() -> u32 {
 /// `unsupported-format` when the file is not an image of a known format, `truncated` or `corrupt` when its header is
 /// damaged, `original-missing` when there is no such file.
 pub fn read_image_header(path: &Path) -> Result<ImageHeader, RenderError> {
+    read_guarded(&path.into())
+}
+
+fn read_guarded(file: &SourceFile) -> Result<ImageHeader, RenderError> {
     // The decoders are Rust and should not panic, but files come from anywhere.
-    catch_unwind(AssertUnwindSafe(|| read_unguarded(path)))
+    catch_unwind(AssertUnwindSafe(|| read_unguarded(file)))
         .unwrap_or_else(|_| Err(corrupt_error("The header of the image cannot be read.")))
 }
 
@@ -229,43 +239,51 @@ pub fn read_image_header(path: &Path) -> Result<ImageHeader, RenderError> {
 ///
 /// # Errors
 /// Those of [`read_image_header`].
-pub fn read_header_for_render(path: &Path) -> Result<ImageHeader, RenderError> {
-    let mut header = read_image_header(path)?;
-    if let Some(bytes) = header.profile.as_deref().filter(|bytes| bytes.len() <= MAX_CHECKED_PROFILE_BYTES) {
+pub fn read_header_for_render(file: &SourceFile) -> Result<ImageHeader, RenderError> {
+    let mut header = read_guarded(file)?;
+    if let Some(bytes) = header.profile.as_deref() {
         header.parsed_profile = Profile::read(bytes.into()).ok().or_else(|| read_with_littlecms(bytes));
     }
     Ok(header)
 }
 
-fn read_unguarded(path: &Path) -> Result<ImageHeader, RenderError> {
-    let mut reader = BufReader::new(File::open(path)?);
-    let start = read_file_start(&mut reader)?;
-    if let Some(raw) = raw::detect_raw_signature(&start) {
-        return raw::read_raw_header(&mut reader, raw);
-    }
-    let format = detect_format(&start).ok_or_else(|| unread_format_error(&start))?;
-    let header = match format {
-        SourceFormat::Jpeg => jpeg::read_jpeg_header(&mut reader)?,
-        SourceFormat::Gif => {
-            let mut header = gif::read_gif_header(&mut reader)?;
-            gif_metadata::read_gif_metadata(&mut reader, &mut header);
-            header
-        }
-        SourceFormat::Png => decoder_headers::read_png_header(reader)?,
-        SourceFormat::Tiff => tiff::read_tiff_header(reader)?,
-        SourceFormat::Webp => webp::read_webp_header(&mut reader)?,
-        SourceFormat::Bmp => decoder_headers::read_bmp_header(reader)?,
-        SourceFormat::Jp2 => jp2::read_jp2_header(&mut reader)?,
-        SourceFormat::Psd => psd::read_psd_header(&mut reader)?.0,
-        SourceFormat::Avif => avif::read_avif_header(&mut reader)?.0,
-    };
+fn read_unguarded(file: &SourceFile) -> Result<ImageHeader, RenderError> {
+    let mut input = BoundedInput::new(file.read()?);
+    let mut header = read_format_header(&mut input)?;
     if header.width == 0 || header.height == 0 {
         return Err(RenderError::new(Code::Corrupt, "The image has a width or height of 0."));
+    }
+    if input.is_exhausted() {
+        let detail = "The file has more parts than are looked at; metadata behind them was not read.";
+        header.metadata_left_out.get_or_insert_with(|| detail.to_owned());
     }
     Ok(header)
 }
 
-fn read_file_start(reader: &mut (impl BufRead + Seek)) -> Result<Vec<u8>, RenderError> {
+fn read_format_header(input: &mut FileReader) -> Result<ImageHeader, RenderError> {
+    let start = read_file_start(input)?;
+    if let Some(raw) = raw::detect_raw_signature(&start) {
+        return raw::read_raw_header(input, raw);
+    }
+    let format = detect_format(&start).ok_or_else(|| unread_format_error(&start))?;
+    Ok(match format {
+        SourceFormat::Jpeg => jpeg::read_jpeg_header(input)?,
+        SourceFormat::Gif => {
+            let mut header = gif::read_gif_header(input)?;
+            gif_metadata::read_gif_metadata(input, &mut header);
+            header
+        }
+        SourceFormat::Png => decoder_headers::read_png_header(input)?,
+        SourceFormat::Tiff => tiff::read_tiff_header(input)?,
+        SourceFormat::Webp => webp::read_webp_header(input)?,
+        SourceFormat::Bmp => decoder_headers::read_bmp_header(input)?,
+        SourceFormat::Jp2 => jp2::read_jp2_header(input)?,
+        SourceFormat::Psd => psd::read_psd_header(input)?.0,
+        SourceFormat::Avif => avif::read_avif_header(input)?.0,
+    })
+}
+
+fn read_file_start(reader: &mut (impl Read + Seek)) -> Result<Vec<u8>, RenderError> {
     let mut start = Vec::new();
     reader.by_ref().take(MAX_SIGNATURE_BYTES).read_to_end(&mut start)?;
     reader.rewind()?;

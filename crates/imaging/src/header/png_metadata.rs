@@ -1,13 +1,15 @@
 //! Metadata of a PNG: colour, resolution, EXIF and texts, some of which stand in the formats of older programs.
 
+use std::borrow::Cow;
 use std::io::{Read, Seek};
 
 use offprint_core::Code;
 
+use super::ImageHeader;
+use super::bounds::{MAX_PROFILE_BYTES, MAX_TEXT_BYTES};
 use super::exif::to_dots_per_inch;
 use super::metadata::Metadata;
-use super::png_chunks::{PngChunk, inflate, read_metadata_chunks};
-use super::{ImageHeader, MAX_PROFILE_BYTES};
+use super::png_chunks::{ChunkReader, InflateError, Inflater, PngChunk, read_metadata_chunks};
 use crate::colour::{Chromaticities, encode_cicp_profile, encode_gamma_profile};
 use crate::error::RenderError;
 use crate::rights::decode_text;
@@ -18,9 +20,6 @@ pub(crate) const XMP_KEYWORD: &str = "XML:com.adobe.xmp";
 
 /// What precedes the name of a profile in the keyword of ImageMagick, and of exiftool before `eXIf` existed.
 const RAW_PROFILE: &[u8] = b"Raw profile type ";
-
-/// Longest text that is inflated, in bytes. Raw profiles are written in hexadecimal.
-const MAX_TEXT_BYTES: usize = 4 << 20;
 
 /// The chunks that say what the numbers of the pixels mean.
 #[derive(Default)]
@@ -35,29 +34,98 @@ struct PngColor {
     chromaticities: Option<Chromaticities>,
 }
 
+/// What was read so far.
+#[derive(Default)]
+struct PngMetadata {
+    metadata: Metadata,
+    color: PngColor,
+    inflater: Inflater,
+}
+
 /// Reads all metadata of a PNG into the header.
 ///
 /// # Errors
 /// `unsupported-color` for HDR and narrow-range colours.
 pub(super) fn read_png_metadata(input: &mut (impl Read + Seek), header: &mut ImageHeader) -> Result<(), RenderError> {
-    let (mut metadata, mut color) = (Metadata::default(), PngColor::default());
-    read_metadata_chunks(input, &mut |PngChunk { kind, data, is_early }| match (&kind, &data[..]) {
-        (b"tEXt" | b"zTXt" | b"iTXt", _) => {
-            if let Some((keyword, text)) = parse_text(&kind, &data) {
-                add_text(&mut metadata, &mut color, keyword, &text);
-            }
-        }
-        (b"eXIf", _) => metadata.add_exif(&data),
-        (b"pHYs", &[a, b, c, d, _, _, _, _, 1]) => {
-            let per_metre = f64::from(u32::from_be_bytes([a, b, c, d]));
-            metadata.dpi = to_dots_per_inch(per_metre * 0.0254, 2);
-        }
-        _ if is_early => color.read_chunk(&kind, &data),
-        _ => {}
-    });
+    let mut chunks = PngMetadata::default();
+    read_metadata_chunks(input, &mut chunks);
+    let PngMetadata { metadata, color, .. } = chunks;
     header.profile = color.into_profile()?;
     metadata.apply(header);
     Ok(())
+}
+
+impl ChunkReader for PngMetadata {
+    fn wants_text(&self, keyword: &[u8]) -> bool {
+        keyword == XMP_KEYWORD.as_bytes()
+            || matches!(keyword, b"Author" | b"Copyright")
+            || keyword.starts_with(RAW_PROFILE)
+    }
+
+    fn take_chunk(&mut self, PngChunk { kind, data, is_early }: PngChunk) {
+        match (&kind, &data[..]) {
+            (b"tEXt" | b"zTXt" | b"iTXt", _) => {
+                if let Some((keyword, text)) = self.parse_text(&kind, &data) {
+                    add_text(&mut self.metadata, &mut self.color, keyword, &text);
+                }
+            }
+            (b"eXIf", _) => self.metadata.add_exif(&data),
+            (b"pHYs", &[a, b, c, d, _, _, _, _, 1]) => {
+                let per_metre = f64::from(u32::from_be_bytes([a, b, c, d]));
+                self.metadata.dpi = to_dots_per_inch(per_metre * 0.0254, 2);
+            }
+            (b"iCCP", _) if is_early && self.color.profile.is_none() => self.parse_profile(&data),
+            _ if is_early => self.color.read_chunk(&kind, &data),
+            _ => {}
+        }
+    }
+
+    fn skip_long_chunk(&mut self, kind: [u8; 4], length: u32) {
+        match &kind {
+            b"iCCP" => self.metadata.ignore_profile(length.into()),
+            b"eXIf" => self.metadata.leave_out("EXIF"),
+            b"tEXt" | b"zTXt" | b"iTXt" => self.metadata.leave_out("texts"),
+            _ => {}
+        }
+    }
+}
+
+impl PngMetadata {
+    /// A name, a zero, the method, and the deflated profile.
+    fn parse_profile(&mut self, data: &[u8]) {
+        let Some(deflated) = split_at_zero(data).and_then(|(_, rest)| rest.strip_prefix(&[0])) else { return };
+        match self.inflater.inflate(deflated, MAX_PROFILE_BYTES) {
+            Ok(profile) => self.color.profile = Some(profile),
+            // How long it is was not found out.
+            Err(InflateError::TooLong) => self.metadata.ignore_profile(MAX_PROFILE_BYTES as u64 + 1),
+            Err(InflateError::Damaged) => {}
+        }
+    }
+
+    /// Keyword and text of a chunk.
+    fn parse_text<'a>(&mut self, kind: &[u8; 4], data: &'a [u8]) -> Option<(&'a [u8], Cow<'a, [u8]>)> {
+        let (keyword, rest) = split_at_zero(data)?;
+        let text = match (kind, rest) {
+            (b"tEXt", text) => text.into(),
+            (b"zTXt", [0, deflated @ ..]) => self.inflate_text(deflated)?.into(),
+            // Two flags, the language, and the keyword in that language.
+            (b"iTXt", [compressed, _, rest @ ..]) => {
+                let (_, rest) = split_at_zero(rest)?;
+                let (_, text) = split_at_zero(rest)?;
+                if *compressed == 0 { text.into() } else { self.inflate_text(text)?.into() }
+            }
+            _ => return None,
+        };
+        Some((keyword, text))
+    }
+
+    fn inflate_text(&mut self, deflated: &[u8]) -> Option<Vec<u8>> {
+        let inflated = self.inflater.inflate(deflated, MAX_TEXT_BYTES);
+        if inflated == Err(InflateError::TooLong) {
+            self.metadata.leave_out("texts");
+        }
+        inflated.ok()
+    }
 }
 
 impl PngColor {
@@ -68,7 +136,6 @@ impl PngColor {
         };
         match kind {
             b"cICP" => self.cicp = data.try_into().ok(),
-            b"iCCP" => self.profile = self.profile.take().or_else(|| parse_profile(data)),
             b"sRGB" => self.is_srgb = true,
             b"gAMA" => self.gamma = Some(number(0)),
             b"cHRM" => self.chromaticities = Some(std::array::from_fn(number)),
@@ -97,29 +164,6 @@ impl PngColor {
     }
 }
 
-/// A name, a zero, the method, and the deflated profile.
-fn parse_profile(data: &[u8]) -> Option<Vec<u8>> {
-    let (_, rest) = split_at_zero(data)?;
-    inflate(rest.strip_prefix(&[0])?, MAX_PROFILE_BYTES)
-}
-
-/// Keyword and text of a chunk.
-fn parse_text<'a>(kind: &[u8; 4], data: &'a [u8]) -> Option<(&'a [u8], Vec<u8>)> {
-    let (keyword, rest) = split_at_zero(data)?;
-    let text = match (kind, rest) {
-        (b"tEXt", text) => text.to_vec(),
-        (b"zTXt", [0, deflated @ ..]) => inflate(deflated, MAX_TEXT_BYTES)?,
-        // Two flags, the language, and the keyword in that language.
-        (b"iTXt", [compressed, _, rest @ ..]) => {
-            let (_, rest) = split_at_zero(rest)?;
-            let (_, text) = split_at_zero(rest)?;
-            if *compressed == 0 { text.to_vec() } else { inflate(text, MAX_TEXT_BYTES)? }
-        }
-        _ => return None,
-    };
-    Some((keyword, text))
-}
-
 fn split_at_zero(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = data.iter().position(|byte| *byte == 0)?;
     Some((&data[..end], &data[end + 1..]))
@@ -127,7 +171,7 @@ fn split_at_zero(data: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn add_text(metadata: &mut Metadata, color: &mut PngColor, keyword: &[u8], text: &[u8]) {
     match keyword {
-        _ if keyword == XMP_KEYWORD.as_bytes() => metadata.add_xmp(text.to_vec()),
+        _ if keyword == XMP_KEYWORD.as_bytes() => metadata.add_xmp(text),
         b"Author" if metadata.texts.creators.is_empty() => metadata.texts.creators.extend(decode_text(text)),
         b"Copyright" => metadata.texts.copyright = metadata.texts.copyright.take().or_else(|| decode_text(text)),
         _ => {
@@ -144,8 +188,8 @@ fn add_raw_profile(metadata: &mut Metadata, color: &mut PngColor, name: &[u8], p
     let profile = profile.strip_prefix(b"Photoshop 3.0\0").map(<[u8]>::to_vec).unwrap_or(profile);
     match name.to_ascii_lowercase().as_slice() {
         b"exif" | b"app1" | b"xmp" => match profile.strip_prefix(XMP_SIGNATURE) {
-            Some(xmp) => metadata.add_xmp(xmp.to_vec()),
-            None if name.eq_ignore_ascii_case(b"xmp") => metadata.add_xmp(profile),
+            Some(xmp) => metadata.add_xmp(xmp),
+            None if name.eq_ignore_ascii_case(b"xmp") => metadata.add_xmp(&profile),
             None => metadata.add_exif(&profile),
         },
         b"iptc" | b"8bim" if profile.starts_with(b"8BIM") => metadata.add_resources(&profile),

@@ -1,14 +1,15 @@
 //! Headers of Photoshop documents: size, colour mode and image resources. Source: Adobe Photoshop File Formats
 //! Specification.
 
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
+use super::bounds::{MAX_IPTC_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES};
 use super::image_resources::{self, ImageResource};
 use super::metadata::Metadata;
-use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error, skip_bytes};
+use super::{ImageHeader, SourceFormat, corrupt_error, skip_bytes};
 use crate::error::RenderError;
 
 /// Resource id of the version, which says whether there is a merged image.
@@ -119,14 +120,27 @@ fn read_resource(
     let bytes_needed = match id {
         image_resources::RESOLUTION => length.min(4),
         VERSION_RESOURCE => length.min(5),
-        image_resources::PROFILE if length <= MAX_PROFILE_BYTES as u64 => length,
-        image_resources::IPTC | image_resources::XMP if length <= MAX_XMP_BYTES as u64 => length,
+        image_resources::PROFILE if length > MAX_PROFILE_BYTES as u64 => {
+            metadata.ignore_profile(length);
+            return Ok(0);
+        }
+        image_resources::PROFILE => length,
+        image_resources::IPTC if length <= MAX_IPTC_BYTES as u64 => length,
+        image_resources::XMP if length <= MAX_XMP_BYTES as u64 => length,
         image_resources::CLIPPING_PATH if length <= image_resources::MAX_CLIPPING_BYTES => length,
         id if image_resources::is_path(id) && length <= image_resources::MAX_PATH_BYTES => length,
-        _ => return Ok(0),
+        id => {
+            if let Some(kind) = image_resources::name_metadata(id) {
+                metadata.leave_out(kind);
+            }
+            return Ok(0);
+        }
     };
-    let mut data = vec![0; bytes_needed as usize];
-    input.read_exact(&mut data)?;
+    // Memory grows with what is there.
+    let mut data = Vec::new();
+    if input.take(bytes_needed).read_to_end(&mut data)? as u64 != bytes_needed {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
     if (id, data.last()) == (VERSION_RESOURCE, Some(&0)) {
         let detail = "The Photoshop document was saved without a merged image. Save it with maximised compatibility.";
         return Err(RenderError::new(Code::UnsupportedFormat, detail));

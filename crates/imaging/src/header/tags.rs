@@ -1,7 +1,7 @@
 //! A tolerant reader of one directory of tags, for EXIF and TIFF alike. Source: TIFF 6.0, section 2; BigTIFF.
 //!
 //! Files often have one broken entry among sound ones: a text that was cut off, a pointer to a thumbnail that a program
-//! removed. So only the asked directory is read, each entry stands for itself, and nothing else is followed. What
+//! removed. So only the asked directory is read, each entry stands for itself, and nothing is followed unasked. What
 //! cannot be read is as if it were not there.
 
 use std::io::{Read, Seek, SeekFrom};
@@ -61,6 +61,18 @@ impl<'a, R: Read + Seek> TagDirectory<'a, R> {
     /// in the file.
     pub(super) fn bytes(&mut self, tag: u16, max_bytes: u64) -> Option<Vec<u8>> {
         self.read_value(tag, max_bytes).map(|(_, value)| value)
+    }
+
+    /// Length of a value in bytes, as its entry says it.
+    pub(super) fn value_bytes(&self, tag: u16) -> Option<u64> {
+        let entry = self.entries.iter().find(|entry| entry.tag == tag)?;
+        Some(type_bytes(entry.kind)?.saturating_mul(entry.count))
+    }
+
+    /// The directory that a tag points to.
+    pub(super) fn sub_directory(&mut self, tag: u16) -> Option<TagDirectory<'_, R>> {
+        let offset = self.number(tag).filter(|offset| *offset > 0.0)?;
+        TagDirectory::read(self.input, Some(offset as u64))
     }
 
     /// The first number of a value.

@@ -1,7 +1,6 @@
 //! Formats that are not read (yet), told from their first bytes, and what people can do with such a file.
 //!
-//! One table for everybody who refuses a file: whoever has its bytes finds the row by its signature, whoever has only
-//! its media type by that. So an upload, a dry run and an item say the same.
+//! One table for everybody who refuses a file, so that an upload, a dry run and an item say the same.
 
 use super::avif::read_brands;
 use super::markup::{decode_plain_text, find_root_element, is_svg_element};
@@ -11,8 +10,6 @@ pub const MAX_SIGNATURE_BYTES: u64 = 16 << 10;
 
 /// A format that is not read.
 pub struct UnreadFormat {
-    /// Media type; with a slash at its end all of that kind.
-    mime: &'static str,
     /// What such files are called, in the plural.
     name: &'static str,
     remedy: &'static str,
@@ -29,90 +26,57 @@ const FIND_IMAGE: &str = "Upload the image itself.";
 
 /// The table. The first row that matches counts.
 const UNREAD_FORMATS: &[UnreadFormat] = &[
-    row("image/heif", "HEIC (HEIF) images", CONVERT, is_heif),
-    row("image/jxl", "JPEG XL images", CONVERT, |start| {
+    row("HEIC (HEIF) images", CONVERT, is_heif),
+    row("JPEG XL images", CONVERT, |start| {
         start.starts_with(b"\xFF\x0A") || start.starts_with(b"\0\0\0\x0CJXL \r\n\x87\n")
     }),
-    row("image/vnd.ms-photo", "JPEG XR images", CONVERT, |start| start.starts_with(b"II\xBC")),
-    row("image/vnd.microsoft.icon", "Icons and cursors (ICO, CUR)", CONVERT, is_icon),
-    row("image/svg+xml", "SVG drawings", EXPORT_DRAWING, |start| has_root_element(start, is_svg_element)),
-    row("application/pdf", "PDF documents (also AI files that contain one)", EXPORT_PAGE, is_pdf),
-    row("application/postscript", "PostScript files (EPS, AI)", EXPORT_PAGE, |start| {
+    row("JPEG XR images", CONVERT, |start| start.starts_with(b"II\xBC")),
+    row("Icons and cursors (ICO, CUR)", CONVERT, is_icon),
+    row("SVG drawings", EXPORT_DRAWING, |start| has_root_element(start, is_svg_element)),
+    row("PDF documents (also AI files that contain one)", EXPORT_PAGE, is_pdf),
+    row("PostScript files (EPS, AI)", EXPORT_PAGE, |start| {
         start.starts_with(b"%!PS") || start.starts_with(b"\xC5\xD0\xD3\xC6")
     }),
-    row("image/wmf", "Windows metafiles (WMF)", EXPORT_DRAWING, is_wmf),
-    row("image/emf", "Windows metafiles (EMF)", EXPORT_DRAWING, |start| {
+    row("Windows metafiles (WMF)", EXPORT_DRAWING, is_wmf),
+    row("Windows metafiles (EMF)", EXPORT_DRAWING, |start| {
         start.starts_with(b"\x01\0\0\0") && start.get(40..44) == Some(b" EMF")
     }),
-    row("image/x-canon-cr3", "Camera raw files of Canon (CR3)", DEVELOP, |start| has_brand(start, &[b"crx "])),
-    row("image/x-canon-crw", "Camera raw files of Canon (CRW)", DEVELOP, |start| start.get(6..14) == Some(b"HEAPCCDR")),
-    row("image/x-fuji-raf", "Camera raw files of Fujifilm (RAF)", DEVELOP, |start| {
-        start.starts_with(b"FUJIFILMCCD-RAW")
-    }),
-    row("image/x-sigma-x3f", "Camera raw files of Sigma (X3F)", DEVELOP, |start| start.starts_with(b"FOVb")),
-    row("image/x-minolta-mrw", "Camera raw files of Minolta (MRW)", DEVELOP, |start| start.starts_with(b"\0MRM")),
-    row("image/x-olympus-orf", "Camera raw files of Olympus (ORF)", DEVELOP, |start| {
+    row("Camera raw files of Canon (CR3)", DEVELOP, |start| has_brand(start, &[b"crx "])),
+    row("Camera raw files of Canon (CRW)", DEVELOP, |start| start.get(6..14) == Some(b"HEAPCCDR")),
+    row("Camera raw files of Fujifilm (RAF)", DEVELOP, |start| start.starts_with(b"FUJIFILMCCD-RAW")),
+    row("Camera raw files of Sigma (X3F)", DEVELOP, |start| start.starts_with(b"FOVb")),
+    row("Camera raw files of Minolta (MRW)", DEVELOP, |start| start.starts_with(b"\0MRM")),
+    row("Camera raw files of Olympus (ORF)", DEVELOP, |start| {
         matches!(start.first_chunk(), Some(b"IIRO" | b"IIRS" | b"MMOR"))
     }),
-    row("image/x-panasonic-rw2", "Camera raw files of Panasonic and Leica (RW2, RWL)", DEVELOP, |start| {
-        start.starts_with(b"IIU\0")
-    }),
-    row("image/x-xcf", "GIMP documents (XCF)", CONVERT, |start| start.starts_with(b"gimp xcf")),
-    row("image/x-exr", "OpenEXR images", CONVERT, |start| start.starts_with(b"\x76\x2F\x31\x01")),
-    row("image/vnd.radiance", "Radiance images (HDR)", CONVERT, |start| {
-        start.starts_with(b"#?RADIANCE") || start.starts_with(b"#?RGBE")
-    }),
-    row("image/vnd.ms-dds", "DirectDraw textures (DDS)", CONVERT, |start| start.starts_with(b"DDS \x7C\0\0\0")),
-    row("image/qoi", "QOI images", CONVERT, |start| start.starts_with(b"qoif")),
-    row("image/x-portable-anymap", "Netpbm images (PBM, PGM, PPM, PAM)", CONVERT, is_netpbm),
-    row("image/x-mng", "MNG and JNG images", CONVERT, |start| {
-        matches!(start.first_chunk(), Some(b"\x8AMNG" | b"\x8BJNG"))
-    }),
-    row("image/icns", "Icons of macOS (ICNS)", CONVERT, |start| start.starts_with(b"icns")),
-    row("image/vnd.djvu", "DjVu documents", EXPORT_PAGE, |start| start.starts_with(b"AT&TFORM")),
-    row("application/dicom", "DICOM files", CONVERT, |start| start.get(128..132) == Some(b"DICM")),
-    row("application/x-indesign", "InDesign documents", EXPORT_PAGE, |start| {
+    row("Camera raw files of Panasonic and Leica (RW2, RWL)", DEVELOP, |start| start.starts_with(b"IIU\0")),
+    row("GIMP documents (XCF)", CONVERT, |start| start.starts_with(b"gimp xcf")),
+    row("OpenEXR images", CONVERT, |start| start.starts_with(b"\x76\x2F\x31\x01")),
+    row("Radiance images (HDR)", CONVERT, |start| start.starts_with(b"#?RADIANCE") || start.starts_with(b"#?RGBE")),
+    row("DirectDraw textures (DDS)", CONVERT, |start| start.starts_with(b"DDS \x7C\0\0\0")),
+    row("QOI images", CONVERT, |start| start.starts_with(b"qoif")),
+    row("Netpbm images (PBM, PGM, PPM, PAM)", CONVERT, is_netpbm),
+    row("MNG and JNG images", CONVERT, |start| matches!(start.first_chunk(), Some(b"\x8AMNG" | b"\x8BJNG"))),
+    row("Icons of macOS (ICNS)", CONVERT, |start| start.starts_with(b"icns")),
+    row("DjVu documents", EXPORT_PAGE, |start| start.starts_with(b"AT&TFORM")),
+    row("DICOM files", CONVERT, |start| start.get(128..132) == Some(b"DICM")),
+    row("InDesign documents", EXPORT_PAGE, |start| {
         start.starts_with(b"\x06\x06\xED\xF5\xD8\x1D\x46\xE5\xBD\x31\xEF\xE7\xFE\x74\xB7\x1D")
     }),
-    row("video/", "Videos", EXPORT_FRAME, is_video),
-    row("text/html", "Web pages (HTML)", FIND_IMAGE, |start| {
-        has_root_element(start, |name| name.eq_ignore_ascii_case("html"))
-    }),
+    row("Videos", EXPORT_FRAME, is_video),
+    row("Web pages (HTML)", FIND_IMAGE, |start| has_root_element(start, |name| name.eq_ignore_ascii_case("html"))),
     // Their names begin with "._"; macOS writes one beside each file on other systems.
-    row("application/applefile", "Attributes of a file of macOS (AppleDouble)", FIND_IMAGE, |start| {
-        start.starts_with(b"\0\x05\x16\x07\0")
-    }),
+    row("Attributes of a file of macOS (AppleDouble)", FIND_IMAGE, |start| start.starts_with(b"\0\x05\x16\x07\0")),
 ];
 
-/// Other media types under which a row is found.
-const ALIASES: &[(&str, &str)] = &[
-    ("image/heic", "image/heif"),
-    ("image/x-icon", "image/vnd.microsoft.icon"),
-    ("application/illustrator", "application/postscript"),
-    ("application/eps", "application/postscript"),
-];
-
-const fn row(mime: &'static str, name: &'static str, remedy: &'static str, matches: fn(&[u8]) -> bool) -> UnreadFormat {
-    UnreadFormat { mime, name, remedy, matches }
+const fn row(name: &'static str, remedy: &'static str, matches: fn(&[u8]) -> bool) -> UnreadFormat {
+    UnreadFormat { name, remedy, matches }
 }
 
 impl UnreadFormat {
     /// Finds the format of a file by its beginning, of which [`MAX_SIGNATURE_BYTES`] are enough.
     pub fn detect(start: &[u8]) -> Option<&'static Self> {
         UNREAD_FORMATS.iter().find(|format| (format.matches)(start))
-    }
-
-    /// Finds a format by its media type.
-    pub fn find_by_mime(mime: &str) -> Option<&'static Self> {
-        let mime = ALIASES.iter().find(|(alias, _)| *alias == mime).map_or(mime, |(_, name)| name);
-        UNREAD_FORMATS
-            .iter()
-            .find(|format| format.mime == mime || (format.mime.ends_with('/') && mime.starts_with(format.mime)))
-    }
-
-    /// The media type; none where the row is about all media types of a kind.
-    pub fn mime(&self) -> Option<&'static str> {
-        Some(self.mime).filter(|mime| !mime.ends_with('/'))
     }
 
     /// Names the format, and says what to do.
@@ -226,11 +190,7 @@ mod tests {
             let format = UnreadFormat::detect(&start).unwrap_or_else(|| panic!("{name}"));
             let sentence = format.explain();
             assert!(sentence.starts_with(name) && sentence.ends_with('.'), "{sentence}");
-            // Who knows only the media type says the same.
-            let mime = format.mime().unwrap_or("video/mp4");
-            assert_eq!(UnreadFormat::find_by_mime(mime).unwrap().explain(), sentence);
         }
-        assert_eq!(UnreadFormat::find_by_mime("image/heic").unwrap().mime(), Some("image/heif"));
     }
 
     #[test]
@@ -253,6 +213,5 @@ mod tests {
         ] {
             assert!(UnreadFormat::detect(other).is_none(), "{other:?}");
         }
-        assert!(UnreadFormat::find_by_mime("image/jpeg").is_none());
     }
 }

@@ -4,9 +4,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use offprint_modifiers::PixelType;
 
+use super::bounds::{MAX_EXIF_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES};
 use super::decoder_headers::FileReader;
 use super::metadata::Metadata;
-use super::{ImageHeader, MAX_PROFILE_BYTES, MAX_XMP_BYTES, SourceFormat, corrupt_error};
+use super::{ImageHeader, SourceFormat, corrupt_error};
 use crate::error::RenderError;
 
 /// Most chunks that are looked at; each frame of an animation is one. Each costs a read of a few kilobytes.
@@ -29,8 +30,9 @@ pub(super) fn read_webp_header(input: &mut FileReader) -> Result<ImageHeader, Re
         metadata.add_exif(&exif);
     }
     if let Some(xmp) = layout.read_xmp(input) {
-        metadata.add_xmp(xmp);
+        metadata.add_xmp(&xmp);
     }
+    layout.report_large_chunks(&mut metadata);
     metadata.apply(&mut header);
     Ok(header)
 }
@@ -146,12 +148,26 @@ impl WebpLayout {
         false
     }
 
+    /// Notes what is too large to be read.
+    fn report_large_chunks(&self, metadata: &mut Metadata) {
+        let exceeds = |chunk: Option<(u64, u32)>, max: usize| chunk.is_some_and(|(_, length)| length as usize > max);
+        if exceeds(self.exif, MAX_EXIF_BYTES) {
+            metadata.leave_out("EXIF");
+        }
+        if exceeds(self.xmp, MAX_XMP_BYTES) {
+            metadata.leave_out("XMP");
+        }
+        if let Some((_, length)) = self.profile.filter(|profile| exceeds(Some(*profile), MAX_PROFILE_BYTES)) {
+            metadata.ignore_profile(length.into());
+        }
+    }
+
     pub(crate) fn read_profile(&self, input: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
         read_chunk(input, self.profile?, MAX_PROFILE_BYTES)
     }
 
     pub(crate) fn read_exif(&self, input: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
-        read_chunk(input, self.exif?, MAX_XMP_BYTES)
+        read_chunk(input, self.exif?, MAX_EXIF_BYTES)
     }
 
     pub(crate) fn read_xmp(&self, input: &mut (impl Read + Seek)) -> Option<Vec<u8>> {

@@ -22,7 +22,9 @@ pub(super) fn list_source_warnings(header: &ImageHeader) -> Vec<RenderWarning> {
     });
     let irregular =
         header.irregularity.as_ref().map(|detail| RenderWarning::new(Code::SourceIrregular, detail.clone()));
-    raw.into_iter().chain(frames).chain(irregular).collect()
+    let left_out =
+        header.metadata_left_out.as_ref().map(|detail| RenderWarning::new(Code::MetadataDropped, detail.clone()));
+    raw.into_iter().chain(frames).chain(irregular).chain(left_out).collect()
 }
 
 #[cfg(test)]
@@ -45,6 +47,9 @@ mod tests {
         let pages = "Only the first of the 3 pages was used; the others were left out.".to_owned();
         assert_eq!(list(&header(SourceFormat::Tiff, 3, None)), [(Code::FramesLeftOut, pages)]);
         let frames = "Only the first of the 2 frames was used; the others were left out.".to_owned();
+        let left_out = Some("Its XMP is too large.".to_owned());
+        let large = ImageHeader { metadata_left_out: left_out.clone(), ..header(SourceFormat::Png, 1, None) };
+        assert_eq!(list(&large), [(Code::MetadataDropped, left_out.unwrap_or_default())]);
         assert_eq!(
             list(&header(SourceFormat::Gif, 2, Some("The GIF has no trailer."))),
             [(Code::FramesLeftOut, frames), (Code::SourceIrregular, "The GIF has no trailer.".to_owned())]

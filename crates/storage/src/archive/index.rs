@@ -15,7 +15,7 @@ pub(crate) const RECORD_BYTES: u64 = 80;
 const FOOTER_BYTES: u64 = 40;
 /// Ends every index. Change its number when the same index would give other archive bytes: entity tags and downloads
 /// that were interrupted depend on it.
-const INDEX_MAGIC: [u8; 16] = *b"offprint zip 1\r\n";
+const INDEX_MAGIC: [u8; 16] = *b"offprint zip 2\r\n";
 
 /// One file of the archive: where its parts lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,21 +29,23 @@ pub(crate) struct IndexRecord {
     pub(crate) name_offset: u64,
     pub(crate) name_len: u32,
     pub(crate) crc32: u32,
-    pub(crate) dos_time: u32,
+    /// Modification time in seconds since 1970.
+    pub(crate) time: i64,
     pub(crate) digest: Digest,
 }
 
 impl IndexRecord {
-    /// The record as stored: the numbers in the order above, little-endian, four bytes of zeros, the digest.
+    /// The record as stored: the numbers in the order above, little-endian, then the digest.
     pub(crate) fn to_bytes(self) -> [u8; RECORD_BYTES as usize] {
         let mut out = [0; RECORD_BYTES as usize];
         let wide = [self.local_offset, self.central_offset, self.size, self.name_offset];
         for (field, value) in out.chunks_exact_mut(8).zip(wide) {
             field.copy_from_slice(&value.to_le_bytes());
         }
-        for (field, value) in out[32..].chunks_exact_mut(4).zip([self.name_len, self.crc32, self.dos_time]) {
+        for (field, value) in out[32..].chunks_exact_mut(4).zip([self.name_len, self.crc32]) {
             field.copy_from_slice(&value.to_le_bytes());
         }
+        out[40..48].copy_from_slice(&self.time.to_le_bytes());
         out[48..].copy_from_slice(&self.digest.0);
         out
     }
@@ -58,7 +60,7 @@ impl IndexRecord {
             name_offset: decode_u64(&bytes[24..]),
             name_len: decode_u32(&bytes[32..]),
             crc32: decode_u32(&bytes[36..]),
-            dos_time: decode_u32(&bytes[40..]),
+            time: decode_u64(&bytes[40..]).cast_signed(),
             digest,
         }
     }

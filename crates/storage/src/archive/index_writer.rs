@@ -60,12 +60,12 @@ impl ArchiveIndexWriter {
             name_offset: self.names.size(),
             name_len: name.len() as u32,
             crc32: entry.crc32,
-            dos_time: zip::to_dos_time(entry.time),
+            time: entry.time,
             digest: entry.digest,
         };
         totals.entries += 1;
-        totals.central_start += zip::measure_local_header(name_len, entry.size) + entry.size;
-        totals.central_size += zip::measure_central_header(name_len, entry.size, record.local_offset);
+        totals.central_start += zip::measure_local_header(name_len, entry.size, entry.time) + entry.size;
+        totals.central_size += zip::measure_central_header(name_len, &record);
         self.records.write(&record.to_bytes()).await?;
         self.names.write(name).await
     }

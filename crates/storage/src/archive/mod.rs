@@ -45,7 +45,8 @@ pub struct ArchiveEntry {
     /// In bytes.
     pub size: u64,
     pub crc32: u32,
-    /// Modification time in seconds since 1970. Zip has steps of two seconds between 1980 and 2107.
+    /// Modification time in seconds since 1970. Between 1901 and 2038 it is exact; otherwise it has steps of two seconds
+    /// between 1980 and 2107, and programs take it as their local time.
     pub time: i64,
 }
 

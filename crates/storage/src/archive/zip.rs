@@ -1,5 +1,5 @@
 //! The structures of a zip file, by PKWARE's APPNOTE 6.3.10: sections 4.3.7 (local header), 4.3.12 (central header),
-//! 4.3.14 to 4.3.16 (end records), 4.5.3 (zip64).
+//! 4.3.14 to 4.3.16 (end records), 4.5.3 (zip64); the extended timestamp 0x5455 by Info-ZIP's appendix of it.
 //!
 //! The `measure_*` functions must agree with the `encode_*` functions to the byte: offsets are computed with the former
 //! long before the latter run.
@@ -63,28 +63,32 @@ impl ArchiveTotals {
 }
 
 /// Length of [`encode_local_header`], in bytes.
-pub(crate) fn measure_local_header(name_len: u64, size: u64) -> u64 {
-    30 + name_len + if size >= ZIP64_MIN_VALUE { 20 } else { 0 }
+pub(crate) fn measure_local_header(name_len: u64, size: u64, time: i64) -> u64 {
+    30 + name_len + if size >= ZIP64_MIN_VALUE { 20 } else { 0 } + encode_timestamp(time).len() as u64
 }
 
 /// The local header, which precedes a file's bytes.
 pub(crate) fn encode_local_header(record: &IndexRecord, name: &[u8]) -> Vec<u8> {
     let mut extra = Vec::new();
-    if record.size >= ZIP64_MIN_VALUE {
+    let needs_64 = record.size >= ZIP64_MIN_VALUE;
+    if needs_64 {
         append_parts(&mut extra, &[&1u16.to_le_bytes(), &16u16.to_le_bytes()]);
         append_parts(&mut extra, &[&record.size.to_le_bytes(), &record.size.to_le_bytes()]);
     }
-    let mut out = Vec::with_capacity(50 + name.len());
-    append_parts(&mut out, &[&0x0403_4b50_u32.to_le_bytes(), &choose_version(!extra.is_empty()).to_le_bytes()]);
+    extra.extend(encode_timestamp(record.time));
+    let mut out = Vec::with_capacity(30 + name.len() + extra.len());
+    append_parts(&mut out, &[&0x0403_4b50_u32.to_le_bytes(), &choose_version(needs_64).to_le_bytes()]);
     write_common_fields(&mut out, record, name, &extra);
     append_parts(&mut out, &[name, &extra]);
     out
 }
 
 /// Length of [`encode_central_header`], in bytes.
-pub(crate) fn measure_central_header(name_len: u64, size: u64, local_offset: u64) -> u64 {
-    let zip64_fields = [size, size, local_offset].into_iter().filter(|value| *value >= ZIP64_MIN_VALUE).count() as u64;
-    46 + name_len + if zip64_fields > 0 { 4 + 8 * zip64_fields } else { 0 }
+pub(crate) fn measure_central_header(name_len: u64, record: &IndexRecord) -> u64 {
+    let values = [record.size, record.size, record.local_offset];
+    let zip64_fields = values.into_iter().filter(|value| *value >= ZIP64_MIN_VALUE).count() as u64;
+    let zip64_bytes = if zip64_fields > 0 { 4 + 8 * zip64_fields } else { 0 };
+    46 + name_len + zip64_bytes + encode_timestamp(record.time).len() as u64
 }
 
 /// A file's header in the central directory.
@@ -99,8 +103,9 @@ pub(crate) fn encode_central_header(record: &IndexRecord, name: &[u8]) -> Vec<u8
     if !zip64_values.is_empty() {
         append_parts(&mut extra, &[&1u16.to_le_bytes(), &(zip64_values.len() as u16).to_le_bytes(), &zip64_values]);
     }
-    let version = choose_version(!extra.is_empty());
-    let mut out = Vec::with_capacity(74 + name.len());
+    extra.extend(encode_timestamp(record.time));
+    let version = choose_version(!zip64_values.is_empty());
+    let mut out = Vec::with_capacity(46 + name.len() + extra.len());
     append_parts(
         &mut out,
         &[&0x0201_4b50_u32.to_le_bytes(), &(MADE_BY_UNIX | version).to_le_bytes(), &version.to_le_bytes()],
@@ -116,14 +121,23 @@ pub(crate) fn encode_central_header(record: &IndexRecord, name: &[u8]) -> Vec<u8
 fn write_common_fields(out: &mut Vec<u8>, record: &IndexRecord, name: &[u8], extra: &[u8]) {
     append_parts(
         out,
-        &[&UTF8_FLAG.to_le_bytes(), &[0; 2], &record.dos_time.to_le_bytes(), &record.crc32.to_le_bytes()],
+        &[&UTF8_FLAG.to_le_bytes(), &[0; 2], &to_dos_time(record.time).to_le_bytes(), &record.crc32.to_le_bytes()],
     );
     append_parts(out, &[&to_u32_field(record.size), &to_u32_field(record.size)]);
     append_parts(out, &[&(name.len() as u16).to_le_bytes(), &(extra.len() as u16).to_le_bytes()]);
 }
 
-/// MS-DOS date (high half) and time (low half), clamped to 1980 to 2107. UTC, because zip has no time zones.
-pub(crate) fn to_dos_time(unix: i64) -> u32 {
+/// The extended timestamp, in UTC: programs that know it show the right time in every zone, where they take the fields of
+/// MS-DOS as their local time. Empty for times that its 32 bits cannot hold.
+fn encode_timestamp(time: i64) -> Vec<u8> {
+    // Only the modification time follows.
+    const FLAGS: u8 = 1;
+    let Ok(time) = i32::try_from(time) else { return Vec::new() };
+    [&0x5455_u16.to_le_bytes()[..], &5_u16.to_le_bytes(), &[FLAGS], &time.to_le_bytes()].concat()
+}
+
+/// MS-DOS date (high half) and time (low half), clamped to 1980 to 2107. UTC, because the reader's zone is not known.
+fn to_dos_time(unix: i64) -> u32 {
     const MIN_DOS_TIME: u32 = (1 << 5 | 1) << 16;
     const MAX_DOS_TIME: u32 = ((127 << 9 | 12 << 5 | 31) << 16) | (23 << 11 | 59 << 5 | 29);
     let Some(time) = DateTime::from_timestamp(unix, 0) else {

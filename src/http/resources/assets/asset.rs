@@ -4,7 +4,7 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use chrono::{DateTime, Utc};
 use offprint_core::Digest;
-use offprint_core::name::Folder;
+use offprint_core::name::{Folder, normalize_name};
 use offprint_imaging::{ImageHeader, Turn};
 use offprint_modifiers::PixelType;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ use crate::http::problem::Problem;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{AssetId, DigestSchema};
+use crate::jobs::explain_unconvertible;
+use crate::reason::Reason;
 
 /// An uploaded file, or a set.
 #[derive(Serialize, ToSchema)]
@@ -52,6 +54,8 @@ pub struct Asset {
     /// Properties from the header of the image.
     #[serde(flatten)]
     image: ImageInfo,
+    /// Why the original cannot be converted, in the words of an item that would fail; null when it can.
+    unconvertible: Option<Reason>,
     /// The asset's own modifier, applied before that of a job.
     #[schema(example = "")]
     url_modifier: String,
@@ -136,6 +140,7 @@ impl From<db::asset::AssetRow> for Asset {
             asset_handle: row.asset_id,
             kind: row.kind,
             image: ImageInfo::from_header(row.header.as_ref()),
+            unconvertible: row.sha256.filter(|_| row.header.is_none()).map(|_| explain_unconvertible(&row)),
             links: AssetLinks { content: row.sha256.map(|_| format!("{path}/content")), asset: path },
             name: row.name,
             file_name: row.file_name,
@@ -205,7 +210,7 @@ pub async fn list_assets(
         folder: folder.map(|folder| folder.as_str().to_owned()),
         recursive: query.recursive,
         kind: query.kind,
-        name: query.name,
+        name: query.name.as_deref().map(normalize_name),
         sha256: query.sha256,
     };
     let after = page::parse_cursor(query.cursor.as_deref(), &filter, parse_asset_cursor)?;

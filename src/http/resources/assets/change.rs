@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, patch};
 use offprint_core::Code;
-use offprint_core::name::{FileName, Folder};
+use offprint_core::name::{FileName, Folder, normalize_name};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
@@ -12,8 +12,9 @@ use crate::db::asset::{AssetChange, AssetType};
 use crate::db::{self, image_preset};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::json::clip_text;
 use crate::http::problem::Problem;
-use crate::http::problem::ValidationError;
+use crate::http::problem::{ValidationError, ValidationErrors};
 use crate::http::resources::assets::asset::Asset;
 use crate::http::resources::modifiers::validation::check_modifier;
 use crate::http::responses::BodyProblems;
@@ -102,7 +103,7 @@ impl ChangeAsset {
     }
 
     fn into_asset_change(self, kind: AssetType, modifier_errors: Vec<ValidationError>) -> Result<AssetChange, Problem> {
-        let mut mistakes = Vec::new();
+        let mut mistakes = ValidationErrors::default();
         if self.file_name.is_some() && kind.is_set() {
             let detail = "A set has no file of its own. Change its `name` instead.";
             mistakes.push(ValidationError::new("/fileName", Code::InvalidValue, detail));
@@ -121,18 +122,19 @@ impl ChangeAsset {
 
 /// Checks a name in a JSON body. Names of uploaded files are made safe silently; here the client can choose another one, so
 /// an unsafe name is refused with a safe one as the suggestion.
-pub fn check_safe_name(pointer: &str, requested: &str, mistakes: &mut Vec<ValidationError>) -> Option<String> {
+pub fn check_safe_name(pointer: &str, requested: &str, mistakes: &mut ValidationErrors) -> Option<String> {
+    let shown = clip_text(requested);
     let detail = match FileName::sanitize(requested) {
-        Ok(name) if name.as_str() == requested => return Some(requested.to_owned()),
-        Ok(name) => format!("{requested:?} is not a safe file name on every system. Use `{name}`, for example."),
-        Err(error) => format!("{requested:?} cannot be a name: {error}."),
+        Ok(name) if name.as_str() == normalize_name(requested) => return Some(name.to_string()),
+        Ok(name) => format!("{shown:?} is not a safe file name on every system. Use `{name}`, for example."),
+        Err(error) => format!("{shown:?} cannot be a name: {error}."),
     };
     mistakes.push(ValidationError::new(pointer, Code::InvalidValue, detail));
     None
 }
 
 /// Checks and normalises a folder in a JSON body.
-pub fn check_safe_folder(pointer: &str, requested: &str, mistakes: &mut Vec<ValidationError>) -> Option<String> {
+pub fn check_safe_folder(pointer: &str, requested: &str, mistakes: &mut ValidationErrors) -> Option<String> {
     match Folder::parse(requested) {
         Ok(folder) => Some(folder.as_str().to_owned()),
         Err(detail) => {

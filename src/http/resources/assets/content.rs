@@ -1,26 +1,30 @@
 //! Downloads and replaces the original of an asset.
 
+use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, put, route};
 use futures_util::TryStreamExt;
-use offprint_core::Code;
+use offprint_core::{Code, Digest};
+use offprint_storage::StagedBlob;
 
-use crate::app::AppState;
+use crate::app::{AppState, BlobTransaction};
 use crate::db;
+use crate::db::asset::Original;
 use crate::http::extract::caller::Caller;
 use crate::http::file_response::FileResponse;
 use crate::http::file_response::FileSource;
 use crate::http::limits;
-use crate::http::limits::StorageQuota;
+use crate::http::limits::{EffectiveLimits, StorageQuota};
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::resources::assets::asset::Asset;
+use crate::http::resources::assets::multipart_upload::inspect_original;
+use crate::http::resources::assets::multipart_upload::run_to_end;
 use crate::http::resources::assets::multipart_upload::stage_file;
-use crate::http::resources::assets::multipart_upload::store_original;
 use crate::http::responses::ContentProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::UploadProblems;
-use crate::id::AssetId;
+use crate::id::{AssetId, CompanyId};
 
 /// Download an original.
 ///
@@ -85,32 +89,58 @@ pub async fn download_content(
 pub async fn replace_content(
     state: Data<AppState>,
     caller: Caller,
+    request: HttpRequest,
     handle: Path<AssetId>,
     body: Payload,
 ) -> Result<HttpResponse, Problem> {
     // Checked before the bytes arrive, so that nobody sends a gigabyte to an asset that does not exist.
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
-    let asset = db::asset::fetch_asset(&mut connection, caller.company, *handle).await?;
+    let (company, handle) = (caller.company, *handle);
+    let asset = db::asset::fetch_asset(&mut connection, company, handle).await?;
+    let Some(old) = asset.sha256 else { return Err(reject_missing_file()) };
+    let is_freed = !db::retention::is_original_pinned(&mut connection, company, old).await?;
     drop(connection);
-    if asset.kind.is_set() {
-        return Err(reject_missing_file());
-    }
-    let old_size = asset.size.unwrap_or(0);
-    let mut quota = StorageQuota::load(&state, caller.company, old_size.unsigned_abs()).await?;
+    let freed_bytes = if is_freed { asset.size.unwrap_or(0).unsigned_abs() } else { 0 };
+    let mut quota = StorageQuota::load(&state, company, freed_bytes).await?;
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    quota.check_file_size(announced.unwrap_or(0))?;
     let convert_error =
         |error| Problem::invalid_parameter("body", format!("The body ended too early: {error}. Nothing was changed."));
     let Some(staged) = stage_file(&state, &mut quota, body.map_err(convert_error)).await? else {
         return Err(Problem::from_errors(vec![ValidationError::new("", Code::EmptyFile, "The body is empty.")]));
     };
-    let original = store_original(&state, staged, None).await?;
-    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    db::asset::replace_original(&mut transaction, caller.company, *handle, &original).await?;
-    if original.size > old_size {
-        limits::check_company_limits(&mut transaction, caller.company, &quota.limits).await?;
+    let (staged, original) = inspect_original(&state, staged, None).await?;
+    let limits = quota.hand_over();
+    let asset = run_to_end(company, async move {
+        let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
+        let replaced = replace_stored(&mut transaction, company, handle, (staged, &original), &limits).await;
+        let (asset, old) = transaction.end(replaced).await?;
+        if old != original.sha256 {
+            state.release_original(company, old).await;
+        }
+        Ok(asset)
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(asset))
+}
+
+/// Stores and registers a new original. Returns the asset, and the original that it had.
+async fn replace_stored(
+    transaction: &mut BlobTransaction<'_>,
+    company: CompanyId,
+    handle: AssetId,
+    (staged, original): (StagedBlob, &Original),
+    limits: &EffectiveLimits,
+) -> Result<(Asset, Digest), Problem> {
+    transaction.store(staged).await?;
+    let connection = transaction.connection();
+    let before = db::limits::find_company_usage(connection, company).await?;
+    let old = db::asset::replace_original(connection, company, handle, original).await?;
+    // Who has too much already, because a limit was lowered, may still replace a file by a smaller one.
+    if db::limits::find_company_usage(connection, company).await?.stored_bytes > before.stored_bytes {
+        limits::check_company_limits(connection, company, limits).await?;
     }
-    let asset = db::asset::fetch_asset(&mut transaction, caller.company, *handle).await?;
-    transaction.commit().await.map_err(db::DbError::from)?;
-    Ok(HttpResponse::Ok().json(Asset::from(asset)))
+    Ok((Asset::from(db::asset::fetch_asset(connection, company, handle).await?), old))
 }
 
 fn reject_missing_file() -> Problem {

@@ -3,29 +3,33 @@
 //! Everything here reads untrusted bytes within fixed bounds; begin reading at [`inspect_file`].
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use exif::{In, Reader, Tag, Value as ExifValue};
-use moxcms::{ColorProfile, ProfileText};
+use offprint_core::Code;
+use offprint_imaging::{
+    CaptureTime, ImageHeader, MAX_SIGNATURE_BYTES, UnreadFormat, decode_plain_text, find_root_element, is_svg_element,
+    read_capture_time, read_image_header, read_profile_description,
+};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::db::asset::AssetType;
+use crate::reason::Reason;
 
-/// Bytes at the beginning of a file that type detection reads.
-const SNIFFED_BYTES: u64 = 16 << 10;
-/// Largest file in bytes whose EXIF data is read from formats other than JPEG, PNG and WebP: the EXIF reader seeks in those
-/// three, but loads TIFF and its relatives into memory as a whole.
-const MAX_WHOLE_READ_BYTES: u64 = 64 << 20;
+/// How many files are inspected at once. A header takes up to a few tens of megabytes while it is read, and no upload
+/// shall wait long for another: most take a millisecond.
+const MAX_CONCURRENT_INSPECTIONS: usize = 8;
+static INSPECTIONS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_INSPECTIONS);
 
 /// What was detected in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileFacts {
     pub kind: AssetType,
     pub mime: &'static str,
-    /// The image header as the column `asset.header` stores it.
-    pub header: Option<Value>,
+    /// The image header as the column `asset.header` stores it, or why the file cannot be converted.
+    pub header: Result<Value, Reason>,
     /// Capture time from EXIF; without a zone it is taken as UTC.
     pub captured_at: Option<DateTime<Utc>>,
 }
@@ -35,67 +39,82 @@ pub struct FileFacts {
 /// # Errors
 /// When the file cannot be read. A damaged image is no error: anything can be uploaded.
 pub async fn inspect_file(path: PathBuf) -> io::Result<FileFacts> {
-    let mut beginning = Vec::new();
+    let permit = INSPECTIONS.acquire().await.map_err(io::Error::other)?;
     let inspection = tokio::task::spawn_blocking(move || {
-        File::open(&path)?.take(SNIFFED_BYTES).read_to_end(&mut beginning)?;
-        let (kind, mime) = detect_type(&beginning, &path);
-        // A decoder that panics on a damaged header must not fail the upload.
-        let image_facts = std::panic::catch_unwind(|| match kind.is_raster() {
-            true => (read_header(&path), read_capture_time(&path, mime)),
-            false => (None, None),
-        });
-        let (header, captured_at) = image_facts.unwrap_or_default();
-        Ok(FileFacts { kind, mime, header, captured_at })
+        // Held until the thread is done, also when nobody waits for it any more.
+        let _permit = permit;
+        inspect_bytes(&path)
     });
     inspection.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// Reads the image header as JSON, with the name of the colour profile added.
-fn read_header(path: &Path) -> Option<Value> {
-    let header = offprint_imaging::read_image_header(path).ok()?;
-    let mut stored = serde_json::to_value(&header).ok()?;
-    stored["profileName"] = header.profile.map(|profile| read_profile_name(&profile)).into();
-    Some(stored)
+fn inspect_bytes(path: &Path) -> io::Result<FileFacts> {
+    let mut beginning = Vec::new();
+    File::open(path)?.take(MAX_SIGNATURE_BYTES).read_to_end(&mut beginning)?;
+    let (kind, mime) = detect_type(&beginning);
+    if !kind.is_raster() {
+        let header = Err(explain_unread_type(&beginning, kind));
+        return Ok(FileFacts { kind, mime, header, captured_at: None });
+    }
+    match read_header(path)? {
+        Ok(header) => {
+            let kind = if mime == "image/gif" && header.frames > 1 { AssetType::AnimatedGif } else { kind };
+            let captured_at = header.captured.as_ref().and_then(convert_capture_time);
+            Ok(FileFacts { kind, mime, header: Ok(encode_header(&header)?), captured_at })
+        }
+        Err(reason) => {
+            let captured_at = read_capture_time(path).as_ref().and_then(convert_capture_time);
+            Ok(FileFacts { kind, mime, header: Err(reason), captured_at })
+        }
+    }
+}
+
+/// Reads the image header; or why the image cannot be converted, in the words with which an item would fail.
+fn read_header(path: &Path) -> io::Result<Result<ImageHeader, Reason>> {
+    match read_image_header(path) {
+        Ok(header) => Ok(Ok(header)),
+        // Our disk's fault says nothing about the file.
+        Err(error) if matches!(error.code, Code::Internal | Code::OriginalMissing | Code::StorageFull) => {
+            Err(io::Error::other(error.detail))
+        }
+        Err(error) => Ok(Err(Reason::new(error.code, error.detail))),
+    }
+}
+
+/// The image header as JSON, with the name of the colour profile added.
+fn encode_header(header: &ImageHeader) -> io::Result<Value> {
+    let mut stored = serde_json::to_value(header)?;
+    stored["profileName"] = header.profile.as_deref().map(read_profile_name).into();
+    Ok(stored)
+}
+
+/// Why a file that is no raster image cannot be converted.
+fn explain_unread_type(beginning: &[u8], kind: AssetType) -> Reason {
+    let sentence = match UnreadFormat::detect(beginning) {
+        Some(format) => format.explain(),
+        None => format!("Assets of type {} cannot be converted.", kind.name()),
+    };
+    Reason::new(Code::UnsupportedFormat, sentence)
 }
 
 /// The description of a colour profile.
 fn read_profile_name(profile: &[u8]) -> String {
-    let description = ColorProfile::new_from_slice(profile).ok().and_then(|profile| profile.description);
-    let name = match description {
-        Some(ProfileText::PlainString(name)) => name,
-        Some(ProfileText::Description(name)) => name.ascii_string,
-        Some(ProfileText::Localizable(names)) => names.into_iter().next().map(|name| name.value).unwrap_or_default(),
-        None => String::new(),
-    };
+    let name = read_profile_description(profile).unwrap_or_default();
     let name: String = name.chars().filter(|letter| !letter.is_control()).take(100).collect();
     if name.trim().is_empty() { "unnamed".to_owned() } else { name.trim().to_owned() }
 }
 
-/// The capture time from the EXIF tags that cameras and scanners write.
-fn read_capture_time(path: &Path, mime: &str) -> Option<DateTime<Utc>> {
-    let file = File::open(path).ok()?;
-    let is_seekable = matches!(mime, "image/jpeg" | "image/png" | "image/webp");
-    if !is_seekable && file.metadata().ok()?.len() > MAX_WHOLE_READ_BYTES {
-        return None;
-    }
-    // One broken entry does not cost the date.
-    let exif = Reader::new().continue_on_error(true).read_from_container(&mut BufReader::new(file));
-    let exif = exif.or_else(|failure| failure.distill_partial_result(|_| ())).ok()?;
-    let text = |tag: Tag| match &exif.get_field(tag, In::PRIMARY)?.value {
-        ExifValue::Ascii(parts) => Some(String::from_utf8_lossy(parts.first()?).trim().to_owned()),
-        _ => None,
-    };
-    let captured = text(Tag::DateTimeOriginal).or_else(|| text(Tag::DateTimeDigitized))?;
-    let local = NaiveDateTime::parse_from_str(&captured, "%Y:%m:%d %H:%M:%S").ok()?;
-    let zone = text(Tag::OffsetTimeOriginal).and_then(|zone| zone.parse::<chrono::FixedOffset>().ok());
-    match zone {
+/// The capture time that cameras and scanners write; none when it is no time.
+fn convert_capture_time(captured: &CaptureTime) -> Option<DateTime<Utc>> {
+    let local = NaiveDateTime::parse_from_str(&captured.local, "%Y:%m:%d %H:%M:%S").ok()?;
+    match captured.zone.as_ref().and_then(|zone| zone.parse::<chrono::FixedOffset>().ok()) {
         Some(zone) => local.and_local_timezone(zone).single().map(|time| time.to_utc()),
         None => Some(local.and_utc()),
     }
 }
 
 /// Asset type and media type. Our own signatures come first: for formats that `infer` does not know or detects too loosely.
-fn detect_type(bytes: &[u8], path: &Path) -> (AssetType, &'static str) {
+fn detect_type(bytes: &[u8]) -> (AssetType, &'static str) {
     use AssetType::*;
     if let Some(known) = match_signature(bytes) {
         return known;
@@ -104,7 +123,6 @@ fn detect_type(bytes: &[u8], path: &Path) -> (AssetType, &'static str) {
         return detect_text_type(bytes).unwrap_or((Other, "application/octet-stream"));
     };
     match (inferred.mime_type(), inferred.extension()) {
-        ("image/gif", _) if has_second_frame(path) => (AnimatedGif, "image/gif"),
         // The signature is only two letters, so the header size that follows must be a known one, too.
         ("image/bmp", _) if !matches!(bytes.get(14), Some(12 | 16 | 40 | 52 | 56 | 64 | 108 | 124)) => {
             detect_text_type(bytes).unwrap_or((Other, "application/octet-stream"))
@@ -153,55 +171,15 @@ fn match_signature(bytes: &[u8]) -> Option<(AssetType, &'static str)> {
 
 /// SVG, XML, HTML or plain text; none when the bytes are not UTF-8 text.
 fn detect_text_type(bytes: &[u8]) -> Option<(AssetType, &'static str)> {
-    let whole = match std::str::from_utf8(bytes) {
-        Ok(whole) => whole,
-        // The sniffed bytes may end within a character.
-        Err(error) if error.error_len().is_none() => std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()?,
-        Err(_) => return None,
-    };
-    if whole.chars().any(|letter| letter.is_control() && !matches!(letter, '\t' | '\n' | '\r' | '\u{c}')) {
-        return None;
-    }
-    let start = whole.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    let start = decode_plain_text(bytes)?;
     Some(match find_root_element(start) {
-        Some(name) if name == "svg" || name.ends_with(":svg") => (AssetType::Svg, "image/svg+xml"),
+        Some(name) if is_svg_element(name) => (AssetType::Svg, "image/svg+xml"),
         Some(name) if name.eq_ignore_ascii_case("html") => (AssetType::Document, "text/html"),
         Some(_) if start.starts_with("<?xml") => (AssetType::Xml, "application/xml"),
         _ if infer::is_mime(bytes, "text/html") => (AssetType::Document, "text/html"),
         _ if start.starts_with("<?xml") => (AssetType::Xml, "application/xml"),
         _ => (AssetType::Document, "text/plain"),
     })
-}
-
-/// The name of the root element of XML or HTML.
-fn find_root_element(mut text: &str) -> Option<&str> {
-    loop {
-        text = text.trim_start();
-        let end = if text.starts_with("<!--") {
-            text.find("-->")? + 3
-        } else if text.starts_with("<!") && text.contains('[') && text.find('[') < text.find('>') {
-            // A document type with an internal subset.
-            let inner = text.find("]")?;
-            inner + text[inner..].find('>')? + 1
-        } else if text.starts_with("<?") || text.starts_with("<!") {
-            text.find('>')? + 1
-        } else {
-            let name = text.strip_prefix('<')?;
-            return name.split(|letter: char| letter.is_whitespace() || letter == '>' || letter == '/').next();
-        };
-        text = &text[end..];
-    }
-}
-
-fn has_second_frame(path: &Path) -> bool {
-    let read = || {
-        let mut options = gif::DecodeOptions::new();
-        options.skip_frame_decoding(true);
-        let mut frames = options.read_info(BufReader::new(File::open(path).ok()?)).ok()?;
-        frames.next_frame_info().ok()??;
-        frames.next_frame_info().ok()?.map(|_| ())
-    };
-    read().is_some()
 }
 
 fn has_bytes(bytes: &[u8], wanted: &[u8]) -> bool {
@@ -213,7 +191,7 @@ mod tests {
     use super::*;
 
     fn detect_type_of_bytes(bytes: &[u8]) -> (AssetType, &'static str) {
-        detect_type(bytes, Path::new("/nowhere"))
+        detect_type(bytes)
     }
 
     #[test]
@@ -231,7 +209,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jpg");
         std::fs::write(&path, file).unwrap();
-        assert_eq!(read_capture_time(&path, "image/jpeg").unwrap().to_rfc3339(), "2031-02-03T04:05:06+00:00");
+        // It has no frame, so its header cannot be read, but its time can.
+        let facts = inspect_bytes(&path).unwrap();
+        assert!(facts.header.is_err());
+        assert_eq!(facts.captured_at.unwrap().to_rfc3339(), "2031-02-03T04:05:06+00:00");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Multipart uploads: each file is streamed into the storage while it is hashed; all files become assets, or none.
 //!
-//! The functions that stage a file and register its original are shared with `PUT …/content` and resumable uploads.
+//! The functions that stage a file and inspect it are shared with `PUT …/content` and resumable uploads.
+
+use std::ops::ControlFlow;
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::http::header::{self, DispositionParam};
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, post};
+use actix_web::{HttpResponse, post};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -15,24 +17,31 @@ use offprint_storage::StagedBlob;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::AppState;
-use crate::db;
+use crate::app::{AppState, BlobTransaction};
 use crate::db::asset::{self, NewAsset, Original};
+use crate::db::row_level_security;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::json::{clip_text, extend_pointer};
 use crate::http::limits;
-use crate::http::limits::StorageQuota;
+use crate::http::limits::{EffectiveLimits, StorageQuota};
 use crate::http::problem::Problem;
-use crate::http::problem::ValidationError;
+use crate::http::problem::{ValidationError, ValidationErrors};
 use crate::http::resources::assets::asset::Asset;
 use crate::http::resources::assets::change::check_safe_folder;
 use crate::http::resources::assets::file_type;
 use crate::http::responses::UploadProblems;
-use crate::id::AssetId;
+use crate::id::{AssetId, CompanyId};
 
 /// Maximum number of files in one request.
 const MAX_FILES: usize = 1000;
+/// Maximum number of parts in one request: each file can have a folder and a time of its own.
+const MAX_PARTS: usize = 3 * MAX_FILES;
 /// Maximum length of a text part, in bytes.
 const MAX_TEXT_BYTES: usize = 4096;
+/// Maximum length of the name of a part and of a file name, in bytes.
+const MAX_PART_NAME_BYTES: usize = 4096;
+/// Maximum length of all headers of a part together, in bytes.
+const MAX_PART_HEADER_BYTES: usize = 16 << 10;
 
 /// The parts of an upload, read in order: `folder` and `lastModified` apply to the files that follow them.
 #[derive(Deserialize, ToSchema)]
@@ -80,35 +89,68 @@ pub struct UploadResult {
 pub async fn upload_assets(
     state: Data<AppState>,
     caller: Caller,
-    request: HttpRequest,
     mut parts: Multipart,
 ) -> Result<HttpResponse, Problem> {
-    check_media_type(&request)?;
     let mut quota = StorageQuota::for_assets(&state, caller.company).await?;
     let mut upload = MultipartUpload::default();
     while let Some(part) = parts.try_next().await.map_err(reject_multipart)? {
-        upload.take_part(&state, &mut quota, part).await?;
+        // A part that breaks a limit ends the request, so that nobody can make it endless.
+        if upload.take_part(&state, &mut quota, part).await?.is_break() {
+            upload.is_cut_off = true;
+            break;
+        }
     }
     let files = upload.finish()?;
-    let mut new = Vec::with_capacity(files.len());
+    let (mut new, mut blobs) = (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
     for file in files {
-        let original = store_original(&state, file.staged, file.last_modified).await?;
+        let (staged, original) = inspect_original(&state, file.staged, file.last_modified).await?;
         let (name, file_name) = (file.name.stem().to_owned(), file.name.to_string());
         new.push(NewAsset { asset_id: AssetId::new(), name, file_name, folder: file.folder, original });
+        blobs.push(staged);
     }
-    let mut assets = Vec::with_capacity(new.len());
-    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    for asset in &new {
-        asset::insert_asset(&mut transaction, caller.company, asset).await?;
-        assets.push(Asset::from(asset::fetch_asset(&mut transaction, caller.company, asset.asset_id).await?));
-    }
-    limits::check_company_limits(&mut transaction, caller.company, &quota.limits).await?;
-    transaction.commit().await.map_err(db::DbError::from)?;
+    blobs.sort_by_key(|staged| staged.digest.to_bytes());
+    let limits = quota.hand_over();
+    let company = caller.company;
+    let only_asset = if let [only] = new.as_slice() { Some(only.asset_id) } else { None };
+    let assets = run_to_end(company, async move {
+        let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
+        let registered = register_assets(&mut transaction, company, (new.as_slice(), blobs), &limits).await;
+        transaction.end(registered).await
+    })
+    .await?;
     let mut answer = HttpResponse::Created();
-    if let [only] = new.as_slice() {
-        answer.insert_header((header::LOCATION, format!("/assets/{}", only.asset_id)));
+    if let Some(handle) = only_asset {
+        answer.insert_header((header::LOCATION, format!("/assets/{handle}")));
     }
     Ok(answer.json(UploadResult { assets }))
+}
+
+async fn register_assets(
+    transaction: &mut BlobTransaction<'_>,
+    company: CompanyId,
+    (new, blobs): (&[NewAsset], Vec<StagedBlob>),
+    limits: &EffectiveLimits,
+) -> Result<Vec<Asset>, Problem> {
+    for staged in blobs {
+        transaction.store(staged).await?;
+    }
+    let connection = transaction.connection();
+    let mut assets = Vec::with_capacity(new.len());
+    for asset in new {
+        asset::insert_asset(connection, company, asset).await?;
+        assets.push(Asset::from(asset::fetch_asset(connection, company, asset.asset_id).await?));
+    }
+    limits::check_company_limits(connection, company, limits).await?;
+    Ok(assets)
+}
+
+/// Runs the end of an upload in a task of its own. When the client disconnects, actix drops a handler wherever it is: a
+/// file might already have its name, and the row that says so might never be committed.
+pub(in crate::http) async fn run_to_end<T: Send + 'static>(
+    company: CompanyId,
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(row_level_security::run_as_company(company, work)).await.map_err(Problem::internal)?
 }
 
 /// What was received so far. Dropping it deletes the staged files.
@@ -118,7 +160,10 @@ struct MultipartUpload {
     last_modified: Option<DateTime<Utc>>,
     files: Vec<ReceivedFile>,
     files_seen: usize,
-    mistakes: Vec<ValidationError>,
+    parts_seen: usize,
+    /// Whether parts may follow that were not looked at.
+    is_cut_off: bool,
+    mistakes: ValidationErrors,
 }
 
 struct ReceivedFile {
@@ -129,24 +174,68 @@ struct ReceivedFile {
 }
 
 impl MultipartUpload {
-    async fn take_part(&mut self, state: &AppState, quota: &mut StorageQuota, mut part: Field) -> Result<(), Problem> {
+    /// Takes a part; `Break` when the rest of the body is not read because the request is refused anyway.
+    async fn take_part(
+        &mut self,
+        state: &AppState,
+        quota: &mut StorageQuota,
+        mut part: Field,
+    ) -> Result<ControlFlow<()>, Problem> {
+        self.parts_seen += 1;
+        if let Some(detail) = self.find_part_over_limit(&part) {
+            self.mistakes.push(ValidationError::new("", Code::InvalidValue, detail));
+            return Ok(ControlFlow::Break(()));
+        }
         match part.name().unwrap_or_default() {
-            "file" => self.receive_file(state, quota, part).await,
+            "file" => {
+                self.receive_file(state, quota, part).await?;
+                Ok(ControlFlow::Continue(()))
+            }
             "folder" => {
-                let text = self.read_text("folder", &mut part).await?;
+                let Some(text) = self.read_text("folder", &mut part).await? else { return Ok(ControlFlow::Break(())) };
                 self.folder = check_safe_folder("/folder", &text, &mut self.mistakes).unwrap_or_default();
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             }
             "lastModified" => {
-                let text = self.read_text("lastModified", &mut part).await?;
+                let Some(text) = self.read_text("lastModified", &mut part).await? else {
+                    return Ok(ControlFlow::Break(()));
+                };
                 self.last_modified = parse_date("/lastModified", &text, &mut self.mistakes);
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             }
             other => {
-                let detail = format!("Unknown part `{other}`. Known: file, folder, lastModified.");
-                self.mistakes.push(ValidationError::new(format!("/{other}"), Code::UnknownField, detail));
-                Ok(())
+                let name = clip_text(other);
+                self.mistakes.push_with(|| {
+                    let detail = format!("Unknown part `{name}`. Known: file, folder, lastModified.");
+                    ValidationError::new(extend_pointer("", &name), Code::UnknownField, detail)
+                });
+                // Read on for more mistakes, but not through a large file under a wrong name.
+                Ok(match part.bytes(MAX_TEXT_BYTES).await {
+                    Ok(_) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                })
             }
+        }
+    }
+
+    /// Which limit the part exceeds.
+    fn find_part_over_limit(&self, part: &Field) -> Option<String> {
+        let header_bytes: usize =
+            part.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        if self.parts_seen > MAX_PARTS {
+            Some(format!("One request may have at most {MAX_PARTS} parts. Nothing was stored. Split the request."))
+        } else if header_bytes > MAX_PART_HEADER_BYTES {
+            Some(format!(
+                "Part {} has {header_bytes} bytes of headers; the limit is {MAX_PART_HEADER_BYTES}. Send smaller headers.",
+                self.parts_seen
+            ))
+        } else if part.name().unwrap_or_default().len().max(read_file_name(part).len()) > MAX_PART_NAME_BYTES {
+            Some(format!(
+                "The name of part {} has more than {MAX_PART_NAME_BYTES} bytes. Send a shorter one.",
+                self.parts_seen
+            ))
+        } else {
+            None
         }
     }
 
@@ -169,7 +258,7 @@ impl MultipartUpload {
                 return Ok(());
             }
             Err(error) => {
-                let detail = format!("{sent_name:?} cannot be a file name: {error}.");
+                let detail = format!("{:?} cannot be a file name: {error}.", clip_text(&sent_name));
                 self.mistakes.push(ValidationError::new(pointer, Code::InvalidValue, detail));
                 return Ok(());
             }
@@ -184,21 +273,24 @@ impl MultipartUpload {
         Ok(())
     }
 
-    async fn read_text(&mut self, name: &str, part: &mut Field) -> Result<String, Problem> {
-        let pointer = format!("/{name}");
-        let detail = match part.bytes(MAX_TEXT_BYTES).await {
-            Ok(bytes) => match String::from_utf8(bytes.map_err(reject_multipart)?.to_vec()) {
-                Ok(text) => return Ok(text),
-                Err(_) => "The text is not valid UTF-8.".to_owned(),
-            },
-            Err(_) => format!("The text is longer than {MAX_TEXT_BYTES} bytes."),
+    /// Reads a text part; none, with an error in `mistakes`, when it is longer than the limit. Text that is not UTF-8 is an
+    /// error, too, and counts as empty.
+    async fn read_text(&mut self, name: &str, part: &mut Field) -> Result<Option<String>, Problem> {
+        let Ok(bytes) = part.bytes(MAX_TEXT_BYTES).await else {
+            let detail = format!("The text is longer than {MAX_TEXT_BYTES} bytes.");
+            self.mistakes.push(ValidationError::new(format!("/{name}"), Code::InvalidValue, detail));
+            return Ok(None);
         };
-        self.mistakes.push(ValidationError::new(pointer, Code::InvalidValue, detail));
-        Ok(String::new())
+        let text = String::from_utf8(bytes.map_err(reject_multipart)?.to_vec());
+        Ok(Some(text.unwrap_or_else(|_| {
+            let detail = "The text is not valid UTF-8.";
+            self.mistakes.push(ValidationError::new(format!("/{name}"), Code::InvalidValue, detail));
+            String::new()
+        })))
     }
 
     fn finish(mut self) -> Result<Vec<ReceivedFile>, Problem> {
-        if self.files_seen == 0 {
+        if self.files_seen == 0 && !self.is_cut_off {
             let detail = "The part `file` is missing. Send at least one file.";
             self.mistakes.push(ValidationError::new("/file", Code::MissingParameter, detail));
         }
@@ -207,18 +299,17 @@ impl MultipartUpload {
 }
 
 /// Parses a modification time; none when it is empty or, with an error in `mistakes`, invalid.
-pub(in crate::http) fn parse_date(
-    pointer: &str,
-    text: &str,
-    mistakes: &mut Vec<ValidationError>,
-) -> Option<DateTime<Utc>> {
+pub(in crate::http) fn parse_date(pointer: &str, text: &str, mistakes: &mut ValidationErrors) -> Option<DateTime<Utc>> {
     if text.is_empty() {
         return None;
     }
     let date = DateTime::parse_from_rfc3339(text).ok().map(|date| date.to_utc());
     if date.is_none() {
-        let detail = format!("{text:?} is not a date-time with a zone (RFC 3339). Example: 2026-12-24T06:00:00Z.");
-        mistakes.push(ValidationError::new(pointer, Code::InvalidValue, detail));
+        mistakes.push_with(|| {
+            let shown = clip_text(text);
+            let detail = format!("{shown:?} is not a date-time with a zone (RFC 3339). Example: 2026-12-24T06:00:00Z.");
+            ValidationError::new(pointer, Code::InvalidValue, detail)
+        });
     }
     date
 }
@@ -248,35 +339,28 @@ pub async fn stage_file(
     while let Some(piece) = bytes.next().await {
         let piece = piece?;
         quota.check_file_size(incoming.size() + piece.len() as u64)?;
+        quota.receive_bytes(piece.len() as u64)?;
         incoming.write(&piece).await?;
     }
-    quota.bytes_left = quota.bytes_left.saturating_sub(incoming.size());
     if incoming.size() == 0 { Ok(None) } else { Ok(Some(incoming.finish().await?)) }
 }
 
-/// Inspects a staged file and stores it as a blob.
-pub async fn store_original(
+/// Inspects a staged file, and prepares it for being stored.
+pub async fn inspect_original(
     state: &AppState,
-    staged: StagedBlob,
+    mut staged: StagedBlob,
     last_modified: Option<DateTime<Utc>>,
-) -> Result<Original, Problem> {
+) -> Result<(StagedBlob, Original), Problem> {
     let facts = file_type::inspect_file(staged.path().to_owned()).await.map_err(Problem::internal)?;
-    let size = staged.size as i64;
-    let sha256 = state.store_blob(staged).await?;
+    state.storage.prepare(&mut staged).await?;
+    let (sha256, size) = (staged.digest, staged.size as i64);
     let entry_time = last_modified.or(facts.captured_at);
-    Ok(Original { kind: facts.kind, sha256, size, mime: facts.mime.to_owned(), header: facts.header, entry_time })
-}
-
-fn check_media_type(request: &HttpRequest) -> Result<(), Problem> {
-    let sent = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media = sent.split(';').next().unwrap_or_default().trim();
-    if media.eq_ignore_ascii_case("multipart/form-data") {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Code::UnsupportedMediaType,
-        "Send the files as `multipart/form-data` in parts named `file`. Example: `curl -F file=@photo.jpg`.",
-    ))
+    let mime = facts.mime.to_owned();
+    let (header, unconvertible) = match facts.header {
+        Ok(header) => (Some(header), None),
+        Err(reason) => (None, Some(reason)),
+    };
+    Ok((staged, Original { kind: facts.kind, sha256, size, mime, header, unconvertible, entry_time }))
 }
 
 fn reject_multipart(error: MultipartError) -> Problem {

@@ -26,7 +26,7 @@ use crate::http::resources::export_jobs::create::convert_refusal;
 use crate::http::responses::BusyProblem;
 use crate::http::responses::ModifierProblems;
 use crate::http::responses::NotFoundProblem;
-use crate::id::AssetId;
+use crate::id::{AssetId, CompanyId};
 use crate::jobs::explain::plan_from_header;
 use crate::jobs::modifier_resolution::{ModifierRequest, PinnedModifier, resolve_and_pin};
 use crate::jobs::read_asset_header;
@@ -109,9 +109,11 @@ async fn check_preview_right(
     let recipes = state.recipe_context();
     let check = move || {
         let header = pinned.asset.as_ref().and_then(read_asset_header);
-        let plan = plan_from_header(&pinned.resolved.recipe, header.as_ref(), &pinned.reference_headers, &recipes);
+        let plan = header.and_then(|header| {
+            plan_from_header(&pinned.resolved.recipe, &header, &pinned.reference_headers, &recipes).ok()
+        });
         // What cannot be planned cannot be rendered either, and rendering says why.
-        let is_allowed = plan.ok().is_none_or(|plan| rights::is_reduced_preview(&plan));
+        let is_allowed = plan.is_none_or(|plan| rights::is_reduced_preview(&plan));
         (pinned, is_allowed)
     };
     let (pinned, is_allowed) = state.compute.run(caller.company, check).await.map_err(Problem::internal)?;
@@ -143,7 +145,7 @@ async fn render_preview(
     };
     let text = recipe.to_canonical_text();
     let key = (caller.company, original, Digest::compute(text.as_bytes()));
-    let render = render_to_bytes(state, original, recipe, text);
+    let render = render_to_bytes(state, caller.company, original, recipe, text);
     match state.preview_renders.render_once(key, render).await {
         Ok(image) => Ok(image),
         Err(PreviewError::Overflow(overflow)) => Err(reject_busy(overflow, "previews")),
@@ -160,6 +162,7 @@ async fn render_preview(
 /// Renders into a temporary file, in the render processes reserved for previews.
 async fn render_to_bytes(
     state: &AppState,
+    company: CompanyId,
     original: Digest,
     recipe: Recipe,
     text: String,
@@ -171,11 +174,11 @@ async fn render_to_bytes(
             referenced.insert(pin.to_owned(), fetch_verified_file(state, &digest).await?);
         }
     }
-    let objects = referenced.iter().map(|(pin, file)| (pin.clone(), file.to_path_buf())).collect();
-    let files = SourceFiles { source: source.to_path_buf(), objects };
+    let objects = referenced.iter().map(|(pin, file)| (pin.clone(), file.to_path_buf().into())).collect();
+    let files = SourceFiles { source: source.to_path_buf().into(), objects };
     let output = state.storage.create_temp_path().await.map_err(convert_storage_error)?;
     let target = RenderTarget { recipe: text, output: output.to_path_buf() };
-    let rendered = state.render_pools.previews.render(files, vec![target]).await;
+    let rendered = state.render_pools.previews.render(company.0, files, vec![target]).await;
     rendered.map_err(RenderPoolError::into_render_error)?.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(tokio::fs::read(&output).await?.into())
 }

@@ -17,7 +17,7 @@ use crate::http::extract::caller::Caller;
 use crate::http::limits;
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
-use crate::http::problem::ValidationError;
+use crate::http::problem::{ValidationError, ValidationErrors};
 use crate::http::resources::assets::asset::Asset;
 use crate::http::resources::assets::change::check_safe_folder;
 use crate::http::resources::assets::change::check_safe_name;
@@ -113,7 +113,7 @@ pub async fn create_set(
 
 impl CreateSet {
     fn into_new_set(self, known: &HashSet<AssetId>) -> Result<NewAssetSet, Problem> {
-        let mut mistakes = Vec::new();
+        let mut mistakes = ValidationErrors::default();
         let name = check_safe_name("/name", &self.name, &mut mistakes);
         let folder = check_safe_folder("/folder", self.folder.as_deref().unwrap_or_default(), &mut mistakes);
         for (index, member) in self.member_array.iter().enumerate().filter(|(_, member)| !known.contains(member)) {

@@ -32,8 +32,8 @@ use crate::jobs::explain::plan_from_header;
 use crate::jobs::placement::check_archive_size;
 use crate::jobs::placement::check_recipient;
 use crate::jobs::prepare_draft;
-use crate::jobs::read_asset_header;
 use crate::jobs::rendition::merge_failures;
+use crate::jobs::require_asset_header;
 use crate::jobs::schedule::Recurrence;
 use crate::reason::Reason;
 
@@ -193,11 +193,11 @@ struct ItemPreview<'a> {
 impl ItemPreview<'_> {
     /// Previews an item: plans its images from the header that was stored at upload.
     fn preview_item(&self, item: DraftItem) -> DryRunItem {
-        let header = read_asset_header(&item.asset);
+        let header = require_asset_header(&item.asset);
         let converts = item.files.iter().any(|file| file.recipe.is_some());
         let names = self.renditions.iter().map(|rendition| Some(rendition.name.clone()));
         let files: Vec<DryRunFile> = (item.files.into_iter().zip(names.chain(std::iter::repeat(None))))
-            .map(|(file, name)| self.preview_file(file, name, header.as_ref()))
+            .map(|(file, name)| self.preview_file(file, name, &header))
             .collect();
         let failures = files.iter().filter_map(|file| Some((file.rendition.as_deref(), file.failure.as_ref()?)));
         let failure = item.failure.or_else(|| merge_failures(failures));
@@ -226,7 +226,7 @@ impl ItemPreview<'_> {
         }
     }
 
-    fn preview_file(&self, file: DraftFile, name: Option<String>, header: Option<&ImageHeader>) -> DryRunFile {
+    fn preview_file(&self, file: DraftFile, name: Option<String>, header: &Result<ImageHeader, Reason>) -> DryRunFile {
         let mut preview = DryRunFile {
             rendition: name.filter(|_| file.recipe.is_some()),
             path: file.path,
@@ -236,7 +236,11 @@ impl ItemPreview<'_> {
             warnings: Vec::new(),
         };
         let Some(rendition) = file.recipe else { return preview };
-        match plan_from_header(&rendition.recipe, header, &rendition.reference_headers, self.recipes) {
+        let plan = header
+            .as_ref()
+            .map_err(Reason::clone)
+            .and_then(|header| plan_from_header(&rendition.recipe, header, &rendition.reference_headers, self.recipes));
+        match plan {
             Ok(plan) => {
                 (preview.width, preview.height) = (Some(plan.width), Some(plan.height));
                 preview.warnings =

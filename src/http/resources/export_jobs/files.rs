@@ -5,7 +5,7 @@ use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get, route};
 use futures_util::stream::StreamExt;
 use offprint_core::Code;
-use offprint_core::name::FileName;
+use offprint_core::name::{FileName, fold_path};
 use offprint_storage::archive::Archive;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -29,7 +29,6 @@ use crate::http::responses::DownloadProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{AssetId, CompanyId};
-use crate::jobs::archive_paths;
 
 /// A file that a job produces.
 #[derive(Debug, Serialize, ToSchema)]
@@ -172,8 +171,7 @@ pub async fn fetch_file(
 ) -> Result<HttpResponse, Problem> {
     let (job, path) = path.into_inner();
     let job = find_unexpired_job(&state, caller, &job).await?;
-    let file =
-        archive::fetch_file(&state.db, caller.company, job.job_id, &path, &archive_paths::to_path_key(&path)).await?;
+    let file = archive::fetch_file(&state.db, caller.company, job.job_id, &path, &fold_path(&path)).await?;
     serve_file(&state, &job, file, &request).await
 }
 
@@ -196,8 +194,7 @@ pub(in crate::http) async fn serve_linked_file(
     let job = check_unexpired(db::job::fetch_job(&state.db, company, link.job_id).await?)?;
     match &link.path {
         Some(path) => {
-            let file =
-                archive::fetch_file(&state.db, company, job.job_id, path, &archive_paths::to_path_key(path)).await?;
+            let file = archive::fetch_file(&state.db, company, job.job_id, path, &fold_path(path)).await?;
             serve_file(state, &job, file, request).await
         }
         None => serve_archive(state, &job, find_archive(state, company, &job).await?, request).await,

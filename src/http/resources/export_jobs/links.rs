@@ -5,6 +5,7 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
 use offprint_core::Code;
+use offprint_core::name::fold_path;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,7 +29,6 @@ use crate::http::responses::GoneProblem;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{JobId, LinkId};
-use crate::jobs::archive_paths;
 
 /// Default lifetime of a link.
 const DEFAULT_LINK_TTL_SECONDS: i64 = 7 * 24 * 3600;
@@ -112,8 +112,7 @@ pub async fn create_link(
     let job = files::find_unexpired_job(&state, caller, &path).await?;
     caller.check_can_manage(&job)?;
     if let Some(path) = &body.path {
-        let file =
-            archive::fetch_file(&state.db, caller.company, job.job_id, path, &archive_paths::to_path_key(path)).await;
+        let file = archive::fetch_file(&state.db, caller.company, job.job_id, path, &fold_path(path)).await;
         file.map_err(|error| convert_file_error(error, path))?;
     }
     let new = NewLink {
@@ -121,7 +120,7 @@ pub async fn create_link(
         path: body.path.as_deref(),
         expires_in: body.expires_in.unwrap_or(DEFAULT_LINK_TTL_SECONDS),
         mail_task_id: None,
-        key_id: caller.key,
+        api_key: caller.key,
     };
     let (link, url) = state.create_link(&state.db, caller.company, &new).await?;
     let (id, job_id) = (link.link_id, job.job_id);

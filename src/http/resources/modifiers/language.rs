@@ -12,8 +12,7 @@ use crate::db::capability::Capability;
 use crate::db::{self, image_preset};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::problem::Problem;
-use crate::http::problem::ValidationError;
+use crate::http::problem::{Problem, ValidationError, ValidationErrors};
 use crate::http::resources::export_jobs::create::convert_refusal;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
@@ -22,8 +21,8 @@ use crate::jobs::RecipeContext;
 use crate::jobs::explain::ModifierMeaning;
 use crate::jobs::explain::plan_from_header;
 use crate::jobs::modifier_resolution::{ModifierRequest, PinnedModifier, resolve_alone, resolve_and_pin};
-use crate::jobs::read_asset_header;
 use crate::jobs::rendition_resolver::to_validation_error;
+use crate::jobs::require_asset_header;
 
 /// One command of the modifier language.
 #[derive(Debug, Serialize, ToSchema)]
@@ -169,15 +168,15 @@ pub async fn explain_modifier(
 fn convert_diagnostics(diagnostics: &[Diagnostic]) -> Problem {
     let errors =
         diagnostics.iter().map(|diagnostic| to_validation_error(diagnostic, point_to_origin(&diagnostic.origin)));
-    Problem::from_errors(errors.collect())
+    Problem::from_errors(errors.collect::<ValidationErrors>())
 }
 
 /// Explains a modifier, with the image that it makes of the asset.
 fn explain_pinned(pinned: &PinnedModifier, recipes: &RecipeContext) -> ModifierMeaning {
     let explanation = ModifierMeaning::from_modifier(&pinned.resolved);
     let Some(asset) = &pinned.asset else { return explanation };
-    let header = read_asset_header(asset);
-    let plan = plan_from_header(&pinned.resolved.recipe, header.as_ref(), &pinned.reference_headers, recipes);
+    let plan = require_asset_header(asset)
+        .and_then(|header| plan_from_header(&pinned.resolved.recipe, &header, &pinned.reference_headers, recipes));
     explanation.with_image(asset.file_name.as_deref().unwrap_or(&asset.name), plan)
 }
 

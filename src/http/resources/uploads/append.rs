@@ -81,7 +81,7 @@ async fn receive_piece(
     let id = upload.upload_id;
     let piece = IncomingPiece { state: state.clone(), company: caller.company, upload, limits, offset, checksum };
     match process_piece(piece, body).await? {
-        UploadClaimResult::Claimed(_) | UploadClaimResult::Completed(_) => {}
+        UploadClaimResult::Claimed { .. } | UploadClaimResult::Completed(_) => {}
         UploadClaimResult::Busy => {
             let detail = "Another request is writing to the upload. Wait until it has ended, ask for the offset with HEAD, and continue.";
             return Err(Problem::new(Code::UploadLocked, detail).with_header(header::RETRY_AFTER, "1"));
@@ -139,7 +139,8 @@ impl IncomingPiece {
         let Self { state, company, upload, limits, offset, checksum } = self;
         let claim_result =
             upload::claim_upload(&state.db, company, upload.upload_id, offset, state.settings.lease).await?;
-        if let UploadClaimResult::Claimed(number) = claim_result {
+        if let UploadClaimResult::Claimed { number, ref stale_pieces } = claim_result {
+            state.remove_unused_blobs(stale_pieces).await;
             let claim = UploadClaim { company, upload: upload.upload_id, number };
             PieceReceiver { state, upload, limits, claim, checksum }.run(bytes).await?;
         }

@@ -9,7 +9,7 @@ use crate::app::AppState;
 use crate::db;
 use crate::db::upload::{self, NewUpload};
 use crate::http::extract::caller::Caller;
-use crate::http::limits::StorageQuota;
+use crate::http::limits::{self, StorageQuota};
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::resources::uploads::PROTOCOL_VERSION;
@@ -100,19 +100,16 @@ async fn begin_upload(state: &AppState, caller: Caller, request: &HttpRequest) -
         let detail = format!("`{}` is empty.", metadata.file_name);
         return Err(Problem::from_errors(vec![ValidationError::new("Upload-Length", Code::EmptyFile, detail)]));
     }
-    let mut quota = StorageQuota::for_assets(state, caller.company).await?;
+    let quota = StorageQuota::for_assets(state, caller.company).await?;
     quota.check_file_size(length.unsigned_abs())?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let (open, promised) = upload::count_unfinished_uploads(&mut transaction, caller.company).await?;
+    let open = upload::count_unfinished_uploads(&mut transaction, caller.company).await?;
     let max = state.settings.max_open_uploads;
     if max > 0 && open >= i64::from(max) {
         let detail =
             format!("The company has {open} unfinished uploads; the limit is {max}. Complete some, or DELETE them.");
         return Err(Problem::new(Code::TooManyUploads, detail));
     }
-    // Bytes that unfinished uploads have announced are reserved for them.
-    quota.bytes_left = quota.bytes_left.saturating_sub(promised.unsigned_abs());
-    quota.check_file_size(length.unsigned_abs())?;
     let new_upload = NewUpload {
         file_name: &metadata.file_name,
         folder: &metadata.folder,
@@ -124,6 +121,8 @@ async fn begin_upload(state: &AppState, caller: Caller, request: &HttpRequest) -
     let upload =
         upload::insert_upload(&mut transaction, identify_owner(&caller), &new_upload, state.settings.upload_ttl)
             .await?;
+    // With the announced bytes, which are reserved for it from here on.
+    limits::check_company_limits(&mut transaction, caller.company, &quota.limits).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     let mut answer = HttpResponse::Created();
     answer.insert_header((header::LOCATION, format!("/uploads/{}", upload.upload_id)));

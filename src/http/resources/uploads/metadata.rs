@@ -7,7 +7,7 @@ use offprint_core::name::FileName;
 use offprint_core::{Code, Digest};
 
 use crate::http::problem::Problem;
-use crate::http::problem::ValidationError;
+use crate::http::problem::{ValidationError, ValidationErrors};
 use crate::http::resources::assets::change::check_safe_folder;
 use crate::http::resources::assets::multipart_upload::parse_date;
 
@@ -30,7 +30,7 @@ pub(super) struct UploadMetadata {
 pub(super) fn parse_metadata(header: &str) -> Result<UploadMetadata, Problem> {
     let pairs = parse_pairs(header).map_err(|detail| Problem::invalid_parameter("Upload-Metadata", detail))?;
     let value = |key: &str| pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_str());
-    let mut mistakes = Vec::new();
+    let mut mistakes = ValidationErrors::default();
     let folder = check_safe_folder("Upload-Metadata/folder", value("folder").unwrap_or_default(), &mut mistakes);
     let date = value("lastModified").unwrap_or_default();
     let last_modified = parse_date("Upload-Metadata/lastModified", date, &mut mistakes);

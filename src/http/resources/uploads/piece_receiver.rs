@@ -12,21 +12,20 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use offprint_core::Code;
 use offprint_core::name::FileName;
+use offprint_core::{Code, Digest};
 use offprint_storage::{BlobRange, BlobWriter, StagedBlob};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::app::AppState;
-use crate::db;
+use crate::app::{AppState, BlobTransaction};
 use crate::db::asset::{self, NewAsset};
 use crate::db::upload::{self, UploadClaim, UploadRow};
 use crate::http::limits;
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
-use crate::http::resources::assets::multipart_upload::store_original;
+use crate::http::resources::assets::multipart_upload::inspect_original;
 use crate::http::resources::uploads::checksum::Checksum;
 use crate::id::AssetId;
 
@@ -97,12 +96,25 @@ impl PieceReceiver {
 
     /// Stores a piece and returns the offset of the next one. With a checksum, pieces count only after the whole body was
     /// verified.
-    async fn store_piece(&self, offset: u64, staged: StagedBlob) -> Result<u64, Problem> {
+    async fn store_piece(&self, offset: u64, mut staged: StagedBlob) -> Result<u64, Problem> {
+        self.state.storage.prepare(&mut staged).await?;
         let (state, size) = (&self.state, staged.size);
-        let sha256 = state.store_blob(staged).await?;
-        let (piece, counts) = ((offset as i64, size as i64, sha256), self.checksum.is_none());
-        match self.claim.add_piece(&state.db, piece, counts, state.settings.upload_ttl).await? {
-            true => Ok(offset + size),
+        let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
+        let added = self.add_piece(&mut transaction, offset, staged).await;
+        transaction.end(added).await?;
+        Ok(offset + size)
+    }
+
+    async fn add_piece(
+        &self,
+        transaction: &mut BlobTransaction<'_>,
+        offset: u64,
+        staged: StagedBlob,
+    ) -> Result<(), Problem> {
+        let (size, counts) = (staged.size as i64, self.checksum.is_none());
+        let piece = (offset as i64, size, transaction.store(staged).await?);
+        match self.claim.add_piece(transaction.connection(), piece, counts, self.state.settings.upload_ttl).await? {
+            true => Ok(()),
             false => Err(reject_lost_upload()),
         }
     }
@@ -110,27 +122,42 @@ impl PieceReceiver {
     /// Creates the asset from the pieces and the last bytes. The last bytes are not stored as a piece before: if the asset
     /// were refused then, the upload would have all its bytes, and the client would take it for a success.
     async fn create_asset(self, offset: u64, last: StagedBlob) -> Result<(), Problem> {
-        let Self { state, upload, claim, .. } = &self;
+        let Self { state, upload, .. } = &self;
         let staged = if offset == 0 { last } else { self.join_pieces(offset, last).await?.finish().await? };
         if upload.sha256.is_some_and(|announced| announced != staged.digest) {
             return Err(self.discard_mismatch().await);
         }
-        let original = store_original(state, staged, upload.last_modified).await?;
+        let (staged, original) = inspect_original(state, staged, upload.last_modified).await?;
         // The name was made safe when the upload was created.
         let name = FileName::sanitize(&upload.file_name).map_err(Problem::internal)?.stem().to_owned();
         let asset_id = AssetId::new();
         let (file_name, folder) = (upload.file_name.clone(), upload.folder.clone());
-        let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
         let new_asset = NewAsset { asset_id, name, file_name, folder, original };
-        asset::insert_asset(&mut transaction, claim.company, &new_asset).await?;
-        limits::check_company_limits(&mut transaction, claim.company, &self.limits).await?;
-        if !claim.complete(&mut transaction, asset_id, state.settings.upload_ttl).await? {
-            return Err(reject_lost_upload());
-        }
-        transaction.commit().await.map_err(db::DbError::from)?;
+        let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
+        let registered = self.register_asset(&mut transaction, staged, &new_asset).await;
+        let pieces = transaction.end(registered).await?;
+        state.remove_unused_blobs(&pieces).await;
         let (id, bytes) = (upload.upload_id, upload.length);
         info!(upload.handle = %id, asset.handle = %asset_id, "Upload {id} is complete: asset {asset_id}, {bytes} bytes");
         Ok(())
+    }
+
+    /// Stores the file, and makes an asset of the upload, whose pieces are returned.
+    async fn register_asset(
+        &self,
+        transaction: &mut BlobTransaction<'_>,
+        staged: StagedBlob,
+        new_asset: &NewAsset,
+    ) -> Result<Vec<Digest>, Problem> {
+        let Self { state, claim, .. } = self;
+        transaction.store(staged).await?;
+        let connection = transaction.connection();
+        // The upload first, whose row everybody locks before the company's usage.
+        let pieces = claim.complete(connection, new_asset.asset_id, state.settings.upload_ttl).await?;
+        let pieces = pieces.ok_or_else(reject_lost_upload)?;
+        asset::insert_asset(connection, claim.company, new_asset).await?;
+        limits::check_company_limits(connection, claim.company, &self.limits).await?;
+        Ok(pieces)
     }
 
     /// Joins the stored pieces and the last bytes in one file.
@@ -157,8 +184,9 @@ impl PieceReceiver {
     /// Deletes an upload whose whole file has the wrong digest: the wrong bytes cannot be found, so the client must start
     /// again.
     async fn discard_mismatch(&self) -> Problem {
-        if let Err(error) = self.claim.delete(&self.state.db).await {
-            return error.into();
+        match self.claim.delete(&self.state.db).await {
+            Ok(pieces) => self.state.remove_unused_blobs(&pieces).await,
+            Err(error) => return error.into(),
         }
         let detail = "The file does not match `sha256` in `Upload-Metadata`: it was changed during the upload. The upload was \
             deleted; create a new one.";

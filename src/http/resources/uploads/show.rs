@@ -15,6 +15,7 @@ use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::page::PageQuery;
 use crate::http::problem::Problem;
+use crate::http::resources::assets::multipart_upload::run_to_end;
 use crate::http::resources::uploads::UPLOAD_LENGTH;
 use crate::http::resources::uploads::UPLOAD_METADATA;
 use crate::http::resources::uploads::add_tus_version;
@@ -169,7 +170,13 @@ pub async fn end_upload(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     check_tus_version(&request, async {
-        upload::delete_upload(&state.db, identify_owner(&caller), parse_upload_handle(&path)?).await?;
+        let (owner, handle, state) = (identify_owner(&caller), parse_upload_handle(&path)?, state.clone());
+        run_to_end(caller.company, async move {
+            let pieces = upload::delete_upload(&state.db, owner, handle).await?;
+            state.remove_unused_blobs(&pieces).await;
+            Ok(())
+        })
+        .await?;
         Ok(HttpResponse::NoContent().finish())
     })
     .await

@@ -3,6 +3,7 @@
 
 mod bmp;
 mod cut_files;
+mod full_disk;
 mod gif;
 mod jpeg;
 mod png;

@@ -14,6 +14,9 @@ const MAX_PIECE_BYTES: u64 = 1 << 30;
 /// Most pieces: tiles of 16x16 pixels in the largest image, in each of five planes.
 const MAX_PIECES: usize = 4 << 20;
 
+/// Strips without compression are read in parts of about this many bytes, so that rows pass on to the next step at once.
+const PLAIN_PART_BYTES: u64 = 256 << 10;
+
 /// No piece begins within the signature of the file.
 const MIN_OFFSET: u64 = 8;
 
@@ -74,7 +77,34 @@ impl TiffPieces {
         }
         let mut pieces = Self { width, height, tiled, size, across, per_plane, ranges: Vec::with_capacity(needed) };
         pieces.set_ranges(layout, &offsets[..needed], &lengths, file.length)?;
+        pieces.split_plain_strips(layout);
         Ok(pieces)
+    }
+
+    /// Makes several strips of each large one whose rows can be found without reading those above.
+    fn split_plain_strips(&mut self, layout: &TiffLayout) {
+        let is_plain = layout.compression == TiffCompression::None && layout.shared_chroma().is_none();
+        let row_bytes = count_bytes(layout, (self.width, 1)).max(1);
+        let wanted = (PLAIN_PART_BYTES / row_bytes).max(1) as usize;
+        if self.tiled || !is_plain || self.size.1 <= wanted {
+            return;
+        }
+        // Strips that follow must begin with a part of their own.
+        let is_single = self.per_plane == 1;
+        let rows =
+            if is_single { Some(wanted) } else { (1..=wanted).rev().find(|rows| self.size.1.is_multiple_of(*rows)) };
+        let Some(rows) = rows.filter(|rows| rows * 4 >= wanted) else { return };
+        let mut parts = Vec::new();
+        for (at, (offset, length)) in self.ranges.iter().copied().enumerate() {
+            let strip_rows = self.stored_size(at % self.per_plane).1;
+            for top in (0..strip_rows).step_by(rows) {
+                let (skipped, part_bytes) = (top as u64 * row_bytes, rows.min(strip_rows - top) as u64 * row_bytes);
+                parts.push((offset.saturating_add(skipped), length.saturating_sub(skipped).min(part_bytes)));
+            }
+        }
+        self.ranges = parts;
+        self.size.1 = rows;
+        self.per_plane = self.height.div_ceil(rows);
     }
 
     /// Lengths that are missing, 0 or impossible follow from the size of the piece, or from where the next begins.
@@ -224,6 +254,48 @@ mod tests {
         // More than needed, and fewer.
         assert_eq!(list_ranges(PLAIN, &[rows(&[6]), counts(&[60, 60])], &[0, 10]), Some(vec![(0, 60)]));
         assert_eq!(list_ranges(PLAIN, &[rows(&[2]), counts(&[20, 20])], &[0, 20]), None);
+    }
+
+    #[test]
+    fn large_strips_without_compression_are_read_in_parts() {
+        let split = |height: u64, strip_rows: u64, planar: u64| {
+            let mut sample = TiffSample::default();
+            let strips = height.div_ceil(strip_rows) * if planar == 2 { 3 } else { 1 };
+            let bytes_per_row = if planar == 2 { 1000 } else { 3000 };
+            let offsets: Vec<u64> = (0..strips).map(|strip| 100 + strip * strip_rows * bytes_per_row).collect();
+            sample.add_directory(&[
+                (256, Kind::Short, &[1000]),
+                (257, Kind::Short, &[height]),
+                (258, Kind::Short, &[8, 8, 8]),
+                (259, Kind::Short, &[1]),
+                (262, Kind::Short, &[2]),
+                (273, Kind::Long, &offsets),
+                (277, Kind::Short, &[3]),
+                (278, Kind::Short, &[strip_rows]),
+                (284, Kind::Short, &[planar]),
+            ]);
+            let mut file = TiffFile::open(Cursor::new(sample.finish())).unwrap();
+            let directory = file.read_directory(file.first_directory).unwrap();
+            let layout = TiffLayout::read(&mut file, &directory).unwrap();
+            TiffPieces::read(&mut file, &directory, &layout).unwrap()
+        };
+        for (height, strip_rows, planar) in
+            [(1000, 1000, 1), (1003, 1003, 1), (1000, 400, 1), (1000, 1000, 2), (90, 90, 1)]
+        {
+            let pieces = split(height, strip_rows, planar);
+            let row_bytes = if planar == 2 { 1000 } else { 3000 };
+            // The parts of all strips follow each other without a gap, and none is large.
+            let mut end = 100;
+            for (offset, bytes) in &pieces.ranges {
+                assert_eq!(*offset, end, "{height} {strip_rows} {planar}");
+                assert!(*bytes <= PLAIN_PART_BYTES.max(90 * 3000) && bytes % row_bytes == 0);
+                end += bytes;
+            }
+            assert_eq!(end - 100, height * 3000);
+            assert_eq!(pieces.per_plane, (height as usize).div_ceil(pieces.size.1));
+        }
+        // 997 rows can be divided only into single rows: they stay together.
+        assert_eq!(split(1994, 997, 1).size.1, 997);
     }
 
     #[test]

@@ -4,9 +4,7 @@
 //! or planar; uncompressed, LZW, deflate, PackBits, JPEG or fax. A *piece* is a strip or a tile.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::FileExt;
 
 use flate2::read::ZlibDecoder;
 use offprint_core::Code;
@@ -21,10 +19,11 @@ use crate::error::RenderError;
 use crate::file_section::FilePart;
 use crate::header::tiff::{TiffCompression, TiffFile, TiffLayout, tags};
 use crate::pixels::{Pixels, Raster, Sample};
+use crate::source_files::SourceReader;
 
 /// An open TIFF and where its pieces lie.
 pub(in crate::codec) struct TiffStrips {
-    file: File,
+    file: SourceReader,
     file_bytes: u64,
     layout: TiffLayout,
     /// Tables that the embedded JPEGs share.
@@ -41,8 +40,8 @@ struct PackedPiece {
 
 impl TiffStrips {
     /// Opens the image that a plan names, or that the first directory describes.
-    pub(crate) fn open(file: &File, part: Option<FilePart>) -> Result<Self, RenderError> {
-        let mut tiff = TiffFile::open(BufReader::new(file.try_clone()?))?;
+    pub(crate) fn open(file: &SourceReader, part: Option<FilePart>) -> Result<Self, RenderError> {
+        let mut tiff = TiffFile::open(BufReader::new(file.clone()))?;
         let offset = match part {
             Some(FilePart::Directory(offset)) => offset,
             _ => tiff.first_directory,
@@ -52,7 +51,7 @@ impl TiffStrips {
         Ok(Self {
             pieces: TiffPieces::read(&mut tiff, &directory, &layout)?,
             jpeg_tables: tiff.find_bytes(&directory, tags::JPEG_TABLES),
-            file: file.try_clone()?,
+            file: file.clone(),
             file_bytes: tiff.length,
             layout,
         })
@@ -179,9 +178,10 @@ impl TiffStrips {
             _ => 2 * whole + 4096,
         };
         let packed = self.read_packed(at, max_bytes)?;
-        match unpack(self.layout.compression, &packed.bytes, size, needed) {
+        let is_cut = packed.is_cut;
+        match unpack(self.layout.compression, packed.bytes, size, needed) {
             Ok(data) => Ok(data),
-            Err(_) if packed.is_cut => Err(truncation_error()),
+            Err(_) if is_cut => Err(truncation_error()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(RenderError::new(Code::Corrupt, "The TIFF is damaged: a strip is too short."))
             }
@@ -234,23 +234,29 @@ fn truncation_error() -> RenderError {
 }
 
 /// Decompresses the first `needed` bytes of a piece.
-fn unpack(compression: TiffCompression, packed: &[u8], size: (usize, usize), needed: usize) -> io::Result<Vec<u8>> {
+fn unpack(
+    compression: TiffCompression,
+    mut packed: Vec<u8>,
+    size: (usize, usize),
+    needed: usize,
+) -> io::Result<Vec<u8>> {
     match compression {
-        TiffCompression::None => match packed.len() >= needed {
-            true => Ok(packed[..needed].to_vec()),
-            false => Err(io::ErrorKind::UnexpectedEof.into()),
-        },
-        TiffCompression::Lzw => lzw::decode_lzw(packed, needed),
+        TiffCompression::None if packed.len() < needed => Err(io::ErrorKind::UnexpectedEof.into()),
+        TiffCompression::None => {
+            packed.truncate(needed);
+            Ok(packed)
+        }
+        TiffCompression::Lzw => lzw::decode_lzw(&packed, needed),
         TiffCompression::PackBits => {
             let mut data = Vec::with_capacity(needed + 128);
-            packbits::unpack_bytes(packed, &mut data, needed)?;
+            packbits::unpack_bytes(&packed, &mut data, needed)?;
             data.truncate(needed);
             Ok(data)
         }
-        TiffCompression::Fax(coding) => fax::decode_fax(packed, coding, size),
+        TiffCompression::Fax(coding) => fax::decode_fax(&packed, coding, size),
         TiffCompression::Deflate => {
             let mut data = vec![0; needed];
-            ZlibDecoder::new(packed).read_exact(&mut data).map(|()| data)
+            ZlibDecoder::new(packed.as_slice()).read_exact(&mut data).map(|()| data)
         }
         // Is decoded as a file of its own.
         TiffCompression::Jpeg => Err(io::ErrorKind::Unsupported.into()),

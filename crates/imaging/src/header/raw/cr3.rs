@@ -3,7 +3,7 @@
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
-use super::{choose_preview, read_embedded_jpeg};
+use super::{choose_preview, keep_larger, read_embedded_jpeg};
 use crate::error::RenderError;
 use crate::header::ImageHeader;
 use crate::header::boxes::{BoxReader, Boxes, read_box_header};
@@ -12,7 +12,7 @@ use crate::header::tiff_metadata::read_tiff_metadata;
 use crate::turn::Turn;
 
 /// Largest box with all that describes the file, in bytes.
-const MAX_MOVIE_BYTES: u64 = 16 << 20;
+const MAX_MOVIE_BYTES: u64 = 8 << 20;
 
 /// Most tracks that are looked at.
 const MAX_TRACKS: usize = 8;
@@ -23,11 +23,11 @@ const CANON_BOX: [u8; 16] =
 
 pub(super) fn read_cr3_preview(input: &mut (impl Read + Seek), camera: &str) -> Result<ImageHeader, RenderError> {
     let movie = read_movie(input).unwrap_or_default();
-    let mut previews = Vec::new();
+    let mut largest = None;
     for (offset, bytes) in find_first_samples(&movie) {
-        previews.extend(read_embedded_jpeg(&mut *input, offset, bytes));
+        largest = keep_larger(largest, read_embedded_jpeg(&mut *input, offset, bytes));
     }
-    let mut preview = choose_preview(previews, None, camera)?;
+    let mut preview = choose_preview(largest, None, camera)?;
     if let Some(directory) =
         find_box(&movie, b"uuid", Some(&CANON_BOX)).and_then(|canon| find_box(canon, b"CMT1", None))
     {

@@ -51,7 +51,7 @@ pub(super) fn read_raw_header(
         }
         RawContainer::Raf => raf::read_raf_preview(input, camera),
         RawContainer::Cr3 => cr3::read_cr3_preview(input, camera),
-        RawContainer::Other => choose_preview(Vec::new(), None, camera),
+        RawContainer::Other => choose_preview(None, None, camera),
     }
 }
 
@@ -85,10 +85,19 @@ fn read_embedded_jpeg(input: impl Read + Seek, offset: u64, bytes: u64) -> Optio
 /// half as large as the raw. Smaller ones are icons for lists.
 const USEFUL_SIDE: u32 = 1000;
 
-/// Chooses the largest preview. `raw_side` is the longer side of the raw image, where it is known.
-fn choose_preview(previews: Vec<ImageHeader>, raw_side: Option<u32>, camera: &str) -> Result<ImageHeader, RenderError> {
+/// The larger of two previews; of two of the same size the second. Only one is kept at a time, because each may come
+/// with a profile, and a file may name thousands.
+fn keep_larger(best: Option<ImageHeader>, preview: Option<ImageHeader>) -> Option<ImageHeader> {
     let area = |header: &ImageHeader| u64::from(header.width) * u64::from(header.height);
-    let largest = previews.into_iter().max_by_key(area);
+    best.into_iter().chain(preview).max_by_key(area)
+}
+
+/// Checks that the largest preview is of use. `raw_side` is the longer side of the raw image, where it is known.
+fn choose_preview(
+    largest: Option<ImageHeader>,
+    raw_side: Option<u32>,
+    camera: &str,
+) -> Result<ImageHeader, RenderError> {
     let what = match largest {
         Some(preview) => {
             let side = preview.width.max(preview.height);

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek};
 
-use super::{choose_preview, read_embedded_jpeg};
+use super::{choose_preview, keep_larger, read_embedded_jpeg};
 use crate::error::RenderError;
 use crate::header::ImageHeader;
 use crate::header::tiff::{Directory, DirectoryList, ListedDirectory, TiffFile, read_page_header, tags};
@@ -18,16 +18,16 @@ pub(in crate::header) fn read_tiff_preview<R: Read + Seek>(
     camera: &str,
 ) -> Result<ImageHeader, RenderError> {
     let first = file.read_directory(file.first_directory)?;
-    let mut previews = Vec::new();
+    let mut largest = None;
     if let Some((offset, bytes)) = file.find_section(&first, tags::PANASONIC_JPEG) {
-        previews.extend(read_embedded_jpeg(file.reader(), offset, bytes));
+        largest = keep_larger(largest, read_embedded_jpeg(file.reader(), offset, bytes));
     }
     for listed in list.directories.iter().filter(|listed| !listed.is_sensor && !listed.is_mask()) {
-        previews.extend(read_preview(file, *listed));
+        largest = keep_larger(largest, read_preview(file, *listed));
     }
     let sensors = list.directories.iter().filter(|listed| listed.is_sensor);
     let raw_side = sensors.map(|sensor| sensor.size.0.max(sensor.size.1)).max();
-    let preview = choose_preview(previews, raw_side, camera)?;
+    let preview = choose_preview(largest, raw_side, camera)?;
     Ok(add_raw_metadata(preview, file))
 }
 
@@ -62,5 +62,7 @@ fn add_raw_metadata<R: Read + Seek>(mut preview: ImageHeader, file: &mut TiffFil
     }
     preview.rights = preview.rights.or(raw.rights);
     preview.xmp = preview.xmp.or(raw.xmp);
+    preview.captured = preview.captured.or(raw.captured);
+    preview.metadata_left_out = preview.metadata_left_out.or(raw.metadata_left_out);
     preview
 }

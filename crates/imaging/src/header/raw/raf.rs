@@ -16,5 +16,5 @@ pub(super) fn read_raf_preview(input: &mut (impl Read + Seek), camera: &str) -> 
     input.read_exact(&mut entry)?;
     let number = |at: usize| u64::from(u32::from_be_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]));
     let preview = read_embedded_jpeg(input, number(0), number(4));
-    choose_preview(preview.into_iter().collect(), None, camera)
+    choose_preview(preview, None, camera)
 }

@@ -16,6 +16,9 @@ const MAX_ENTRIES: u64 = 4096;
 /// Largest value that is read as bytes or text, in bytes.
 const MAX_VALUE_BYTES: u64 = 32 << 20;
 
+/// Longest text that is read; the rest of a longer one is left.
+const MAX_TEXT_VALUES: u64 = 1 << 10;
+
 /// An open TIFF.
 #[derive(Debug)]
 pub(crate) struct TiffFile<R> {
@@ -233,7 +236,8 @@ impl<R: Read + Seek> TiffFile<R> {
 
     /// The bytes of a text up to its first zero.
     pub(crate) fn find_text(&mut self, directory: &Directory, tag: u16) -> Option<Vec<u8>> {
-        let mut text = self.find_bytes(directory, tag)?;
+        let entry = directory.find(tag).copied()?;
+        let mut text = self.read_values(&entry, MAX_TEXT_VALUES).ok()?;
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
         text.truncate(end);
         Some(text)

@@ -9,7 +9,10 @@ use super::compression::is_raw_compression;
 use super::directory::{Directory, TiffFile};
 use super::tags;
 use crate::error::RenderError;
-use crate::header::{MAX_FRAME_SCAN_BYTES, corrupt_error};
+use crate::header::corrupt_error;
+
+/// Most bytes of directories that are read.
+const MAX_LIST_BYTES: u64 = 32 << 20;
 
 /// Most pages that are counted.
 const MAX_PAGES: usize = 10_000;
@@ -97,7 +100,7 @@ impl DirectoryList {
                     break;
                 }
             }
-            if seen.len() >= MAX_PAGES || bytes_read > MAX_FRAME_SCAN_BYTES {
+            if seen.len() >= MAX_PAGES || bytes_read > MAX_LIST_BYTES {
                 break;
             }
         }

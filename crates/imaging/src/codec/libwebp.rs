@@ -1,0 +1,129 @@
+//! Calls of libwebp. The wrapper crate `webp` stays at a library of 2023, so the few functions that are needed are called
+//! here: still images are decoded into memory of ours, and encoded into memory of the library, which is freed with its
+//! owner.
+//!
+//! Unsafe code of this workspace is in this file, `libaom.rs` and `libjpeg.rs` only.
+
+#![allow(unsafe_code)]
+
+use std::mem::MaybeUninit;
+use std::os::raw::c_int;
+use std::ptr;
+
+use libwebp_sys as webp;
+
+/// A decoded still image, with three bytes a pixel, or four with alpha.
+pub(super) struct WebpImage {
+    pub(super) width: u32,
+    pub(super) has_alpha: bool,
+    pub(super) pixels: Vec<u8>,
+}
+
+/// Decodes a still image; none when it is damaged or an animation.
+pub(super) fn decode_image(file: &[u8]) -> Option<WebpImage> {
+    let mut features = MaybeUninit::<webp::WebPBitstreamFeatures>::zeroed();
+    // SAFETY: reads the bytes of `file` only, and fills in `features`, a struct of numbers that may all be zero.
+    let (status, features) = unsafe {
+        let status = webp::WebPGetFeatures(file.as_ptr(), file.len(), features.as_mut_ptr());
+        (status, features.assume_init())
+    };
+    if status != webp::VP8StatusCode::VP8_STATUS_OK || features.has_animation != 0 {
+        return None;
+    }
+    let (width, height) = (u32::try_from(features.width).ok()?, u32::try_from(features.height).ok()?);
+    let has_alpha = features.has_alpha != 0;
+    let stride = width as usize * if has_alpha { 4 } else { 3 };
+    let mut pixels = vec![0; stride.checked_mul(height as usize)?];
+    let decode = if has_alpha { webp::WebPDecodeRGBAInto } else { webp::WebPDecodeRGBInto };
+    // SAFETY: reads the bytes of `file` only; writes at most as many bytes as `pixels` has, which it is told.
+    let end =
+        unsafe { decode(file.as_ptr(), file.len(), pixels.as_mut_ptr(), pixels.len(), c_int::try_from(stride).ok()?) };
+    (!end.is_null()).then_some(WebpImage { width, has_alpha, pixels })
+}
+
+/// How an image is encoded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum WebpEncoding {
+    /// Quality from 0 to 100.
+    Lossy(f32),
+    /// Also the colours of fully transparent pixels are kept.
+    Lossless,
+}
+
+/// An image that libwebp owns.
+struct Picture(webp::WebPPicture);
+
+impl Drop for Picture {
+    fn drop(&mut self) {
+        // SAFETY: it was initialised, and is not used again.
+        unsafe { webp::WebPPictureFree(&mut self.0) };
+    }
+}
+
+/// Bytes that libwebp writes.
+struct MemoryWriter(webp::WebPMemoryWriter);
+
+impl MemoryWriter {
+    fn new() -> Self {
+        let mut writer = webp::WebPMemoryWriter { mem: ptr::null_mut(), size: 0, max_size: 0, pad: [0] };
+        // SAFETY: fills in the struct.
+        unsafe { webp::WebPMemoryWriterInit(&mut writer) };
+        Self(writer)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        if self.0.mem.is_null() {
+            return &[];
+        }
+        // SAFETY: the library allocated `mem` and wrote `size` bytes; they stay until the writer is dropped.
+        unsafe { std::slice::from_raw_parts(self.0.mem, self.0.size) }
+    }
+}
+
+impl Drop for MemoryWriter {
+    fn drop(&mut self) {
+        // SAFETY: it was initialised, and is not used again.
+        unsafe { webp::WebPMemoryWriterClear(&mut self.0) };
+    }
+}
+
+/// Encodes rows of three bytes a pixel, or four with alpha.
+///
+/// # Errors
+/// The library's name for what is wrong.
+pub(super) fn encode_image(
+    pixels: &[u8],
+    (width, height): (u32, u32),
+    has_alpha: bool,
+    encoding: WebpEncoding,
+) -> Result<Vec<u8>, String> {
+    let mut config = webp::WebPConfig::new().map_err(|()| "the encoder rejects its default settings")?;
+    config.method = 4;
+    match encoding {
+        WebpEncoding::Lossy(quality) => config.quality = quality,
+        WebpEncoding::Lossless => {
+            config.lossless = 1;
+            // Here quality means effort.
+            config.quality = 75.0;
+            config.exact = 1;
+        }
+    }
+    let mut picture = Picture(webp::WebPPicture::new().map_err(|()| "the encoder rejects an empty picture")?);
+    let size = |side: u32| c_int::try_from(side).map_err(|_| "a side is too long");
+    (picture.0.width, picture.0.height, picture.0.use_argb) = (size(width)?, size(height)?, 1);
+    let stride = width as usize * if has_alpha { 4 } else { 3 };
+    if stride.checked_mul(height as usize) != Some(pixels.len()) {
+        return Err("the pixels do not fit the size".to_owned());
+    }
+    let import = if has_alpha { webp::WebPPictureImportRGBA } else { webp::WebPPictureImportRGB };
+    let mut writer = MemoryWriter::new();
+    picture.0.writer = Some(webp::WebPMemoryWrite);
+    picture.0.custom_ptr = (&raw mut writer.0).cast();
+    // SAFETY: the import reads `height` rows of `stride` bytes, which is what `pixels` has, as was checked. While it
+    // encodes, the library calls `WebPMemoryWrite` with `custom_ptr`, a writer that lives until the end of this function.
+    let done = unsafe {
+        import(&mut picture.0, pixels.as_ptr(), c_int::try_from(stride).map_err(|_| "a row is too long")?) != 0
+            && webp::WebPEncode(&config, &mut picture.0) != 0
+    };
+    if done { Ok(writer.bytes().to_vec()) } else { Err(format!("{:?}", picture.0.error_code)) }
+}
