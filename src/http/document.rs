@@ -48,9 +48,15 @@ pub fn get_document_json() -> &'static str {
     &DOCUMENT_JSON
 }
 
+/// The document as this service serves it. The first call builds it, which takes a while: `serve` does that before the
+/// first request.
+pub fn get_served_document(is_key_required: bool) -> &'static str {
+    if is_key_required { get_document_json() } else { OPEN_MODE_DOCUMENT_JSON.as_str() }
+}
+
 /// `GET /openapi.json`.
 pub async fn show_document(state: Data<AppState>) -> HttpResponse {
-    let text = if state.settings.is_key_required() { get_document_json() } else { OPEN_MODE_DOCUMENT_JSON.as_str() };
+    let text = get_served_document(state.settings.is_key_required());
     HttpResponse::Ok().content_type("application/json").body(text)
 }
 

@@ -6,6 +6,7 @@
 //! reading at [`build_app`].
 
 pub mod access_rule;
+pub mod admission;
 pub mod document;
 pub mod extract;
 pub mod file_response;

@@ -70,3 +70,4 @@ mod tus;
 mod tus_writers;
 mod warnings;
 mod webhooks;
+mod work_limits;

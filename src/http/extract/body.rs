@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use offprint_core::{Code, Digest};
@@ -17,26 +17,36 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::app::AppState;
+use crate::compute_pool::ComputePool;
+use crate::http::extract::caller::Caller;
 use crate::http::extract::json;
 use crate::http::middleware::route::find_route;
 use crate::http::operations::BodyRule;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::schema::SchemaChecker;
+use crate::id::CompanyId;
 
 /// A body that matches its schema, and the SHA-256 of its bytes as they were sent.
 pub struct JsonBody<T>(pub T, pub Digest);
 
-impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for JsonBody<T> {
+impl<T: ToSchema + DeserializeOwned + Send + 'static> FromRequest for JsonBody<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let limit = find_body_limit(request);
+        let pool = find_compute_pool(request);
         let pieces = payload.take();
         Box::pin(async move {
             let bytes = read_body(pieces, limit).await?;
-            Ok(Self(parse_body(&bytes)?, Digest::compute(&bytes)))
+            match pool {
+                Some((compute, company)) if bytes.len() > MAX_INLINE_BYTES => {
+                    let parse = move || Ok(Self(parse_body(&bytes)?, Digest::compute(&bytes)));
+                    compute.run(company, parse).await.map_err(Problem::internal)?
+                }
+                _ => Ok(Self(parse_body(&bytes)?, Digest::compute(&bytes))),
+            }
         })
     }
 }
@@ -71,6 +81,16 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 pub fn compute_export_body_limit(max_items: usize) -> usize {
     // A handle with its quotes, comma and some spaces takes 48 bytes at most.
     MAX_BODY_BYTES.max(max_items * 48 + (64 << 10))
+}
+
+/// Bodies up to this size are parsed at once: that takes a few milliseconds.
+const MAX_INLINE_BYTES: usize = 64 << 10;
+
+/// Where larger bodies of the caller are parsed.
+fn find_compute_pool(request: &HttpRequest) -> Option<(ComputePool, CompanyId)> {
+    let state = request.app_data::<Data<AppState>>()?;
+    let caller = request.extensions().get::<Caller>().copied()?;
+    Some((state.compute.clone(), caller.company))
 }
 
 fn find_body_limit(request: &HttpRequest) -> usize {

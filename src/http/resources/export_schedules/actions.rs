@@ -8,6 +8,7 @@ use crate::app::AppState;
 use crate::db::enums::ScheduleState;
 use crate::db::schedule::{self, ScheduleRunResult};
 use crate::db::{self, DbConnection};
+use crate::http::admission::admit_request;
 use crate::http::extract::caller::Caller;
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
@@ -103,6 +104,7 @@ pub async fn resume_schedule(
     ))]
 #[post("/export-schedules/{scheduleHandle}/run")]
 pub async fn run_schedule(state: Data<AppState>, caller: Caller, path: SchedulePath) -> Result<HttpResponse, Problem> {
+    let _admission = admit_request(&state, caller.company).await?;
     let company_limits = EffectiveLimits::load(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let row = lock_managed_schedule(&mut transaction, &caller, &path).await?;
