@@ -26,16 +26,6 @@ async fn every_head_of_a_connection_has_to_arrive_in_time(pool: PgPool) {
     let with_body = "POST /modifier-check HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                      content-length: 24\r\n\r\n{\"is_modifier\":\"wid=10\"}";
     let head = "HEAD /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n";
-<<<<<<< HEAD
-    for earlier in [vec![], vec![LIVENESS_REQUEST], vec![head], vec![with_body], vec![LIVENESS_REQUEST; 3]] {
-        for (begun, piece) in
-            [("GET / HTTP/1.1\r\nhost: localhost\r\nx: ", "a"), ("", "G"), ("GET / HTTP/1.1\r\n", "a: b\r\n")]
-        {
-            let mut peer = server.connect().await;
-            for request in &earlier {
-                peer.send(request).await;
-                peer.read_until("\r\n\r\n").await;
-=======
     for earlier in [vec![], vec![LIVENESS_REQUEST], vec![head], vec![with_body], vec![LIVENESS_REQUEST; 3]] {
         for begun in ["GET / HTTP/1.1\r\nhost: localhost\r\nx: ", "G", "GET / HTTP/1.1\r\n"] {
             for piece in ["", "a"] {
@@ -48,7 +38,6 @@ async fn every_head_of_a_connection_has_to_arrive_in_time(pool: PgPool) {
                 let answer = peer.drip_until_closed(piece).await;
                 // Bytes that cross the answer on their way reset the connection, and the answer may be lost.
                 assert!(!piece.is_empty() || answer.contains("HTTP/1.1 408 "), "{earlier:?} {begun:?}: {answer}");
->>>>>>> peers
             }
         }
     }
