@@ -185,9 +185,8 @@ const UNUSED_BLOB_SQL: &str = "not exists (select from asset where asset.sha256 
 
 /// Lists up to a hundred blobs that nothing refers to, and that nobody holds who may be about to refer to them.
 pub async fn list_unused_blobs(pool: &PgPool) -> Result<Vec<Digest>, DbError> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!("select sha256 from blob where held_until <= now() and {UNUSED_BLOB_SQL} limit 100")
-    });
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("select sha256 from blob where held_until <= now() and {UNUSED_BLOB_SQL} limit 100"));
     let unused = sqlx::query_scalar(AssertSqlSafe(SQL.as_str())).fetch_all(pool).await?;
     Ok(unused.into_iter().map(|sha256: [u8; 32]| Digest::from(sha256)).collect())
 }
@@ -195,9 +194,8 @@ pub async fn list_unused_blobs(pool: &PgPool) -> Result<Vec<Digest>, DbError> {
 /// Locks a blob's row until the transaction ends, checks that nothing refers to it and nobody holds it, and deletes the
 /// row. Returns `false` when it stays, also because a backup is being made.
 pub async fn delete_unused_blob(connection: &mut DbConnection, sha256: Digest) -> Result<bool, DbError> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!("delete from blob where sha256 = $1 and held_until <= now() and {UNUSED_BLOB_SQL}")
-    });
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("delete from blob where sha256 = $1 and held_until <= now() and {UNUSED_BLOB_SQL}"));
     // A backup holds this lock while it copies the database and then the bytes: until it ends, nothing is removed.
     let lock = "select pg_try_advisory_xact_lock_shared(hashtextextended('offprint blob removal', 0))";
     if !sqlx::query_scalar::<_, bool>(lock).fetch_one(&mut *connection).await? {
@@ -207,10 +205,7 @@ pub async fn delete_unused_blob(connection: &mut DbConnection, sha256: Digest) -
         .bind(sha256.to_bytes())
         .execute(&mut *connection)
         .await?;
-    let deleted = sqlx::query(AssertSqlSafe(SQL.as_str()))
-        .bind(sha256.to_bytes())
-        .execute(connection)
-        .await?;
+    let deleted = sqlx::query(AssertSqlSafe(SQL.as_str())).bind(sha256.to_bytes()).execute(connection).await?;
     Ok(deleted.rows_affected() == 1)
 }
 

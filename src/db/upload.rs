@@ -92,10 +92,7 @@ const UPLOAD_COLUMNS: &str =
 
 /// Counts a company's unfinished uploads. Concurrent callers wait for each other until
 /// their transactions end, so that they cannot both take the last place within the limit.
-pub async fn count_unfinished_uploads(
-    connection: &mut DbConnection,
-    company: CompanyId,
-) -> Result<i64, DbError> {
+pub async fn count_unfinished_uploads(connection: &mut DbConnection, company: CompanyId) -> Result<i64, DbError> {
     limits::lock_quota(connection, company, "uploads").await?;
     let query = sqlx::query_scalar(
         "select count(*) from upload where company_id = $1 and asset_id is null and expires_at > now()",
@@ -363,7 +360,11 @@ pub async fn delete_upload(pool: &PgPool, owner: UploadOwner, upload: UploadId) 
     .fetch_all(pool)
     .await?;
     // One row without a blob for an upload without pieces.
-    if deleted.is_empty() { Err(DbError::NotFound("upload")) } else { Ok(to_digests(deleted.into_iter().flatten().collect())) }
+    if deleted.is_empty() {
+        Err(DbError::NotFound("upload"))
+    } else {
+        Ok(to_digests(deleted.into_iter().flatten().collect()))
+    }
 }
 
 /// Deletes expired uploads. Returns the blobs of their pieces.

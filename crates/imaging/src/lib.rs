@@ -69,8 +69,8 @@ pub use error::{RenderError, RenderWarning};
 pub use execute::{ENGINE_VERSION, RenderOutput, render_image, render_images};
 pub use file_section::FilePart;
 pub use header::{
-    CaptureTime, ImageHeader, MAX_SIGNATURE_BYTES, SourceFormat, UnreadFormat, decode_plain_text, find_root_element, is_avif,
-    is_bmp, is_svg_element, read_capture_time, read_header_for_render, read_image_header,
+    CaptureTime, ImageHeader, MAX_SIGNATURE_BYTES, SourceFormat, UnreadFormat, decode_plain_text, find_root_element,
+    is_avif, is_bmp, is_svg_element, read_capture_time, read_header_for_render, read_image_header,
 };
 pub use limits::RenderLimits;
 pub use plan::{DecodePlan, EncodePlan, RenderPlan};

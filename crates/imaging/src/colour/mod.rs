@@ -25,8 +25,8 @@ mod profile;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use conversion::Conversion;
-pub use description::read_profile_description;
 pub(crate) use described::{Chromaticities, encode_cicp_profile, encode_gamma_profile};
+pub use description::read_profile_description;
 pub use library::{ProfileBytes, ProfileLibrary};
 pub(crate) use littlecms::read_with_littlecms;
 pub use profile::Profile;

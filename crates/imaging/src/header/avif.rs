@@ -7,10 +7,10 @@ use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
 use super::av1::{Cicp, SequenceHeader};
+use super::bounds::{MAX_EXIF_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::boxes::{BoxKind, BoxReader, Boxes, read_box_header};
 use super::heif_items::{HeifItems, ItemExtent};
 use super::metadata::Metadata;
-use super::bounds::{MAX_EXIF_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::{ImageHeader, SourceFormat, corrupt_error, skip_bytes};
 use crate::colour::encode_cicp_profile;
 use crate::error::RenderError;

@@ -3,9 +3,9 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::exif::to_dots_per_inch;
 use super::ImageHeader;
 use super::bounds::{MAX_PROFILE_BYTES, read_up_to};
+use super::exif::to_dots_per_inch;
 
 /// Length of the header before the information header.
 const FILE_HEADER_BYTES: u64 = 14;

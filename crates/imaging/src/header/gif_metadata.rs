@@ -2,9 +2,9 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::metadata::Metadata;
 use super::ImageHeader;
 use super::bounds::{MAX_XMP_BYTES, read_up_to};
+use super::metadata::Metadata;
 
 /// What the extension begins with: the length of its name, and the name.
 const XMP_EXTENSION: &[u8; 12] = b"\x0BXMP DataXMP";

@@ -5,10 +5,10 @@ use std::io::{BufRead, Read, Seek};
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
+use super::bounds::{MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::boxes::{Boxes, read_box_header};
 use super::exif::to_dots_per_inch;
 use super::metadata::Metadata;
-use super::bounds::{MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::{ImageHeader, SourceFormat, corrupt_error, skip_bytes};
 use crate::error::RenderError;
 

@@ -5,9 +5,9 @@ use std::io::{self, Read, Seek};
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
+use super::bounds::{BoundsExceeded, MAX_PROFILE_BYTES, MAX_RESOURCES_BYTES};
 use super::exif::to_dots_per_inch;
 use super::metadata::Metadata;
-use super::bounds::{BoundsExceeded, MAX_PROFILE_BYTES, MAX_RESOURCES_BYTES};
 use super::{ImageHeader, SourceFormat, corrupt_error, skip_bytes};
 use crate::error::RenderError;
 use crate::xmp;

@@ -11,9 +11,11 @@
 //!
 //! Of several places of one kind the first counts.
 
+use super::bounds::{
+    MAX_EXIF_BYTES, MAX_IPTC_BYTES, MAX_PATHS_BYTES, MAX_PROFILE_BYTES, MAX_RESOURCES_BYTES, MAX_XMP_BYTES,
+};
 use super::exif::{TagFields, to_dots_per_inch};
 use super::image_resources::{self, ImageResource, read_resources};
-use super::bounds::{MAX_EXIF_BYTES, MAX_IPTC_BYTES, MAX_PATHS_BYTES, MAX_PROFILE_BYTES, MAX_RESOURCES_BYTES, MAX_XMP_BYTES};
 use super::{CaptureTime, EmbeddedPath, ImageHeader, SourceFormat};
 use crate::rights::ImageRights;
 use crate::turn::Turn;
@@ -141,7 +143,9 @@ impl Metadata {
         header.paths = self.paths;
         header.captured = tags.captured;
         header.metadata_left_out = self.left_out.map(|kind| {
-            format!("Metadata of the image ({kind}) is too large to be read and was ignored; rights in it are not kept.")
+            format!(
+                "Metadata of the image ({kind}) is too large to be read and was ignored; rights in it are not kept."
+            )
         });
     }
 }

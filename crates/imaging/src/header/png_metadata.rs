@@ -5,10 +5,10 @@ use std::io::{Read, Seek};
 
 use offprint_core::Code;
 
-use super::exif::to_dots_per_inch;
-use super::metadata::Metadata;
 use super::ImageHeader;
 use super::bounds::{MAX_PROFILE_BYTES, MAX_TEXT_BYTES};
+use super::exif::to_dots_per_inch;
+use super::metadata::Metadata;
 use super::png_chunks::{ChunkReader, InflateError, Inflater, PngChunk, read_metadata_chunks};
 use crate::colour::{Chromaticities, encode_cicp_profile, encode_gamma_profile};
 use crate::error::RenderError;

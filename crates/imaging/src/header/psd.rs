@@ -6,9 +6,9 @@ use std::io::{self, Read, Seek};
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
+use super::bounds::{MAX_IPTC_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::image_resources::{self, ImageResource};
 use super::metadata::Metadata;
-use super::bounds::{MAX_IPTC_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::{ImageHeader, SourceFormat, corrupt_error, skip_bytes};
 use crate::error::RenderError;
 

@@ -2,11 +2,11 @@
 
 use std::io::{Read, Seek};
 
+use super::ImageHeader;
+use super::bounds::{MAX_IPTC_BYTES, MAX_PROFILE_BYTES, MAX_RESOURCES_BYTES, MAX_XMP_BYTES};
 use super::exif::TagFields;
 use super::metadata::Metadata;
 use super::tags::TagDirectory;
-use super::ImageHeader;
-use super::bounds::{MAX_IPTC_BYTES, MAX_PROFILE_BYTES, MAX_RESOURCES_BYTES, MAX_XMP_BYTES};
 
 /// Tag of XMP.
 pub(crate) const TIFF_XMP: u16 = 700;
@@ -40,7 +40,8 @@ pub(super) fn read_tiff_metadata(input: &mut (impl Read + Seek), directory: Opti
             }
             tags.bytes(tag, max_bytes as u64)
         };
-        let resources = is_own.then(|| read(TIFF_PHOTOSHOP, MAX_RESOURCES_BYTES, "image resources of Photoshop")).flatten();
+        let resources =
+            is_own.then(|| read(TIFF_PHOTOSHOP, MAX_RESOURCES_BYTES, "image resources of Photoshop")).flatten();
         let iptc = read(TIFF_IPTC, MAX_IPTC_BYTES, "IPTC");
         let xmp = read(TIFF_XMP, MAX_XMP_BYTES, "XMP");
         if let Some(resources) = resources {

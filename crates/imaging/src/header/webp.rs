@@ -4,9 +4,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use offprint_modifiers::PixelType;
 
+use super::bounds::{MAX_EXIF_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::decoder_headers::FileReader;
 use super::metadata::Metadata;
-use super::bounds::{MAX_EXIF_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::{ImageHeader, SourceFormat, corrupt_error};
 use crate::error::RenderError;
 

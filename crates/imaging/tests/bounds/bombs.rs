@@ -38,13 +38,21 @@ pub const LIST: &[Bomb] = &[
     ("PNG, EXIF of 30 MB", || build_png(&[(b"eXIf", vec![7; 30 * MIB])], &[]), MetadataLeftOut),
     ("PNG, pHYs of 30 MB", || build_png(&[(b"pHYs", vec![0; 30 * MIB])], &[]), Read),
     ("PNG, palette of 30 MB", || build_png(&[(b"PLTE", vec![0; 30 * MIB])], &[]), Read),
-    ("PNG, a million chunks", || build_png(&vec![(b"tEXt", b"a\0".to_vec()); 1_000_000], &[]), Refused(Code::SourceTooLarge)),
+    (
+        "PNG, a million chunks",
+        || build_png(&vec![(b"tEXt", b"a\0".to_vec()); 1_000_000], &[]),
+        Refused(Code::SourceTooLarge),
+    ),
     (
         "PNG, a million chunks behind the image",
         || build_png(&[], &vec![(b"tEXt", b"a\0".to_vec()); 1_000_000]),
         MetadataLeftOut,
     ),
-    ("JPEG, six million segments", || [&[0xFF, 0xD8][..], &b"\xFF\xFE\0\x02".repeat(6_000_000)].concat(), Refused(Code::SourceTooLarge)),
+    (
+        "JPEG, six million segments",
+        || [&[0xFF, 0xD8][..], &b"\xFF\xFE\0\x02".repeat(6_000_000)].concat(),
+        Refused(Code::SourceTooLarge),
+    ),
     ("JPEG, fill bytes", || [&[0xFF, 0xD8][..], &vec![0xFF; 24 * MIB]].concat(), Refused(Code::Corrupt)),
     ("JPEG, image resources of 20 MB", || build_jpeg(&vec![(0xED, build_resource_segment()); 300]), MetadataLeftOut),
     (
@@ -69,21 +77,41 @@ pub const LIST: &[Bomb] = &[
         MetadataLeftOut,
     ),
     ("GIF, comments before its frame", || build_gif(&b"!\xFE\x01x\0".repeat(4_000_000)), Refused(Code::SourceTooLarge)),
-    ("GIF, XMP without an end", || build_gif(&[GIF_FRAME, b"!\xFF\x0BXMP DataXMP", &vec![b'x'; 20 * MIB]].concat()), MetadataLeftOut),
+    (
+        "GIF, XMP without an end",
+        || build_gif(&[GIF_FRAME, b"!\xFF\x0BXMP DataXMP", &vec![b'x'; 20 * MIB]].concat()),
+        MetadataLeftOut,
+    ),
     ("WebP, three million frames", build_webp, Read),
     ("WebP, profile and XMP of 15 MB", build_webp_with_metadata, ProfileIgnored),
-    ("PSD, three million resources", || build_psd(&b"8BIM\x07\xD0\0\0\0\0\0\0".repeat(3_000_000)), Refused(Code::SourceTooLarge)),
+    (
+        "PSD, three million resources",
+        || build_psd(&b"8BIM\x07\xD0\0\0\0\0\0\0".repeat(3_000_000)),
+        Refused(Code::SourceTooLarge),
+    ),
     ("PSD, 60 paths of 1 MB", || build_psd(&build_path_resource().repeat(60)), Refused(Code::SourceTooLarge)),
     ("PSD, 30 paths of 1 MB", || build_psd(&build_path_resource().repeat(30)), MetadataLeftOut),
     ("JPEG 2000, nested resolutions", || build_jp2(&build_box(b"jp2h", &nest_boxes(b"res ", MIB / 2))), Read),
-    ("JPEG 2000, two million boxes", || build_jp2(&build_box(b"free", b"").repeat(2_500_000)), Refused(Code::SourceTooLarge)),
+    (
+        "JPEG 2000, two million boxes",
+        || build_jp2(&build_box(b"free", b"").repeat(2_500_000)),
+        Refused(Code::SourceTooLarge),
+    ),
     (
         "JPEG 2000, profile of 30 MB",
         || build_jp2(&build_box(b"jp2h", &build_box(b"colr", &[&[2, 0, 0][..], &vec![7; 30 * MIB]].concat()))),
         ProfileIgnored,
     ),
-    ("JPEG 2000, a box that ends before its length", || build_jp2(&[&(8 * MIB as u32).to_be_bytes()[..], b"jp2h"].concat()), Refused(Code::Truncated)),
-    ("AVIF, nested tracks", || [build_ftyp(), build_box(b"moov", &nest_boxes(b"trak", MIB))].concat(), Refused(Code::UnsupportedFormat)),
+    (
+        "JPEG 2000, a box that ends before its length",
+        || build_jp2(&[&(8 * MIB as u32).to_be_bytes()[..], b"jp2h"].concat()),
+        Refused(Code::Truncated),
+    ),
+    (
+        "AVIF, nested tracks",
+        || [build_ftyp(), build_box(b"moov", &nest_boxes(b"trak", MIB))].concat(),
+        Refused(Code::UnsupportedFormat),
+    ),
     ("AVIF, one item of many parts as all tiles", || build_avif_grid(8000, 0), Refused(Code::UnsupportedFormat)),
     ("AVIF, one large profile for all tiles", || build_avif_grid(1, 7 * MIB), Refused(Code::Corrupt)),
     ("BMP, profile of 30 MB", build_bmp, ProfileIgnored),
@@ -163,7 +191,8 @@ fn build_webp_with_metadata() -> Vec<u8> {
     let chunk = |name: &[u8; 4], content: &[u8]| [name, &(content.len() as u32).to_le_bytes()[..], content].concat();
     let canvas = chunk(b"VP8X", &[0, 0, 0, 0, 255, 0, 0, 255, 0, 0]);
     let large = vec![7; 15 * MIB];
-    let chunks = [canvas, chunk(b"ICCP", &large), chunk(b"VP8 ", &[0; 10]), chunk(b"EXIF", &large), chunk(b"XMP ", &large)];
+    let chunks =
+        [canvas, chunk(b"ICCP", &large), chunk(b"VP8 ", &[0; 10]), chunk(b"EXIF", &large), chunk(b"XMP ", &large)];
     let chunks = chunks.concat();
     [b"RIFF", &(chunks.len() as u32 + 4).to_le_bytes()[..], b"WEBP", &chunks].concat()
 }
@@ -200,7 +229,8 @@ fn build_jp2(boxes: &[u8]) -> Vec<u8> {
         size.extend(number.to_be_bytes());
     }
     size.extend(b"\0\x01\x07\x01\x01");
-    [&b"\0\0\0\x0CjP  \r\n\x87\n"[..], &build_box(b"ftyp", b"jp2 \0\0\0\0jp2 "), boxes, &build_box(b"jp2c", &size)].concat()
+    [&b"\0\0\0\x0CjP  \r\n\x87\n"[..], &build_box(b"ftyp", b"jp2 \0\0\0\0jp2 "), boxes, &build_box(b"jp2c", &size)]
+        .concat()
 }
 
 fn build_ftyp() -> Vec<u8> {
@@ -223,10 +253,8 @@ fn build_avif_grid(parts: u16, profile_bytes: usize) -> Vec<u8> {
     let color = build_box(b"colr", &[b"prof", &vec![7; profile_bytes][..]].concat());
     // The grid has the first property, the tile the second and the third.
     let associations = [&longs(&[2])[..], &[0, 1, 1, 1, 0, 2, 2, 2, 3]].concat();
-    let properties = [
-        build_box(b"ipco", &[size(900), size(9), color].concat()),
-        build_box(b"ipma", &full(&associations)),
-    ];
+    let properties =
+        [build_box(b"ipco", &[size(900), size(9), color].concat()), build_box(b"ipma", &full(&associations))];
     let meta = [
         full(&build_box(b"hdlr", &[&[0; 8][..], b"pict", &[0; 13]].concat())),
         build_box(b"pitm", &full(&words(&[1]))),

@@ -4,10 +4,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bombs;
 #[path = "../metadata/containers.rs"]
 #[allow(dead_code)]
 mod containers;
-mod bombs;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -12,8 +12,8 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use offprint_core::{Code, Digest};
 use offprint_core::name::FileName;
+use offprint_core::{Code, Digest};
 use offprint_storage::{BlobRange, BlobWriter, StagedBlob};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep;
