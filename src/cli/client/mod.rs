@@ -279,14 +279,31 @@ async fn read_problem(response: Response) -> ClientError {
             let detail = if code.is_ok() { detail } else { format!("{} ({})", detail, problem.code) };
             CliError { code: code.unwrap_or(Code::Unavailable), detail, errors: problem.errors }
         }
-        Err(_) => {
-            CliError::new(Code::Unavailable, format!("{path} answered {status}, and not as an Offprint service does."))
-        }
+        Err(_) => explain_foreign_answer(&path, status),
     };
     let is_retryable = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
         || matches!(error.code, Code::IdempotencyInFlight | Code::UploadLocked | Code::OffsetConflict);
     if is_retryable { ClientError::Retryable(error, retry_after) } else { ClientError::Permanent(error) }
+}
+
+/// The error of an answer that does not come from an Offprint service, mostly from a proxy before it.
+fn explain_foreign_answer(path: &str, status: StatusCode) -> CliError {
+    let remedy = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            " A proxy before it refuses a body of this size. Have it accept larger ones (nginx: `client_max_body_size 0;`)."
+        }
+        StatusCode::BAD_GATEWAY => {
+            " A proxy before it cannot reach the service, or the service closed the connection: is it running, and does it keep \
+             idle connections longer than the proxy (OFFPRINT_KEEP_ALIVE)?"
+        }
+        StatusCode::SERVICE_UNAVAILABLE => " A proxy before it has no service that is ready.",
+        StatusCode::GATEWAY_TIMEOUT => {
+            " A proxy before it did not wait long enough for the service. Give it at least 60 s (nginx: `proxy_read_timeout`)."
+        }
+        _ => " Check the address (--url), with its path where the service is below one.",
+    };
+    CliError::new(Code::Unavailable, format!("{path} answered {status}, and not as an Offprint service does.{remedy}"))
 }
 
 /// `Retry-After` in seconds. The service does not use its other form, a date.

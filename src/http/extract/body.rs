@@ -4,10 +4,12 @@
 //! cannot drift apart. serde alone stops at the first unknown field and silently keeps the last of duplicate fields.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
+use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use offprint_core::{Code, Digest};
@@ -17,6 +19,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::app::AppState;
+use crate::http::extract::content_headers::{ContentCoding, read_content_coding};
 use crate::http::extract::json;
 use crate::http::middleware::route::find_route;
 use crate::http::operations::BodyRule;
@@ -24,7 +27,10 @@ use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::schema::SchemaChecker;
 
-/// A body that matches its schema, and the SHA-256 of its bytes as they were sent.
+/// The UTF-8 form of U+FEFF, which editors of Windows put before a text. RFC 8259, 8.1, allows to ignore it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A body that matches its schema, and the SHA-256 of its JSON, without compression and byte order mark.
 pub struct JsonBody<T>(pub T, pub Digest);
 
 impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for JsonBody<T> {
@@ -32,11 +38,15 @@ impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = find_body_limit(request);
+        let (limit, coding) = (find_body_limit(request), read_content_coding(request.headers()));
         let pieces = payload.take();
         Box::pin(async move {
-            let bytes = read_body(pieces, limit).await?;
-            Ok(Self(parse_body(&bytes)?, Digest::compute(&bytes)))
+            let mut bytes = read_body(pieces, limit).await?;
+            if coding == Some(ContentCoding::Gzip) {
+                bytes = inflate_body(&bytes, limit)?;
+            }
+            let json = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+            Ok(Self(parse_body(json)?, Digest::compute(json)))
         })
     }
 }
@@ -91,6 +101,20 @@ async fn read_body(mut pieces: Payload, limit: usize) -> Result<Vec<u8>, Problem
         bytes.extend_from_slice(&piece);
     }
     Ok(bytes)
+}
+
+/// Decompresses a body. The limit is on what comes out: a few kilobytes can stand for gigabytes.
+fn inflate_body(compressed: &[u8], limit: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let read = MultiGzDecoder::new(compressed).take(limit as u64 + 1).read_to_end(&mut bytes);
+    match read {
+        Ok(_) if bytes.len() > limit => Err(reject_large_body(limit)),
+        Ok(_) => Ok(bytes),
+        Err(error) => {
+            let detail = format!("The body is not valid gzip, which `Content-Encoding` says it is: {error}.");
+            Err(Problem::new(Code::MalformedJson, detail))
+        }
+    }
 }
 
 fn reject_large_body(limit: usize) -> Problem {
