@@ -112,7 +112,7 @@ async fn follow_all(app: &TestApp, way: Way) {
     let mut addresses = list_addresses(&json!([asset, job, files, schedule, list.expect_status(200)]));
     addresses.sort();
     addresses.dedup();
-    assert!(addresses.len() >= 14, "{addresses:?}");
+    assert!(addresses.len() >= 13, "{addresses:?}");
     for address in addresses {
         way.follow(app, &address).await;
     }

@@ -131,8 +131,8 @@ async fn head_is_supported_wherever_get_is(pool: PgPool) {
         for name in ["content-type", "etag", "cache-control"] {
             assert_eq!(head.header(name), get.header(name), "{name} of HEAD {path}");
         }
-        // Numbers in it change from one request to the next.
-        if operation.path != "/metrics" {
+        // What these say changes from one request to the next.
+        if !["/metrics", "/health/ready", "/api-keys", "/api-keys/{keyHandle}", "/workers"].contains(&&*operation.path) {
             assert_eq!(head.header("content-length"), get.body.len().to_string(), "HEAD {path}");
         }
         count += 1;

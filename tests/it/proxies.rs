@@ -72,9 +72,6 @@ async fn a_wait_ends_before_proxies_give_up(pool: PgPool) {
         let early = tokio::time::timeout(Duration::from_millis(300), waiting).await;
         assert!(early.is_err(), "{query} {header:?}: {:?}", early.map(|answer| answer.status));
     }
-    let stream = app.get_with_header(&format!("{path}/events"), "accept", "text/event-stream");
-    let headers = tokio::time::timeout(Duration::from_millis(500), stream).await;
-    assert!(headers.is_err(), "a stream does not end");
 }
 
 #[sqlx::test]
@@ -95,9 +92,9 @@ async fn json_may_be_compressed_and_have_a_byte_order_mark(pool: PgPool) {
     ] {
         put(body, coding).await.expect_success();
     }
-    // A few kilobytes that stand for 100 MB.
-    let bomb = compress(&vec![b' '; 100 << 20]);
-    assert!(bomb.len() < 200 << 10);
+    // A few kilobytes that stand for 20 MB.
+    let bomb = compress(&vec![b' '; 20 << 20]);
+    assert!(bomb.len() < 40 << 10);
     assert_eq!(put(bomb, "gzip").await.expect_status(413)["code"], "body-too-large");
     let cut = compress(preset.as_bytes());
     assert_eq!(put(cut[..cut.len() / 2].to_vec(), "gzip").await.expect_status(400)["code"], "malformed-json");
