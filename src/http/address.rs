@@ -95,7 +95,10 @@ pub(crate) fn serialize_address<S: Serializer>(path: &str, serializer: S) -> Res
 }
 
 /// The same for a path that may be missing.
-pub(crate) fn serialize_optional_address<S: Serializer>(path: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize_optional_address<S: Serializer>(
+    path: &Option<String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     path.as_deref().map(write_address).serialize(serializer)
 }
 
@@ -125,7 +128,9 @@ mod tests {
         {
             assert_eq!(normalize(text), path);
         }
-        for text in ["/../x", "/a/../b", "/a//b", "https://evil.example/x", "/a?b", "/a\"b", "/ä", "/a b", &"/x".repeat(500)] {
+        for text in
+            ["/../x", "/a/../b", "/a//b", "https://evil.example/x", "/a?b", "/a\"b", "/ä", "/a b", &"/x".repeat(500)]
+        {
             assert_eq!(normalize(text), "", "{text}");
         }
     }

@@ -183,7 +183,9 @@ fn register_pages(config: &mut web::ServiceConfig) {
     config
         .route("/openapi.json", get().to(document::show_document))
         .route("/swagger-ui", get().to(resources::system::redirect_to_swagger_ui))
-        .service(SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["../openapi.json"]).try_it_out_enabled(true)));
+        .service(
+            SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["../openapi.json"]).try_it_out_enabled(true)),
+        );
 }
 
 fn reject_query(request: &HttpRequest, error: &QueryPayloadError) -> Problem {

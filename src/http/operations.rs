@@ -295,7 +295,8 @@ static PATHS: LazyLock<Vec<PathOperations>> = LazyLock::new(|| {
 impl PathOperations {
     /// The methods that the path supports.
     pub fn list_methods(&self) -> Vec<&'static str> {
-        let methods = self.operations.iter().flat_map(|row| [Some(row.method), (row.method == "GET").then_some("HEAD")]);
+        let methods =
+            self.operations.iter().flat_map(|row| [Some(row.method), (row.method == "GET").then_some("HEAD")]);
         methods.flatten().collect()
     }
 }

@@ -132,7 +132,8 @@ async fn follow_all(app: &TestApp, way: Way) {
     follow_pages(app, way).await;
     // Inside, there is no such path.
     let audit = way.get(app, "/audit-log?limit=1000").await.expect_status(200);
-    let objects: Vec<&str> = audit["items"].as_array().unwrap().iter().filter_map(|item| item["object"].as_str()).collect();
+    let objects: Vec<&str> =
+        audit["items"].as_array().unwrap().iter().filter_map(|item| item["object"].as_str()).collect();
     assert!(objects.iter().any(|object| object.starts_with("/uploads/")), "{objects:?}");
     assert!(objects.iter().any(|object| object.starts_with("/export-jobs/")), "{objects:?}");
 }

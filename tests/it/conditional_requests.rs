@@ -10,7 +10,13 @@ use crate::support::schedules::{YEARLY_CRON, build_schedule_request};
 use crate::support::test_app::{TestApp, TestResponse};
 use crate::support::test_user::{TestUser, open_guarded_app};
 
-async fn send(app: &TestApp, method: &str, path: &str, header: (&'static str, &str), body: Option<Value>) -> TestResponse {
+async fn send(
+    app: &TestApp,
+    method: &str,
+    path: &str,
+    header: (&'static str, &str),
+    body: Option<Value>,
+) -> TestResponse {
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     let request = TestRequest::default().method(method).uri(path).insert_header(header);
     app.send(match body {
@@ -33,7 +39,12 @@ async fn no_change_is_lost(pool: PgPool) {
     for (path, method, change, other) in [
         (format!("/assets/{asset}"), "PATCH", json!({"name": "one"}), json!({"name": "two"})),
         ("/image-presets/P".to_owned(), "PUT", json!({"urlModifier": "wid=2"}), json!({"urlModifier": "wid=3"})),
-        (format!("/export-schedules/{schedule}"), "PATCH", json!({"description": "one"}), json!({"description": "two"})),
+        (
+            format!("/export-schedules/{schedule}"),
+            "PATCH",
+            json!({"description": "one"}),
+            json!({"description": "two"}),
+        ),
     ] {
         let shown = app.get(&path).await;
         let read = shown.header("etag").to_owned();
@@ -101,7 +112,8 @@ async fn a_resumed_download_never_mixes_two_versions(pool: PgPool) {
     replaced.expect_status(200);
     assert_eq!(put(old.clone(), b'C').await.expect_status(412)["code"], "precondition-failed");
     let resume = |name: &'static str, value: String| {
-        let request = TestRequest::get().uri(&path).insert_header(("range", "bytes=1000-")).insert_header((name, value));
+        let request =
+            TestRequest::get().uri(&path).insert_header(("range", "bytes=1000-")).insert_header((name, value));
         app.send(request)
     };
     resume("if-match", old.clone()).await.expect_status(412);
@@ -132,7 +144,8 @@ async fn head_is_supported_wherever_get_is(pool: PgPool) {
             assert_eq!(head.header(name), get.header(name), "{name} of HEAD {path}");
         }
         // What these say changes from one request to the next.
-        if !["/metrics", "/health/ready", "/api-keys", "/api-keys/{keyHandle}", "/workers"].contains(&&*operation.path) {
+        if !["/metrics", "/health/ready", "/api-keys", "/api-keys/{keyHandle}", "/workers"].contains(&&*operation.path)
+        {
             assert_eq!(head.header("content-length"), get.body.len().to_string(), "HEAD {path}");
         }
         count += 1;

@@ -34,7 +34,8 @@ async fn a_post_without_a_body_works_over_http_1_0(pool: PgPool) {
     let mut peer = server.connect().await;
     // In pieces, and several on one connection.
     for action in ["pause", "resume", "pause", "stop"] {
-        let head = format!("POST /export-jobs/{job}/{action} HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n");
+        let head =
+            format!("POST /export-jobs/{job}/{action} HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n");
         let (first, second) = head.split_at(head.len() - 3);
         peer.send(first).await;
         peer.send(second).await;
@@ -150,7 +151,8 @@ async fn fields_behind_the_files_count(pool: PgPool) {
     let app = TestApp::open(pool).await;
     let file = |name: &'static str| (name.as_bytes(), &b"bytes"[..]);
     let (a, b) = (file("name=\"file\"; filename=\"a\""), file("name=\"file\"; filename=\"b\""));
-    let (folder, time) = ((&b"name=\"folder\""[..], &b"late"[..]), (&b"name=\"lastModified\""[..], &b"2020-01-02T03:04:05Z"[..]));
+    let (folder, time) =
+        ((&b"name=\"folder\""[..], &b"late"[..]), (&b"name=\"lastModified\""[..], &b"2020-01-02T03:04:05Z"[..]));
     let assets = upload_form(&app, &[a, b, time, folder]).await.expect_status(201)["assets"].clone();
     for asset in assets.as_array().unwrap() {
         assert_eq!((&asset["folder"], &asset["lastModified"]), (&json!("late"), &json!("2020-01-02T03:04:05Z")));
@@ -201,7 +203,8 @@ async fn json_is_compressed_where_the_client_wants_it_and_no_secret_is(pool: PgP
 
 #[sqlx::test]
 async fn the_type_of_a_problem_leads_to_an_explanation(pool: PgPool) {
-    let app = TestApp::with_settings(pool, |settings| settings.api_key = Some("sixteen-characters-and-more".into())).await;
+    let app =
+        TestApp::with_settings(pool, |settings| settings.api_key = Some("sixteen-characters-and-more".into())).await;
     let kind = app.get("/assets").await.expect_status(401)["type"].as_str().unwrap().to_owned();
     let explained = app.get(&kind).await.expect_status(200);
     assert_eq!((&explained["code"], &explained["status"]), (&json!("unauthenticated"), &json!(401)));
@@ -211,7 +214,10 @@ async fn the_type_of_a_problem_leads_to_an_explanation(pool: PgPool) {
     assert!(text.contains("requires an API key") && !text.contains("{title}") && !text.contains("{home}"), "{text}");
     for code in offprint_core::Code::ALL {
         let explained = app.get(format!("/problems/{code}")).await.expect_status(200);
-        assert!(explained["description"].as_str().is_some_and(|text| text.len() > 10 && text.ends_with('.')), "{explained}");
+        assert!(
+            explained["description"].as_str().is_some_and(|text| text.len() > 10 && text.ends_with('.')),
+            "{explained}"
+        );
     }
     app.get("/problems/no-such-code").await.expect_status(404);
 }

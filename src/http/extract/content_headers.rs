@@ -62,7 +62,10 @@ fn check_encoding(rule: BodyRule, headers: &HeaderMap) -> Result<(), Problem> {
     let is_json = matches!(rule, BodyRule::Json | BodyRule::ExportRequest);
     let (accepted, detail) = match (read_content_coding(headers), is_json) {
         (Some(ContentCoding::Identity), _) | (Some(ContentCoding::Gzip), true) => return Ok(()),
-        (_, true) => ("gzip, identity", "This `Content-Encoding` is not supported. Send the JSON with gzip, or without compression."),
+        (_, true) => (
+            "gzip, identity",
+            "This `Content-Encoding` is not supported. Send the JSON with gzip, or without compression.",
+        ),
         (_, false) => (
             "identity",
             "`Content-Encoding` is not supported for files. Send the body without compression, and without this header.",
@@ -121,7 +124,8 @@ mod tests {
         assert!(is_accepted(BodyRule::Bytes, &[]));
         let json = ("content-type", "application/json");
         assert!(is_accepted(BodyRule::Json, &[json, ("content-encoding", "identity")]));
-        for (coding, accepted) in [("gzip", true), ("X-GZip", true), ("identity, gzip", true), ("br", false), ("gzip, gzip", false)]
+        for (coding, accepted) in
+            [("gzip", true), ("X-GZip", true), ("identity, gzip", true), ("br", false), ("gzip, gzip", false)]
         {
             assert_eq!(is_accepted(BodyRule::Json, &[json, ("content-encoding", coding)]), accepted, "{coding}");
             assert!(!is_accepted(BodyRule::Bytes, &[("content-encoding", coding)]), "{coding}");

@@ -207,7 +207,8 @@ mod tests {
     #[test]
     fn writes_are_done_or_refused() {
         let validators = build_validators();
-        let write = |lines: &[(&'static str, &'static str)], current| check_write(&build_headers(lines), current).is_ok();
+        let write =
+            |lines: &[(&'static str, &'static str)], current| check_write(&build_headers(lines), current).is_ok();
         for (line, exists, missing) in [
             (("if-match", "\"a,b\""), true, false),
             (("if-match", "*"), true, false),

@@ -35,7 +35,8 @@ pub async fn compress_response(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let quality = |coding| find_coding_quality(request.headers(), coding);
     let is_wanted = quality("gzip") > 0.0 && quality("gzip") >= quality("identity");
-    let has_secrets = find_route(&request).operation().is_some_and(|operation| operation.audit == AuditClass::Disclosure);
+    let has_secrets =
+        find_route(&request).operation().is_some_and(|operation| operation.audit == AuditClass::Disclosure);
     let answer = next.call(request).await?;
     if has_secrets || !is_compressible(answer.status(), answer.headers()) {
         return Ok(answer.map_into_boxed_body());
@@ -78,7 +79,10 @@ fn is_compressible(status: StatusCode, headers: &HeaderMap) -> bool {
     let value_of = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
     let media = value_of(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_text = media.ends_with("json")
-        || matches!(media.as_str(), "text/html" | "text/css" | "text/plain" | "text/javascript" | "application/javascript")
+        || matches!(
+            media.as_str(),
+            "text/html" | "text/css" | "text/plain" | "text/javascript" | "application/javascript"
+        )
         || media == "image/svg+xml";
     let caching = value_of(header::CACHE_CONTROL);
     is_text

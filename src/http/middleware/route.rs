@@ -3,10 +3,10 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
-use actix_web::web::Data;
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
+use actix_web::middleware::Next;
+use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
 use uuid::Uuid;
 

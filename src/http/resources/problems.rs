@@ -62,10 +62,11 @@ pub async fn explain_code(request: HttpRequest, code: Path<String>) -> Result<Ht
 impl CodeExplanation {
     /// The page. Nothing in it comes from a client, so nothing has to be escaped.
     fn to_page(&self) -> String {
-        let description = self.description.split('`').enumerate().fold(String::new(), |text, (index, part)| match index % 2 {
-            0 => text + part,
-            _ => text + "<code>" + part + "</code>",
-        });
+        let description =
+            self.description.split('`').enumerate().fold(String::new(), |text, (index, part)| match index % 2 {
+                0 => text + part,
+                _ => text + "<code>" + part + "</code>",
+            });
         include_str!("../pages/code.html")
             .replace("{title}", &self.title)
             .replace("{code}", &self.code.to_kebab_case())

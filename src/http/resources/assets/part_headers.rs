@@ -2,7 +2,9 @@
 
 use actix_multipart::{Field, Multipart};
 use actix_web::HttpRequest;
-use actix_web::http::header::{self, Charset, ContentDisposition, DispositionParam, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{
+    self, Charset, ContentDisposition, DispositionParam, HeaderMap, HeaderName, HeaderValue,
+};
 use actix_web::web::Payload;
 use encoding_rs::WINDOWS_1252;
 
@@ -84,7 +86,9 @@ fn decode_text(bytes: &[u8]) -> String {
 fn decode_extended(charset: &Charset, bytes: &[u8]) -> Result<String, String> {
     let charset = charset.to_string();
     match charset.to_ascii_uppercase().as_str() {
-        "UTF-8" => String::from_utf8(bytes.to_vec()).map_err(|_| "has a `filename*` that is not valid UTF-8".to_owned()),
+        "UTF-8" => {
+            String::from_utf8(bytes.to_vec()).map_err(|_| "has a `filename*` that is not valid UTF-8".to_owned())
+        }
         "ISO-8859-1" => Ok(WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()),
         _ => Err(format!("has a `filename*` in {charset}. Send it in UTF-8, as `filename*=UTF-8''…`")),
     }

@@ -25,7 +25,9 @@ impl UnusedValue {
     pub(super) fn explain(self, name: &str) -> String {
         match self {
             Self::Replaced => format!("`{name}` occurs twice before the same file. Send one of them."),
-            Self::Last => format!("The last `{name}` stands behind all files. Send it before the files that it is for."),
+            Self::Last => {
+                format!("The last `{name}` stands behind all files. Send it before the files that it is for.")
+            }
         }
     }
 }

@@ -116,7 +116,9 @@ pub(super) async fn open_event_stream(
 
 /// Keeps caches from storing a stream and proxies from buffering it.
 fn add_stream_headers(mut answer: HttpResponseBuilder) -> HttpResponseBuilder {
-    answer.insert_header((header::CACHE_CONTROL, "no-cache, no-store, no-transform")).insert_header(("x-accel-buffering", "no"));
+    answer
+        .insert_header((header::CACHE_CONTROL, "no-cache, no-store, no-transform"))
+        .insert_header(("x-accel-buffering", "no"));
     answer
 }
 

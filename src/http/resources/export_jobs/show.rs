@@ -82,7 +82,8 @@ pub async fn show_export_job(
         request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).collect();
     let if_none_match = (!lines.is_empty()).then(|| lines.join(","));
     let if_none_match = if_none_match.as_deref();
-    let row = wait_for_change(&state, &caller, &path, if_none_match, prefer::limit_wait(preferred.unwrap_or(wait))).await?;
+    let row =
+        wait_for_change(&state, &caller, &path, if_none_match, prefer::limit_wait(preferred.unwrap_or(wait))).await?;
     let etag = job::compute_job_etag(&row);
     let unchanged = if_none_match.is_some_and(|tags| job::is_etag_listed(tags, &etag));
     let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
