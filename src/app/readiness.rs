@@ -47,6 +47,7 @@ impl ReadinessCache {
     }
 
     /// Forgets the answer, so that the next caller gets a new one.
+    #[cfg_attr(dead_code_check, expect(dead_code, reason = "for tests, which do not wait a second"))]
     pub async fn clear(&self) {
         *self.0.lock().await = None;
     }

@@ -44,19 +44,21 @@ static OPEN_MODE_DOCUMENT_JSON: LazyLock<String> = LazyLock::new(|| {
     document.to_pretty_json().unwrap_or_default() + "\n"
 });
 
-pub fn get_document() -> &'static OpenApi {
-    &DOCUMENT
-}
-
 /// The document as JSON, as it is served and committed.
 pub fn get_document_json() -> &'static str {
     &DOCUMENT_JSON
 }
 
+/// The document as this service serves it. The first call builds it, which takes a while: `serve` does that before the
+/// first request.
+pub fn get_served_document(is_key_required: bool) -> &'static str {
+    if is_key_required { get_document_json() } else { OPEN_MODE_DOCUMENT_JSON.as_str() }
+}
+
 /// `GET /openapi.json`.
 pub async fn show_document(state: Data<AppState>) -> HttpResponse {
     const SERVER_AT_ROOT: &str = "\"url\": \"/\"";
-    let text = if state.settings.is_key_required() { get_document_json() } else { OPEN_MODE_DOCUMENT_JSON.as_str() };
+    let text = get_served_document(state.settings.is_key_required());
     // Clients put paths behind it, so there is no slash at its end.
     let text = match write_address("").as_str() {
         "" => text.to_owned(),

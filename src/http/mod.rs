@@ -7,6 +7,7 @@
 
 pub mod access_rule;
 pub(crate) mod address;
+pub mod admission;
 pub mod document;
 pub mod extract;
 pub mod file_response;

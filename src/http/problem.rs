@@ -233,7 +233,7 @@ pub(in crate::http) fn choose_status(code: Code) -> StatusCode {
         Code::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
         Code::Internal | Code::CorruptOriginal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::Unavailable | Code::QueueFull => StatusCode::SERVICE_UNAVAILABLE,
-        Code::RateLimited | Code::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
+        Code::RateLimited | Code::TooManyStreams | Code::Busy => StatusCode::TOO_MANY_REQUESTS,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

@@ -20,6 +20,7 @@ pub enum BodyProblems {
     MediaType(ProblemDetails),
     /// `validation-failed`: the body has errors; `errors` lists the first 100, each with its own code and location.
     /// `too-many-assets`, `too-many-presets`, `too-many-schedules`, `archive-too-large`: a limit would be exceeded.
+    /// `too-complex`: the request needs more work than one request may take.
     /// `idempotency-conflict`: the `Idempotency-Key` was used with a different body or for another operation.
     #[response(status = 422, content_type = "application/problem+json")]
     Refused(ProblemDetails),
@@ -206,6 +207,15 @@ pub enum NotAcceptableProblem {
     /// `not-acceptable`: `Accept` names no media type that is available here.
     #[response(status = 406, content_type = "application/problem+json")]
     NotAcceptable(ProblemDetails),
+}
+
+/// Too many requests of the company are waiting.
+#[derive(IntoResponses)]
+pub enum BusyProblem {
+    /// `busy`: too many requests of the company are waiting for their turn. `rate-limited`: too many requests within a
+    /// minute. Retry after `Retry-After` seconds.
+    #[response(status = 429, content_type = "application/problem+json")]
+    Busy(ProblemDetails),
 }
 
 /// The limit of live streams is reached.

@@ -181,6 +181,7 @@ async fn record_internal_failure(state: &AppState, due: &DueRun) -> Result<(), d
 fn to_run_problem(error: DraftError) -> serde_json::Value {
     match error {
         DraftError::Rejected(reason) => build_run_problem(reason.code, &reason.detail, &[]),
+        DraftError::Compute(error) => build_run_problem(Code::Internal, &format!("{error}."), &[]),
         DraftError::Db(error) => build_run_problem(Code::SourceMissing, &format!("{error}."), &[]),
         DraftError::Invalid(errors) => {
             let detail = match errors.as_slice() {

@@ -73,3 +73,4 @@ mod tus;
 mod tus_writers;
 mod warnings;
 mod webhooks;
+mod work_limits;

@@ -89,6 +89,8 @@ codes! {
     UnknownMacro,
     /// A modifier names another asset that does not exist.
     SourceMissing,
+    /// The request needs more work than one request may take: assets, modifiers and renditions multiply.
+    TooComplex,
 
     // Jobs.
     /// None of the company's assets has this handle.
@@ -163,6 +165,8 @@ codes! {
     TooManyMails,
     /// The limit of open event streams is reached.
     TooManyStreams,
+    /// Too many requests of the company are waiting for their turn.
+    Busy,
 
     // The service itself.
     /// The storage is full.

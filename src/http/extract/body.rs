@@ -8,7 +8,7 @@ use std::io::Read;
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
@@ -19,6 +19,8 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::app::AppState;
+use crate::compute_pool::ComputePool;
+use crate::http::extract::caller::Caller;
 use crate::http::extract::content_headers::{ContentCoding, read_content_coding};
 use crate::http::extract::json;
 use crate::http::middleware::route::find_route;
@@ -26,6 +28,7 @@ use crate::http::operations::BodyRule;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::schema::SchemaChecker;
+use crate::id::CompanyId;
 
 /// The UTF-8 form of U+FEFF, which editors of Windows put before a text. RFC 8259, 8.1, allows to ignore it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -33,21 +36,35 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// A body that matches its schema, and the SHA-256 of its JSON, without compression and byte order mark.
 pub struct JsonBody<T>(pub T, pub Digest);
 
-impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for JsonBody<T> {
+impl<T: ToSchema + DeserializeOwned + Send + 'static> FromRequest for JsonBody<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (limit, coding) = (find_body_limit(request), read_content_coding(request.headers()));
+        let pool = find_compute_pool(request);
         let pieces = payload.take();
         Box::pin(async move {
-            let mut bytes = read_body(pieces, limit).await?;
-            if coding == Some(ContentCoding::Gzip) {
-                bytes = inflate_body(&bytes, limit)?;
+            let bytes = read_body(pieces, limit).await?;
+            let is_large = bytes.len() > MAX_INLINE_BYTES || coding == Some(ContentCoding::Gzip);
+            match pool {
+                Some((compute, company)) if is_large => {
+                    compute.run(company, move || Self::parse(bytes, coding, limit)).await.map_err(Problem::internal)?
+                }
+                _ => Self::parse(bytes, coding, limit),
             }
-            let json = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
-            Ok(Self(parse_body(json)?, Digest::compute(json)))
         })
+    }
+}
+
+impl<T: ToSchema + DeserializeOwned> JsonBody<T> {
+    /// A body as it was sent.
+    fn parse(mut bytes: Vec<u8>, coding: Option<ContentCoding>, limit: usize) -> Result<Self, Problem> {
+        if coding == Some(ContentCoding::Gzip) {
+            bytes = inflate_body(&bytes, limit)?;
+        }
+        let json = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+        Ok(Self(parse_body(json)?, Digest::compute(json)))
     }
 }
 
@@ -81,6 +98,16 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 pub fn compute_export_body_limit(max_items: usize) -> usize {
     // A handle with its quotes, comma and some spaces takes 48 bytes at most.
     MAX_BODY_BYTES.max(max_items * 48 + (64 << 10))
+}
+
+/// Bodies up to this size are parsed at once: that takes a few milliseconds.
+const MAX_INLINE_BYTES: usize = 64 << 10;
+
+/// Where larger bodies of the caller are parsed.
+fn find_compute_pool(request: &HttpRequest) -> Option<(ComputePool, CompanyId)> {
+    let state = request.app_data::<Data<AppState>>()?;
+    let caller = request.extensions().get::<Caller>().copied()?;
+    Some((state.compute.clone(), caller.company))
 }
 
 fn find_body_limit(request: &HttpRequest) -> usize {

@@ -24,6 +24,19 @@ pub fn count_request(state: &AppState, who: RateLimitKey) -> Result<Option<RateL
     }
 }
 
+/// Counts a request of a monitor or a balancer, which have no key. They have an allowance of their own, so that no other
+/// request from their address marks the service as down.
+///
+/// # Errors
+/// 429 beyond several requests a second.
+pub fn count_probe(state: &AppState, client: RateLimitKey) -> Result<(), Problem> {
+    const PROBES_PER_MINUTE: u32 = 300;
+    match state.settings.requests_per_minute() {
+        0 => Ok(()),
+        _ => check_reading(state.probe_limiter.take(client, PROBES_PER_MINUTE)).map(drop),
+    }
+}
+
 /// Checks the rate limit without counting a request.
 ///
 /// # Errors

@@ -5,13 +5,13 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, put};
 use chrono::{DateTime, Utc};
 use offprint_core::Code;
-use offprint_modifiers::{Attributes, Macros};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::db::{self, DbConnection, image_preset};
 use crate::http::address::write_address;
+use crate::http::admission::admit_request;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
@@ -155,6 +155,7 @@ pub async fn save_image_preset(
     let name_error = catalog::check_preset_name(&name).err();
     let mut mistakes: Vec<ValidationError> =
         name_error.map(|detail| ValidationError::new("name", Code::InvalidValue, detail)).into_iter().collect();
+    let _admission = admit_request(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     image_preset::lock_image_presets(&mut transaction, caller.company).await?;
     check_unchanged_preset(&mut transaction, &request, caller.company, &name).await?;
@@ -168,7 +169,7 @@ pub async fn save_image_preset(
         return Err(Problem::new(Code::TooManyPresets, detail));
     }
     macros.push((name.to_string(), preset.url_modifier.clone()));
-    mistakes.extend(preset.check(&Macros::from_unordered(macros), &state.attributes));
+    mistakes.extend(preset.check(&state, caller.company, macros).await?);
     if !mistakes.is_empty() {
         return Err(Problem::from_errors(mistakes));
     }
@@ -202,12 +203,17 @@ async fn check_unchanged_preset(
 }
 
 impl SaveImagePreset {
-    fn check(&self, macros: &Macros, attributes: &Attributes) -> Vec<ValidationError> {
+    async fn check(
+        &self,
+        state: &AppState,
+        company: CompanyId,
+        macros: Vec<(String, String)>,
+    ) -> Result<Vec<ValidationError>, Problem> {
         if offprint_modifiers::is_blank(&self.url_modifier) {
             let detail = "The modifier has no commands. Send at least one, such as `wid=640&fmt=png`.";
-            return vec![ValidationError::new("/urlModifier", Code::InvalidValue, detail)];
+            return Ok(vec![ValidationError::new("/urlModifier", Code::InvalidValue, detail)]);
         }
-        check_modifier("/urlModifier", &self.url_modifier, macros, attributes).err().unwrap_or_default()
+        check_modifier(state, company, "/urlModifier", &self.url_modifier, macros).await
     }
 }
 

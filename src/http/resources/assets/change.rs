@@ -4,7 +4,6 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, patch};
 use offprint_core::Code;
 use offprint_core::name::{FileName, Folder, normalize_name};
-use offprint_modifiers::{Attributes, Macros};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
@@ -22,7 +21,7 @@ use crate::http::resources::modifiers::validation::check_modifier;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::PreconditionProblem;
-use crate::id::AssetId;
+use crate::id::{AssetId, CompanyId};
 
 /// Changes to an asset. Absent fields stay as they are.
 #[derive(Deserialize, ToSchema)]
@@ -82,10 +81,10 @@ pub async fn change_asset(
     {
         caller.check_custom_modifier(pointer, modifier.as_ref().and_then(Option::as_deref))?;
     }
+    let modifier_errors = body.check_modifiers(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let asset = lock_unchanged_asset(&mut transaction, &request, caller.company, *handle).await?;
-    let macros = Macros::from_unordered(image_preset::list_macros(&mut transaction, caller.company).await?);
-    let change = body.into_asset_change(asset.kind, &macros, &state.attributes)?;
+    let change = body.into_asset_change(asset.kind, modifier_errors)?;
     db::asset::update_asset(&mut transaction, caller.company, *handle, &change).await?;
     let asset = db::asset::fetch_asset(&mut transaction, caller.company, *handle).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
@@ -94,24 +93,29 @@ pub async fn change_asset(
 }
 
 impl ChangeAsset {
-    fn into_asset_change(
-        self,
-        kind: AssetType,
-        macros: &Macros,
-        attributes: &Attributes,
-    ) -> Result<AssetChange, Problem> {
+    /// The errors of the new modifiers.
+    async fn check_modifiers(&self, state: &AppState, company: CompanyId) -> Result<Vec<ValidationError>, Problem> {
+        let mut mistakes = Vec::new();
+        let modifiers =
+            [("/urlModifier", &self.url_modifier), ("/urlPostApplyModifier", &self.url_post_apply_modifier)];
+        for (pointer, modifier) in modifiers {
+            if let Some(Some(text)) = modifier {
+                let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+                let macros = image_preset::list_macros(&mut connection, company).await?;
+                drop(connection);
+                mistakes.extend(check_modifier(state, company, pointer, text, macros).await?);
+            }
+        }
+        Ok(mistakes)
+    }
+
+    fn into_asset_change(self, kind: AssetType, modifier_errors: Vec<ValidationError>) -> Result<AssetChange, Problem> {
         let mut mistakes = ValidationErrors::default();
         if self.file_name.is_some() && kind.is_set() {
             let detail = "A set has no file of its own. Change its `name` instead.";
             mistakes.push(ValidationError::new("/fileName", Code::InvalidValue, detail));
         }
-        let modifiers =
-            [("/urlModifier", &self.url_modifier), ("/urlPostApplyModifier", &self.url_post_apply_modifier)];
-        for (pointer, modifier) in modifiers {
-            if let Some(Some(text)) = modifier {
-                mistakes.extend(check_modifier(pointer, text, macros, attributes).err().into_iter().flatten());
-            }
-        }
+        mistakes.extend(modifier_errors);
         let change = AssetChange {
             name: self.name.and_then(|name| check_safe_name("/name", &name, &mut mistakes)),
             file_name: self.file_name.and_then(|name| check_safe_name("/fileName", &name, &mut mistakes)),

@@ -11,6 +11,7 @@ use offprint_core::{Code, Digest};
 use crate::app::AppState;
 use crate::db;
 use crate::http::address::{write_address, write_stored_links};
+use crate::http::admission::admit_request;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::idempotency::IdempotencyKey;
@@ -22,6 +23,7 @@ use crate::http::resources::export_jobs::job::Job;
 use crate::http::resources::export_schedules;
 use crate::http::resources::export_schedules::schedule::ExportSchedule;
 use crate::http::responses::BodyProblems;
+use crate::http::responses::BusyProblem;
 use crate::http::responses::IdempotencyProblem;
 use crate::http::responses::QueryProblems;
 use crate::http::responses::QueueFullProblem;
@@ -89,7 +91,7 @@ const QUEUE_FULL_RETRY_SECONDS: &str = "30";
             ("Location" = String, description = "URL of the schedule."),
             ("Idempotent-Replayed" = String, description = "`true` when this is the response to an earlier request with the same key."),
         )),
-        QueryProblems, BodyProblems, IdempotencyProblem, QueueFullProblem,
+        QueryProblems, BodyProblems, IdempotencyProblem, QueueFullProblem, BusyProblem,
     ),
 )]
 #[post("/export-jobs")]
@@ -111,6 +113,7 @@ pub(in crate::http) async fn create_idempotently(
     sent: (ExportRequest, Digest),
     recurring: bool,
 ) -> Result<HttpResponse, Problem> {
+    let _admission = admit_request(state, caller.company).await?;
     let company_limits = EffectiveLimits::load(state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let answer =
@@ -202,5 +205,6 @@ pub(in crate::http) fn convert_refusal(refusal: DraftError) -> Problem {
         }
         DraftError::Rejected(limit) => Problem::new(limit.code, limit.detail),
         DraftError::Db(error) => error.into(),
+        DraftError::Compute(error) => Problem::internal(error),
     }
 }

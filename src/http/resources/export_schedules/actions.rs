@@ -8,6 +8,7 @@ use crate::app::AppState;
 use crate::db::enums::ScheduleState;
 use crate::db::schedule::{self, ScheduleRunResult};
 use crate::db::{self, DbConnection};
+use crate::http::admission::admit_request;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::preconditions;
 use crate::http::limits::EffectiveLimits;
@@ -112,6 +113,7 @@ pub async fn run_schedule(
     request: HttpRequest,
     path: SchedulePath,
 ) -> Result<HttpResponse, Problem> {
+    let _admission = admit_request(&state, caller.company).await?;
     let company_limits = EffectiveLimits::load(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let row = lock_managed_schedule(&mut transaction, &caller, (&request, &path)).await?;

@@ -13,6 +13,7 @@ use crate::app::AppState;
 use crate::db;
 use crate::db::enums::ScheduleState;
 use crate::db::schedule::{self, ScheduleInput};
+use crate::http::admission::admit_request;
 use crate::http::extract::body;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
@@ -80,6 +81,7 @@ pub async fn change_schedule(
     path: SchedulePath,
     JsonBody(ChangeSchedule(change), _): JsonBody<ChangeSchedule>,
 ) -> Result<HttpResponse, Problem> {
+    let _admission = admit_request(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let row = lock_managed_schedule(&mut transaction, &caller, (&sent, &path)).await?;
     let mut request = merge_change(&row.request, change)?;
