@@ -5,6 +5,7 @@
 //! the assets ([`check_company_limits`]), which is the check that counts.
 
 use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use offprint_core::Code;
 use uuid::Uuid;
 
@@ -147,6 +148,11 @@ impl StorageQuota {
 
 /// How many bytes of one upload may arrive between two looks at the disk.
 pub(crate) const FREE_SPACE_CHECK_BYTES: u64 = 16 << 20;
+
+/// The length that a request announces for its body; 0 when it does not.
+pub(crate) fn read_announced_bytes(headers: &HeaderMap) -> u64 {
+    headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
 
 /// Checks that the disk has room for an upload of `announced` bytes, or at all where that is not known. The last
 /// [`MIN_FREE_BYTES`] stay free: for the database, for items that are running, and for whoever has to clean up.

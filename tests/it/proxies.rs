@@ -93,6 +93,9 @@ async fn json_may_be_compressed_and_have_a_byte_order_mark(pool: PgPool) {
     ] {
         put(body, coding).await.expect_success();
     }
+    let wide: Vec<u8> = [0xfeff].into_iter().chain(preset.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let refused = put(wide, "").await.expect_status(400);
+    assert!(refused["detail"].as_str().unwrap().contains("UTF-16"), "{refused}");
     // A few kilobytes that stand for 20 MB.
     let bomb = compress(&vec![b' '; 20 << 20]);
     assert!(bomb.len() < 40 << 10);
@@ -129,6 +132,24 @@ async fn what_would_be_stored_wrongly_is_refused(pool: PgPool) {
         let problem = app.send(build_multipart_request([(head, &b"YQ=="[..])])).await.expect_status(422);
         assert!(problem["detail"].as_str().unwrap().contains("Part 1 is encoded"), "{problem}");
     }
+}
+
+/// What would leave less than 64 MiB of the disk free is refused before its bytes arrive.
+#[sqlx::test]
+async fn what_does_not_fit_on_the_disk_is_refused(pool: PgPool) {
+    let app = TestApp::with_settings(pool, |settings| (settings.max_upload, settings.max_stored) = (0, 0)).await;
+    let asset = app.upload_asset("a.txt", b"bytes").await;
+    let length = ("content-length", "1000000000000000");
+    let form = build_multipart_request([("name=\"file\"; filename=\"b\"", &b"x"[..])]);
+    let replacement = TestRequest::put().uri(&format!("/assets/{asset}/content")).set_payload("x");
+    let pieces = TestRequest::post().uri("/uploads").insert_header(("tus-resumable", "1.0.0"));
+    let pieces = pieces.insert_header(("upload-length", "1000000000000000"));
+    let pieces = pieces.insert_header(("upload-metadata", "filename YS50eHQ="));
+    for request in [form.insert_header(length), replacement.insert_header(length), pieces] {
+        assert_eq!(app.send(request).await.expect_status(507)["code"], "storage-full");
+    }
+    assert_eq!(app.get("/assets").await.expect_status(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(app.get("/uploads").await.expect_status(200)["items"], json!([]));
 }
 
 /// A form as these parts; a name may have any bytes.

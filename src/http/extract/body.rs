@@ -63,6 +63,11 @@ impl<T: ToSchema + DeserializeOwned> JsonBody<T> {
         if coding == Some(ContentCoding::Gzip) {
             bytes = inflate_body(&bytes, limit)?;
         }
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            let detail = "The body begins with the byte order mark of UTF-16, and JSON is always UTF-8. Send it as UTF-8 \
+                          (PowerShell: `Out-File -Encoding utf8`).";
+            return Err(Problem::new(Code::MalformedJson, detail));
+        }
         let json = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
         Ok(Self(parse_body(json)?, Digest::compute(json)))
     }

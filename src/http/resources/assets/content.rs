@@ -108,9 +108,9 @@ pub async fn replace_content(
     drop(connection);
     let freed_bytes = if is_freed { asset.size.unwrap_or(0).unsigned_abs() } else { 0 };
     let mut quota = StorageQuota::load(&state, company, freed_bytes).await?;
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    quota.check_file_size(announced.unwrap_or(0))?;
-    limits::check_free_space(&state, announced.unwrap_or(0)).await?;
+    let announced = limits::read_announced_bytes(request.headers());
+    quota.check_file_size(announced)?;
+    limits::check_free_space(&state, announced).await?;
     let convert_error =
         |error| Problem::invalid_parameter("body", format!("The body ended too early: {error}. Nothing was changed."));
     let Some(staged) = stage_file(&state, &mut quota, body.map_err(convert_error)).await? else {

@@ -103,6 +103,7 @@ pub async fn upload_assets(
     }
     let mut parts = open_form(&request, body);
     let mut quota = StorageQuota::for_assets(&state, caller.company).await?;
+    limits::check_free_space(&state, limits::read_announced_bytes(request.headers())).await?;
     let mut upload = MultipartUpload::default();
     while let Some(part) = parts.try_next().await.map_err(reject_multipart)? {
         // A part that breaks a limit ends the request, so that nobody can make it endless.

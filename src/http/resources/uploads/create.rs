@@ -103,7 +103,7 @@ async fn begin_upload(state: &AppState, caller: Caller, request: &HttpRequest) -
     }
     let quota = StorageQuota::for_assets(state, caller.company).await?;
     quota.check_file_size(length.unsigned_abs())?;
-    limits::check_free_space(state, 0).await?;
+    limits::check_free_space(state, length.unsigned_abs()).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let open = upload::count_unfinished_uploads(&mut transaction, caller.company).await?;
     let max = state.settings.max_open_uploads;
