@@ -4,7 +4,6 @@
 //! nobody sends a gigabyte in vain, and all uploads at once cannot fill the disk), and in the transaction that registers
 //! the assets ([`check_company_limits`]), which is the check that counts.
 
-use actix_web::http::header;
 use actix_web::http::header::{self, HeaderMap};
 use offprint_core::Code;
 use uuid::Uuid;
