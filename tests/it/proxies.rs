@@ -204,7 +204,7 @@ async fn names_of_files_are_understood_in_the_encodings_of_old_programs(pool: Pg
 #[sqlx::test]
 async fn json_is_compressed_where_the_client_wants_it_and_no_secret_is(pool: PgPool) {
     let app = TestApp::open(pool).await;
-    let ask = |path: &str, coding: &'static str| app.get_with_header(path, "accept-encoding", coding);
+    let ask = async |path: &str, coding: &'static str| app.get_with_header(path, "accept-encoding", coding).await;
     let plain = app.get("/modifier-commands").await;
     assert_eq!((plain.header("content-encoding"), plain.header("vary")), ("", "Accept-Encoding"));
     let compressed = ask("/modifier-commands", "br;q=1.0, gzip;q=0.8, *;q=0.1").await;
