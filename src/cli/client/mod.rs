@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use offprint_core::Code;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
@@ -230,7 +230,13 @@ fn read_api_key(service: &ServiceArgs) -> Result<Option<String>, CliError> {
 
 /// Sends a request. Any status but success, 304 and 416 becomes an error with the problem that the service sent.
 pub(super) async fn send_request(request: RequestBuilder) -> Result<Response, ClientError> {
-    let response = request.send().await.map_err(|error| to_connection_error(&error))?;
+    let (client, request) = request.build_split();
+    let mut request = request.map_err(|error| to_connection_error(&error))?;
+    // A proxy that passes the request on over HTTP/1.0 has no other way to say that there is no body.
+    if request.body().is_none() && !matches!(*request.method(), Method::GET | Method::HEAD) {
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    let response = client.execute(request).await.map_err(|error| to_connection_error(&error))?;
     match response.status() {
         status if status.is_success() => Ok(response),
         StatusCode::NOT_MODIFIED | StatusCode::RANGE_NOT_SATISFIABLE => Ok(response),

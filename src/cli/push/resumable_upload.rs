@@ -115,7 +115,7 @@ async fn create_upload(connection: &ApiClient, file: &LocalFile, sha256: &str) -
     }
     let metadata: Vec<String> =
         metadata.iter().map(|(key, value)| format!("{key} {}", STANDARD.encode(value))).collect();
-    let request = add_tus_header(connection.request(Method::POST, &["uploads"]).header(CONTENT_LENGTH, "0"))
+    let request = add_tus_header(connection.request(Method::POST, &["uploads"]))
         .header("upload-length", file.size)
         .header("upload-metadata", metadata.join(","));
     let created: ClientUpload = client::read_json(client::send_request(request).await?).await?;
