@@ -700,7 +700,6 @@ create table link (
     revoked_at   timestamptz,
     primary key (company_id, link_id),
     foreign key (company_id, job_id) references export_job on delete cascade,
-    foreign key (company_id, key_id) references api_key,
     -- A mail that is sent again contains the same link.
     constraint one_link_a_mail_task unique (company_id, mail_task_id)
 );
