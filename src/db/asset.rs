@@ -376,6 +376,21 @@ pub async fn insert_asset_set(
     Ok(())
 }
 
+/// Locks an asset until the transaction ends, and returns it as it is then.
+pub async fn lock_asset(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    handle: AssetId,
+) -> Result<AssetRow, DbError> {
+    sqlx::query("select from asset where company_id = $1 and asset_id = $2 and deleted_at is null for no key update")
+        .bind(company)
+        .bind(handle)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or(DbError::NotFound("asset"))?;
+    fetch_asset(connection, company, handle).await
+}
+
 /// Changes names, folder and modifiers of an asset.
 pub async fn update_asset(
     connection: &mut DbConnection,

@@ -20,6 +20,7 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::AppExt;
 
 use crate::app::AppState;
+use crate::http::address::write_address;
 use crate::http::operations;
 use crate::http::problem::ProblemDetails;
 use crate::http::register_routes;
@@ -56,7 +57,13 @@ pub fn get_served_document(is_key_required: bool) -> &'static str {
 
 /// `GET /openapi.json`.
 pub async fn show_document(state: Data<AppState>) -> HttpResponse {
+    const SERVER_AT_ROOT: &str = "\"url\": \"/\"";
     let text = get_served_document(state.settings.is_key_required());
+    // Clients put paths behind it, so there is no slash at its end.
+    let text = match write_address("").as_str() {
+        "" => text.to_owned(),
+        base => text.replacen(SERVER_AT_ROOT, &format!("\"url\": \"{base}\""), 1),
+    };
     HttpResponse::Ok().content_type("application/json").body(text)
 }
 

@@ -4,13 +4,14 @@
 //! nobody sends a gigabyte in vain, and all uploads at once cannot fill the disk), and in the transaction that registers
 //! the assets ([`check_company_limits`]), which is the check that counts.
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use offprint_core::Code;
 use uuid::Uuid;
 
 use crate::app::AppState;
 use crate::app::bytes_in_flight::ByteReservation;
 use crate::app::rate_limiter::RateLimitKey;
+use crate::app::readiness::MIN_FREE_BYTES;
 use crate::db::limits::{self, CompanyLimitsRow, CompanyUsageRow};
 use crate::db::{self, DbConnection};
 use crate::http::extract::caller::Caller;
@@ -142,6 +143,32 @@ impl StorageQuota {
         self.received.release();
         self.limits
     }
+}
+
+/// How many bytes of one upload may arrive between two looks at the disk.
+pub(crate) const FREE_SPACE_CHECK_BYTES: u64 = 16 << 20;
+
+/// The length that a request announces for its body; 0 when it does not.
+pub(crate) fn read_announced_bytes(headers: &HeaderMap) -> u64 {
+    headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// Checks that the disk has room for an upload of `announced` bytes, or at all where that is not known. The last
+/// [`MIN_FREE_BYTES`] stay free: for the database, for items that are running, and for whoever has to clean up.
+///
+/// # Errors
+/// 507 when it has not.
+pub(crate) async fn check_free_space(state: &AppState, announced: u64) -> Result<(), Problem> {
+    let free = state.storage.free_bytes().await?;
+    if free >= MIN_FREE_BYTES.saturating_add(announced) {
+        return Ok(());
+    }
+    let detail = format!(
+        "The storage has {} MiB left, of which {} are kept free. Nothing was stored. Free some space, then retry.",
+        free >> 20,
+        MIN_FREE_BYTES >> 20
+    );
+    Err(Problem::new(Code::StorageFull, detail))
 }
 
 /// Checks the company's usage inside the transaction that raised it.

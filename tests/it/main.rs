@@ -7,6 +7,7 @@
 mod support;
 
 mod access;
+mod addresses;
 mod archive;
 mod asset_content;
 mod assets;
@@ -15,6 +16,7 @@ mod avif;
 mod backup;
 mod colours;
 mod command_line;
+mod conditional_requests;
 mod confinement;
 mod connections;
 mod damage;
@@ -49,6 +51,7 @@ mod openapi;
 mod operations;
 mod private_files;
 mod process_lifecycle;
+mod proxies;
 mod queue;
 mod quota;
 mod render;

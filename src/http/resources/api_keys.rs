@@ -13,6 +13,7 @@ use crate::db::api_key::{self, NewApiKeyRow, RawKey};
 use crate::db::capability::{self, Capability};
 use crate::db::company::{self, UserRow};
 use crate::db::{self, link};
+use crate::http::address::write_address;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
@@ -202,7 +203,7 @@ pub async fn create_api_key(
     let row = api_key::insert_api_key(&mut transaction, caller.company, &raw, &new).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, format!("/api-keys/{}", row.key_id)))
+        .insert_header((header::LOCATION, write_address(&format!("/api-keys/{}", row.key_id))))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(CreatedApiKey { key: raw.reveal(), about: row.into() }))
 }

@@ -1,7 +1,7 @@
 //! Changes an asset's metadata: names, folder, modifiers.
 
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, patch};
+use actix_web::{HttpRequest, HttpResponse, patch};
 use offprint_core::Code;
 use offprint_core::name::{FileName, Folder, normalize_name};
 use serde::{Deserialize, Deserializer};
@@ -13,12 +13,14 @@ use crate::db::{self, image_preset};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::json::clip_text;
+use crate::http::extract::preconditions;
 use crate::http::problem::Problem;
 use crate::http::problem::{ValidationError, ValidationErrors};
-use crate::http::resources::assets::asset::Asset;
+use crate::http::resources::assets::asset::{Asset, lock_unchanged_asset};
 use crate::http::resources::modifiers::validation::check_modifier;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
+use crate::http::responses::PreconditionProblem;
 use crate::id::{AssetId, CompanyId};
 
 /// Changes to an asset. Absent fields stay as they are.
@@ -55,18 +57,22 @@ fn deserialize_present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Opti
 /// are not affected.
 #[utoipa::path(
     tag = "assets",
-    params(("assetHandle" = AssetId, Path, description = "Handle of the asset.", example = "00000000-0000-7000-8000-000000000001")),
+    params(
+        ("assetHandle" = AssetId, Path, description = "Handle of the asset.", example = "00000000-0000-7000-8000-000000000001"),
+        ("If-Match" = Option<String>, Header, description = "Only if the asset still has this `ETag`; otherwise 412."),
+    ),
     request_body(
         content = ChangeAsset,
         description = "The fields to change.",
         example = json!({"name": "fileToExport", "folder": "", "urlModifier": null})
     ),
-    responses((status = 200, description = "The changed asset.", body = Asset), BodyProblems, NotFoundProblem)
+    responses((status = 200, description = "The changed asset.", body = Asset), BodyProblems, NotFoundProblem, PreconditionProblem)
 )]
 #[patch("/assets/{assetHandle}")]
 pub async fn change_asset(
     state: Data<AppState>,
     caller: Caller,
+    request: HttpRequest,
     handle: Path<AssetId>,
     JsonBody(body, _): JsonBody<ChangeAsset>,
 ) -> Result<HttpResponse, Problem> {
@@ -77,12 +83,13 @@ pub async fn change_asset(
     }
     let modifier_errors = body.check_modifiers(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let asset = db::asset::fetch_asset(&mut transaction, caller.company, *handle).await?;
+    let asset = lock_unchanged_asset(&mut transaction, &request, caller.company, *handle).await?;
     let change = body.into_asset_change(asset.kind, modifier_errors)?;
     db::asset::update_asset(&mut transaction, caller.company, *handle, &change).await?;
     let asset = db::asset::fetch_asset(&mut transaction, caller.company, *handle).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
-    Ok(HttpResponse::Ok().json(Asset::from(asset)))
+    let modified = asset.updated_at;
+    preconditions::show_changed(HttpResponse::Ok(), &Asset::from(asset), Some(modified))
 }
 
 impl ChangeAsset {

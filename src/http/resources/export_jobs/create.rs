@@ -10,6 +10,7 @@ use offprint_core::{Code, Digest};
 
 use crate::app::AppState;
 use crate::db;
+use crate::http::address::{write_address, write_stored_links};
 use crate::http::admission::admit_request;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
@@ -36,7 +37,7 @@ const QUEUE_FULL_RETRY_SECONDS: &str = "30";
 
 /// Create an export job.
 ///
-/// Answers at once; the job runs in the background. Watch it at the URL in `Location`, with `?wait=60` to wait for changes.
+/// Answers at once; the job runs in the background. Watch it at the URL in `Location`, with `?wait=50` to wait for changes.
 /// Download each file as soon as it is ready, or the archive when the job is finished.
 ///
 /// `fmt: orig` exports the uploaded files. `fmt: convert` renders them with `is_modifier` and `macro` combined: the macro
@@ -139,7 +140,8 @@ async fn create_job_or_schedule(
     recurring: bool,
 ) -> Result<HttpResponse, Problem> {
     let has_schedule = request.exec_schedule.is_some();
-    if let Some(earlier) = key.reserve(connection, caller, digest).await? {
+    if let Some(mut earlier) = key.reserve(connection, caller, digest).await? {
+        write_stored_links(&mut earlier.answer.0);
         let mut answer = build_created_response(has_schedule, &earlier.location);
         return Ok(answer.insert_header(("idempotent-replayed", "true")).json(earlier.answer.0));
     }
@@ -184,14 +186,14 @@ fn build_created_response(is_schedule: bool, location: &str) -> HttpResponseBuil
         return build_accepted_response(location);
     }
     let mut answer = HttpResponse::Created();
-    answer.insert_header((header::LOCATION, location));
+    answer.insert_header((header::LOCATION, write_address(location)));
     answer
 }
 
 /// 202 with the URL of the job.
 pub(in crate::http) fn build_accepted_response(location: &str) -> HttpResponseBuilder {
     let mut answer = HttpResponse::Accepted();
-    answer.insert_header((header::LOCATION, location)).insert_header((header::RETRY_AFTER, "1"));
+    answer.insert_header((header::LOCATION, write_address(location))).insert_header((header::RETRY_AFTER, "1"));
     answer
 }
 
