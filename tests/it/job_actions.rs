@@ -183,7 +183,7 @@ async fn a_scheduled_job_can_be_paused(pool: PgPool) {
     offprint::worker::drain_work(&app.state).await.unwrap();
     assert_eq!(fetch_job(&app, &job).await["state"], "finished");
     // What was started before its time does not wait for it again.
-    let request = json!({"assetHandleArray": [asset], "fmt": "orig", "execTime": "2199-01-01T00:00:00Z"});
+    let request = json!({"assetHandleArray": [asset], "fmt": "orig", "execTime": "2099-01-01T00:00:00Z"});
     let job = app.post("/export-jobs", request).await.expect_status(202)["jobHandle"].as_str().unwrap().to_owned();
     let act = async |action: &str| send_job_action(&app, &job, action).await.expect_status(200)["state"].clone();
     assert_eq!(
