@@ -28,7 +28,7 @@ use crate::jobs::rendition_resolver::PinnedRecipe;
 use crate::jobs::request::ExportRequest;
 use crate::jobs::selection::select_assets;
 use crate::jobs::validation::check_request;
-use crate::reason::{Reason, ValidationError};
+use crate::reason::{Reason, ValidationErrors};
 
 /// Units of work that one request may take, about a second of one processor. Ten thousand assets with ten renditions that
 /// use no `$object$` take hardly any of them; with it, the modifiers of all renditions together may have about 2 KiB.
@@ -93,7 +93,7 @@ pub struct DraftFile {
 #[derive(Debug)]
 pub enum DraftError {
     /// All mistakes of the request.
-    Invalid(Vec<ValidationError>),
+    Invalid(ValidationErrors),
     /// A limit of the company is exceeded.
     Rejected(Reason),
     /// The database failed.

@@ -222,7 +222,7 @@ impl DraftBuilder {
             warning_lists.push((name, resolver.warnings));
             notice_lists.push((name, resolver.notices));
             // An error in an asset's own modifiers is found once for each rendition, and reported once.
-            self.errors.extend(resolver.errors.into_errors());
+            self.errors.append(resolver.errors);
             recipes.extend(resolver.recipes);
         }
         if !self.errors.is_empty() {

@@ -2,27 +2,19 @@
 
 use std::collections::HashSet;
 
-use offprint_core::Code;
+use crate::reason::{MAX_VALIDATION_ERRORS, ValidationError, ValidationErrors};
 
-use crate::reason::ValidationError;
-
-/// Most errors that are told. More usually have one cause, and looking for all of them can take long.
-const MAX_TOLD_ERRORS: usize = 100;
-
-/// Errors of a request, each once.
+/// Errors of a request, each of the first hundred once; the others are counted.
 #[derive(Debug, Default)]
 pub struct ErrorList {
-    errors: Vec<ValidationError>,
+    errors: ValidationErrors,
     known: HashSet<(String, String)>,
-    has_more: bool,
 }
 
 impl ErrorList {
     /// Adds an error that is not known yet.
     pub fn add(&mut self, error: ValidationError) {
-        if self.is_full() {
-            self.has_more = true;
-        } else if self.known.insert((error.pointer.clone(), error.detail.clone())) {
+        if self.is_full() || self.known.insert((error.pointer.clone(), error.detail.clone())) {
             self.errors.push(error);
         }
     }
@@ -31,27 +23,32 @@ impl ErrorList {
         errors.into_iter().for_each(|error| self.add(error));
     }
 
+    /// Adds those of another list, with the number of those that it only counted.
+    pub fn append(&mut self, other: Self) {
+        let (total, first) = other.errors.into_parts();
+        let uncounted = total - first.len();
+        self.extend(first);
+        self.errors.count_others(uncounted);
+    }
+
     pub fn is_empty(&self) -> bool {
         self.errors.is_empty()
     }
 
     /// Whether no more errors are told, so that looking for more is in vain.
     pub fn is_full(&self) -> bool {
-        self.errors.len() >= MAX_TOLD_ERRORS
+        self.known.len() >= MAX_VALIDATION_ERRORS
     }
 
-    /// The errors; the last one says so when there may be more.
-    pub fn into_errors(mut self) -> Vec<ValidationError> {
-        if self.has_more || self.is_full() {
-            let detail = "There may be more errors; these are the first.";
-            self.errors.push(ValidationError::new("", Code::InvalidValue, detail));
-        }
+    pub fn into_errors(self) -> ValidationErrors {
         self.errors
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use offprint_core::Code;
+
     use super::*;
 
     #[test]
@@ -59,10 +56,13 @@ mod tests {
         let mut list = ErrorList::default();
         let error = |number: usize| ValidationError::new("/a", Code::InvalidValue, number.to_string());
         list.extend([error(1), error(1), error(2)]);
-        assert_eq!(list.errors, [error(1), error(2)]);
         list.extend((0..1000).map(error));
         assert!(list.is_full());
-        let told = list.into_errors();
-        assert_eq!((told.len(), told[100].pointer.as_str()), (101, ""));
+        let mut all = ErrorList::default();
+        all.add(ValidationError::new("/b", Code::InvalidValue, "another"));
+        all.append(list);
+        let (total, told) = all.into_errors().into_parts();
+        // Two were known, and one came from elsewhere.
+        assert_eq!((total, told.len()), (1001, MAX_VALIDATION_ERRORS));
     }
 }

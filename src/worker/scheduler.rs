@@ -157,7 +157,7 @@ async fn check_author(
     }
     match rights::enforce_rights(request, |capability| rights.contains(&capability)) {
         errors if errors.is_empty() => Ok(()),
-        errors => Err(DraftError::Invalid(errors)),
+        errors => Err(DraftError::Invalid(errors.into())),
     }
 }
 
@@ -184,9 +184,10 @@ fn to_run_problem(error: DraftError) -> serde_json::Value {
         DraftError::Compute(error) => build_run_problem(Code::Internal, &format!("{error}."), &[]),
         DraftError::Db(error) => build_run_problem(Code::SourceMissing, &format!("{error}."), &[]),
         DraftError::Invalid(errors) => {
+            let (total, errors) = errors.into_parts();
             let detail = match errors.as_slice() {
                 [only] => format!("{}: {}", only.pointer, only.detail),
-                all => format!("The export request now has {} errors; `errors` lists the first ones.", all.len()),
+                _ => format!("The export request now has {total} errors; `errors` lists the first ones."),
             };
             build_run_problem(Code::ValidationFailed, &detail, &errors)
         }
