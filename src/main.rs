@@ -11,7 +11,11 @@ mod app;
 #[cfg(dead_code_check)]
 mod cli;
 #[cfg(dead_code_check)]
+mod compute_pool;
+#[cfg(dead_code_check)]
 mod db;
+#[cfg(dead_code_check)]
+mod fair_queue;
 #[cfg(dead_code_check)]
 mod http;
 #[cfg(dead_code_check)]
