@@ -149,6 +149,8 @@ mod tests {
         send_line(&ours, &line, &descriptors).await.unwrap();
         // As the protocol has it: the next line follows a reply.
         ours.readable().await.unwrap();
+        // Unread bytes would make the end a reset.
+        assert_eq!(ours.try_read(&mut [0; 1]).unwrap(), 1);
         send_line(&ours, b"go\n", &[]).await.unwrap();
         drop(ours);
         let ((received, descriptors), second, has_ended) = receiver.join().unwrap();
