@@ -109,7 +109,7 @@ pub struct CreateApiKey {
     /// The user's mail address.
     #[schema(max_length = 320, example = "ann@example.org")]
     email: Option<String>,
-    /// Language of the user's mails, such as `en` or `nl-BE`.
+    /// Language of the user's mails, such as `en` or `fr-BE`.
     #[schema(max_length = 12, example = "en")]
     locale: Option<String>,
     /// What the key allows. Default, without `role`: everything except `admin`.

@@ -84,7 +84,7 @@ pub async fn list_image_presets(
 /// The modifier as it was saved, and its description.
 #[utoipa::path(
     tag = "image presets",
-    params(("name" = String, Path, description = "Name of the preset, not case-sensitive.", example = "test")),
+    params(("name" = String, Path, description = "Name of the preset, not case-sensitive.")),
     responses((status = 200, description = "The preset.", body = ImagePreset), NotFoundProblem)
 )]
 #[get("/image-presets/{name}")]

@@ -56,7 +56,7 @@ fn deserialize_present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Opti
 /// are not affected.
 #[utoipa::path(
     tag = "assets",
-    params(("assetHandle" = AssetId, Path, description = "Handle of the asset.", example = "00000000-0000-7000-8000-000000000001")),
+    params(("assetHandle" = AssetId, Path, description = "Handle of the asset.")),
     request_body(
         content = ChangeAsset,
         description = "The fields to change.",

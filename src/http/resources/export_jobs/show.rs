@@ -49,7 +49,7 @@ pub struct WaitQuery {
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "showExportJob",
-    params(("jobHandle" = String, Path, description = "Handle of the job."), WaitQuery),
+    params(("jobHandle" = JobId, Path, description = "Handle of the job."), WaitQuery),
     responses(
         (status = 200, description = "The job.", body = Job, headers(
             ("ETag" = String, description = "Changes whenever the job changes."),
@@ -119,10 +119,8 @@ async fn wait_for_change(
 #[into_params(parameter_in = Query)]
 pub struct JobQuery {
     /// Only jobs in this state.
-    #[param(inline)]
     state: Option<ShownState>,
     /// Only jobs with this outcome.
-    #[param(inline)]
     outcome: Option<Outcome>,
     /// Only jobs whose name begins with this.
     name: Option<String>,

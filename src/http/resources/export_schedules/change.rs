@@ -24,6 +24,7 @@ use crate::http::resources::export_schedules::lock_managed_schedule;
 use crate::http::resources::export_schedules::schedule::ExportSchedule;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
+use crate::id::ScheduleId;
 use crate::jobs::ExportRequest;
 
 /// Changes to a schedule: the fields of its export request, with the same schema, but none of them required.
@@ -59,7 +60,7 @@ impl ToSchema for ChangeSchedule {
 /// affected. A changed `execSchedule` or `timeZone` applies from now. From now on runs have the caller's capabilities.
 #[utoipa::path(
     tag = "export schedules",
-    params(("scheduleHandle" = String, Path, description = "Handle of the schedule.")),
+    params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
     request_body(
         content = ChangeSchedule,
         description = "The fields to change.",
