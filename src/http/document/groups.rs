@@ -19,7 +19,8 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("image presets", "Stored, named modifiers. `$name$` calls one as a macro."),
             ("modifiers", "The Image Serving modifier language: its commands, and a checker."),
             ("export schedules", "Exports that recur: a cron expression in a time zone."),
-            ("webhooks", "Signed messages sent when a job ends."),
+            ("webhooks", "Signed messages sent when a job ends: their deliveries and their secret."),
+            ("webhook messages", "What the service sends to `callbackUrl`."),
         ],
     ),
     (

@@ -49,8 +49,9 @@ pub(super) fn add_headers(document: &mut Value) {
         let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
         for (status, response) in responses.into_iter().flatten() {
             for name in list_response_headers(row, is_list, status, response) {
-                add_response_header(response, name);
-                used.insert(name);
+                if add_response_header(response, name) {
+                    used.insert(name);
+                }
             }
         }
         let has_status = |status: &str| operation["responses"].get(status).is_some();
@@ -124,13 +125,16 @@ fn list_parameters(operation: &Value) -> impl Iterator<Item = &Value> {
     operation["parameters"].as_array().into_iter().flatten()
 }
 
-fn add_response_header(response: &mut Value, name: &str) {
+/// Returns whether the header was added; one that the handler describes stays as it is.
+fn add_response_header(response: &mut Value, name: &str) -> bool {
     if response.get("headers").is_none() {
         response["headers"] = json!({});
     }
-    if let Some(headers) = response["headers"].as_object_mut() {
-        headers.entry(name).or_insert(json!({"$ref": format!("#/components/headers/{name}")}));
-    }
+    let Some(headers) = response["headers"].as_object_mut().filter(|headers| !headers.contains_key(name)) else {
+        return false;
+    };
+    headers.insert(name.to_owned(), json!({"$ref": format!("#/components/headers/{name}")}));
+    true
 }
 
 fn add_request_header(operation: &mut Value, (name, about): (&str, &str)) {

@@ -104,6 +104,7 @@ fn build_document() -> Value {
     bodies::simplify_parameters(&mut document);
     headers::add_headers(&mut document);
     payloads::add_webhooks(&mut document);
+    payloads::describe_event_stream(&mut document);
     groups::add_groups(&mut document);
     drop_unused_schemas(&mut document);
     document
@@ -149,8 +150,7 @@ fn drop_unused_schemas(document: &mut Value) {
         let text = document.to_string();
         let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
         let before = schemas.len();
-        // Sent as text in an event stream, so no response refers to it.
-        let is_used = |name: &str| name == "ProgressEvent" || text.contains(&format!("\"#/components/schemas/{name}\""));
+        let is_used = |name: &str| text.contains(&format!("\"#/components/schemas/{name}\""));
         schemas.retain(|name, _| is_used(name));
         if schemas.len() == before {
             return;

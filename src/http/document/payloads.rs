@@ -140,6 +140,16 @@ pub(super) fn list_webhook_schemas() -> Vec<(String, RefOr<Schema>)> {
     schemas
 }
 
+/// Names the data of each kind of server-sent event. OpenAPI 3.1 has no words for them.
+pub(super) fn describe_event_stream(document: &mut Value) {
+    let stream = "/paths/~1export-jobs~1{jobHandle}~1events/get/responses/200/content/text~1event-stream/schema";
+    if let Some(schema) = document.pointer_mut(stream) {
+        let refer = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+        schema["x-events"] =
+            json!({"snapshot": refer("Job"), "event": refer("Event"), "progress": refer("ProgressEvent")});
+    }
+}
+
 /// Describes the messages as webhooks of OpenAPI 3.1: requests that the service sends and the receiver answers.
 pub(super) fn add_webhooks(document: &mut Value) {
     let kinds = [
@@ -149,7 +159,9 @@ pub(super) fn add_webhooks(document: &mut Value) {
     ];
     for (id, kind, summary, about) in kinds {
         document["webhooks"][id] = json!({"post": {
-            "tags": ["webhooks"],
+            // A tag of its own: generators write a class for each tag, and those of operations and of webhooks
+            // would overwrite each other.
+            "tags": ["webhook messages"],
             "operationId": id,
             "summary": summary,
             "description": format!(

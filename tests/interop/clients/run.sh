@@ -71,9 +71,9 @@ done
 
 say "Java: openapi-generator ..."
 logged generate-java venv/bin/openapi-generator-cli generate -i "$document" -g java -o java --library native \
-    --additional-properties=openApiNullable=false,annotationLibrary=none,documentationProvider=none,invokerPackage=offprint.client,apiPackage=offprint.client.api,modelPackage=offprint.client.model
+    --additional-properties=openApiNullable=false,useJakartaEe=true,annotationLibrary=none,documentationProvider=none,invokerPackage=offprint.client,apiPackage=offprint.client.api,modelPackage=offprint.client.model
 covered generate-java.log java/src/main/java/offprint/client/api
-jar=$(find venv -name openapi-generator.jar)
+jar=$(find venv/ -name openapi-generator.jar)
 libraries=$work/$jar:/usr/share/java/httpmime.jar:/usr/share/java/httpclient.jar:/usr/share/java/httpcore.jar:/usr/share/java/commons-logging.jar:/usr/share/java/jakarta-annotation-api.jar
 if [ -e /usr/share/java/httpmime.jar ] && [ -e /usr/share/java/jakarta-annotation-api.jar ]; then
     find java/src/main/java "$here/MainJob.java" -name '*.java' >java/sources

@@ -359,7 +359,7 @@ fn build_archive_name(job_name: &str) -> String {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ManifestQuery {
-    /// `json` or `csv`. Default: CSV for `Accept: text/csv`, else JSON.
+    /// `json` or `csv`. Default: CSV when `Accept` prefers `text/csv`, else JSON.
     #[param(pattern = "^(json|csv)$")]
     format: Option<String>,
 }
@@ -396,7 +396,8 @@ pub async fn fetch_manifest(
                 format!("Unknown format `{other}`. Send `json` or `csv`."),
             ));
         }
-        None => accept::accepts_media_type(&request, "text/csv"),
+        // Generated clients name both types; JSON wins a tie, and whatever else they accept.
+        None => accept::choose_media_type(&request, &[mime::APPLICATION_JSON, mime::TEXT_CSV]) .is_ok_and(|index| index == 1),
     };
     let job = find_visible_job(&state, &caller, &path).await?;
     let sealed = find_archive(&state, caller.company, &job).await?;
