@@ -61,9 +61,10 @@ async fn the_examples_for_clients_work_as_pasted(pool: PgPool) {
             ("python3", "python3", vec!["-c", &python]),
             ("node", "node", vec!["example.mjs"]),
         ];
-        examples.iter().filter(|(needed, ..)| Command::new(needed).arg("--version").output().is_ok()).for_each(
-            |(_, program, arguments)| run_example(&address, program, arguments, &script),
-        );
+        examples
+            .iter()
+            .filter(|(needed, ..)| Command::new(needed).arg("--version").output().is_ok())
+            .for_each(|(_, program, arguments)| run_example(&address, program, arguments, &script));
     });
     ran.await.unwrap();
     assert_eq!(service.stop(), Some(0));

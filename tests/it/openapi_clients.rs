@@ -86,13 +86,17 @@ fn every_operation_has_one_success_type() {
         // A page of events and a stream of them, the manifest as JSON and as CSV: the client asks for the second.
         let types: BTreeSet<String> = list_success_bodies(&operation)
             .iter()
-            .filter(|(_, media_type, _)| !media_type.starts_with("text/") || operation["responses"].get("200").is_none())
+            .filter(|(_, media_type, _)| {
+                !media_type.starts_with("text/") || operation["responses"].get("200").is_none()
+            })
             .map(|(_, _, body)| body["schema"].to_string())
             .collect();
         assert!(types.len() <= 1, "{name} answers with {types:?}");
-        let with_body = operation["responses"].as_object().unwrap().iter().filter(|(status, response)| {
-            status.starts_with('2') && response.get("content").is_some()
-        });
+        let with_body = operation["responses"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(status, response)| status.starts_with('2') && response.get("content").is_some());
         let is_head = name.starts_with("head ");
         assert!(!is_head || with_body.count() == 0, "{name}: a response to HEAD has no body");
     }
@@ -196,7 +200,10 @@ fn parameters_are_plain_and_optional_ones_have_no_example() {
     for (name, operation) in list_document_operations() {
         for parameter in list_parameters(&operation) {
             let place = format!("{name}: {}", parameter["name"]);
-            assert!(!parameter["schema"]["type"].is_array(), "{place} can be null, but an absent parameter is not sent");
+            assert!(
+                !parameter["schema"]["type"].is_array(),
+                "{place} can be null, but an absent parameter is not sent"
+            );
             // Swagger UI sends what stands there: a filter that matches nothing, a language that nobody asked for.
             let is_required = parameter["required"] == true;
             assert!(is_required || parameter.get("example").is_none(), "{place} is optional and has an example");
@@ -323,7 +330,10 @@ fn webhooks_are_described() {
         let about = message["description"].as_str().unwrap();
         kinds.extend(about.split('`').filter(|part| part.starts_with("export_job.")));
     }
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["export_job.failed", "export_job.finished", "export_job.stopped"]);
+    assert_eq!(
+        kinds.into_iter().collect::<Vec<_>>(),
+        ["export_job.failed", "export_job.finished", "export_job.stopped"]
+    );
 }
 
 /// The fields of an object schema, with those of the schemas that it combines.

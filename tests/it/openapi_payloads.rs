@@ -86,3 +86,25 @@ async fn answers_manifest_and_webhook_have_the_documented_fields(pool: PgPool) {
         assert_is_answer_of(&format!("get {list}"), "200", &app.get(list).await.expect_status(200));
     }
 }
+
+/// Generated clients accept every type of an operation, or only that of problems.
+#[sqlx::test]
+async fn a_manifest_is_json_unless_csv_is_preferred(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let asset = app.upload_asset("a.txt", b"bytes").await;
+    let request = json!({"assetHandleArray": [asset], "fmt": "orig"});
+    let job = app.post("/export-jobs", request).await.expect_status(202)["links"]["self"].as_str().unwrap().to_owned();
+    drain_work(&app).await;
+    for (accept, is_csv) in [
+        ("*/*", false),
+        ("application/json, text/csv, application/problem+json", false),
+        ("application/problem+json", false),
+        ("text/csv, application/json;q=0.5", true),
+        ("text/csv", true),
+    ] {
+        let answer = app.get_with_header(format!("{job}/manifest"), "accept", accept).await;
+        let expected = if is_csv { "text/csv; charset=utf-8" } else { "application/json" };
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, expected), "{accept}");
+        assert_eq!(answer.body.starts_with(b"position,"), is_csv, "{accept}");
+    }
+}

@@ -13,13 +13,29 @@ use crate::http::operations::{Idempotency, OperationSpec, find_documented_operat
 const RESPONSE_HEADERS: &[(&str, &str, &str)] = &[
     ("Accept-Ranges", "string", "`bytes`: `Range` is supported."),
     ("Content-Disposition", "string", "The name under which a browser saves the file."),
-    ("Content-Range", "string", "The range in the body and the size of the whole: `bytes 0-99/1234`, or `bytes */1234`."),
+    (
+        "Content-Range",
+        "string",
+        "The range in the body and the size of the whole: `bytes 0-99/1234`, or `bytes */1234`.",
+    ),
     ("ETag", "string", "Changes whenever the representation changes. For `If-None-Match`, `If-Range` and `If-Match`."),
-    ("Idempotent-Replayed", "string", "`true` when this is the response to an earlier request with the same `Idempotency-Key`."),
+    (
+        "Idempotent-Replayed",
+        "string",
+        "`true` when this is the response to an earlier request with the same `Idempotency-Key`.",
+    ),
     ("Link", "string", "The next page, with `rel=\"next\"`; absent on the last page."),
     ("Location", "string", "URL of what was created."),
-    ("RateLimit", "string", "What is left of the limit of requests: `\"default\";r=119;t=30`, for `t` seconds. Absent without a limit."),
-    ("RateLimit-Policy", "string", "The limit: `\"default\";q=120;w=60`, `q` requests in `w` seconds. Absent without a limit."),
+    (
+        "RateLimit",
+        "string",
+        "What is left of the limit of requests: `\"default\";r=119;t=30`, for `t` seconds. Absent without a limit.",
+    ),
+    (
+        "RateLimit-Policy",
+        "string",
+        "The limit: `\"default\";q=120;w=60`, `q` requests in `w` seconds. Absent without a limit.",
+    ),
     ("Repr-Digest", "string", "SHA-256 of the whole file (RFC 9530), where it is known beforehand."),
     ("Retry-After", "integer", "Seconds after which to try again."),
     ("X-Request-Id", "string", "Identifies the request in the log: the caller's, or a new one."),
@@ -28,8 +44,10 @@ const RESPONSE_HEADERS: &[(&str, &str, &str)] = &[
 /// Request headers of conditional requests and of downloads.
 const IF_NONE_MATCH: (&str, &str) =
     ("If-None-Match", "`ETag`s of what the client has. The response is 304 when one of them is current.");
-const IF_MATCH: (&str, &str) =
-    ("If-Match", "`ETag` of what the client has read. The response is 412, and nothing is changed, when it is not current.");
+const IF_MATCH: (&str, &str) = (
+    "If-Match",
+    "`ETag` of what the client has read. The response is 412, and nothing is changed, when it is not current.",
+);
 const RANGE: (&str, &str) = ("Range", "One byte range, such as `bytes=1000-`. The response is 206 with this part.");
 const IF_RANGE: (&str, &str) =
     ("If-Range", "`ETag` of the part that the client has. When it is not current, the whole is sent.");

@@ -31,8 +31,8 @@ use crate::http::problem::ProblemDetails;
 use crate::http::register_routes;
 use crate::http::resources::export_jobs::event_stream::ProgressEvent;
 
-pub use serving::show_document;
 use serving::ServedDocument;
+pub use serving::show_document;
 
 const API_DESCRIPTION: &str = "Exports many stored images in one job: upload assets, send one export request (which assets, as originals or \
 converted, whom to notify), watch the job, and download single files or one resumable zip.\n\n\

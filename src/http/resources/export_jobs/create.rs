@@ -110,7 +110,8 @@ async fn reject_recurring_request(
     let mut errors = vec![ValidationError::new("/execSchedule", Code::InvalidValue, detail)];
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let draft =
-        prepare_draft(&mut connection, caller.company, request, state.settings.max_items, &state.export_context()).await;
+        prepare_draft(&mut connection, caller.company, request, state.settings.max_items, &state.export_context())
+            .await;
     match draft {
         Err(DraftError::Invalid(others)) => errors.extend(others),
         Err(DraftError::Db(error)) => return Err(error.into()),

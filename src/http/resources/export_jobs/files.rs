@@ -397,7 +397,9 @@ pub async fn fetch_manifest(
             ));
         }
         // Generated clients name both types; JSON wins a tie, and whatever else they accept.
-        None => accept::choose_media_type(&request, &[mime::APPLICATION_JSON, mime::TEXT_CSV]) .is_ok_and(|index| index == 1),
+        None => {
+            accept::choose_media_type(&request, &[mime::APPLICATION_JSON, mime::TEXT_CSV]).is_ok_and(|index| index == 1)
+        }
     };
     let job = find_visible_job(&state, &caller, &path).await?;
     let sealed = find_archive(&state, caller.company, &job).await?;
