@@ -20,7 +20,9 @@
 //! |---|---|
 //! | [`app`] | the state that `http` and `worker` share: pools, notifiers, live updates, limiters |
 //! | [`cli`] | the subcommands of the binary: `serve`, clients, administration |
+//! | [`compute_pool`] | threads for work that takes processor time |
 //! | [`db`] | all SQL; a row type beside its queries |
+//! | [`fair_queue`] | slots that companies take turns for |
 //! | [`http`] | routes, middleware, JSON; the only module that knows status codes |
 //! | [`i18n`] | texts for people in their language |
 //! | [`id`] | the typed ids (handles) |
@@ -45,7 +47,9 @@
 
 pub mod app;
 pub mod cli;
+pub mod compute_pool;
 pub mod db;
+pub mod fair_queue;
 pub mod http;
 pub mod i18n;
 pub mod id;

@@ -113,6 +113,19 @@ impl ValidationErrors {
         self.total += 1;
     }
 
+    /// Adds all errors of others, as far as there is room for them.
+    pub fn append(&mut self, others: Self) {
+        let (total, first) = others.into_parts();
+        let uncounted = total - first.len();
+        self.extend(first);
+        self.count_others(uncounted);
+    }
+
+    /// Counts errors that nobody looked at.
+    pub fn count_others(&mut self, count: usize) {
+        self.total += count;
+    }
+
     pub fn is_empty(&self) -> bool {
         self.total == 0
     }

@@ -89,8 +89,10 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_ORIGINAL_CACHE", default_value_t = 10 << 30)]
     pub max_original_cache: u64,
 
-    /// Public address of the service, for links in mails. Default: the address it listens on.
-    #[arg(long, env = "OFFPRINT_PUBLIC_URL")]
+    /// Public address of the service, with the path below which a proxy puts it, such as https://images.example/offprint.
+    /// Mails, webhooks and links to share begin with it; other addresses are below its path. Default: the address it
+    /// listens on, at the root.
+    #[arg(long, env = "OFFPRINT_PUBLIC_URL", value_parser = parse_public_url)]
     pub public_url: Option<String>,
 
     /// Trusted reverse proxies: addresses or networks, separated by commas, such as `10.0.0.0/8,::1`. Default: none; the
@@ -378,6 +380,18 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
     text.parse()
         .or_else(|_| single_address())
         .map_err(|_| format!("{text:?} is neither an address nor a network like 10.0.0.0/8"))
+}
+
+/// An address of the Web, without a slash at its end.
+fn parse_public_url(text: &str) -> Result<String, String> {
+    let text = text.trim().trim_end_matches('/');
+    let is_address = url::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.fragment().is_none()
+    });
+    if is_address {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{text:?} is not an address like https://images.example or https://images.example/offprint"))
 }
 
 /// What a browser sends as `Origin`.

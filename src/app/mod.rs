@@ -10,6 +10,7 @@ pub mod bytes_in_flight;
 pub mod link_token;
 pub mod live_jobs;
 mod notifier;
+pub mod preview_renders;
 pub mod rate_limiter;
 pub mod readiness;
 pub mod signal_relay;
@@ -36,14 +37,16 @@ pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
 use crate::app::bytes_in_flight::BytesInFlight;
 use crate::app::link_token::LinkToken;
 use crate::app::live_jobs::LiveJobs;
+use crate::app::preview_renders::{MAX_CONCURRENT_PREVIEWS, PreviewRenders};
 use crate::app::rate_limiter::RateLimiter;
 use crate::app::readiness::ReadinessCache;
 use crate::app::stream_limiter::StreamLimiter;
+use crate::compute_pool::ComputePool;
 use crate::db::api_key_cache::ApiKeyCache;
 use crate::db::link::{self, LinkRow, NewLink};
 use crate::db::{self, PgPool, blob};
 use crate::id::{CompanyId, WorkerId};
-use crate::jobs::ExportContext;
+use crate::jobs::{ExportContext, RecipeContext};
 use crate::notify::Mailer;
 use crate::notify::webhook::WebhookSender;
 use crate::settings::{SandboxMode, Settings};
@@ -52,6 +55,8 @@ use crate::settings::{SandboxMode, Settings};
 #[derive(Clone)]
 pub struct AppState {
     pub settings: Arc<Settings>,
+    /// Threads for work that takes processor time.
+    pub compute: ComputePool,
     /// The database for requests: shows only rows of the caller's company, see [`db::row_level_security`].
     pub db: PgPool,
     /// The database for the service's own work: shows the rows of all companies.
@@ -79,14 +84,20 @@ pub struct AppState {
     /// Default Image Serving attributes.
     pub attributes: Arc<Attributes>,
     pub render_pools: RenderPools,
+    /// The previews that are being rendered, and those that wait.
+    pub preview_renders: PreviewRenders,
     pub mailer: Arc<Mailer>,
     pub webhook_sender: Arc<WebhookSender>,
     /// Renders the text of `/metrics`.
     pub metrics: PrometheusHandle,
     /// Limits the requests of each caller.
     pub rate_limiter: Arc<RateLimiter>,
+    /// Health checks and metrics by address.
+    pub probe_limiter: Arc<RateLimiter>,
     /// Limits how many refused and failed requests of each caller enter the audit log.
     pub refusal_limiter: Arc<RateLimiter>,
+    /// Limits how often webhooks are sent again and jobs are retried.
+    pub replay_limiter: Arc<RateLimiter>,
     /// Whether the database and the storage answered a moment ago.
     pub readiness: ReadinessCache,
     /// Whether some company has its own limit of running items. Updated by each sweep.
@@ -106,8 +117,6 @@ impl RenderPools {
     /// Opens the pools; processes are started when they are needed. `program` is the path of this binary, which is
     /// started as `offprint render-worker`. `fault` is for tests.
     pub fn open(settings: &Settings, library: ProfileLibrary, program: PathBuf, fault: Option<String>) -> Self {
-        /// How many previews are rendered at once.
-        const MAX_CONCURRENT_PREVIEWS: usize = 2;
         let limits = build_render_limits(settings);
         let memory = if settings.render_memory == 0 { find_default_memory() } else { settings.render_memory };
         let process_limits = ProcessLimits {
@@ -269,12 +278,16 @@ impl AppState {
         build_render_limits(&self.settings)
     }
 
+    /// What modifiers are resolved with and images planned with.
+    pub fn recipe_context(&self) -> RecipeContext {
+        RecipeContext::new(self.attributes.clone(), self.render_limits(), self.profiles.clone())
+    }
+
     /// What the validation of export requests needs of the state.
     pub fn export_context(&self) -> ExportContext<'_> {
         ExportContext {
-            attributes: &self.attributes,
-            limits: self.render_limits(),
-            profiles: &self.profiles,
+            recipes: self.recipe_context(),
+            compute: &self.compute,
             min_schedule_interval: self.settings.min_schedule_interval,
             callback_policy: &self.webhook_sender.policy,
             mail_domains: &self.settings.mail_domains,

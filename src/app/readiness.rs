@@ -10,6 +10,9 @@ use tokio::sync::Mutex;
 use crate::db::row_level_security::is_row_level_security_enforced;
 use crate::db::{PgPool, blob};
 
+/// Free bytes of the disk below which the service is not ready, and takes no uploads.
+pub(crate) const MIN_FREE_BYTES: u64 = 64 << 20;
+
 /// How long an answer is kept.
 const READINESS_TTL: Duration = Duration::from_secs(1);
 
@@ -44,6 +47,7 @@ impl ReadinessCache {
     }
 
     /// Forgets the answer, so that the next caller gets a new one.
+    #[cfg_attr(dead_code_check, expect(dead_code, reason = "for tests, which do not wait a second"))]
     pub async fn clear(&self) {
         *self.0.lock().await = None;
     }

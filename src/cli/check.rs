@@ -1,15 +1,13 @@
 //! `offprint check`: explains a modifier without rendering, as `POST /modifier-check` does.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 use offprint_imaging::{RenderLimits, SourceFiles};
-use offprint_modifiers::Attributes;
 
 use super::modifier_args::ModifierArgs;
 use super::{CliError, print_json};
-use crate::jobs::CallbackPolicy;
-use crate::jobs::ExportContext;
+use crate::jobs::RecipeContext;
 use crate::jobs::explain::ModifierMeaning;
 use crate::jobs::explain::plan_from_header;
 
@@ -37,17 +35,7 @@ pub fn run_check(arguments: CheckArgs) -> Result<(), CliError> {
             offprint_imaging::read_image_header(&source).map_err(|error| CliError::new(error.code, error.detail))?;
         let objects = modifier_args.files(&resolved, &object, &source);
         let files = SourceFiles { objects, ..SourceFiles::from_source(source.clone()) };
-        let (attributes, limits, callbacks) =
-            (Attributes::default(), RenderLimits::default(), CallbackPolicy::default());
-        let context = ExportContext {
-            attributes: &attributes,
-            limits,
-            profiles: &profiles,
-            callback_policy: &callbacks,
-            min_schedule_interval: Duration::default(),
-            mail_domains: &[],
-            mail_to: None,
-        };
+        let context = RecipeContext::new(Arc::default(), RenderLimits::default(), profiles.clone());
         let plan = plan_from_header(&resolved.recipe, &header, &files.read_headers(), &context);
         explanation = explanation.with_image(&to_text(source.file_name()), plan);
     }

@@ -124,6 +124,8 @@ async fn serve_with_database(
     settings.bind = listener.local_addr().unwrap_or(settings.bind);
     let state =
         build_state(settings, (db::open_request_pool(options, MAX_REQUEST_CONNECTIONS), system), metrics).await?;
+    let is_key_required = state.settings.is_key_required();
+    tokio::task::spawn_blocking(move || http::document::get_served_document(is_key_required).len());
     let connection_limits = ConnectionLimits::from_settings(&state.settings, max_open_files);
     let connections = ConnectionRegistry::new("http", connection_limits.clone());
     let server = build_server(listener, &state, connections.clone())?;
@@ -204,7 +206,11 @@ async fn build_state(
         webhook_sender: Arc::new(WebhookSender::new(callbacks)),
         metrics,
         rate_limiter: Default::default(),
+        probe_limiter: Default::default(),
         refusal_limiter: Default::default(),
+        replay_limiter: Default::default(),
+        compute: Default::default(),
+        preview_renders: Default::default(),
         readiness: Default::default(),
         has_own_running_limits: Default::default(),
         closing: CancellationToken::new(),

@@ -10,7 +10,7 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::db::optional_digest::OptionalDigest;
-use crate::db::{DbConnection, DbError, retention, row_level_security};
+use crate::db::{DbConnection, DbError, collect_rows, retention, row_level_security};
 use crate::id::{AssetId, CompanyId};
 use crate::reason::Reason;
 
@@ -212,7 +212,7 @@ pub async fn find_assets(
     } else {
         select!("company_id = $1")
     };
-    Ok(sqlx::query_as(sql).bind(company).bind(handles).fetch_all(connection).await?)
+    collect_rows(sqlx::query_as(sql).bind(company).bind(handles).fetch(connection)).await
 }
 
 /// Fetches the asset with this handle.
@@ -229,13 +229,13 @@ pub async fn fetch_asset(
 pub struct NamedAssetRow {
     /// The name that was searched.
     pub wanted: String,
-    /// How well the asset matches the name: 0 best.
-    pub rank: i32,
+    /// How many assets match the name as well as this one.
+    pub count: i64,
     #[sqlx(flatten)]
     pub asset: AssetRow,
 }
 
-/// Finds the assets that match these names. For each name the best match comes first: by handle, then by folder and
+/// Finds the assets that match these names: for each name one of those that match best, by handle, then by folder and
 /// name, by folder and file name, by name, by file name. A name may begin with the company's name and a slash, as
 /// references of Image Serving do.
 pub async fn find_assets_by_name(
@@ -263,18 +263,22 @@ pub async fn find_assets_by_name(
              select wanted, 3, asset_id from wanted join live on live.name = wanted.name
               union all
              select wanted, 4, asset_id from wanted join live on live.file_name = wanted.name
+         ), ranked as (
+             -- A name may match every asset of the company, and only the first and their number are of interest.
+             select wanted, asset_id, count(*) over (partition by wanted, rank) as count,
+                    row_number() over (partition by wanted order by rank, asset_id) as place
+               from matches
          )
-         select matches.wanted, matches.rank, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
+         select ranked.wanted, ranked.count, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
                 url_post_apply_modifier, member_array, entry_time, created_at, updated_at
-           from matches join live using (asset_id)
-          order by matches.wanted, matches.rank, live.asset_id",
+           from ranked join live using (asset_id)
+          where place = 1",
     )
     .bind(company)
     .bind(names)
     .bind(names.iter().map(|name| normalize_name(name)).collect::<Vec<_>>())
-    .fetch_all(connection)
-    .await?;
-    Ok(matches)
+    .fetch(connection);
+    collect_rows(matches).await
 }
 
 /// Finds at most `limit` assets that match the criteria, in order of folder, name, handle.
@@ -322,9 +326,8 @@ pub async fn list_assets(
     .bind(after_name)
     .bind(after_handle)
     .bind(limit)
-    .fetch_all(connection)
-    .await?;
-    Ok(assets)
+    .fetch(connection);
+    collect_rows(assets).await
 }
 
 /// Registers an uploaded file. Its blob must exist.
@@ -371,6 +374,21 @@ pub async fn insert_asset_set(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Locks an asset until the transaction ends, and returns it as it is then.
+pub async fn lock_asset(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    handle: AssetId,
+) -> Result<AssetRow, DbError> {
+    sqlx::query("select from asset where company_id = $1 and asset_id = $2 and deleted_at is null for no key update")
+        .bind(company)
+        .bind(handle)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or(DbError::NotFound("asset"))?;
+    fetch_asset(connection, company, handle).await
 }
 
 /// Changes names, folder and modifiers of an asset.

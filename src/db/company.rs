@@ -42,6 +42,36 @@ pub struct UserRow {
     pub locale: Option<String>,
 }
 
+/// Finds the user of this name, or creates one with this address and language. A user who exists stays as it is.
+pub async fn find_or_insert_user(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    name: &str,
+    email: Option<&str>,
+    locale: Option<&str>,
+) -> Result<UserRow, DbError> {
+    let created = sqlx::query_as(
+        "insert into company_user (company_id, user_id, name, email, locale) values ($1, $2, $3, $4, $5)
+         on conflict on constraint user_name_taken do nothing returning user_id, email, locale",
+    )
+    .bind(company)
+    .bind(UserId::new())
+    .bind(name)
+    .bind(email)
+    .bind(locale)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(user) = created {
+        return Ok(user);
+    }
+    let user = sqlx::query_as("select user_id, email, locale from company_user where company_id = $1 and name = $2")
+        .bind(company)
+        .bind(name)
+        .fetch_optional(connection)
+        .await?;
+    user.ok_or(DbError::NotFound("user"))
+}
+
 /// Finds the user of this name, or creates one. Address and language are updated where they are given.
 pub async fn upsert_user(
     connection: &mut DbConnection,

@@ -1,7 +1,8 @@
 //! Inserts a job: its recipes, row, items, files and first events.
 //!
 //! Everything is written in the caller's transaction; once that commits, the job will be processed. A job may have
-//! 100,000 items, so items and files are inserted with one statement each, which takes columns as arrays (`unnest`).
+//! 100,000 items, so a statement inserts a thousand of them, with its columns as arrays (`unnest`). Not all of them at once:
+//! arrays are built between two awaits, and meanwhile the thread answers nobody else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,9 @@ use crate::reason::Reason;
 
 /// Warnings about the modifier that the log tells. The job has all.
 const MAX_LOGGED_WARNINGS: usize = 20;
+
+/// How many rows a statement inserts.
+const ROWS_PER_STATEMENT: usize = 1000;
 
 /// A job to insert: the export request with every default filled in.
 pub struct NewJob<'a> {
@@ -90,7 +94,7 @@ pub struct NewFile<'a> {
     /// Path in the archive.
     pub path: &'a str,
     /// The path folded for comparison.
-    pub path_key: String,
+    pub path_key: &'a str,
     /// Of an original; none where it will be rendered.
     pub mime: Option<&'a str>,
     /// Of an original, in pixels.
@@ -101,11 +105,20 @@ pub struct NewFile<'a> {
 
 /// Inserts the job with everything that belongs to it.
 pub async fn insert_job(connection: &mut DbConnection, company: CompanyId, job: &NewJob<'_>) -> Result<(), DbError> {
-    insert_recipes(connection, company, job.recipes).await?;
+    let recipes: Vec<(&Digest, &String)> = job.recipes.iter().collect();
+    for recipes in recipes.chunks(ROWS_PER_STATEMENT) {
+        insert_recipes(connection, company, recipes).await?;
+    }
     lock_object_blobs(connection, &job.objects).await?;
     insert_job_row(connection, company, job).await?;
-    insert_items(connection, company, job.job_id, &job.items).await?;
-    insert_files(connection, company, job.job_id, &job.items).await?;
+    for (chunk, items) in job.items.chunks(ROWS_PER_STATEMENT).enumerate() {
+        let first_position = (chunk * ROWS_PER_STATEMENT) as i32;
+        insert_items(connection, company, job.job_id, first_position, items).await?;
+        let files = list_numbered_files(first_position, items);
+        for files in files.chunks(ROWS_PER_STATEMENT) {
+            insert_files(connection, company, job.job_id, files).await?;
+        }
+    }
     log_request(connection, company, job).await?;
     log_ended_items(connection, company, job.job_id).await
 }
@@ -126,7 +139,7 @@ async fn log_request(connection: &mut DbConnection, company: CompanyId, job: &Ne
 async fn insert_recipes(
     connection: &mut DbConnection,
     company: CompanyId,
-    recipes: &BTreeMap<Digest, String>,
+    recipes: &[(&Digest, &String)],
 ) -> Result<(), DbError> {
     let (ids, texts): (Vec<[u8; 32]>, Vec<&str>) =
         recipes.iter().map(|(id, text)| (id.to_bytes(), text.as_str())).unzip();
@@ -210,6 +223,7 @@ async fn insert_items(
     connection: &mut DbConnection,
     company: CompanyId,
     job: JobId,
+    first_position: i32,
     items: &[NewItem<'_>],
 ) -> Result<(), DbError> {
     let column = |text: fn(&NewItem<'_>) -> Option<String>| items.iter().map(text).collect::<Vec<_>>();
@@ -218,7 +232,7 @@ async fn insert_items(
     sqlx::query(
         "insert into export_item (company_id, job_id, position, asset_id, asset_name, asset_type, folder, file_name,
              sha256, size, entry_time, state, failure, warnings, modifier_warnings, finished_at)
-         select $1, $2, new.ordinality - 1, asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time,
+         select $1, $2, $15 + new.ordinality - 1, asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time,
                 state, failure, warnings, modifier_warnings, case when state = 'waiting' then null else now() end
            from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[],
                        $10::timestamptz[], $11::text[], $12::jsonb[], $13::jsonb[],
@@ -241,21 +255,29 @@ async fn insert_items(
     .bind(failures.collect::<Vec<_>>())
     .bind(items.iter().map(warnings).collect::<Vec<_>>())
     .bind(items.iter().map(|item| Json(item.modifier_warnings())).collect::<Vec<_>>())
+    .bind(first_position)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-async fn insert_files<'a>(
+/// A file to insert, with the position of its item and its number among the files of the item.
+type NumberedFile<'a> = (i32, i16, &'a NewFile<'a>);
+
+/// The files of items whose first has this position.
+fn list_numbered_files<'a>(first_position: i32, items: &'a [NewItem<'a>]) -> Vec<NumberedFile<'a>> {
+    let number = |(position, item): (i32, &'a NewItem<'a>)| {
+        item.files.iter().enumerate().map(move |(rendition, file)| (position, rendition as i16, file))
+    };
+    (first_position..).zip(items).flat_map(number).collect()
+}
+
+async fn insert_files(
     connection: &mut DbConnection,
     company: CompanyId,
     job: JobId,
-    items: &'a [NewItem<'a>],
+    files: &[NumberedFile<'_>],
 ) -> Result<(), DbError> {
-    let numbered = |(position, item): (usize, &'a NewItem<'a>)| {
-        item.files.iter().enumerate().map(move |(rendition, file)| (position as i32, rendition as i16, file))
-    };
-    let files: Vec<(i32, i16, &NewFile<'_>)> = items.iter().enumerate().flat_map(numbered).collect();
     sqlx::query(
         "insert into export_file (company_id, job_id, position, rendition, recipe_id, path, path_key, mime, width, height,
              modifier_warnings)
@@ -270,7 +292,7 @@ async fn insert_files<'a>(
     .bind(files.iter().map(|(_, rendition, _)| *rendition).collect::<Vec<_>>())
     .bind(files.iter().map(|(_, _, file)| file.recipe_id.map(Digest::to_bytes)).collect::<Vec<_>>())
     .bind(files.iter().map(|(_, _, file)| file.path).collect::<Vec<_>>())
-    .bind(files.iter().map(|(_, _, file)| file.path_key.as_str()).collect::<Vec<_>>())
+    .bind(files.iter().map(|(_, _, file)| file.path_key).collect::<Vec<_>>())
     .bind(files.iter().map(|(_, _, file)| file.mime).collect::<Vec<_>>())
     .bind(files.iter().map(|(_, _, file)| file.width).collect::<Vec<_>>())
     .bind(files.iter().map(|(_, _, file)| file.height).collect::<Vec<_>>())

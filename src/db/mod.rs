@@ -51,6 +51,7 @@ pub mod worker;
 use std::io;
 use std::time::Duration;
 
+use futures_util::{Stream, TryStreamExt};
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -173,6 +174,25 @@ fn build_pool_options(connections: u32) -> PgPoolOptions {
                     .map(|()| true)
             })
         })
+}
+
+/// How many rows are decoded before other tasks of the same thread get a turn: a row with an image header takes some
+/// microseconds.
+const ROWS_PER_TURN: usize = 100;
+
+/// Collects the rows of a query that may have thousands, without holding up everything else on this thread.
+///
+/// # Errors
+/// Those of the query.
+async fn collect_rows<T>(mut rows: impl Stream<Item = Result<T, sqlx::Error>> + Unpin) -> Result<Vec<T>, DbError> {
+    let mut all = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        all.push(row);
+        if all.len().is_multiple_of(ROWS_PER_TURN) {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(all)
 }
 
 /// Checks that the database answers.

@@ -5,7 +5,6 @@
 
 use std::fmt::Write;
 use std::pin::Pin;
-use std::time::SystemTime;
 
 use actix_web::body::SizedStream;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
@@ -22,6 +21,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::app::AppState;
 use crate::db;
+use crate::http::extract::preconditions::Validators;
 use crate::http::extract::range::ByteRange;
 use crate::http::problem::Problem;
 
@@ -55,11 +55,11 @@ impl FileResponse {
     /// The response: 200, 206 for one range, 304 when the client has the current bytes; without a body for HEAD.
     ///
     /// # Errors
-    /// 416 for a range outside; `corrupt-original` when the stored bytes are known to be damaged or are missing. Damage
+    /// 412 when the client asks for another version only (`If-Match`); 416 for a range outside; `corrupt-original` when the stored bytes are known to be damaged or are missing. Damage
     /// that is found only while sending ends the connection early: the status was sent already.
     pub async fn into_response(self, request: &HttpRequest, state: &AppState) -> Result<HttpResponse, Problem> {
         let headers = request.headers();
-        if self.is_not_modified(headers) {
+        if self.validators().check_read(headers)? {
             return Ok(self.start_response(StatusCode::NOT_MODIFIED).finish());
         }
         let crc32 = match &self.source {
@@ -109,13 +109,10 @@ impl FileResponse {
     /// The headers that a 304 has, too.
     fn start_response(&self, status: StatusCode) -> HttpResponseBuilder {
         let mut answer = HttpResponse::build(status);
+        self.validators().add_headers(&mut answer);
         answer
-            .insert_header((header::ETAG, self.quoted_etag()))
             .insert_header((header::CACHE_CONTROL, "private, no-cache"))
             .insert_header((header::ACCEPT_RANGES, "bytes"));
-        if let Some(modified) = self.modified {
-            answer.insert_header((header::LAST_MODIFIED, httpdate::fmt_http_date(modified.into())));
-        }
         answer
     }
 
@@ -131,25 +128,12 @@ impl FileResponse {
         }
     }
 
-    fn quoted_etag(&self) -> String {
-        format!("\"{}\"", self.etag)
+    fn validators(&self) -> Validators {
+        Validators { etag: self.quoted_etag(), modified: self.modified }
     }
 
-    /// Whether the client has these bytes already, by `If-None-Match`, or `If-Modified-Since` in its absence.
-    fn is_not_modified(&self, headers: &HeaderMap) -> bool {
-        if headers.contains_key(header::IF_NONE_MATCH) {
-            let etag = self.quoted_etag();
-            return headers.get_all(header::IF_NONE_MATCH).filter_map(|line| line.to_str().ok()).any(|line| {
-                line.trim() == "*" || line.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)
-            });
-        }
-        let since = headers.get(header::IF_MODIFIED_SINCE).and_then(|line| line.to_str().ok());
-        let since = since.and_then(|line| httpdate::parse_http_date(line).ok());
-        match (since, self.modified) {
-            // HTTP dates have no fractions of a second.
-            (Some(since), Some(modified)) => truncate_to_second(modified) <= since,
-            _ => false,
-        }
+    fn quoted_etag(&self) -> String {
+        format!("\"{}\"", self.etag)
     }
 
     /// Whether `If-Range` is absent or names these bytes. A date never matches: two versions may exist within the same
@@ -157,10 +141,6 @@ impl FileResponse {
     fn is_range_current(&self, headers: &HeaderMap) -> bool {
         headers.get(header::IF_RANGE).is_none_or(|tag| tag.as_bytes() == self.quoted_etag().as_bytes())
     }
-}
-
-fn truncate_to_second(time: DateTime<Utc>) -> SystemTime {
-    DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time).into()
 }
 
 fn reject_range(size: u64) -> Problem {

@@ -4,12 +4,17 @@
 //! nobody sends a gigabyte in vain, and all uploads at once cannot fill the disk), and in the transaction that registers
 //! the assets ([`check_company_limits`]), which is the check that counts.
 
+use actix_web::http::header::{self, HeaderMap};
 use offprint_core::Code;
+use uuid::Uuid;
 
 use crate::app::AppState;
 use crate::app::bytes_in_flight::ByteReservation;
+use crate::app::rate_limiter::RateLimitKey;
+use crate::app::readiness::MIN_FREE_BYTES;
 use crate::db::limits::{self, CompanyLimitsRow, CompanyUsageRow};
 use crate::db::{self, DbConnection};
+use crate::http::extract::caller::Caller;
 use crate::http::problem::Problem;
 use crate::id::CompanyId;
 use crate::jobs::placement;
@@ -140,6 +145,32 @@ impl StorageQuota {
     }
 }
 
+/// How many bytes of one upload may arrive between two looks at the disk.
+pub(crate) const FREE_SPACE_CHECK_BYTES: u64 = 16 << 20;
+
+/// The length that a request announces for its body; 0 when it does not.
+pub(crate) fn read_announced_bytes(headers: &HeaderMap) -> u64 {
+    headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// Checks that the disk has room for an upload of `announced` bytes, or at all where that is not known. The last
+/// [`MIN_FREE_BYTES`] stay free: for the database, for items that are running, and for whoever has to clean up.
+///
+/// # Errors
+/// 507 when it has not.
+pub(crate) async fn check_free_space(state: &AppState, announced: u64) -> Result<(), Problem> {
+    let free = state.storage.free_bytes().await?;
+    if free >= MIN_FREE_BYTES.saturating_add(announced) {
+        return Ok(());
+    }
+    let detail = format!(
+        "The storage has {} MiB left, of which {} are kept free. Nothing was stored. Free some space, then retry.",
+        free >> 20,
+        MIN_FREE_BYTES >> 20
+    );
+    Err(Problem::new(Code::StorageFull, detail))
+}
+
 /// Checks the company's usage inside the transaction that raised it.
 pub async fn check_company_limits(
     connection: &mut DbConnection,
@@ -163,4 +194,26 @@ fn reject_too_many_bytes(max: u64) -> Problem {
          until then their bytes count."
     );
     Problem::new(Code::StorageQuota, detail)
+}
+
+/// How often a minute one webhook may be sent again, or one job retried.
+const MAX_REPEATS_OF_ONE: u32 = 10;
+/// The same for all webhooks and jobs of a company.
+const MAX_REPEATS_OF_COMPANY: u32 = 30;
+
+/// Counts that a webhook is sent again or a job is retried: what the service then sends to others must not be as much as a
+/// caller can ask for.
+///
+/// # Errors
+/// 429 when it was asked for too often.
+pub fn limit_repeats(state: &AppState, caller: &Caller, subject: Uuid) -> Result<(), Problem> {
+    let limits = [(subject, MAX_REPEATS_OF_ONE), (caller.company.0, MAX_REPEATS_OF_COMPANY)];
+    let take = |(subject, limit)| state.replay_limiter.take(RateLimitKey::Caller(subject), limit);
+    let Some(reached) = limits.into_iter().map(take).find(|status| status.wait.is_some()) else { return Ok(()) };
+    let seconds = reached.wait.unwrap_or_default().as_secs_f64().ceil().max(1.0) as u64;
+    let detail = format!(
+        "This was repeated more than {} times a minute. Nothing was done. Retry in {seconds} s.",
+        reached.limit
+    );
+    Err(Problem::new(Code::RateLimited, detail).with_header(header::RETRY_AFTER, &seconds.to_string()))
 }

@@ -6,6 +6,8 @@
 //! reading at [`build_app`].
 
 pub mod access_rule;
+pub(crate) mod address;
+pub mod admission;
 pub mod document;
 pub mod extract;
 pub mod file_response;
@@ -95,6 +97,7 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::api_keys::show_api_key)
         .service(resources::api_keys::revoke_api_key)
         .service(resources::system::show_start_page)
+        .service(resources::problems::explain_code)
         .service(resources::system::show_info)
         .service(resources::workers::list_workers)
         .service(resources::audit_log::list_audit_log)
@@ -129,6 +132,8 @@ pub fn build_health_app(
         .configure(register_health)
         .split_for_parts();
     app.default_service(route().to(resources::system::reject_non_health_path))
+        .wrap(from_fn(middleware::compression::compress_response))
+        .wrap(from_fn(middleware::head::answer_head))
         .wrap(from_fn(middleware::body_timeout::enforce_deadline))
         .wrap(from_fn(middleware::response_headers::protect_response))
         .wrap(from_fn(middleware::trace::trace_request))
@@ -162,6 +167,8 @@ pub fn build_app(
         }
     })
     .default_service(route().to(resources::system::reject_unknown_path))
+    .wrap(from_fn(middleware::compression::compress_response))
+    .wrap(from_fn(middleware::head::answer_head))
     .wrap(from_fn(server::note_recognized_caller))
     .wrap(from_fn(middleware::auth::authenticate_request))
     .wrap(from_fn(middleware::body_timeout::enforce_deadline))
@@ -177,7 +184,9 @@ fn register_pages(config: &mut web::ServiceConfig) {
     config
         .route("/openapi.json", get().to(document::show_document))
         .route("/swagger-ui", get().to(resources::system::redirect_to_swagger_ui))
-        .service(SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["/openapi.json"]).try_it_out_enabled(true)));
+        .service(
+            SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["../openapi.json"]).try_it_out_enabled(true)),
+        );
 }
 
 fn reject_query(request: &HttpRequest, error: &QueryPayloadError) -> Problem {

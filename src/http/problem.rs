@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::app::StoreBlobError;
 use crate::db;
+use crate::http::address::write_address;
 use crate::reason::CodeSchema;
 pub use crate::reason::{ValidationError, ValidationErrors};
 
@@ -136,7 +137,7 @@ impl Problem {
 
     fn body(&self) -> ProblemDetails {
         ProblemDetails {
-            kind: format!("/problems/{}", self.code),
+            kind: write_address(&format!("/problems/{}", self.code)),
             title: format_title(self.code),
             status: choose_status(self.code).as_u16(),
             detail: self.detail.clone(),
@@ -208,7 +209,7 @@ impl From<offprint_storage::StorageError> for Problem {
 }
 
 /// The HTTP status of a code.
-fn choose_status(code: Code) -> StatusCode {
+pub(in crate::http) fn choose_status(code: Code) -> StatusCode {
     match code {
         Code::MalformedJson | Code::InvalidParameter | Code::InvalidCursor => StatusCode::BAD_REQUEST,
         Code::Unauthenticated | Code::InvalidCredentials | Code::KeyDisabled => StatusCode::UNAUTHORIZED,
@@ -219,7 +220,7 @@ fn choose_status(code: Code) -> StatusCode {
         Code::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::WrongState | Code::NotFinished | Code::IdempotencyInFlight | Code::OffsetConflict => StatusCode::CONFLICT,
-        Code::ProtocolVersion => StatusCode::PRECONDITION_FAILED,
+        Code::ProtocolVersion | Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::UploadLocked => StatusCode::LOCKED,
         // A status code that tus defines.
         Code::ChecksumMismatch => StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST),
@@ -232,20 +233,20 @@ fn choose_status(code: Code) -> StatusCode {
         Code::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
         Code::Internal | Code::CorruptOriginal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::Unavailable | Code::QueueFull => StatusCode::SERVICE_UNAVAILABLE,
-        Code::RateLimited | Code::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
+        Code::RateLimited | Code::TooManyStreams | Code::Busy => StatusCode::TOO_MANY_REQUESTS,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 
 /// A code as a title: its name with spaces.
-fn format_title(code: Code) -> String {
+pub(in crate::http) fn format_title(code: Code) -> String {
     let words = code.to_kebab_case().replace('-', " ");
     words.chars().take(1).flat_map(char::to_uppercase).chain(words.chars().skip(1)).collect()
 }
 
 /// The fault of IPS that corresponds to a code. Documentation page: faults/c-faults.
-fn map_ips_fault(code: Code) -> Option<IpsFault> {
+pub(in crate::http) fn map_ips_fault(code: Code) -> Option<IpsFault> {
     let (fault, code) = match code {
         Code::Unauthenticated => ("authenticationFault", 10000),
         Code::InvalidCredentials => ("authenticationFault", 10001),

@@ -15,11 +15,12 @@ pub enum BodyProblems {
     /// `body-too-large`: the body exceeds the limit.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(ProblemDetails),
-    /// `unsupported-media-type`: `Content-Type` is missing or is not JSON, or the body is compressed.
+    /// `unsupported-media-type`: `Content-Type` is missing or is not JSON, or `Content-Encoding` is not gzip.
     #[response(status = 415, content_type = "application/problem+json")]
     MediaType(ProblemDetails),
     /// `validation-failed`: the body has errors; `errors` lists the first 100, each with its own code and location.
     /// `too-many-assets`, `too-many-presets`, `too-many-schedules`, `archive-too-large`: a limit would be exceeded.
+    /// `too-complex`: the request needs more work than one request may take.
     /// `idempotency-conflict`: the `Idempotency-Key` was used with a different body or for another operation.
     #[response(status = 422, content_type = "application/problem+json")]
     Refused(ProblemDetails),
@@ -39,6 +40,15 @@ pub enum NotFoundProblem {
     /// `not-found`: the object does not exist or belongs to another company.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemDetails),
+}
+
+/// A precondition of the request does not hold.
+#[derive(IntoResponses)]
+pub enum PreconditionProblem {
+    /// `precondition-failed`: `If-Match`, `If-None-Match` or `If-Unmodified-Since` does not hold, because somebody else
+    /// made a change. Nothing was done; `ETag` names the current version.
+    #[response(status = 412, content_type = "application/problem+json")]
+    Changed(ProblemDetails),
 }
 
 /// The state of the object does not allow the operation.
@@ -61,6 +71,9 @@ pub enum DownloadProblems {
     /// `results-expired`: the files are no longer kept. `link-expired`, `link-revoked`: the link is no longer valid.
     #[response(status = 410, content_type = "application/problem+json")]
     Expired(ProblemDetails),
+    /// `precondition-failed`: `If-Match` or `If-Unmodified-Since` asks for another version than the current one.
+    #[response(status = 412, content_type = "application/problem+json")]
+    Precondition(ProblemDetails),
     /// `range-not-satisfiable`: the range begins after the end; `Content-Range` has the size.
     #[response(status = 416, content_type = "application/problem+json")]
     Range(ProblemDetails),
@@ -144,6 +157,9 @@ pub enum ContentProblems {
     /// `not-found`: the asset does not exist, or it is a set, which has no file of its own.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemDetails),
+    /// `precondition-failed`: `If-Match` or `If-Unmodified-Since` asks for another version than the current one.
+    #[response(status = 412, content_type = "application/problem+json")]
+    Precondition(ProblemDetails),
     /// `range-not-satisfiable`: the range begins after the end; `Content-Range` has the size.
     #[response(status = 416, content_type = "application/problem+json")]
     Range(ProblemDetails),
@@ -191,6 +207,15 @@ pub enum NotAcceptableProblem {
     /// `not-acceptable`: `Accept` names no media type that is available here.
     #[response(status = 406, content_type = "application/problem+json")]
     NotAcceptable(ProblemDetails),
+}
+
+/// Too many requests of the company are waiting.
+#[derive(IntoResponses)]
+pub enum BusyProblem {
+    /// `busy`: too many requests of the company are waiting for their turn. `rate-limited`: too many requests within a
+    /// minute. Retry after `Retry-After` seconds.
+    #[response(status = 429, content_type = "application/problem+json")]
+    Busy(ProblemDetails),
 }
 
 /// The limit of live streams is reached.

@@ -1,12 +1,18 @@
-//! What is the same for all export requests: attributes, limits, profiles, and where mails and webhooks may go.
+//! What is the same for all export requests: attributes, limits, profiles, where the work is done, and where mails and
+//! webhooks may go.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use offprint_core::Code;
-use offprint_imaging::{ImageHeader, ObjectHeaders, ProfileLibrary, RenderError, RenderLimits, RenderPlan};
+use offprint_imaging::{
+    ImageHeader, ObjectHeaders, ProfileBytes, ProfileLibrary, RenderError, RenderLimits, RenderPlan,
+};
 use offprint_modifiers::{Attributes, Recipe};
 use serde::Deserialize;
 
+use crate::compute_pool::ComputePool;
 use crate::db::asset::AssetRow;
 use crate::jobs::CallbackPolicy;
 use crate::reason::Reason;
@@ -36,13 +42,11 @@ pub fn explain_unconvertible(asset: &AssetRow) -> Reason {
 }
 
 /// What every export request is checked and drafted with.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct ExportContext<'a> {
-    /// Default Image Serving attributes.
-    pub attributes: &'a Attributes,
-    pub limits: RenderLimits,
-    /// The colour profiles that modifiers can name.
-    pub profiles: &'a ProfileLibrary,
+    pub recipes: RecipeContext,
+    /// Where modifiers are resolved.
+    pub compute: &'a ComputePool,
     /// Minimum time between two runs of a schedule.
     pub min_schedule_interval: Duration,
     /// Where webhooks may be sent.
@@ -53,7 +57,23 @@ pub struct ExportContext<'a> {
     pub mail_to: Option<&'a str>,
 }
 
-impl ExportContext<'_> {
+/// What modifiers are resolved with and images planned with. Clones are cheap: work on the compute pool takes one along.
+#[derive(Clone)]
+pub struct RecipeContext {
+    /// Default Image Serving attributes.
+    pub attributes: Arc<Attributes>,
+    pub limits: RenderLimits,
+    /// The colour profiles that modifiers can name.
+    profiles: ProfileLibrary,
+    /// Profiles that were read already: ten thousand images have few recipes.
+    fetched_profiles: Arc<Mutex<HashMap<Vec<String>, Arc<ProfileBytes>>>>,
+}
+
+impl RecipeContext {
+    pub fn new(attributes: Arc<Attributes>, limits: RenderLimits, profiles: ProfileLibrary) -> Self {
+        Self { attributes, limits, profiles, fetched_profiles: Arc::default() }
+    }
+
     /// Plans an image from headers: no pixels are read.
     ///
     /// # Errors
@@ -64,6 +84,18 @@ impl ExportContext<'_> {
         header: &ImageHeader,
         others: &ObjectHeaders,
     ) -> Result<RenderPlan, RenderError> {
-        RenderPlan::new(recipe, header, others, &self.limits, &self.profiles.fetch([recipe])?)
+        RenderPlan::new(recipe, header, others, &self.limits, self.fetch_profiles(recipe)?.as_ref())
+    }
+
+    /// The profiles that a recipe names, each read once. Reads files.
+    fn fetch_profiles(&self, recipe: &Recipe) -> Result<Arc<ProfileBytes>, RenderError> {
+        let names: Vec<String> = recipe.profiles().filter_map(|name| name.sha256.clone()).collect();
+        let mut fetched = self.fetched_profiles.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(profiles) = fetched.get(&names) {
+            return Ok(profiles.clone());
+        }
+        let profiles = Arc::new(self.profiles.fetch([recipe])?);
+        fetched.insert(names, profiles.clone());
+        Ok(profiles)
     }
 }

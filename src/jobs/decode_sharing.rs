@@ -1,7 +1,9 @@
 //! The renditions of one image share its decode.
 
+use offprint_imaging::SourceFormat;
+
 use crate::db::asset::AssetRow;
-use crate::jobs::ExportContext;
+use crate::jobs::RecipeContext;
 use crate::jobs::read_asset_header;
 use crate::jobs::rendition_resolver::PinnedRecipe;
 use crate::jobs::rendition_resolver::RenditionResolver;
@@ -15,14 +17,14 @@ use crate::jobs::rendition_resolver::RenditionResolver;
 /// docs/decisions/0016-renditions-of-a-jpeg.md has the figures.
 pub fn share_decode(
     recipes: &mut [Option<PinnedRecipe>],
-    modifiers: &mut [RenditionResolver<'_>],
+    resolvers: &mut [RenditionResolver],
     asset: &AssetRow,
-    context: &ExportContext<'_>,
+    context: &RecipeContext,
 ) {
     if recipes.len() < 2 {
         return;
     }
-    let Some(header) = read_asset_header(asset) else { return };
+    let Some(header) = read_asset_header(asset).filter(|header| header.format == SourceFormat::Jpeg) else { return };
     let find_shrink = |recipe: &PinnedRecipe| {
         let plan = context.plan(&recipe.recipe, &header, &recipe.reference_headers).ok()?;
         // A modifier that starts from another image (`src=`) does not decode this one.
@@ -31,11 +33,11 @@ pub fn share_decode(
     };
     let shrinks: Vec<Option<u8>> = recipes.iter().map(|recipe| recipe.as_ref().and_then(find_shrink)).collect();
     let Some(min_shrink) = shrinks.iter().flatten().min().copied() else { return };
-    for ((recipe, modifier), shrink) in recipes.iter_mut().zip(modifiers).zip(shrinks) {
+    for ((recipe, resolver), shrink) in recipes.iter_mut().zip(resolvers).zip(shrinks) {
         if let Some(recipe) = recipe
             && shrink.is_some_and(|shrink| shrink > min_shrink)
         {
-            *recipe = modifier.limit_shrink(recipe, min_shrink);
+            *recipe = resolver.limit_shrink(recipe, min_shrink);
         }
     }
 }

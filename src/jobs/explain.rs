@@ -5,7 +5,7 @@ use offprint_modifiers::{CommandStatus, ModifierSegment, Recipe, ResolvedCommand
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::jobs::ExportContext;
+use crate::jobs::RecipeContext;
 use crate::jobs::archive_paths;
 use crate::jobs::rendition_resolver::to_reason;
 use crate::reason::Reason;
@@ -121,7 +121,7 @@ pub fn plan_from_header(
     recipe: &Recipe,
     header: &ImageHeader,
     others: &ObjectHeaders,
-    context: &ExportContext<'_>,
+    context: &RecipeContext,
 ) -> Result<RenderPlan, Reason> {
     context.plan(recipe, header, others).map_err(|failure| Reason::new(failure.code, failure.detail))
 }

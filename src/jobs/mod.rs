@@ -6,7 +6,8 @@
 //! ```text
 //! ExportRequest --validation--> all mistakes at once
 //!       | selection            assets, by handle or filter
-//!       | rendition_resolver   modifier + macro -> recipe, once for all assets with the same own modifiers
+//!       | draft_builder        on the compute pool, within a budget:
+//!       |   rendition_resolver   modifier + macro -> recipe, once for all assets with the same own modifiers
 //!       v
 //!     Draft --placement--> the rows of a job, within the limits of the company
 //! ```
@@ -18,7 +19,10 @@ pub mod catalog;
 pub mod context;
 mod decode_sharing;
 pub mod draft;
+mod draft_builder;
+mod error_list;
 pub mod explain;
+pub mod modifier_resolution;
 pub mod outcome;
 pub mod placement;
 pub mod recipients;
@@ -34,6 +38,6 @@ pub mod validation;
 
 pub use actions::JobAction;
 pub use callback::CallbackPolicy;
-pub use context::{ExportContext, explain_unconvertible, read_asset_header, require_asset_header};
+pub use context::{ExportContext, RecipeContext, explain_unconvertible, read_asset_header, require_asset_header};
 pub use draft::{Draft, DraftError, DraftFile, DraftItem, prepare_draft};
 pub use request::ExportRequest;

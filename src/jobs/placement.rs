@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use offprint_core::Code;
-use offprint_core::name::fold_path;
 
 use crate::db::asset::AssetRow;
 use crate::db::company::UserRow;
@@ -83,7 +82,7 @@ impl JobPlacement<'_> {
         draft: Draft,
     ) -> Result<(), db::DbError> {
         let (request, user) = (&draft.request, self.user);
-        let objects = draft.pinned_digests();
+        let objects = draft.pinned_digests;
         let mut warnings = draft.warnings;
         warnings.extend(check_recipient(self.settings, request, user));
         let default_name = build_default_name(Utc::now());
@@ -190,7 +189,7 @@ fn to_new_file<'a>(asset: &'a AssetRow, file: &'a DraftFile) -> NewFile<'a> {
         recipe_id: file.recipe.as_ref().map(|recipe| recipe.recipe_id),
         modifier_warnings: &file.modifier_warnings,
         path: &file.path,
-        path_key: fold_path(&file.path),
+        path_key: &file.path_key,
         mime: original.and_then(|asset| asset.mime.as_deref()),
         width: side("width"),
         height: side("height"),

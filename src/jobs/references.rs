@@ -1,29 +1,38 @@
-//! Other assets that modifiers reference: found by name or handle, and pinned to the bytes that they have now.
+//! Other assets that modifiers reference: by name or handle, pinned to the bytes that they have now. Pure: whoever has a
+//! database looks up the names that are missing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use offprint_core::Digest;
+use offprint_core::{Code, Digest};
 use offprint_imaging::{ImageHeader, ObjectHeaders};
 use offprint_modifiers::{
     AssetModifierIndex, AssetModifiers, AssetReference, Diagnostic, DiagnosticKind, ResolvedModifier,
 };
 
-use crate::db::asset::{self, AssetRow};
-use crate::db::{self, DbConnection};
-use crate::id::CompanyId;
+use crate::db::asset::{AssetRow, NamedAssetRow};
 use crate::jobs::read_asset_header;
-use crate::jobs::rendition_resolver::ModifierSpec;
 use crate::jobs::rendition_resolver::to_code;
 use crate::reason::Reason;
 
+/// How often the assets that assets reference are looked up. Requests are nested at most four levels deep, so more is
+/// never needed.
+const MAX_LOOKUPS: usize = 8;
+/// How many names of other assets a request may have in all.
+const MAX_REFERENCED_NAMES: usize = 20_000;
+
 /// The assets behind names. A name without an asset is kept too, as none.
 #[derive(Default)]
-pub struct AssetReferences(HashMap<String, Option<ReferenceMatch>>);
+pub struct AssetReferences {
+    matches: HashMap<String, Option<ReferenceMatch>>,
+    /// The own modifiers of the assets, by name.
+    asset_modifiers: AssetModifierIndex,
+    lookups: usize,
+}
 
 enum ReferenceMatch {
     Unique(Box<ReferencedImage>),
     /// The name fits this number of assets.
-    Ambiguous(usize),
+    Ambiguous(i64),
     /// The asset is not an image that can be read.
     Unreadable,
 }
@@ -31,43 +40,56 @@ enum ReferenceMatch {
 struct ReferencedImage {
     sha256: Digest,
     header: ImageHeader,
-    modifiers: AssetModifiers,
 }
 
 impl AssetReferences {
-    /// Looks up all names that were not looked up yet, in one query. Returns whether there were any.
-    pub async fn find_missing(
-        &mut self,
-        connection: &mut DbConnection,
-        company: CompanyId,
-        mut names: Vec<String>,
-    ) -> Result<bool, db::DbError> {
-        names.retain(|name| !self.0.contains_key(name));
-        names.sort_unstable();
-        names.dedup();
-        if names.is_empty() {
-            return Ok(false);
+    /// The names that were not looked up yet, each once.
+    ///
+    /// # Errors
+    /// When the request references more assets than it may.
+    pub fn list_missing(&mut self, names: impl Iterator<Item = String>) -> Result<Vec<String>, Reason> {
+        let missing: BTreeSet<String> = names.filter(|name| !self.matches.contains_key(name)).collect();
+        if missing.is_empty() {
+            return Ok(Vec::new());
         }
-        let mut found: HashMap<String, (i32, Vec<AssetRow>)> = HashMap::new();
-        for named in asset::find_assets_by_name(connection, company, &names).await? {
-            let (rank, assets) = found.entry(named.wanted).or_insert((named.rank, Vec::new()));
-            // The rows are sorted by rank, and assets of a worse rank do not make the name ambiguous.
-            if *rank == named.rank {
-                assets.push(named.asset);
+        self.lookups += 1;
+        let count = self.matches.len() + missing.len();
+        if count > MAX_REFERENCED_NAMES {
+            let detail = format!(
+                "The modifiers name {count} other assets; a request may name {MAX_REFERENCED_NAMES}. Nothing was created. \
+                 Split the request into several."
+            );
+            return Err(Reason::new(Code::TooComplex, detail));
+        }
+        if self.lookups > MAX_LOOKUPS {
+            let detail = format!(
+                "The assets that the modifiers name are composed of other assets over more than {MAX_LOOKUPS} levels. \
+                 Nothing was created. Name assets without `src` and `mask` of their own."
+            );
+            return Err(Reason::new(Code::TooComplex, detail));
+        }
+        Ok(missing.into_iter().collect())
+    }
+
+    /// Adds what was found for names. Returns whether own modifiers are among it, so that everything has to be resolved
+    /// again.
+    pub fn add_found(&mut self, names: Vec<String>, found: Vec<NamedAssetRow>) -> bool {
+        self.matches.extend(names.into_iter().map(|name| (name, None)));
+        let mut has_modifiers = false;
+        for NamedAssetRow { wanted, count, asset } in found {
+            let matched = ReferenceMatch::from_asset(count, &asset);
+            if matches!(matched, ReferenceMatch::Unique(_)) {
+                let (before, after) = (asset.url_modifier, asset.url_post_apply_modifier);
+                has_modifiers |= self.asset_modifiers.insert(wanted.clone(), AssetModifiers { before, after });
             }
+            self.matches.insert(wanted, Some(matched));
         }
-        self.0.extend(names.into_iter().map(|name| (name, None)));
-        self.0.extend(found.into_iter().map(|(name, (_, assets))| (name, Some(ReferenceMatch::from_assets(&assets)))));
-        Ok(true)
+        has_modifiers
     }
 
     /// The own modifiers of the assets, by name.
-    pub fn asset_modifiers(&self) -> AssetModifierIndex {
-        let own = |(name, found): (&String, &Option<ReferenceMatch>)| match found {
-            Some(ReferenceMatch::Unique(image)) => Some((name.clone(), image.modifiers.clone())),
-            _ => None,
-        };
-        self.0.iter().filter_map(own).collect()
+    pub fn asset_modifiers(&self) -> &AssetModifierIndex {
+        &self.asset_modifiers
     }
 
     /// Pins the other assets of a resolved modifier. `asset` is the one that it is resolved for: `$object$` always means this
@@ -80,12 +102,11 @@ impl AssetReferences {
         resolved: &mut ResolvedModifier,
         asset: Option<&AssetRow>,
     ) -> Result<ObjectHeaders, Vec<Diagnostic>> {
-        let own = asset
-            .filter(|_| resolved.uses_object)
-            .map(|own| (own.name.as_str(), ReferenceMatch::from_assets(std::slice::from_ref(own))));
+        let own =
+            asset.filter(|_| resolved.uses_object).map(|own| (own.name.as_str(), ReferenceMatch::from_asset(1, own)));
         let find = |name: &str| match &own {
             Some((own, found)) if *own == name => Some(found),
-            _ => self.0.get(name).and_then(Option::as_ref),
+            _ => self.matches.get(name).and_then(Option::as_ref),
         };
         let diagnostics: Vec<Diagnostic> = resolved
             .mentions()
@@ -119,13 +140,13 @@ impl AssetReferences {
 }
 
 impl ReferenceMatch {
-    fn from_assets(assets: &[AssetRow]) -> Self {
-        let [asset] = assets else { return Self::Ambiguous(assets.len()) };
+    /// The first of `count` assets that a name fits equally well.
+    fn from_asset(count: i64, asset: &AssetRow) -> Self {
+        if count > 1 {
+            return Self::Ambiguous(count);
+        }
         match asset.sha256.zip(read_asset_header(asset)) {
-            Some((sha256, header)) => {
-                let (before, after) = (asset.url_modifier.clone(), asset.url_post_apply_modifier.clone());
-                Self::Unique(Box::new(ReferencedImage { sha256, header, modifiers: AssetModifiers { before, after } }))
-            }
+            Some((sha256, header)) => Self::Unique(Box::new(ReferencedImage { sha256, header })),
             None => Self::Unreadable,
         }
     }
@@ -143,30 +164,6 @@ fn describe_lookup_failure(name: &str, matched: Option<&ReferenceMatch>) -> Opti
         }
         None => {
             Some((format!("There is no asset {name}."), "Upload it, or write the name or handle of an existing asset."))
-        }
-    }
-}
-
-/// Resolves a modifier and a macro, for an asset or for none, and pins the other assets that they reference.
-///
-/// # Errors
-/// The outer error is the database's; the inner one has everything that is wrong with the modifier.
-pub async fn resolve_and_pin(
-    connection: &mut DbConnection,
-    company: CompanyId,
-    spec: ModifierSpec<'_>,
-) -> Result<Result<(ResolvedModifier, ObjectHeaders), Vec<Diagnostic>>, db::DbError> {
-    let mut references = AssetReferences::default();
-    loop {
-        let mut resolved = match spec.resolve(&references.asset_modifiers()) {
-            Ok(resolved) => resolved,
-            Err(diagnostics) => return Ok(Err(diagnostics)),
-        };
-        let names = resolved.mentions().map(|(_, name)| name).collect();
-        // A referenced asset may reference further assets with its own modifiers.
-        if !references.find_missing(connection, company, names).await? {
-            let pinned = references.pin_references(&mut resolved, spec.asset);
-            return Ok(pinned.map(|headers| (resolved, headers)));
         }
     }
 }

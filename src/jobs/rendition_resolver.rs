@@ -2,7 +2,7 @@
 //!
 //! A modifier can mean something else for each asset: the asset's own modifiers stand around it, and `$object$` is the
 //! asset's name. Most assets have no own modifiers, so each distinct question ([`ResolutionKey`]) is answered once, and ten
-//! thousand assets usually share one recipe.
+//! thousand assets usually share one recipe. Where they do not, the work is bounded by a [`WorkBudget`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use offprint_core::{Code, Digest};
 use offprint_imaging::ObjectHeaders;
 use offprint_modifiers::{
     AssetModifierIndex, Attributes, DecodeOptions, Diagnostic, DiagnosticKind, Macros, Origin, OutputFormat, Recipe,
-    ResolvedModifier,
+    ResolvedModifier, WorkBudget,
 };
 
 use crate::db::asset::AssetRow;
+use crate::jobs::error_list::ErrorList;
 use crate::jobs::references;
 use crate::jobs::references::AssetReferences;
 use crate::jobs::remarks::RemarkList;
@@ -23,38 +24,70 @@ use crate::jobs::request::ExportRequest;
 use crate::jobs::request::OnCorrupt;
 use crate::reason::{Reason, ValidationError};
 
-/// A recipe whose other assets are pinned to their bytes.
+/// Units of work for a recipe beside resolving it: it is written as text, hashed and kept.
+const RECIPE_UNITS: u64 = 1000;
+
+/// A recipe whose other assets are pinned to their bytes. Assets with the same recipe share it.
 #[derive(Clone, Debug)]
 pub struct PinnedRecipe {
     /// SHA-256 of the recipe's canonical text.
     pub recipe_id: Digest,
-    pub recipe: Recipe,
+    pub recipe: Arc<Recipe>,
     /// Headers of the other assets that it reads.
     pub reference_headers: Arc<ObjectHeaders>,
     /// Output format.
     pub format: OutputFormat,
     /// The warnings about its modifier, as indexes in those of the rendition.
-    pub warnings: Vec<usize>,
+    pub warnings: Arc<Vec<usize>>,
 }
 
-/// What the meaning of a rendition depends on: the asset's own modifiers (before, after), and its name if `$object$` is used.
-type ResolutionKey = (String, String, Option<String>);
+/// An asset with what distinguishes it for modifiers.
+#[derive(Clone, Copy)]
+pub struct ResolvedFor<'a> {
+    /// JSON pointer of the asset in the request.
+    pub pointer: &'a str,
+    pub asset: &'a AssetRow,
+    /// Number of its own modifiers (before, after) among the distinct ones of all assets; 0 without any.
+    pub own_texts: u32,
+    /// Number of its name among the distinct ones of all assets.
+    pub name: u32,
+    /// Units of work that its own modifiers take at least.
+    pub own_units: u64,
+}
+
+/// What the meaning of a rendition depends on: the asset's own modifiers, and its name if `$object$` is used.
+type ResolutionKey = (u32, Option<u32>);
+
+/// The key of an asset without own modifiers.
+const NO_OWN_TEXTS: ResolutionKey = (0, None);
+
+/// What a rendition is resolved with.
+#[derive(Clone, Copy)]
+pub struct ResolveScope<'a> {
+    pub rendition: RenditionSpec<'a>,
+    /// The company's image presets.
+    pub macros: &'a Macros,
+    /// Default Image Serving attributes.
+    pub attributes: &'a Attributes,
+    /// Own modifiers of other assets, which apply where these are referenced.
+    pub asset_modifiers: &'a AssetModifierIndex,
+    pub budget: &'a WorkBudget,
+}
 
 /// Resolves one rendition for one asset after the other, each distinct question once.
-pub struct RenditionResolver<'a> {
-    pub rendition: RenditionSpec<'a>,
+#[derive(Default)]
+pub struct RenditionResolver {
     strict: bool,
     reading: DecodeOptions,
-    macros: &'a Macros,
-    attributes: &'a Attributes,
-    asset_modifiers: AssetModifierIndex,
     resolved: HashMap<ResolutionKey, Option<ResolvedModifier>>,
     pinned_recipes: HashMap<ResolutionKey, Result<Option<PinnedRecipe>, Reason>>,
     shrink_limited: HashMap<(Digest, u8), PinnedRecipe>,
     uses_object: bool,
+    /// Units of work that the rendition alone took.
+    own_units: u64,
     /// Canonical texts of all recipes so far, by their SHA-256.
     pub recipes: BTreeMap<Digest, String>,
-    pub errors: Vec<ValidationError>,
+    pub errors: ErrorList,
     pub warnings: RemarkList,
     /// Harmless remarks.
     pub notices: RemarkList,
@@ -80,7 +113,11 @@ impl ModifierSpec<'_> {
     ///
     /// # Errors
     /// Everything that is wrong with it, and with the asset's own modifiers.
-    pub fn resolve(&self, asset_modifiers: &AssetModifierIndex) -> Result<ResolvedModifier, Vec<Diagnostic>> {
+    pub fn resolve(
+        &self,
+        asset_modifiers: &AssetModifierIndex,
+        budget: &WorkBudget,
+    ) -> Result<ResolvedModifier, Vec<Diagnostic>> {
         let own = |text: fn(&AssetRow) -> &String| self.asset.map_or("", |asset| text(asset).as_str());
         offprint_modifiers::resolve_modifier(&offprint_modifiers::ModifierInput {
             before: own(|asset| &asset.url_modifier),
@@ -88,44 +125,30 @@ impl ModifierSpec<'_> {
             after: own(|asset| &asset.url_post_apply_modifier),
             object: self.asset.map_or("asset", |asset| asset.name.as_str()),
             asset_modifiers,
+            budget,
             ..offprint_modifiers::ModifierInput::new(self.modifier.unwrap_or_default(), self.macros, self.attributes)
         })
     }
 }
 
-impl<'a> RenditionResolver<'a> {
-    /// A resolver for a rendition of this request. `macros` are the company's image presets.
-    pub fn new(
-        rendition: RenditionSpec<'a>,
-        request: &ExportRequest,
-        macros: &'a Macros,
-        attributes: &'a Attributes,
-    ) -> Self {
+impl RenditionResolver {
+    /// A resolver for a rendition of this request.
+    pub fn new(request: &ExportRequest) -> Self {
         let accepts_damage = request.on_corrupt.unwrap_or_default() == OnCorrupt::Warn;
         Self {
-            rendition,
             strict: request.strict.unwrap_or(false),
             reading: DecodeOptions { accepts_damage, most_shrink: None },
-            macros,
-            attributes,
-            asset_modifiers: AssetModifierIndex::default(),
-            resolved: HashMap::new(),
-            pinned_recipes: HashMap::new(),
-            shrink_limited: HashMap::new(),
-            uses_object: false,
-            recipes: BTreeMap::new(),
-            errors: Vec::new(),
-            warnings: RemarkList::default(),
-            notices: RemarkList::default(),
+            ..Self::default()
         }
     }
 
     /// The modifier with all macros expanded, as it is frozen and shown; none on errors, which are recorded.
-    pub fn expand_macros(&mut self) -> Option<String> {
-        match offprint_modifiers::expand_modifier(self.rendition.modifier, self.rendition.r#macro, self.macros) {
+    pub fn expand_macros(&mut self, scope: &ResolveScope<'_>) -> Option<String> {
+        let rendition = &scope.rendition;
+        match offprint_modifiers::expand_modifier(rendition.modifier, rendition.r#macro, scope.macros) {
             Ok(text) => Some(text),
             Err(diagnostics) => {
-                self.report_errors(diagnostics, "/assetHandleArray");
+                self.report_errors(scope, diagnostics, "/assetHandleArray");
                 None
             }
         }
@@ -133,42 +156,54 @@ impl<'a> RenditionResolver<'a> {
 
     /// Resolves the rendition alone, without any asset's own modifiers, so that its mistakes are reported even when no asset
     /// is an image.
-    pub fn check(&mut self) {
-        let resolved = self.resolve("/assetHandleArray", None);
-        self.resolved.insert(ResolutionKey::default(), resolved);
+    pub fn check(&mut self, scope: &ResolveScope<'_>) {
+        let spent = scope.budget.spent();
+        let resolved = self.resolve(scope, "/assetHandleArray", None);
+        self.own_units = scope.budget.spent() - spent;
+        self.resolved.insert(NO_OWN_TEXTS, resolved);
     }
 
-    /// Resolves the rendition for all images, so that the names of other assets are known before these are looked up together.
-    pub fn resolve_for_assets<'p>(&mut self, assets: impl Iterator<Item = (&'p str, &'p AssetRow)> + Clone) {
+    /// Units of work that resolving the rendition for these assets takes at least.
+    pub fn estimate_units<'p>(&self, assets: impl Iterator<Item = ResolvedFor<'p>>) -> u64 {
+        let open_questions: HashMap<ResolutionKey, u64> = assets
+            .map(|asset| (self.resolution_key(asset), asset.own_units))
+            .filter(|(key, _)| !self.resolved.contains_key(key))
+            .collect();
+        open_questions.values().map(|own_units| self.own_units + own_units).sum()
+    }
+
+    /// Resolves the rendition for all images, so that the names of other assets are known before these are looked up
+    /// together. Ends early when the work is used up, or when no more errors are told.
+    pub fn resolve_for_assets<'p>(
+        &mut self,
+        scope: &ResolveScope<'_>,
+        assets: impl Iterator<Item = ResolvedFor<'p>> + Clone,
+    ) {
         let uses_object = self.uses_object;
-        for (pointer, asset) in assets.clone() {
-            let key = self.resolution_key(asset);
-            if !self.resolved.contains_key(&key) {
-                let resolved = self.resolve(pointer, Some(asset));
+        for asset in assets.clone() {
+            if scope.budget.is_exhausted() || self.errors.is_full() {
+                return;
+            }
+            if !self.resolved.contains_key(&self.resolution_key(asset)) {
+                let resolved = self.resolve(scope, asset.pointer, Some(asset.asset));
                 // Built again: resolving may have found `$object$`.
                 self.resolved.insert(self.resolution_key(asset), resolved);
             }
         }
         // One of them uses `$object$`, so from now on the name is part of the key and each asset is its own question.
         if self.uses_object != uses_object {
-            self.resolve_for_assets(assets);
+            self.resolve_for_assets(scope, assets);
         }
     }
 
-    /// Sets the own modifiers of referenced assets. If they changed, everything has to be resolved again.
-    pub fn set_asset_modifiers(&mut self, asset_modifiers: AssetModifierIndex) {
-        if self.asset_modifiers != asset_modifiers {
-            self.asset_modifiers = asset_modifiers;
-            self.resolved.clear();
-        }
+    /// Forgets what was resolved, because the own modifiers of referenced assets have changed.
+    pub fn forget_resolved(&mut self) {
+        self.resolved.clear();
     }
 
     /// The names of other assets in everything resolved so far.
     pub fn referenced_names(&self) -> impl Iterator<Item = String> {
-        self.resolved
-            .values()
-            .flatten()
-            .flat_map(|resolved| resolved.mentions().map(|(_, name)| name).collect::<Vec<_>>())
+        self.resolved.values().flatten().flat_map(|resolved| resolved.mentions().map(|(_, name)| name))
     }
 
     /// The recipe for an asset. `None` when the rendition cannot be resolved for it; `errors` has the reasons.
@@ -177,60 +212,73 @@ impl<'a> RenditionResolver<'a> {
     /// Why this asset alone fails: with its name in place of `$object$`, the modifier names an asset that does not exist.
     pub fn pin_for_asset(
         &mut self,
-        pointer: &str,
-        asset: &AssetRow,
+        scope: &ResolveScope<'_>,
+        asset: ResolvedFor<'_>,
         references: &AssetReferences,
     ) -> Result<Option<PinnedRecipe>, Reason> {
         let key = self.resolution_key(asset);
         if let Some(known) = self.pinned_recipes.get(&key) {
             return known.clone();
         }
-        let resolved = match self.resolved.get(&key) {
-            Some(resolved) => resolved.clone(),
-            None => self.resolve(pointer, Some(asset)),
+        let resolved = match self.resolved.remove(&key) {
+            Some(resolved) => resolved,
+            None => self.resolve(scope, asset.pointer, Some(asset.asset)),
         };
-        let pinned = resolved.map_or(Ok(None), |resolved| self.pin_references(pointer, asset, resolved, references));
+        let pinned = match resolved {
+            Some(resolved) => self.pin_references(scope, asset, resolved, references),
+            None => Ok(None),
+        };
         self.pinned_recipes.insert(key, pinned.clone());
         pinned
     }
 
     fn pin_references(
         &mut self,
-        pointer: &str,
-        asset: &AssetRow,
+        scope: &ResolveScope<'_>,
+        asset: ResolvedFor<'_>,
         mut resolved: ResolvedModifier,
         references: &AssetReferences,
     ) -> Result<Option<PinnedRecipe>, Reason> {
-        let warnings = self.add_remarks(&resolved);
-        match references.pin_references(&mut resolved, Some(asset)) {
+        scope.budget.spend(RECIPE_UNITS);
+        let warnings = Arc::new(self.add_remarks(&resolved));
+        match references.pin_references(&mut resolved, Some(asset.asset)) {
             Ok(headers) => Ok(Some(PinnedRecipe { warnings, ..self.add_recipe(resolved.recipe, Arc::new(headers)) })),
             Err(diagnostics) if resolved.uses_object => Err(references::to_failure_reason(&diagnostics)),
             Err(diagnostics) => {
-                self.report_errors(diagnostics, pointer);
+                self.report_errors(scope, diagnostics, asset.pointer);
                 Ok(None)
             }
         }
     }
 
-    fn resolution_key(&self, asset: &AssetRow) -> ResolutionKey {
-        let object = self.uses_object.then(|| asset.name.clone());
-        (asset.url_modifier.clone(), asset.url_post_apply_modifier.clone(), object)
+    fn resolution_key(&self, asset: ResolvedFor<'_>) -> ResolutionKey {
+        (asset.own_texts, self.uses_object.then_some(asset.name))
     }
 
-    fn resolve(&mut self, pointer: &str, asset: Option<&AssetRow>) -> Option<ResolvedModifier> {
-        let (modifier, export_macro) = (self.rendition.modifier, self.rendition.r#macro);
-        let spec = ModifierSpec { modifier, export_macro, asset, macros: self.macros, attributes: self.attributes };
-        match spec.resolve(&self.asset_modifiers) {
+    fn resolve(
+        &mut self,
+        scope: &ResolveScope<'_>,
+        pointer: &str,
+        asset: Option<&AssetRow>,
+    ) -> Option<ResolvedModifier> {
+        let ResolveScope { rendition, macros, attributes, asset_modifiers, budget } = *scope;
+        let spec =
+            ModifierSpec { modifier: rendition.modifier, export_macro: rendition.r#macro, asset, macros, attributes };
+        match spec.resolve(asset_modifiers, budget) {
             Ok(mut resolved) => {
                 resolved.recipe.reading = self.reading;
                 self.uses_object |= resolved.uses_object;
                 if self.strict {
-                    self.refuse_warnings(&resolved.warnings, pointer);
+                    self.refuse_warnings(scope, &resolved.warnings, pointer);
                 }
+                // Kept for each asset, so only what is needed later.
+                resolved.commands.retain(|command| !command.assets.is_empty());
+                resolved.commands.shrink_to_fit();
+                resolved.effective_modifier = String::new();
                 Some(resolved)
             }
             Err(diagnostics) => {
-                self.report_errors(diagnostics, pointer);
+                self.report_errors(scope, diagnostics, pointer);
                 None
             }
         }
@@ -244,7 +292,8 @@ impl<'a> RenditionResolver<'a> {
             return PinnedRecipe { warnings, ..known.clone() };
         }
         let reading = DecodeOptions { most_shrink: Some(max_shrink), ..recipe.recipe.reading };
-        let shrunk = self.add_recipe(Recipe { reading, ..recipe.recipe.clone() }, recipe.reference_headers.clone());
+        let shrunk =
+            self.add_recipe(Recipe { reading, ..recipe.recipe.as_ref().clone() }, recipe.reference_headers.clone());
         self.shrink_limited.insert((recipe.recipe_id, max_shrink), shrunk.clone());
         PinnedRecipe { warnings, ..shrunk }
     }
@@ -253,25 +302,23 @@ impl<'a> RenditionResolver<'a> {
         let text = recipe.to_canonical_text();
         let recipe_id = Digest::compute(text.as_bytes());
         self.recipes.insert(recipe_id, text);
-        PinnedRecipe { recipe_id, format: recipe.format(), recipe, reference_headers, warnings: Vec::new() }
+        let (format, recipe) = (recipe.format(), Arc::new(recipe));
+        PinnedRecipe { recipe_id, format, recipe, reference_headers, warnings: Arc::default() }
     }
 
-    fn report_errors(&mut self, diagnostics: Vec<Diagnostic>, pointer: &str) {
+    fn report_errors(&mut self, scope: &ResolveScope<'_>, diagnostics: Vec<Diagnostic>, pointer: &str) {
         for diagnostic in diagnostics {
-            let error = to_validation_error(&diagnostic, &self.pointer(&diagnostic.origin, pointer));
-            if !self.errors.contains(&error) {
-                self.errors.push(error);
-            }
+            self.errors.add(to_validation_error(&diagnostic, &scope.pointer(&diagnostic.origin, pointer)));
         }
     }
 
     /// Makes errors of warnings, as `strict` asks for.
-    fn refuse_warnings(&mut self, warnings: &[Diagnostic], pointer: &str) {
+    fn refuse_warnings(&mut self, scope: &ResolveScope<'_>, warnings: &[Diagnostic], pointer: &str) {
         let errors = warnings.iter().map(|warning| {
             let remedy = format!("{} With `strict` this warning is an error.", warning.remedy);
             Diagnostic { remedy, ..warning.clone() }
         });
-        self.report_errors(errors.collect(), pointer);
+        self.report_errors(scope, errors.collect(), pointer);
     }
 
     /// Keeps the warnings and notices about a modifier. Returns the indexes of the warnings.
@@ -282,12 +329,13 @@ impl<'a> RenditionResolver<'a> {
 
     /// Keeps the remarks about the rendition alone if no asset is converted: otherwise nobody would see them.
     pub fn add_remarks_without_assets(&mut self) {
-        let own = self.resolved.get(&ResolutionKey::default()).cloned().flatten();
-        if let Some(resolved) = own.filter(|_| self.pinned_recipes.is_empty()) {
+        if let Some(Some(resolved)) = self.resolved.remove(&NO_OWN_TEXTS).filter(|_| self.pinned_recipes.is_empty()) {
             self.add_remarks(&resolved);
         }
     }
+}
 
+impl ResolveScope<'_> {
     /// JSON pointer of the text that a diagnostic is about. `asset` is the pointer for the asset's own modifiers.
     fn pointer(&self, origin: &Origin, asset: &str) -> String {
         match origin {
@@ -336,5 +384,6 @@ pub fn to_code(kind: DiagnosticKind) -> Code {
         DiagnosticKind::SourceMissing => Code::SourceMissing,
         DiagnosticKind::ProfileReplaced => Code::ProfileReplaced,
         DiagnosticKind::NotSupportedYet => Code::NotSupportedYet,
+        DiagnosticKind::TooComplex => Code::TooComplex,
     }
 }

@@ -1,6 +1,7 @@
 //! What an export request asks for that needs a capability of its own: originals, custom modifiers, schedules.
 
 use offprint_core::Code;
+use offprint_imaging::{DecodePlan, RenderPlan, Step};
 
 use crate::db::capability::Capability::{self, ExportsCreateOriginal, ExportsCustomModifier, Schedules};
 use crate::db::enums::{Fmt, OnUnconvertible};
@@ -25,6 +26,34 @@ pub fn enforce_rights(
         errors.push(ValidationError::new("/execSchedule", Code::ValueForbidden, detail));
     }
     errors
+}
+
+/// Longest side in pixels of a preview for a caller who may not export.
+pub const MAX_REDUCED_PREVIEW_SIDE: u32 = 512;
+/// How large a pixel of the original may be in such a preview, in pixels of the preview.
+const MAX_REDUCED_PREVIEW_SCALE: f64 = 0.5;
+
+/// Whether an image is only a look at what an export would make: small, and no part of it as sharp as the original, so that
+/// the original cannot be put together from parts.
+pub fn is_reduced_preview(plan: &RenderPlan) -> bool {
+    plan.width.max(plan.height) <= MAX_REDUCED_PREVIEW_SIDE
+        && measure_scale(&plan.decode, &plan.steps) <= MAX_REDUCED_PREVIEW_SCALE
+}
+
+/// How large a pixel of the decoded file is after the steps, along the longer side.
+fn measure_scale(decode: &DecodePlan, steps: &[Step]) -> f64 {
+    let decoded = match &decode.inner {
+        Some(inner) => measure_scale(&inner.decode, &inner.steps),
+        None => 1.0 / f64::from(decode.shrink.max(1)),
+    };
+    steps.iter().fold(decoded, |scale, step| match step {
+        Step::Resize { from: [_, _, from_width, from_height], width, height, .. } => {
+            scale * (f64::from(*width) / from_width).max(f64::from(*height) / from_height)
+        }
+        // A perspective may enlarge any part.
+        Step::Warp { .. } => f64::INFINITY,
+        _ => scale,
+    })
 }
 
 fn check_original_right(request: &mut ExportRequest) -> Option<ValidationError> {

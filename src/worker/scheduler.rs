@@ -157,7 +157,7 @@ async fn check_author(
     }
     match rights::enforce_rights(request, |capability| rights.contains(&capability)) {
         errors if errors.is_empty() => Ok(()),
-        errors => Err(DraftError::Invalid(errors)),
+        errors => Err(DraftError::Invalid(errors.into())),
     }
 }
 
@@ -181,11 +181,13 @@ async fn record_internal_failure(state: &AppState, due: &DueRun) -> Result<(), d
 fn to_run_problem(error: DraftError) -> serde_json::Value {
     match error {
         DraftError::Rejected(reason) => build_run_problem(reason.code, &reason.detail, &[]),
+        DraftError::Compute(error) => build_run_problem(Code::Internal, &format!("{error}."), &[]),
         DraftError::Db(error) => build_run_problem(Code::SourceMissing, &format!("{error}."), &[]),
         DraftError::Invalid(errors) => {
+            let (total, errors) = errors.into_parts();
             let detail = match errors.as_slice() {
                 [only] => format!("{}: {}", only.pointer, only.detail),
-                all => format!("The export request now has {} errors; `errors` lists the first ones.", all.len()),
+                _ => format!("The export request now has {total} errors; `errors` lists the first ones."),
             };
             build_run_problem(Code::ValidationFailed, &detail, &errors)
         }

@@ -71,7 +71,8 @@ async fn seal_job(state: &AppState, job: &SealClaim) -> Result<bool, StoreBlobEr
     let archive = write_manifests_and_index(state, job, outcome).await?;
     let recipients =
         if is_mail_wanted(job.email_setting, outcome) { find_recipients(state, job).await? } else { Vec::new() };
-    let (max_mails, webhook) = (state.settings.max_mails, webhook::build_webhook(job, outcome));
+    let (max_mails, webhook) =
+        (state.settings.max_mails, webhook::build_webhook(job, outcome, state.settings.public_url.as_deref()));
     let finishing = seal::finish_job(&state.system, job, &archive, outcome, &recipients, max_mails, webhook.as_ref());
     let finished = db::with_query_timeout(finishing).await?;
     if finished {

@@ -19,14 +19,20 @@ use crate::notify::webhook::{WEBHOOK_TIMEOUT, WebhookMessage, WebhookReply};
 const WEBHOOK_LEASE_TTL: Duration = WEBHOOK_TIMEOUT.saturating_mul(3);
 
 /// Builds the message about a job that ends, if its request names a receiver.
-pub(super) fn build_webhook(job: &SealClaim, outcome: Outcome) -> Option<NewWebhook<'_>> {
+/// Its links begin with `public_url`, where the service knows it.
+pub(super) fn build_webhook<'j>(
+    job: &'j SealClaim,
+    outcome: Outcome,
+    public_url: Option<&str>,
+) -> Option<NewWebhook<'j>> {
     let url = job.callback_url.as_deref()?;
     let kind = match outcome {
         Outcome::Succeeded | Outcome::SucceededWithWarnings | Outcome::PartiallyFailed => "export_job.finished",
         Outcome::Failed => "export_job.failed",
         Outcome::Stopped => "export_job.stopped",
     };
-    let job_path = format!("/export-jobs/{}", job.job_id);
+    let base = public_url.unwrap_or_default().trim_end_matches('/');
+    let job_path = format!("{base}/export-jobs/{}", job.job_id);
     let link = |name: &str| format!("{job_path}/{name}");
     // The same names as in the job's JSON; a test compares the two.
     let body = json!({

@@ -103,7 +103,6 @@ async fn what_does_not_work_fails_with_a_remedy(pool: PgPool) {
         ("DATABASE_URL", format!("postgres://ann:hunter2@{database}/x")),
         ("OFFPRINT_SMTP_URL", format!("smtp://ann:hunter3@{smtp}")),
         ("OFFPRINT_DATA_DIR", format_path(folder.path())),
-        ("OFFPRINT_PUBLIC_URL", "offprint.example".to_owned()),
         ("OFFPRINT_BIND", "0.0.0.0:8080".to_owned()),
         ("OFFPRINT_ATTRIBUTES", "NoSuchAttribute=1".to_owned()),
         ("OFFPRINT_STORAGE_URL", "ftp://somewhere/else".to_owned()),
@@ -115,7 +114,6 @@ async fn what_does_not_work_fails_with_a_remedy(pool: PgPool) {
     assert_eq!(report["status"], "failed");
     assert_finding(&report, "database", "failed", "Connection refused");
     assert_finding(&report, "mail", "failed", "OFFPRINT_SMTP_URL");
-    assert_finding(&report, "public URL", "failed", "offprint.example");
     assert_finding(&report, "settings", "failed", "OFFPRINT_AUTH=keys");
     assert_finding(&report, "settings", "failed", "NoSuchAttribute");
     assert_finding(&report, "storage", "failed", "ftp://");

@@ -35,7 +35,7 @@ fn read_sources(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 /// Modules that every folder may use whose row in docs/ARCHITECTURE.md says "shared modules".
-const SHARED_MODULES: [&str; 4] = ["id", "reason", "settings", "telemetry"];
+const SHARED_MODULES: [&str; 6] = ["compute_pool", "fair_queue", "id", "reason", "settings", "telemetry"];
 
 /// The crates of the workspace as `use` writes them, without the prefix `offprint_`.
 const CRATES: [&str; 6] = ["core", "embedded_postgres", "imaging", "modifiers", "sandbox", "storage"];

@@ -32,7 +32,10 @@ async fn request_stream(
     if status == 200 {
         let header = |name: &str| answer.headers().get(name).unwrap().to_str().unwrap().to_owned();
         assert_eq!(header("content-type"), "text/event-stream");
-        assert_eq!((header("cache-control"), header("x-accel-buffering")), ("no-store".into(), "no".into()));
+        assert_eq!(
+            (header("cache-control"), header("x-accel-buffering")),
+            ("no-cache, no-store, no-transform".into(), "no".into())
+        );
         assert!(header("vary").contains("Accept"));
     }
     let mut body: Pin<Box<BoxBody>> = Box::pin(answer.into_body());

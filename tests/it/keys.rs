@@ -3,6 +3,7 @@
 use actix_web::test::TestRequest;
 use offprint::db::api_key::{self, RawKey};
 use offprint::db::capability::Capability;
+use offprint::db::company;
 use offprint::db::signal::{Signal, SignalListener};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -166,8 +167,18 @@ async fn mail_goes_to_the_creator_when_nobody_is_named(pool: PgPool) {
         ann.post("/export-jobs", request.clone()).await.expect_status(202)["warnings"][0]["code"],
         "no-recipient"
     );
+    // A new key does not change its user; an operator does.
     let known = json!({"name": "again", "user": "ann", "email": "ann@example.org"});
-    ann.post("/api-keys", known).await.expect_status(201);
+    assert_eq!(ann.post("/api-keys", known).await.expect_status(422)["errors"][0]["pointer"], "/email");
+    assert_eq!(
+        ann.post("/export-jobs", request.clone()).await.expect_status(202)["warnings"][0]["code"],
+        "no-recipient"
+    );
+    let mut connection = app.state.system.acquire().await.unwrap();
+    company::upsert_user(&mut connection, ann.company, "ann", Some("ann@example.org"), None).await.unwrap();
+    drop(connection);
+    let same = json!({"name": "again", "user": "ann", "email": "ann@example.org"});
+    ann.post("/api-keys", same).await.expect_status(201);
     let job = ann.post("/export-jobs", request).await.expect_status(202);
     assert_eq!(job["warnings"], json!([]));
     offprint::worker::drain_work(&app.state).await.unwrap();

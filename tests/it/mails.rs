@@ -167,7 +167,7 @@ async fn mails_go_to_five_addresses_at_most_and_to_domains_that_are_allowed(pool
 async fn without_a_list_of_domains_mails_go_to_users_of_the_company_only(pool: PgPool) {
     let app = TestApp::with_settings(pool, |settings| {
         settings.mail_domains = Vec::new();
-        settings.mail_to = Some("Desk <desk@example.net>".into());
+        settings.mail_to = Some("Office <office@example.net>".into());
     })
     .await;
     let mut connection = app.state.system.acquire().await.unwrap();
@@ -179,7 +179,7 @@ async fn without_a_list_of_domains_mails_go_to_users_of_the_company_only(pool: P
     let request =
         |to: Value| json!({"assetHandleArray": [asset], "fmt": "orig", "emailSetting": "All", "notifyEmails": to});
     for path in ["/export-jobs/validate", "/export-jobs"] {
-        let allowed = json!(["Ann <ann@example.com>", "desk@example.net"]);
+        let allowed = json!(["Ann <ann@example.com>", "office@example.net"]);
         assert!(app.post(path, request(allowed)).await.status.is_success(), "{path}");
         let refused = app.post(path, request(json!(["ann@example.com", "eve@example.com"]))).await.expect_status(422);
         let error = &refused["errors"][0];

@@ -7,6 +7,7 @@
 mod support;
 
 mod access;
+mod addresses;
 mod archive;
 mod asset_content;
 mod assets;
@@ -16,6 +17,7 @@ mod backup;
 mod client_examples;
 mod colours;
 mod command_line;
+mod conditional_requests;
 mod confinement;
 mod connections;
 mod damage;
@@ -52,6 +54,7 @@ mod openapi_payloads;
 mod operations;
 mod private_files;
 mod process_lifecycle;
+mod proxies;
 mod queue;
 mod quota;
 mod render;
@@ -73,3 +76,4 @@ mod tus;
 mod tus_writers;
 mod warnings;
 mod webhooks;
+mod work_limits;

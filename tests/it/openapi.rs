@@ -86,8 +86,10 @@ fn every_path_of_the_table_finds_its_own_row() {
         let found = Route::find(row.method, &path).operation().map(|found| found.id);
         assert_eq!(found, Some(row.id), "{path} is hidden by another row");
         assert!(Route::find("BREW", &path).operation().is_none());
-        let head = Route::find("HEAD", &path).operation().map(|found| found.id);
-        assert!(head.is_none() || row.has_head || row.method != "GET", "HEAD {path}");
+        if row.method == "GET" {
+            let head = Route::find("HEAD", &path).operation().map(|found| found.id);
+            assert_eq!(head, Some(row.id), "HEAD {path}");
+        }
     }
     assert!(matches!(Route::find("GET", "//assets"), Route::Unknown));
     assert!(matches!(Route::find("GET", "/Assets"), Route::Unknown));

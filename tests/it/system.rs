@@ -1,6 +1,7 @@
 //! Health, metrics, `/info` and the start page.
 
 use actix_web::test::TestRequest;
+use offprint::settings::AuthMode;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -40,13 +41,13 @@ async fn unknown_addresses_and_methods_are_problems(pool: PgPool) {
     assert_eq!(problem["code"], "not-found");
     assert_eq!(problem["requestId"], request_id.as_str());
     let wrong = app.delete("/info").await;
-    assert_eq!(wrong.header("allow"), "GET");
+    assert_eq!(wrong.header("allow"), "GET, HEAD");
     assert_eq!(wrong.expect_status(405)["code"], "method-not-allowed");
-    for (path, methods) in [("/info", "GET"), ("/assets", "POST, GET"), ("/downloads/x", "GET, HEAD")] {
+    for (path, methods) in [("/info", "GET, HEAD"), ("/assets", "POST, GET, HEAD"), ("/downloads/x", "GET, HEAD")] {
         let wrong = app.send(TestRequest::default().method("BREW".parse().unwrap()).uri(path)).await;
         assert_eq!((wrong.status.as_u16(), wrong.header("allow")), (405, methods), "{path}");
     }
-    assert_eq!(app.head("/info").await.header("allow"), "GET");
+    assert_eq!(app.head("/asset-sets").await.header("allow"), "POST");
 }
 
 #[sqlx::test]
@@ -70,4 +71,18 @@ async fn metrics_say_how_much_there_is_to_do(pool: PgPool) {
     reply(["offprint_jobs{state=\"active\"} 1", scheduled, "offprint_items{state=\"waiting\"} 2", running]).await;
     offprint::worker::drain_work(&app.state).await.unwrap();
     reply(["offprint_jobs{state=\"active\"} 0", scheduled, "offprint_items{state=\"waiting\"} 0", running]).await;
+}
+
+#[sqlx::test]
+async fn health_checks_have_an_allowance_of_their_own(pool: PgPool) {
+    let app = TestApp::with_settings(pool, |settings| {
+        (settings.auth, settings.max_requests) = (AuthMode::Keys, Some(1));
+    })
+    .await;
+    let mut codes = Vec::new();
+    for _ in 0..400 {
+        codes.push(app.get("/health/ready").await.status.as_u16());
+    }
+    // A balancer asks several times a second at most. Beyond that, nothing is asked of the database.
+    assert!(codes[..300].iter().all(|code| *code == 200) && codes.contains(&429), "{codes:?}");
 }

@@ -448,6 +448,37 @@ async fn after_a_day_a_message_is_given_up_and_can_be_replayed(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn replays_and_retries_are_limited_by_rate(pool: PgPool) {
+    let app = open_app(pool).await;
+    let receiver = WebhookReceiver::open(&[Status(200)]).await;
+    let mut replays = Vec::new();
+    for _ in 0..4 {
+        let job = create_job_with_callback(&app, &receiver.url()).await;
+        drain_work(&app).await;
+        let handle = fetch_delivery(&app, &job).await["deliveryHandle"].as_str().unwrap().to_owned();
+        replays.push(format!("{job}/deliveries/{handle}/replay"));
+    }
+    let mut sent = Vec::new();
+    for replay in &replays {
+        let mut accepted = 0;
+        let refused = loop {
+            let answer = app.post(replay, Value::Null).await;
+            if answer.status.as_u16() != 202 {
+                break answer;
+            }
+            accepted += 1;
+            assert!(accepted < 100, "there is no limit");
+        };
+        assert!((1..=60).contains(&refused.header("retry-after").parse::<u32>().unwrap()));
+        assert_eq!(refused.expect_status(429)["code"], "rate-limited");
+        sent.push(accepted);
+    }
+    assert!(sent[0] >= 10 && sent.iter().sum::<i32>() < 40, "by webhook and by company: {sent:?}");
+    let job = replays[0].split("/deliveries").next().unwrap();
+    app.post(format!("{job}/retry"), Value::Null).await.expect_status(429);
+}
+
+#[sqlx::test]
 async fn a_worker_that_dies_after_sending_sends_the_same_again(pool: PgPool) {
     let app = open_app(pool).await;
     let receiver = WebhookReceiver::open(&[Status(200)]).await;

@@ -65,6 +65,7 @@ impl OperationFixtures {
             .replace("{name}", &self.preset)
             .replace("{path}", "a.txt")
             .replace("{position}", "0")
+            .replace("{code}", "not-found")
             .replace("{linkHandle}", &self.link)
             .replace("{deliveryHandle}", &self.delivery)
             .replace("{token}", &self.token)
@@ -169,9 +170,10 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         ("POST", "/modifier-check") => (Json(|_| json!({"is_modifier": "wid=10"})), OwnData),
         ("POST", "/api-keys") => (Json(|_| json!({"name": "third"})), OwnData),
         ("GET" | "DELETE", "/api-keys/{keyHandle}") => (Empty, NotFound),
-        ("GET", "/" | "/info" | "/usage" | "/workers" | "/metrics" | "/health/live" | "/health/ready") => {
-            (Empty, OwnData)
-        }
+        (
+            "GET",
+            "/" | "/problems/{code}" | "/info" | "/usage" | "/workers" | "/metrics" | "/health/live" | "/health/ready",
+        ) => (Empty, OwnData),
         _ => return None,
     })
 }

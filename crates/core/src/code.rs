@@ -7,17 +7,24 @@ use serde::{Deserialize, Serialize};
 
 /// Declares [`Code`] and the list of its values from one table.
 macro_rules! codes {
-    ($($(#[$about:meta])* $name:ident,)*) => {
+    ($($(#[doc = $about:literal])* $name:ident,)*) => {
         /// Identifies a problem, failure, warning or notice. Never renamed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Code {
-            $($(#[$about])* $name,)*
+            $($(#[doc = $about])* $name,)*
         }
 
         impl Code {
             /// Every code, in the order of the table.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// What the code means, as a sentence or two.
+            pub fn description(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($about),*).trim_ascii(),)*
+                }
+            }
         }
     };
 }
@@ -66,6 +73,8 @@ codes! {
     UnsupportedMediaType,
     /// This address offers none of the media types that the request accepts.
     NotAcceptable,
+    /// `If-Match` or another precondition of the request does not hold: there is another version by now.
+    PreconditionFailed,
     /// The address exists, but not with this method.
     MethodNotAllowed,
 
@@ -80,6 +89,8 @@ codes! {
     UnknownMacro,
     /// A modifier names another asset that does not exist.
     SourceMissing,
+    /// The request needs more work than one request may take: assets, modifiers and renditions multiply.
+    TooComplex,
 
     // Jobs.
     /// None of the company's assets has this handle.
@@ -154,6 +165,8 @@ codes! {
     TooManyMails,
     /// The limit of open event streams is reached.
     TooManyStreams,
+    /// Too many requests of the company are waiting for their turn.
+    Busy,
 
     // The service itself.
     /// The storage is full.
@@ -235,6 +248,11 @@ codes! {
 }
 
 impl Code {
+    /// The code with this name in kebab-case.
+    pub fn from_kebab_case(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.to_kebab_case() == name)
+    }
+
     /// The code as it appears in the API, in kebab-case.
     pub fn to_kebab_case(self) -> String {
         serde_json::to_value(self).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::diagnostic::Origin;
 use super::grammar::{self, ParsedToken};
 use super::macros::{Expansion, Macros};
+use super::work_budget::WorkBudget;
 
 /// An asset's own modifiers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +45,15 @@ impl FromIterator<(String, AssetModifiers)> for AssetModifierIndex {
 }
 
 impl AssetModifierIndex {
+    /// Adds the own modifiers of an asset. Returns whether it has any.
+    pub fn insert(&mut self, name: String, own: AssetModifiers) -> bool {
+        let has_text = own.has_text();
+        if has_text {
+            self.0.insert(name, own);
+        }
+        has_text
+    }
+
     /// `None` when the asset has no modifiers of its own.
     pub(super) fn find(&self, name: &str) -> Option<ReferencedAsset<'_>> {
         self.0.get_key_value(name).map(|(name, own)| ReferencedAsset { name, modifiers: own })
@@ -61,8 +71,8 @@ impl<'a> ReferencedAsset<'a> {
 
     /// Whether the asset takes its image or mask from another asset. Such an asset can only be used in a nested
     /// request; see [`reject_composed_asset`](super::modifier::reject_composed_asset).
-    pub(super) fn has_references(&self, macros: &'a Macros) -> bool {
-        let mut expansion = Expansion::new(macros);
+    pub(super) fn has_references(&self, macros: &'a Macros, budget: &'a WorkBudget) -> bool {
+        let mut expansion = Expansion::new(macros, budget);
         self.add_before(&mut expansion);
         self.add_after(&mut expansion);
         expansion.tokens.iter().any(|token| match grammar::parse_token(&token.raw) {

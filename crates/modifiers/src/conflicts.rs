@@ -7,7 +7,7 @@ use super::recipe::{Palette, RequestKind};
 use super::segment::ModifierSegment;
 
 /// All conflicts between the effective commands.
-pub(super) fn find_conflicts(overrides: &OverrideTable<'_>, draft: &RecipeBuilder) -> Vec<Diagnostic> {
+pub(super) fn find_conflicts(overrides: &OverrideTable<'_>, draft: &RecipeBuilder<'_>) -> Vec<Diagnostic> {
     let icc = overrides.find_effective("icc", ModifierSegment::Composite);
     let conflicts =
         [check_fit(overrides, draft), check_palette(overrides, draft), icc.zip(draft.find_profile_mismatch())];
@@ -18,7 +18,7 @@ pub(super) fn find_conflicts(overrides: &OverrideTable<'_>, draft: &RecipeBuilde
 /// r-is-http-quantize.
 fn check_palette<'s>(
     overrides: &'s OverrideTable<'_>,
-    draft: &RecipeBuilder,
+    draft: &RecipeBuilder<'_>,
 ) -> Option<(&'s ParsedCommand<'s>, ValueError)> {
     let command = overrides.find_effective("quantize", ModifierSegment::Composite)?;
     let is_mac = draft.quantize.as_ref().is_some_and(|quantize| quantize.palette == Palette::Mac);
@@ -33,7 +33,7 @@ fn check_palette<'s>(
 /// r-fit.
 fn check_fit<'s>(
     overrides: &'s OverrideTable<'_>,
-    draft: &RecipeBuilder,
+    draft: &RecipeBuilder<'_>,
 ) -> Option<(&'s ParsedCommand<'s>, ValueError)> {
     let global = |slot| overrides.find_effective(slot, ModifierSegment::Composite);
     let command = global("fit")?;

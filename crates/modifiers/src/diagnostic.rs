@@ -29,6 +29,8 @@ pub enum DiagnosticKind {
     ProfileReplaced,
     /// A documented command or value that this version does not offer yet.
     NotSupportedYet,
+    /// Resolving takes more work than is allowed.
+    TooComplex,
 }
 
 /// The text that the offset of a diagnostic refers to.
@@ -120,6 +122,15 @@ impl ValueError {
             offset: token.offset,
             detail: self.detail,
             remedy: self.remedy,
+        }
+    }
+
+    /// The work that resolving may take is used up.
+    pub(super) fn too_complex() -> Self {
+        Self {
+            kind: DiagnosticKind::TooComplex,
+            detail: "Resolving the modifier takes more work than is allowed.".into(),
+            remedy: "Use fewer or shorter commands, macros and nested requests.".into(),
         }
     }
 

@@ -38,6 +38,7 @@
 //!   unknown, foreign       decide about names that are no commands
 //!   no_effect, conflicts   check commands against each other
 //! recipe      the result
+//! work_budget   bounds the work of all of them
 //! ```
 
 #![deny(unreachable_pub)]
@@ -66,6 +67,7 @@ mod text_mistake;
 mod unknown;
 mod value;
 mod variables;
+mod work_budget;
 
 pub use asset_modifiers::{AssetModifierIndex, AssetModifiers};
 pub use asset_reference::AssetReference;
@@ -86,3 +88,4 @@ pub use recipe::{
     Recipe, Region, RequestKind, ResMode, Sampling, Sharpening, ThumbType, Thumbnail, Tile, Tone, Usm, View,
 };
 pub use segment::ModifierSegment;
+pub use work_budget::{WorkBudget, estimate_units};

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use super::diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
 use super::grammar::{self, ParsedToken, RawToken};
+use super::work_budget::{TOKEN_UNITS, UNLIMITED, WorkBudget};
 
 /// How deep macros may call each other.
 const MAX_CALL_DEPTH: usize = 8;
@@ -54,6 +55,7 @@ pub(super) struct ExpandedToken<'a> {
 /// Expands texts and collects errors of their macro calls.
 pub(super) struct Expansion<'a> {
     macros: &'a Macros,
+    budget: &'a WorkBudget,
     call_stack: Vec<&'a MacroDefinition>,
     expanded_bytes: usize,
     pub(super) tokens: Vec<ExpandedToken<'a>>,
@@ -61,8 +63,8 @@ pub(super) struct Expansion<'a> {
 }
 
 impl<'a> Expansion<'a> {
-    pub(super) fn new(macros: &'a Macros) -> Self {
-        Self { macros, call_stack: Vec::new(), expanded_bytes: 0, tokens: Vec::new(), diagnostics: Vec::new() }
+    pub(super) fn new(macros: &'a Macros, budget: &'a WorkBudget) -> Self {
+        Self { macros, budget, call_stack: Vec::new(), expanded_bytes: 0, tokens: Vec::new(), diagnostics: Vec::new() }
     }
 
     /// Adds the tokens of a text, with macros expanded.
@@ -72,8 +74,15 @@ impl<'a> Expansion<'a> {
 
     /// Adds the tokens of a part of a text; the part begins `start` bytes into it.
     pub(super) fn add_part(&mut self, text: &'a str, origin: &Origin, start: usize) {
-        for token in grammar::split_tokens(text) {
+        let tokens = grammar::split_tokens(text);
+        // An opening bracket is searched for its end, which may be that of the text.
+        let brackets = tokens.iter().filter(|token| token.text.contains(['(', '{'])).count();
+        self.budget.spend((text.len() * (1 + brackets / 8)) as u64);
+        for token in tokens {
             let token = RawToken { offset: token.offset + start, ..token };
+            if !self.budget.spend(TOKEN_UNITS) {
+                return self.diagnostics.push(ValueError::too_complex().into_diagnostic(token.text, token, origin));
+            }
             match grammar::parse_token(&token) {
                 ParsedToken::Call(name) => self.expand_call(&name, token, origin),
                 _ => self.tokens.push(ExpandedToken { raw: token, origin: origin.clone() }),
@@ -162,7 +171,7 @@ pub fn expand_modifier(
     export_macro: Option<&str>,
     macros: &Macros,
 ) -> Result<String, Vec<Diagnostic>> {
-    let mut expansion = Expansion::new(macros);
+    let mut expansion = Expansion::new(macros, &UNLIMITED);
     expansion.add(modifier.unwrap_or_default(), &Origin::Modifier);
     if let Some(call) = export_macro.filter(|call| !grammar::is_blank(call)) {
         expansion.add_export_macro(call);

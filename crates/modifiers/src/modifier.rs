@@ -20,6 +20,7 @@ use super::overrides::{CommandStatus, ResolvedCommand};
 use super::recipe::Recipe;
 use super::resolver::{CommandResolver, Remarks};
 use super::variables::Variables;
+use super::work_budget::{UNLIMITED, WorkBudget};
 
 /// Everything that decides what is done with an image.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +41,16 @@ pub struct ModifierInput<'a> {
     pub attributes: &'a Attributes,
     /// Own modifiers of other assets, which apply when a text names them.
     pub asset_modifiers: &'a AssetModifierIndex,
+    /// Bounds the work. When it is used up, the result is an error of the kind `too-complex`.
+    pub budget: &'a WorkBudget,
 }
 
 impl<'a> ModifierInput<'a> {
     /// One text alone, for no asset in particular.
     pub fn new(modifier: &'a str, macros: &'a Macros, attributes: &'a Attributes) -> Self {
         let asset_modifiers = &asset_modifiers::NO_ASSET_MODIFIERS;
-        Self { before: "", modifier, export_macro: None, after: "", macros, object: "", attributes, asset_modifiers }
+        let (before, after, object, budget) = ("", "", "", &UNLIMITED);
+        Self { before, modifier, export_macro: None, after, macros, object, attributes, asset_modifiers, budget }
     }
 }
 
@@ -84,7 +88,7 @@ impl ResolvedModifier {
 pub fn resolve_modifier(input: &ModifierInput<'_>) -> Result<ResolvedModifier, Vec<Diagnostic>> {
     let resolved = resolve_around(input, None)?;
     let Some(asset) = find_source_asset(&resolved.recipe, input.asset_modifiers) else { return Ok(resolved) };
-    if asset.has_references(input.macros) {
+    if asset.has_references(input.macros, input.budget) {
         return Err(vec![diagnose_composed_asset(&resolved, asset.name)]);
     }
     resolve_around(input, Some(asset))
@@ -125,7 +129,7 @@ fn resolve_around(
     input: &ModifierInput<'_>,
     source_asset: Option<ReferencedAsset<'_>>,
 ) -> Result<ResolvedModifier, Vec<Diagnostic>> {
-    let mut expansion = Expansion::new(input.macros);
+    let mut expansion = Expansion::new(input.macros, input.budget);
     expansion.add(input.before, &Origin::AssetBefore);
     if let Some(asset) = source_asset {
         asset.add_before(&mut expansion);

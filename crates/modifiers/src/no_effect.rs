@@ -10,7 +10,7 @@ use super::recipe::{Compression, FitMode, Output, RequestKind};
 pub(super) fn find_no_effect_reason(
     command: &ParsedCommand<'_>,
     overrides: &OverrideTable<'_>,
-    draft: &RecipeBuilder,
+    draft: &RecipeBuilder<'_>,
 ) -> Option<&'static str> {
     let recipe = &draft.recipe;
     let (view, output) = (&recipe.view, &recipe.output);

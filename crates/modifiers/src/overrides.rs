@@ -92,7 +92,7 @@ impl<'a> OverrideTable<'a> {
 
 impl ParsedCommand<'_> {
     /// Applies the command to a recipe.
-    pub(super) fn apply(&self, draft: &mut RecipeBuilder) -> Result<Option<Remark>, ValueError> {
+    pub(super) fn apply(&self, draft: &mut RecipeBuilder<'_>) -> Result<Option<Remark>, ValueError> {
         let mut remark = None;
         if let Some(set) = self.spec.setter {
             draft.nested_request.clone_from(&self.nested_request);

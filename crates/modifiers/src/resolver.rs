@@ -12,7 +12,7 @@ use super::asset_reference::{self, AssetReference};
 use super::attribute::Attributes;
 use super::command::{self, CommandSpec, RecipeBuilder, Scope, Support};
 use super::conflicts;
-use super::diagnostic::{Diagnostic, Origin, ValueError};
+use super::diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
 use super::grammar::{self, ParsedToken};
 use super::macros::{ExpandedToken, Expansion, Macros};
 use super::modifier::{ModifierInput, find_source_asset, reject_composed_asset};
@@ -23,6 +23,7 @@ use super::segment::SegmentTracker;
 use super::text_mistake;
 use super::unknown::{self, UnknownName};
 use super::variables::Variables;
+use super::work_budget::{UNKNOWN_NAME_UNITS, WorkBudget};
 
 /// How deep requests may be nested.
 const MAX_NESTING_DEPTH: usize = 4;
@@ -40,6 +41,7 @@ pub(super) struct CommandResolver<'a> {
     macros: &'a Macros,
     attributes: &'a Attributes,
     asset_modifiers: &'a AssetModifierIndex,
+    budget: &'a WorkBudget,
     /// The name of the asset that the whole modifier is applied to.
     object: &'a str,
     /// How many requests this one is nested in.
@@ -76,6 +78,7 @@ impl<'a> CommandResolver<'a> {
             macros: input.macros,
             attributes: input.attributes,
             asset_modifiers: input.asset_modifiers,
+            budget: input.budget,
             object: input.object,
             depth: 0,
             requests_left: MAX_NESTED_REQUESTS,
@@ -90,15 +93,30 @@ impl<'a> CommandResolver<'a> {
     }
 
     /// Resolves all tokens. The result is only of use when `errors` stays empty.
-    pub(super) fn resolve_tokens(&mut self, expansion: &mut Expansion<'a>) -> (RecipeBuilder, Vec<ResolvedCommand>) {
+    pub(super) fn resolve_tokens(
+        &mut self,
+        expansion: &mut Expansion<'a>,
+    ) -> (RecipeBuilder<'a>, Vec<ResolvedCommand>) {
         self.errors.append(&mut expansion.diagnostics);
         for token in &expansion.tokens {
             self.survey_token(token);
         }
         for token in &expansion.tokens {
+            if self.budget.is_exhausted() {
+                self.report_too_complex(token);
+                break;
+            }
             self.read_command(token);
         }
         self.apply_commands()
+    }
+
+    /// Makes sure that what was given up halfway is an error.
+    fn report_too_complex(&mut self, token: &ExpandedToken<'a>) {
+        if !self.errors.iter().any(|error| error.kind == DiagnosticKind::TooComplex) {
+            let name = token.raw.text.split('=').next().unwrap_or_default();
+            self.errors.push(ValueError::too_complex().into_diagnostic(name, token.raw, &token.origin));
+        }
     }
 
     /// Collects all variables first, so that a later text can set one that an earlier text uses, and which commands
@@ -126,6 +144,7 @@ impl<'a> CommandResolver<'a> {
 
     /// Reports a text that is no modifier, once for each mistake.
     fn report_text_mistake(&mut self, mistake: ValueError, token: &ExpandedToken<'_>) {
+        self.budget.spend(self.errors.len() as u64);
         let is_told = |error: &Diagnostic| error.detail == mistake.detail && error.origin == token.origin;
         if !self.errors.iter().any(is_told) {
             let name = token.raw.text.split(['=', '?']).next().unwrap_or_default();
@@ -178,6 +197,7 @@ impl<'a> CommandResolver<'a> {
     fn fill_variables(&mut self, value: &str) -> Result<String, ValueError> {
         let uses_object = &mut self.uses_object;
         let filled = self.variables.fill(value, |name| *uses_object |= name.eq_ignore_ascii_case("object"));
+        self.budget.spend(filled.as_ref().map_or(0, String::len) as u64);
         filled.ok_or_else(|| ValueError::invalid("Variables expand the value beyond 8 KiB."))
     }
 
@@ -201,9 +221,9 @@ impl<'a> CommandResolver<'a> {
             Some(AssetReference::Named(name)) if name != self.object => self.asset_modifiers.find(name),
             _ => None,
         };
-        let (macros, origin) = (self.macros, &token.origin);
+        let (macros, budget, origin) = (self.macros, self.budget, &token.origin);
         let expand = |assets: &[ReferencedAsset<'a>]| {
-            let mut expansion = Expansion::new(macros);
+            let mut expansion = Expansion::new(macros, budget);
             assets.iter().for_each(|asset| asset.add_before(&mut expansion));
             expansion.add_part(inside.modifier, origin, token.raw.offset + start + inside.offset);
             assets.iter().for_each(|asset| asset.add_after(&mut expansion));
@@ -212,7 +232,7 @@ impl<'a> CommandResolver<'a> {
         let assets = named_asset.into_iter().collect::<Vec<_>>();
         let Some(mut resolved) = self.resolve_inner(&name, expand(&assets)) else { return Ok(None) };
         if let Some(source_asset) = find_source_asset(&resolved.0, self.asset_modifiers) {
-            if source_asset.has_references(self.macros) {
+            if source_asset.has_references(self.macros, self.budget) {
                 return Err(reject_composed_asset(source_asset.name));
             }
             match self.resolve_inner(&name, expand(&[assets, vec![source_asset]].concat())) {
@@ -233,11 +253,13 @@ impl<'a> CommandResolver<'a> {
     /// Resolves a nested request into a recipe without output settings, and its remarks. `None` when it has errors,
     /// which are then already in `errors`.
     fn resolve_inner(&mut self, object: &str, mut expansion: Expansion<'a>) -> Option<(Recipe, Remarks)> {
+        self.budget.spend(self.variables.count_bytes() as u64);
         let mut variables = self.variables.clone();
         variables.define("object", object.to_owned());
         let input = ModifierInput {
             object: self.object,
             asset_modifiers: self.asset_modifiers,
+            budget: self.budget,
             ..ModifierInput::new("", self.macros, self.attributes)
         };
         let mut inner = CommandResolver::new(&input, variables);
@@ -268,6 +290,7 @@ impl<'a> CommandResolver<'a> {
     }
 
     fn report_unknown(&mut self, name: &str, value: Option<&str>, token: &ExpandedToken<'_>) {
+        self.budget.spend(UNKNOWN_NAME_UNITS);
         let filled = value.map(|value| self.variables.fill(value, |_| {}).unwrap_or_default());
         let stands_too = |command: &CommandSpec| self.slots.contains(command.slot);
         let (found, list) = match unknown::judge_unknown_name(name, filled.as_deref(), self.attributes, stands_too) {
@@ -292,14 +315,15 @@ impl<'a> CommandResolver<'a> {
 
     /// Lets the last command of each slot set the recipe. Overridden commands, and those of layers that are not rendered,
     /// are applied to a recipe that is thrown away, so that their errors are found.
-    fn apply_commands(&mut self) -> (RecipeBuilder, Vec<ResolvedCommand>) {
+    fn apply_commands(&mut self) -> (RecipeBuilder<'a>, Vec<ResolvedCommand>) {
         let mut draft = RecipeBuilder::new(self.attributes);
         let mut resolved_commands = Vec::new();
         let overrides = std::mem::take(&mut self.overrides);
         for (command, is_last) in overrides.iter() {
-            let mut discarded = RecipeBuilder::new(self.attributes);
-            let counts = is_last && command.segment.is_drawn();
-            let outcome = command.apply(if counts { &mut draft } else { &mut discarded });
+            let outcome = match is_last && command.segment.is_drawn() {
+                true => command.apply(&mut draft),
+                false => command.apply(&mut RecipeBuilder::new(self.attributes)),
+            };
             let status = self.report_outcome(command, outcome, is_last);
             resolved_commands.push(command.resolve(status));
         }

@@ -27,6 +27,11 @@ impl Variables {
         self.by_name.insert(name.to_ascii_lowercase(), value);
     }
 
+    /// Bytes of all names and values.
+    pub(super) fn count_bytes(&self) -> usize {
+        self.by_name.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     /// Replaces references by values, in one pass: values are not searched for references again. References to
     /// undefined variables stay as they are. `used` is called with every name that was replaced. `None` when the value
     /// grows beyond 8 KiB.

@@ -1,4 +1,4 @@
-//! Reading blobs as streams: in large pieces, reading the next while the last is being sent.
+//! Reading blobs as streams, in pieces; objects of a remote store ahead of what is sent.
 
 use std::fs::File;
 use std::io;
@@ -12,8 +12,9 @@ use rustix::buffer::spare_capacity;
 use super::error::map_file_error;
 use super::{Digest, Storage, StorageBackend, StorageError, run_blocking};
 
-/// How much of a file is read at once, in bytes.
-const FILE_CHUNK_BYTES: u64 = 512 << 10;
+/// How much of a file is read at once, in bytes, and nothing ahead: the kernel does that. Each client that stops reading
+/// holds this much of our memory until it is cut off (with 512 KiB and one piece ahead, 800 of them held 230 MB).
+const FILE_CHUNK_BYTES: u64 = 128 << 10;
 
 /// How much of an object is requested at once, in bytes.
 const OBJECT_RANGE_BYTES: u64 = 2 << 20;
@@ -70,7 +71,7 @@ impl Storage {
         ranges: Vec<BlobRange>,
     ) -> impl Stream<Item = Result<Bytes, StorageError>> + Send + use<> {
         let (piece_bytes, concurrency) = match &self.backend {
-            StorageBackend::Files(_) => (FILE_CHUNK_BYTES, 2),
+            StorageBackend::Files(_) => (FILE_CHUNK_BYTES, 1),
             StorageBackend::Objects(_) => (OBJECT_RANGE_BYTES, MAX_CONCURRENT_RANGES),
         };
         let storage = self.clone();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use offprint_core::Code;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
@@ -230,7 +230,13 @@ fn read_api_key(service: &ServiceArgs) -> Result<Option<String>, CliError> {
 
 /// Sends a request. Any status but success, 304 and 416 becomes an error with the problem that the service sent.
 pub(super) async fn send_request(request: RequestBuilder) -> Result<Response, ClientError> {
-    let response = request.send().await.map_err(|error| to_connection_error(&error))?;
+    let (client, request) = request.build_split();
+    let mut request = request.map_err(|error| to_connection_error(&error))?;
+    // A proxy that passes the request on over HTTP/1.0 has no other way to say that there is no body.
+    if request.body().is_none() && !matches!(*request.method(), Method::GET | Method::HEAD) {
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    let response = client.execute(request).await.map_err(|error| to_connection_error(&error))?;
     match response.status() {
         status if status.is_success() => Ok(response),
         StatusCode::NOT_MODIFIED | StatusCode::RANGE_NOT_SATISFIABLE => Ok(response),
@@ -279,14 +285,31 @@ async fn read_problem(response: Response) -> ClientError {
             let detail = if code.is_ok() { detail } else { format!("{} ({})", detail, problem.code) };
             CliError { code: code.unwrap_or(Code::Unavailable), detail, errors: problem.errors }
         }
-        Err(_) => {
-            CliError::new(Code::Unavailable, format!("{path} answered {status}, and not as an Offprint service does."))
-        }
+        Err(_) => explain_foreign_answer(&path, status),
     };
     let is_retryable = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
         || matches!(error.code, Code::IdempotencyInFlight | Code::UploadLocked | Code::OffsetConflict);
     if is_retryable { ClientError::Retryable(error, retry_after) } else { ClientError::Permanent(error) }
+}
+
+/// The error of an answer that does not come from an Offprint service, mostly from a proxy before it.
+fn explain_foreign_answer(path: &str, status: StatusCode) -> CliError {
+    let remedy = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            " A proxy before it refuses a body of this size. Have it accept larger ones (nginx: `client_max_body_size 0;`)."
+        }
+        StatusCode::BAD_GATEWAY => {
+            " A proxy before it cannot reach the service, or the service closed the connection: is it running, and does it keep \
+             idle connections longer than the proxy (OFFPRINT_KEEP_ALIVE)?"
+        }
+        StatusCode::SERVICE_UNAVAILABLE => " A proxy before it has no service that is ready.",
+        StatusCode::GATEWAY_TIMEOUT => {
+            " A proxy before it did not wait long enough for the service. Give it at least 60 s (nginx: `proxy_read_timeout`)."
+        }
+        _ => " Check the address (--url), with its path where the service is below one.",
+    };
+    CliError::new(Code::Unavailable, format!("{path} answered {status}, and not as an Offprint service does.{remedy}"))
 }
 
 /// `Retry-After` in seconds. The service does not use its other form, a date.

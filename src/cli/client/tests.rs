@@ -201,3 +201,27 @@ fn an_empty_key_is_named() {
     std::fs::write(file.path(), "secret\n").unwrap();
     assert_eq!(read_api_key(&service(None, Some(file.path().to_owned()))).unwrap().as_deref(), Some("secret"));
 }
+
+#[tokio::test]
+async fn what_a_proxy_answers_is_explained() {
+    for (status, remedy) in [
+        (413, "client_max_body_size"),
+        (502, "OFFPRINT_KEEP_ALIVE"),
+        (503, "no service that is ready"),
+        (504, "proxy_read_timeout"),
+        (405, "--url"),
+    ] {
+        let page = b"<html><h1>nginx</h1></html>".to_vec();
+        let fake = FakeService::new(move |_| CannedReply {
+            status,
+            headers: Vec::new(),
+            body: page.clone(),
+            truncate_at: None,
+        });
+        let fake = fake.await;
+        let request = fake.connection.request(Method::POST, &["assets"]);
+        let error = send_request(request).await.map(|_| ()).map_err(ClientError::into_error).unwrap_err();
+        assert!(error.detail.contains("/base/assets") && error.detail.contains(remedy), "{}", error.detail);
+        assert_eq!(fake.requests.lock().unwrap()[0].header("content-length"), Some("0"), "HTTP/1.0 proxies need it");
+    }
+}

@@ -218,10 +218,12 @@ async fn check_clocks(pool: &PgPool, report: &mut DoctorReport) {
             let certain = skew.abs().saturating_sub(to_millis(uncertainty));
             let seconds = skew as f64 / 1000.0;
             let detail = format!("The database's clock is {seconds:+.1} s from that of this machine");
-            match certain {
-                ..=MAX_SKEW_MILLIS => report.pass("clocks", detail),
-                ..=MAX_USABLE_SKEW_MILLIS => report.warn("clocks", detail, remedy),
-                _ => report.fail("clocks", detail, remedy),
+            if certain <= MAX_SKEW_MILLIS {
+                report.pass("clocks", detail);
+            } else if certain <= MAX_USABLE_SKEW_MILLIS {
+                report.warn("clocks", detail, remedy);
+            } else {
+                report.fail("clocks", detail, remedy);
             }
         }
         Err(error) => report.fail("clocks", format!("The database's time is unknown: {error}"), remedy),

@@ -6,11 +6,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::report::DoctorReport;
+use crate::app::readiness::MIN_FREE_BYTES;
 use crate::cli::data_dir::is_open_to_others;
 use crate::settings::Settings;
 
-/// Below this uploads are refused, as readiness says.
-const MIN_FREE_BYTES: u64 = 64 << 20;
 /// Below this it is time to do something.
 const LOW_FREE_BYTES: u64 = 1 << 30;
 

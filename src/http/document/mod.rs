@@ -59,6 +59,16 @@ pub fn get_document_json() -> &'static str {
     DOCUMENT_JSON.text()
 }
 
+/// The document as this service serves it. The first call builds it, which takes a while: `serve` does that before the
+/// first request.
+pub fn get_served_document(is_key_required: bool) -> &'static str {
+    find_served_document(is_key_required).text()
+}
+
+fn find_served_document(is_key_required: bool) -> &'static ServedDocument {
+    if is_key_required { &DOCUMENT_JSON } else { &OPEN_MODE_DOCUMENT_JSON }
+}
+
 fn write_document(document: &Value) -> String {
     serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
 }

@@ -11,8 +11,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use offprint_core::Digest;
 
-use super::{DOCUMENT_JSON, OPEN_MODE_DOCUMENT_JSON};
+use super::find_served_document;
 use crate::app::AppState;
+use crate::http::address::write_address;
 use crate::http::resources::export_jobs::job::is_etag_listed;
 
 /// The document as it is sent.
@@ -76,6 +77,22 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 
 /// `GET /openapi.json`.
 pub async fn show_document(state: Data<AppState>, request: HttpRequest) -> HttpResponse {
-    let document = if state.settings.is_key_required() { &DOCUMENT_JSON } else { &OPEN_MODE_DOCUMENT_JSON };
-    document.answer(request.headers())
+    let document = find_served_document(state.settings.is_key_required());
+    match write_address("").as_str() {
+        "" => document.answer(request.headers()),
+        base => answer_below(base, document.text(), request.headers()),
+    }
+}
+
+/// The document of a service below another address than the root. The middleware compresses it: its tag is weak.
+fn answer_below(base: &str, text: &str, headers: &HeaderMap) -> HttpResponse {
+    const SERVER_AT_ROOT: &str = "\"url\": \"/\"";
+    // Clients put paths behind it, so there is no slash at its end.
+    let text = text.replacen(SERVER_AT_ROOT, &format!("\"url\": \"{base}\""), 1);
+    let etag = format!("W/\"{}\"", &Digest::compute(text.as_bytes()).to_string()[..32]);
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    let is_known = known.is_some_and(|tags| is_etag_listed(tags, &etag));
+    let mut answer = HttpResponse::build(if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
+    answer.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, "no-cache"));
+    if is_known { answer.finish() } else { answer.content_type("application/json").body(text) }
 }

@@ -1,7 +1,7 @@
 //! Content negotiation: `Accept` against the media types that an operation offers (RFC 9110, 12.5.1).
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{self, Accept, Header, Quality, QualityItem};
+use actix_web::http::header::{self, Accept, Header, HeaderMap, Quality, QualityItem};
 use mime::Mime;
 use offprint_core::Code;
 
@@ -37,6 +37,25 @@ pub fn choose_media_type(request: &HttpRequest, offered: &[Mime]) -> Result<usiz
 pub fn accepts_media_type(request: &HttpRequest, kind: &str) -> bool {
     let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     accepted.split(',').any(|range| range.split(';').next().unwrap_or_default().trim() == kind)
+}
+
+/// The quality of a content coding in `Accept-Encoding`, from 0 to 1 (RFC 9110, 12.5.3). Without the header only `identity`
+/// has one: the client did not ask for more.
+pub(crate) fn find_coding_quality(headers: &HeaderMap, coding: &str) -> f32 {
+    let lines = headers.get_all(header::ACCEPT_ENCODING).filter_map(|line| line.to_str().ok());
+    let (mut named, mut any) = (None, None);
+    for item in lines.flat_map(|line| line.split(',')) {
+        let mut parts = item.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let quality = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+        let quality = quality.map_or(1.0, |text| text.parse().unwrap_or(0.0));
+        if name.eq_ignore_ascii_case(coding) {
+            named = Some(quality);
+        } else if name == "*" {
+            any = Some(quality);
+        }
+    }
+    named.or(any).unwrap_or(if coding == "identity" { 0.001 } else { 0.0 })
 }
 
 /// The quality of a media type: the most specific range that matches it decides.

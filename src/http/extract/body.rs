@@ -4,10 +4,12 @@
 //! cannot drift apart. serde alone stops at the first unknown field and silently keeps the last of duplicate fields.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use offprint_core::{Code, Digest};
@@ -17,27 +19,57 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::app::AppState;
+use crate::compute_pool::ComputePool;
+use crate::http::extract::caller::Caller;
+use crate::http::extract::content_headers::{ContentCoding, read_content_coding};
 use crate::http::extract::json;
 use crate::http::middleware::route::find_route;
 use crate::http::operations::BodyRule;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::schema::SchemaChecker;
+use crate::id::CompanyId;
 
-/// A body that matches its schema, and the SHA-256 of its bytes as they were sent.
+/// The UTF-8 form of U+FEFF, which editors of Windows put before a text. RFC 8259, 8.1, allows to ignore it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A body that matches its schema, and the SHA-256 of its JSON, without compression and byte order mark.
 pub struct JsonBody<T>(pub T, pub Digest);
 
-impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for JsonBody<T> {
+impl<T: ToSchema + DeserializeOwned + Send + 'static> FromRequest for JsonBody<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = find_body_limit(request);
+        let (limit, coding) = (find_body_limit(request), read_content_coding(request.headers()));
+        let pool = find_compute_pool(request);
         let pieces = payload.take();
         Box::pin(async move {
             let bytes = read_body(pieces, limit).await?;
-            Ok(Self(parse_body(&bytes)?, Digest::compute(&bytes)))
+            let is_large = bytes.len() > MAX_INLINE_BYTES || coding == Some(ContentCoding::Gzip);
+            match pool {
+                Some((compute, company)) if is_large => {
+                    compute.run(company, move || Self::parse(bytes, coding, limit)).await.map_err(Problem::internal)?
+                }
+                _ => Self::parse(bytes, coding, limit),
+            }
         })
+    }
+}
+
+impl<T: ToSchema + DeserializeOwned> JsonBody<T> {
+    /// A body as it was sent.
+    fn parse(mut bytes: Vec<u8>, coding: Option<ContentCoding>, limit: usize) -> Result<Self, Problem> {
+        if coding == Some(ContentCoding::Gzip) {
+            bytes = inflate_body(&bytes, limit)?;
+        }
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            let detail = "The body begins with the byte order mark of UTF-16, and JSON is always UTF-8. Send it as UTF-8 \
+                          (PowerShell: `Out-File -Encoding utf8`).";
+            return Err(Problem::new(Code::MalformedJson, detail));
+        }
+        let json = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+        Ok(Self(parse_body(json)?, Digest::compute(json)))
     }
 }
 
@@ -73,6 +105,16 @@ pub fn compute_export_body_limit(max_items: usize) -> usize {
     MAX_BODY_BYTES.max(max_items * 48 + (64 << 10))
 }
 
+/// Bodies up to this size are parsed at once: that takes a few milliseconds.
+const MAX_INLINE_BYTES: usize = 64 << 10;
+
+/// Where larger bodies of the caller are parsed.
+fn find_compute_pool(request: &HttpRequest) -> Option<(ComputePool, CompanyId)> {
+    let state = request.app_data::<Data<AppState>>()?;
+    let caller = request.extensions().get::<Caller>().copied()?;
+    Some((state.compute.clone(), caller.company))
+}
+
 fn find_body_limit(request: &HttpRequest) -> usize {
     let rule = find_route(request).operation().map(|operation| operation.body);
     let state = request.app_data::<Data<AppState>>().filter(|_| rule == Some(BodyRule::ExportRequest));
@@ -91,6 +133,20 @@ async fn read_body(mut pieces: Payload, limit: usize) -> Result<Vec<u8>, Problem
         bytes.extend_from_slice(&piece);
     }
     Ok(bytes)
+}
+
+/// Decompresses a body. The limit is on what comes out: a few kilobytes can stand for gigabytes.
+fn inflate_body(compressed: &[u8], limit: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let read = MultiGzDecoder::new(compressed).take(limit as u64 + 1).read_to_end(&mut bytes);
+    match read {
+        Ok(_) if bytes.len() > limit => Err(reject_large_body(limit)),
+        Ok(_) => Ok(bytes),
+        Err(error) => {
+            let detail = format!("The body is not valid gzip, which `Content-Encoding` says it is: {error}.");
+            Err(Problem::new(Code::MalformedJson, detail))
+        }
+    }
 }
 
 fn reject_large_body(limit: usize) -> Problem {

@@ -23,20 +23,55 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
         BodyRule::Form if media != "multipart/form-data" => {
             "Send the files as `multipart/form-data` in parts named `file`. Example: `curl -F file=@photo.jpg`."
         }
-        _ => return check_encoding(headers),
+        // `curl -F` and `curl -d`: what a form wraps around a file would become part of the file.
+        BodyRule::Bytes if media.starts_with("multipart/") || media == "application/x-www-form-urlencoded" => {
+            "The body is the file itself, not a form. Send it as `Content-Type: application/octet-stream`. Example: \
+             `curl -T photo.jpg`."
+        }
+        BodyRule::Bytes if headers.contains_key(header::CONTENT_RANGE) => {
+            let detail = "`Content-Range` is not supported: the body would replace the whole file. To send a file in parts \
+                          use /uploads.";
+            return Err(Problem::invalid_parameter("Content-Range", detail));
+        }
+        _ => return check_encoding(rule, headers),
     };
     Err(Problem::new(Code::UnsupportedMediaType, remedy))
 }
 
-/// Refuses compressed bodies, which would be stored or parsed as they are.
-fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
-    let is_plain =
-        headers.get_all(header::CONTENT_ENCODING).all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if is_plain {
-        return Ok(());
+/// How a body is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ContentCoding {
+    Identity,
+    Gzip,
+}
+
+/// The coding of a body; none when it is not supported, or when there are several.
+pub(crate) fn read_content_coding(headers: &HeaderMap) -> Option<ContentCoding> {
+    let lines = headers.get_all(header::CONTENT_ENCODING).map(|line| line.to_str().unwrap_or("?"));
+    let codings = lines.flat_map(|line| line.split(',')).map(|coding| coding.trim().to_ascii_lowercase());
+    let mut named = codings.filter(|coding| !matches!(coding.as_str(), "" | "identity"));
+    match (named.next().as_deref(), named.next()) {
+        (None, _) => Some(ContentCoding::Identity),
+        (Some("gzip" | "x-gzip"), None) => Some(ContentCoding::Gzip),
+        _ => None,
     }
-    let detail = "`Content-Encoding` is not supported. Send the body without compression, and without this header.";
-    Err(Problem::new(Code::UnsupportedMediaType, detail))
+}
+
+/// Refuses bodies that are compressed otherwise than JSON may be: they would be stored or parsed as they are.
+fn check_encoding(rule: BodyRule, headers: &HeaderMap) -> Result<(), Problem> {
+    let is_json = matches!(rule, BodyRule::Json | BodyRule::ExportRequest);
+    let (accepted, detail) = match (read_content_coding(headers), is_json) {
+        (Some(ContentCoding::Identity), _) | (Some(ContentCoding::Gzip), true) => return Ok(()),
+        (_, true) => (
+            "gzip, identity",
+            "This `Content-Encoding` is not supported. Send the JSON with gzip, or without compression.",
+        ),
+        (_, false) => (
+            "identity",
+            "`Content-Encoding` is not supported for files. Send the body without compression, and without this header.",
+        ),
+    };
+    Err(Problem::new(Code::UnsupportedMediaType, detail).with_header(header::ACCEPT_ENCODING, accepted))
 }
 
 /// The media type and its `charset`, in lower case; empty where there is none.
@@ -77,6 +112,10 @@ mod tests {
             (BodyRule::Form, "multipart/form-data; boundary=x", true),
             (BodyRule::Form, "application/json", false),
             (BodyRule::Bytes, "image/png", true),
+            (BodyRule::Bytes, "application/octet-stream", true),
+            (BodyRule::Bytes, "multipart/form-data; boundary=x", false),
+            (BodyRule::Bytes, "Multipart/Mixed; boundary=x", false),
+            (BodyRule::Bytes, "application/x-www-form-urlencoded", false),
             (BodyRule::Empty, "text/plain", true),
         ] {
             assert_eq!(is_accepted(rule, &[("content-type", kind)]), accepted, "{rule:?} {kind}");
@@ -85,7 +124,12 @@ mod tests {
         assert!(is_accepted(BodyRule::Bytes, &[]));
         let json = ("content-type", "application/json");
         assert!(is_accepted(BodyRule::Json, &[json, ("content-encoding", "identity")]));
-        assert!(!is_accepted(BodyRule::Json, &[json, ("content-encoding", "gzip")]));
-        assert!(!is_accepted(BodyRule::Bytes, &[("content-encoding", "br")]));
+        for (coding, accepted) in
+            [("gzip", true), ("X-GZip", true), ("identity, gzip", true), ("br", false), ("gzip, gzip", false)]
+        {
+            assert_eq!(is_accepted(BodyRule::Json, &[json, ("content-encoding", coding)]), accepted, "{coding}");
+            assert!(!is_accepted(BodyRule::Bytes, &[("content-encoding", coding)]), "{coding}");
+        }
+        assert!(!is_accepted(BodyRule::Bytes, &[("content-range", "bytes 0-1/2")]));
     }
 }

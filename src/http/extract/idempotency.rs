@@ -13,6 +13,7 @@ use sqlx::types::Json;
 
 use crate::db::DbConnection;
 use crate::db::idempotency::{self, IdempotencyRow, IdempotencyState};
+use crate::http::address;
 use crate::http::extract::caller::Caller;
 use crate::http::middleware::route::find_route;
 use crate::http::operations::Idempotency;
@@ -104,7 +105,7 @@ impl IdempotencyKey {
         (location, answer): (&str, &impl Serialize),
     ) -> Result<(), Problem> {
         let Some(key) = self.scoped_key(caller) else { return Ok(()) };
-        let answer = serde_json::to_value(answer).map_err(Problem::internal)?;
+        let answer = address::serialize_without_base(answer).map_err(Problem::internal)?;
         let operation = self.operation.clone();
         let row = IdempotencyRow { operation, request_hash: body, answer: Json(answer), location: location.to_owned() };
         Ok(idempotency::save_idempotent_response(connection, caller.company, &key, &row).await?)

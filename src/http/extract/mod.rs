@@ -10,4 +10,6 @@ pub mod idempotency;
 pub mod json;
 pub mod locale;
 pub mod page;
+pub(crate) mod preconditions;
+pub(crate) mod prefer;
 pub mod range;

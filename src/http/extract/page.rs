@@ -13,6 +13,7 @@ use offprint_core::{Code, Digest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::http::address::write_address;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 
@@ -129,7 +130,10 @@ impl<T: Serialize> Page<T> {
             let other_parameters =
                 request.query_string().split('&').filter(|part| !part.is_empty() && !part.starts_with("cursor="));
             let query: Vec<String> = other_parameters.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
-            answer.insert_header((header::LINK, format!("<{}?{}>; rel=\"next\"", request.path(), query.join("&"))));
+            answer.insert_header((
+                header::LINK,
+                format!("<{}?{}>; rel=\"next\"", write_address(request.path()), query.join("&")),
+            ));
         }
         answer.json(self)
     }

@@ -15,6 +15,7 @@ use crate::app::AppState;
 use crate::app::rate_limiter::RateLimitKey;
 use crate::db::api_key::ApiKeyRow;
 use crate::db::audit::{self, AuditOutcome, NewAuditEntry};
+use crate::http::address::read_address;
 use crate::http::extract::caller::Caller;
 use crate::http::middleware::client_ip::ClientInfo;
 use crate::http::middleware::route::{find_route, get_logged_path};
@@ -130,7 +131,7 @@ impl AuditRecorder {
 /// The path of what the request created.
 fn find_created_object<B>(answer: &ServiceResponse<B>) -> Option<String> {
     let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-    let location = location.filter(|_| answer.status().is_success()).map(str::to_owned);
+    let location = location.filter(|_| answer.status().is_success()).map(|address| read_address(address).to_owned());
     location.or_else(|| answer.response().extensions().get::<CreatedObject>().map(|created| created.0.clone()))
 }
 

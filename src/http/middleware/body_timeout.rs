@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::{InternalError, PayloadError};
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage, ResponseError};
@@ -19,6 +19,7 @@ use offprint_core::Code;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::app::AppState;
+use crate::http::extract::prefer;
 use crate::http::middleware::route::find_route;
 use crate::http::operations::Deadline;
 use crate::http::problem::Problem;
@@ -86,7 +87,7 @@ pub async fn enforce_deadline(
     let extra = match deadline {
         Deadline::Transfer => return next.call(request).await,
         Deadline::Standard => Duration::ZERO,
-        Deadline::Wait => read_wait(request.query_string()),
+        Deadline::Wait => read_wait(request.query_string(), request.headers()),
         Deadline::Render => {
             request.app_data::<Data<AppState>>().map_or(Duration::ZERO, |state| state.settings.max_render_time)
         }
@@ -105,10 +106,10 @@ pub async fn enforce_deadline(
     }
 }
 
-/// How long the caller asks to wait, with `?wait=` in seconds; its handler refuses more than a minute.
-fn read_wait(query: &str) -> Duration {
+/// How long the caller asks to wait, with `?wait=` or `Prefer: wait=`, in seconds.
+fn read_wait(query: &str, headers: &HeaderMap) -> Duration {
     let seconds = query.split('&').find_map(|pair| pair.strip_prefix("wait=")?.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(0).min(60))
+    prefer::limit_wait(seconds.or_else(|| prefer::read_wait(headers)).unwrap_or(0))
 }
 
 fn reject_slow_body(settings: &Settings) -> Problem {

@@ -52,6 +52,11 @@ impl ClientInfo {
     }
 }
 
+/// Whether the other end of the connection is a trusted proxy.
+pub(crate) fn is_from_trusted_proxy(connected: Option<SocketAddr>, settings: &Settings) -> bool {
+    connected.is_some_and(|address| is_trusted(address.ip().to_canonical(), &settings.trusted_proxies))
+}
+
 fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
     proxies.iter().any(|network| network.contains(&address))
 }
@@ -92,7 +97,7 @@ fn parse_forwarded(headers: &HeaderMap) -> Vec<Hop> {
 }
 
 /// The values of a header that is a list; it may be sent on several lines.
-fn list_header_values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+pub(crate) fn list_header_values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|value| !value.is_empty()).collect()
 }

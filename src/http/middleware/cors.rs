@@ -4,16 +4,20 @@ use actix_cors::Cors;
 use actix_web::middleware::Condition;
 
 /// Request headers that pages may send.
-const ALLOWED_HEADERS: [&str; 16] = [
+const ALLOWED_HEADERS: [&str; 20] = [
     "accept",
     "accept-language",
     "authorization",
+    "content-encoding",
     "content-type",
     "idempotency-key",
     "if-match",
+    "if-modified-since",
     "if-none-match",
     "if-range",
+    "if-unmodified-since",
     "last-event-id",
+    "prefer",
     "range",
     "tus-resumable",
     "upload-checksum",
@@ -35,9 +39,9 @@ const EXPOSED_HEADERS: [&str; 27] = [
     "last-modified",
     "link",
     "location",
-    "ratelimit-limit",
-    "ratelimit-remaining",
-    "ratelimit-reset",
+    "preference-applied",
+    "ratelimit",
+    "ratelimit-policy",
     "repr-digest",
     "retry-after",
     "tus-checksum-algorithm",

@@ -3,12 +3,15 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Uri;
+use actix_web::http::uri::PathAndQuery;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
 use uuid::Uuid;
 
 use crate::app::AppState;
+use crate::http::address::BasePath;
 use crate::http::operations::Route;
 
 /// Keys, tokens and webhook secrets are longer. What a client sends is shown whole up to here.
@@ -24,19 +27,44 @@ const MAX_LOGGED_PATH_CHARS: usize = 200;
 #[derive(Clone)]
 struct LoggedPath(String);
 
-/// Puts the route and the path for logs into the request.
+/// Puts the route and the path for logs into the request. Removes the path below which the service is reached, where the
+/// proxy did not; addresses in the response are below it in any case.
 pub async fn resolve_route(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let settings = request.app_data::<Data<AppState>>().map(|state| state.settings.clone());
+    let base = settings.as_ref().map(|settings| BasePath::find(request.peer_addr(), request.headers(), settings));
+    let base = base.unwrap_or_default();
+    remove_base_path(&mut request, &base);
     // As the router decodes it, so that no other spelling of a path has another row than its handler.
     let path = request.match_info().unprocessed();
     let route = Route::find(request.method().as_str(), path);
-    let operator_key = request.app_data::<Data<AppState>>().and_then(|state| state.settings.api_key.clone());
+    let operator_key = settings.as_ref().and_then(|settings| settings.api_key.clone());
     let logged_path = LoggedPath(redact_path(route, path, operator_key.as_deref()));
     request.extensions_mut().insert(route);
     request.extensions_mut().insert(logged_path);
-    next.call(request).await
+    base.scope(next.call(request)).await
+}
+
+/// Lets the router see `/assets` where a proxy passed on `/offprint/assets`. A path that has a route as it is stays, so a
+/// proxy that removes the path works under any name, also under `/assets`.
+fn remove_base_path(request: &mut ServiceRequest, base: &BasePath) {
+    let path = request.match_info().unprocessed();
+    if matches!(Route::find(request.method().as_str(), path), Route::Unknown)
+        && let Some(rest) = base.strip(request.uri().path())
+        && let Some(uri) = replace_path(request.uri(), if rest.is_empty() { "/" } else { rest })
+    {
+        request.match_info_mut().get_mut().update(&uri);
+        request.head_mut().uri = uri;
+    }
+}
+
+fn replace_path(uri: &Uri, path: &str) -> Option<Uri> {
+    let text = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(text).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// What method and path of the request select.

@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 use crate::app::AppState;
 use crate::db::api_key::{self, NewApiKeyRow, RawKey};
 use crate::db::capability::{self, Capability};
-use crate::db::{self, company, link};
+use crate::db::company::{self, UserRow};
+use crate::db::{self, link};
+use crate::http::address::write_address;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
@@ -106,10 +108,10 @@ pub struct CreateApiKey {
     /// Name of the user that the key belongs to; the user is created if it does not exist. Default: the name of the key.
     #[schema(min_length = 1, max_length = 255, example = "ann")]
     user: Option<String>,
-    /// The user's mail address.
+    /// Mail address of a new user.
     #[schema(max_length = 320, example = "ann@example.org")]
     email: Option<String>,
-    /// Language of the user's mails, such as `en` or `fr-BE`.
+    /// Language of a new user's mails, such as `en` or `fr-BE`.
     #[schema(max_length = 12, example = "en")]
     locale: Option<String>,
     /// What the key allows. Default, without `role`: everything except `admin`.
@@ -171,7 +173,8 @@ impl CreateApiKey {
 
 /// Create an API key.
 ///
-/// The key belongs to a user of the company, who is created if necessary. The key itself is only in this response: the
+/// The key belongs to a user of the company, who is created if necessary. A user who exists is not changed: another `email`
+/// or `locale` is refused. The key itself is only in this response: the
 /// service stores a hash of it.
 #[utoipa::path(
     tag = "keys",
@@ -193,14 +196,32 @@ pub async fn create_api_key(
     let user = body.user.as_deref().unwrap_or(&body.name);
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let (email, locale) = (body.email.as_deref(), body.locale.as_deref());
-    let user = company::upsert_user(&mut transaction, caller.company, user, email, locale).await?;
+    let user_row = company::find_or_insert_user(&mut transaction, caller.company, user, email, locale).await?;
+    check_user_unchanged(&body, user, &user_row)?;
+    let user = user_row.user_id;
     let new = NewApiKeyRow { name: &body.name, user, capabilities: &capabilities, expires_at: body.expires_at };
     let row = api_key::insert_api_key(&mut transaction, caller.company, &raw, &new).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, format!("/api-keys/{}", row.key_id)))
+        .insert_header((header::LOCATION, write_address(&format!("/api-keys/{}", row.key_id))))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(CreatedApiKey { key: raw.reveal(), about: row.into() }))
+}
+
+/// A key is not a way to change its user: whoever gets the mails of a user must not change by the way.
+fn check_user_unchanged(body: &CreateApiKey, name: &str, user: &UserRow) -> Result<(), Problem> {
+    let fields = [("email", &body.email, &user.email), ("locale", &body.locale, &user.locale)];
+    let changed = fields.into_iter().filter(|(_, sent, stored)| sent.is_some() && sent != stored);
+    let mistakes: Vec<ValidationError> = changed
+        .map(|(field, _, _)| {
+            let detail = format!(
+                "The user `{name}` exists with another `{field}`, and a new key does not change its user. Leave out `{field}`. \
+                 An operator can change it with `offprint admin create-key`."
+            );
+            ValidationError::new(format!("/{field}"), Code::InvalidValue, detail)
+        })
+        .collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(Problem::from_errors(mistakes)) }
 }
 
 /// List API keys.

@@ -5,23 +5,27 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, put};
 use chrono::{DateTime, Utc};
 use offprint_core::Code;
-use offprint_modifiers::{Attributes, Macros};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::AppState;
-use crate::db::{self, image_preset};
+use crate::db::{self, DbConnection, image_preset};
+use crate::http::address::write_address;
+use crate::http::admission::admit_request;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::page::PageQuery;
+use crate::http::extract::preconditions::{self, Validators};
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::resources::modifiers::validation::check_modifier;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
+use crate::http::responses::PreconditionProblem;
 use crate::http::responses::QueryProblems;
+use crate::id::CompanyId;
 use crate::jobs::catalog;
 
 /// An image preset: a stored, named modifier.
@@ -85,17 +89,19 @@ pub async fn list_image_presets(
 #[utoipa::path(
     tag = "image presets",
     params(("name" = String, Path, description = "Name of the preset, not case-sensitive.")),
-    responses((status = 200, description = "The preset.", body = ImagePreset), NotFoundProblem)
+    responses((status = 200, description = "The preset.", body = ImagePreset), NotFoundProblem, PreconditionProblem)
 )]
 #[get("/image-presets/{name}")]
 pub async fn show_image_preset(
     state: Data<AppState>,
     caller: Caller,
+    request: HttpRequest,
     name: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let preset = image_preset::fetch_image_preset(&mut connection, caller.company, &name).await?;
-    Ok(HttpResponse::Ok().json(ImagePreset::from(preset)))
+    let modified = preset.updated_at;
+    preconditions::show_json(&request, &ImagePreset::from(preset), Some(modified))
 }
 
 /// The content of an image preset.
@@ -117,10 +123,14 @@ pub struct SaveImagePreset {
 /// it back.
 #[utoipa::path(
     tag = "image presets",
-    params((
-        "name" = String, Path, example = "test", pattern = "^[A-Za-z0-9._-]{1,64}$",
-        description = "Name of the preset: 1 to 64 letters, digits, dots, hyphens and underscores.",
-    )),
+    params(
+        (
+            "name" = String, Path, example = "test", pattern = "^[A-Za-z0-9._-]{1,64}$",
+            description = "Name of the preset: 1 to 64 letters, digits, dots, hyphens and underscores.",
+        ),
+        ("If-Match" = Option<String>, Header, description = "Only if the preset still has this `ETag`; otherwise 412."),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no such preset yet; otherwise 412."),
+    ),
     request_body(
         content = SaveImagePreset,
         description = "The content of the preset.",
@@ -131,20 +141,24 @@ pub struct SaveImagePreset {
         (status = 201, description = "The preset was created.", body = ImagePreset,
          headers(("Location" = String, description = "URL of the preset."))),
         BodyProblems,
+        PreconditionProblem,
     )
 )]
 #[put("/image-presets/{name}")]
 pub async fn save_image_preset(
     state: Data<AppState>,
     caller: Caller,
+    request: HttpRequest,
     name: Path<String>,
     JsonBody(preset, _): JsonBody<SaveImagePreset>,
 ) -> Result<HttpResponse, Problem> {
     let name_error = catalog::check_preset_name(&name).err();
     let mut mistakes: Vec<ValidationError> =
         name_error.map(|detail| ValidationError::new("name", Code::InvalidValue, detail)).into_iter().collect();
+    let _admission = admit_request(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     image_preset::lock_image_presets(&mut transaction, caller.company).await?;
+    check_unchanged_preset(&mut transaction, &request, caller.company, &name).await?;
     let mut macros = image_preset::list_macros(&mut transaction, caller.company).await?;
     let count = macros.len();
     macros.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
@@ -155,7 +169,7 @@ pub async fn save_image_preset(
         return Err(Problem::new(Code::TooManyPresets, detail));
     }
     macros.push((name.to_string(), preset.url_modifier.clone()));
-    mistakes.extend(preset.check(&Macros::from_unordered(macros), &state.attributes));
+    mistakes.extend(preset.check(&state, caller.company, macros).await?);
     if !mistakes.is_empty() {
         return Err(Problem::from_errors(mistakes));
     }
@@ -167,18 +181,39 @@ pub async fn save_image_preset(
     transaction.commit().await.map_err(db::DbError::from)?;
     let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     if is_new {
-        answer.insert_header((header::LOCATION, format!("/image-presets/{}", row.name)));
+        answer.insert_header((header::LOCATION, write_address(&format!("/image-presets/{}", row.name))));
     }
-    Ok(answer.json(ImagePreset::from(row)))
+    let modified = row.updated_at;
+    preconditions::show_changed(answer, &ImagePreset::from(row), Some(modified))
+}
+
+/// Checks the preconditions of a change. The company's presets must be locked.
+async fn check_unchanged_preset(
+    connection: &mut DbConnection,
+    request: &HttpRequest,
+    company: CompanyId,
+    name: &str,
+) -> Result<(), Problem> {
+    let current = match image_preset::fetch_image_preset(connection, company, name).await {
+        Ok(row) => Some(Validators::from_json(&ImagePreset::from(row.clone()), Some(row.updated_at))?),
+        Err(db::DbError::NotFound(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    preconditions::check_write(request.headers(), current.as_ref())
 }
 
 impl SaveImagePreset {
-    fn check(&self, macros: &Macros, attributes: &Attributes) -> Vec<ValidationError> {
+    async fn check(
+        &self,
+        state: &AppState,
+        company: CompanyId,
+        macros: Vec<(String, String)>,
+    ) -> Result<Vec<ValidationError>, Problem> {
         if offprint_modifiers::is_blank(&self.url_modifier) {
             let detail = "The modifier has no commands. Send at least one, such as `wid=640&fmt=png`.";
-            return vec![ValidationError::new("/urlModifier", Code::InvalidValue, detail)];
+            return Ok(vec![ValidationError::new("/urlModifier", Code::InvalidValue, detail)]);
         }
-        check_modifier("/urlModifier", &self.url_modifier, macros, attributes).err().unwrap_or_default()
+        check_modifier(state, company, "/urlModifier", &self.url_modifier, macros).await
     }
 }
 
@@ -187,16 +222,23 @@ impl SaveImagePreset {
 /// Existing jobs keep the text that the preset had when they were created.
 #[utoipa::path(
     tag = "image presets",
-    params(("name" = String, Path, description = "Name of the preset, not case-sensitive.")),
-    responses((status = 204, description = "The preset was deleted."), NotFoundProblem)
+    params(
+        ("name" = String, Path, description = "Name of the preset, not case-sensitive."),
+        ("If-Match" = Option<String>, Header, description = "Only if the preset still has this `ETag`; otherwise 412."),
+    ),
+    responses((status = 204, description = "The preset was deleted."), NotFoundProblem, PreconditionProblem)
 )]
 #[delete("/image-presets/{name}")]
 pub async fn delete_image_preset(
     state: Data<AppState>,
     caller: Caller,
+    request: HttpRequest,
     name: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
-    image_preset::delete_image_preset(&mut connection, caller.company, &name).await?;
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    image_preset::lock_image_presets(&mut transaction, caller.company).await?;
+    check_unchanged_preset(&mut transaction, &request, caller.company, &name).await?;
+    image_preset::delete_image_preset(&mut transaction, caller.company, &name).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -9,7 +9,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::AppState;
+use crate::app::readiness::MIN_FREE_BYTES;
 use crate::db;
+use crate::http::address::write_address;
 use crate::http::extract::body::compute_export_body_limit;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::json::clip_text;
@@ -26,7 +28,12 @@ use crate::settings::Role;
 #[utoipa::path(tag = "service", responses((status = 200, description = "The page.", content_type = "text/html")))]
 #[get("/")]
 pub async fn show_start_page() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(include_str!("../pages/start.html"))
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(build_start_page())
+}
+
+/// The page with addresses that work wherever it is shown.
+fn build_start_page() -> String {
+    include_str!("../pages/start.html").replace("href=\"", &format!("href=\"{}", write_address("/")))
 }
 
 /// Version, limits and formats of this service.
@@ -293,7 +300,6 @@ pub async fn check_liveness() -> HttpResponse {
 ))]
 #[get("/health/ready")]
 pub async fn check_readiness(state: Data<AppState>, request: HttpRequest) -> HttpResponse {
-    const MIN_FREE_BYTES: u64 = 64 << 20;
     let readiness = state.readiness.check(&state.system, &state.storage).await;
     let (row_level_security, free_bytes) = (readiness.row_level_security, readiness.free_bytes);
     let status = if state.closing.is_cancelled() {
@@ -376,7 +382,7 @@ fn format_gauges(backlog: &db::job::Backlog, workers: &[db::worker::WorkerRow], 
 
 /// Redirects `/swagger-ui` to `/swagger-ui/`.
 pub async fn redirect_to_swagger_ui() -> HttpResponse {
-    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/swagger-ui/")).finish()
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, write_address("/swagger-ui/"))).finish()
 }
 
 /// 404 at OFFPRINT_METRICS_BIND.

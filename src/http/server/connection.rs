@@ -1,15 +1,17 @@
 //! One connection: what the watchdog knows of it, and the stream that notes it.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::http10::HeadCompleter;
 use super::registry::{ConnectionLimits, ConnectionRegistry};
 use crate::app::rate_limiter::RateLimitKey;
 
@@ -224,11 +226,21 @@ pub(super) struct TrackedStream {
     stream: TcpStream,
     connection: Arc<Connection>,
     registry: ConnectionRegistry,
+    completer: HeadCompleter,
+    /// Bytes that were read or added, and found no room in the reader's buffer.
+    unread: VecDeque<u8>,
 }
 
 impl TrackedStream {
     pub(super) fn new(stream: TcpStream, connection: Arc<Connection>, registry: ConnectionRegistry) -> Self {
-        Self { stream, connection, registry }
+        Self { stream, connection, registry, completer: HeadCompleter::default(), unread: VecDeque::new() }
+    }
+
+    /// Hands over as many of the waiting bytes as there is room for.
+    fn drain_unread(&mut self, buffer: &mut ReadBuf<'_>) {
+        let length = self.unread.len().min(buffer.remaining());
+        let bytes: Vec<u8> = self.unread.drain(..length).collect();
+        buffer.put_slice(&bytes);
     }
 
     pub(super) fn connection(&self) -> &Arc<Connection> {
@@ -259,12 +271,29 @@ impl AsyncRead for TrackedStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.check_open(context)?;
-        let length_before = buffer.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
-        if buffer.filled().len() > length_before {
-            this.connection.note_read();
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
         }
-        polled
+        let length_before = buffer.filled().len();
+        loop {
+            if !this.unread.is_empty() {
+                this.drain_unread(buffer);
+                return Poll::Ready(Ok(()));
+            }
+            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+            let read = &buffer.filled()[length_before..];
+            if read.is_empty() {
+                // The end, before which nothing may stay behind.
+                this.unread.extend(this.completer.finish());
+                this.drain_unread(buffer);
+                return Poll::Ready(Ok(()));
+            }
+            this.connection.note_read();
+            let Some(completed) = this.completer.complete(read) else { return Poll::Ready(Ok(())) };
+            buffer.set_filled(length_before);
+            this.unread.extend(completed);
+            // Nothing at all would mean the end of the connection: then more is read.
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! ```text
 //!   accept -> ConnectionRegistry::admit   refused with 503 beyond the limits, in all and by address
 //!          -> TrackedStream               notes bytes read, bytes written, and writes that have to wait
+//!          -> HeadCompleter               adds the length that HTTP/1.0 requests without a body leave out
 //!          -> track_requests              notes where a request begins and its response ends
 //!   watchdog, several times a time-out    compares these notes with the time-outs, and closes
 //! ```
@@ -16,6 +17,7 @@
 //! or the client is waited for.
 
 mod connection;
+mod http10;
 mod registry;
 mod send_queues;
 

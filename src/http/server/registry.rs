@@ -1,7 +1,7 @@
 //! The open connections of a listener: how many there may be, and the watchdog that ends the silent ones.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -126,8 +126,11 @@ impl ConnectionRegistry {
         match self.register(endpoints) {
             Ok(connection) => Ok(TrackedStream::new(stream, connection, self.clone())),
             Err(limit) => {
-                // A courtesy: the peer may be gone, or may not listen.
-                let _ = stream.try_write(TOO_MANY_CONNECTIONS_RESPONSE);
+                // A courtesy: the peer may be gone, or may not listen. Not through tokio, which has not heard yet that the
+                // stream can be written to.
+                if let Ok(mut stream) = stream.into_std() {
+                    let _ = stream.write(TOO_MANY_CONNECTIONS_RESPONSE);
+                }
                 self.note_refusal(limit);
                 Err(io::Error::new(io::ErrorKind::ConnectionRefused, "too many connections"))
             }

@@ -7,7 +7,7 @@ use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
 use super::av1::{Cicp, SequenceHeader};
-use super::bounds::{MAX_EXIF_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES};
+use super::bounds::{MAX_EXIF_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::boxes::{BoxKind, BoxReader, Boxes, read_box_header};
 use super::heif_items::{HeifItems, ItemExtent};
 use super::metadata::Metadata;
@@ -150,16 +150,14 @@ impl TopBoxes {
                     return Err(unsupported_avif_error("with a metadata box that is too large"));
                 }
                 b"meta" if meta.is_none() => {
-                    // Memory grows with what is there.
-                    let mut content = Vec::new();
-                    if input.by_ref().take(length).read_to_end(&mut content)? as u64 != length {
+                    let content = read_up_to(input, length)?;
+                    if content.len() as u64 != length {
                         return Err(RenderError::for_truncated_file("The AVIF ends within its `meta` box."));
                     }
                     meta = Some((content, begin));
                 }
                 b"moov" if length <= MAX_META_BYTES => {
-                    let mut content = Vec::new();
-                    input.by_ref().take(length).read_to_end(&mut content)?;
+                    let content = read_up_to(input, length)?;
                     sequence_frames = Some(count_frames(Boxes(&content), 0).ok().flatten().unwrap_or(1));
                 }
                 _ => skip_bytes(input, length)?,

@@ -4,7 +4,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::ImageHeader;
-use super::bounds::MAX_PROFILE_BYTES;
+use super::bounds::{MAX_PROFILE_BYTES, read_up_to};
 use super::exif::to_dots_per_inch;
 
 /// Length of the header before the information header.
@@ -30,11 +30,10 @@ pub(super) fn read_bmp_metadata(input: &mut (impl Read + Seek), header: &mut Ima
 }
 
 fn read_profile(input: &mut (impl Read + Seek), offset: u64, size: usize) -> Option<Vec<u8>> {
-    let mut profile = Vec::new();
     if size == 0 || size > MAX_PROFILE_BYTES {
         return None;
     }
     input.seek(SeekFrom::Start(FILE_HEADER_BYTES + offset)).ok()?;
-    input.take(size as u64).read_to_end(&mut profile).ok()?;
+    let profile = read_up_to(input, size as u64).ok()?;
     (profile.len() == size).then_some(profile)
 }

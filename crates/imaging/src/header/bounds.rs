@@ -48,6 +48,34 @@ const FAR_SEEK_STEPS: u32 = 8;
 /// Longest skip that probably stays within the buffer, in bytes.
 const NEAR_BYTES: u64 = 4096;
 
+/// Reads at most so many bytes: fewer at the end of the file. Memory grows with what is there, and not by doubling,
+/// because the bounds are bounds of memory, too.
+pub(crate) fn read_up_to(input: &mut impl Read, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    append_up_to(input, &mut data, max_bytes)?;
+    Ok(data)
+}
+
+/// The same, behind what was read before. Returns how many bytes.
+pub(crate) fn append_up_to(input: &mut impl Read, data: &mut Vec<u8>, max_bytes: u64) -> io::Result<u64> {
+    const STEP_BYTES: u64 = 256 << 10;
+    let mut left = max_bytes;
+    while left > 0 {
+        let (start, step) = (data.len(), left.min(STEP_BYTES) as usize);
+        data.reserve_exact(step);
+        data.resize(start + step, 0);
+        let read = input.read(&mut data[start..]);
+        data.truncate(start + read.as_ref().map_or(0, |count| *count));
+        match read {
+            Ok(0) => break,
+            Ok(count) => left -= count as u64,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(max_bytes - left)
+}
+
 /// Why reading ended: the file has more parts before or beside its image than are looked at.
 #[derive(Debug, thiserror::Error)]
 #[error("the file has more header parts than are read")]

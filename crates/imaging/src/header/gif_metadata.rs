@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::ImageHeader;
-use super::bounds::MAX_XMP_BYTES;
+use super::bounds::{MAX_XMP_BYTES, read_up_to};
 use super::metadata::Metadata;
 
 /// What the extension begins with: the length of its name, and the name.
@@ -62,12 +62,11 @@ fn find_xmp(input: &mut (impl Read + Seek), metadata: &mut Metadata) -> Option<(
 
 /// XMP is not stored in blocks: their lengths are its letters.
 fn read_xmp(input: &mut impl Read, metadata: &mut Metadata) -> Option<()> {
-    let mut data = Vec::new();
-    let max_bytes = (MAX_XMP_BYTES + TRAILER_START.len()) as u64;
-    let read = input.take(max_bytes).read_to_end(&mut data).ok()? as u64;
+    let max_bytes = MAX_XMP_BYTES + TRAILER_START.len();
+    let data = read_up_to(input, max_bytes as u64).ok()?;
     match data.windows(TRAILER_START.len()).position(|part| part == TRAILER_START) {
         Some(end) => metadata.add_xmp(&data[..end]),
-        None if read == max_bytes => metadata.leave_out("XMP"),
+        None if data.len() == max_bytes => metadata.leave_out("XMP"),
         None => {}
     }
     Some(())

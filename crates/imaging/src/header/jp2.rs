@@ -5,7 +5,7 @@ use std::io::{BufRead, Read, Seek};
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
-use super::bounds::{MAX_PROFILE_BYTES, MAX_XMP_BYTES};
+use super::bounds::{MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::boxes::{Boxes, read_box_header};
 use super::exif::to_dots_per_inch;
 use super::metadata::Metadata;
@@ -67,10 +67,10 @@ pub(super) fn read_jp2_header(input: &mut (impl BufRead + Seek)) -> Result<Image
     }
 }
 
-/// The content of a box, whose length the caller has bounded. Memory grows with what is there.
+/// The content of a box, whose length the caller has bounded.
 fn read_content(input: &mut impl Read, length: u64) -> Result<Vec<u8>, RenderError> {
-    let mut content = Vec::new();
-    if input.take(length).read_to_end(&mut content)? as u64 != length {
+    let content = read_up_to(input, length)?;
+    if content.len() as u64 != length {
         return Err(RenderError::for_truncated_file("The JPEG 2000 file ends within its header."));
     }
     Ok(content)

@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use flate2::Crc;
 use flate2::read::ZlibDecoder;
 
-use super::bounds::{MAX_EXIF_BYTES, MAX_INFLATED_BYTES, MAX_PROFILE_BYTES, MAX_TEXT_BYTES};
+use super::bounds::{MAX_EXIF_BYTES, MAX_INFLATED_BYTES, MAX_PROFILE_BYTES, MAX_TEXT_BYTES, append_up_to};
 
 /// How much of a chunk is kept, by its kind: those that say something of the image as a whole. The largest are
 /// deflated, and texts and profiles that were not are a little longer than what is in them.
@@ -68,7 +68,7 @@ fn try_read_chunks(input: &mut (impl Read + Seek), chunks: &mut impl ChunkReader
         let mut data = Vec::new();
         if kind.ends_with(b"Xt") {
             // The keyword first: most texts are of no use, and some are long.
-            input.by_ref().take(u64::from(length).min(MAX_KEYWORD_BYTES as u64)).read_to_end(&mut data)?;
+            append_up_to(input, &mut data, u64::from(length).min(MAX_KEYWORD_BYTES as u64))?;
             let keyword = data.split(|byte| *byte == 0).next().unwrap_or_default();
             if !chunks.wants_text(keyword) {
                 input.seek_relative(i64::from(length) + 4 - data.len() as i64)?;
@@ -81,7 +81,7 @@ fn try_read_chunks(input: &mut (impl Read + Seek), chunks: &mut impl ChunkReader
             continue;
         }
         let left = u64::from(length) - data.len() as u64;
-        input.by_ref().take(left).read_to_end(&mut data)?;
+        append_up_to(input, &mut data, left)?;
         let mut checksum = [0; 4];
         input.read_exact(&mut checksum)?;
         let mut crc = Crc::new();

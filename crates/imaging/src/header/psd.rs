@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek};
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
 
-use super::bounds::{MAX_IPTC_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES};
+use super::bounds::{MAX_IPTC_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::image_resources::{self, ImageResource};
 use super::metadata::Metadata;
 use super::{ImageHeader, SourceFormat, corrupt_error, skip_bytes};
@@ -136,9 +136,8 @@ fn read_resource(
             return Ok(0);
         }
     };
-    // Memory grows with what is there.
-    let mut data = Vec::new();
-    if input.take(bytes_needed).read_to_end(&mut data)? as u64 != bytes_needed {
+    let data = read_up_to(input, bytes_needed)?;
+    if data.len() as u64 != bytes_needed {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
     if (id, data.last()) == (VERSION_RESOURCE, Some(&0)) {

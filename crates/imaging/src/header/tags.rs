@@ -6,6 +6,8 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use super::bounds::read_up_to;
+
 /// Most entries that are read of a directory. Real ones have fewer than a hundred.
 const MAX_ENTRIES: u64 = 4096;
 
@@ -143,11 +145,10 @@ fn type_bytes(kind: u16) -> Option<u64> {
     }
 }
 
-/// Up to `length` bytes at an offset: fewer at the end of the file. Memory grows with what is there.
+/// Up to `length` bytes at an offset: fewer at the end of the file.
 fn read_at(input: &mut (impl Read + Seek), offset: u64, length: u64) -> Vec<u8> {
-    let mut data = Vec::new();
-    if input.seek(SeekFrom::Start(offset)).is_ok() {
-        let _ = input.take(length).read_to_end(&mut data);
+    if input.seek(SeekFrom::Start(offset)).is_err() {
+        return Vec::new();
     }
-    data
+    read_up_to(input, length).unwrap_or_default()
 }

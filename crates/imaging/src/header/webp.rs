@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use offprint_modifiers::PixelType;
 
-use super::bounds::{MAX_EXIF_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES};
+use super::bounds::{MAX_EXIF_BYTES, MAX_PROFILE_BYTES, MAX_XMP_BYTES, read_up_to};
 use super::decoder_headers::FileReader;
 use super::metadata::Metadata;
 use super::{ImageHeader, SourceFormat, corrupt_error};
@@ -178,9 +178,8 @@ impl WebpLayout {
 /// The content of a chunk; `None` when it is too long or not completely in the file.
 fn read_chunk(input: &mut (impl Read + Seek), (begin, length): (u64, u32), max_bytes: usize) -> Option<Vec<u8>> {
     let length = usize::try_from(length).ok().filter(|length| *length <= max_bytes)?;
-    let mut data = Vec::new();
     input.seek(SeekFrom::Start(begin)).ok()?;
-    input.take(length as u64).read_to_end(&mut data).ok()?;
+    let data = read_up_to(input, length as u64).ok()?;
     (data.len() == length).then_some(data)
 }
 

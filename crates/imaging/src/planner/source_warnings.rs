@@ -47,9 +47,9 @@ mod tests {
         let pages = "Only the first of the 3 pages was used; the others were left out.".to_owned();
         assert_eq!(list(&header(SourceFormat::Tiff, 3, None)), [(Code::FramesLeftOut, pages)]);
         let frames = "Only the first of the 2 frames was used; the others were left out.".to_owned();
-        let left_out = Some("Its XMP is too large.".to_owned());
-        let large = ImageHeader { metadata_left_out: left_out.clone(), ..header(SourceFormat::Png, 1, None) };
-        assert_eq!(list(&large), [(Code::MetadataDropped, left_out.unwrap_or_default())]);
+        let left_out = "Its XMP is too large.".to_owned();
+        let large = ImageHeader { metadata_left_out: Some(left_out.clone()), ..header(SourceFormat::Png, 1, None) };
+        assert_eq!(list(&large), [(Code::MetadataDropped, left_out)]);
         assert_eq!(
             list(&header(SourceFormat::Gif, 2, Some("The GIF has no trailer."))),
             [(Code::FramesLeftOut, frames), (Code::SourceIrregular, "The GIF has no trailer.".to_owned())]

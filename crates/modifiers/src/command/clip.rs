@@ -56,7 +56,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     },
 ];
 
-fn select_clip(draft: &mut RecipeBuilder, place: CommandTarget) -> &mut Clip {
+fn select_clip<'d>(draft: &'d mut RecipeBuilder<'_>, place: CommandTarget) -> &'d mut Clip {
     match place {
         CommandTarget::Composite => &mut draft.recipe.composite.clip,
         _ => &mut draft.recipe.layer.clip,
@@ -71,7 +71,7 @@ fn parse_names(text: &str) -> Result<Vec<String>, ValueError> {
     Ok(names.into_iter().map(str::to_owned).collect())
 }
 
-fn set_crop_paths(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_crop_paths(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let names = parse_names(text)?;
     match place {
         CommandTarget::Composite => draft.recipe.composite.crop_paths = names,
@@ -80,22 +80,22 @@ fn set_crop_paths(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -
     Ok(())
 }
 
-fn set_clip_inside(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_clip_inside(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_clip(draft, place).inside = Some(path::parse_outline(text)?);
     Ok(())
 }
 
-fn set_clip_inside_names(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_clip_inside_names(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_clip(draft, place).inside_names = parse_names(text)?;
     Ok(())
 }
 
-fn set_clip_outside(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_clip_outside(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_clip(draft, place).outside = Some(path::parse_outline(text)?);
     Ok(())
 }
 
-fn set_clip_outside_names(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_clip_outside_names(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_clip(draft, place).outside_names = parse_names(text)?;
     Ok(())
 }

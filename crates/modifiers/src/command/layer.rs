@@ -160,13 +160,13 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     },
 ];
 
-fn set_crop(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_crop(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.layer.crop =
         if asks_for_default(draft, text)? { None } else { Some(Crop::Pixels(parse_region(text)?)) };
     Ok(())
 }
 
-fn set_crop_n(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_crop_n(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     if asks_for_default(draft, text)? {
         draft.recipe.layer.crop = None;
         return Ok(());
@@ -178,14 +178,14 @@ fn set_crop_n(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result
     Ok(())
 }
 
-fn set_size(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_size(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let [w, h] = value::split_exactly(text, "width,height")?;
     let size = (value::parse_pixels_or_zero(w)?, value::parse_pixels_or_zero(h)?);
     draft.size = (size != (0, 0)).then_some(LayerScale::Box(size.0, size.1));
     Ok(())
 }
 
-fn set_size_n(_: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_size_n(_: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let sides: [&str; 2] = value::split_exactly(text, "width,height")?;
     sides.into_iter().try_for_each(|side| value::parse_real(side, 0.0..=1.0, "between 0 and 1").map(drop))?;
     match place {
@@ -197,12 +197,12 @@ fn set_size_n(_: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result
     }
 }
 
-fn set_scale(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_scale(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.scale = Some(LayerScale::Factor(value::parse_real(text, FACTOR_RANGE, "above 0 (0.000001 to 1,000,000)")?));
     Ok(())
 }
 
-fn set_res(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_res(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let asked = value::parse_real(text, f64::MIN_POSITIVE.., "above 0")?;
     let usual = draft.attributes.resolution;
     if !FACTOR_RANGE.contains(&(asked / usual)) {
@@ -212,7 +212,7 @@ fn set_res(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<()
     Ok(())
 }
 
-fn set_flip(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_flip(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let flip = Some(value::parse_keyword(text, &[("lr", Flip::Lr), ("ud", Flip::Ud), ("lrud", Flip::Lrud)])?);
     match place {
         CommandTarget::Composite => draft.recipe.composite.flip = flip,
@@ -221,18 +221,18 @@ fn set_flip(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Resu
     Ok(())
 }
 
-fn set_rotate(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_rotate(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.layer.rotate =
         value::parse_real(text, -1e6..=1e6, "between -1,000,000 and 1,000,000")?.rem_euclid(360.0);
     Ok(())
 }
 
-fn set_perspective(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_perspective(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.layer.perspective = Some(parse_perspective(text, false)?);
     Ok(())
 }
 
-fn set_perspective_n(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_perspective_n(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.layer.perspective = Some(parse_perspective(text, true)?);
     Ok(())
 }
@@ -276,7 +276,7 @@ fn parse_sampling(word: &str) -> Result<Sampling, ValueError> {
     }
 }
 
-fn set_extend(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_extend(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let sides: [&str; 4] = value::split_exactly(text, "left,top,right,bottom")?;
     let [l, t, r, b] = sides.map(value::parse_coordinate);
     draft.recipe.layer.extend =
@@ -284,7 +284,7 @@ fn set_extend(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result
     Ok(())
 }
 
-fn set_extend_n(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_extend_n(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let sides: [&str; 4] = value::split_exactly(text, "left,top,right,bottom")?;
     let [l, t, r, b] = sides.map(|part| value::parse_real(part, -1e4..=1e4, "between -10,000 and 10,000"));
     let sides = [l?, t?, r?, b?];
@@ -292,17 +292,17 @@ fn set_extend_n(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Resu
     Ok(())
 }
 
-fn set_color(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_color(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.layer.color = Some(colour::parse_colour(text)?).filter(|colour| colour.alpha > 0);
     Ok(())
 }
 
-fn set_bg_color(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_bg_color(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.layer.bg_color = Some(colour::parse_colour(text)?).filter(|colour| colour.alpha > 0);
     Ok(())
 }
 
-fn set_opacity(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_opacity(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let percent = |part| value::parse_integer(part, 0..=100, "between 0 and 100");
     let (opacity, fill) = match value::split_parts(text)[..] {
         [opacity] => (percent(opacity)?, 100),

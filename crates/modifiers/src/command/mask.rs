@@ -74,24 +74,24 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 ];
 
 /// The asset that the value names, or the nested request that the resolver has already turned into a recipe.
-fn parse_object(draft: &mut RecipeBuilder, command: &str, text: &str) -> Result<AssetReference, ValueError> {
+fn parse_object(draft: &mut RecipeBuilder<'_>, command: &str, text: &str) -> Result<AssetReference, ValueError> {
     match draft.nested_request.take() {
         Some(recipe) => Ok(AssetReference::Request(recipe)),
         None => asset_reference::parse_asset_reference(command, text),
     }
 }
 
-fn set_source(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_source(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.layer.source = Some(parse_object(draft, "src", text)?);
     Ok(())
 }
 
-fn set_mask(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_mask(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.layer.mask.object = Some(parse_object(draft, "mask", text)?);
     Ok(())
 }
 
-fn set_mask_use(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_mask_use(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let words = [("norm", MaskUse::Norm), ("invert", MaskUse::Invert), ("off", MaskUse::Off)];
     draft.recipe.layer.mask.usage = value::parse_keyword(text, &words)?;
     Ok(())
@@ -101,17 +101,17 @@ fn parse_growth(text: &str) -> Result<i32, ValueError> {
     value::parse_integer(text, -100..=100, "between -100 and 100").map(|pixels| pixels as i32)
 }
 
-fn set_mask_growth(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_mask_growth(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.layer.mask.grow = parse_growth(text)?;
     Ok(())
 }
 
-fn set_layer_mask_growth(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_layer_mask_growth(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.layer.mask.grow_layer = parse_growth(text)?;
     Ok(())
 }
 
-fn set_hidden(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_hidden(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.layer.hidden = value::parse_flag(text)?;
     Ok(())
 }

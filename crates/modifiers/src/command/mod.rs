@@ -71,7 +71,7 @@ pub struct CommandSpec {
 }
 
 /// Parses the value of a command and sets the recipe.
-pub(super) type RecipeSetter = fn(&mut RecipeBuilder, CommandTarget, &str) -> Result<(), ValueError>;
+pub(super) type RecipeSetter = fn(&mut RecipeBuilder<'_>, CommandTarget, &str) -> Result<(), ValueError>;
 
 /// What a command applies to. Documentation page: c-specifying-layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -114,9 +114,9 @@ pub(super) enum CommandTarget {
 /// A recipe while commands set it. Values that depend on other commands are kept beside it until
 /// [`build`](Self::build).
 #[derive(Clone, Debug)]
-pub(super) struct RecipeBuilder {
+pub(super) struct RecipeBuilder<'a> {
     pub(super) recipe: Recipe,
-    pub(super) attributes: Attributes,
+    pub(super) attributes: &'a Attributes,
     /// `bgc=`.
     pub(super) background: Option<Colour>,
     /// Whether `fmt=` named the pixel type.
@@ -136,12 +136,12 @@ pub(super) struct RecipeBuilder {
     pub(super) pixel_types: &'static [PixelType],
 }
 
-impl RecipeBuilder {
+impl<'a> RecipeBuilder<'a> {
     /// Begins with the recipe of an empty modifier.
-    pub(super) fn new(attributes: &Attributes) -> Self {
+    pub(super) fn new(attributes: &'a Attributes) -> Self {
         Self {
             recipe: attributes.default_recipe(),
-            attributes: attributes.clone(),
+            attributes,
             background: None,
             has_pixel_type: false,
             nested_request: None,
@@ -262,7 +262,7 @@ pub(super) fn find_similar_commands(name: &str, edits: usize) -> Vec<&'static Co
     }
     let typed = name.to_ascii_lowercase();
     let mut similar: Vec<_> = list_commands()
-        .filter(|command| command.has_effect())
+        .filter(|command| command.has_effect() && command.name.len().abs_diff(typed.len()) <= edits)
         .map(|command| (count_edits(&typed, &command.name.to_ascii_lowercase()), command))
         .filter(|(count, _)| *count <= edits)
         .collect();

@@ -119,32 +119,32 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     },
 ];
 
-fn set_format(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_format(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.has_pixel_type = value::split_parts(text).get(1).is_some_and(|pixel_type| !pixel_type.is_empty());
     draft.pixel_types = format::parse_format(&mut draft.recipe.output, text)?;
     Ok(())
 }
 
-fn set_quality(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_quality(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let (quality, full_chroma) = attribute::parse_quality(text)?;
     draft.recipe.output.quality = quality;
     draft.recipe.output.full_chroma = full_chroma;
     Ok(())
 }
 
-fn set_jpeg_size(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_jpeg_size(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let kilobytes = value::parse_integer(text, 0..=4_000_000, "between 0 and 4,000,000")?;
     draft.recipe.output.jpeg_size = (kilobytes > 0).then_some(kilobytes.unsigned_abs());
     Ok(())
 }
 
-fn set_scans(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_scans(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.output.scans =
         value::parse_keyword(text, &[("auto", None), ("3", Some(3)), ("4", Some(4)), ("5", Some(5))])?;
     Ok(())
 }
 
-fn set_quantize(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_quantize(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let parts = value::split_parts(text);
     let mut quantize = Quantize::default();
     let palettes = [("adaptive", Palette::Adaptive), ("web", Palette::Web), ("mac", Palette::Mac)];
@@ -177,7 +177,7 @@ fn parse_hex_color(text: &str) -> Result<[u8; 3], ValueError> {
     Ok([r, g, b])
 }
 
-fn set_icc(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_icc(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let parts = value::split_parts(text);
     if parts.len() > 4 {
         return Err(ValueError::invalid("The value has more than four parts."));
@@ -198,27 +198,27 @@ fn set_icc(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<()
     Ok(())
 }
 
-fn set_icc_embed(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_icc_embed(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.output.icc_embed = value::parse_embedding(text)?;
     Ok(())
 }
 
-fn set_path_embed(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_path_embed(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.output.path_embed = value::parse_embedding(text)?;
     Ok(())
 }
 
-fn set_xmp_embed(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_xmp_embed(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.output.xmp_embed = value::parse_embedding(text)?;
     Ok(())
 }
 
-fn set_print_res(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_print_res(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.output.print_res = Some(value::parse_real(text, 1.0..=65_535.0, "between 1 and 65,535")?);
     Ok(())
 }
 
-fn set_request(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_request(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.view.request = match text.trim().to_ascii_lowercase().as_str() {
         "img" => RequestKind::Picture,
         "mask" => RequestKind::Mask,

@@ -126,7 +126,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     },
 ];
 
-fn select_tone(draft: &mut RecipeBuilder, place: CommandTarget) -> &mut Tone {
+fn select_tone<'d>(draft: &'d mut RecipeBuilder<'_>, place: CommandTarget) -> &'d mut Tone {
     match place {
         CommandTarget::Composite => &mut draft.recipe.composite.tone,
         _ => &mut draft.recipe.layer.tone,
@@ -137,39 +137,39 @@ fn parse_percent(text: &str) -> Result<i32, ValueError> {
     value::parse_integer(text, -100..=100, "between -100 and 100").map(|number| number as i32)
 }
 
-fn set_brightness(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_brightness(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_tone(draft, place).brightness = parse_percent(text)?;
     Ok(())
 }
 
-fn set_contrast(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_contrast(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_tone(draft, place).contrast = parse_percent(text)?;
     Ok(())
 }
 
-fn set_balance(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_balance(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let [r, g, b] = value::split_exactly(text, "red,green,blue")?;
     select_tone(draft, place).balance = [parse_percent(r)?, parse_percent(g)?, parse_percent(b)?];
     Ok(())
 }
 
-fn set_hue(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_hue(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_tone(draft, place).hue = value::parse_integer(text, -180..=180, "between -180 and 180")? as i32;
     Ok(())
 }
 
-fn set_saturation(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_saturation(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_tone(draft, place).saturation = parse_percent(text)?;
     Ok(())
 }
 
-fn set_invert(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_invert(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_tone(draft, place).invert = value::parse_flag(text)?;
     Ok(())
 }
 
 /// The colour may itself contain commas, so the value is split at the first `off` or `norm` and not by position.
-fn set_colorize(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_colorize(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let parts = value::split_parts(text);
     let is_word = |part: &&str| ["off", "norm"].iter().any(|word| word.eq_ignore_ascii_case(part));
     let colours = parts.iter().position(is_word).unwrap_or(parts.len());
@@ -187,12 +187,12 @@ fn set_colorize(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> 
     Ok(())
 }
 
-fn set_grow(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_grow(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_tone(draft, place).grow = parse_percent(text)?;
     Ok(())
 }
 
-fn set_noise(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_noise(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let kinds = [("uniform", false), ("gaussian", true)];
     let (strength, kind, mono) = match value::split_parts(text)[..] {
         [strength] => (strength, "uniform", "0"),
@@ -206,29 +206,29 @@ fn set_noise(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Res
     Ok(())
 }
 
-fn set_blur(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_blur(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_tone(draft, place).blur = value::parse_real(text, 0.0..=100.0, "between 0 and 100")?;
     Ok(())
 }
 
-fn select_sharpening(draft: &mut RecipeBuilder, place: CommandTarget) -> &mut Sharpening {
+fn select_sharpening<'d>(draft: &'d mut RecipeBuilder<'_>, place: CommandTarget) -> &'d mut Sharpening {
     match place {
         CommandTarget::Composite => &mut draft.recipe.view.sharpening,
         _ => &mut draft.recipe.layer.sharpening,
     }
 }
 
-fn set_simple_sharpening(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_simple_sharpening(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_sharpening(draft, place).simple = value::parse_flag(text)?;
     Ok(())
 }
 
-fn set_usm(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_usm(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_sharpening(draft, place).usm = parse_usm(text, true)?;
     Ok(())
 }
 
-fn set_usm_r(draft: &mut RecipeBuilder, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_usm_r(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     select_sharpening(draft, place).usm = parse_usm(text, false)?;
     Ok(())
 }

@@ -93,14 +93,14 @@ const fn define_position_command(
     }
 }
 
-fn check_pixel_pair(_: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn check_pixel_pair(_: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let parts: [&str; 2] = value::split_exactly(text, "x,y")?;
     parts.into_iter().try_for_each(|part| {
         value::parse_integer(part, -MAX_COORDINATE..=MAX_COORDINATE, "within 2,147,483,648 of 0").map(drop)
     })
 }
 
-fn check_fraction_pair(_: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn check_fraction_pair(_: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let parts: [&str; 2] = value::split_exactly(text, "x,y")?;
     let far = MAX_COORDINATE as f64;
     parts.into_iter().try_for_each(|part| value::parse_real(part, -far..=far, "within 2,147,483,648 of 0").map(drop))

@@ -101,17 +101,17 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// Scale factors that are accepted. Wider ones are typing errors, and would overflow sizes in pixels.
 pub(super) const FACTOR_RANGE: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 
-fn set_width(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_width(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.view.wid = Some(value::parse_pixels(text)?);
     Ok(())
 }
 
-fn set_height(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_height(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.view.hei = Some(value::parse_pixels(text)?);
     Ok(())
 }
 
-fn set_fit(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_fit(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let modes = [
         ("fit", FitMode::Fit),
         ("constrain", FitMode::Constrain),
@@ -130,20 +130,20 @@ fn set_fit(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<()
     Ok(())
 }
 
-fn set_scale(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_scale(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let inverse = value::parse_real(text, FACTOR_RANGE, "above 0 (0.000001 to 1,000,000)")?;
     draft.recipe.view.scale = Some(1.0 / inverse);
     Ok(())
 }
 
-fn set_region(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_region(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.view.rgn = if asks_for_default(draft, text)? { None } else { Some(parse_region(text)?) };
     Ok(())
 }
 
 /// Whether width and height of `x,y,width,height` are both 0, which stands for the default, the whole image.
 /// Documentation page: r-size.
-pub(super) fn asks_for_default(draft: &mut RecipeBuilder, text: &str) -> Result<bool, ValueError> {
+pub(super) fn asks_for_default(draft: &mut RecipeBuilder<'_>, text: &str) -> Result<bool, ValueError> {
     let parts: [&str; 4] = value::split_exactly(text, "x,y,width,height")?;
     let [x, y, w, h] = parts.map(value::parse_decimal);
     let is_default = [w, h] == [Some(0.0); 2] && x.is_some() && y.is_some();
@@ -167,7 +167,7 @@ pub(super) fn parse_region(text: &str) -> Result<Region, ValueError> {
     })
 }
 
-fn set_rect(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_rect(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let (tile, scale) = match value::split_parts(text).len() {
         5 => text.rsplit_once(',').unwrap_or((text, "1")),
         _ => (text, "1"),
@@ -177,7 +177,7 @@ fn set_rect(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(
     Ok(())
 }
 
-fn set_dpr(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_dpr(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let lower = text.to_ascii_lowercase();
     draft.recipe.view.dpr = match value::split_parts(&lower)[..] {
         ["off"] => None,
@@ -188,19 +188,19 @@ fn set_dpr(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<()
     Ok(())
 }
 
-fn set_align(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_align(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     let [h, v] = value::split_exactly(text, "horizontal,vertical")?;
     let position = |part| value::parse_real(part, -1.0..=1.0, "between -1 and 1");
     draft.recipe.view.align = (position(h)?, position(v)?);
     Ok(())
 }
 
-fn set_background(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_background(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.background = Some(colour::parse_colour(text)?.to_opaque());
     Ok(())
 }
 
-fn set_res_mode(draft: &mut RecipeBuilder, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_res_mode(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
     draft.recipe.view.res_mode = attribute::parse_res_mode(text)?;
     Ok(())
 }

@@ -12,15 +12,18 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::AppState;
-use crate::db;
-use crate::db::asset::{AssetCriteria, AssetCursor, AssetType};
+use crate::db::asset::{AssetCriteria, AssetCursor, AssetRow, AssetType};
+use crate::db::{self, DbConnection};
+use crate::http::address::{serialize_address, serialize_optional_address};
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
+use crate::http::extract::preconditions::{self, Validators};
 use crate::http::problem::Problem;
 use crate::http::responses::NotFoundProblem;
+use crate::http::responses::PreconditionProblem;
 use crate::http::responses::QueryProblems;
-use crate::id::{AssetId, DigestSchema};
+use crate::id::{AssetId, CompanyId, DigestSchema};
 use crate::jobs::explain_unconvertible;
 use crate::reason::Reason;
 
@@ -107,10 +110,10 @@ pub struct ImageInfo {
 #[derive(Serialize, ToSchema)]
 pub struct AssetLinks {
     /// The asset itself.
-    #[serde(rename = "self")]
+    #[serde(rename = "self", serialize_with = "serialize_address")]
     asset: String,
     /// The original; absent for sets.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_optional_address")]
     content: Option<String>,
 }
 
@@ -230,13 +233,35 @@ fn parse_asset_cursor(key: &[String]) -> Option<AssetCursor> {
 #[utoipa::path(
     tag = "assets",
     params(("assetHandle" = AssetId, Path, description = "Handle of the asset.")),
-    responses((status = 200, description = "The asset.", body = Asset), NotFoundProblem)
+    responses((status = 200, description = "The asset.", body = Asset), NotFoundProblem, PreconditionProblem)
 )]
 #[get("/assets/{assetHandle}")]
-pub async fn show_asset(state: Data<AppState>, caller: Caller, handle: Path<AssetId>) -> Result<HttpResponse, Problem> {
+pub async fn show_asset(
+    state: Data<AppState>,
+    caller: Caller,
+    request: HttpRequest,
+    handle: Path<AssetId>,
+) -> Result<HttpResponse, Problem> {
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let asset = db::asset::fetch_asset(&mut connection, caller.company, *handle).await?;
-    Ok(HttpResponse::Ok().json(Asset::from(asset)))
+    let modified = asset.updated_at;
+    preconditions::show_json(&request, &Asset::from(asset), Some(modified))
+}
+
+/// Locks an asset if it is the version that the request is about.
+///
+/// # Errors
+/// 404 without the asset, 412 when `If-Match` or another precondition does not hold.
+pub(super) async fn lock_unchanged_asset(
+    connection: &mut DbConnection,
+    request: &HttpRequest,
+    company: CompanyId,
+    handle: AssetId,
+) -> Result<AssetRow, Problem> {
+    let row = db::asset::lock_asset(connection, company, handle).await?;
+    let validators = Validators::from_json(&Asset::from(row.clone()), Some(row.updated_at))?;
+    preconditions::check_write(request.headers(), Some(&validators))?;
+    Ok(row)
 }
 
 /// Delete an asset.
@@ -244,16 +269,22 @@ pub async fn show_asset(state: Data<AppState>, caller: Caller, handle: Path<Asse
 /// The asset disappears at once. Existing jobs keep the original and finish.
 #[utoipa::path(
     tag = "assets",
-    params(("assetHandle" = AssetId, Path, description = "Handle of the asset.")),
-    responses((status = 204, description = "The asset was deleted."), NotFoundProblem)
+    params(
+        ("assetHandle" = AssetId, Path, description = "Handle of the asset."),
+        ("If-Match" = Option<String>, Header, description = "Only if the asset still has this `ETag`; otherwise 412."),
+    ),
+    responses((status = 204, description = "The asset was deleted."), NotFoundProblem, PreconditionProblem)
 )]
 #[delete("/assets/{assetHandle}")]
 pub async fn delete_asset(
     state: Data<AppState>,
     caller: Caller,
+    request: HttpRequest,
     handle: Path<AssetId>,
 ) -> Result<HttpResponse, Problem> {
-    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
-    db::asset::hide_asset(&mut connection, caller.company, *handle).await?;
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    lock_unchanged_asset(&mut transaction, &request, caller.company, *handle).await?;
+    db::asset::hide_asset(&mut transaction, caller.company, *handle).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
     Ok(HttpResponse::NoContent().finish())
 }

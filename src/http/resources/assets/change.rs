@@ -1,10 +1,9 @@
 //! Changes an asset's metadata: names, folder, modifiers.
 
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, patch};
+use actix_web::{HttpRequest, HttpResponse, patch};
 use offprint_core::Code;
 use offprint_core::name::{FileName, Folder, normalize_name};
-use offprint_modifiers::{Attributes, Macros};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
@@ -14,13 +13,15 @@ use crate::db::{self, image_preset};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::json::clip_text;
+use crate::http::extract::preconditions;
 use crate::http::problem::Problem;
 use crate::http::problem::{ValidationError, ValidationErrors};
-use crate::http::resources::assets::asset::Asset;
+use crate::http::resources::assets::asset::{Asset, lock_unchanged_asset};
 use crate::http::resources::modifiers::validation::check_modifier;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
-use crate::id::AssetId;
+use crate::http::responses::PreconditionProblem;
+use crate::id::{AssetId, CompanyId};
 
 /// Changes to an asset. Absent fields stay as they are.
 #[derive(Deserialize, ToSchema)]
@@ -56,18 +57,22 @@ fn deserialize_present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Opti
 /// are not affected.
 #[utoipa::path(
     tag = "assets",
-    params(("assetHandle" = AssetId, Path, description = "Handle of the asset.")),
+    params(
+        ("assetHandle" = AssetId, Path, description = "Handle of the asset."),
+        ("If-Match" = Option<String>, Header, description = "Only if the asset still has this `ETag`; otherwise 412."),
+    ),
     request_body(
         content = ChangeAsset,
         description = "The fields to change.",
         example = json!({"name": "fileToExport", "folder": "", "urlModifier": null})
     ),
-    responses((status = 200, description = "The changed asset.", body = Asset), BodyProblems, NotFoundProblem)
+    responses((status = 200, description = "The changed asset.", body = Asset), BodyProblems, NotFoundProblem, PreconditionProblem)
 )]
 #[patch("/assets/{assetHandle}")]
 pub async fn change_asset(
     state: Data<AppState>,
     caller: Caller,
+    request: HttpRequest,
     handle: Path<AssetId>,
     JsonBody(body, _): JsonBody<ChangeAsset>,
 ) -> Result<HttpResponse, Problem> {
@@ -76,35 +81,41 @@ pub async fn change_asset(
     {
         caller.check_custom_modifier(pointer, modifier.as_ref().and_then(Option::as_deref))?;
     }
+    let modifier_errors = body.check_modifiers(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let asset = db::asset::fetch_asset(&mut transaction, caller.company, *handle).await?;
-    let macros = Macros::from_unordered(image_preset::list_macros(&mut transaction, caller.company).await?);
-    let change = body.into_asset_change(asset.kind, &macros, &state.attributes)?;
+    let asset = lock_unchanged_asset(&mut transaction, &request, caller.company, *handle).await?;
+    let change = body.into_asset_change(asset.kind, modifier_errors)?;
     db::asset::update_asset(&mut transaction, caller.company, *handle, &change).await?;
     let asset = db::asset::fetch_asset(&mut transaction, caller.company, *handle).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
-    Ok(HttpResponse::Ok().json(Asset::from(asset)))
+    let modified = asset.updated_at;
+    preconditions::show_changed(HttpResponse::Ok(), &Asset::from(asset), Some(modified))
 }
 
 impl ChangeAsset {
-    fn into_asset_change(
-        self,
-        kind: AssetType,
-        macros: &Macros,
-        attributes: &Attributes,
-    ) -> Result<AssetChange, Problem> {
+    /// The errors of the new modifiers.
+    async fn check_modifiers(&self, state: &AppState, company: CompanyId) -> Result<Vec<ValidationError>, Problem> {
+        let mut mistakes = Vec::new();
+        let modifiers =
+            [("/urlModifier", &self.url_modifier), ("/urlPostApplyModifier", &self.url_post_apply_modifier)];
+        for (pointer, modifier) in modifiers {
+            if let Some(Some(text)) = modifier {
+                let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+                let macros = image_preset::list_macros(&mut connection, company).await?;
+                drop(connection);
+                mistakes.extend(check_modifier(state, company, pointer, text, macros).await?);
+            }
+        }
+        Ok(mistakes)
+    }
+
+    fn into_asset_change(self, kind: AssetType, modifier_errors: Vec<ValidationError>) -> Result<AssetChange, Problem> {
         let mut mistakes = ValidationErrors::default();
         if self.file_name.is_some() && kind.is_set() {
             let detail = "A set has no file of its own. Change its `name` instead.";
             mistakes.push(ValidationError::new("/fileName", Code::InvalidValue, detail));
         }
-        let modifiers =
-            [("/urlModifier", &self.url_modifier), ("/urlPostApplyModifier", &self.url_post_apply_modifier)];
-        for (pointer, modifier) in modifiers {
-            if let Some(Some(text)) = modifier {
-                mistakes.extend(check_modifier(pointer, text, macros, attributes).err().into_iter().flatten());
-            }
-        }
+        mistakes.extend(modifier_errors);
         let change = AssetChange {
             name: self.name.and_then(|name| check_safe_name("/name", &name, &mut mistakes)),
             file_name: self.file_name.and_then(|name| check_safe_name("/fileName", &name, &mut mistakes)),

@@ -1,6 +1,6 @@
 //! Downloads and replaces the original of an asset.
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, put, route};
 use futures_util::TryStreamExt;
@@ -11,6 +11,7 @@ use crate::app::{AppState, BlobTransaction};
 use crate::db;
 use crate::db::asset::Original;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::preconditions::{Validators, check_write};
 use crate::http::file_response::FileResponse;
 use crate::http::file_response::FileSource;
 use crate::http::limits;
@@ -23,6 +24,7 @@ use crate::http::resources::assets::multipart_upload::run_to_end;
 use crate::http::resources::assets::multipart_upload::stage_file;
 use crate::http::responses::ContentProblems;
 use crate::http::responses::NotFoundProblem;
+use crate::http::responses::PreconditionProblem;
 use crate::http::responses::UploadProblems;
 use crate::id::{AssetId, CompanyId};
 
@@ -73,14 +75,17 @@ pub async fn download_content(
 /// detected again. Existing jobs keep the old bytes.
 #[utoipa::path(
     tag = "assets",
-    params(("assetHandle" = AssetId, Path, description = "Handle of the asset.")),
+    params(
+        ("assetHandle" = AssetId, Path, description = "Handle of the asset."),
+        ("If-Match" = Option<String>, Header, description = "Only if the file still has this `ETag`; otherwise 412."),
+    ),
     request_body(
         content = String,
         content_type = "application/octet-stream",
         description = "The bytes of the new file. Example: `curl -T photo.jpg`.",
         example = json!("A text is a file too.")
     ),
-    responses((status = 200, description = "The changed asset.", body = Asset), NotFoundProblem, UploadProblems)
+    responses((status = 200, description = "The changed asset.", body = Asset), NotFoundProblem, UploadProblems, PreconditionProblem)
 )]
 #[put("/assets/{assetHandle}/content")]
 pub async fn replace_content(
@@ -95,22 +100,27 @@ pub async fn replace_content(
     let (company, handle) = (caller.company, *handle);
     let asset = db::asset::fetch_asset(&mut connection, company, handle).await?;
     let Some(old) = asset.sha256 else { return Err(reject_missing_file()) };
+    check_unchanged(request.headers(), old)?;
     let is_freed = !db::retention::is_original_pinned(&mut connection, company, old).await?;
     drop(connection);
     let freed_bytes = if is_freed { asset.size.unwrap_or(0).unsigned_abs() } else { 0 };
     let mut quota = StorageQuota::load(&state, company, freed_bytes).await?;
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    quota.check_file_size(announced.unwrap_or(0))?;
+    let announced = limits::read_announced_bytes(request.headers());
+    quota.check_file_size(announced)?;
+    limits::check_free_space(&state, announced).await?;
     let convert_error =
         |error| Problem::invalid_parameter("body", format!("The body ended too early: {error}. Nothing was changed."));
     let Some(staged) = stage_file(&state, &mut quota, body.map_err(convert_error)).await? else {
         return Err(Problem::from_errors(vec![ValidationError::new("", Code::EmptyFile, "The body is empty.")]));
     };
     let (staged, original) = inspect_original(&state, staged, None).await?;
+    let (content, headers) = (original.sha256, request.headers().clone());
     let limits = quota.hand_over();
     let asset = run_to_end(company, async move {
         let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
         let replaced = replace_stored(&mut transaction, company, handle, (staged, &original), &limits).await;
+        // Checked again: another request may have been faster while the bytes arrived.
+        let replaced = replaced.and_then(|(asset, old)| check_unchanged(&headers, old).map(|()| (asset, old)));
         let (asset, old) = transaction.end(replaced).await?;
         if old != original.sha256 {
             state.release_original(company, old).await;
@@ -118,7 +128,12 @@ pub async fn replace_content(
         Ok(asset)
     })
     .await?;
-    Ok(HttpResponse::Ok().json(asset))
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, format!("\"{content}\""))).json(asset))
+}
+
+/// Checks the preconditions against the bytes that are to be replaced, which their digest names.
+fn check_unchanged(headers: &HeaderMap, current: Digest) -> Result<(), Problem> {
+    check_write(headers, Some(&Validators { etag: format!("\"{current}\""), modified: None }))
 }
 
 /// Stores and registers a new original. Returns the asset, and the original that it had.

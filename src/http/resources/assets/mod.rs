@@ -5,5 +5,7 @@ pub mod change;
 pub mod content;
 pub mod file_type;
 pub mod multipart_upload;
+mod part_headers;
+mod part_values;
 pub mod preview;
 pub mod sets;

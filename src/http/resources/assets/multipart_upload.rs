@@ -4,10 +4,10 @@
 
 use std::ops::ControlFlow;
 
-use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::http::header::{self, DispositionParam};
-use actix_web::web::Data;
-use actix_web::{HttpResponse, post};
+use actix_multipart::{Field, MultipartError};
+use actix_web::http::header;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, post};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 use crate::app::{AppState, BlobTransaction};
 use crate::db::asset::{self, NewAsset, Original};
 use crate::db::row_level_security;
+use crate::http::address::write_address;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::json::{clip_text, extend_pointer};
 use crate::http::limits;
@@ -29,6 +30,8 @@ use crate::http::problem::{ValidationError, ValidationErrors};
 use crate::http::resources::assets::asset::Asset;
 use crate::http::resources::assets::change::check_safe_folder;
 use crate::http::resources::assets::file_type;
+use crate::http::resources::assets::part_headers::{PartHeaders, open_form};
+use crate::http::resources::assets::part_values::PartValues;
 use crate::http::responses::UploadProblems;
 use crate::id::{AssetId, CompanyId};
 
@@ -43,16 +46,18 @@ const MAX_PART_NAME_BYTES: usize = 4096;
 /// Maximum length of all headers of a part together, in bytes.
 const MAX_PART_HEADER_BYTES: usize = 16 << 10;
 
-/// The parts of an upload, read in order: `folder` and `lastModified` apply to the files that follow them.
+/// The parts of an upload, read in order: `folder` and `lastModified` apply to the files that follow them; the only one,
+/// when it stands behind all files, to all of them.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "only shown in the document: parts are read one after the other")]
 #[schema(rename_all = "camelCase")]
 pub struct UploadForm {
-    /// Folder for the files that follow, as `a/b`. Default: the top level.
+    /// Folder for the files that follow, as `a/b`; behind the last file, for all files. Default: the top level.
     #[schema(required = false)]
     folder: String,
-    /// Modification time of the files that follow (RFC 3339 with a zone); used for them in archives. Empty is the same as absent.
+    /// Modification time of the files that follow (RFC 3339), or of all files when it is behind the last one; used for them
+    /// in archives. Empty is the same as absent.
     #[schema(required = false)]
     last_modified: String,
     /// One or many files. The name is taken from the part, the type is detected from the bytes.
@@ -89,9 +94,16 @@ pub struct UploadResult {
 pub async fn upload_assets(
     state: Data<AppState>,
     caller: Caller,
-    mut parts: Multipart,
+    request: HttpRequest,
+    body: Payload,
 ) -> Result<HttpResponse, Problem> {
+    if !request.query_string().is_empty() {
+        let detail = "This operation has no query parameters. Send `folder` and `lastModified` as parts of the form.";
+        return Err(Problem::invalid_parameter("query", detail));
+    }
+    let mut parts = open_form(&request, body);
     let mut quota = StorageQuota::for_assets(&state, caller.company).await?;
+    limits::check_free_space(&state, limits::read_announced_bytes(request.headers())).await?;
     let mut upload = MultipartUpload::default();
     while let Some(part) = parts.try_next().await.map_err(reject_multipart)? {
         // A part that breaks a limit ends the request, so that nobody can make it endless.
@@ -120,7 +132,7 @@ pub async fn upload_assets(
     .await?;
     let mut answer = HttpResponse::Created();
     if let Some(handle) = only_asset {
-        answer.insert_header((header::LOCATION, format!("/assets/{handle}")));
+        answer.insert_header((header::LOCATION, write_address(&format!("/assets/{handle}"))));
     }
     Ok(answer.json(UploadResult { assets }))
 }
@@ -156,8 +168,8 @@ pub(in crate::http) async fn run_to_end<T: Send + 'static>(
 /// What was received so far. Dropping it deletes the staged files.
 #[derive(Default)]
 struct MultipartUpload {
-    folder: String,
-    last_modified: Option<DateTime<Utc>>,
+    folders: PartValues<String>,
+    times: PartValues<Option<DateTime<Utc>>>,
     files: Vec<ReceivedFile>,
     files_seen: usize,
     parts_seen: usize,
@@ -167,6 +179,14 @@ struct MultipartUpload {
 }
 
 struct ReceivedFile {
+    /// Its place among the files of the form.
+    index: usize,
+    name: FileName,
+    staged: StagedBlob,
+}
+
+/// A file of the form, with the fields that are for it.
+struct UploadedFile {
     name: FileName,
     folder: String,
     last_modified: Option<DateTime<Utc>>,
@@ -182,25 +202,31 @@ impl MultipartUpload {
         mut part: Field,
     ) -> Result<ControlFlow<()>, Problem> {
         self.parts_seen += 1;
-        if let Some(detail) = self.find_part_over_limit(&part) {
-            self.mistakes.push(ValidationError::new("", Code::InvalidValue, detail));
-            return Ok(ControlFlow::Break(()));
-        }
-        match part.name().unwrap_or_default() {
+        let part_headers = self.read_part_headers(&part);
+        let PartHeaders { name, file_name } = match part_headers {
+            Ok(part_headers) => part_headers,
+            Err(detail) => {
+                self.mistakes.push(ValidationError::new("", Code::InvalidValue, detail));
+                return Ok(ControlFlow::Break(()));
+            }
+        };
+        match name.as_str() {
             "file" => {
-                self.receive_file(state, quota, part).await?;
+                self.receive_file(state, quota, file_name, part).await?;
                 Ok(ControlFlow::Continue(()))
             }
             "folder" => {
                 let Some(text) = self.read_text("folder", &mut part).await? else { return Ok(ControlFlow::Break(())) };
-                self.folder = check_safe_folder("/folder", &text, &mut self.mistakes).unwrap_or_default();
+                let folder = check_safe_folder("/folder", &text, &mut self.mistakes).unwrap_or_default();
+                self.folders.push(self.files_seen, folder);
                 Ok(ControlFlow::Continue(()))
             }
             "lastModified" => {
                 let Some(text) = self.read_text("lastModified", &mut part).await? else {
                     return Ok(ControlFlow::Break(()));
                 };
-                self.last_modified = parse_date("/lastModified", &text, &mut self.mistakes);
+                let time = parse_date("/lastModified", &text, &mut self.mistakes);
+                self.times.push(self.files_seen, time);
                 Ok(ControlFlow::Continue(()))
             }
             other => {
@@ -218,6 +244,22 @@ impl MultipartUpload {
         }
     }
 
+    /// What the headers of the part say; a sentence when they exceed a limit or cannot be understood.
+    fn read_part_headers(&self, part: &Field) -> Result<PartHeaders, String> {
+        if let Some(detail) = self.find_part_over_limit(part) {
+            return Err(detail);
+        }
+        let part_headers = PartHeaders::read(part)
+            .map_err(|finding| format!("Part {} {finding}. Nothing was stored.", self.parts_seen))?;
+        if part_headers.name.len().max(part_headers.file_name.len()) > MAX_PART_NAME_BYTES {
+            return Err(format!(
+                "The name of part {} has more than {MAX_PART_NAME_BYTES} bytes. Send a shorter one.",
+                self.parts_seen
+            ));
+        }
+        Ok(part_headers)
+    }
+
     /// Which limit the part exceeds.
     fn find_part_over_limit(&self, part: &Field) -> Option<String> {
         let header_bytes: usize =
@@ -229,17 +271,19 @@ impl MultipartUpload {
                 "Part {} has {header_bytes} bytes of headers; the limit is {MAX_PART_HEADER_BYTES}. Send smaller headers.",
                 self.parts_seen
             ))
-        } else if part.name().unwrap_or_default().len().max(read_file_name(part).len()) > MAX_PART_NAME_BYTES {
-            Some(format!(
-                "The name of part {} has more than {MAX_PART_NAME_BYTES} bytes. Send a shorter one.",
-                self.parts_seen
-            ))
         } else {
             None
         }
     }
 
-    async fn receive_file(&mut self, state: &AppState, quota: &mut StorageQuota, part: Field) -> Result<(), Problem> {
+    async fn receive_file(
+        &mut self,
+        state: &AppState,
+        quota: &mut StorageQuota,
+        sent_name: String,
+        part: Field,
+    ) -> Result<(), Problem> {
+        let index = self.files_seen;
         let pointer = format!("/file/{}", self.files_seen);
         self.files_seen += 1;
         if self.files_seen > MAX_FILES {
@@ -247,7 +291,6 @@ impl MultipartUpload {
                 format!("One request may have at most {MAX_FILES} files. Nothing was stored. Split the request.");
             return Err(Problem::from_errors(vec![ValidationError::new("/file", Code::InvalidValue, detail)]));
         }
-        let sent_name = read_file_name(&part);
         let staged = stage_file(state, quota, part.map_err(reject_multipart)).await?;
         let name = match FileName::sanitize(&sent_name) {
             Ok(name) => name,
@@ -264,10 +307,7 @@ impl MultipartUpload {
             }
         };
         match staged {
-            Some(staged) => {
-                let (folder, last_modified) = (self.folder.clone(), self.last_modified);
-                self.files.push(ReceivedFile { name, folder, last_modified, staged });
-            }
+            Some(staged) => self.files.push(ReceivedFile { index, name, staged }),
             None => self.mistakes.push(ValidationError::new(pointer, Code::EmptyFile, format!("`{name}` is empty."))),
         }
         Ok(())
@@ -289,12 +329,29 @@ impl MultipartUpload {
         })))
     }
 
-    fn finish(mut self) -> Result<Vec<ReceivedFile>, Problem> {
+    fn finish(mut self) -> Result<Vec<UploadedFile>, Problem> {
+        let count = self.files_seen;
         if self.files_seen == 0 && !self.is_cut_off {
             let detail = "The part `file` is missing. Send at least one file.";
             self.mistakes.push(ValidationError::new("/file", Code::MissingParameter, detail));
         }
-        if self.mistakes.is_empty() { Ok(self.files) } else { Err(Problem::from_errors(self.mistakes)) }
+        let unused = [("folder", self.folders.find_unused(count)), ("lastModified", self.times.find_unused(count))];
+        for (name, unused) in unused.into_iter().filter(|_| !self.is_cut_off) {
+            self.mistakes.extend(
+                unused.map(|unused| ValidationError::new(format!("/{name}"), Code::InvalidValue, unused.explain(name))),
+            );
+        }
+        if !self.mistakes.is_empty() {
+            return Err(Problem::from_errors(self.mistakes));
+        }
+        let (folders, times) = (self.folders, self.times);
+        let add_fields = |file: ReceivedFile| UploadedFile {
+            folder: folders.find(file.index, count).unwrap_or_default(),
+            last_modified: times.find(file.index, count).flatten(),
+            name: file.name,
+            staged: file.staged,
+        };
+        Ok(self.files.into_iter().map(add_fields).collect())
     }
 }
 
@@ -314,30 +371,25 @@ pub(in crate::http) fn parse_date(pointer: &str, text: &str, mistakes: &mut Vali
     date
 }
 
-/// The file name of a part. Browsers encode quotation marks and line breaks as the HTML standard says.
-fn read_file_name(part: &Field) -> String {
-    let Some(disposition) = part.content_disposition() else { return String::new() };
-    let extended = disposition.parameters.iter().find_map(|parameter| match parameter {
-        DispositionParam::FilenameExt(name) => String::from_utf8(name.value.clone()).ok(),
-        _ => None,
-    });
-    let plain = || disposition.get_filename().unwrap_or_default();
-    extended.unwrap_or_else(|| plain().replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n"))
-}
-
 /// Streams one file into the storage; none when it is empty.
 ///
 /// # Errors
-/// 413 beyond the limit for one file, 422 beyond the company's quota, 507 when the disk is full.
+/// 413 beyond the limit for one file, 422 beyond the company's quota, 507 when less than 64 MiB of the disk are left.
 pub async fn stage_file(
     state: &AppState,
     quota: &mut StorageQuota,
     bytes: impl Stream<Item = Result<Bytes, Problem>>,
 ) -> Result<Option<StagedBlob>, Problem> {
     let mut bytes = std::pin::pin!(bytes);
+    limits::check_free_space(state, 0).await?;
     let mut incoming = state.storage.create_blob().await?;
+    let mut checked_size = 0;
     while let Some(piece) = bytes.next().await {
         let piece = piece?;
+        if incoming.size() >= checked_size + limits::FREE_SPACE_CHECK_BYTES {
+            checked_size = incoming.size();
+            limits::check_free_space(state, 0).await?;
+        }
         quota.check_file_size(incoming.size() + piece.len() as u64)?;
         quota.receive_bytes(piece.len() as u64)?;
         incoming.write(&piece).await?;

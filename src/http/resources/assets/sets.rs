@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::app::AppState;
 use crate::db;
 use crate::db::asset::{self, AssetType, NewAssetSet};
+use crate::http::address::write_address;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::limits;
@@ -107,7 +108,7 @@ pub async fn create_set(
     limits::check_company_limits(&mut transaction, caller.company, &company_limits).await?;
     let set = asset::fetch_asset(&mut transaction, caller.company, new_set.asset_id).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
-    let location = format!("/assets/{}", new_set.asset_id);
+    let location = write_address(&format!("/assets/{}", new_set.asset_id));
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(Asset::from(set)))
 }
 

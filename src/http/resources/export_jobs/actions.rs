@@ -7,11 +7,13 @@ use crate::app::AppState;
 use crate::db;
 use crate::db::enums::JobState;
 use crate::http::extract::caller::Caller;
+use crate::http::limits::limit_repeats;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::JobPath;
 use crate::http::resources::export_jobs::authorize_job_change;
 use crate::http::resources::export_jobs::job::Job;
 use crate::http::resources::export_jobs::parse_job_handle;
+use crate::http::responses::BusyProblem;
 use crate::http::responses::ConflictProblem;
 use crate::http::responses::NotFoundProblem;
 use crate::id::JobId;
@@ -95,12 +97,14 @@ pub async fn run_export_job(state: Data<AppState>, caller: Caller, path: JobPath
 /// Retry the failed items of a job.
 ///
 /// Starts a new run of the same job with the same file names and URLs; successful items stay as they are. The archive is
-/// available again when the run ends, with a new `ETag`. The new run sends its own mail.
+/// available again when the run ends, with a new `ETag`. The new run sends its own mail and webhook, so a job can be retried
+/// ten times a minute, and all jobs of a company thirty times.
 #[utoipa::path(tag = "export jobs", operation_id = "retryExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
-    responses((status = 200, description = "The job has a new run.", body = Job), NotFoundProblem, ConflictProblem))]
+    responses((status = 200, description = "The job has a new run.", body = Job), NotFoundProblem, ConflictProblem, BusyProblem))]
 #[post("/export-jobs/{jobHandle}/retry")]
 pub async fn retry_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
     let job = authorize_job_change(&state, &caller, &path).await?;
+    limit_repeats(&state, &caller, job.0)?;
     db::job_actions::retry_failed_items(
         &state.db,
         caller.company,

@@ -10,6 +10,8 @@ use offprint_core::{Code, Digest};
 
 use crate::app::AppState;
 use crate::db;
+use crate::http::address::{write_address, write_stored_links};
+use crate::http::admission::admit_request;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::idempotency::IdempotencyKey;
@@ -21,6 +23,7 @@ use crate::http::resources::export_jobs::job;
 use crate::http::resources::export_jobs::job::Job;
 use crate::http::resources::export_schedules;
 use crate::http::responses::BodyProblems;
+use crate::http::responses::BusyProblem;
 use crate::http::responses::IdempotencyProblem;
 use crate::http::responses::QueryProblems;
 use crate::http::responses::QueueFullProblem;
@@ -35,7 +38,7 @@ const QUEUE_FULL_RETRY_SECONDS: &str = "30";
 
 /// Create an export job.
 ///
-/// Answers at once; the job runs in the background. Watch it at the URL in `Location`, with `?wait=60` to wait for changes.
+/// Answers at once; the job runs in the background. Watch it at the URL in `Location`, with `?wait=50` to wait for changes.
 /// Download each file as soon as it is ready, or the archive when the job is finished.
 ///
 /// `fmt: orig` exports the uploaded files. `fmt: convert` renders them with `is_modifier` and `macro` combined: the macro
@@ -82,7 +85,7 @@ const QUEUE_FULL_RETRY_SECONDS: &str = "30";
             ("Retry-After" = u32, description = "Seconds after which to look at the job."),
             ("Idempotent-Replayed" = String, description = "`true` when this is the response to an earlier request with the same key."),
         )),
-        QueryProblems, BodyProblems, IdempotencyProblem, QueueFullProblem,
+        QueryProblems, BodyProblems, IdempotencyProblem, QueueFullProblem, BusyProblem,
     ),
 )]
 #[post("/export-jobs")]
@@ -129,6 +132,7 @@ pub(in crate::http) async fn create_idempotently(
     sent: (ExportRequest, Digest),
     recurring: bool,
 ) -> Result<HttpResponse, Problem> {
+    let _admission = admit_request(state, caller.company).await?;
     let company_limits = EffectiveLimits::load(state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let answer =
@@ -154,7 +158,8 @@ async fn create_job_or_schedule(
     (mut request, digest): (ExportRequest, Digest),
     recurring: bool,
 ) -> Result<HttpResponse, Problem> {
-    if let Some(earlier) = key.reserve(connection, caller, digest).await? {
+    if let Some(mut earlier) = key.reserve(connection, caller, digest).await? {
+        write_stored_links(&mut earlier.answer.0);
         let mut answer = build_created_response(recurring, &earlier.location);
         return Ok(answer.insert_header(("idempotent-replayed", "true")).json(earlier.answer.0));
     }
@@ -199,14 +204,14 @@ fn build_created_response(is_schedule: bool, location: &str) -> HttpResponseBuil
         return build_accepted_response(location);
     }
     let mut answer = HttpResponse::Created();
-    answer.insert_header((header::LOCATION, location));
+    answer.insert_header((header::LOCATION, write_address(location)));
     answer
 }
 
 /// 202 with the URL of the job.
 pub(in crate::http) fn build_accepted_response(location: &str) -> HttpResponseBuilder {
     let mut answer = HttpResponse::Accepted();
-    answer.insert_header((header::LOCATION, location)).insert_header((header::RETRY_AFTER, "1"));
+    answer.insert_header((header::LOCATION, write_address(location))).insert_header((header::RETRY_AFTER, "1"));
     answer
 }
 
@@ -218,5 +223,6 @@ pub(in crate::http) fn convert_refusal(refusal: DraftError) -> Problem {
         }
         DraftError::Rejected(limit) => Problem::new(limit.code, limit.detail),
         DraftError::Db(error) => error.into(),
+        DraftError::Compute(error) => Problem::internal(error),
     }
 }

@@ -13,10 +13,12 @@ use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::page::PageQuery;
+use crate::http::limits::limit_repeats;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::JobPath;
 use crate::http::resources::export_jobs::authorize_job_change;
 use crate::http::resources::export_jobs::find_visible_job;
+use crate::http::responses::BusyProblem;
 use crate::http::responses::ConflictProblem;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
@@ -129,7 +131,8 @@ pub async fn list_deliveries(
 /// Send a webhook again.
 ///
 /// Sends it at once, whatever its state, and retries with the usual delays for another day. Body and `webhook-id` stay the
-/// same; timestamp and signature are new.
+/// same; timestamp and signature are new. A webhook can be sent again ten times a minute, and all webhooks of a company
+/// thirty times.
 #[utoipa::path(
     tag = "webhooks",
     operation_id = "replayDelivery",
@@ -137,7 +140,7 @@ pub async fn list_deliveries(
         ("jobHandle" = JobId, Path, description = "Handle of the job."),
         ("deliveryHandle" = WebhookId, Path, description = "Handle of the delivery."),
     ),
-    responses((status = 202, description = "The webhook will be sent again."), NotFoundProblem, ConflictProblem),
+    responses((status = 202, description = "The webhook will be sent again."), NotFoundProblem, ConflictProblem, BusyProblem),
 )]
 #[post("/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay")]
 pub async fn replay_delivery(
@@ -148,6 +151,7 @@ pub async fn replay_delivery(
     let (job, delivery) = path.into_inner();
     let job = authorize_job_change(&state, &caller, &job).await?;
     let delivery: WebhookId = delivery.parse().map_err(|_| Problem::not_found("delivery of this job"))?;
+    limit_repeats(&state, &caller, delivery.0)?;
     if !webhook::replay_webhook(&state.db, caller.company, job, delivery).await? {
         let detail = "An attempt to deliver the webhook is in progress. Retry in a few seconds.";
         return Err(Problem::new(Code::WrongState, detail));

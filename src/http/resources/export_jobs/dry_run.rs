@@ -1,16 +1,19 @@
 //! The dry run: validates an export request and previews its result, without creating anything.
 
+use actix_web::http::header::ContentType;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
 use chrono::{DateTime, Utc};
 use offprint_imaging::ImageHeader;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::db;
 use crate::db::enums::ItemState;
 use crate::db::job::Rendition;
+use crate::http::admission::admit_request;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::problem::Problem;
@@ -18,11 +21,13 @@ use crate::http::resources::export_jobs::authorization::authorize_request;
 use crate::http::resources::export_jobs::create::convert_refusal;
 use crate::http::resources::export_schedules::schedule::MAX_SHOWN_RUNS;
 use crate::http::responses::BodyProblems;
+use crate::http::responses::BusyProblem;
 use crate::id::AssetId;
+use crate::jobs::Draft;
 use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
-use crate::jobs::ExportContext;
 use crate::jobs::ExportRequest;
+use crate::jobs::RecipeContext;
 use crate::jobs::explain::plan_from_header;
 use crate::jobs::placement::check_archive_size;
 use crate::jobs::placement::check_recipient;
@@ -105,7 +110,7 @@ pub struct DryRunFile {
     request_body(content = ExportRequest, example = json!({
         "assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=640&fmt=png"
     })),
-    responses((status = 200, description = "What the job would do.", body = DryRun), BodyProblems),
+    responses((status = 200, description = "What the job would do.", body = DryRun), BodyProblems, BusyProblem),
 )]
 #[post("/export-jobs/validate")]
 pub async fn validate_export_job(
@@ -113,6 +118,7 @@ pub async fn validate_export_job(
     caller: Caller,
     request: JsonBody<ExportRequest>,
 ) -> Result<HttpResponse, Problem> {
+    let _admission = admit_request(&state, caller.company).await?;
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let JsonBody(mut request, _) = request;
     let user = authorize_request(&mut connection, &caller, &mut request).await?;
@@ -122,18 +128,38 @@ pub async fn validate_export_job(
         .map_err(convert_refusal)?;
     check_archive_size(&draft, &state.settings).map_err(convert_refusal)?;
     let next_runs = list_next_runs(&mut connection, &draft.request).await?;
+    drop(connection);
+    let recipient_warning = check_recipient(&state.settings, &draft.request, user.as_ref());
+    // When the request is given up, so is its answer.
+    let given_up = CancellationToken::new();
+    let _guard = given_up.clone().drop_guard();
+    let recipes = context.recipes.clone();
+    let write = move || write_dry_run(draft, recipient_warning, next_runs, &recipes, &given_up);
+    let body = state.compute.run(caller.company, write).await.map_err(Problem::internal)?;
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body.map_err(Problem::internal)?))
+}
+
+/// The answer as JSON. Plans every image and writes megabytes, so it runs on the compute pool.
+fn write_dry_run(
+    draft: Draft,
+    recipient_warning: Option<Reason>,
+    next_runs: Option<Vec<DateTime<Utc>>>,
+    recipes: &RecipeContext,
+    given_up: &CancellationToken,
+) -> serde_json::Result<Vec<u8>> {
     let source_bytes =
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;
-    warnings.extend(check_recipient(&state.settings, &draft.request, user.as_ref()));
+    warnings.extend(recipient_warning);
     let preview = ItemPreview {
         renditions: draft.renditions.as_deref().unwrap_or_default(),
         modifier_warnings: &draft.modifier_warnings,
-        context: &context,
+        recipes,
     };
-    let items = draft.items.into_iter().map(|item| preview.preview_item(item)).collect();
+    let items = draft.items.into_iter().take_while(|_| !given_up.is_cancelled());
+    let items = items.map(|item| preview.preview_item(item)).collect();
     warnings.extend(draft.modifier_warnings);
-    Ok(HttpResponse::Ok().json(DryRun {
+    serde_json::to_vec(&DryRun {
         items,
         effective_modifier: draft.effective_modifier,
         renditions: draft.renditions,
@@ -141,7 +167,7 @@ pub async fn validate_export_job(
         next_runs,
         warnings,
         notices: draft.notices,
-    }))
+    })
 }
 
 /// The first runs of a request with `execSchedule`.
@@ -161,7 +187,7 @@ struct ItemPreview<'a> {
     renditions: &'a [Rendition],
     /// The draft's; files name theirs by index.
     modifier_warnings: &'a [Reason],
-    context: &'a ExportContext<'a>,
+    recipes: &'a RecipeContext,
 }
 
 impl ItemPreview<'_> {
@@ -213,7 +239,7 @@ impl ItemPreview<'_> {
         let plan = header
             .as_ref()
             .map_err(Reason::clone)
-            .and_then(|header| plan_from_header(&rendition.recipe, header, &rendition.reference_headers, self.context));
+            .and_then(|header| plan_from_header(&rendition.recipe, header, &rendition.reference_headers, self.recipes));
         match plan {
             Ok(plan) => {
                 (preview.width, preview.height) = (Some(plan.width), Some(plan.height));

@@ -116,7 +116,9 @@ pub(super) async fn open_event_stream(
 
 /// Keeps caches from storing a stream and proxies from buffering it.
 fn add_stream_headers(mut answer: HttpResponseBuilder) -> HttpResponseBuilder {
-    answer.insert_header((header::CACHE_CONTROL, "no-store")).insert_header(("x-accel-buffering", "no"));
+    answer
+        .insert_header((header::CACHE_CONTROL, "no-cache, no-store, no-transform"))
+        .insert_header(("x-accel-buffering", "no"));
     answer
 }
 
@@ -127,7 +129,7 @@ fn take_stream_slot(state: &AppState, caller: &Caller) -> Result<StreamPermit, P
             StreamLimitReached::Company => format!("The company has {max} live streams open in this process"),
             StreamLimitReached::Total => format!("{max_total} live streams are open in this process"),
         };
-        let detail = format!("{limit}, which is the limit. Close one, or use `?wait=60` instead.");
+        let detail = format!("{limit}, which is the limit. Close one, or use `?wait=50` instead.");
         Problem::new(Code::TooManyStreams, detail).with_header(header::RETRY_AFTER, "10")
     })
 }

@@ -16,6 +16,7 @@ use crate::db::archive::{self, FileRow};
 use crate::db::enums::FileState;
 use crate::db::job::JobRow;
 use crate::db::link::LinkRow;
+use crate::http::address::serialize_optional_address;
 use crate::http::document::payloads::ExportManifest;
 use crate::http::extract::accept;
 use crate::http::extract::caller::Caller;
@@ -58,6 +59,7 @@ pub struct ExportFile {
     /// Whether an existing rendition was reused instead of rendering.
     reused: bool,
     /// URL of the file; null when it cannot be downloaded.
+    #[serde(serialize_with = "serialize_optional_address")]
     href: Option<String>,
     /// Index of the file among those of its item, for the cursor.
     #[serde(skip)]
@@ -242,7 +244,7 @@ async fn serve_file(
 fn reject_unfinished_job(job: &JobRow, what: &str) -> Problem {
     let wait = job.eta_seconds().unwrap_or(1).clamp(1, 60);
     let detail = format!(
-        "{what} {} of {} items have ended. Retry later, or wait with `?wait=60` on the job.",
+        "{what} {} of {} items have ended. Retry later, or wait with `?wait=50` on the job.",
         job.count_ended(),
         job.total
     );

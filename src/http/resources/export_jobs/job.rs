@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::db;
 use crate::db::enums::{EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Outcome, ShownState};
 use crate::db::job::Rendition;
+use crate::http::address::serialize_address;
 use crate::id::{JobId, ScheduleId, UserId};
 use crate::reason::Reason;
 
@@ -144,20 +145,26 @@ pub struct Notification {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Links {
-    #[serde(rename = "self")]
     /// The job itself.
+    #[serde(rename = "self", serialize_with = "serialize_address")]
     pub own: String,
     /// The results by asset.
+    #[serde(serialize_with = "serialize_address")]
     pub items: String,
     /// The events.
+    #[serde(serialize_with = "serialize_address")]
     pub events: String,
     /// The files.
+    #[serde(serialize_with = "serialize_address")]
     pub files: String,
     /// The file, if there is exactly one, else the archive.
+    #[serde(serialize_with = "serialize_address")]
     pub download: String,
     /// The zip with all files.
+    #[serde(serialize_with = "serialize_address")]
     pub archive: String,
     /// The manifest, which is also in the archive.
+    #[serde(serialize_with = "serialize_address")]
     pub manifest: String,
 }
 

@@ -1,6 +1,7 @@
 //! Links to a job's results, which work without an API key: created, listed and revoked here, opened in
 //! [`shared_links`](crate::http::resources::shared_links).
 
+use actix_web::http::header;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 use crate::app::AppState;
 use crate::db::link::{self, NewLink};
 use crate::db::{self, archive};
+use crate::http::address::write_public_address;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
@@ -123,9 +125,13 @@ pub async fn create_link(
         api_key: caller.key,
     };
     let (link, url) = state.create_link(&state.db, caller.company, &new).await?;
+    let url = write_public_address(&state, url);
     let (id, job_id) = (link.link_id, job.job_id);
     tracing::info!(job.handle = %job_id, link.handle = %id, "Link {id} to job {job_id} was created");
-    let mut answer = HttpResponse::Created().json(CreatedLink { link: link.into(), url });
+    // The URL is a credential.
+    let mut answer = HttpResponse::Created();
+    answer.insert_header((header::CACHE_CONTROL, "no-store"));
+    let mut answer = answer.json(CreatedLink { link: link.into(), url });
     answer.extensions_mut().insert(CreatedObject(format!("/export-jobs/{job_id}/links/{id}")));
     Ok(answer)
 }

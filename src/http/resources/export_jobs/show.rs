@@ -17,6 +17,7 @@ use crate::db::job::{JobFilter, JobSort, ListedJobRow};
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
+use crate::http::extract::prefer;
 use crate::http::middleware::auth;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::JobPath;
@@ -36,20 +37,25 @@ const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct WaitQuery {
-    /// Seconds to wait for a change, at most 60. The response comes when the job is finished, when its ETag differs from
-    /// `If-None-Match`, or when the time is over.
+    /// Seconds to wait for a change: the response comes when the job is finished, when its ETag differs from
+    /// `If-None-Match`, or when the time is over. A wait ends after 50 s in any case, before proxies give up. The header
+    /// `Prefer: wait=N` (RFC 7240) has the same effect.
     #[param(minimum = 0, maximum = 60)]
     wait: Option<u64>,
 }
 
 /// Show a job.
 ///
-/// State, counts, progress and links. The results by asset are at `…/items`. With `?wait=60` the response comes when the
+/// State, counts, progress and links. The results by asset are at `…/items`. With `?wait=50` the response comes when the
 /// job is finished or changes; with `If-None-Match` it is 304 when nothing changed.
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "showExportJob",
-    params(("jobHandle" = JobId, Path, description = "Handle of the job."), WaitQuery),
+    params(
+        ("jobHandle" = JobId, Path, description = "Handle of the job."),
+        WaitQuery,
+        ("Prefer" = Option<String>, Header, description = "`wait=N`, as the parameter `wait`."),
+    ),
     responses(
         (status = 200, description = "The job.", body = Job, headers(
             ("ETag" = String, description = "Changes whenever the job changes."),
@@ -71,12 +77,20 @@ pub async fn show_export_job(
     if wait > 60 {
         return Err(Problem::invalid_parameter("wait", format!("`wait` must be 0 to 60 seconds; you sent {wait}.")));
     }
-    let if_none_match = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let row = wait_for_change(&state, &caller, &path, if_none_match, Duration::from_secs(wait)).await?;
+    let preferred = waiting.wait.is_none().then(|| prefer::read_wait(request.headers())).flatten();
+    let lines: Vec<_> =
+        request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).collect();
+    let if_none_match = (!lines.is_empty()).then(|| lines.join(","));
+    let if_none_match = if_none_match.as_deref();
+    let row =
+        wait_for_change(&state, &caller, &path, if_none_match, prefer::limit_wait(preferred.unwrap_or(wait))).await?;
     let etag = job::compute_job_etag(&row);
     let unchanged = if_none_match.is_some_and(|tags| job::is_etag_listed(tags, &etag));
     let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, "private, no-cache"));
+    if let Some(seconds) = preferred {
+        answer.insert_header((prefer::PREFERENCE_APPLIED, format!("wait={seconds}")));
+    }
     if row.state != JobState::Finished {
         answer.insert_header((header::RETRY_AFTER, "1"));
     }

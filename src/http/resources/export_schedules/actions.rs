@@ -1,14 +1,16 @@
 //! Actions on schedules: pause, resume, run; and deleting one.
 
 use actix_web::web::Data;
-use actix_web::{HttpResponse, delete, post};
+use actix_web::{HttpRequest, HttpResponse, delete, post};
 use offprint_core::Code;
 
 use crate::app::AppState;
 use crate::db::enums::ScheduleState;
 use crate::db::schedule::{self, ScheduleRunResult};
 use crate::db::{self, DbConnection};
+use crate::http::admission::admit_request;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::preconditions;
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::authorization::authorize_request;
@@ -21,6 +23,7 @@ use crate::http::resources::export_schedules::schedule::ExportSchedule;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::ConflictProblem;
 use crate::http::responses::NotFoundProblem;
+use crate::http::responses::PreconditionProblem;
 use crate::http::responses::QueueFullProblem;
 use crate::id::ScheduleId;
 use crate::jobs::ExportRequest;
@@ -36,7 +39,7 @@ async fn commit_and_show(
     let changed =
         ExportSchedule::from_row(schedule::fetch_schedule(&mut *transaction, row.company_id, row.schedule_id).await?)?;
     transaction.commit().await.map_err(db::DbError::from)?;
-    Ok(HttpResponse::Ok().json(changed))
+    preconditions::show_changed(HttpResponse::Ok(), &changed, None)
 }
 
 fn reject_wrong_state(state: ScheduleState, remedy: &str) -> Problem {
@@ -52,15 +55,16 @@ fn reject_wrong_state(state: ScheduleState, remedy: &str) -> Problem {
 ///
 /// No runs start until it is resumed; existing jobs continue. Runs that fall into the pause are not made up for.
 #[utoipa::path(tag = "export schedules", params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
-    responses((status = 200, description = "The schedule was paused.", body = ExportSchedule), NotFoundProblem, ConflictProblem))]
+    responses((status = 200, description = "The schedule was paused.", body = ExportSchedule), NotFoundProblem, ConflictProblem, PreconditionProblem))]
 #[post("/export-schedules/{scheduleHandle}/pause")]
 pub async fn pause_schedule(
     state: Data<AppState>,
     caller: Caller,
+    request: HttpRequest,
     path: SchedulePath,
 ) -> Result<HttpResponse, Problem> {
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let row = lock_managed_schedule(&mut transaction, &caller, &path).await?;
+    let row = lock_managed_schedule(&mut transaction, &caller, (&request, &path)).await?;
     if row.state != ScheduleState::Active {
         return Err(reject_wrong_state(row.state, "Only an active schedule can be paused."));
     }
@@ -72,15 +76,16 @@ pub async fn pause_schedule(
 ///
 /// The next run is the next time of its cron expression. Runs that fell into the pause are not made up for.
 #[utoipa::path(tag = "export schedules", params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
-    responses((status = 200, description = "The schedule was resumed.", body = ExportSchedule), NotFoundProblem, ConflictProblem))]
+    responses((status = 200, description = "The schedule was resumed.", body = ExportSchedule), NotFoundProblem, ConflictProblem, PreconditionProblem))]
 #[post("/export-schedules/{scheduleHandle}/resume")]
 pub async fn resume_schedule(
     state: Data<AppState>,
     caller: Caller,
+    request: HttpRequest,
     path: SchedulePath,
 ) -> Result<HttpResponse, Problem> {
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let row = lock_managed_schedule(&mut transaction, &caller, &path).await?;
+    let row = lock_managed_schedule(&mut transaction, &caller, (&request, &path)).await?;
     if row.state != ScheduleState::Paused {
         return Err(reject_wrong_state(row.state, "Only a paused schedule can be resumed."));
     }
@@ -100,13 +105,19 @@ pub async fn resume_schedule(
             ("Location" = String, description = "URL of the job."),
             ("Retry-After" = u32, description = "Seconds after which to look at the job."),
         )),
-        NotFoundProblem, ConflictProblem, BodyProblems, QueueFullProblem,
+        NotFoundProblem, ConflictProblem, PreconditionProblem, BodyProblems, QueueFullProblem,
     ))]
 #[post("/export-schedules/{scheduleHandle}/run")]
-pub async fn run_schedule(state: Data<AppState>, caller: Caller, path: SchedulePath) -> Result<HttpResponse, Problem> {
+pub async fn run_schedule(
+    state: Data<AppState>,
+    caller: Caller,
+    request: HttpRequest,
+    path: SchedulePath,
+) -> Result<HttpResponse, Problem> {
+    let _admission = admit_request(&state, caller.company).await?;
     let company_limits = EffectiveLimits::load(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let row = lock_managed_schedule(&mut transaction, &caller, &path).await?;
+    let row = lock_managed_schedule(&mut transaction, &caller, (&request, &path)).await?;
     let job = create_run(&state, &mut transaction, &caller, &company_limits, &row).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     state.work_available.notify();
@@ -154,15 +165,16 @@ async fn create_run(
 ///
 /// It runs no more. Its jobs stay and continue.
 #[utoipa::path(tag = "export schedules", params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
-    responses((status = 204, description = "The schedule was deleted."), NotFoundProblem))]
+    responses((status = 204, description = "The schedule was deleted."), NotFoundProblem, PreconditionProblem))]
 #[delete("/export-schedules/{scheduleHandle}")]
 pub async fn delete_schedule(
     state: Data<AppState>,
     caller: Caller,
+    request: HttpRequest,
     path: SchedulePath,
 ) -> Result<HttpResponse, Problem> {
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let row = lock_managed_schedule(&mut transaction, &caller, &path).await?;
+    let row = lock_managed_schedule(&mut transaction, &caller, (&request, &path)).await?;
     schedule::delete_schedule(&mut transaction, row.company_id, row.schedule_id).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     Ok(HttpResponse::NoContent().finish())

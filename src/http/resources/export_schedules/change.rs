@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use actix_web::web::Data;
-use actix_web::{HttpResponse, patch};
+use actix_web::{HttpRequest, HttpResponse, patch};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::openapi::{RefOr, Schema};
@@ -13,9 +13,11 @@ use crate::app::AppState;
 use crate::db;
 use crate::db::enums::ScheduleState;
 use crate::db::schedule::{self, ScheduleInput};
+use crate::http::admission::admit_request;
 use crate::http::extract::body;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::preconditions;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::authorization::authorize_request;
 use crate::http::resources::export_schedules::SchedulePath;
@@ -24,6 +26,7 @@ use crate::http::resources::export_schedules::lock_managed_schedule;
 use crate::http::resources::export_schedules::schedule::ExportSchedule;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
+use crate::http::responses::PreconditionProblem;
 use crate::id::ScheduleId;
 use crate::jobs::ExportRequest;
 
@@ -60,23 +63,28 @@ impl ToSchema for ChangeSchedule {
 /// affected. A changed `execSchedule` or `timeZone` applies from now. From now on runs have the caller's capabilities.
 #[utoipa::path(
     tag = "export schedules",
-    params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
+    params(
+        ("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule."),
+        ("If-Match" = Option<String>, Header, description = "Only if the schedule still has this `ETag`; otherwise 412."),
+    ),
     request_body(
         content = ChangeSchedule,
         description = "The fields to change.",
         example = json!({"execSchedule": "0 0 6 ? * MON", "timeZone": "America/New_York", "description": null})
     ),
-    responses((status = 200, description = "The changed schedule.", body = ExportSchedule), BodyProblems, NotFoundProblem),
+    responses((status = 200, description = "The changed schedule.", body = ExportSchedule), BodyProblems, NotFoundProblem, PreconditionProblem),
 )]
 #[patch("/export-schedules/{scheduleHandle}")]
 pub async fn change_schedule(
     state: Data<AppState>,
     caller: Caller,
+    sent: HttpRequest,
     path: SchedulePath,
     JsonBody(ChangeSchedule(change), _): JsonBody<ChangeSchedule>,
 ) -> Result<HttpResponse, Problem> {
+    let _admission = admit_request(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let row = lock_managed_schedule(&mut transaction, &caller, &path).await?;
+    let row = lock_managed_schedule(&mut transaction, &caller, (&sent, &path)).await?;
     let mut request = merge_change(&row.request, change)?;
     let requested_user = request.user_handle;
     let user = authorize_request(&mut transaction, &caller, &mut request).await?;
@@ -92,7 +100,7 @@ pub async fn change_schedule(
     let changed =
         ExportSchedule::from_row(schedule::fetch_schedule(&mut *transaction, caller.company, row.schedule_id).await?)?;
     transaction.commit().await.map_err(db::DbError::from)?;
-    Ok(HttpResponse::Ok().json(changed))
+    preconditions::show_changed(HttpResponse::Ok(), &changed, None)
 }
 
 /// The export request after the change.

@@ -27,7 +27,7 @@ use crate::jobs::placement::check_archive_size;
 use crate::jobs::prepare_draft;
 use crate::jobs::schedule::DEFAULT_TIME_ZONE;
 use crate::jobs::schedule::Recurrence;
-use crate::reason::ValidationError;
+use crate::reason::{ValidationError, ValidationErrors};
 
 /// Create a schedule.
 ///
@@ -109,14 +109,14 @@ pub(super) async fn check_schedule(
     company: CompanyId,
     mut request: ExportRequest,
 ) -> Result<(Value, Recurrence), Problem> {
-    let mut mistakes = Vec::new();
+    let mut mistakes = ValidationErrors::default();
     if request.exec_schedule.is_none() {
         let detail = "`execSchedule` is missing. Send a cron expression, such as `0 30 2 ? * MON-FRI`.";
         mistakes.push(ValidationError::new("/execSchedule", Code::MissingParameter, detail));
     }
     match prepare_draft(connection, company, request.clone(), state.settings.max_items, &state.export_context()).await {
         Ok(draft) => check_archive_size(&draft, &state.settings).map_err(convert_refusal)?,
-        Err(DraftError::Invalid(others)) => mistakes.extend(others),
+        Err(DraftError::Invalid(others)) => mistakes.append(others),
         Err(other) => return Err(convert_refusal(other)),
     }
     if !mistakes.is_empty() {

@@ -6,6 +6,7 @@ pub mod create;
 pub mod schedule;
 pub mod show;
 
+use actix_web::HttpRequest;
 use actix_web::web::Path;
 use offprint_core::Code;
 
@@ -13,7 +14,9 @@ use crate::db;
 use crate::db::DbConnection;
 use crate::db::capability::Capability;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::preconditions::{self, Validators};
 use crate::http::problem::Problem;
+use crate::http::resources::export_schedules::schedule::ExportSchedule;
 use crate::id::ScheduleId;
 
 /// The path parameter of operations on one schedule.
@@ -36,17 +39,21 @@ fn check_schedule_visible(
     }
 }
 
-/// The schedule in the path, locked, if the caller may control it.
+/// The schedule in the path, locked, if the caller may control it and it is the version that the request is about
+/// (`If-Match`).
 async fn lock_managed_schedule(
     connection: &mut DbConnection,
     caller: &Caller,
-    path: &str,
+    (request, path): (&HttpRequest, &str),
 ) -> Result<db::schedule::ScheduleRow, Problem> {
     let schedule = check_schedule_visible(
         caller,
         db::schedule::lock_schedule(connection, caller.company, parse_schedule_handle(path)?).await?,
     )?;
     if caller.has_capability(Capability::ExportsManageAll) || caller.is_user(schedule.user_id) {
+        let shown = ExportSchedule::from_row(schedule.clone())?;
+        let validators = Validators::from_json(&shown, Some(schedule.updated_at))?;
+        preconditions::check_write(request.headers(), Some(&validators))?;
         return Ok(schedule);
     }
     let detail = "The schedule belongs to another user. Controlling it needs the capability `exports:manage-all`.";

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::db;
 use crate::db::enums::{Outcome, RunOutcome, ScheduleState, ShownScheduleState};
 use crate::db::schedule::ScheduleRunRow;
+use crate::http::address::serialize_address;
 use crate::http::problem::Problem;
 use crate::id::{JobId, ScheduleId};
 use crate::jobs::ExportRequest;
@@ -82,10 +83,11 @@ pub struct RunProblem {
 /// URLs related to a schedule.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScheduleLinks {
-    #[serde(rename = "self")]
     /// The schedule itself.
+    #[serde(rename = "self", serialize_with = "serialize_address")]
     own: String,
     /// The jobs of the schedule.
+    #[serde(serialize_with = "serialize_address")]
     jobs: String,
 }
 

@@ -9,12 +9,14 @@ use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::page::PageQuery;
+use crate::http::extract::preconditions;
 use crate::http::problem::Problem;
 use crate::http::resources::export_schedules::SchedulePath;
 use crate::http::resources::export_schedules::check_schedule_visible;
 use crate::http::resources::export_schedules::parse_schedule_handle;
 use crate::http::resources::export_schedules::schedule::ExportSchedule;
 use crate::http::responses::NotFoundProblem;
+use crate::http::responses::PreconditionProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::ScheduleId;
 
@@ -50,10 +52,16 @@ pub async fn list_schedules(
 #[utoipa::path(
     tag = "export schedules",
     params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
-    responses((status = 200, description = "The schedule.", body = ExportSchedule), NotFoundProblem),
+    responses((status = 200, description = "The schedule.", body = ExportSchedule), NotFoundProblem, PreconditionProblem),
 )]
 #[get("/export-schedules/{scheduleHandle}")]
-pub async fn show_schedule(state: Data<AppState>, caller: Caller, path: SchedulePath) -> Result<HttpResponse, Problem> {
+pub async fn show_schedule(
+    state: Data<AppState>,
+    caller: Caller,
+    request: HttpRequest,
+    path: SchedulePath,
+) -> Result<HttpResponse, Problem> {
     let row = db::schedule::fetch_schedule(&state.db, caller.company, parse_schedule_handle(&path)?).await?;
-    Ok(HttpResponse::Ok().json(ExportSchedule::from_row(check_schedule_visible(&caller, row)?)?))
+    // Without a time: runs change what is shown, and not when the schedule was changed.
+    preconditions::show_json(&request, &ExportSchedule::from_row(check_schedule_visible(&caller, row)?)?, None)
 }

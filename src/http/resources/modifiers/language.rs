@@ -2,22 +2,25 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get, post};
-use offprint_modifiers::{CommandSpec, Macros, Origin, Scope, Support};
+use offprint_core::Code;
+use offprint_modifiers::{CommandSpec, Diagnostic, Origin, Scope, Support};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::AppState;
+use crate::db::capability::Capability;
 use crate::db::{self, image_preset};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::problem::{Problem, ValidationErrors};
+use crate::http::problem::{Problem, ValidationError, ValidationErrors};
+use crate::http::resources::export_jobs::create::convert_refusal;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::id::AssetId;
+use crate::jobs::RecipeContext;
 use crate::jobs::explain::ModifierMeaning;
 use crate::jobs::explain::plan_from_header;
-use crate::jobs::references::resolve_and_pin;
-use crate::jobs::rendition_resolver::ModifierSpec;
+use crate::jobs::modifier_resolution::{ModifierRequest, PinnedModifier, resolve_alone, resolve_and_pin};
 use crate::jobs::rendition_resolver::to_validation_error;
 use crate::jobs::require_asset_header;
 
@@ -113,6 +116,9 @@ pub struct CheckModifier {
 ///
 /// Explains a modifier command by command, or reports all its errors. With an asset, the response also has size and name of
 /// the resulting file. No pixels are read.
+///
+/// A caller without the capability `assets:read` cannot name an asset, and other assets that the modifier references are not
+/// looked up: whether they exist is not told.
 #[utoipa::path(
     tag = "modifiers",
     operation_id = "checkModifier",
@@ -125,34 +131,53 @@ pub async fn explain_modifier(
     caller: Caller,
     JsonBody(body, _): JsonBody<CheckModifier>,
 ) -> Result<HttpResponse, Problem> {
+    let may_read_assets = caller.has_capability(Capability::AssetsRead);
+    if body.asset_handle.is_some() && !may_read_assets {
+        let detail = "The answer describes the asset, and the API key lacks the capability `assets:read`. Leave out \
+                      `assetHandle`.";
+        let mistake = ValidationError::new("/assetHandle", Code::ValueForbidden, detail);
+        return Err(Problem::new(Code::ValueForbidden, detail).with_errors(vec![mistake]));
+    }
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
-    let macros = Macros::from_unordered(image_preset::list_macros(&mut connection, caller.company).await?);
+    let macros = image_preset::list_macros(&mut connection, caller.company).await?;
     let asset = match body.asset_handle {
         Some(handle) => Some(db::asset::fetch_asset(&mut connection, caller.company, handle).await?),
         None => None,
     };
-    let spec = ModifierSpec {
-        modifier: body.is_modifier.as_deref(),
-        export_macro: body.r#macro.as_deref(),
-        asset: asset.as_ref(),
-        macros: &macros,
-        attributes: &state.attributes,
-    };
-    let resolved = resolve_and_pin(&mut connection, caller.company, spec).await?;
     drop(connection);
-    let (resolved, reference_headers) = resolved.map_err(|diagnostics| {
-        let errors =
-            diagnostics.iter().map(|diagnostic| to_validation_error(diagnostic, point_to_origin(&diagnostic.origin)));
-        Problem::from_errors(errors.collect::<ValidationErrors>())
-    })?;
-    let mut explanation = ModifierMeaning::from_modifier(&resolved);
-    if let Some(asset) = asset {
-        let plan = require_asset_header(&asset).and_then(|header| {
-            plan_from_header(&resolved.recipe, &header, &reference_headers, &state.export_context())
-        });
-        explanation = explanation.with_image(asset.file_name.as_deref().unwrap_or(&asset.name), plan);
+    let request = ModifierRequest {
+        modifier: body.is_modifier,
+        export_macro: body.r#macro,
+        asset,
+        macros,
+        attributes: state.attributes.clone(),
+    };
+    if !may_read_assets {
+        // Other assets are not looked up: whether they exist, and their own modifiers, are not for this caller.
+        let resolved = resolve_alone(&state.compute, caller.company, request).await.map_err(convert_refusal)?;
+        let resolved = resolved.map_err(|diagnostics| convert_diagnostics(&diagnostics))?;
+        return Ok(HttpResponse::Ok().json(ModifierMeaning::from_modifier(&resolved)));
     }
-    Ok(HttpResponse::Ok().json(explanation))
+    let pinned = resolve_and_pin(&state.db, &state.compute, caller.company, request).await.map_err(convert_refusal)?;
+    let pinned = pinned.map_err(|diagnostics| convert_diagnostics(&diagnostics))?;
+    let recipes = state.recipe_context();
+    let explain = move || explain_pinned(&pinned, &recipes);
+    Ok(HttpResponse::Ok().json(state.compute.run(caller.company, explain).await.map_err(Problem::internal)?))
+}
+
+fn convert_diagnostics(diagnostics: &[Diagnostic]) -> Problem {
+    let errors =
+        diagnostics.iter().map(|diagnostic| to_validation_error(diagnostic, point_to_origin(&diagnostic.origin)));
+    Problem::from_errors(errors.collect::<ValidationErrors>())
+}
+
+/// Explains a modifier, with the image that it makes of the asset.
+fn explain_pinned(pinned: &PinnedModifier, recipes: &RecipeContext) -> ModifierMeaning {
+    let explanation = ModifierMeaning::from_modifier(&pinned.resolved);
+    let Some(asset) = &pinned.asset else { return explanation };
+    let plan = require_asset_header(asset)
+        .and_then(|header| plan_from_header(&pinned.resolved.recipe, &header, &pinned.reference_headers, recipes));
+    explanation.with_image(asset.file_name.as_deref().unwrap_or(&asset.name), plan)
 }
 
 fn point_to_origin(origin: &Origin) -> &'static str {

@@ -12,7 +12,7 @@ use crate::app::AppState;
 use crate::db::row_level_security;
 use crate::db::upload::{self, UploadClaim, UploadClaimResult, UploadRow};
 use crate::http::extract::caller::Caller;
-use crate::http::limits::EffectiveLimits;
+use crate::http::limits::{EffectiveLimits, check_free_space};
 use crate::http::middleware::audit_trail::CreatedObject;
 use crate::http::problem::Problem;
 use crate::http::resources::uploads::UPLOAD_CHECKSUM;
@@ -77,6 +77,7 @@ async fn receive_piece(
 ) -> Result<HttpResponse, Problem> {
     let upload = upload::fetch_upload(&state.db, identify_owner(caller), parse_upload_handle(path)?).await?;
     let (offset, checksum) = parse_piece_headers(request, &upload)?;
+    check_free_space(state, 0).await?;
     let limits = EffectiveLimits::load(state, caller.company).await?;
     let id = upload.upload_id;
     let piece = IncomingPiece { state: state.clone(), company: caller.company, upload, limits, offset, checksum };

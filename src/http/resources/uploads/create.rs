@@ -8,6 +8,7 @@ use offprint_core::Code;
 use crate::app::AppState;
 use crate::db;
 use crate::db::upload::{self, NewUpload};
+use crate::http::address::write_address;
 use crate::http::extract::caller::Caller;
 use crate::http::limits::{self, StorageQuota};
 use crate::http::problem::Problem;
@@ -102,6 +103,7 @@ async fn begin_upload(state: &AppState, caller: Caller, request: &HttpRequest) -
     }
     let quota = StorageQuota::for_assets(state, caller.company).await?;
     quota.check_file_size(length.unsigned_abs())?;
+    limits::check_free_space(state, length.unsigned_abs()).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let open = upload::count_unfinished_uploads(&mut transaction, caller.company).await?;
     let max = state.settings.max_open_uploads;
@@ -125,7 +127,7 @@ async fn begin_upload(state: &AppState, caller: Caller, request: &HttpRequest) -
     limits::check_company_limits(&mut transaction, caller.company, &quota.limits).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     let mut answer = HttpResponse::Created();
-    answer.insert_header((header::LOCATION, format!("/uploads/{}", upload.upload_id)));
+    answer.insert_header((header::LOCATION, write_address(&format!("/uploads/{}", upload.upload_id))));
     add_upload_headers(&mut answer, &upload);
     Ok(answer.json(Upload::from(upload)))
 }

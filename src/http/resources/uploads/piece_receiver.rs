@@ -70,6 +70,7 @@ impl PieceReceiver {
             incoming.write(&piece).await?;
             if incoming.size() >= MAX_PIECE_BYTES && offset + incoming.size() < length {
                 offset = self.store_piece(offset, incoming.finish().await?).await?;
+                limits::check_free_space(&self.state, 0).await?;
                 incoming = self.state.storage.create_blob().await?;
             }
         }

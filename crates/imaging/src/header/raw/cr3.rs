@@ -6,6 +6,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use super::{choose_preview, keep_larger, read_embedded_jpeg};
 use crate::error::RenderError;
 use crate::header::ImageHeader;
+use crate::header::bounds::read_up_to;
 use crate::header::boxes::{BoxReader, Boxes, read_box_header};
 use crate::header::tiff::TiffFile;
 use crate::header::tiff_metadata::read_tiff_metadata;
@@ -43,9 +44,7 @@ fn read_movie(input: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
         let (kind, length) = read_box_header(input).ok()?;
         let length = length?;
         if &kind == b"moov" {
-            let mut content = Vec::new();
-            input.take(length.min(MAX_MOVIE_BYTES)).read_to_end(&mut content).ok()?;
-            return Some(content);
+            return read_up_to(input, length.min(MAX_MOVIE_BYTES)).ok();
         }
         input.seek_relative(i64::try_from(length).ok()?).ok()?;
     }

@@ -1,0 +1,54 @@
+//! HEAD: the answer to GET without its body (RFC 9110, 9.3.2). Handlers that read files answer it themselves, to read
+//! nothing; for all others GET is called.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::Error;
+use actix_web::body::{BodySize, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, header};
+use actix_web::middleware::Next;
+use actix_web::web::Bytes;
+
+use crate::http::middleware::route::find_route;
+
+/// Calls GET for HEAD, and drops the body.
+pub async fn answer_head(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let is_as_get = request.method() == Method::HEAD
+        && find_route(&request).operation().is_some_and(|operation| operation.method == "GET" && !operation.has_head);
+    if !is_as_get {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
+    request.head_mut().method = Method::GET;
+    let answer = next.call(request).await?;
+    Ok(answer.map_body(|head, body| {
+        let size = body.size();
+        // actix writes the length of the body itself, but the middleware and tests see only this header.
+        if let BodySize::Sized(length) = size {
+            head.headers.insert(header::CONTENT_LENGTH, length.into());
+        }
+        EitherBody::right(OmittedBody(size))
+    }))
+}
+
+/// A body of which only the size is told. A stream would have none, and might never end.
+struct OmittedBody(BodySize);
+
+impl MessageBody for OmittedBody {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        match self.0 {
+            BodySize::Stream => BodySize::None,
+            size => size,
+        }
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Poll::Ready(None)
+    }
+}

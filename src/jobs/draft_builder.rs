@@ -1,0 +1,421 @@
+//! The part of drafting that takes processor time: from assets, presets and the request to items with recipes and paths.
+//! Pure, on owned data: it runs on the compute pool, asks for the names of other assets that it needs, and looks at the
+//! budget in every loop.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use offprint_core::name::fold_path;
+use offprint_core::{Code, Digest};
+use offprint_modifiers::{Attributes, Macros, WorkBudget, estimate_units};
+
+use crate::db::asset::{AssetRow, NamedAssetRow};
+use crate::db::enums::{Fmt, ItemState, OnUnconvertible};
+use crate::db::job::Rendition;
+use crate::jobs::RecipeContext;
+use crate::jobs::archive_paths;
+use crate::jobs::archive_paths::PathAllocator;
+use crate::jobs::decode_sharing::share_decode;
+use crate::jobs::draft::{Draft, DraftError, DraftFile, DraftItem};
+use crate::jobs::error_list::ErrorList;
+use crate::jobs::explain_unconvertible;
+use crate::jobs::references::AssetReferences;
+use crate::jobs::remarks::MergedRemarks;
+use crate::jobs::remarks::merge_remarks;
+use crate::jobs::rendition::list_rendition_specs;
+use crate::jobs::rendition_resolver::PinnedRecipe;
+use crate::jobs::rendition_resolver::RenditionResolver;
+use crate::jobs::rendition_resolver::ResolveScope;
+use crate::jobs::rendition_resolver::ResolvedFor;
+use crate::jobs::request::ExportRequest;
+use crate::jobs::request::NewRendition;
+use crate::jobs::selection::Selection;
+use crate::reason::{Reason, ValidationError};
+
+/// Units of work for the item of one asset: its files, their names, and a plan for each of several renditions.
+const ITEM_UNITS: u64 = 100;
+
+/// A draft that is being made.
+pub struct DraftBuilder {
+    request: ExportRequest,
+    macros: Macros,
+    attributes: Attributes,
+    recipes: RecipeContext,
+    assets: Vec<SelectedAsset>,
+    resolvers: Vec<RenditionResolver>,
+    effective_modifiers: Vec<Option<String>>,
+    references: AssetReferences,
+    errors: ErrorList,
+    warnings: Vec<Reason>,
+    budget: Arc<WorkBudget>,
+}
+
+/// An asset of the request, with what distinguishes it for modifiers; see [`ResolvedFor`].
+struct SelectedAsset {
+    pointer: String,
+    asset: AssetRow,
+    own_texts: u32,
+    name: u32,
+    own_units: u64,
+}
+
+/// What comes after resolving.
+pub enum DraftStep {
+    /// These names have to be looked up, see [`DraftBuilder::add_found`].
+    NamesMissing(Box<DraftBuilder>, Vec<String>),
+    Done(Box<Result<Draft, DraftError>>),
+}
+
+impl SelectedAsset {
+    fn as_resolved_for(&self) -> ResolvedFor<'_> {
+        let Self { pointer, asset, own_texts, name, own_units } = self;
+        ResolvedFor { pointer, asset, own_texts: *own_texts, name: *name, own_units: *own_units }
+    }
+}
+
+/// Numbers the own modifiers and the names of assets, so that they are compared by number from now on.
+fn number_assets(assets: Vec<(String, AssetRow)>) -> Vec<SelectedAsset> {
+    let mut texts = HashMap::from([((String::new(), String::new()), 0)]);
+    let mut names = HashMap::new();
+    let mut selected = Vec::with_capacity(assets.len());
+    for (pointer, asset) in assets {
+        let next = texts.len() as u32;
+        let own_texts =
+            *texts.entry((asset.url_modifier.clone(), asset.url_post_apply_modifier.clone())).or_insert(next);
+        let next = names.len() as u32;
+        let name = *names.entry(asset.name.clone()).or_insert(next);
+        let own_units = estimate_units(&asset.url_modifier) + estimate_units(&asset.url_post_apply_modifier);
+        selected.push(SelectedAsset { pointer, asset, own_texts, name, own_units });
+    }
+    selected
+}
+
+/// The images among the assets.
+fn iter_images(assets: &[SelectedAsset]) -> impl Iterator<Item = ResolvedFor<'_>> + Clone {
+    assets.iter().filter(|selected| selected.asset.kind.is_raster()).map(SelectedAsset::as_resolved_for)
+}
+
+impl DraftBuilder {
+    /// Begins with what the database knows, and with what was found wrong already.
+    pub fn new(
+        request: ExportRequest,
+        (errors, mut warnings): (Vec<ValidationError>, Vec<Reason>),
+        selection: Selection,
+        macros: Macros,
+        recipes: RecipeContext,
+        budget: Arc<WorkBudget>,
+    ) -> Box<Self> {
+        let mut all_errors = ErrorList::default();
+        all_errors.extend(errors);
+        all_errors.extend(selection.errors);
+        warnings.extend(selection.warnings);
+        let attributes =
+            Attributes { keep_rights: request.keep_rights.unwrap_or(true), ..recipes.attributes.as_ref().clone() };
+        let resolvers = match request.fmt {
+            Fmt::Convert => list_rendition_specs(&request).iter().map(|_| RenditionResolver::new(&request)).collect(),
+            Fmt::Orig => Vec::new(),
+        };
+        let mut builder = Box::new(Self {
+            assets: number_assets(selection.assets),
+            resolvers,
+            effective_modifiers: Vec::new(),
+            references: AssetReferences::default(),
+            errors: all_errors,
+            warnings,
+            request,
+            macros,
+            attributes,
+            recipes,
+            budget,
+        });
+        let mut effective_modifiers = Vec::new();
+        builder.for_each_rendition(|resolver, scope, _| effective_modifiers.push(resolver.expand_macros(scope)));
+        builder.effective_modifiers = effective_modifiers;
+        builder.for_each_rendition(|resolver, scope, _| resolver.check(scope));
+        builder
+    }
+
+    /// Adds what was found for the names that were missing.
+    pub fn add_found(mut self: Box<Self>, names: Vec<String>, found: Vec<NamedAssetRow>) -> Box<Self> {
+        if self.references.add_found(names, found) {
+            self.for_each_rendition(|resolver, scope, _| {
+                resolver.forget_resolved();
+                resolver.check(scope);
+            });
+        }
+        self
+    }
+
+    /// Resolves the renditions for all images, as far as the assets are known that they reference.
+    pub fn advance(mut self: Box<Self>) -> DraftStep {
+        match self.resolve() {
+            Err(reason) => DraftStep::Done(Box::new(Err(DraftError::Rejected(reason)))),
+            Ok(names) if names.is_empty() => DraftStep::Done(Box::new((*self).finish())),
+            // A referenced asset has modifiers of its own, which may reference further assets: repeat until there is no
+            // new name.
+            Ok(names) => DraftStep::NamesMissing(self, names),
+        }
+    }
+
+    fn for_each_rendition(&mut self, mut act: impl FnMut(&mut RenditionResolver, &ResolveScope<'_>, &[SelectedAsset])) {
+        for (resolver, rendition) in self.resolvers.iter_mut().zip(list_rendition_specs(&self.request)) {
+            let scope = ResolveScope {
+                rendition,
+                macros: &self.macros,
+                attributes: &self.attributes,
+                asset_modifiers: self.references.asset_modifiers(),
+                budget: &self.budget,
+            };
+            act(resolver, &scope, &self.assets);
+        }
+    }
+
+    /// Resolves everything that is not resolved yet. Returns the names of other assets that are not known yet.
+    fn resolve(&mut self) -> Result<Vec<String>, Reason> {
+        // Before it is begun, as far as that can be told: nobody should wait for a refusal.
+        let needed: u64 = self
+            .resolvers
+            .iter()
+            .fold(0, |units, resolver| units.saturating_add(resolver.estimate_units(iter_images(&self.assets))));
+        if needed > self.budget.remaining() {
+            return Err(self.reject_work());
+        }
+        self.for_each_rendition(|resolver, scope, assets| resolver.resolve_for_assets(scope, iter_images(assets)));
+        self.check_budget()?;
+        if self.is_refused() {
+            return Ok(Vec::new());
+        }
+        self.references.list_missing(self.resolvers.iter().flat_map(RenditionResolver::referenced_names))
+    }
+
+    /// Whether the request is refused with as many errors as are told, so that looking for more is in vain.
+    fn is_refused(&self) -> bool {
+        self.errors.is_full() || self.resolvers.iter().any(|resolver| resolver.errors.is_full())
+    }
+
+    fn check_budget(&self) -> Result<(), Reason> {
+        if self.budget.is_exhausted() { Err(self.reject_work()) } else { Ok(()) }
+    }
+
+    fn reject_work(&self) -> Reason {
+        let images = iter_images(&self.assets).count();
+        let texts: usize = self.effective_modifiers.iter().flatten().map(String::len).sum();
+        let detail = format!(
+            "The request needs more work than one request may take: {images} images, renditions: {}, modifiers of {texts} \
+             bytes with macros expanded, resolved for each image that has modifiers of its own or whose name stands for \
+             `$object$`. Nothing was created. Split the request, shorten the modifiers, or leave out `$object$`.",
+            self.resolvers.len()
+        );
+        Reason::new(Code::TooComplex, detail)
+    }
+
+    /// The draft, when all names are known.
+    fn finish(mut self) -> Result<Draft, DraftError> {
+        let mut items = self.draft_items().map_err(DraftError::Rejected)?;
+        self.check_nothing_left(&items);
+        let mut recipes = BTreeMap::new();
+        let (mut warning_lists, mut notice_lists) = (Vec::new(), Vec::new());
+        let specs = list_rendition_specs(&self.request);
+        for (mut resolver, spec) in std::mem::take(&mut self.resolvers).into_iter().zip(specs) {
+            resolver.add_remarks_without_assets();
+            let name = spec.rendition.map(|rendition| rendition.name.as_str());
+            warning_lists.push((name, resolver.warnings));
+            notice_lists.push((name, resolver.notices));
+            // An error in an asset's own modifiers is found once for each rendition, and reported once.
+            self.errors.append(resolver.errors);
+            recipes.extend(resolver.recipes);
+        }
+        if !self.errors.is_empty() {
+            return Err(DraftError::Invalid(self.errors.into_errors()));
+        }
+        let modifier_warnings = merge_remarks(warning_lists);
+        let notices = merge_remarks(notice_lists).reasons;
+        assign_modifier_warnings(&mut items, &modifier_warnings);
+        assign_paths(&self.request, &mut items);
+        let mut effective = self.effective_modifiers.into_iter();
+        let renditions = self.request.renditions.as_ref().map(|renditions| {
+            renditions
+                .iter()
+                .zip(effective.by_ref())
+                .filter_map(|(rendition, effective)| Some(freeze_rendition(rendition, effective?)))
+                .collect()
+        });
+        Ok(Draft {
+            effective_modifier: effective.next().flatten(),
+            renditions,
+            pinned_digests: list_pinned_digests(&items),
+            items,
+            recipes,
+            warnings: self.warnings,
+            modifier_warnings: modifier_warnings.reasons,
+            notices,
+            request: self.request,
+        })
+    }
+
+    fn draft_items(&mut self) -> Result<Vec<DraftItem>, Reason> {
+        let specs = list_rendition_specs(&self.request);
+        let scopes: Vec<ResolveScope<'_>> = specs
+            .into_iter()
+            .map(|rendition| ResolveScope {
+                rendition,
+                macros: &self.macros,
+                attributes: &self.attributes,
+                asset_modifiers: self.references.asset_modifiers(),
+                budget: &self.budget,
+            })
+            .collect();
+        let mut items = Vec::with_capacity(self.assets.len());
+        for SelectedAsset { pointer, asset, own_texts, name, own_units } in std::mem::take(&mut self.assets) {
+            let is_refused = self.resolvers.iter().any(|resolver| resolver.errors.is_full());
+            if is_refused || self.errors.is_full() || !self.budget.spend(ITEM_UNITS) {
+                break;
+            }
+            let pin = |asset: &AssetRow| {
+                let asset = ResolvedFor { pointer: &pointer, asset, own_texts, name, own_units };
+                let resolved: Result<Vec<_>, Reason> = (self.resolvers.iter_mut().zip(&scopes))
+                    .map(|(resolver, scope)| resolver.pin_for_asset(scope, asset, &self.references))
+                    .collect();
+                let mut recipes = resolved?;
+                share_decode(&mut recipes, &mut self.resolvers, asset.asset, &self.recipes);
+                Ok(recipes)
+            };
+            items.push(draft_item(&self.request, asset, pin));
+        }
+        self.check_budget()?;
+        Ok(items)
+    }
+
+    fn check_nothing_left(&mut self, items: &[DraftItem]) {
+        if items.is_empty() || items.iter().any(|item| item.state != ItemState::Skipped) {
+            return;
+        }
+        let detail = "All assets would be skipped, so there is nothing to export.";
+        // A schedule may find others when it runs.
+        match self.request.exec_schedule {
+            Some(_) => self.warnings.push(Reason::new(Code::NothingToExport, detail)),
+            None => self.errors.add(ValidationError::new("/assetHandleArray", Code::NothingToExport, detail)),
+        }
+    }
+}
+
+/// Digests of the other assets that the recipes of the items read.
+fn list_pinned_digests(items: &[DraftItem]) -> Vec<Digest> {
+    let recipes = items.iter().flat_map(|item| &item.files).filter_map(|file| file.recipe.as_ref());
+    // Most items share their recipe, and it is looked at once.
+    let distinct: HashMap<Digest, &PinnedRecipe> = recipes.map(|recipe| (recipe.recipe_id, recipe)).collect();
+    let pins: BTreeSet<&str> = distinct.values().flat_map(|recipe| recipe.recipe.pins()).collect();
+    pins.into_iter().filter_map(|pin| pin.parse().ok()).collect()
+}
+
+/// A rendition as it is stored with the job.
+fn freeze_rendition(rendition: &NewRendition, effective_modifier: String) -> Rendition {
+    Rendition {
+        name: rendition.name.clone(),
+        is_modifier: rendition.is_modifier.clone(),
+        r#macro: rendition.r#macro.clone(),
+        suffix: rendition.suffix().to_owned(),
+        effective_modifier,
+    }
+}
+
+/// Drafts the item of one asset: its files, or why there are none. `pin` makes its recipes.
+fn draft_item(
+    request: &ExportRequest,
+    asset: AssetRow,
+    pin: impl FnOnce(&AssetRow) -> Result<Vec<Option<PinnedRecipe>>, Reason>,
+) -> DraftItem {
+    let mut item =
+        DraftItem { asset, state: ItemState::Waiting, failure: None, files: Vec::new(), warnings: Vec::new() };
+    let kind = item.asset.kind;
+    let readable = item.asset.header.is_some();
+    match request.fmt {
+        _ if kind.is_set() => {
+            let detail = format!("Assets of type {} cannot be exported.", item.asset.kind.name());
+            item.skip(Reason::new(Code::SkippedUnsupported, detail));
+        }
+        Fmt::Orig => item.add_file(None),
+        // An image of an unreadable format fails when it is processed, unless the request says otherwise.
+        Fmt::Convert if kind.is_raster() && (readable || request.on_unconvertible.is_none()) => {
+            match pin(&item.asset) {
+                Ok(recipes) => recipes.into_iter().for_each(|recipe| item.add_file(recipe)),
+                Err(reason) => return item.fail(reason),
+            }
+        }
+        Fmt::Convert => item.apply_unconvertible_rule(request.on_unconvertible.unwrap_or(OnUnconvertible::Original)),
+    }
+    item
+}
+
+impl DraftItem {
+    /// Adds a file. It gets its path and its modifier's warnings when all files of the job are known.
+    fn add_file(&mut self, recipe: Option<PinnedRecipe>) {
+        self.files.push(DraftFile {
+            recipe,
+            path: String::new(),
+            path_key: String::new(),
+            modifier_warnings: Vec::new(),
+        });
+    }
+
+    /// Fails the item with all of its files.
+    fn fail(mut self, reason: Reason) -> Self {
+        self.files.clear();
+        (self.state, self.failure) = (ItemState::Failed, Some(reason));
+        self
+    }
+
+    fn skip(&mut self, reason: Reason) {
+        self.state = ItemState::Skipped;
+        self.warnings.push(reason);
+    }
+
+    fn apply_unconvertible_rule(&mut self, rule: OnUnconvertible) {
+        let Reason { code, detail } = explain_unconvertible(&self.asset);
+        match rule {
+            OnUnconvertible::Original => {
+                self.add_file(None);
+                self.warnings
+                    .push(Reason::new(Code::ExportedAsOriginal, format!("{detail} It is exported as uploaded.")));
+            }
+            OnUnconvertible::Skip => {
+                self.skip(Reason::new(Code::SkippedUnsupported, format!("{detail} It was skipped.")))
+            }
+            OnUnconvertible::Fail => {
+                self.state = ItemState::Failed;
+                self.failure = Some(Reason { code, detail });
+            }
+        }
+    }
+}
+
+/// Gives every rendered file the warnings about its modifier. The files of an item are in the order of the renditions.
+fn assign_modifier_warnings(items: &mut [DraftItem], warnings: &MergedRemarks) {
+    for file_and_places in items.iter_mut().flat_map(|item| item.files.iter_mut().zip(&warnings.places)) {
+        let (file, places) = file_and_places;
+        let own = file.recipe.iter().flat_map(|recipe| recipe.warnings.iter());
+        file.modifier_warnings = own.filter_map(|index| places.get(*index).copied()).collect();
+    }
+}
+
+/// Gives every file its path in the archive.
+fn assign_paths(request: &ExportRequest, items: &mut [DraftItem]) {
+    let folders: Vec<String> =
+        items.iter().filter(|item| !item.files.is_empty()).map(|item| item.asset.folder.clone()).collect();
+    let mut names = PathAllocator::new(request.layout.unwrap_or_default(), folders.iter().map(String::as_str));
+    let renditions = request.renditions.as_deref().unwrap_or_default();
+    for DraftItem { asset, files, .. } in items {
+        for (number, file) in files.iter_mut().enumerate() {
+            let format = file.recipe.as_ref().map(|recipe| recipe.format);
+            // An original is not a rendition and gets no suffix.
+            let suffix = format.and_then(|_| renditions.get(number)).map(NewRendition::suffix);
+            let file_name = archive_paths::build_output_name(
+                asset.file_name.as_deref().unwrap_or(&asset.name),
+                suffix,
+                format.map(|format| format.extension()),
+            );
+            file.path = names.allocate(&asset.folder, &file_name);
+            file.path_key = fold_path(&file.path);
+        }
+    }
+}
