@@ -42,12 +42,20 @@ pub async fn change_job_state(
 ) -> Result<(), DbError> {
     let mut transaction = pool.begin().await?;
     lock_job(&mut transaction, company, job, from, allowed).await?;
-    sqlx::query("update export_job set state = $3 where company_id = $1 and job_id = $2")
-        .bind(company)
-        .bind(job)
-        .bind(to)
-        .execute(&mut *transaction)
-        .await?;
+    // A scheduled job that was paused, and whose time has not come, waits for it again when it is resumed.
+    sqlx::query(
+        "update export_job set state = case
+             when $3 = 'active' and state = 'paused' and exec_time > now() and not exists (
+                 select from export_event event
+                  where event.company_id = $1 and event.job_id = $2 and event.code = 'runRequested')
+             then 'scheduled' else $3 end
+          where company_id = $1 and job_id = $2",
+    )
+    .bind(company)
+    .bind(job)
+    .bind(to)
+    .execute(&mut *transaction)
+    .await?;
     if to == JobState::Stopping {
         stop_waiting_items(&mut transaction, company, job).await?;
     }

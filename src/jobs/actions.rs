@@ -35,7 +35,7 @@ impl JobAction {
     /// The states in which the action is allowed.
     pub fn allowed_states(self) -> &'static [JobState] {
         match self {
-            Self::Pause => &[JobState::Active],
+            Self::Pause => &[JobState::Scheduled, JobState::Active],
             Self::Resume => &[JobState::Paused],
             Self::Stop => &[JobState::Scheduled, JobState::Active, JobState::Paused],
             Self::Run => &[JobState::Scheduled],

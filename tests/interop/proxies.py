@@ -235,6 +235,13 @@ def run(name, base, checks):
             print("FAILED", name, check.__name__, error, flush=True)
 
 
+def check_command_line_of(name, place, base):
+    def check_push_and_export(client):
+        check_command_line(client, f"{name}-{place}")
+
+    run(f"{name} at {place}", base, [check_push_and_export])
+
+
 def main():
     installed = [name for name in wanted if shutil.which(name)]
     for name in set(wanted) - set(installed):
@@ -250,8 +257,10 @@ def main():
         start(name, *globals()[name](port, at_root, at_path, below))
         wait_for(f"http://127.0.0.1:{port}/health/live")
         checks = [check_job, check_lists_and_pages, check_resumable_upload, check_actions]
-        run(f"{name} at /", f"http://127.0.0.1:{port}", checks + [lambda client: check_command_line(client, f"{name}-root")])
-        run(f"{name} at /offprint", base, checks + [lambda client: check_command_line(client, f"{name}-path")])
+        run(f"{name} at /", f"http://127.0.0.1:{port}", checks)
+        check_command_line_of(name, "root", f"http://127.0.0.1:{port}")
+        run(f"{name} at /offprint", base, checks)
+        check_command_line_of(name, "path", base)
 
 
 try:

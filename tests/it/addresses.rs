@@ -103,12 +103,13 @@ async fn follow_all(app: &TestApp, way: Way) {
     way.follow(app, &next).await;
     let schedule = way.post(app, "/export-schedules", {
         let mut request = build_schedule_request(YEARLY_CRON);
-        request["assetFilter"] = json!({"folder": ""});
+        request["assetFilter"] = json!({"folder": "", "name": "a"});
         request
     });
     let schedule = schedule.await;
-    way.follow(app, schedule.header("location")).await;
+    let location = schedule.header("location").to_owned();
     let schedule = schedule.expect_status(201);
+    way.follow(app, &location).await;
     let mut addresses = list_addresses(&json!([asset, job, files, schedule, list.expect_status(200)]));
     addresses.sort();
     addresses.dedup();
@@ -124,6 +125,8 @@ async fn follow_all(app: &TestApp, way: Way) {
     way.follow(app, way.post(app, "/asset-sets", set).await.header("location")).await;
     let preset = TestRequest::put().set_json(json!({"urlModifier": "wid=20"}));
     way.follow(app, app.send(way.request(preset, "/image-presets/p")).await.header("location")).await;
+    // The next round creates it again.
+    app.send(way.request(TestRequest::delete(), "/image-presets/p")).await;
     let problem = way.get(app, "/assets/none").await.expect_status(404);
     assert_eq!(way.follow(app, problem["type"].as_str().unwrap()).await["code"], "not-found");
     let url = way.post(app, &format!("{path}/links"), json!({})).await.expect_status(201)["url"].clone();

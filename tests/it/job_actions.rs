@@ -13,7 +13,7 @@ const ACTIONS: [&str; 5] = ["pause", "resume", "stop", "run", "retry"];
 
 /// Every state a job can be shown in, the actions that it allows, and the state that each leads to.
 const TRANSITIONS: [(&str, &[(&str, &str)]); 7] = [
-    ("scheduled", &[("stop", "stopping"), ("run", "queued")]),
+    ("scheduled", &[("pause", "paused"), ("stop", "stopping"), ("run", "queued")]),
     ("queued", &[("pause", "paused"), ("stop", "stopping")]),
     ("running", &[("pause", "paused"), ("stop", "stopping")]),
     ("paused", &[("resume", "queued"), ("stop", "stopping")]),
@@ -142,7 +142,8 @@ async fn actions_of_many_clients_at_once_never_break_a_count(pool: PgPool) {
         let actions = (0..12).map(|client| send_job_action(&app, &job, ACTIONS[(client * 7 + round) % ACTIONS.len()]));
         let (answers, ()) = tokio::join!(join_all(actions), drain_work(&app));
         for answer in answers {
-            assert!([200, 409].contains(&answer.status.as_u16()), "{}", String::from_utf8_lossy(&answer.body));
+            // Retries of one job have a rate.
+            assert!([200, 409, 429].contains(&answer.status.as_u16()), "{}", String::from_utf8_lossy(&answer.body));
         }
         app.assert_consistent().await;
         let counts = fetch_job(&app, &job).await["counts"].clone();
@@ -164,4 +165,30 @@ async fn actions_of_many_clients_at_once_never_break_a_count(pool: PgPool) {
 async fn count_events(app: &TestApp, job: &str, code: &str) -> i64 {
     let list: Value = app.get(format!("/export-jobs/{job}/events?code={code}")).await.expect_status(200);
     list["items"].as_array().unwrap().len() as i64
+}
+
+/// The time of a paused job does not start it; resumed before its time it waits again, afterwards it starts.
+#[sqlx::test]
+async fn a_scheduled_job_can_be_paused(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let asset = app.upload_asset("a.txt", b"bytes").await;
+    let request = json!({"assetHandleArray": [asset], "fmt": "orig", "execTime": "2099-01-01T00:00:00Z"});
+    let job = app.post("/export-jobs", request).await.expect_status(202)["jobHandle"].as_str().unwrap().to_owned();
+    let act = async |action: &str| send_job_action(&app, &job, action).await.expect_status(200)["state"].clone();
+    assert_eq!((act("pause").await, act("resume").await), (json!("paused"), json!("scheduled")));
+    act("pause").await;
+    app.advance_time("100 years").await;
+    offprint::worker::drain_work(&app.state).await.unwrap();
+    assert_eq!(fetch_job(&app, &job).await["state"], "paused");
+    act("resume").await;
+    offprint::worker::drain_work(&app.state).await.unwrap();
+    assert_eq!(fetch_job(&app, &job).await["state"], "finished");
+    // What was started before its time does not wait for it again.
+    let request = json!({"assetHandleArray": [asset], "fmt": "orig", "execTime": "2099-01-01T00:00:00Z"});
+    let job = app.post("/export-jobs", request).await.expect_status(202)["jobHandle"].as_str().unwrap().to_owned();
+    let act = async |action: &str| send_job_action(&app, &job, action).await.expect_status(200)["state"].clone();
+    assert_eq!(
+        (act("run").await, act("pause").await, act("resume").await),
+        (json!("queued"), json!("paused"), json!("queued"))
+    );
 }

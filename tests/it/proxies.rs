@@ -33,14 +33,16 @@ async fn a_post_without_a_body_works_over_http_1_0(pool: PgPool) {
     let server = RunningServer::start(&app);
     let mut peer = server.connect().await;
     // In pieces, and several on one connection.
-    for action in ["pause", "resume", "pause", "stop"] {
+    for (action, status) in [("pause", 409), ("resume", 409), ("stop", 200)] {
         let head =
             format!("POST /export-jobs/{job}/{action} HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n");
         let (first, second) = head.split_at(head.len() - 3);
         peer.send(first).await;
         peer.send(second).await;
-        let answer = peer.read_until("\"jobHandle\"").await;
-        assert!(answer.starts_with("HTTP/1.0 200 ") || answer.starts_with("HTTP/1.1 200 "), "{action}: {answer}");
+        let answer = peer.read_until("}").await;
+        // What has no body and no length reaches the handler, which knows the job's state.
+        let expected = [format!("HTTP/1.0 {status} "), format!("HTTP/1.1 {status} ")];
+        assert!(expected.iter().any(|expected| answer.starts_with(expected)), "{action}: {answer}");
         peer = server.connect().await;
     }
     // A body that looks like a head stays a body.

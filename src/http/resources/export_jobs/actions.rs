@@ -56,7 +56,8 @@ fn notify_job_change(state: &AppState, job: JobId) {
 
 /// Pause a job.
 ///
-/// Running items finish; no others start until the job is resumed. A restart of the service does not resume it.
+/// Running items finish; no others start until the job is resumed. A restart of the service does not resume it, and the
+/// time of a scheduled job neither.
 #[utoipa::path(tag = "export jobs", operation_id = "pauseExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 200, description = "The job was paused.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/pause")]
@@ -66,7 +67,7 @@ pub async fn pause_export_job(state: Data<AppState>, caller: Caller, path: JobPa
 
 /// Resume a paused job.
 ///
-/// Its waiting items are processed again in turn.
+/// Its waiting items are processed again in turn. A scheduled job waits for its time again if that has not come yet.
 #[utoipa::path(tag = "export jobs", operation_id = "resumeExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 200, description = "The job was resumed.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/resume")]

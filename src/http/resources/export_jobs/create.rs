@@ -31,7 +31,7 @@ use crate::jobs::DraftError;
 use crate::jobs::ExportRequest;
 use crate::jobs::placement::JobPlacement;
 use crate::jobs::prepare_draft;
-use crate::reason::Reason;
+use crate::reason::{Reason, ValidationErrors};
 
 /// `Retry-After` in seconds for a full queue.
 const QUEUE_FULL_RETRY_SECONDS: &str = "30";
@@ -110,13 +110,13 @@ async fn reject_recurring_request(
 ) -> Result<Problem, Problem> {
     let detail = "A job runs once. Send the same request to `POST /export-schedules`, which creates a schedule: each of its runs \
                   is a job.";
-    let mut errors = vec![ValidationError::new("/execSchedule", Code::InvalidValue, detail)];
+    let mut errors = ValidationErrors::from(vec![ValidationError::new("/execSchedule", Code::InvalidValue, detail)]);
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let draft =
         prepare_draft(&mut connection, caller.company, request, state.settings.max_items, &state.export_context())
             .await;
     match draft {
-        Err(DraftError::Invalid(others)) => errors.extend(others),
+        Err(DraftError::Invalid(others)) => errors.append(others),
         Err(DraftError::Db(error)) => return Err(error.into()),
         _ => {}
     }
