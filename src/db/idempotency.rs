@@ -18,7 +18,7 @@ pub struct IdempotencyRow {
     pub request_hash: Digest,
     /// The response body.
     pub answer: Json<Value>,
-    /// URL of what was created.
+    /// URL of what was created; empty when nothing was.
     pub location: String,
 }
 

@@ -41,6 +41,24 @@ impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     }
 }
 
+/// The same for a body that may be absent.
+pub struct OptionalJsonBody<T>(pub T, pub Digest);
+
+impl<T: ToSchema + DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let limit = find_body_limit(request);
+        let pieces = payload.take();
+        Box::pin(async move {
+            let bytes = read_body(pieces, limit).await?;
+            let body = if bytes.is_empty() { T::default() } else { parse_body(&bytes)? };
+            Ok(Self(body, Digest::compute(&bytes)))
+        })
+    }
+}
+
 /// Parses a body, or reports everything that is wrong with it.
 pub fn parse_body<T: ToSchema + DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let (value, mut mistakes) = json::parse_json(bytes).map_err(|error| {

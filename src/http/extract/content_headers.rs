@@ -16,8 +16,13 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
     let is_json = media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"));
     let remedy = match rule {
         BodyRule::Empty => return Ok(()),
-        BodyRule::Json | BodyRule::ExportRequest if !is_json => "Send the body as `Content-Type: application/json`.",
-        BodyRule::Json | BodyRule::ExportRequest if !matches!(charset.as_str(), "" | "utf-8" | "utf8" | "us-ascii") => {
+        BodyRule::OptionalJson if !has_body(headers) => return Ok(()),
+        BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest if !is_json => {
+            "Send the body as `Content-Type: application/json`."
+        }
+        BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest
+            if !matches!(charset.as_str(), "" | "utf-8" | "utf8" | "us-ascii") =>
+        {
             "JSON is always UTF-8. Send the body as `Content-Type: application/json`, without another `charset`."
         }
         BodyRule::Form if media != "multipart/form-data" => {
@@ -26,6 +31,12 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
         _ => return check_encoding(headers),
     };
     Err(Problem::new(Code::UnsupportedMediaType, remedy))
+}
+
+/// Whether the head announces a body.
+fn has_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH).map(|value| value.as_bytes());
+    headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != b"0")
 }
 
 /// Refuses compressed bodies, which would be stored or parsed as they are.
@@ -82,6 +93,10 @@ mod tests {
             assert_eq!(is_accepted(rule, &[("content-type", kind)]), accepted, "{rule:?} {kind}");
         }
         assert!(!is_accepted(BodyRule::Json, &[]));
+        assert!(is_accepted(BodyRule::OptionalJson, &[]));
+        assert!(is_accepted(BodyRule::OptionalJson, &[("content-length", "0")]));
+        assert!(!is_accepted(BodyRule::OptionalJson, &[("content-length", "2")]));
+        assert!(!is_accepted(BodyRule::OptionalJson, &[("transfer-encoding", "chunked")]));
         assert!(is_accepted(BodyRule::Bytes, &[]));
         let json = ("content-type", "application/json");
         assert!(is_accepted(BodyRule::Json, &[json, ("content-encoding", "identity")]));

@@ -6,10 +6,13 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
 use offprint_core::{Code, Digest};
 use serde::Serialize;
 use sqlx::types::Json;
+use utoipa::IntoParams;
 
 use crate::db::DbConnection;
 use crate::db::idempotency::{self, IdempotencyRow, IdempotencyState};
@@ -20,7 +23,19 @@ use crate::http::problem::Problem;
 
 const IDEMPOTENCY_KEY_HEADER: &str = "Idempotency-Key";
 
+/// The header, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "only shown in the document: `IdempotencyKey` reads it")]
+pub struct IdempotencyHeader {
+    /// Your own unique key, 1 to 255 visible ASCII characters. For 24 hours the same key with the same request returns the
+    /// first response, and nothing is done twice.
+    #[param(rename = "Idempotency-Key", required = false, pattern = "^[!-~]{1,255}$")]
+    key: String,
+}
+
 /// The `Idempotency-Key` of a request, if it has one, and the operation that it belongs to.
+#[derive(Clone)]
 pub struct IdempotencyKey {
     key: Option<String>,
     /// Method and path.
@@ -50,6 +65,26 @@ impl FromRequest for IdempotencyKey {
                 "The key must have 1 to 255 visible ASCII characters. Send a UUID, for example.",
             )),
         })
+    }
+}
+
+/// On the response to a request that was done before.
+const REPLAYED_HEADER: (&str, &str) = ("idempotent-replayed", "true");
+
+impl IdempotencyRow {
+    /// The first response once more, which had this status.
+    pub fn into_response(self, status: StatusCode) -> HttpResponse {
+        self.to_builder(status).json(self.answer.0)
+    }
+
+    /// The same without its body.
+    pub fn to_builder(&self, status: StatusCode) -> HttpResponseBuilder {
+        let mut answer = HttpResponseBuilder::new(status);
+        answer.insert_header(REPLAYED_HEADER);
+        if !self.location.is_empty() {
+            answer.insert_header((LOCATION, self.location.as_str()));
+        }
+        answer
     }
 }
 

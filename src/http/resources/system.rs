@@ -19,6 +19,7 @@ use crate::http::operations::Route;
 use crate::http::problem::Problem;
 use crate::i18n;
 use crate::settings::Role;
+use crate::telemetry;
 
 /// Show the start page.
 ///
@@ -336,11 +337,28 @@ pub async fn show_metrics(state: Data<AppState>, request: HttpRequest) -> Result
     let (backlog, workers) =
         (db::job::count_backlog(&state.system).await?, db::worker::list_live_workers(&state.system).await?);
     let mut text = state.metrics.render()
-        + &format_gauges(&backlog, &workers, db::blob::count_damaged_blobs(&state.system).await?);
+        + &format_gauges(&backlog, &workers, db::blob::count_damaged_blobs(&state.system).await?)
+        + &format_disk_metrics(&state).await
+        + &telemetry::format_process_metrics();
     if !can_see_details(&state, &request) {
         text = text.lines().filter(|line| !line.contains("blob")).flat_map(|line| [line, "\n"]).collect();
     }
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+}
+
+/// The free space of the data folder, and what is running. A disk that cannot be asked has no value.
+async fn format_disk_metrics(state: &AppState) -> String {
+    let free = state.storage.free_bytes().await.map_or(String::new(), |bytes| {
+        format!(
+            "# HELP offprint_disk_free_bytes Bytes that the service can still write in its data folder.\n\
+             # TYPE offprint_disk_free_bytes gauge\noffprint_disk_free_bytes {bytes}\n"
+        )
+    });
+    let (version, engine) = (env!("CARGO_PKG_VERSION"), offprint_imaging::ENGINE_VERSION);
+    free + &format!(
+        "# HELP offprint_build_info 1, with the versions of the service and of its render engine as labels.\n\
+         # TYPE offprint_build_info gauge\noffprint_build_info{{version=\"{version}\",engine_version=\"{engine}\"}} 1\n"
+    )
 }
 
 /// Gauges that are counted in the database now: every process of the service reports the same values.

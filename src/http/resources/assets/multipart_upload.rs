@@ -5,23 +5,27 @@
 use std::ops::ControlFlow;
 
 use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, DispositionParam};
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use offprint_core::Code;
 use offprint_core::name::FileName;
+use offprint_core::{Code, Digest};
 use offprint_storage::StagedBlob;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::{AppState, BlobTransaction};
 use crate::db::asset::{self, NewAsset, Original};
+use crate::db::idempotency::IdempotencyRow;
+use crate::db::metadata_map::MetadataMap;
 use crate::db::row_level_security;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::json::{clip_text, extend_pointer};
+use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
+use crate::http::extract::json::{self, clip_text, extend_pointer};
 use crate::http::limits;
 use crate::http::limits::{EffectiveLimits, StorageQuota};
 use crate::http::problem::Problem;
@@ -29,15 +33,17 @@ use crate::http::problem::{ValidationError, ValidationErrors};
 use crate::http::resources::assets::asset::Asset;
 use crate::http::resources::assets::change::check_safe_folder;
 use crate::http::resources::assets::file_type;
-use crate::http::responses::UploadProblems;
+use crate::http::responses::{IdempotencyProblem, UploadProblems};
 use crate::id::{AssetId, CompanyId};
 
 /// Maximum number of files in one request.
 const MAX_FILES: usize = 1000;
-/// Maximum number of parts in one request: each file can have a folder and a time of its own.
-const MAX_PARTS: usize = 3 * MAX_FILES;
+/// Maximum number of parts in one request: each file can have a folder, a time and metadata of its own.
+const MAX_PARTS: usize = 4 * MAX_FILES;
 /// Maximum length of a text part, in bytes.
 const MAX_TEXT_BYTES: usize = 4096;
+/// Maximum length of the part `metadata`, in bytes: room for all entries, with escapes.
+const MAX_METADATA_BYTES: usize = 64 << 10;
 /// Maximum length of the name of a part and of a file name, in bytes.
 const MAX_PART_NAME_BYTES: usize = 4096;
 /// Maximum length of all headers of a part together, in bytes.
@@ -55,6 +61,10 @@ pub struct UploadForm {
     /// Modification time of the files that follow (RFC 3339); used for them in archives. Empty is the same as absent.
     #[schema(required = false, example = "2026-12-24T06:00:00Z")]
     last_modified: String,
+    /// Texts of your own for the files that follow, as a JSON object such as `{"order": "A-1042"}`; replaces what an earlier
+    /// part said.
+    #[schema(required = false, example = r#"{"order": "A-1042"}"#)]
+    metadata: String,
     /// One or many files. The name is taken from the part, the type is detected from the bytes.
     #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
     file: Vec<u8>,
@@ -74,6 +84,7 @@ pub struct UploadResult {
 /// system are removed.
 #[utoipa::path(
     tag = "assets",
+    params(IdempotencyHeader),
     request_body(
         content = UploadForm,
         content_type = "multipart/form-data",
@@ -82,13 +93,14 @@ pub struct UploadResult {
     responses(
         (status = 201, description = "The assets were created.", body = UploadResult,
          headers(("Location" = String, description = "URL of the asset, when there is exactly one."))),
-        UploadProblems,
+        UploadProblems, IdempotencyProblem,
     )
 )]
 #[post("/assets")]
 pub async fn upload_assets(
     state: Data<AppState>,
     caller: Caller,
+    key: IdempotencyKey,
     mut parts: Multipart,
 ) -> Result<HttpResponse, Problem> {
     let mut quota = StorageQuota::for_assets(&state, caller.company).await?;
@@ -105,24 +117,71 @@ pub async fn upload_assets(
     for file in files {
         let (staged, original) = inspect_original(&state, file.staged, file.last_modified).await?;
         let (name, file_name) = (file.name.stem().to_owned(), file.name.to_string());
-        new.push(NewAsset { asset_id: AssetId::new(), name, file_name, folder: file.folder, original });
+        let (folder, metadata) = (file.folder, file.metadata);
+        new.push(NewAsset { asset_id: AssetId::new(), name, file_name, folder, metadata, original });
         blobs.push(staged);
     }
     blobs.sort_by_key(|staged| staged.digest.to_bytes());
     let limits = quota.hand_over();
     let company = caller.company;
-    let only_asset = if let [only] = new.as_slice() { Some(only.asset_id) } else { None };
-    let assets = run_to_end(company, async move {
+    let digest = compute_request_digest(&new);
+    let response = run_to_end(company, async move {
         let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
-        let registered = register_assets(&mut transaction, company, (new.as_slice(), blobs), &limits).await;
+        let registered = register_once(&mut transaction, &caller, (&key, digest), (&new, blobs), &limits).await;
         transaction.end(registered).await
-    })
-    .await?;
-    let mut answer = HttpResponse::Created();
-    if let Some(handle) = only_asset {
-        answer.insert_header((header::LOCATION, format!("/assets/{handle}")));
+    });
+    Ok(response.await?.into_response())
+}
+
+/// What an upload answers: once more, or with new assets.
+enum UploadResponse {
+    Replayed(IdempotencyRow),
+    Created { location: String, result: UploadResult },
+}
+
+impl UploadResponse {
+    fn into_response(self) -> HttpResponse {
+        match self {
+            Self::Replayed(earlier) => earlier.into_response(StatusCode::CREATED),
+            Self::Created { location, result } => {
+                let mut answer = HttpResponse::Created();
+                if !location.is_empty() {
+                    answer.insert_header((header::LOCATION, location));
+                }
+                answer.json(result)
+            }
+        }
     }
-    Ok(answer.json(UploadResult { assets }))
+}
+
+/// The digest of what an upload asks for. Not of the body's bytes: a repeated request has other boundaries between its parts.
+fn compute_request_digest(new: &[NewAsset]) -> Digest {
+    let files: Vec<_> = new
+        .iter()
+        .map(|asset| {
+            let Original { sha256, entry_time, .. } = &asset.original;
+            (&asset.file_name, &asset.folder, &asset.metadata, sha256.to_string(), entry_time)
+        })
+        .collect();
+    Digest::compute(&serde_json::to_vec(&files).unwrap_or_default())
+}
+
+/// Registers the assets, unless the same request was done before.
+async fn register_once(
+    transaction: &mut BlobTransaction<'_>,
+    caller: &Caller,
+    (key, digest): (&IdempotencyKey, Digest),
+    (new, blobs): (&[NewAsset], Vec<StagedBlob>),
+    limits: &EffectiveLimits,
+) -> Result<UploadResponse, Problem> {
+    if let Some(earlier) = key.reserve(transaction.connection(), caller, digest).await? {
+        return Ok(UploadResponse::Replayed(earlier));
+    }
+    let assets = register_assets(transaction, caller.company, (new, blobs), limits).await?;
+    let location = if let [only] = new { format!("/assets/{}", only.asset_id) } else { String::new() };
+    let result = UploadResult { assets };
+    key.store(transaction.connection(), caller, digest, (&location, &result)).await?;
+    Ok(UploadResponse::Created { location, result })
 }
 
 async fn register_assets(
@@ -158,6 +217,7 @@ pub(in crate::http) async fn run_to_end<T: Send + 'static>(
 struct MultipartUpload {
     folder: String,
     last_modified: Option<DateTime<Utc>>,
+    metadata: MetadataMap,
     files: Vec<ReceivedFile>,
     files_seen: usize,
     parts_seen: usize,
@@ -170,6 +230,7 @@ struct ReceivedFile {
     name: FileName,
     folder: String,
     last_modified: Option<DateTime<Utc>>,
+    metadata: MetadataMap,
     staged: StagedBlob,
 }
 
@@ -203,10 +264,17 @@ impl MultipartUpload {
                 self.last_modified = parse_date("/lastModified", &text, &mut self.mistakes);
                 Ok(ControlFlow::Continue(()))
             }
+            "metadata" => {
+                let Some(text) = self.read_long_text("metadata", MAX_METADATA_BYTES, &mut part).await? else {
+                    return Ok(ControlFlow::Break(()));
+                };
+                self.metadata = parse_metadata_text("/metadata", &text, &mut self.mistakes);
+                Ok(ControlFlow::Continue(()))
+            }
             other => {
                 let name = clip_text(other);
                 self.mistakes.push_with(|| {
-                    let detail = format!("Unknown part `{name}`. Known: file, folder, lastModified.");
+                    let detail = format!("Unknown part `{name}`. Known: file, folder, lastModified, metadata.");
                     ValidationError::new(extend_pointer("", &name), Code::UnknownField, detail)
                 });
                 // Read on for more mistakes, but not through a large file under a wrong name.
@@ -266,7 +334,8 @@ impl MultipartUpload {
         match staged {
             Some(staged) => {
                 let (folder, last_modified) = (self.folder.clone(), self.last_modified);
-                self.files.push(ReceivedFile { name, folder, last_modified, staged });
+                let metadata = self.metadata.clone();
+                self.files.push(ReceivedFile { name, folder, last_modified, metadata, staged });
             }
             None => self.mistakes.push(ValidationError::new(pointer, Code::EmptyFile, format!("`{name}` is empty."))),
         }
@@ -276,8 +345,17 @@ impl MultipartUpload {
     /// Reads a text part; none, with an error in `mistakes`, when it is longer than the limit. Text that is not UTF-8 is an
     /// error, too, and counts as empty.
     async fn read_text(&mut self, name: &str, part: &mut Field) -> Result<Option<String>, Problem> {
-        let Ok(bytes) = part.bytes(MAX_TEXT_BYTES).await else {
-            let detail = format!("The text is longer than {MAX_TEXT_BYTES} bytes.");
+        self.read_long_text(name, MAX_TEXT_BYTES, part).await
+    }
+
+    async fn read_long_text(
+        &mut self,
+        name: &str,
+        max_bytes: usize,
+        part: &mut Field,
+    ) -> Result<Option<String>, Problem> {
+        let Ok(bytes) = part.bytes(max_bytes).await else {
+            let detail = format!("The text is longer than {max_bytes} bytes.");
             self.mistakes.push(ValidationError::new(format!("/{name}"), Code::InvalidValue, detail));
             return Ok(None);
         };
@@ -296,6 +374,27 @@ impl MultipartUpload {
         }
         if self.mistakes.is_empty() { Ok(self.files) } else { Err(Problem::from_errors(self.mistakes)) }
     }
+}
+
+/// Parses metadata that was sent as JSON text; empty when the text is empty or, with errors in `mistakes`, invalid.
+pub(in crate::http) fn parse_metadata_text(pointer: &str, text: &str, mistakes: &mut ValidationErrors) -> MetadataMap {
+    if text.is_empty() {
+        return MetadataMap::default();
+    }
+    let parsed = json::parse_json(text.as_bytes());
+    let map = parsed.ok().and_then(|(value, duplicates)| {
+        let map: MetadataMap = serde_json::from_value(value).ok()?;
+        duplicates.is_empty().then_some(map)
+    });
+    let Some(map) = map else {
+        let detail = "The text is not a JSON object of texts with each key once. Example: {\"order\": \"A-1042\"}.";
+        mistakes.push(ValidationError::new(pointer, Code::InvalidValue, detail));
+        return MetadataMap::default();
+    };
+    let errors = map.check(pointer);
+    let is_valid = errors.is_empty();
+    mistakes.extend(errors);
+    if is_valid { map } else { MetadataMap::default() }
 }
 
 /// Parses a modification time; none when it is empty or, with an error in `mistakes`, invalid.

@@ -12,7 +12,7 @@ use crate::app::AppState;
 use crate::db;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::idempotency::IdempotencyKey;
+use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::authorization::authorize_request;
@@ -46,8 +46,7 @@ const QUEUE_FULL_RETRY_SECONDS: &str = "30";
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "createExportJob",
-    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "Your own unique key, 1 to 255 visible ASCII characters. \
-        For 24 hours the same key with the same body returns the first response, and nothing is created twice.")),
+    params(IdempotencyHeader),
     request_body(content = ExportRequest, examples(
         ("As documented" = (summary = "PNG by the modifier, TIFF by the macro: the macro takes precedence", value = json!({
             "assetHandleArray": ["00000000-0000-7000-8000-000000000001"], "fmt": "convert",

@@ -4,13 +4,14 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
 use chrono::{DateTime, Utc};
 use offprint_imaging::ImageHeader;
+use offprint_modifiers::Macros;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::AppState;
-use crate::db;
-use crate::db::enums::ItemState;
+use crate::db::enums::{Fmt, ItemState};
 use crate::db::job::Rendition;
+use crate::db::{self, image_preset};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::problem::Problem;
@@ -23,11 +24,13 @@ use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
 use crate::jobs::ExportContext;
 use crate::jobs::ExportRequest;
-use crate::jobs::explain::plan_from_header;
+use crate::jobs::explain::{ModifierMeaning, plan_from_header};
 use crate::jobs::placement::check_archive_size;
 use crate::jobs::placement::check_recipient;
 use crate::jobs::prepare_draft;
-use crate::jobs::rendition::merge_failures;
+use crate::jobs::references::resolve_and_pin;
+use crate::jobs::rendition::{list_rendition_specs, merge_failures};
+use crate::jobs::rendition_resolver::ModifierSpec;
 use crate::jobs::require_asset_header;
 use crate::jobs::schedule::Recurrence;
 use crate::reason::Reason;
@@ -42,6 +45,9 @@ pub struct DryRun {
     effective_modifier: Option<String>,
     /// The renditions with their effective modifiers; null when the request has none.
     renditions: Option<Vec<Rendition>>,
+    /// What each modifier means, command by command, as `POST /modifier-check` explains it: one for each rendition, or one for
+    /// `is_modifier` and `macro`; empty for `orig`. The resulting images are in `items`.
+    modifiers: Vec<CheckedModifier>,
     /// Size in bytes of the originals that would be read or exported.
     source_bytes: i64,
     /// The first runs of a request with `execSchedule`, else null. The other fields describe a run now.
@@ -50,6 +56,15 @@ pub struct DryRun {
     warnings: Vec<Reason>,
     /// Harmless remarks about the modifier, such as commands that have no meaning in an export.
     notices: Vec<Reason>,
+}
+
+/// A modifier of an export request.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CheckedModifier {
+    /// Name of the rendition; null without `renditions`.
+    rendition: Option<String>,
+    /// The meaning of its modifier.
+    meaning: ModifierMeaning,
 }
 
 /// What the job would do with one asset.
@@ -98,7 +113,8 @@ pub struct DryRunFile {
 /// Validate an export request (dry run).
 ///
 /// Shows what the job would do with each asset, without creating anything and without reading pixels: file names, sizes,
-/// and what would be skipped or fail and why. Errors in the request are reported as by `POST /export-jobs`.
+/// and what would be skipped or fail and why. Explains the modifiers command by command. Errors in the request are reported as
+/// by `POST /export-jobs`.
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "validateExportJob",
@@ -122,6 +138,7 @@ pub async fn validate_export_job(
         .map_err(convert_refusal)?;
     check_archive_size(&draft, &state.settings).map_err(convert_refusal)?;
     let next_runs = list_next_runs(&mut connection, &draft.request).await?;
+    let modifiers = explain_modifiers(&state, &mut connection, &caller, &draft.request).await?;
     let source_bytes =
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;
@@ -137,11 +154,44 @@ pub async fn validate_export_job(
         items,
         effective_modifier: draft.effective_modifier,
         renditions: draft.renditions,
+        modifiers,
         source_bytes,
         next_runs,
         warnings,
         notices: draft.notices,
     }))
+}
+
+/// Explains the modifiers of a request that was drafted, and so has no errors in them. An asset's own modifiers are not
+/// included: they differ from asset to asset.
+async fn explain_modifiers(
+    state: &AppState,
+    connection: &mut db::DbConnection,
+    caller: &Caller,
+    request: &ExportRequest,
+) -> Result<Vec<CheckedModifier>, Problem> {
+    if request.fmt == Fmt::Orig {
+        return Ok(Vec::new());
+    }
+    let macros = Macros::from_unordered(image_preset::list_macros(connection, caller.company).await?);
+    let mut modifiers = Vec::new();
+    for rendition in list_rendition_specs(request) {
+        let spec = ModifierSpec {
+            modifier: rendition.modifier,
+            export_macro: rendition.r#macro,
+            asset: None,
+            macros: &macros,
+            attributes: &state.attributes,
+        };
+        // A modifier that needs an asset to be resolved was checked with each of them.
+        if let Ok((resolved, _)) = resolve_and_pin(connection, caller.company, spec).await? {
+            modifiers.push(CheckedModifier {
+                rendition: rendition.rendition.map(|rendition| rendition.name.clone()),
+                meaning: ModifierMeaning::from_modifier(&resolved),
+            });
+        }
+    }
+    Ok(modifiers)
 }
 
 /// The first runs of a request with `execSchedule`.

@@ -1,14 +1,16 @@
 //! Actions on schedules: pause, resume, run; and deleting one.
 
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, delete, post};
-use offprint_core::Code;
+use offprint_core::{Code, Digest};
 
 use crate::app::AppState;
 use crate::db::enums::ScheduleState;
 use crate::db::schedule::{self, ScheduleRunResult};
 use crate::db::{self, DbConnection};
 use crate::http::extract::caller::Caller;
+use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::authorization::authorize_request;
@@ -93,7 +95,7 @@ pub async fn resume_schedule(
 /// Run a schedule now.
 ///
 /// Creates one additional job, whatever the state of the schedule; its next runs do not change. Answers with the job.
-#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = String, Path, description = "Handle of the schedule.")),
+#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = String, Path, description = "Handle of the schedule."), IdempotencyHeader),
     responses(
         (status = 202, description = "The job was created.", body = Job, headers(
             ("Location" = String, description = "URL of the job."),
@@ -102,11 +104,21 @@ pub async fn resume_schedule(
         NotFoundProblem, ConflictProblem, BodyProblems, QueueFullProblem,
     ))]
 #[post("/export-schedules/{scheduleHandle}/run")]
-pub async fn run_schedule(state: Data<AppState>, caller: Caller, path: SchedulePath) -> Result<HttpResponse, Problem> {
+pub async fn run_schedule(
+    state: Data<AppState>,
+    caller: Caller,
+    path: SchedulePath,
+    key: IdempotencyKey,
+) -> Result<HttpResponse, Problem> {
+    let digest = Digest::compute(b"");
     let company_limits = EffectiveLimits::load(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let row = lock_managed_schedule(&mut transaction, &caller, &path).await?;
+    if let Some(earlier) = key.reserve(&mut transaction, &caller, digest).await? {
+        return Ok(earlier.into_response(StatusCode::ACCEPTED));
+    }
     let job = create_run(&state, &mut transaction, &caller, &company_limits, &row).await?;
+    key.store(&mut transaction, &caller, digest, (&job.links.own, &job)).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     state.work_available.notify();
     Ok(build_accepted_response(&job.links.own).json(job))

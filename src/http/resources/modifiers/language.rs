@@ -111,7 +111,8 @@ pub struct CheckModifier {
 
 /// Check a modifier.
 ///
-/// Explains a modifier command by command, or reports all its errors. With an asset, the response also has size and name of
+/// The part of `POST /export-jobs/validate` that explains modifiers (`modifiers` there), for a modifier alone, without an export
+/// request. Explains a modifier command by command, or reports all its errors. With an asset, the response also has size and name of
 /// the resulting file. No pixels are read.
 #[utoipa::path(
     tag = "modifiers",
