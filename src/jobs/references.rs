@@ -124,7 +124,11 @@ impl ReferenceMatch {
         match asset.sha256.zip(read_asset_header(asset)) {
             Some((sha256, header)) => {
                 let (before, after) = (asset.url_modifier.clone(), asset.url_post_apply_modifier.clone());
-                Self::Unique(Box::new(ReferencedImage { sha256, header, modifiers: AssetModifiers { before, after } }))
+                Self::Unique(Box::new(ReferencedImage {
+                    sha256,
+                    header,
+                    modifiers: AssetModifiers { before, after, ..AssetModifiers::default() },
+                }))
             }
             None => Self::Unreadable,
         }
