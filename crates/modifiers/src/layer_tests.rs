@@ -214,7 +214,7 @@ fn templates_take_the_place_of_the_assets_own_modifier() {
     assert_eq!(layer.position, Some(LayerPoint::Pixels([1.0, 1.0])));
     // A template that is not known yet may define names of layers.
     assert_eq!(recipe_with("template=nobody&layer=badge&pos=1,1", &records).template.as_deref(), Some("nobody"));
-    assert!(resolve_with("src=is(card?template=card)", "", &records).is_ok());
+    assert!(resolve_with("src=is(shoe?template=card)", "", &records).is_ok());
     let in_own = [("shoe", r#"{"modifier": "template=card"}"#)];
     assert_eq!(resolve_with("wid=9", "", &in_own).unwrap_err()[0].command, "template");
 }
