@@ -60,13 +60,12 @@ impl<'a> LayerContent<'a> {
     }
 }
 
+/// A size at scale 1, and a point of it that is placed unless there is another one.
+type ColorArea = ((u32, u32), Option<[f64; 2]>);
+
 /// The size of a colour, and the point of its outline's coordinates that is 0,0. None when neither size nor outline say
 /// how large it is.
-pub(super) fn measure_color(
-    number: u32,
-    layer: &Layer,
-    canvas: (u32, u32),
-) -> Result<Option<((u32, u32), Option<[f64; 2]>)>, RenderError> {
+pub(super) fn measure_color(number: u32, layer: &Layer, canvas: (u32, u32)) -> Result<Option<ColorArea>, RenderError> {
     let side = |fraction: f64, side: u32| if fraction > 0.0 { round_size(fraction * f64::from(side)) } else { 0 };
     let size = match layer.scale {
         Some(LayerScale::Box(w, h)) => Some((w, h)),
