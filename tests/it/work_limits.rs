@@ -1,8 +1,11 @@
 //! Work that takes processor time: it is done on the compute pool, bounded by a budget, and companies take turns.
 
+use std::sync::mpsc;
+
 use actix_web::test::TestRequest;
 use bytes::Bytes;
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use image::ImageFormat;
 use offprint::db::capability::Capability;
 use offprint::id::CompanyId;
@@ -95,6 +98,42 @@ async fn macros_and_nested_requests_cannot_multiply_the_work_of_one_modifier(poo
     let preset = json!({"urlModifier": nested});
     assert_eq!(app.put("/image-presets/n", preset).await.expect_status(422)["errors"][0]["code"], "too-complex");
     app.post("/modifier-check", json!({"is_modifier": "src=is(p?$m$)", "assetHandle": asset})).await.expect_status(200);
+}
+
+#[sqlx::test]
+async fn a_company_that_fills_its_share_of_the_pool_holds_up_nobody_else(pool: PgPool) {
+    let app = open_guarded_app(pool).await;
+    let (ann, eve) = (TestUser::new(&app, "acme", "ann").await, TestUser::new(&app, "bravo", "eve").await);
+    let image = draw_image(ImageFormat::Png, 8, 8, 1);
+    let (ours, theirs) = (ann.upload_asset("a.png", &image).await, eve.upload_asset("b.png", &image).await);
+    let build_request = |asset: &str| json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=5"});
+    // The work of the first company does not end.
+    let (release, wait) = mpsc::channel::<()>();
+    let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
+    let mut long: Vec<_> = (0..16)
+        .map(|_| {
+            let wait = wait.clone();
+            Box::pin(app.state.compute.run(ann.company, move || {
+                let _ = wait.lock().unwrap().recv();
+            }))
+        })
+        .collect();
+    assert!(long.iter_mut().all(|work| work.now_or_never().is_none()));
+    let mut waiting = Box::pin(ann.post("/export-jobs/validate", build_request(&ours)));
+    let mut still_waits = async || {
+        assert!((&mut waiting).now_or_never().is_none(), "it waits for the company's turn");
+        app.get("/health/live").await.expect_status(200);
+        eve.post("/export-jobs/validate", build_request(&theirs)).await.expect_status(200);
+        let preset = TestRequest::put().uri("/image-presets/small").set_json(json!({"urlModifier": "wid=9"}));
+        eve.send(preset).await.expect_success();
+    };
+    still_waits().await;
+    still_waits().await;
+    drop(release);
+    // Together: those before it in the company's line have to be polled to give their slot on.
+    let (answer, ended) = tokio::join!(waiting, join_all(long));
+    answer.expect_status(200);
+    ended.into_iter().for_each(|work| work.unwrap());
 }
 
 #[sqlx::test]
