@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::pin::Pin;
 
-use actix_web::body::SizedStream;
+use actix_web::body::{BodyStream, SizedStream};
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -89,7 +89,8 @@ impl FileResponse {
         if head_only {
             // Not a body of this length, see `OmittedBody`.
             let nothing = stream::empty::<Result<Bytes, offprint_storage::StorageError>>();
-            return Ok(answer.no_chunking(len).streaming(nothing));
+            // `streaming` would make it one again.
+            return Ok(answer.no_chunking(len).body(BodyStream::new(nothing)));
         }
         let pieces: ByteStream = match self.source {
             FileSource::Blob(digest) => {

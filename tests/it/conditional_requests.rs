@@ -5,6 +5,7 @@ use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::support::http_server::RunningServer;
 use crate::support::operations::{OperationFixtures, list_operations};
 use crate::support::schedules::{YEARLY_CRON, build_schedule_request};
 use crate::support::test_app::{TestApp, TestResponse};
@@ -156,4 +157,21 @@ async fn head_is_supported_wherever_get_is(pool: PgPool) {
     assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, "POST"));
     let allowed = ann.send(TestRequest::post().uri("/info")).await;
     assert_eq!((allowed.status.as_u16(), allowed.header("allow")), (405, "GET, HEAD"));
+}
+
+/// The next request may be there before the answer to HEAD begins.
+#[sqlx::test]
+async fn head_is_answered_when_the_next_request_follows_at_once(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let asset = app.upload_asset("a.txt", b"bytes").await;
+    let server = RunningServer::start(&app);
+    for path in ["/assets".to_owned(), format!("/assets/{asset}/content")] {
+        let mut peer = server.connect().await;
+        let (host, live) = ("host: localhost\r\n", "GET /health/live HTTP/1.1\r\n");
+        peer.send(&format!("HEAD {path} HTTP/1.1\r\n{host}\r\n{live}{host}\r\n")).await;
+        let answers = peer.read_until("{\"status\":\"ok\"}").await;
+        assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 2, "{path}: {answers}");
+        assert_eq!(answers.matches("content-length: ").count(), 2, "{path}: {answers}");
+    }
+    server.stop().await;
 }
