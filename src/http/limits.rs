@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::app::AppState;
 use crate::app::bytes_in_flight::ByteReservation;
-use crate::app::rate_limiter::RateLimitKey;
+use crate::app::rate_limiter::{RateLimitKey, RateLimitStatus};
 use crate::app::readiness::MIN_FREE_BYTES;
 use crate::db::limits::{self, CompanyLimitsRow, CompanyUsageRow};
 use crate::db::{self, DbConnection};
@@ -206,10 +206,26 @@ const MAX_REPEATS_OF_COMPANY: u32 = 30;
 ///
 /// # Errors
 /// 429 when it was asked for too often.
-pub fn limit_repeats(state: &AppState, caller: &Caller, subject: Uuid) -> Result<(), Problem> {
+pub fn count_repeat(state: &AppState, caller: &Caller, subject: Uuid) -> Result<(), Problem> {
+    ask_repeat_limits(caller, subject, |key, limit| state.replay_limiter.take(key, limit))
+}
+
+/// Checks the same without counting: for what may be refused for another reason and then repeats nothing.
+///
+/// # Errors
+/// As [`count_repeat`].
+pub fn check_repeats(state: &AppState, caller: &Caller, subject: Uuid) -> Result<(), Problem> {
+    ask_repeat_limits(caller, subject, |key, limit| state.replay_limiter.peek(key, limit))
+}
+
+fn ask_repeat_limits(
+    caller: &Caller,
+    subject: Uuid,
+    ask: impl Fn(RateLimitKey, u32) -> RateLimitStatus,
+) -> Result<(), Problem> {
     let limits = [(subject, MAX_REPEATS_OF_ONE), (caller.company.0, MAX_REPEATS_OF_COMPANY)];
-    let take = |(subject, limit)| state.replay_limiter.take(RateLimitKey::Caller(subject), limit);
-    let Some(reached) = limits.into_iter().map(take).find(|status| status.wait.is_some()) else { return Ok(()) };
+    let statuses = limits.into_iter().map(|(subject, limit)| ask(RateLimitKey::Caller(subject), limit));
+    let Some(reached) = statuses.into_iter().find(|status| status.wait.is_some()) else { return Ok(()) };
     let seconds = reached.wait.unwrap_or_default().as_secs_f64().ceil().max(1.0) as u64;
     let detail = format!(
         "This was repeated more than {} times a minute. Nothing was done. Retry in {seconds} s.",

@@ -7,7 +7,7 @@ use crate::app::AppState;
 use crate::db;
 use crate::db::enums::JobState;
 use crate::http::extract::caller::Caller;
-use crate::http::limits::limit_repeats;
+use crate::http::limits::{check_repeats, count_repeat};
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::JobPath;
 use crate::http::resources::export_jobs::authorize_job_change;
@@ -105,7 +105,7 @@ pub async fn run_export_job(state: Data<AppState>, caller: Caller, path: JobPath
 #[post("/export-jobs/{jobHandle}/retry")]
 pub async fn retry_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
     let job = authorize_job_change(&state, &caller, &path).await?;
-    limit_repeats(&state, &caller, job.0)?;
+    check_repeats(&state, &caller, job.0)?;
     db::job_actions::retry_failed_items(
         &state.db,
         caller.company,
@@ -114,6 +114,8 @@ pub async fn retry_export_job(state: Data<AppState>, caller: Caller, path: JobPa
         JobAction::names_allowed_in,
     )
     .await?;
+    // A retry that its state refuses is none. Of several at once only one is accepted, so each is counted in time.
+    let _ = count_repeat(&state, &caller, job.0);
     show_changed_job(&state, caller, &path).await
 }
 

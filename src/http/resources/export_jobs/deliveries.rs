@@ -13,7 +13,7 @@ use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::page::PageQuery;
-use crate::http::limits::limit_repeats;
+use crate::http::limits::count_repeat;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::JobPath;
 use crate::http::resources::export_jobs::authorize_job_change;
@@ -151,7 +151,7 @@ pub async fn replay_delivery(
     let (job, delivery) = path.into_inner();
     let job = authorize_job_change(&state, &caller, &job).await?;
     let delivery: WebhookId = delivery.parse().map_err(|_| Problem::not_found("delivery of this job"))?;
-    limit_repeats(&state, &caller, delivery.0)?;
+    count_repeat(&state, &caller, delivery.0)?;
     if !webhook::replay_webhook(&state.db, caller.company, job, delivery).await? {
         let detail = "An attempt to deliver the webhook is in progress. Retry in a few seconds.";
         return Err(Problem::new(Code::WrongState, detail));
