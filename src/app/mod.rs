@@ -13,6 +13,7 @@ mod notifier;
 pub mod preview_renders;
 pub mod rate_limiter;
 pub mod readiness;
+mod rendition_store;
 pub mod signal_relay;
 pub mod stream_limiter;
 
@@ -33,6 +34,7 @@ use tracing::{error, warn};
 
 pub use blob_transaction::BlobTransaction;
 pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
+pub use rendition_store::KeepRenditionsError;
 
 use crate::app::bytes_in_flight::BytesInFlight;
 use crate::app::link_token::LinkToken;

@@ -31,6 +31,7 @@ pub mod item_view;
 pub mod job;
 pub mod job_actions;
 pub mod job_changes;
+pub mod kept_rendition;
 pub mod limits;
 pub mod link;
 pub mod mail_task;
@@ -84,6 +85,13 @@ pub enum DbError {
     QueryFailed(#[source] sqlx::Error),
 }
 
+impl DbError {
+    /// Whether a row was to refer to bytes that were removed a moment ago. Whoever tries again must not name them again.
+    pub fn refers_to_removed_blob(&self) -> bool {
+        matches!(self, Self::Unreachable(sqlx::Error::Database(answer)) if refers_to_removed_blob(answer.as_ref()))
+    }
+}
+
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
         match error {
@@ -119,8 +127,8 @@ fn is_transient(sqlstate: Option<&str>) -> bool {
     })
 }
 
-/// Whether a row was to refer to an original that was replaced or deleted a moment ago, and whose bytes are gone: whoever
-/// tries again reads the asset anew.
+/// Whether a row was to refer to an original that was replaced or deleted a moment ago, or to a rendition that was evicted,
+/// and whose bytes are gone: whoever tries again reads the asset anew.
 fn refers_to_removed_blob(answer: &dyn sqlx::error::DatabaseError) -> bool {
     answer.code().as_deref() == Some("23503")
         && answer.constraint().is_some_and(|constraint| constraint.ends_with("sha256_fkey"))

@@ -12,6 +12,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::db::backup;
 use crate::db::item::to_pg_interval;
+use crate::db::kept_rendition;
 use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::CompanyId;
 
@@ -124,29 +125,37 @@ pub async fn note_replaced_original(
 }
 
 /// Settles an original that an asset of the company had and has no more: it counts as replaced as long as a job needs it.
-/// When the company has no use for it at all, the renditions that were cached of it go, because they would keep it.
+/// When the company has no use for it at all, the renditions that were cached of it go, because they would keep it. Returns
+/// those that nothing refers to any more: their bytes may be removed after the commit.
 ///
 /// The blob is locked first: a job that is just being created either has its items, or does not find the blob.
 pub async fn release_original(
     connection: &mut DbConnection,
     company: CompanyId,
     sha256: Digest,
-) -> Result<(), DbError> {
+) -> Result<Vec<Digest>, DbError> {
     sqlx::query("select from blob where sha256 = $1 for update")
         .bind(sha256.to_bytes())
         .execute(&mut *connection)
         .await?;
     if note_replaced_original(connection, company, sha256).await? {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    for sql in [
-        "delete from replaced_original where company_id = $1 and sha256 = $2",
+    sqlx::query("delete from replaced_original where company_id = $1 and sha256 = $2")
+        .bind(company)
+        .bind(sha256.to_bytes())
+        .execute(&mut *connection)
+        .await?;
+    let uncached: Vec<[u8; 32]> = sqlx::query_scalar(
         "delete from rendition where company_id = $1 and source_sha256 = $2
-            and not exists (select from asset where company_id = $1 and asset.sha256 = $2)",
-    ] {
-        sqlx::query(sql).bind(company).bind(sha256.to_bytes()).execute(&mut *connection).await?;
-    }
-    Ok(())
+            and not exists (select from asset where company_id = $1 and asset.sha256 = $2) returning sha256",
+    )
+    .bind(company)
+    .bind(sha256.to_bytes())
+    .fetch_all(&mut *connection)
+    .await?;
+    let uncached: Vec<Digest> = uncached.into_iter().map(Digest::from).collect();
+    kept_rendition::release_renditions(connection, company, &uncached).await
 }
 
 /// Shrinks the render cache to at most `bytes` bytes; the least recently used renditions go first. Files of jobs keep
@@ -177,7 +186,7 @@ const UNUSED_BLOB_SQL: &str = "not exists (select from asset where asset.sha256 
                                    where file.company_id = recipe.company_id and file.recipe_id = recipe.recipe_id)
                        or exists (select from rendition
                                    where rendition.company_id = recipe.company_id and rendition.recipe_id = recipe.recipe_id)))
-    and not exists (select from rendition where rendition.sha256 = blob.sha256)
+    and not exists (select from kept_rendition kept where kept.sha256 = blob.sha256)
     and not exists (select from rendition where rendition.source_sha256 = blob.sha256)
     and not exists (select from archive where archive.index_sha256 = blob.sha256)
     and not exists (select from archive where archive.manifest_json_sha256 = blob.sha256)

@@ -268,12 +268,13 @@ async fn write_transition(
                  as new_file (rendition, sha256, width, height, mime, warnings, reused, plan)
          ), files as (
              -- Mark them ready, also when the attempt failed: the next attempt renders only what is missing. For an
-             -- original, dimensions and media type were written with the job, so they stay (coalesce).
+             -- original, dimensions and media type were written with the job, so they stay (coalesce). A file whose
+             -- blob was removed meanwhile violates the foreign key (`left join`), and nothing is written.
              update export_file file
-                set state = 'ready', sha256 = blob.sha256, size = blob.size, crc32 = blob.crc32,
+                set state = 'ready', sha256 = new_files.sha256, size = blob.size, crc32 = blob.crc32,
                     width = coalesce(new_files.width, file.width), height = coalesce(new_files.height, file.height),
                     mime = coalesce(new_files.mime, file.mime), warnings = new_files.warnings, reused = new_files.reused
-               from item, new_files join blob on blob.sha256 = new_files.sha256
+               from item, new_files left join blob on blob.sha256 = new_files.sha256
               where file.company_id = $1 and file.job_id = $2 and file.position = $3 and file.rendition = new_files.rendition
                 and file.state <> 'ready'
              returning file.rendition, file.recipe_id, file.size

@@ -14,18 +14,17 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use offprint_core::{Code, Digest};
 use offprint_imaging::{RenderError, RenderOutput, SourceFiles};
 use offprint_modifiers::Recipe;
 use offprint_sandbox::{RenderPoolError, RenderTarget};
-use offprint_storage::LocalBlob;
+use offprint_storage::{LocalBlob, StagedBlob};
 use tempfile::TempPath;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{Instrument, info_span, warn};
 
-use crate::app::AppState;
-use crate::app::JobSignalReceiver;
-use crate::app::StoreBlobError;
+use crate::app::{AppState, JobSignalReceiver, KeepRenditionsError, StoreBlobError};
 use crate::db;
 use crate::db::bulk_settle::settle_ready_items;
 use crate::db::item::{self, Claim, ClaimOptions, LeaseRenewal, PendingFile};
@@ -101,17 +100,23 @@ async fn process_claim(state: &AppState, claim: Claim, job_signals: JobSignalRec
 
 /// Settles, and tries again for about the length of a lease while the database cannot be reached. Otherwise the
 /// finished work would be lost, and the item rendered again after its lease expires.
+///
+/// A file from the render cache may have been evicted since the claim. Then the item is tried again without any.
 async fn settle_with_retry(
     state: &AppState,
     attempt: &Attempt,
-    files: &[SettledFile],
-    outcome: AttemptOutcome,
+    mut files: &[SettledFile],
+    mut outcome: AttemptOutcome,
 ) -> Result<bool, db::DbError> {
     let mut pause = Duration::from_millis(100);
     loop {
         match db::with_query_timeout(settle_item(&state.system, attempt, files, outcome.clone(), CACHE_ENGINE_VERSION))
             .await
         {
+            Err(error) if error.refers_to_removed_blob() && !files.is_empty() => {
+                let detail = "A file of the render cache was removed meanwhile; it is rendered again.";
+                (files, outcome) = (&[], AttemptOutcome::TryAgain(Reason::new(Code::Unavailable, detail)));
+            }
             Err(db::DbError::Unreachable(error)) if pause < state.settings.lease => {
                 warn!(error = %error, "Could not settle an item; trying again: {error}");
                 sleep(pause).await;
@@ -236,18 +241,49 @@ async fn render_files(
         Ok(rendered) => rendered,
         Err(failure) => return pool_failure_to_outcome(failure),
     };
-    let mut failures = Vec::new();
-    for ((file, (mime, _, output)), rendered) in missing.iter().zip(targets).zip(rendered) {
-        let stored = match rendered {
-            Ok(rendered) => store_rendition(state, file.rendition, mime, rendered, output).await,
+    // Each waits for the disk, so they are written side by side.
+    let staged = missing.iter().zip(targets).zip(rendered).map(|((file, (mime, _, output)), rendered)| async move {
+        let staged = match rendered {
+            Ok(rendered) => stage_rendition(state, file.rendition, mime, rendered, output).await,
             Err(failure) => Err(render_error_to_outcome(failure)),
         };
-        match stored {
-            Ok(file) => settled_files.push(file),
-            Err(outcome) => failures.push((file.name.as_deref(), outcome)),
+        staged.map_err(|outcome| (file.name.as_deref(), outcome))
+    });
+    let (mut produced, mut blobs, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for staged in join_all(staged).await {
+        match staged {
+            Ok((file, blob)) => {
+                produced.push(file);
+                blobs.push(blob);
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if !blobs.is_empty() {
+        match state.keep_rendered_files(&claim.attempt(state.worker), blobs).await {
+            Ok(()) => settled_files.extend(produced),
+            Err(error) => failures.push((None, keep_error_to_outcome(error))),
         }
     }
     merge_outcomes(failures)
+}
+
+fn keep_error_to_outcome(error: KeepRenditionsError) -> AttemptOutcome {
+    match error {
+        KeepRenditionsError::QuotaExceeded(missing) => AttemptOutcome::Failed(Reason::new(
+            Code::StorageQuota,
+            format!(
+                "The exported files would exceed the company's storage quota by {missing} bytes. Delete jobs and assets \
+                 that are no longer needed, then retry the job."
+            ),
+        )),
+        KeepRenditionsError::Store(StoreBlobError::Storage(error)) => {
+            AttemptOutcome::TryAgain(storage_error_to_reason(&error))
+        }
+        KeepRenditionsError::Store(StoreBlobError::Db(error)) => {
+            AttemptOutcome::TryAgain(Reason::new(Code::Unavailable, error.to_string()))
+        }
+    }
 }
 
 /// Fetches an original as a local file and verifies its checksum, so that damaged bytes never become an image. A
@@ -287,36 +323,29 @@ fn pool_failure_to_outcome(failure: RenderPoolError) -> AttemptOutcome {
     }
 }
 
-/// Stores a rendered file as a blob.
-async fn store_rendition(
+/// Writes a rendered file to the disk, ready to be kept.
+async fn stage_rendition(
     state: &AppState,
     rendition: i16,
     mime: &str,
     rendered: RenderOutput,
     output: TempPath,
-) -> Result<SettledFile, AttemptOutcome> {
-    let stored = match state.storage.stage_file(output).await {
-        Ok(staged) => state.store_blob(staged).await,
-        Err(error) => Err(error.into()),
-    };
-    match stored {
-        Ok(sha256) => Ok(SettledFile {
-            rendition,
-            sha256,
-            image: Some(settle::SettledImage {
-                width: rendered.width as i32,
-                height: rendered.height as i32,
-                mime: mime.to_owned(),
-                plan: Some(rendered.plan),
-            }),
-            warnings: rendered.warnings.into_iter().map(|warning| Reason::new(warning.code, warning.detail)).collect(),
-            reused: false,
+) -> Result<(SettledFile, StagedBlob), AttemptOutcome> {
+    let staged = state.storage.stage_file(output).await;
+    let staged = staged.map_err(|error| AttemptOutcome::TryAgain(storage_error_to_reason(&error)))?;
+    let file = SettledFile {
+        rendition,
+        sha256: staged.digest,
+        image: Some(settle::SettledImage {
+            width: rendered.width as i32,
+            height: rendered.height as i32,
+            mime: mime.to_owned(),
+            plan: Some(rendered.plan),
         }),
-        Err(StoreBlobError::Storage(error)) => Err(AttemptOutcome::TryAgain(storage_error_to_reason(&error))),
-        Err(StoreBlobError::Db(error)) => {
-            Err(AttemptOutcome::TryAgain(Reason::new(Code::Unavailable, error.to_string())))
-        }
-    }
+        warnings: rendered.warnings.into_iter().map(|warning| Reason::new(warning.code, warning.detail)).collect(),
+        reused: false,
+    };
+    Ok((file, staged))
 }
 
 /// Decides how an item ends when these files failed, given by the names of their renditions. If any failure may go

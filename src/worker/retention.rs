@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::app::{AppState, StoreBlobError};
-use crate::db::{self, audit, blob, retention, worker};
+use crate::db::{self, audit, blob, kept_rendition, retention, worker};
 
 /// How long a job and its manifests are kept after it has finished.
 const JOB_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -31,6 +31,7 @@ pub async fn enforce_retention(state: &AppState) -> Result<(), db::DbError> {
     worker::delete_gone_workers(&state.system, JOB_TTL).await?;
     audit::delete_old_audit_entries(&state.system, AUDIT_LOG_TTL).await?;
     retention::shrink_rendition_cache(&state.system, state.settings.max_cache).await?;
+    release_renditions(state).await?;
     while remove_unused_blobs(state).await? {}
     Ok(())
 }
@@ -43,6 +44,26 @@ async fn release_originals(state: &AppState) -> Result<(), db::DbError> {
         state.release_original(original.company_id, original.sha256).await;
     }
     Ok(())
+}
+
+/// Ends keeping the renditions that nothing refers to any more, and removes their bytes.
+async fn release_renditions(state: &AppState) -> Result<(), db::DbError> {
+    let mut after = None;
+    loop {
+        let kept = kept_rendition::list_kept_renditions(&state.system, after).await?;
+        let Some(last) = kept.last() else { return Ok(()) };
+        after = Some((last.company_id, last.sha256));
+        let unused: Vec<_> = kept.into_iter().filter(|kept| kept.is_unused).collect();
+        for of_company in unused.chunk_by(|one, next| one.company_id == next.company_id) {
+            let Some(first) = of_company.first() else { continue };
+            let digests: Vec<_> = of_company.iter().map(|kept| kept.sha256).collect();
+            let mut transaction = state.system.begin().await?;
+            let released =
+                kept_rendition::release_renditions(&mut transaction, first.company_id, &digests).await?;
+            transaction.commit().await?;
+            state.remove_unused_blobs(&released).await;
+        }
+    }
 }
 
 /// Removes up to a hundred blobs that nothing refers to. Returns whether there may be more.

@@ -54,6 +54,7 @@ mod process_lifecycle;
 mod proxies;
 mod queue;
 mod quota;
+mod quota_renditions;
 mod render;
 mod render_command;
 mod render_damage;

@@ -101,8 +101,8 @@ async fn begin_upload(state: &AppState, caller: Caller, request: &HttpRequest) -
         let detail = format!("`{}` is empty.", metadata.file_name);
         return Err(Problem::from_errors(vec![ValidationError::new("Upload-Length", Code::EmptyFile, detail)]));
     }
-    let quota = StorageQuota::for_assets(state, caller.company).await?;
-    quota.check_file_size(length.unsigned_abs())?;
+    let mut quota = StorageQuota::for_assets(state, caller.company).await?;
+    quota.check_file_size(length.unsigned_abs()).await?;
     limits::check_free_space(state, length.unsigned_abs()).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let open = upload::count_unfinished_uploads(&mut transaction, caller.company).await?;
