@@ -342,13 +342,24 @@ create index upload_piece_uses_blob on upload_piece (sha256);
 -- 4. Render recipes and the render cache
 
 -- What is to be rendered from an image, stored once for all items that need the same. The id is the SHA-256 of the
--- canonical text.
+-- canonical text. Maintenance removes recipes that neither a file nor the render cache uses.
 create table recipe (
     company_id uuid  not null references company,
     recipe_id  bytea not null,
     text       text  not null,
     primary key (company_id, recipe_id)
 );
+
+-- The originals of other assets that a recipe reads, besides the image that it is applied to.
+create table recipe_source (
+    company_id uuid  not null,
+    recipe_id  bytea not null,
+    sha256     bytea not null references blob,
+    primary key (company_id, recipe_id, sha256),
+    foreign key (company_id, recipe_id) references recipe on delete cascade
+);
+-- Maintenance asks whether a blob is still used, and which recipes need an original.
+create index recipe_source_uses_blob on recipe_source (sha256);
 
 -- The renditions that are kept for a company: files of its jobs, and the render cache. Each blob counts once toward the
 -- company's quota, however many of its rows refer to it. A row is written when the bytes are stored, before anything
@@ -390,6 +401,8 @@ create table rendition (
 -- company, so that this index is always better than the primary key.
 create index rendition_uses_source on rendition (source_sha256);
 create index rendition_uses_blob on rendition (sha256, company_id);
+-- For the foreign key, and maintenance asks whether a recipe is still used.
+create index rendition_uses_recipe on rendition (recipe_id, company_id);
 -- When the cache is full, the least recently used renditions go first.
 create index rendition_by_use on rendition (used_at);
 
@@ -816,8 +829,8 @@ select enable_row_level_security('company'), enable_row_level_security('company_
        enable_row_level_security('asset'), enable_row_level_security('image_preset'),
        enable_row_level_security('replaced_original'),
        enable_row_level_security('upload'), enable_row_level_security('upload_piece'),
-       enable_row_level_security('recipe'), enable_row_level_security('kept_rendition'),
-       enable_row_level_security('rendition'),
+       enable_row_level_security('recipe'), enable_row_level_security('recipe_source'),
+       enable_row_level_security('kept_rendition'), enable_row_level_security('rendition'),
        enable_row_level_security('export_schedule'), enable_row_level_security('export_schedule_run'),
        enable_row_level_security('export_job'), enable_row_level_security('export_item'),
        enable_row_level_security('export_file'), enable_row_level_security('archive'),

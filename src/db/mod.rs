@@ -37,6 +37,7 @@ pub mod link;
 pub mod mail_task;
 pub mod migrations;
 mod optional_digest;
+pub mod recipe;
 pub mod retention;
 pub mod row_level_security;
 pub mod schedule;

@@ -28,7 +28,7 @@ pub async fn sweep_expired(state: &AppState) -> Result<(), db::DbError> {
         }
     }
     state.has_own_running_limits.store(limits::has_running_limits(&state.system).await?, Ordering::Relaxed);
-    job_actions::remove_deleted_jobs(&state.system).await?;
+    while job_actions::remove_deleted_job(&state.system).await? {}
     idempotency::delete_expired_idempotency_keys(&state.system).await?;
     let pieces = upload::delete_expired_uploads(&state.system).await?;
     state.remove_unused_blobs(&pieces).await;

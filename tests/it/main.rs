@@ -55,6 +55,7 @@ mod proxies;
 mod queue;
 mod quota;
 mod quota_renditions;
+mod recipe_sources;
 mod render;
 mod render_command;
 mod render_damage;

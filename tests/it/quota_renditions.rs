@@ -2,6 +2,7 @@
 
 use offprint::db::company::ensure_company;
 use offprint::db::limits::{CompanyLimitsRow, update_company_limits};
+use offprint::db::settle::{AttemptOutcome, SettledFile, settle_item};
 use offprint::worker::{enforce_retention, sweep_expired};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -179,7 +180,6 @@ async fn what_a_dead_worker_has_stored_counts_no_longer_than_its_lease(pool: PgP
 /// Between the claim of an item and its settle, its cached rendition goes: it must not succeed without a file.
 #[sqlx::test]
 async fn an_item_whose_cached_rendition_is_evicted_meanwhile_is_tried_again(pool: PgPool) {
-    use offprint::db::settle::{AttemptOutcome, SettledFile, settle_item};
     let app = TestApp::open(pool).await;
     let asset = app.upload_asset("a.jpg", &draw_jpeg(1)).await;
     let first = run_export(&app, request_tiff(&asset, 50, 40)).await;
@@ -190,14 +190,10 @@ async fn an_item_whose_cached_rendition_is_evicted_meanwhile_is_tried_again(pool
     assert!(app.state.evict_cached_renditions(app.state.company, 1).await.unwrap() > 0);
     let file =
         SettledFile { rendition: 0, sha256: cached.sha256, image: None, warnings: Vec::new(), reused: true };
-    let settled = settle_item(
-        &app.state.system,
-        &claim.attempt(app.state.worker),
-        &[file],
-        AttemptOutcome::Succeeded,
-        offprint_imaging::ENGINE_VERSION,
-    );
-    assert!(settled.await.is_err_and(|error| error.refers_to_removed_blob()));
+    let (attempt, files) = (claim.attempt(app.state.worker), [file]);
+    let (outcome, engine) = (AttemptOutcome::Succeeded, offprint_imaging::ENGINE_VERSION);
+    let settled = settle_item(&app.state.system, &attempt, &files, outcome, engine).await;
+    assert!(settled.is_err_and(|error| error.refers_to_removed_blob()));
     app.expire_leases().await;
     drain_work(&app).await;
     assert_eq!(fetch_job(&app, &job).await["outcome"], "succeeded");
