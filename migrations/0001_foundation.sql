@@ -599,6 +599,14 @@ create index item_uses_asset on export_item (asset_id);
 -- The claim's pick, in the order in which it picks.
 create index item_waiting on export_item (waits_in, position) where waits_in is not null;
 
+-- How many items of a company run now. A function, because it is called under the lock of the company's row: a volatile
+-- function sees what was committed before it is called, where the statement around it sees the tables as they were before
+-- it waited for the lock. So claims of several processes never exceed a company's limit together.
+create function count_running_items(company uuid) returns bigint language plpgsql volatile as $$
+begin
+    return (select count(*) from export_item item where item.company_id = company and item.state = 'running');
+end $$;
+
 -- The files that an item exports: one row for each requested rendition, all made from one decoded image. Names, archive
 -- and manifests read files, never items.
 create table export_file (

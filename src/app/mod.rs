@@ -19,7 +19,6 @@ pub mod stream_limiter;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use offprint_core::{Code, Digest};
@@ -102,8 +101,6 @@ pub struct AppState {
     pub replay_limiter: Arc<RateLimiter>,
     /// Whether the database and the storage answered a moment ago.
     pub readiness: ReadinessCache,
-    /// Whether some company has its own limit of running items. Updated by each sweep.
-    pub has_own_running_limits: Arc<AtomicBool>,
     /// Cancelled when the service shuts down: tasks start nothing new.
     pub closing: CancellationToken,
 }

@@ -11,8 +11,8 @@ use offprint_core::Digest;
 use offprint_storage::StagedBlob;
 
 use crate::app::{AppState, BlobTransaction, StoreBlobError};
+use crate::db::attempt::Attempt;
 use crate::db::kept_rendition::{evict_renditions, keep_renditions};
-use crate::db::settle::Attempt;
 use crate::db::{self, DbConnection, DbError, limits};
 use crate::id::CompanyId;
 

@@ -17,7 +17,7 @@
 
 use offprint_core::Digest;
 
-use crate::db::settle::Attempt;
+use crate::db::attempt::Attempt;
 use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::CompanyId;
 

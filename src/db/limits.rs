@@ -67,11 +67,6 @@ pub async fn update_company_limits(
     Ok(())
 }
 
-/// Whether any company has its own limit of running items.
-pub async fn has_running_limits(pool: &PgPool) -> Result<bool, DbError> {
-    Ok(sqlx::query_scalar("select exists (select from company where max_running > 0)").fetch_one(pool).await?)
-}
-
 /// Finds what the company uses. In a transaction that has changed it, the row is locked: the numbers stay true until
 /// the end of the transaction.
 pub async fn find_company_usage(connection: &mut DbConnection, company: CompanyId) -> Result<CompanyUsageRow, DbError> {

@@ -13,7 +13,7 @@ use offprint_core::Digest;
 use sqlx::AssertSqlSafe;
 
 use crate::db::backup;
-use crate::db::item::to_pg_interval;
+use crate::db::interval::to_pg_interval;
 use crate::db::kept_rendition;
 use crate::db::recipe;
 use crate::db::{DbConnection, DbError, PgPool};

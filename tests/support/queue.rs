@@ -12,18 +12,25 @@ use crate::support::test_app::TestApp;
 pub const LEASE_DURATION: Duration = Duration::from_secs(20);
 
 pub fn build_claim_terms(app: &TestApp) -> ClaimOptions {
-    let max_running = app.state.settings.max_running;
     ClaimOptions {
         worker: app.state.worker,
         lease: LEASE_DURATION,
         engine_version: ENGINE_VERSION,
-        max_running,
-        is_limited: max_running > 0,
+        max_running: app.state.settings.max_running,
     }
 }
 
+/// Claims one item, if there is one.
+pub async fn try_claim_item(app: &TestApp) -> Option<item::Claim> {
+    claim_items(app, 1).await.pop()
+}
+
+pub async fn claim_items(app: &TestApp, slots: usize) -> Vec<item::Claim> {
+    item::claim_items(&app.state.system, &build_claim_terms(app), slots).await.unwrap()
+}
+
 pub async fn claim_item(app: &TestApp) -> item::Claim {
-    item::claim_item(&app.state.system, &build_claim_terms(app)).await.unwrap().expect("an item is waiting")
+    try_claim_item(app).await.expect("an item is waiting")
 }
 
 /// Keeps the original of a claim as if it were what was rendered.

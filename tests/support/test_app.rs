@@ -183,7 +183,6 @@ impl TestApp {
             compute: Default::default(),
             preview_renders: Default::default(),
             readiness: Default::default(),
-            has_own_running_limits: Default::default(),
             closing: Default::default(),
             settings: Arc::new(settings),
         };
