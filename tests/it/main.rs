@@ -67,6 +67,7 @@ mod retention;
 mod row_level_security;
 mod schedule_rights;
 mod schedules;
+mod settle_sets;
 mod storage;
 mod streamed_encoding;
 mod supply_chain;
