@@ -121,11 +121,11 @@ pub async fn claim_items(pool: &PgPool, options: &ClaimOptions, slots: usize) ->
     Ok(Vec::new())
 }
 
-/// SQL condition for a company below its limit of running items (`$4` unless it has its own), that has a waiting item.
+/// SQL condition for a company below its limit of running items (`$1` unless it has its own), that has a waiting item.
 /// `busy.running` are its running items.
 macro_rules! has_turn_sql {
     () => {
-        "(coalesce(company.max_running, $4) = 0 or busy.running < coalesce(company.max_running, $4))
+        "(coalesce(company.max_running, $1) = 0 or busy.running < coalesce(company.max_running, $1))
             and exists (
               select from export_job job
                where job.company_id = company.company_id and job.state = 'active' and job.deleted_at is null
@@ -142,12 +142,11 @@ async fn is_item_waiting(pool: &PgPool, options: &ClaimOptions) -> Result<bool, 
         "select exists (
              select from company
               cross join lateral (select count_running_items(company.company_id) as running) busy
-              where $1::uuid is not null and $2::interval is not null and $3::int is not null and ",
+              where ",
         has_turn_sql!(),
         ")"
     );
-    let query = sqlx::query_scalar(sql).bind(options.worker).bind(to_pg_interval(options.lease));
-    Ok(query.bind(options.engine_version).bind(i64::from(options.max_running)).fetch_one(pool).await?)
+    Ok(sqlx::query_scalar(sql).bind(i64::from(options.max_running)).fetch_one(pool).await?)
 }
 
 /// Claims are committed without waiting for the disk (`synchronous_commit` off): it saves a flush per claim, and a claim
@@ -181,7 +180,7 @@ async fn take_items(pool: &PgPool, options: &ClaimOptions, slots: usize) -> Resu
         "
               order by busy.running, company.served_at limit $5
          ), locked as (
-             select company_id, served_at, nullif(coalesce(max_running, $4), 0) as max_running from company
+             select company_id, served_at, nullif(coalesce(max_running, $1), 0) as max_running from company
               where company_id in (select company_id from candidate) order by company_id for no key update
          ), counted as materialized (
              select *, count_running_items(company_id) as running from locked
@@ -214,7 +213,7 @@ async fn take_items(pool: &PgPool, options: &ClaimOptions, slots: usize) -> Resu
          ), taken as (
              -- Make them ours: running, with a new fencing token and a lease.
              update export_item item
-                set state = 'running', claim = item.claim + 1, worker_id = $1, lease_until = now() + $2, started_at = now()
+                set state = 'running', claim = item.claim + 1, worker_id = $2, lease_until = now() + $3, started_at = now()
                from (select * from picked where ",
         one_by_one_sql!(),
         ") picked
@@ -233,7 +232,7 @@ async fn take_items(pool: &PgPool, options: &ClaimOptions, slots: usize) -> Resu
                    from export_file file
                    left join recipe on recipe.company_id = file.company_id and recipe.recipe_id = file.recipe_id
                    left join rendition cached on cached.company_id = file.company_id and cached.source_sha256 = taken.sha256
-                        and cached.recipe_id = file.recipe_id and cached.engine_version = $3
+                        and cached.recipe_id = file.recipe_id and cached.engine_version = $4
                   where file.company_id = taken.company_id and file.job_id = taken.job_id
                     and file.position = taken.position and file.state <> 'ready') as files
            from taken,
@@ -241,10 +240,10 @@ async fn take_items(pool: &PgPool, options: &ClaimOptions, slots: usize) -> Resu
           order by taken.job_id, taken.position"
     );
     let claims = sqlx::query_as(sql)
+        .bind(i64::from(options.max_running))
         .bind(options.worker)
         .bind(to_pg_interval(options.lease))
         .bind(options.engine_version)
-        .bind(i64::from(options.max_running))
         .bind(slots as i32)
         .fetch_all(pool)
         .await?;

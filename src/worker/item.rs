@@ -12,7 +12,6 @@
 //! the ends of several items are written together (`settler.rs`).
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use offprint_core::{Code, Digest};

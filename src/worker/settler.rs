@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use offprint_core::Code;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep;
@@ -175,9 +176,11 @@ async fn write_ends(state: &AppState, ends: Vec<PendingEnd>) {
             }
         }
     }
-    for pending in ends {
+    // Side by side, because one may have to be tried for long.
+    let settle = async |pending: PendingEnd| {
         let _ = pending.written.send(settle_with_retry(state, &pending.end).await);
-    }
+    };
+    join_all(ends.into_iter().map(settle)).await;
 }
 
 /// Settles one item, and tries again for about the length of a lease while the database cannot be reached. Otherwise the
