@@ -88,7 +88,7 @@ pub async fn list_image_presets(
 /// The modifier as it was saved, and its description.
 #[utoipa::path(
     tag = "image presets",
-    params(("name" = String, Path, description = "Name of the preset, not case-sensitive.", example = "test")),
+    params(("name" = String, Path, description = "Name of the preset, not case-sensitive.")),
     responses((status = 200, description = "The preset.", body = ImagePreset), NotFoundProblem, PreconditionProblem)
 )]
 #[get("/image-presets/{name}")]

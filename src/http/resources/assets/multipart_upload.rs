@@ -54,11 +54,11 @@ const MAX_PART_HEADER_BYTES: usize = 16 << 10;
 #[schema(rename_all = "camelCase")]
 pub struct UploadForm {
     /// Folder for the files that follow, as `a/b`; behind the last file, for all files. Default: the top level.
-    #[schema(example = "spring/shoes", required = false)]
+    #[schema(required = false)]
     folder: String,
     /// Modification time of the files that follow (RFC 3339), or of all files when it is behind the last one; used for them
     /// in archives. Empty is the same as absent.
-    #[schema(required = false, example = "2026-12-24T06:00:00Z")]
+    #[schema(required = false)]
     last_modified: String,
     /// One or many files. The name is taken from the part, the type is detected from the bytes.
     #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
