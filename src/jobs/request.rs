@@ -62,7 +62,7 @@ pub struct ExportRequest {
     pub user_handle: Option<UserId>,
     /// Several files of each asset, instead of `is_modifier` and `macro`. They share the decoding of the source.
     #[schema(min_items = 1, max_items = 10)]
-    pub renditions: Option<Vec<NewRendition>>,
+    pub renditions: Option<Vec<RenditionRequest>>,
     /// What to do with damaged images in a convert job. Default: `fail`.
     pub on_corrupt: Option<OnCorrupt>,
     /// Whether converted images keep copyright, creator, credit and terms of use, as a small XMP block. Default: true. All other metadata is
@@ -101,7 +101,7 @@ impl ExportRequest {
 /// A rendition: one of several ways in which every image of a job is converted.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct NewRendition {
+pub struct RenditionRequest {
     /// Name in lists and in the manifest: letters, digits, `-` and `_`. Must be unique, ignoring case.
     #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9_-]{1,32}$", example = "web")]
     pub name: String,
@@ -117,7 +117,7 @@ pub struct NewRendition {
     pub suffix: Option<String>,
 }
 
-impl NewRendition {
+impl RenditionRequest {
     /// The suffix of the file names.
     pub fn suffix(&self) -> &str {
         self.suffix.as_deref().unwrap_or(&self.name)

@@ -24,17 +24,19 @@ const RESPONSE_HEADERS: &[(&str, &str, &str)] = &[
         "string",
         "`true` when this is the response to an earlier request with the same `Idempotency-Key`.",
     ),
+    ("Last-Modified", "string", "When the representation last changed, where that is known."),
     ("Link", "string", "The next page, with `rel=\"next\"`; absent on the last page."),
     ("Location", "string", "URL of what was created."),
     (
         "RateLimit",
         "string",
-        "What is left of the limit of requests: `\"default\";r=119;t=30`, for `t` seconds. Absent without a limit.",
+        "What is left of the limit of requests: `\"minute\";r=119;t=30`; in `t` seconds all are available again. Absent \
+         without a limit.",
     ),
     (
         "RateLimit-Policy",
         "string",
-        "The limit: `\"default\";q=120;w=60`, `q` requests in `w` seconds. Absent without a limit.",
+        "The limit: `\"minute\";q=120;w=60`, `q` requests in `w` seconds. Absent without a limit.",
     ),
     ("Repr-Digest", "string", "SHA-256 of the whole file (RFC 9530), where it is known beforehand."),
     ("Retry-After", "integer", "Seconds after which to try again."),
@@ -63,23 +65,27 @@ pub(super) fn add_headers(document: &mut Value) {
     for_each_operation(document, |method, path, operation| {
         let row = find_documented_operation(method, path);
         let mut wanted = Vec::new();
-        let is_list = list_parameters(operation).any(|parameter| parameter["name"] == "cursor");
+        let facts = OperationFacts {
+            row,
+            is_list: list_parameters(operation).any(|parameter| parameter["name"] == "cursor"),
+            is_revalidated: operation["responses"].get("304").is_some(),
+            has_if_match: mentions(&operation["responses"]["412"], "If-Match"),
+        };
         let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
         for (status, response) in responses.into_iter().flatten() {
-            for name in list_response_headers(row, is_list, status, response) {
+            for name in facts.list_response_headers(status, response) {
                 if add_response_header(response, name) {
                     used.insert(name);
                 }
             }
         }
-        let has_status = |status: &str| operation["responses"].get(status).is_some();
-        if has_status("206") {
+        if operation["responses"].get("206").is_some() {
             wanted.extend([RANGE, IF_RANGE]);
         }
-        if has_status("304") {
+        if facts.is_revalidated {
             wanted.push(IF_NONE_MATCH);
         }
-        if mentions(&operation["responses"]["412"], "If-Match") {
+        if facts.has_if_match {
             wanted.push(IF_MATCH);
         }
         if row.is_some_and(|row| row.idempotency == Idempotency::Key) {
@@ -96,42 +102,64 @@ pub(super) fn add_headers(document: &mut Value) {
     document["components"]["headers"] = Value::Object(headers);
 }
 
-/// The headers of one response of an operation.
-fn list_response_headers(
-    row: Option<&OperationSpec>,
+/// What decides which headers the responses of an operation have.
+struct OperationFacts {
+    row: Option<&'static OperationSpec>,
+    /// Whether it lists objects by pages.
     is_list: bool,
-    status: &str,
-    response: &Value,
-) -> Vec<&'static str> {
-    let mut names = Vec::new();
-    // Load balancers may ask as often as they like.
-    let is_counted = row.is_some_and(|row| row.access != AccessRule::Probe);
-    if is_success(status) || matches!(status, "304" | "429") {
-        names.push("X-Request-Id");
-        if is_counted {
-            names.extend(["RateLimit", "RateLimit-Policy"]);
+    /// Whether it can answer 304.
+    is_revalidated: bool,
+    /// Whether it evaluates `If-Match`.
+    has_if_match: bool,
+}
+
+impl OperationFacts {
+    /// The headers of one response.
+    fn list_response_headers(&self, status: &str, response: &Value) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        let is_success = is_success(status);
+        // Load balancers may ask as often as they like.
+        let is_counted = self.row.is_some_and(|row| row.access != AccessRule::Probe);
+        if is_success || matches!(status, "304" | "429") {
+            names.push("X-Request-Id");
+            if is_counted {
+                names.extend(["RateLimit", "RateLimit-Policy"]);
+            }
         }
+        if mentions(response, "Retry-After") {
+            names.push("Retry-After");
+        }
+        if is_success && self.row.is_some_and(|row| row.idempotency == Idempotency::Key) {
+            names.push("Idempotent-Replayed");
+        }
+        if is_success && self.is_list {
+            names.push("Link");
+        }
+        if self.has_validators(status) {
+            names.extend(["ETag", "Last-Modified"]);
+        }
+        if status == "412" && self.has_if_match {
+            names.push("ETag");
+        }
+        if is_success && self.is_download() {
+            names.extend(["Accept-Ranges", "Content-Disposition", "Repr-Digest"]);
+        }
+        if matches!(status, "206" | "416") {
+            names.push("Content-Range");
+        }
+        names
     }
-    if mentions(response, "Retry-After") {
-        names.push("Retry-After");
+
+    /// Whether a response shows a representation with its validators: one that can be read again with `If-None-Match`, or
+    /// what a change with `If-Match` has made of it. A job that a schedule creates (202) is not the schedule.
+    fn has_validators(&self, status: &str) -> bool {
+        (self.is_revalidated && (is_success(status) || status == "304"))
+            || (self.has_if_match && matches!(status, "200" | "201"))
     }
-    if is_success(status) && row.is_some_and(|row| row.idempotency == Idempotency::Key) {
-        names.push("Idempotent-Replayed");
+
+    fn is_download(&self) -> bool {
+        self.row.is_some_and(|row| row.has_head && row.path != "/uploads/{uploadHandle}")
     }
-    if is_list && is_success(status) {
-        names.push("Link");
-    }
-    let is_download = row.is_some_and(|row| row.has_head && row.path != "/uploads/{uploadHandle}");
-    if is_download && is_success(status) {
-        names.extend(["ETag", "Accept-Ranges", "Content-Disposition", "Repr-Digest"]);
-    }
-    if status == "304" {
-        names.push("ETag");
-    }
-    if matches!(status, "206" | "416") {
-        names.push("Content-Range");
-    }
-    names
 }
 
 /// Whether the description names a header. So text and headers cannot contradict each other.

@@ -9,6 +9,7 @@ KNOWN = [
     r"Could not compute datatypeWithEnum from",
     r"Codegen property is null",
     r"Object \((model name matches existing language type|reserved word)\) cannot be used as",
+    r"\(reserved word\) cannot be used as (parameter|model) name",
     r"Ignoring complex example on request body",
     r"Failed to get the schema name: null",
 ]
@@ -24,7 +25,7 @@ text = "\n".join(
     path.read_text()
     for folder in map(pathlib.Path, folders)
     for path in ([folder] if folder.is_file() else sorted(folder.rglob("*")))
-    if path.is_file() and path.suffix in (".py", ".ts", ".java")
+    if path.is_file() and path.suffix in (".py", ".ts", ".go", ".java")
 )
 functions = {name.replace("_", "").lower() for name in re.findall(r"[A-Za-z_][A-Za-z0-9_]*", text)}
 # openapi-python-client names a file after each operation.

@@ -2,9 +2,9 @@
 # Generates clients from the service's OpenAPI document and runs the main job with each: upload, create a job, wait,
 # download files and the archive, resume a download. run.sh URL WORK_FOLDER [KEY]; script/interop calls it.
 #
-# openapi-generator (python, typescript-fetch, java) and openapi-python-client come from PyPI, @hey-api/openapi-ts,
+# openapi-generator (python, typescript-fetch, go, java) and openapi-python-client come from PyPI, @hey-api/openapi-ts,
 # openapi-typescript and openapi-fetch from npm. The libraries of the Java client are those in openapi-generator's own
-# archive and in Debian's libhttpmime-java.
+# archive and in Debian's libhttpmime-java; the Go client needs the standard library only.
 set -eu
 here=$(cd -- "$(dirname -- "$0")" && pwd -P)
 url=$1 work=$2/clients key=${3:-}
@@ -23,6 +23,7 @@ logged() {
 for program in java javac; do
     command -v $program >/dev/null || die "$program is needed; as root: apt-get install openjdk-17-jdk-headless"
 done
+command -v go >/dev/null || die "go is needed; as root: apt-get install golang-go"
 if ! venv/bin/python -c "import openapi_generator_cli, openapi_python_client, pydantic, dateutil" 2>/dev/null; then
     say "Fetching openapi-generator and openapi-python-client into $work ..."
     python3 -m venv venv
@@ -41,7 +42,7 @@ curl --fail --silent --compressed "$url/openapi.json" --output "$document"
 # The document's servers are relative to its address.
 covered() { venv/bin/python "$here/check_coverage.py" "$document" "$@"; }
 
-rm -rf python java typescript offprint_attrs
+rm -rf python java go typescript offprint_attrs
 say "Python: openapi-generator, openapi-python-client ..."
 logged generate-python venv/bin/openapi-generator-cli generate -i "$document" -g python -o python --package-name offprint_client
 covered generate-python.log python/offprint_client/api
@@ -68,6 +69,19 @@ for program in heyapi openapi_fetch typescript_fetch; do
         --outfile="typescript/$program.mjs"
     node "typescript/$program.mjs" "$url" $key
 done
+
+say "Go: openapi-generator ..."
+logged generate-go venv/bin/openapi-generator-cli generate -i "$document" -g go -o go \
+    --additional-properties=packageName=offprint,enumClassPrefix=true,withGoMod=false
+covered generate-go.log go
+# Its tests need a library, and there is nothing in them.
+rm -rf go/test
+mkdir go/main_job
+cp "$here/main_job.go" go/main_job
+printf 'module offprint\n\ngo 1.19\n' >go/go.mod
+export GOCACHE="$work/go-cache" GOFLAGS=-mod=mod GOPROXY=off
+logged go-build sh -c 'cd go && go build -o main_job/run ./main_job'
+go/main_job/run "$url" $key
 
 say "Java: openapi-generator ..."
 logged generate-java venv/bin/openapi-generator-cli generate -i "$document" -g java -o java --library native \

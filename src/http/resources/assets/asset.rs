@@ -233,7 +233,8 @@ fn parse_asset_cursor(key: &[String]) -> Option<AssetCursor> {
 #[utoipa::path(
     tag = "assets",
     params(("assetHandle" = AssetId, Path, description = "Handle of the asset.")),
-    responses((status = 200, description = "The asset.", body = Asset), NotFoundProblem, PreconditionProblem)
+    responses((status = 200, description = "The asset.", body = Asset),
+        (status = 304, description = "The client has the current version."), NotFoundProblem, PreconditionProblem)
 )]
 #[get("/assets/{assetHandle}")]
 pub async fn show_asset(

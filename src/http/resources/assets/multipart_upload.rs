@@ -61,7 +61,8 @@ pub struct UploadForm {
     #[schema(required = false)]
     last_modified: String,
     /// One or many files. The name is taken from the part, the type is detected from the bytes.
-    #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
+    // No `min_items`: what openapi-generator writes in Go to check it does not compile.
+    #[schema(value_type = Vec<String>, format = Binary)]
     file: Vec<u8>,
 }
 

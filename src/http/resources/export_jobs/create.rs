@@ -74,14 +74,11 @@ const QUEUE_FULL_RETRY_SECONDS: &str = "30";
         ("Later" = (summary = "A job that starts at a given time", value = json!({
             "assetFilter": {"type": "Image"}, "fmt": "orig", "execTime": "2099-12-24T02:00:00+01:00"
         }))),
-        ("As documented" = (summary = "The example of IPS: PNG by the modifier, TIFF by the macro, which takes precedence (needs the samples of `offprint admin seed`)", value = json!({
-            "assetHandleArray": ["00000000-0000-7000-8000-000000000001"], "fmt": "convert",
-            "is_modifier": "&fmt=png", "macro": "$test$", "emailSetting": "None"
-        }))),
     )),
     responses(
         (status = 202, description = "The job was created.", body = Job, headers(
             ("Location" = String, description = "URL of the job."),
+            ("ETag" = String, description = "That of the job, for `If-None-Match` with `?wait=`; absent in a replay."),
             ("Retry-After" = u32, description = "Seconds after which to look at the job."),
             ("Idempotent-Replayed" = String, description = "`true` when this is the response to an earlier request with the same key."),
         )),
@@ -111,6 +108,7 @@ async fn reject_recurring_request(
     let detail = "A job runs once. Send the same request to `POST /export-schedules`, which creates a schedule: each of its runs \
                   is a job.";
     let mut errors = ValidationErrors::from(vec![ValidationError::new("/execSchedule", Code::InvalidValue, detail)]);
+    let _admission = admit_request(state, caller.company).await?;
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let draft =
         prepare_draft(&mut connection, caller.company, request, state.settings.max_items, &state.export_context())

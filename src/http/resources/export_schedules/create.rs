@@ -46,9 +46,8 @@ use crate::reason::{ValidationError, ValidationErrors};
             "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "America/New_York", "jobName": "new images",
             "assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80"
         }))),
-        ("Third Friday" = (summary = "As documented: the third Friday of every month, UTC (needs the samples of `offprint admin seed`)", value = json!({
-            "execSchedule": "0 15 10 ? * 6#3", "assetHandleArray": ["00000000-0000-7000-8000-000000000001"],
-            "fmt": "convert", "macro": "$test$", "overlap": "allow"
+        ("Third Friday" = (summary = "The third Friday of every month, UTC, also while the previous run is not finished", value = json!({
+            "execSchedule": "0 15 10 ? * 6#3", "assetFilter": {"type": "Image"}, "fmt": "orig", "overlap": "allow"
         }))),
     )),
     responses(

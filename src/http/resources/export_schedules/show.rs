@@ -52,7 +52,8 @@ pub async fn list_schedules(
 #[utoipa::path(
     tag = "export schedules",
     params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
-    responses((status = 200, description = "The schedule.", body = ExportSchedule), NotFoundProblem, PreconditionProblem),
+    responses((status = 200, description = "The schedule.", body = ExportSchedule),
+        (status = 304, description = "The client has the current version."), NotFoundProblem, PreconditionProblem),
 )]
 #[get("/export-schedules/{scheduleHandle}")]
 pub async fn show_schedule(
