@@ -53,6 +53,12 @@ pub(super) fn simplify_parameters(document: &mut Value) {
     for_each_operation(document, |_, _, operation| {
         let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
         for parameter in parameters.into_iter().flatten() {
+            let choices = parameter.pointer("/schema/oneOf").and_then(Value::as_array).into_iter().flatten();
+            let choices: Vec<&Value> = choices.filter(|choice| choice["type"] != "null").collect();
+            if let [only] = choices[..] {
+                parameter["schema"] = only.clone();
+                parameter["required"] = Value::Bool(false);
+            }
             let kinds = parameter.pointer("/schema/type").and_then(Value::as_array);
             let Some(kinds) = kinds.filter(|kinds| kinds.iter().any(|kind| kind == "null")) else { continue };
             let Some(kind) = kinds.iter().find(|kind| *kind != "null").cloned() else { continue };

@@ -45,29 +45,29 @@ public class MainJob {
         List<File> images = List.of(drawImage(1), drawImage(2), drawImage(3));
         List<UUID> handles = assets.uploadAssets(images, null, null).getAssets().stream().map(Asset::getAssetHandle).toList();
         check(handles.size() == 3, "three assets were uploaded: " + handles);
-        assets.changeAsset(handles.get(1), new ChangeAsset().folder("spring/shoes"));
+        assets.changeAsset(handles.get(1), new ChangeAsset().folder("spring/shoes"), null);
         ExportRequest request = new ExportRequest()
             .assetHandleArray(handles.stream().map(UUID::toString).toList())
             .fmt(Fmt.CONVERT).isModifier("wid=20&fmt=png").layout(Layout.FOLDERS);
         UUID job = jobs.createExportJob(request, null).getJobHandle();
         Job shown;
-        do shown = jobs.showExportJob(job, 20L, null);
+        do shown = jobs.showExportJob(job, 20L, null, null);
         while (shown.getState() != ShownState.FINISHED);
         check(shown.getOutcome() == Outcome.SUCCEEDED, "the job succeeds: " + shown.getOutcome());
 
         Set<String> paths = new TreeSet<>();
         for (ExportFile file : downloads.listExportFiles(job, null, null, null).getItems()) {
-            byte[] bytes = Files.readAllBytes(downloads.fetchExportFile(job, file.getPath(), null, null, null).toPath());
+            byte[] bytes = Files.readAllBytes(downloads.fetchExportFile(job, file.getPath(), null, null, null, null).toPath());
             String sha256 = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
             check(bytes.length == file.getSize() && sha256.equals(file.getSha256()), file.getPath() + " has the listed bytes");
             paths.add(file.getPath());
         }
         check(paths.size() == 3 && paths.stream().anyMatch(path -> path.contains("/")), "three files, one in a folder: " + paths);
-        ApiResponse<File> whole = downloads.fetchExportArchiveWithHttpInfo(job, null, null, null);
+        ApiResponse<File> whole = downloads.fetchExportArchiveWithHttpInfo(job, null, null, null, null);
         String etag = whole.getHeaders().get("etag").get(0);
         byte[] bytes = Files.readAllBytes(whole.getData().toPath());
-        byte[] first = Files.readAllBytes(downloads.fetchExportArchive(job, "bytes=0-999", null, null).toPath());
-        byte[] rest = Files.readAllBytes(downloads.fetchExportArchive(job, "bytes=1000-", etag, null).toPath());
+        byte[] first = Files.readAllBytes(downloads.fetchExportArchive(job, "bytes=0-999", null, null, null).toPath());
+        byte[] rest = Files.readAllBytes(downloads.fetchExportArchive(job, "bytes=1000-", etag, null, null).toPath());
         check(first.length == 1000 && Arrays.equals(concat(first, rest), bytes), "the archive in two parts is the one in one piece");
         Set<String> names = new TreeSet<>();
         try (ZipInputStream zip = new ZipInputStream(new ByteArrayInputStream(bytes))) {
@@ -75,10 +75,10 @@ public class MainJob {
         }
         check(names.containsAll(paths), "the archive has all files: " + names);
         Set<String> listed = new TreeSet<>();
-        for (ExportManifestItem line : downloads.fetchExportManifest(job, null, null).getItems()) listed.add(line.getPath());
+        for (ExportManifestItem line : downloads.fetchExportManifest(job, null, null, null).getItems()) listed.add(line.getPath());
         check(listed.equals(paths), "the manifest lists all files: " + listed);
         try {
-            jobs.showExportJob(UUID.fromString("00000000-0000-7000-8000-00000000dead"), null, null);
+            jobs.showExportJob(UUID.fromString("00000000-0000-7000-8000-00000000dead"), null, null, null);
             check(false, "an unknown job is an error");
         } catch (ApiException error) {
             check(error.getCode() == 404 && error.getResponseBody().contains("\"not-found\""), "an error has its code: " + error);
