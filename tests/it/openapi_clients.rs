@@ -216,7 +216,9 @@ fn parameters_are_plain_and_optional_ones_have_no_example() {
         }
         let form = &operation["requestBody"]["content"]["multipart/form-data"]["schema"];
         for (field, schema) in resolve(&document, form)["properties"].as_object().into_iter().flatten() {
-            assert!(schema.get("example").is_none(), "{name}: Swagger UI would send the example of {field}");
+            // Swagger UI sends the example of a text, and the word `string` where there is none; empty is absent here.
+            let sent = if schema["type"] == "string" { Some(&json!("")) } else { None };
+            assert_eq!(schema.get("example"), sent, "{name}: {field}");
         }
     }
 }
