@@ -51,7 +51,7 @@ pub struct Info {
     /// Formats that can be read and written.
     formats: Formats,
     /// Languages of events and mails.
-    #[schema(example = json!(["en", "nl"]))]
+    #[schema(example = json!(["en"]))]
     languages: Vec<&'static str>,
     /// Limits of the service and of the caller's company.
     limits: Limits,
@@ -254,8 +254,7 @@ pub struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "full")]
     sandbox: Option<&'static str>,
-    /// The parts of the confinement that are missing, as `/info` names them. With API keys, only shown at
-    /// OFFPRINT_METRICS_BIND.
+    /// The parts of the confinement that are missing, as `/info` names them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["landlockScopes"]))]
     sandbox_missing: Vec<&'static str>,
@@ -315,9 +314,8 @@ pub async fn check_readiness(state: Data<AppState>, request: HttpRequest) -> Htt
     };
     let mut answer = if status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     let (sandbox, sandbox_missing) = describe_confinement(&state).await;
-    let mut health = Health { row_level_security, sandbox, ..Health::new(status) };
+    let mut health = Health { row_level_security, sandbox, sandbox_missing, ..Health::new(status) };
     if can_see_details(&state, &request) {
-        health.sandbox_missing = sandbox_missing;
         health.free_bytes = free_bytes;
         health.damaged_blobs = readiness.damaged_blobs.filter(|damaged| *damaged > 0);
     }
