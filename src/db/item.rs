@@ -168,29 +168,32 @@ async fn is_item_waiting(pool: &PgPool, options: &ClaimOptions) -> Result<bool, 
 ///   they were before it waited. So the limit of running items holds exactly, whoever claims.
 /// * `seat` fills the slots as single claims one after the other would: the company with the fewest items first, and among
 ///   equals the one that was given fewer seats here.
+/// * The number of slots only filters, and is no `limit`: with a limit that the planner knows the statement looks so much
+///   cheaper that it is planned anew each time, which takes longer than to run it.
 async fn take_items(pool: &PgPool, options: &ClaimOptions, slots: usize) -> Result<Vec<Claim>, DbError> {
     let sql = concat!(
         "with candidate as (
-             select company.company_id from company
-              cross join lateral (                         -- counted per company, so that the index scan drops dead entries
-                  select count(*) as running from export_item item
-                   where item.company_id = company.company_id and item.state = 'running') busy
-              where ",
+             select company_id
+               from (select company.company_id, row_number() over (order by busy.running, company.served_at) as place
+                       from company
+                      cross join lateral (                 -- counted per company, so that the index scan drops dead entries
+                          select count(*) as running from export_item item
+                           where item.company_id = company.company_id and item.state = 'running') busy
+                      where ",
         has_turn_sql!(),
-        "
-              order by busy.running, company.served_at limit $5
+        ") queue
+              where place <= $5
          ), locked as (
              select company_id, served_at, nullif(coalesce(max_running, $1), 0) as max_running from company
               where company_id in (select company_id from candidate) order by company_id for no key update
          ), counted as materialized (
              select *, count_running_items(company_id) as running from locked
          ), seat as (
-             select company_id, running + turn as load, turn, served_at
-               from counted cross join generate_series(0, $5 - 1) as turn
-              where max_running is null or running + turn < max_running
-              order by load, turn, served_at limit $5
+             select company_id, row_number() over (order by running + turn, turn, served_at) as place
+               from counted cross join generate_series(0, 63) as turn
+              where turn < $5 and (max_running is null or running + turn < max_running)
          ), share as (
-             select company_id, count(*) as seats from seat group by company_id
+             select company_id, count(*) as seats from seat where place <= $5 group by company_id
          ), served as (
              -- Note when they were served, to break the next tie. `clock_timestamp`, because `now()` is the time at which
              -- the transaction began, before it waited for the lock.
