@@ -49,19 +49,48 @@ struct SettlerInner {
 #[derive(Default)]
 struct Pending {
     ends: Vec<PendingEnd>,
-    /// Items of this process that have not ended.
-    running: usize,
-    /// For each job with such items, how many of its items had not ended when the last of them was claimed. Other
-    /// processes may have ended some since, so it is never too small for long: then the wait is 50 ms at most.
-    open: HashMap<JobId, OpenItems>,
+    running: RunningItems,
+}
+
+/// The items of this process that have not ended, and what is known of their jobs.
+#[derive(Default)]
+struct RunningItems {
+    count: usize,
+    jobs: HashMap<JobId, OpenItems>,
 }
 
 #[derive(Default)]
 struct OpenItems {
-    /// Not ended, as far as this process knows.
+    /// Items of the job that have not ended, as far as this process knows: those when the last of them was claimed here,
+    /// without those that ended here since. Other processes may have ended some, so there may be fewer, and then the last
+    /// one waits 50 ms.
     left: i64,
     /// Of these, running here.
     running: usize,
+}
+
+impl RunningItems {
+    /// Counts an item of a job of which `left` items have not ended.
+    fn begin_item(&mut self, job: JobId, left: i64) {
+        self.count += 1;
+        let open = self.jobs.entry(job).or_default();
+        (open.left, open.running) = (left, open.running + 1);
+    }
+
+    fn end_item(&mut self, job: JobId) {
+        self.count -= 1;
+        if let Some(open) = self.jobs.get_mut(&job) {
+            (open.left, open.running) = (open.left - 1, open.running - 1);
+            if open.running == 0 {
+                self.jobs.remove(&job);
+            }
+        }
+    }
+
+    /// Whether the end of a running item of this job is written at once: no other item runs, or it may be the last of its job.
+    fn is_last(&self, job: JobId) -> bool {
+        self.count <= 1 || self.jobs.get(&job).is_none_or(|open| open.left <= 1)
+    }
 }
 
 struct PendingEnd {
@@ -85,14 +114,8 @@ pub(super) struct RunningItem {
 impl Drop for RunningItem {
     fn drop(&mut self) {
         let mut pending = self.settler.0.lock();
-        pending.running -= 1;
-        if let Some(open) = pending.open.get_mut(&self.job) {
-            (open.left, open.running) = (open.left - 1, open.running - 1);
-            if open.running == 0 {
-                pending.open.remove(&self.job);
-            }
-        }
-        if pending.running == 0 {
+        pending.running.end_item(self.job);
+        if pending.running.count == 0 {
             self.settler.0.flush.notify_one();
         }
     }
@@ -103,9 +126,7 @@ impl Settler {
     pub(super) fn begin_item(&self, claim: &Claim) -> RunningItem {
         let mut pending = self.0.lock();
         let unwritten = pending.ends.iter().filter(|pending| pending.end.attempt.job == claim.job_id).count();
-        pending.running += 1;
-        let open = pending.open.entry(claim.job_id).or_default();
-        (open.left, open.running) = (i64::from(claim.open) - unwritten as i64, open.running + 1);
+        pending.running.begin_item(claim.job_id, i64::from(claim.open) - unwritten as i64);
         RunningItem { settler: self.clone(), job: claim.job_id }
     }
 
@@ -123,8 +144,8 @@ impl Settler {
         let (is_first, is_due) = {
             let mut pending = self.0.lock();
             pending.ends.push(PendingEnd { end: end.clone(), written });
-            let is_last = pending.open.get(&end.attempt.job).is_none_or(|open| open.left <= 1);
-            let is_due = is_urgent || is_last || pending.running <= 1 || pending.ends.len() >= MAX_SETTLES;
+            let is_last = pending.running.is_last(end.attempt.job);
+            let is_due = is_urgent || is_last || pending.ends.len() >= MAX_SETTLES;
             (pending.ends.len() == 1, is_due)
         };
         drop(running);
@@ -206,5 +227,34 @@ async fn settle_with_retry(state: &AppState, end: &AttemptEnd) -> Result<bool, d
             }
             settled => return settled,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_waits_only_while_others_run_and_never_as_the_last_of_its_job() {
+        let (long, short) = (JobId::new(), JobId::new());
+        let mut running = RunningItems::default();
+        running.begin_item(long, 100);
+        assert!(running.is_last(long), "nothing else runs");
+        running.begin_item(long, 100);
+        assert!(!running.is_last(long));
+        // One item beside a long job.
+        running.begin_item(short, 1);
+        assert!(running.is_last(short) && !running.is_last(long));
+        running.end_item(short);
+        // The last two of a job beside another one.
+        running.begin_item(short, 2);
+        running.begin_item(short, 2);
+        assert!(!running.is_last(short));
+        running.end_item(short);
+        assert!(running.is_last(short));
+        running.end_item(short);
+        running.end_item(long);
+        running.end_item(long);
+        assert!(running.count == 0 && running.jobs.is_empty());
     }
 }
