@@ -187,6 +187,7 @@ create table asset (
     url_modifier            text        not null default '',
     url_post_apply_modifier text        not null default '',
     member_array            jsonb,                         -- handles of a set's members, as they were given
+    metadata                jsonb       not null default '{}',  -- the client's own texts by key; filters read it in list order
     entry_time              timestamptz not null,          -- the time of the zip entry, fixed at upload
     created_at              timestamptz not null default now(),
     updated_at              timestamptz not null default now(),
@@ -433,6 +434,8 @@ create table export_job (
     email_setting      text        not null,
     notify_emails      jsonb       not null default '[]',
     callback_url       text,                               -- gets a webhook message after each run
+    metadata           jsonb       not null default '{}',  -- the client's own texts by key
+    on_missing         text        not null default 'fail',  -- what happens to handles of assets that do not exist
     on_unsupported     text        not null,
     on_unconvertible   text        not null,
     on_corrupt         text        not null default 'fail',  -- what happens to items whose image is damaged
@@ -518,6 +521,7 @@ create table export_item (
     sha256      bytea       references blob,               -- the original; null for a set that is skipped
     size        bigint,
     entry_time  timestamptz not null,
+    metadata    jsonb       not null default '{}',         -- the asset's
 
     state       text        not null,
     -- The job in which the item waits, for the claim's index. In a column of its own because an index on the columns of

@@ -44,8 +44,8 @@ use crate::app::stream_limiter::StreamLimiter;
 use crate::compute_pool::ComputePool;
 use crate::db::api_key_cache::ApiKeyCache;
 use crate::db::link::{self, LinkRow, NewLink};
-use crate::db::{self, PgPool, blob};
-use crate::id::{CompanyId, WorkerId};
+use crate::db::{self, DbConnection, PgPool, blob};
+use crate::id::{CompanyId, LinkId, WorkerId};
 use crate::jobs::{ExportContext, RecipeContext};
 use crate::notify::Mailer;
 use crate::notify::webhook::WebhookSender;
@@ -266,11 +266,22 @@ impl AppState {
         new: &NewLink<'_>,
     ) -> Result<(LinkRow, String), db::DbError> {
         let mut transaction = pool.begin().await?;
-        let key = link::ensure_signing_key(&mut transaction, company).await?;
         let link = link::insert_link(&mut transaction, company, new).await?;
+        let url = self.build_link_url(&mut transaction, company, link.link_id).await?;
         transaction.commit().await?;
-        let token = LinkToken::sign(company, link.link_id, &key);
-        Ok((link, format!("{}/downloads/{token}", self.public_url())))
+        Ok((link, url))
+    }
+
+    /// The URL of a link. It is stored nowhere: whoever reads the database cannot open links.
+    pub async fn build_link_url(
+        &self,
+        connection: &mut DbConnection,
+        company: CompanyId,
+        link: LinkId,
+    ) -> Result<String, db::DbError> {
+        let key = link::ensure_signing_key(connection, company).await?;
+        let token = LinkToken::sign(company, link, &key);
+        Ok(format!("{}/downloads/{token}", self.public_url()))
     }
 
     /// Limits on the size of source and output images.

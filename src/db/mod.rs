@@ -34,6 +34,7 @@ pub mod job_changes;
 pub mod limits;
 pub mod link;
 pub mod mail_task;
+pub mod metadata_map;
 pub mod migrations;
 mod optional_digest;
 pub mod retention;

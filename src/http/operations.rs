@@ -45,6 +45,8 @@ pub enum BodyRule {
     Empty,
     /// JSON of at most 1 MiB.
     Json,
+    /// The same, and it may be absent.
+    OptionalJson,
     /// JSON with room for the handles of the largest job.
     ExportRequest,
     /// `multipart/form-data`. Its handler bounds the parts; each file has the company's upload limit.
@@ -196,15 +198,17 @@ pub const OPERATIONS: &[OperationSpec] = &[
     post("/export-jobs/{jobHandle}/pause", "pauseExportJob", MANAGE_JOBS),
     post("/export-jobs/{jobHandle}/resume", "resumeExportJob", MANAGE_JOBS),
     post("/export-jobs/{jobHandle}/stop", "stopExportJob", MANAGE_JOBS),
-    post("/export-jobs/{jobHandle}/run", "runExportJob", MANAGE_JOBS),
-    post("/export-jobs/{jobHandle}/retry", "retryExportJob", MANAGE_JOBS),
+    post("/export-jobs/{jobHandle}/run", "runExportJob", MANAGE_JOBS).with_idempotency(Idempotency::Key),
+    post("/export-jobs/{jobHandle}/retry", "retryExportJob", MANAGE_JOBS)
+        .with_body(BodyRule::OptionalJson).with_idempotency(Idempotency::Key),
     delete("/export-jobs/{jobHandle}", "deleteExportJob", MANAGE_JOBS),
     get("/export-jobs/{jobHandle}/files", "listExportFiles", READ_JOBS),
     get("/export-jobs/{jobHandle}/files/{path:.*}", "fetchExportFile", READ_JOBS).with_head(),
     get("/export-jobs/{jobHandle}/download", "downloadExport", READ_JOBS).with_head(),
     get("/export-jobs/{jobHandle}/archive", "fetchExportArchive", READ_JOBS).with_head(),
     get("/export-jobs/{jobHandle}/manifest", "fetchExportManifest", READ_JOBS).with_head(),
-    post("/export-jobs/{jobHandle}/links", "createExportLink", MANAGE_JOBS).with_body(BodyRule::Json),
+    post("/export-jobs/{jobHandle}/links", "createExportLink", MANAGE_JOBS)
+        .with_body(BodyRule::Json).with_idempotency(Idempotency::Key),
     get("/export-jobs/{jobHandle}/links", "listExportLinks", READ_JOBS),
     delete("/export-jobs/{jobHandle}/links/{linkHandle}", "revokeExportLink", MANAGE_JOBS),
     post("/export-schedules", "createSchedule", CREATE_RUNS)
@@ -214,16 +218,17 @@ pub const OPERATIONS: &[OperationSpec] = &[
     patch("/export-schedules/{scheduleHandle}", "changeSchedule", CREATE_RUNS).with_body(BodyRule::ExportRequest),
     post("/export-schedules/{scheduleHandle}/pause", "pauseSchedule", MANAGE_SCHEDULES),
     post("/export-schedules/{scheduleHandle}/resume", "resumeSchedule", MANAGE_SCHEDULES),
-    post("/export-schedules/{scheduleHandle}/run", "runSchedule", CREATE_RUNS),
+    post("/export-schedules/{scheduleHandle}/run", "runSchedule", CREATE_RUNS).with_idempotency(Idempotency::Key),
     delete("/export-schedules/{scheduleHandle}", "deleteSchedule", MANAGE_SCHEDULES),
     get("/export-jobs/{jobHandle}/deliveries", "listDeliveries", READ_JOBS),
     post("/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay", "replayDelivery", MANAGE_JOBS),
     // Whoever has the secret can forge webhooks.
     get("/webhook-secret", "showWebhookSecret", ADMIN).with_audit(AuditClass::Disclosure),
-    post("/webhook-secret/rotate", "rotateWebhookSecret", ADMIN),
+    post("/webhook-secret/rotate", "rotateWebhookSecret", ADMIN).with_idempotency(Idempotency::Key),
     // The token in the path is the credential.
     get("/downloads/{token}", "openLink", Public).with_head(),
-    post("/assets", "uploadAssets", WRITE_ASSETS).with_body(BodyRule::Form).with_deadline(Deadline::Transfer),
+    post("/assets", "uploadAssets", WRITE_ASSETS)
+        .with_body(BodyRule::Form).with_deadline(Deadline::Transfer).with_idempotency(Idempotency::Key),
     get("/assets", "listAssets", READ_ASSETS),
     get("/assets/{assetHandle}", "showAsset", READ_ASSETS),
     patch("/assets/{assetHandle}", "changeAsset", WRITE_ASSETS).with_body(BodyRule::Json),
@@ -234,10 +239,10 @@ pub const OPERATIONS: &[OperationSpec] = &[
     get("/assets/{assetHandle}/content", "downloadContent", All(&[AssetsRead, ExportsCreateOriginal])).with_head(),
     put("/assets/{assetHandle}/content", "replaceContent", WRITE_ASSETS)
         .with_body(BodyRule::Bytes).with_deadline(Deadline::Transfer),
-    post("/asset-sets", "createSet", WRITE_ASSETS).with_body(BodyRule::Json),
+    post("/asset-sets", "createSet", WRITE_ASSETS).with_body(BodyRule::Json).with_idempotency(Idempotency::Key),
     // Clients of tus ask what the server supports before they authenticate.
     OperationSpec::new("OPTIONS", "/uploads", "describeUploads", Public).with_audit(AuditClass::Refusals),
-    post("/uploads", "createUpload", WRITE_ASSETS),
+    post("/uploads", "createUpload", WRITE_ASSETS).with_idempotency(Idempotency::Key),
     get("/uploads", "listUploads", WRITE_ASSETS),
     get("/uploads/{uploadHandle}", "showUpload", WRITE_ASSETS).with_head(),
     patch("/uploads/{uploadHandle}", "appendToUpload", WRITE_ASSETS)
@@ -251,7 +256,7 @@ pub const OPERATIONS: &[OperationSpec] = &[
     // The answer shows the text of presets.
     post("/modifier-check", "checkModifier", All(&[PresetsRead]))
         .with_body(BodyRule::Json).with_idempotency(Idempotency::Inherent).with_audit(AuditClass::Refusals),
-    post("/api-keys", "createApiKey", ADMIN).with_body(BodyRule::Json),
+    post("/api-keys", "createApiKey", ADMIN).with_body(BodyRule::Json).with_idempotency(Idempotency::Key),
     get("/api-keys", "listApiKeys", ADMIN),
     get("/api-keys/{keyHandle}", "showApiKey", ADMIN),
     delete("/api-keys/{keyHandle}", "revokeApiKey", ADMIN),

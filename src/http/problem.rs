@@ -219,7 +219,11 @@ pub(in crate::http) fn choose_status(code: Code) -> StatusCode {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::WrongState | Code::NotFinished | Code::IdempotencyInFlight | Code::OffsetConflict => StatusCode::CONFLICT,
+        Code::WrongState
+        | Code::NotFinished
+        | Code::IdempotencyInFlight
+        | Code::SecretNotStored
+        | Code::OffsetConflict => StatusCode::CONFLICT,
         Code::ProtocolVersion | Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::UploadLocked => StatusCode::LOCKED,
         // A status code that tus defines.

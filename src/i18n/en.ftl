@@ -36,6 +36,10 @@ event-modifierWarning = { $warnings ->
     [one] { N($items) } asset
    *[other] { N($items) } assets
 }. { $reason }
+event-missingSkipped = { $items ->
+    [one] { N($items) } asset does not exist and was left out.
+   *[other] { N($items) } assets do not exist and were left out.
+} { $reason }
 event-exportBegun = { $run ->
     [1] The export has started.
    *[other] Run { $run } of the export has started.
@@ -60,6 +64,14 @@ event-runRequested = An immediate start of the export was requested.
 event-retryRequested = { $items ->
     [one] { N($items) } failed asset is processed again.
    *[other] { N($items) } failed assets are processed again.
+}{ $refreshed ->
+    [0] {""}
+    [one] {" "}For { N($refreshed) } of them the new content of its asset is used.
+   *[other] {" "}For { N($refreshed) } of them the new content of their assets is used.
+}{ $outdated ->
+    [0] {""}
+    [one] {" "}For { N($outdated) } of them the content from the creation of the job is used, although its asset has new content.
+   *[other] {" "}For { N($outdated) } of them the content from the creation of the job is used, although their assets have new content.
 }
 event-archiveCreated = The archive is complete: { $entries ->
     [one] { N($entries) } entry

@@ -31,6 +31,10 @@ event-modifierWarning = { $warnings ->
     [one] { N($items) } bestand
    *[other] { N($items) } bestanden
 }. { $reason }
+event-missingSkipped = { $items ->
+    [one] { N($items) } bestand bestaat niet en is weggelaten.
+   *[other] { N($items) } bestanden bestaan niet en zijn weggelaten.
+} { $reason }
 event-exportBegun = { $run ->
     [1] De export is gestart.
    *[other] Ronde { $run } van de export is gestart.
@@ -55,6 +59,12 @@ event-runRequested = Er is gevraagd om de export meteen te starten.
 event-retryRequested = { $items ->
     [one] { N($items) } mislukt bestand wordt opnieuw verwerkt.
    *[other] { N($items) } mislukte bestanden worden opnieuw verwerkt.
+}{ $refreshed ->
+    [0] {""}
+   *[other] {" "}Voor { N($refreshed) } daarvan wordt de nieuwe inhoud gebruikt.
+}{ $outdated ->
+    [0] {""}
+   *[other] {" "}Voor { N($outdated) } daarvan wordt de inhoud van bij het aanmaken van de opdracht gebruikt, hoewel er nieuwe inhoud is.
 }
 event-archiveCreated = Het archief is compleet: { $entries ->
     [one] { N($entries) } onderdeel

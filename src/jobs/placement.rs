@@ -8,6 +8,7 @@ use crate::db::company::UserRow;
 use crate::db::enums::{EmailSetting, OnUnconvertible};
 use crate::db::insert_job::{NewFile, NewItem, NewJob};
 use crate::db::limits::CompanyLimitsRow;
+use crate::db::metadata_map::MetadataMap;
 use crate::db::{self, DbConnection, insert_job, limits};
 use crate::id::{CompanyId, JobId, ScheduleId};
 use crate::jobs::Draft;
@@ -86,6 +87,7 @@ impl JobPlacement<'_> {
         let mut warnings = draft.warnings;
         warnings.extend(check_recipient(self.settings, request, user));
         let default_name = build_default_name(Utc::now());
+        let no_metadata = MetadataMap::default();
         let job = NewJob {
             job_id,
             user_id: user.map(|user| user.user_id),
@@ -102,6 +104,8 @@ impl JobPlacement<'_> {
             email_setting: request.email_setting.unwrap_or_default(),
             notify_emails: request.notify_emails.as_deref().unwrap_or_default(),
             callback_url: request.callback_url.as_deref(),
+            metadata: request.metadata.as_ref().unwrap_or(&no_metadata),
+            on_missing: request.on_missing.unwrap_or_default(),
             on_unsupported: request.on_unsupported.unwrap_or_default(),
             on_unconvertible: request.on_unconvertible.unwrap_or(OnUnconvertible::Original),
             on_corrupt: request.on_corrupt.unwrap_or_default(),
@@ -173,6 +177,7 @@ fn to_new_item(item: &DraftItem) -> NewItem<'_> {
         sha256: asset.sha256,
         size: asset.size,
         entry_time: asset.entry_time,
+        metadata: &asset.metadata.0,
         state: item.state,
         failure: item.failure.as_ref(),
         warnings: &item.warnings,

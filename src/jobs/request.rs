@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::db::asset::AssetType;
-pub use crate::db::enums::{EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Overlap};
+pub use crate::db::enums::{EmailSetting, Fmt, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported, Overlap};
+use crate::db::metadata_map::MetadataMap;
 use crate::id::UserId;
 
 /// An export request. The names are those of ExportJob; what ExportJob does not have is camelCase.
@@ -49,8 +50,9 @@ pub struct ExportRequest {
     pub exec_time: Option<DateTime<Utc>>,
     /// Creates a recurring schedule from a cron expression as in Quartz: `seconds minutes hours day-of-month month
     /// day-of-week [year]`. One of the two days is `?`. Days of the week are SUN to SAT, or 1 (Sunday) to 7. In addition to
-    /// `,`, `-`, `*` and `/` there are `L` (last), `W` (nearest weekday) and `#` (`6#3`: third Friday). Cannot be combined with
-    /// `execTime`.
+    /// `,`, `-`, `*` and `/` there are `L` (last), `W` (nearest weekday) and `#` (`6#3`: third Friday). With five fields it is
+    /// read as in Unix: `minutes hours day-of-month month day-of-week`, where days of the week are 0 (Sunday) to 7 (Sunday
+    /// again), and a run is on either day when both are given. Cannot be combined with `execTime`.
     #[schema(max_length = 255, example = "0 30 2 ? * MON-FRI")]
     pub exec_schedule: Option<String>,
     /// Time zone of `execSchedule`, by its IANA name. Default: `UTC`. A local time that is skipped when clocks change runs at
@@ -74,6 +76,12 @@ pub struct ExportRequest {
     /// URL that a signed webhook is sent to when a run of the job has ended: https, on a public host.
     #[schema(max_length = 2048, example = "https://example.org/hooks/export")]
     pub callback_url: Option<String>,
+    /// Texts of your own, such as an order number. They are shown with the job and sent in its webhooks and manifest, and
+    /// jobs can be listed by them. Jobs of a schedule have the schedule's.
+    pub metadata: Option<MetadataMap>,
+    /// What to do with handles in `assetHandleArray` whose assets do not exist, or not any more. Default: `fail`.
+    #[schema(inline)]
+    pub on_missing: Option<OnMissing>,
     /// What to do with sets, which cannot be exported. Default: `refuse`.
     #[schema(inline)]
     pub on_unsupported: Option<OnUnsupported>,
@@ -145,4 +153,6 @@ pub struct AssetFilter {
     /// Assets whose name begins with this text.
     #[schema(max_length = 255)]
     pub name: Option<String>,
+    /// Assets that have all these entries in their `metadata`.
+    pub metadata: Option<MetadataMap>,
 }

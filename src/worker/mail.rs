@@ -26,20 +26,27 @@ pub async fn send_next_mail(state: &AppState) -> Result<bool, db::DbError> {
     let outcome = match send_mail(state, &task).await {
         Ok(()) => {
             info!(job.handle = %task.job_id, "Sent the mail about job {}", task.job_id);
+            count_try("sent");
             MailOutcome::Sent
         }
         Err(SendError::Temporary(reason)) if task.tries + 1 < MAX_MAIL_TRIES => {
             warn!(job.handle = %task.job_id, "Could not send the mail about job {} yet; it is tried again: {reason}", task.job_id);
+            count_try("tried-again");
             MailOutcome::Retry(reason, get_message_delay(task.tries))
         }
         Err(SendError::Temporary(reason) | SendError::Permanent(reason)) => {
             warn!(job.handle = %task.job_id, "Gave up the mail about job {}: {reason}", task.job_id);
+            count_try("given-up");
             MailOutcome::Failed(reason)
         }
     };
     db::with_query_timeout(mail_task::settle_mail_task(&state.system, &task, outcome)).await?;
     state.job_changes.notify();
     Ok(true)
+}
+
+fn count_try(outcome: &'static str) {
+    metrics::counter!("offprint_mail_tries_total", "outcome" => outcome).increment(1);
 }
 
 async fn send_mail(state: &AppState, task: &MailTaskClaim) -> Result<(), SendError> {

@@ -56,7 +56,7 @@ fn the_operation_table_and_the_document_agree() {
             operation["requestBody"]["content"].as_object().into_iter().flatten().map(|(kind, _)| kind).collect();
         let expected: &[&str] = match row.body {
             BodyRule::Empty => &[],
-            BodyRule::Json | BodyRule::ExportRequest => &["application/json"],
+            BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest => &["application/json"],
             BodyRule::Form => &["multipart/form-data"],
             BodyRule::Bytes if path.starts_with("/uploads/") => &["application/offset+octet-stream"],
             BodyRule::Bytes => &["application/octet-stream"],

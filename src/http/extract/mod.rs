@@ -6,6 +6,7 @@ pub mod accept;
 pub mod body;
 pub mod caller;
 pub mod content_headers;
+pub mod filter_query;
 pub mod idempotency;
 pub mod json;
 pub mod locale;

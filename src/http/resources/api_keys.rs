@@ -12,16 +12,19 @@ use crate::app::AppState;
 use crate::db::api_key::{self, NewApiKeyRow, RawKey};
 use crate::db::capability::{self, Capability};
 use crate::db::company::{self, UserRow};
+use crate::db::idempotency::IdempotencyRow;
 use crate::db::{self, link};
 use crate::http::address::write_address;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::page::PageQuery;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::responses::BodyProblems;
+use crate::http::responses::KeyIdempotencyProblem;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{KeyId, UserId};
@@ -174,38 +177,58 @@ impl CreateApiKey {
 /// Create an API key.
 ///
 /// The key belongs to a user of the company, who is created if necessary. A user who exists is not changed: another `email`
-/// or `locale` is refused. The key itself is only in this response: the
-/// service stores a hash of it.
+/// or `locale` is refused. The key itself is only in this response: the service stores a hash of it. So a repeated request
+/// with the same `Idempotency-Key` creates no second key, but cannot return the first one again: it is answered with 409
+/// `secret-not-stored`, which names the key to revoke.
 #[utoipa::path(
     tag = "keys",
     operation_id = "createApiKey",
+    params(IdempotencyHeader),
     request_body(content = CreateApiKey, example = json!({"name": "web shop", "user": "ann", "email": "ann@example.org", "role": "IpsUser"})),
     responses(
         (status = 201, description = "The key was created.", body = CreatedApiKey, headers(("Location" = String, description = "URL of the key, without its secret."))),
-        BodyProblems,
+        BodyProblems, KeyIdempotencyProblem,
     ),
 )]
 #[post("/api-keys")]
 pub async fn create_api_key(
     state: Data<AppState>,
     caller: Caller,
-    JsonBody(body, _): JsonBody<CreateApiKey>,
+    key: IdempotencyKey,
+    JsonBody(body, digest): JsonBody<CreateApiKey>,
 ) -> Result<HttpResponse, Problem> {
     let capabilities = body.resolve_capabilities()?;
     let raw = RawKey::new().map_err(Problem::internal)?;
     let user = body.user.as_deref().unwrap_or(&body.name);
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    if let Some(earlier) = key.reserve(&mut transaction, &caller, digest).await? {
+        return Err(reject_repeated_key(&earlier));
+    }
     let (email, locale) = (body.email.as_deref(), body.locale.as_deref());
     let user_row = company::find_or_insert_user(&mut transaction, caller.company, user, email, locale).await?;
     check_user_unchanged(&body, user, &user_row)?;
     let user = user_row.user_id;
     let new = NewApiKeyRow { name: &body.name, user, capabilities: &capabilities, expires_at: body.expires_at };
     let row = api_key::insert_api_key(&mut transaction, caller.company, &raw, &new).await?;
+    let location = format!("/api-keys/{}", row.key_id);
+    let about = ApiKey::from(row);
+    key.store(&mut transaction, &caller, digest, (&location, &about)).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, write_address(&format!("/api-keys/{}", row.key_id))))
+        .insert_header((header::LOCATION, write_address(&location)))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(CreatedApiKey { key: raw.reveal(), about: row.into() }))
+        .json(CreatedApiKey { key: raw.reveal(), about }))
+}
+
+/// The answer to a request that has created its key before.
+fn reject_repeated_key(earlier: &IdempotencyRow) -> Problem {
+    let detail = format!(
+        "The key {} was created by the first request with this `Idempotency-Key`. Its secret was only in that response, and is \
+         not stored. If the response was lost, revoke the key (`DELETE {}`) and create another with a new `Idempotency-Key`.",
+        earlier.location.rsplit('/').next().unwrap_or_default(),
+        earlier.location
+    );
+    Problem::new(Code::SecretNotStored, detail)
 }
 
 /// A key is not a way to change its user: whoever gets the mails of a user must not change by the way.

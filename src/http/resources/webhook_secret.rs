@@ -4,13 +4,18 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get, post};
 use chrono::{DateTime, Utc};
+use offprint_core::Digest;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::AppState;
-use crate::db::webhook_secret;
+use crate::db::{self, webhook_secret};
 use crate::http::extract::caller::Caller;
+use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
 use crate::http::problem::Problem;
+use crate::http::responses::IdempotencyProblem;
+use crate::http::responses::KeyReuseProblem;
+use crate::http::responses::QueryProblems;
 
 /// The webhook secret of a company.
 #[derive(Serialize, ToSchema)]
@@ -58,12 +63,26 @@ pub async fn show_secret(state: Data<AppState>, caller: Caller) -> Result<HttpRe
 /// Replace the webhook secret.
 ///
 /// For 24 hours the previous secret also signs: each webhook has two signatures, and a receiver that knows either secret can
-/// verify it. Replacing the secret twice disables the first one at once.
-#[utoipa::path(tag = "webhooks", operation_id = "rotateWebhookSecret",
-    responses((status = 200, description = "The new secret and the previous one.", body = WebhookSecret)))]
+/// verify it. Replacing the secret twice disables the first one at once; with an `Idempotency-Key` a repeated request replaces
+/// nothing, and is answered with the secrets as they are then.
+#[utoipa::path(tag = "webhooks", operation_id = "rotateWebhookSecret", params(IdempotencyHeader),
+    responses((status = 200, description = "The new secret and the previous one.", body = WebhookSecret), QueryProblems, IdempotencyProblem, KeyReuseProblem))]
 #[post("/webhook-secret/rotate")]
-pub async fn rotate_secret(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, Problem> {
-    let secrets = webhook_secret::rotate_webhook_secret(&state.db, caller.company).await?;
+pub async fn rotate_secret(
+    state: Data<AppState>,
+    caller: Caller,
+    key: IdempotencyKey,
+) -> Result<HttpResponse, Problem> {
+    let digest = Digest::compute(b"");
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    if key.reserve(&mut transaction, &caller, digest).await?.is_some() {
+        drop(transaction);
+        return build_secret_response(webhook_secret::ensure_webhook_secrets(&state.db, caller.company).await?);
+    }
+    let secrets = webhook_secret::rotate_webhook_secret(&mut transaction, caller.company).await?;
+    // Without the secret: a second copy of it would be one more that can leak.
+    key.store(&mut transaction, &caller, digest, ("", &())).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
     tracing::info!("The webhook secret of company {} was replaced", caller.company);
     build_secret_response(secrets)
 }

@@ -10,11 +10,11 @@ use offprint_core::{Code, Digest};
 
 use crate::app::AppState;
 use crate::db;
-use crate::http::address::{write_address, write_stored_links};
+use crate::http::address::write_address;
 use crate::http::admission::admit_request;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::idempotency::IdempotencyKey;
+use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::authorization::authorize_request;
@@ -49,8 +49,7 @@ const QUEUE_FULL_RETRY_SECONDS: &str = "30";
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "createExportJob",
-    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "Your own unique key, 1 to 255 visible ASCII characters. \
-        For 24 hours the same key with the same body returns the first response, and nothing is created twice.")),
+    params(IdempotencyHeader),
     request_body(content = ExportRequest, examples(
         ("As documented" = (summary = "PNG by the modifier, TIFF by the macro: the macro takes precedence", value = json!({
             "assetHandleArray": ["00000000-0000-7000-8000-000000000001"], "fmt": "convert",
@@ -140,10 +139,9 @@ async fn create_job_or_schedule(
     recurring: bool,
 ) -> Result<HttpResponse, Problem> {
     let has_schedule = request.exec_schedule.is_some();
-    if let Some(mut earlier) = key.reserve(connection, caller, digest).await? {
-        write_stored_links(&mut earlier.answer.0);
-        let mut answer = build_created_response(has_schedule, &earlier.location);
-        return Ok(answer.insert_header(("idempotent-replayed", "true")).json(earlier.answer.0));
+    if let Some(earlier) = key.reserve(connection, caller, digest).await? {
+        let answer = build_created_response(has_schedule, &earlier.location);
+        return Ok(earlier.replay(answer));
     }
     let user = authorize_request(connection, caller, &mut request).await?;
     if recurring || has_schedule {

@@ -11,7 +11,7 @@ use crate::db::schedule::ScheduleInput;
 use crate::db::{DbConnection, schedule};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::idempotency::IdempotencyKey;
+use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::create::convert_refusal;
@@ -40,7 +40,7 @@ use crate::reason::{ValidationError, ValidationErrors};
 /// last changed the schedule have at that time.
 #[utoipa::path(
     tag = "export schedules",
-    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for `POST /export-jobs`.")),
+    params(IdempotencyHeader),
     request_body(content = ExportRequest, examples(
         ("Every night" = (summary = "The assets in a folder, at half past two on working days", value = json!({
             "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "Europe/Amsterdam", "jobName": "samples every night",
