@@ -331,10 +331,10 @@ async fn metadata_behind_the_files_counts(pool: PgPool) {
 #[sqlx::test]
 async fn new_content_replaces_what_was_made_of_the_old(pool: PgPool) {
     let app = TestApp::open(pool).await;
-    let noise = encode_image(draw_noise(300, 300), ImageFormat::Png);
+    let noise = encode_image(draw_noise(600, 600), ImageFormat::Png);
     let asset = app.upload_asset("a.png", &noise).await;
     let renditions =
-        json!([{"name": "s", "is_modifier": "wid=10&fmt=png"}, {"name": "l", "is_modifier": "wid=300&jpegSize=1"}]);
+        json!([{"name": "s", "is_modifier": "wid=10&fmt=png"}, {"name": "l", "is_modifier": "wid=600&jpegSize=8"}]);
     let job = create_job(&app, json!({"assetHandleArray": [asset], "fmt": "convert", "renditions": renditions})).await;
     drain_work(&app).await;
     let failed = fetch_job(&app, &job).await;
@@ -342,7 +342,7 @@ async fn new_content_replaces_what_was_made_of_the_old(pool: PgPool) {
     let small = download_file(&app, &failed, "a-s.png").await;
     app.assert_consistent().await;
 
-    let flat = encode_image(RgbImage::new(300, 300), ImageFormat::Png);
+    let flat = encode_image(RgbImage::new(600, 600), ImageFormat::Png);
     let content =
         TestRequest::put().uri(&format!("/assets/{asset}/content")).insert_header(("content-type", "image/png"));
     app.send(content.set_payload(flat)).await.expect_success();

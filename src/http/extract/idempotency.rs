@@ -12,7 +12,6 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
 use offprint_core::{Code, Digest};
 use serde::Serialize;
 use sqlx::types::Json;
-use utoipa::IntoParams;
 
 use crate::db::idempotency::{self, IdempotencyRow, IdempotencyState};
 use crate::db::{DbConnection, PgPool};
@@ -23,17 +22,6 @@ use crate::http::operations::Idempotency;
 use crate::http::problem::Problem;
 
 const IDEMPOTENCY_KEY_HEADER: &str = "Idempotency-Key";
-
-/// The header, for the document.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[allow(dead_code, reason = "only shown in the document: `IdempotencyKey` reads it")]
-pub struct IdempotencyHeader {
-    /// Your own unique key, 1 to 255 visible ASCII characters. For 24 hours the same key with the same request returns the
-    /// first response, and nothing is done twice.
-    #[param(rename = "Idempotency-Key", required = false, pattern = "^[!-~]{1,255}$")]
-    key: String,
-}
 
 /// The `Idempotency-Key` of a request, if it has one, and the operation that it belongs to.
 #[derive(Clone)]

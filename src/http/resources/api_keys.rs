@@ -17,7 +17,7 @@ use crate::db::{self, link};
 use crate::http::address::write_address;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
+use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::page::PageQuery;
@@ -114,7 +114,7 @@ pub struct CreateApiKey {
     /// Mail address of a new user.
     #[schema(max_length = 320, example = "ann@example.org")]
     email: Option<String>,
-    /// Language of a new user's mails, such as `en` or `nl-BE`.
+    /// Language of a new user's mails, such as `en` or `fr-BE`.
     #[schema(max_length = 12, example = "en")]
     locale: Option<String>,
     /// What the key allows. Default, without `role`: everything except `admin`.
@@ -183,7 +183,6 @@ impl CreateApiKey {
 #[utoipa::path(
     tag = "keys",
     operation_id = "createApiKey",
-    params(IdempotencyHeader),
     request_body(content = CreateApiKey, example = json!({"name": "web shop", "user": "ann", "email": "ann@example.org", "role": "IpsUser"})),
     responses(
         (status = 201, description = "The key was created.", body = CreatedApiKey, headers(("Location" = String, description = "URL of the key, without its secret."))),

@@ -23,8 +23,8 @@ use crate::http::responses::DownloadProblems;
     operation_id = "openLink",
     params(("token" = String, Path, description = "The token at the end of the link's URL.")),
     responses(
-        (status = 200, description = "The file or the archive.", content_type = "*/*"),
-        (status = 206, description = "The requested range.", content_type = "*/*"),
+        (status = 200, description = "The file or the archive.", content_type = "application/octet-stream"),
+        (status = 206, description = "The requested range.", content_type = "application/octet-stream"),
         (status = 304, description = "The client has the current version."),
         DownloadProblems,
     ),

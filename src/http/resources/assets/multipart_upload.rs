@@ -25,7 +25,7 @@ use crate::db::metadata_map::MetadataMap;
 use crate::db::row_level_security;
 use crate::http::address::write_address;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
+use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::extract::json::{self, clip_text, extend_pointer};
 use crate::http::limits;
 use crate::http::limits::{EffectiveLimits, StorageQuota};
@@ -60,18 +60,20 @@ const MAX_PART_HEADER_BYTES: usize = 16 << 10;
 #[schema(rename_all = "camelCase")]
 pub struct UploadForm {
     /// Folder for the files that follow, as `a/b`; behind the last file, for all files. Default: the top level.
-    #[schema(example = "spring/shoes", required = false)]
+    // Swagger UI sends the example. Without one it would send the word `string`.
+    #[schema(required = false, example = "")]
     folder: String,
     /// Modification time of the files that follow (RFC 3339), or of all files when it is behind the last one; used for them
     /// in archives. Empty is the same as absent.
-    #[schema(required = false, example = "2026-12-24T06:00:00Z")]
+    #[schema(required = false, example = "")]
     last_modified: String,
     /// Texts of your own for the files that follow, or for all files when it is behind the last one, as a JSON object such as
     /// `{"order": "A-1042"}`. Empty is the same as absent.
     #[schema(required = false)]
     metadata: String,
     /// One or many files. The name is taken from the part, the type is detected from the bytes.
-    #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
+    // No `min_items`: what openapi-generator writes in Go to check it does not compile.
+    #[schema(value_type = Vec<String>, format = Binary)]
     file: Vec<u8>,
 }
 
@@ -89,7 +91,6 @@ pub struct UploadResult {
 /// system are removed.
 #[utoipa::path(
     tag = "assets",
-    params(IdempotencyHeader),
     request_body(
         content = UploadForm,
         content_type = "multipart/form-data",

@@ -16,7 +16,7 @@ use crate::db::metadata_map::MetadataMap;
 use crate::http::address::write_address;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
+use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::limits;
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
@@ -91,8 +91,7 @@ pub struct CreateSet {
 /// file of their own. New clients need no sets; use folders or `metadata` to group assets.
 #[utoipa::path(
     tag = "assets",
-    params(IdempotencyHeader),
-    request_body(content = CreateSet, description = "The set to create.", example = json!({
+    request_body(content = CreateSet, description = "The set to create. Put handles of your own assets into `memberArray`.", example = json!({
         "type": "ImageSet", "name": "shoe views", "folder": "", "memberArray": ["00000000-0000-7000-8000-000000000001"],
     })),
     responses(

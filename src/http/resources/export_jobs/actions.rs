@@ -14,7 +14,7 @@ use crate::db::enums::JobState;
 use crate::db::{self, DbConnection};
 use crate::http::extract::body::OptionalJsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
+use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::limits::{check_repeats, count_repeat};
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::JobPath;
@@ -90,7 +90,7 @@ fn notify_job_change(state: &AppState, job: JobId) {
 ///
 /// Running items finish; no others start until the job is resumed. A restart of the service does not resume it, and the
 /// time of a scheduled job neither.
-#[utoipa::path(tag = "export jobs", operation_id = "pauseExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+#[utoipa::path(tag = "export jobs", operation_id = "pauseExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 200, description = "The job was paused.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/pause")]
 pub async fn pause_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
@@ -100,7 +100,7 @@ pub async fn pause_export_job(state: Data<AppState>, caller: Caller, path: JobPa
 /// Resume a paused job.
 ///
 /// Its waiting items are processed again in turn. A scheduled job waits for its time again if that has not come yet.
-#[utoipa::path(tag = "export jobs", operation_id = "resumeExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+#[utoipa::path(tag = "export jobs", operation_id = "resumeExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 200, description = "The job was resumed.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/resume")]
 pub async fn resume_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
@@ -110,7 +110,7 @@ pub async fn resume_export_job(state: Data<AppState>, caller: Caller, path: JobP
 /// Stop a job.
 ///
 /// Waiting items are stopped at once, running items within seconds. Finished files stay available, also as an archive.
-#[utoipa::path(tag = "export jobs", operation_id = "stopExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+#[utoipa::path(tag = "export jobs", operation_id = "stopExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 200, description = "The job is stopping.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/stop")]
 pub async fn stop_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
@@ -120,7 +120,7 @@ pub async fn stop_export_job(state: Data<AppState>, caller: Caller, path: JobPat
 /// Run a scheduled job now.
 ///
 /// The job starts at once, and not again at `execTime`.
-#[utoipa::path(tag = "export jobs", operation_id = "runExportJob", params(("jobHandle" = String, Path, description = "Handle of the job."), IdempotencyHeader),
+#[utoipa::path(tag = "export jobs", operation_id = "runExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 200, description = "The job was started.", body = Job), NotFoundProblem, ConflictProblem, QueryProblems, KeyReuseProblem))]
 #[post("/export-jobs/{jobHandle}/run")]
 pub async fn run_export_job(
@@ -155,7 +155,7 @@ pub struct RetryJob {
 ///
 /// Items keep the content that their assets had when the job was created. After an asset's content was replaced, send
 /// `{"refresh": true}` to use the new content. The body may be absent.
-#[utoipa::path(tag = "export jobs", operation_id = "retryExportJob", params(("jobHandle" = String, Path, description = "Handle of the job."), IdempotencyHeader),
+#[utoipa::path(tag = "export jobs", operation_id = "retryExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     request_body(content = Option<RetryJob>, description = "How to retry.", example = json!({"refresh": false})),
     responses((status = 200, description = "The job has a new run.", body = Job), NotFoundProblem, ConflictProblem, BodyProblems, BusyProblem))]
 #[post("/export-jobs/{jobHandle}/retry")]
@@ -184,7 +184,7 @@ pub async fn retry_export_job(
 /// Delete a job.
 ///
 /// Allowed in any state. The job, its files and its archive disappear at once; running items are stopped. Assets stay.
-#[utoipa::path(tag = "export jobs", operation_id = "deleteExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+#[utoipa::path(tag = "export jobs", operation_id = "deleteExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 204, description = "The job was deleted."), NotFoundProblem))]
 #[delete("/export-jobs/{jobHandle}")]
 pub async fn delete_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {

@@ -29,6 +29,7 @@ use crate::http::resources::export_schedules::schedule::ExportSchedule;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::PreconditionProblem;
+use crate::id::ScheduleId;
 use crate::jobs::ExportRequest;
 
 /// Changes to a schedule: the fields of its export request, with the same schema, but none of them required.
@@ -75,7 +76,7 @@ fn build_nullable_metadata() -> RefOr<Schema> {
 #[utoipa::path(
     tag = "export schedules",
     params(
-        ("scheduleHandle" = String, Path, description = "Handle of the schedule."),
+        ("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule."),
         ("If-Match" = Option<String>, Header, description = "Only if the schedule still has this `ETag`; otherwise 412."),
     ),
     request_body(

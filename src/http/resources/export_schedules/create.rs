@@ -11,7 +11,7 @@ use crate::db::schedule::ScheduleInput;
 use crate::db::{DbConnection, schedule};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
+use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::create::convert_refusal;
@@ -40,15 +40,13 @@ use crate::reason::{ValidationError, ValidationErrors};
 /// last changed the schedule have at that time.
 #[utoipa::path(
     tag = "export schedules",
-    params(IdempotencyHeader),
     request_body(content = ExportRequest, examples(
-        ("Every night" = (summary = "The assets in a folder, at half past two on working days", value = json!({
-            "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "Europe/Amsterdam", "jobName": "samples every night",
-            "assetFilter": {"folder": "samples"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80"
+        ("Every night" = (summary = "All images, at half past two on working days", value = json!({
+            "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "America/New_York", "jobName": "new images",
+            "assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80"
         }))),
-        ("Third Friday" = (summary = "As documented: the third Friday of every month, UTC", value = json!({
-            "execSchedule": "0 15 10 ? * 6#3", "assetHandleArray": ["00000000-0000-7000-8000-000000000001"],
-            "fmt": "convert", "macro": "$test$", "overlap": "allow"
+        ("Third Friday" = (summary = "The third Friday of every month, UTC, also while the previous run is not finished", value = json!({
+            "execSchedule": "0 15 10 ? * 6#3", "assetFilter": {"type": "Image"}, "fmt": "orig", "overlap": "allow"
         }))),
     )),
     responses(

@@ -11,7 +11,7 @@ use crate::db::idempotency::IdempotencyRow;
 use crate::db::upload::{self, NewUpload};
 use crate::http::address::write_address;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::idempotency::{IdempotencyHeader, IdempotencyKey};
+use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::limits::{self, StorageQuota};
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
@@ -69,7 +69,6 @@ pub async fn describe_uploads(state: Data<AppState>) -> HttpResponse {
     tag = "uploads",
     operation_id = "createUpload",
     params(
-        IdempotencyHeader,
         ("Tus-Resumable" = String, Header, pattern = "^1[.]0[.]0$", description = "`1.0.0`."),
         ("Upload-Length" = i64, Header, minimum = 1, description = "Size of the file in bytes. It cannot be sent later."),
         ("Upload-Metadata" = String, Header, description = "Keys with base64 values, separated by commas: `filename` \
