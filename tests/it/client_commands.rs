@@ -59,7 +59,7 @@ async fn a_job_is_listed_watched_controlled_and_downloaded(pool: PgPool) {
     let listed = expect_json(&["jobs", "list", "--metadata", "order=A-1", "--json"], &url, 0).await;
     assert_eq!(listed["jobHandle"], json!(job));
     // What the state does not allow is a problem, with its own exit code.
-    let refused = run_offprint(&["jobs", "pause", &job], &url).await;
+    let refused = run_offprint(&["jobs", "resume", &job], &url).await;
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(serde_json::from_slice::<Value>(&refused.stderr).unwrap()["code"], "wrong-state");
     assert_eq!(run_offprint(&["jobs", "list", "--state", "done"], &url).await.status.code(), Some(64));

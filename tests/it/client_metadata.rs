@@ -1,14 +1,14 @@
 //! `metadata` of jobs, schedules and assets: set, changed, filtered, and passed on to webhooks and manifests.
 
 use actix_web::test::TestRequest;
-use image::{ImageFormat, RgbImage};
+use image::ImageFormat;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::support::export_jobs::{
     create_job, download_file, drain_work, fetch_items, fetch_job, fetch_log, run_export,
 };
-use crate::support::images::{create_broken_jpeg, draw_jpeg, draw_noise, encode_image};
+use crate::support::images::{create_broken_jpeg, draw_image, draw_jpeg};
 use crate::support::schedules::{YEARLY_CRON, get_schedule_handle, make_schedules_due};
 use crate::support::test_app::{TestApp, build_multipart_request};
 
@@ -330,11 +330,10 @@ async fn metadata_behind_the_files_counts(pool: PgPool) {
 /// Another rendition of the item had succeeded with the old content: it is made again, and counted once.
 #[sqlx::test]
 async fn new_content_replaces_what_was_made_of_the_old(pool: PgPool) {
-    let app = TestApp::open(pool).await;
-    let noise = encode_image(draw_noise(600, 600), ImageFormat::Png);
-    let asset = app.upload_asset("a.png", &noise).await;
+    let app = TestApp::with_settings(pool, |settings| settings.max_output_side = 50).await;
+    let asset = app.upload_asset("a.png", &draw_image(ImageFormat::Png, 60, 60, 1)).await;
     let renditions =
-        json!([{"name": "s", "is_modifier": "wid=10&fmt=png"}, {"name": "l", "is_modifier": "wid=600&jpegSize=8"}]);
+        json!([{"name": "s", "is_modifier": "wid=10&fmt=png"}, {"name": "l", "is_modifier": "scl=1&fmt=png"}]);
     let job = create_job(&app, json!({"assetHandleArray": [asset], "fmt": "convert", "renditions": renditions})).await;
     drain_work(&app).await;
     let failed = fetch_job(&app, &job).await;
@@ -342,10 +341,10 @@ async fn new_content_replaces_what_was_made_of_the_old(pool: PgPool) {
     let small = download_file(&app, &failed, "a-s.png").await;
     app.assert_consistent().await;
 
-    let flat = encode_image(RgbImage::new(600, 600), ImageFormat::Png);
+    let smaller = draw_image(ImageFormat::Png, 40, 40, 200);
     let content =
         TestRequest::put().uri(&format!("/assets/{asset}/content")).insert_header(("content-type", "image/png"));
-    app.send(content.set_payload(flat)).await.expect_success();
+    app.send(content.set_payload(smaller)).await.expect_success();
     let retried = app.post(format!("/export-jobs/{job}/retry"), json!({"refresh": true})).await.expect_status(200);
     assert_eq!((&retried["files"], &retried["bytes"]), (&json!(0), &json!(0)), "{retried}");
     app.assert_consistent().await;

@@ -69,7 +69,7 @@ pub struct UploadForm {
     last_modified: String,
     /// Texts of your own for the files that follow, or for all files when it is behind the last one, as a JSON object such as
     /// `{"order": "A-1042"}`. Empty is the same as absent.
-    #[schema(required = false)]
+    #[schema(required = false, example = "")]
     metadata: String,
     /// One or many files. The name is taken from the part, the type is detected from the bytes.
     // No `min_items`: what openapi-generator writes in Go to check it does not compile.
