@@ -97,7 +97,6 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::api_keys::show_api_key)
         .service(resources::api_keys::revoke_api_key)
         .service(resources::system::show_start_page)
-        .service(resources::problems::explain_code)
         .service(resources::system::show_info)
         .service(resources::workers::list_workers)
         .service(resources::audit_log::list_audit_log)
@@ -179,9 +178,10 @@ pub fn build_app(
     .wrap(from_fn(middleware::route::resolve_route))
 }
 
-/// Registers the OpenAPI document and Swagger UI.
+/// Registers the OpenAPI document and the pages around it, which are no operations of the API.
 fn register_pages(config: &mut web::ServiceConfig) {
     config
+        .route("/problems/{code}", get().to(resources::problems::explain_code))
         .route("/openapi.json", get().to(document::show_document))
         .route("/swagger-ui", get().to(resources::system::redirect_to_swagger_ui))
         .service(
