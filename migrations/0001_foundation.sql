@@ -54,7 +54,7 @@ create table company (
     name          text        not null,
     max_upload    bigint,                                  -- bytes of one file
     max_assets    bigint,                                  -- assets that are not deleted
-    max_stored    bigint,                                  -- bytes of originals and of unfinished uploads
+    max_stored    bigint,                                  -- bytes of originals, unfinished uploads and renditions
     max_running   integer,                                 -- items that run at once
     max_jobs      integer,                                 -- unfinished jobs
     max_schedules integer,
@@ -106,6 +106,7 @@ create table company_usage (
     stored_bytes bigint  not null default 0,               -- including deleted assets, as long as jobs pin them
     replaced_bytes bigint not null default 0,              -- of replaced originals that are still pinned
     upload_bytes bigint  not null default 0,               -- announced by unfinished uploads
+    rendition_bytes bigint not null default 0,             -- of `kept_rendition`: each blob once
     mails        integer not null default 0,               -- mails written on the day `mails_on`
     mails_on     date    not null default '-infinity'
 ) with (fillfactor = 50);                                  -- one row that changes all the time: keep it on its page
@@ -256,24 +257,29 @@ create table replaced_original (
 -- Maintenance asks whether a blob is still used.
 create index replaced_original_uses_blob on replaced_original (sha256);
 
--- What one more row of originals or uploads adds to the company's usage. Like `count_assets`, but for tables whose rows
--- come and go one by one.
+-- What one more row of originals, uploads or renditions adds to the company's usage. Like `count_assets`, but for tables
+-- whose rows come and go one by one.
 create function count_bytes_kept() returns trigger language plpgsql as $$
 declare
     company   uuid := case when tg_op = 'DELETE' then old.company_id else new.company_id end;
     replaced  bigint := 0;
     uploading bigint := 0;
+    rendered  bigint := 0;
 begin
     if tg_table_name = 'replaced_original' then
         replaced := case when tg_op = 'DELETE' then -old.size else new.size end;
+    elsif tg_table_name = 'kept_rendition' then
+        rendered := case when tg_op = 'DELETE' then -old.size else new.size end;
     else
         -- An upload counts with its announced length until it has become an asset.
         if tg_op <> 'DELETE' and new.asset_id is null then uploading := new.length; end if;
         if tg_op <> 'INSERT' and old.asset_id is null then uploading := uploading - old.length; end if;
     end if;
-    insert into company_usage as usage (company_id, replaced_bytes, upload_bytes) values (company, replaced, uploading)
+    insert into company_usage as usage (company_id, replaced_bytes, upload_bytes, rendition_bytes)
+    values (company, replaced, uploading, rendered)
     on conflict (company_id) do update
-       set replaced_bytes = usage.replaced_bytes + replaced, upload_bytes = usage.upload_bytes + uploading;
+       set replaced_bytes = usage.replaced_bytes + replaced, upload_bytes = usage.upload_bytes + uploading,
+           rendition_bytes = usage.rendition_bytes + rendered;
     return null;
 end $$;
 create trigger replaced_original_counted after insert or delete on replaced_original
@@ -337,7 +343,7 @@ create index upload_piece_uses_blob on upload_piece (sha256);
 -- 4. Render recipes and the render cache
 
 -- What is to be rendered from an image, stored once for all items that need the same. The id is the SHA-256 of the
--- canonical text.
+-- canonical text. Maintenance removes recipes that neither a file nor the render cache uses.
 create table recipe (
     company_id uuid  not null references company,
     recipe_id  bytea not null,
@@ -345,13 +351,42 @@ create table recipe (
     primary key (company_id, recipe_id)
 );
 
+-- The originals of other assets that a recipe reads, besides the image that it is applied to.
+create table recipe_source (
+    company_id uuid  not null,
+    recipe_id  bytea not null,
+    sha256     bytea not null references blob,
+    primary key (company_id, recipe_id, sha256),
+    foreign key (company_id, recipe_id) references recipe on delete cascade
+);
+-- Maintenance asks whether a blob is still used, and which recipes need an original.
+create index recipe_source_uses_blob on recipe_source (sha256);
+
+-- The renditions that are kept for a company: files of its jobs, and the render cache. Each blob counts once toward the
+-- company's quota, however many of its rows refer to it. A row is written when the bytes are stored, before anything
+-- refers to them: until then the claim of the item keeps it. Without references and without that claim the row is
+-- removed, and then the bytes.
+create table kept_rendition (
+    company_id uuid    not null references company,
+    sha256     bytea   not null references blob,
+    size       bigint  not null,
+    job_id     uuid    not null,                           -- the claim that stored it last; no foreign key, the item
+    position   integer not null,                           -- may go first
+    claim      integer not null,
+    primary key (company_id, sha256)
+);
+-- Maintenance asks whether a blob is still used.
+create index kept_rendition_uses_blob on kept_rendition (sha256);
+create trigger kept_rendition_counted after insert or delete on kept_rendition
+    for each row execute function count_bytes_kept();
+
 -- The render cache: the same recipe on the same bytes by the same engine is not rendered twice.
 create table rendition (
     company_id     uuid        not null references company,
     source_sha256  bytea       not null references blob,
     recipe_id      bytea       not null,
     engine_version integer     not null,
-    sha256         bytea       not null references blob,
+    sha256         bytea       not null,
     width          integer     not null,
     height         integer     not null,
     mime           text        not null,
@@ -360,11 +395,15 @@ create table rendition (
     created_at     timestamptz not null default now(),
     used_at        timestamptz not null default now(),
     primary key (company_id, source_sha256, recipe_id, engine_version),
-    foreign key (company_id, recipe_id) references recipe
+    foreign key (company_id, recipe_id) references recipe,
+    foreign key (company_id, sha256) references kept_rendition
 );
--- Maintenance asks whether a blob is still used, as a source or as a result.
+-- Maintenance asks whether a blob is still used as a source, and whether a company still caches a rendition. With the
+-- company, so that this index is always better than the primary key.
 create index rendition_uses_source on rendition (source_sha256);
-create index rendition_uses_blob on rendition (sha256);
+create index rendition_uses_blob on rendition (sha256, company_id);
+-- For the foreign key, and maintenance asks whether a recipe is still used.
+create index rendition_uses_recipe on rendition (recipe_id, company_id);
 -- When the cache is full, the least recently used renditions go first.
 create index rendition_by_use on rendition (used_at);
 
@@ -564,6 +603,14 @@ create index item_uses_asset on export_item (asset_id);
 -- The claim's pick, in the order in which it picks.
 create index item_waiting on export_item (waits_in, position) where waits_in is not null;
 
+-- How many items of a company run now. A function, because it is called under the lock of the company's row: a volatile
+-- function sees what was committed before it is called, where the statement around it sees the tables as they were before
+-- it waited for the lock. So claims of several processes never exceed a company's limit together.
+create function count_running_items(company uuid) returns bigint language plpgsql volatile as $$
+begin
+    return (select count(*) from export_item item where item.company_id = company and item.state = 'running');
+end $$;
+
 -- The files that an item exports: one row for each requested rendition, all made from one decoded image. Names, archive
 -- and manifests read files, never items.
 create table export_file (
@@ -584,9 +631,12 @@ create table export_file (
     reused     boolean  not null default false,            -- taken from the render cache
     warnings   jsonb    not null default '[]',
     modifier_warnings jsonb not null default '[]',         -- those of its rendition, as indexes in the job's
+    -- For whom the bytes are kept as a rendition. An original is kept by its item.
+    kept_by    uuid     generated always as (case when recipe_id is not null then company_id end) stored,
     primary key (company_id, job_id, position, rendition),
     foreign key (company_id, job_id, position) references export_item on delete cascade,
     foreign key (company_id, recipe_id) references recipe,
+    foreign key (kept_by, sha256) references kept_rendition,
     constraint file_state check (state in ('waiting', 'ready', 'absent')),
     constraint ready_has_bytes check ((state = 'ready') = (sha256 is not null))
 ) with (fillfactor = 80);                                  -- written again when the file is ready: keep it on the page
@@ -791,7 +841,8 @@ select enable_row_level_security('company'), enable_row_level_security('company_
        enable_row_level_security('asset'), enable_row_level_security('image_preset'),
        enable_row_level_security('replaced_original'),
        enable_row_level_security('upload'), enable_row_level_security('upload_piece'),
-       enable_row_level_security('recipe'), enable_row_level_security('rendition'),
+       enable_row_level_security('recipe'), enable_row_level_security('recipe_source'),
+       enable_row_level_security('kept_rendition'), enable_row_level_security('rendition'),
        enable_row_level_security('export_schedule'), enable_row_level_security('export_schedule_run'),
        enable_row_level_security('export_job'), enable_row_level_security('export_item'),
        enable_row_level_security('export_file'), enable_row_level_security('archive'),

@@ -13,12 +13,12 @@ mod notifier;
 pub mod preview_renders;
 pub mod rate_limiter;
 pub mod readiness;
+mod rendition_store;
 pub mod signal_relay;
 pub mod stream_limiter;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use offprint_core::{Code, Digest};
@@ -33,6 +33,7 @@ use tracing::{error, warn};
 
 pub use blob_transaction::BlobTransaction;
 pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
+pub use rendition_store::KeepRenditionsError;
 
 use crate::app::bytes_in_flight::BytesInFlight;
 use crate::app::link_token::LinkToken;
@@ -100,8 +101,6 @@ pub struct AppState {
     pub replay_limiter: Arc<RateLimiter>,
     /// Whether the database and the storage answered a moment ago.
     pub readiness: ReadinessCache,
-    /// Whether some company has its own limit of running items. Updated by each sweep.
-    pub has_own_running_limits: Arc<AtomicBool>,
     /// Cancelled when the service shuts down: tasks start nothing new.
     pub closing: CancellationToken,
 }

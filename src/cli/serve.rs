@@ -212,7 +212,6 @@ async fn build_state(
         compute: Default::default(),
         preview_renders: Default::default(),
         readiness: Default::default(),
-        has_own_running_limits: Default::default(),
         closing: CancellationToken::new(),
     })
 }

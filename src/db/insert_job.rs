@@ -59,9 +59,16 @@ pub struct NewJob<'a> {
     /// About the modifier; harmless.
     pub notices: &'a [Reason],
     pub recipes: &'a BTreeMap<Digest, String>,
-    /// Originals of other assets that recipes read.
-    pub objects: Vec<Digest>,
+    /// Originals of other assets that recipes read, each with the id of a recipe that does.
+    pub recipe_sources: Vec<RecipeSource>,
     pub items: Vec<NewItem<'a>>,
+}
+
+/// An original of another asset that a recipe reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecipeSource {
+    pub recipe_id: Digest,
+    pub sha256: Digest,
 }
 
 /// An item to insert. Its position is its index.
@@ -114,7 +121,10 @@ pub async fn insert_job(connection: &mut DbConnection, company: CompanyId, job: 
     for recipes in recipes.chunks(ROWS_PER_STATEMENT) {
         insert_recipes(connection, company, recipes).await?;
     }
-    lock_object_blobs(connection, &job.objects).await?;
+    lock_source_blobs(connection, &job.recipe_sources).await?;
+    for sources in job.recipe_sources.chunks(ROWS_PER_STATEMENT) {
+        insert_recipe_sources(connection, company, sources).await?;
+    }
     insert_job_row(connection, company, job).await?;
     for (chunk, items) in job.items.chunks(ROWS_PER_STATEMENT).enumerate() {
         let first_position = (chunk * ROWS_PER_STATEMENT) as i32;
@@ -147,6 +157,11 @@ async fn log_request(connection: &mut DbConnection, company: CompanyId, job: &Ne
     event::insert_event(connection, company, job.job_id, "modifierWarning", warning).await
 }
 
+/// How often recipes are inserted that maintenance removes in the same moment.
+const INSERT_RECIPE_ATTEMPTS: usize = 3;
+
+/// Inserts recipes, and locks those that were there before until the transaction ends: maintenance removes recipes that
+/// nothing uses.
 async fn insert_recipes(
     connection: &mut DbConnection,
     company: CompanyId,
@@ -154,31 +169,62 @@ async fn insert_recipes(
 ) -> Result<(), DbError> {
     let (ids, texts): (Vec<[u8; 32]>, Vec<&str>) =
         recipes.iter().map(|(id, text)| (id.to_bytes(), text.as_str())).unzip();
-    sqlx::query(
-        "insert into recipe (company_id, recipe_id, text)
-         select $1, id, text from unnest($2::bytea[], $3::text[]) as new (id, text)
-         on conflict do nothing",
-    )
-    .bind(company)
-    .bind(ids)
-    .bind(texts)
-    .execute(connection)
-    .await?;
-    Ok(())
+    for _ in 0..INSERT_RECIPE_ATTEMPTS {
+        sqlx::query(
+            "insert into recipe (company_id, recipe_id, text)
+             select $1, id, text from unnest($2::bytea[], $3::text[]) as new (id, text) order by id
+             on conflict do nothing",
+        )
+        .bind(company)
+        .bind(&ids)
+        .bind(&texts)
+        .execute(&mut *connection)
+        .await?;
+        let locked =
+            sqlx::query("select from recipe where company_id = $1 and recipe_id = any($2) order by recipe_id for key share")
+                .bind(company)
+                .bind(&ids)
+                .execute(&mut *connection)
+                .await?;
+        if locked.rows_affected() == ids.len() as u64 {
+            return Ok(());
+        }
+    }
+    Err(DbError::Unreachable(sqlx::Error::Protocol("recipes were removed while they were inserted".into())))
 }
 
 /// Locks the blobs of other assets until the transaction ends, so that retention does not remove them. After that the
 /// recipes refer to them.
-async fn lock_object_blobs(connection: &mut DbConnection, objects: &[Digest]) -> Result<(), DbError> {
+async fn lock_source_blobs(connection: &mut DbConnection, sources: &[RecipeSource]) -> Result<(), DbError> {
+    let blobs: BTreeSet<[u8; 32]> = sources.iter().map(|source| source.sha256.to_bytes()).collect();
     let locked = sqlx::query("select from blob where sha256 = any($1) for key share")
-        .bind(objects.iter().map(|object| object.to_bytes()).collect::<Vec<_>>())
+        .bind(blobs.iter().copied().collect::<Vec<_>>())
         .execute(connection)
         .await?;
-    if locked.rows_affected() == objects.len() as u64 {
+    if locked.rows_affected() == blobs.len() as u64 {
         Ok(())
     } else {
         Err(DbError::NotFound("asset that the modifier names"))
     }
+}
+
+async fn insert_recipe_sources(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    sources: &[RecipeSource],
+) -> Result<(), DbError> {
+    sqlx::query(
+        "insert into recipe_source (company_id, recipe_id, sha256)
+         select $1, recipe_id, sha256 from unnest($2::bytea[], $3::bytea[]) as new (recipe_id, sha256)
+          order by recipe_id, sha256
+         on conflict do nothing",
+    )
+    .bind(company)
+    .bind(sources.iter().map(|source| source.recipe_id.to_bytes()).collect::<Vec<_>>())
+    .bind(sources.iter().map(|source| source.sha256.to_bytes()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: &NewJob<'_>) -> Result<(), DbError> {

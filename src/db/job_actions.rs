@@ -261,7 +261,7 @@ async fn refresh_failed_items(connection: &mut DbConnection, company: CompanyId,
 }
 
 /// Deletes a job: hides it at once and stops its waiting items. Its rows are removed when no item runs any more, see
-/// [`remove_deleted_jobs`].
+/// [`remove_deleted_job`].
 pub async fn delete_job(pool: &PgPool, company: CompanyId, job: JobId) -> Result<(), DbError> {
     let mut transaction = pool.begin().await?;
     let hidden = sqlx::query(
@@ -279,16 +279,39 @@ pub async fn delete_job(pool: &PgPool, company: CompanyId, job: JobId) -> Result
     Ok(())
 }
 
-/// Removes the rows of deleted jobs without running items. Returns how many jobs.
-pub async fn remove_deleted_jobs(pool: &PgPool) -> Result<u64, DbError> {
-    let removed = sqlx::query(
-        "delete from export_job job
+/// How many items and events of a deleted job one statement removes. Their files and attempts go with them.
+const REMOVAL_BATCH: i32 = 2000;
+
+/// Removes rows of one deleted job without running items: some of its items and events, and when it has none left the job
+/// itself. Each statement is a transaction of its own, so that a large job goes step by step. Returns whether there was
+/// such a job.
+pub async fn remove_deleted_job(pool: &PgPool) -> Result<bool, DbError> {
+    let gone: Option<(CompanyId, JobId)> = sqlx::query_as(
+        "select company_id, job_id from export_job job
           where deleted_at is not null
-            and not exists (select from export_item item where item.company_id = job.company_id and item.job_id = job.job_id and item.state = 'running')",
+            and not exists (select from export_item item where item.company_id = job.company_id and item.job_id = job.job_id and item.state = 'running')
+          order by job_id limit 1",
     )
-    .execute(pool)
+    .fetch_optional(pool)
     .await?;
-    Ok(removed.rows_affected())
+    let Some((company, job)) = gone else { return Ok(false) };
+    // By ranges of their keys: nobody adds to a deleted job.
+    for sql in [
+        "delete from export_item
+          where company_id = $1 and job_id = $2
+            and position < $3 + (select min(position) from export_item where company_id = $1 and job_id = $2)",
+        "delete from export_event
+          where company_id = $1 and job_id = $2
+            and seq < $3 + (select min(seq) from export_event where company_id = $1 and job_id = $2)",
+    ] {
+        while sqlx::query(sql).bind(company).bind(job).bind(REMOVAL_BATCH).execute(pool).await?.rows_affected() > 0 {}
+    }
+    sqlx::query("delete from export_job where company_id = $1 and job_id = $2 and deleted_at is not null")
+        .bind(company)
+        .bind(job)
+        .execute(pool)
+        .await?;
+    Ok(true)
 }
 
 /// Starts scheduled jobs whose time has come. Returns how many.

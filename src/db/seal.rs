@@ -19,7 +19,7 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use crate::db::enums::{EmailSetting, Fmt, Outcome};
-use crate::db::item::to_pg_interval;
+use crate::db::interval::to_pg_interval;
 use crate::db::job::Rendition;
 use crate::db::metadata_map::MetadataMap;
 use crate::db::webhook::{self, NewWebhook};

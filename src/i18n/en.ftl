@@ -113,6 +113,7 @@ reason-stopped = The export was stopped before this asset was processed.
 reason-invalid-modifier = The modifier cannot be applied to this image.
 reason-source-missing = The modifier names another asset that does not exist.
 reason-storage-full = The storage is full.
+reason-storage-quota = The storage quota of the company is reached.
 reason-unavailable = The database or the storage did not respond.
 reason-internal = Internal error. The log of the service has details.
 reason-alpha-flattened = Transparency was replaced by the background, because the format does not support it.

@@ -104,6 +104,7 @@ reason-stopped = De export is gestopt voordat dit bestand was verwerkt.
 reason-invalid-modifier = De modifier kan niet op deze afbeelding worden toegepast.
 reason-source-missing = In de modifier staat een ander bestand, dat niet bestaat.
 reason-storage-full = De opslag is vol.
+reason-storage-quota = De opslaglimiet van het bedrijf is bereikt.
 reason-unavailable = De database of de opslag reageerde niet.
 reason-internal = Interne fout. In het logboek van de dienst staan details.
 reason-alpha-flattened = De transparantie is vervangen door de achtergrond, omdat het formaat geen transparantie kent.

@@ -18,6 +18,7 @@ use offprint_modifiers::{Macros, ResolvedModifier, WorkBudget};
 use crate::compute_pool::ComputeError;
 use crate::db::asset::{self, AssetRow};
 use crate::db::enums::{Fmt, ItemState};
+use crate::db::insert_job::RecipeSource;
 use crate::db::job::Rendition;
 use crate::db::{self, DbConnection, image_preset};
 use crate::id::CompanyId;
@@ -47,8 +48,8 @@ pub struct Draft {
     pub items: Vec<DraftItem>,
     /// Canonical texts of the recipes of all files, by their SHA-256.
     pub recipes: BTreeMap<Digest, String>,
-    /// Digests of the other assets that the recipes read.
-    pub pinned_digests: Vec<Digest>,
+    /// The originals of other assets that the recipes read.
+    pub recipe_sources: Vec<RecipeSource>,
     /// About the request; they concern no item.
     pub warnings: Vec<Reason>,
     /// About the modifiers, each once; files name theirs by index.

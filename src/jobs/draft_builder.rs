@@ -11,6 +11,7 @@ use offprint_modifiers::{Attributes, Macros, WorkBudget, estimate_units};
 
 use crate::db::asset::{AssetRow, NamedAssetRow};
 use crate::db::enums::{Fmt, ItemState, OnUnconvertible};
+use crate::db::insert_job::RecipeSource;
 use crate::db::job::Rendition;
 use crate::jobs::RecipeContext;
 use crate::jobs::archive_paths;
@@ -246,7 +247,7 @@ impl DraftBuilder {
             effective_modifier: effective.next().flatten(),
             renditions,
             resolved_renditions,
-            pinned_digests: list_pinned_digests(&items),
+            recipe_sources: list_recipe_sources(&items),
             items,
             recipes,
             warnings: self.warnings,
@@ -302,13 +303,18 @@ impl DraftBuilder {
     }
 }
 
-/// Digests of the other assets that the recipes of the items read.
-fn list_pinned_digests(items: &[DraftItem]) -> Vec<Digest> {
+/// The originals of other assets that the recipes of the items read.
+fn list_recipe_sources(items: &[DraftItem]) -> Vec<RecipeSource> {
     let recipes = items.iter().flat_map(|item| &item.files).filter_map(|file| file.recipe.as_ref());
     // Most items share their recipe, and it is looked at once.
     let distinct: HashMap<Digest, &PinnedRecipe> = recipes.map(|recipe| (recipe.recipe_id, recipe)).collect();
-    let pins: BTreeSet<&str> = distinct.values().flat_map(|recipe| recipe.recipe.pins()).collect();
-    pins.into_iter().filter_map(|pin| pin.parse().ok()).collect()
+    let list_sources = |recipe: &PinnedRecipe| {
+        let recipe_id = recipe.recipe_id;
+        let pins = recipe.recipe.pins().filter_map(|pin| pin.parse().ok());
+        pins.map(move |sha256| RecipeSource { recipe_id, sha256 }).collect::<Vec<_>>()
+    };
+    let sources: BTreeSet<RecipeSource> = distinct.into_values().flat_map(list_sources).collect();
+    sources.into_iter().collect()
 }
 
 /// A rendition as it is stored with the job.

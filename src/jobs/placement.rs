@@ -83,7 +83,6 @@ impl JobPlacement<'_> {
         draft: Draft,
     ) -> Result<(), db::DbError> {
         let (request, user) = (&draft.request, self.user);
-        let objects = draft.pinned_digests;
         let mut warnings = draft.warnings;
         warnings.extend(check_recipient(self.settings, request, user));
         let default_name = build_default_name(Utc::now());
@@ -118,7 +117,7 @@ impl JobPlacement<'_> {
             modifier_warnings: &draft.modifier_warnings,
             notices: &draft.notices,
             recipes: &draft.recipes,
-            objects,
+            recipe_sources: draft.recipe_sources,
             items: draft.items.iter().map(to_new_item).collect(),
         };
         insert_job::insert_job(connection, self.company, &job).await

@@ -10,7 +10,7 @@ use super::get_message_delay;
 use crate::app::AppState;
 use crate::db::enums::{Outcome, ShownState};
 use crate::db::seal::SealClaim;
-use crate::db::settle::add_jitter;
+use crate::db::interval::add_jitter;
 use crate::db::webhook::{self, DeliveryState, NewWebhook, WebhookClaim, WebhookOutcome, WebhookResult};
 use crate::db::{self, webhook_secret};
 use crate::notify::webhook::{WEBHOOK_TIMEOUT, WebhookMessage, WebhookReply};

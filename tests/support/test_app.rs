@@ -183,7 +183,6 @@ impl TestApp {
             compute: Default::default(),
             preview_renders: Default::default(),
             readiness: Default::default(),
-            has_own_running_limits: Default::default(),
             closing: Default::default(),
             settings: Arc::new(settings),
         };
@@ -331,10 +330,14 @@ impl TestApp {
               where (assets, asset_bytes, stored_bytes) <> (
                   select count(*) filter (where deleted_at is null), coalesce(sum(size) filter (where deleted_at is null), 0),
                          coalesce(sum(size), 0) from asset where asset.company_id = used.company_id)
-                 or (replaced_bytes, upload_bytes) <> (
+                 or (replaced_bytes, rendition_bytes, upload_bytes) <> (
                   (select coalesce(sum(size), 0) from replaced_original replaced where replaced.company_id = used.company_id),
+                  (select coalesce(sum(size), 0) from kept_rendition kept where kept.company_id = used.company_id),
                   (select coalesce(sum(length), 0) from upload
-                    where upload.company_id = used.company_id and asset_id is null))",
+                    where upload.company_id = used.company_id and asset_id is null))
+              union all
+             select 'size of ' || encode(kept.sha256, 'hex'), kept::text
+               from kept_rendition kept join blob using (sha256) where kept.size <> blob.size",
         )
         .fetch_all(&self.state.system)
         .await

@@ -159,7 +159,7 @@ codes! {
     TooManyAssets,
     /// The company has reached its limit of unfinished uploads.
     TooManyUploads,
-    /// The originals of the company have reached their limit of bytes.
+    /// The files that are kept for the company have reached its limit of bytes.
     StorageQuota,
     /// The company has reached its limit of image presets.
     TooManyPresets,

@@ -505,8 +505,8 @@ pub async fn stage_file(
             checked_size = incoming.size();
             limits::check_free_space(state, 0).await?;
         }
-        quota.check_file_size(incoming.size() + piece.len() as u64)?;
-        quota.receive_bytes(piece.len() as u64)?;
+        quota.check_file_size(incoming.size() + piece.len() as u64).await?;
+        quota.receive_bytes(piece.len() as u64).await?;
         incoming.write(&piece).await?;
     }
     if incoming.size() == 0 { Ok(None) } else { Ok(Some(incoming.finish().await?)) }

@@ -115,8 +115,8 @@ async fn begin_upload(
     if let Some(earlier) = key.find_earlier(&state.db, &caller).await? {
         return replay_creation(state, &caller, key.check_same_request(earlier, digest)?).await;
     }
-    let quota = StorageQuota::for_assets(state, caller.company).await?;
-    quota.check_file_size(length.unsigned_abs())?;
+    let mut quota = StorageQuota::for_assets(state, caller.company).await?;
+    quota.check_file_size(length.unsigned_abs()).await?;
     limits::check_free_space(state, length.unsigned_abs()).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     if let Some(earlier) = key.reserve(&mut transaction, &caller, digest).await? {
