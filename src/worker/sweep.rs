@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::app::AppState;
 use crate::db::settle::{AttemptOutcome, settle_item};
-use crate::db::{self, idempotency, item, job_actions, limits, upload};
+use crate::db::{self, browser_session, idempotency, item, job_actions, limits, upload};
 use crate::worker::CACHE_ENGINE_VERSION;
 
 /// A temporary file that was not written to for this long was left behind by a process that died.
@@ -30,6 +30,7 @@ pub async fn sweep_expired(state: &AppState) -> Result<(), db::DbError> {
     state.has_own_running_limits.store(limits::has_running_limits(&state.system).await?, Ordering::Relaxed);
     job_actions::remove_deleted_jobs(&state.system).await?;
     idempotency::delete_expired_idempotency_keys(&state.system).await?;
+    browser_session::delete_expired_sessions(&state.system).await?;
     let pieces = upload::delete_expired_uploads(&state.system).await?;
     state.remove_unused_blobs(&pieces).await;
     let storage = &state.storage;

@@ -6,6 +6,7 @@ pub mod accept;
 pub mod body;
 pub mod caller;
 pub mod content_headers;
+pub(crate) mod form;
 pub mod idempotency;
 pub mod json;
 pub mod locale;

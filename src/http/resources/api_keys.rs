@@ -26,6 +26,7 @@ use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{KeyId, UserId};
 use crate::jobs::recipients::parse_mailbox;
+use crate::jobs::schedule::parse_time_zone;
 
 /// An API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,6 +65,9 @@ pub struct User {
     /// Language of the user's mails.
     #[schema(example = "en")]
     locale: Option<String>,
+    /// Time zone of the user's mails.
+    #[schema(example = "Europe/Amsterdam")]
+    time_zone: Option<String>,
 }
 
 impl From<api_key::ApiKeyRow> for ApiKey {
@@ -76,6 +80,7 @@ impl From<api_key::ApiKeyRow> for ApiKey {
                 name: row.user_name,
                 email: row.user_email,
                 locale: row.user_locale,
+                time_zone: row.user_time_zone,
             },
             capabilities: row.capabilities.0,
             created_at: row.created_at,
@@ -114,6 +119,9 @@ pub struct CreateApiKey {
     /// Language of a new user's mails, such as `en` or `nl-BE`.
     #[schema(max_length = 12, example = "en")]
     locale: Option<String>,
+    /// Time zone of a new user's mails, by its IANA name.
+    #[schema(max_length = 64, example = "Europe/Amsterdam")]
+    time_zone: Option<String>,
     /// What the key allows. Default, without `role`: everything except `admin`.
     #[schema(min_items = 1, max_items = 32)]
     capabilities: Option<Vec<Capability>>,
@@ -141,6 +149,9 @@ impl CreateApiKey {
         }
         if let Some(Err(detail)) = self.email.as_deref().map(parse_mailbox) {
             wrong("email", Code::InvalidValue, detail);
+        }
+        if let Some(Err(detail)) = self.time_zone.as_deref().map(parse_time_zone) {
+            wrong("timeZone", Code::InvalidValue, detail);
         }
         if let Some(at) = self.expires_at.filter(|at| *at <= Utc::now() + TimeDelta::seconds(1)) {
             wrong("expiresAt", Code::InvalidValue, format!("{} is in the past. Send a future time.", at.to_rfc3339()));
@@ -173,8 +184,8 @@ impl CreateApiKey {
 
 /// Create an API key.
 ///
-/// The key belongs to a user of the company, who is created if necessary. A user who exists is not changed: another `email`
-/// or `locale` is refused. The key itself is only in this response: the
+/// The key belongs to a user of the company, who is created if necessary. A user who exists is not changed: another `email`,
+/// `locale` or `timeZone` is refused. The key itself is only in this response: the
 /// service stores a hash of it.
 #[utoipa::path(
     tag = "keys",
@@ -195,8 +206,8 @@ pub async fn create_api_key(
     let raw = RawKey::new().map_err(Problem::internal)?;
     let user = body.user.as_deref().unwrap_or(&body.name);
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let (email, locale) = (body.email.as_deref(), body.locale.as_deref());
-    let user_row = company::find_or_insert_user(&mut transaction, caller.company, user, email, locale).await?;
+    let (email, locale, zone) = (body.email.as_deref(), body.locale.as_deref(), body.time_zone.as_deref());
+    let user_row = company::find_or_insert_user(&mut transaction, caller.company, user, email, locale, zone).await?;
     check_user_unchanged(&body, user, &user_row)?;
     let user = user_row.user_id;
     let new = NewApiKeyRow { name: &body.name, user, capabilities: &capabilities, expires_at: body.expires_at };
@@ -210,7 +221,11 @@ pub async fn create_api_key(
 
 /// A key is not a way to change its user: whoever gets the mails of a user must not change by the way.
 fn check_user_unchanged(body: &CreateApiKey, name: &str, user: &UserRow) -> Result<(), Problem> {
-    let fields = [("email", &body.email, &user.email), ("locale", &body.locale, &user.locale)];
+    let fields = [
+        ("email", &body.email, &user.email),
+        ("locale", &body.locale, &user.locale),
+        ("timeZone", &body.time_zone, &user.time_zone),
+    ];
     let changed = fields.into_iter().filter(|(_, sent, stored)| sent.is_some() && sent != stored);
     let mistakes: Vec<ValidationError> = changed
         .map(|(field, _, _)| {
