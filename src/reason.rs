@@ -18,8 +18,11 @@ impl PartialSchema for CodeSchema {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(SchemaType::Type(Type::String))
-            .description(Some("Identifies a problem, failure, warning or notice. Codes are never renamed."))
-            .enum_values(Some(Code::ALL.iter().map(|code| code.to_kebab_case())))
+            .description(Some(
+                "Identifies a problem, failure, warning or notice. An open list: codes are never renamed, but later versions \
+                 have more of them.",
+            ))
+            .examples(Code::ALL.iter().map(|code| code.to_kebab_case()))
             .into()
     }
 }

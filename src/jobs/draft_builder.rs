@@ -28,7 +28,7 @@ use crate::jobs::rendition_resolver::RenditionResolver;
 use crate::jobs::rendition_resolver::ResolveScope;
 use crate::jobs::rendition_resolver::ResolvedFor;
 use crate::jobs::request::ExportRequest;
-use crate::jobs::request::NewRendition;
+use crate::jobs::request::RenditionRequest;
 use crate::jobs::selection::Selection;
 use crate::reason::{Reason, ValidationError};
 
@@ -309,7 +309,7 @@ fn list_pinned_digests(items: &[DraftItem]) -> Vec<Digest> {
 }
 
 /// A rendition as it is stored with the job.
-fn freeze_rendition(rendition: &NewRendition, effective_modifier: String) -> Rendition {
+fn freeze_rendition(rendition: &RenditionRequest, effective_modifier: String) -> Rendition {
     Rendition {
         name: rendition.name.clone(),
         is_modifier: rendition.is_modifier.clone(),
@@ -408,7 +408,7 @@ fn assign_paths(request: &ExportRequest, items: &mut [DraftItem]) {
         for (number, file) in files.iter_mut().enumerate() {
             let format = file.recipe.as_ref().map(|recipe| recipe.format);
             // An original is not a rendition and gets no suffix.
-            let suffix = format.and_then(|_| renditions.get(number)).map(NewRendition::suffix);
+            let suffix = format.and_then(|_| renditions.get(number)).map(RenditionRequest::suffix);
             let file_name = archive_paths::build_output_name(
                 asset.file_name.as_deref().unwrap_or(&asset.name),
                 suffix,

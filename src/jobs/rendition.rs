@@ -4,7 +4,7 @@ use offprint_core::Code;
 
 use crate::db::enums::Fmt;
 use crate::jobs::request::ExportRequest;
-use crate::jobs::request::NewRendition;
+use crate::jobs::request::RenditionRequest;
 use crate::reason::{Reason, ValidationError};
 
 /// A modifier and a macro that render every image of the job, and their place in the request.
@@ -13,13 +13,13 @@ pub struct RenditionSpec<'a> {
     /// Index in `renditions`; none for the request's own modifier and macro.
     pub number: Option<usize>,
     /// None for the request's own modifier and macro.
-    pub rendition: Option<&'a NewRendition>,
+    pub rendition: Option<&'a RenditionRequest>,
     pub modifier: Option<&'a str>,
     pub r#macro: Option<&'a str>,
 }
 
 impl<'a> RenditionSpec<'a> {
-    fn from_rendition(index: usize, rendition: &'a NewRendition) -> Self {
+    fn from_rendition(index: usize, rendition: &'a RenditionRequest) -> Self {
         Self {
             number: Some(index),
             rendition: Some(rendition),
@@ -95,7 +95,7 @@ fn check_not_empty(spec: &RenditionSpec<'_>) -> Option<ValidationError> {
 }
 
 /// What is wrong with name and suffix of a rendition, alone and compared with those before it.
-fn check_rendition_names(index: usize, rendition: &NewRendition, all: &[NewRendition]) -> Vec<ValidationError> {
+fn check_rendition_names(index: usize, rendition: &RenditionRequest, all: &[RenditionRequest]) -> Vec<ValidationError> {
     let to_error = |field: &str, detail: String| {
         ValidationError::new(format!("/renditions/{index}/{field}"), Code::InvalidValue, detail)
     };
@@ -108,14 +108,14 @@ fn check_rendition_names(index: usize, rendition: &NewRendition, all: &[NewRendi
         let detail = format!("A suffix may contain letters (A to Z), digits, `-`, `_` and `@`, but not {invalid:?}.");
         mistakes.push(to_error("suffix", detail));
     }
-    let find_duplicate = |field: fn(&NewRendition) -> &str| {
+    let find_duplicate = |field: fn(&RenditionRequest) -> &str| {
         all[..index].iter().position(|earlier| field(earlier).eq_ignore_ascii_case(field(rendition)))
     };
     if let Some(other) = find_duplicate(|rendition| &rendition.name) {
         let name = &rendition.name;
         let detail = format!("Duplicate name `{name}` (case-insensitive): rendition {other} has it too.");
         mistakes.push(to_error("name", detail));
-    } else if let Some(other) = find_duplicate(NewRendition::suffix) {
+    } else if let Some(other) = find_duplicate(RenditionRequest::suffix) {
         let field = if rendition.suffix.is_some() { "suffix" } else { "name" };
         let suffix = rendition.suffix();
         let detail = format!(

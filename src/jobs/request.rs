@@ -31,7 +31,6 @@ pub struct ExportRequest {
     #[schema(max_length = 66, example = "$test$")]
     pub r#macro: Option<String>,
     /// When a mail is sent. Default: `None`.
-    #[schema(inline)]
     pub email_setting: Option<EmailSetting>,
     /// IP address of the client that started the export. Stored and shown, never trusted.
     #[schema(max_length = 255)]
@@ -43,7 +42,7 @@ pub struct ExportRequest {
     /// A text that is stored and shown.
     #[schema(max_length = 2000)]
     pub description: Option<String>,
-    /// Language of mails, such as `en` or `nl-BE`.
+    /// Language of mails, such as `en` or `fr-BE`.
     #[schema(max_length = 12, example = "en-US")]
     pub locale: Option<String>,
     /// When to start, with a time zone offset. Default: at once.
@@ -56,18 +55,16 @@ pub struct ExportRequest {
     pub exec_schedule: Option<String>,
     /// Time zone of `execSchedule` and of the times in mails, by its IANA name. Default: that of the user for mails, else
     /// `UTC`. A local time that is skipped when clocks change runs at the next instant, one that occurs twice runs once.
-    #[schema(max_length = 64, example = "Europe/Amsterdam")]
+    #[schema(max_length = 64, example = "America/New_York")]
     pub time_zone: Option<String>,
     /// What to do with a run of the schedule that is due before the previous one has finished. Default: `skip`.
-    #[schema(inline)]
     pub overlap: Option<Overlap>,
     /// The user of the company who will own the job. Requires `exports:manage-all`. Default: the caller.
     pub user_handle: Option<UserId>,
     /// Several files of each asset, instead of `is_modifier` and `macro`. They share the decoding of the source.
     #[schema(min_items = 1, max_items = 10)]
-    pub renditions: Option<Vec<NewRendition>>,
+    pub renditions: Option<Vec<RenditionRequest>>,
     /// What to do with damaged images in a convert job. Default: `fail`.
-    #[schema(inline)]
     pub on_corrupt: Option<OnCorrupt>,
     /// Whether converted images keep copyright, creator, credit and terms of use, as a small XMP block. Default: true. All other metadata is
     /// always dropped.
@@ -76,15 +73,12 @@ pub struct ExportRequest {
     #[schema(max_length = 2048, example = "https://example.org/hooks/export")]
     pub callback_url: Option<String>,
     /// What to do with sets, which cannot be exported. Default: `refuse`.
-    #[schema(inline)]
     pub on_unsupported: Option<OnUnsupported>,
     /// What to do with files that are not images in a convert job. Default: `original`.
-    #[schema(inline)]
     pub on_unconvertible: Option<OnUnconvertible>,
     /// Whether warnings about the modifier are errors; notices are not. Default: false.
     pub strict: Option<bool>,
     /// Whether the archive has all files at its top or the folders of their assets. Default: `flat`.
-    #[schema(inline)]
     pub layout: Option<Layout>,
     /// Recipients of the mail, instead of the service's default recipient: users of the company, or addresses of the
     /// domains that the operator allows.
@@ -108,7 +102,7 @@ impl ExportRequest {
 /// A rendition: one of several ways in which every image of a job is converted.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct NewRendition {
+pub struct RenditionRequest {
     /// Name in lists and in the manifest: letters, digits, `-` and `_`. Must be unique, ignoring case.
     #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9_-]{1,32}$", example = "web")]
     pub name: String,
@@ -124,7 +118,7 @@ pub struct NewRendition {
     pub suffix: Option<String>,
 }
 
-impl NewRendition {
+impl RenditionRequest {
     /// The suffix of the file names.
     pub fn suffix(&self) -> &str {
         self.suffix.as_deref().unwrap_or(&self.name)
@@ -141,7 +135,6 @@ pub struct AssetFilter {
     /// Whether subfolders are included. Default: false.
     pub recursive: Option<bool>,
     /// Assets of this type.
-    #[schema(inline)]
     pub r#type: Option<AssetType>,
     /// Assets whose name begins with this text.
     #[schema(max_length = 255)]

@@ -73,10 +73,13 @@ async fn a_key_belongs_to_one_operation(pool: PgPool) {
     let app = TestApp::open(pool).await;
     let asset = app.upload_asset("a.jpg", &draw_jpeg(1)).await;
     let body = json!({"assetHandleArray": [asset], "fmt": "orig", "execSchedule": "0 0 12 * * ?"});
-    let send =
-        |path: &str| app.send(TestRequest::post().uri(path).insert_header(("idempotency-key", "k")).set_json(&body));
+    let once = json!({"assetHandleArray": [asset], "fmt": "orig"});
+    let send_body = |path: &str, body: &Value| {
+        app.send(TestRequest::post().uri(path).insert_header(("idempotency-key", "k")).set_json(body))
+    };
+    let send = |path: &str| send_body(path, &body);
     let first = send("/export-schedules").await.expect_status(201);
-    let other = send("/export-jobs").await.expect_status(422);
+    let other = send_body("/export-jobs", &once).await.expect_status(422);
     assert_eq!(other["code"], "idempotency-conflict");
     assert!(other["detail"].as_str().unwrap().contains("`POST /export-schedules`"), "{other}");
     assert_eq!(send("/export-schedules").await.expect_status(201), first);

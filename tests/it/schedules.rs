@@ -147,14 +147,22 @@ async fn exec_schedule_makes_a_schedule(pool: PgPool) {
     let send = |body: &Value, path: &str| {
         app.send(TestRequest::post().uri(path).insert_header(("idempotency-key", "k-1")).set_json(body))
     };
-    let answer = send(&request, "/export-jobs").await;
+    let refused = send(&request, "/export-jobs").await.expect_status(422)["errors"].clone();
+    assert_eq!(refused[0]["pointer"], "/execSchedule");
+    assert!(refused[0]["detail"].as_str().unwrap().contains("`POST /export-schedules`"), "{refused}");
+    let mut wrong = request.clone();
+    wrong["timeZone"] = json!("Nowhere");
+    let errors = send(&wrong, "/export-jobs").await.expect_status(422)["errors"].clone();
+    let pointers: Vec<&Value> = errors.as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert_eq!(pointers, ["/execSchedule", "/timeZone"], "all errors are told at once");
+    let answer = send(&request, "/export-schedules").await;
     let location = answer.header("location").to_owned();
     let schedule = answer.expect_status(201);
     assert_eq!(
         (&schedule["nextRuns"], &location),
         (&tried["nextRuns"], &format!("/export-schedules/{}", get_schedule_handle(&schedule)))
     );
-    let again = send(&request, "/export-jobs").await;
+    let again = send(&request, "/export-schedules").await;
     assert_eq!((again.header("idempotent-replayed"), again.header("location")), ("true", location.as_str()));
     assert_eq!(again.expect_status(201), schedule);
     let mut other = request.clone();
@@ -538,7 +546,7 @@ async fn a_company_has_so_many_schedules(pool: PgPool) {
     let mut status: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
     status.sort_unstable();
     assert_eq!(status, [201, 201, 422, 422, 422]);
-    let refused = app.post("/export-jobs", build_schedule_request(YEARLY_CRON)).await.expect_status(422);
+    let refused = app.post("/export-schedules", build_schedule_request(YEARLY_CRON)).await.expect_status(422);
     assert_eq!(refused["code"], "too-many-schedules");
     assert!(refused["detail"].as_str().unwrap().contains("Delete one"), "{refused}");
     let limits = app.get("/info").await.expect_status(200)["limits"].clone();

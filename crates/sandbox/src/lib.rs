@@ -269,14 +269,20 @@ impl RenderPoolInner {
         let _slot = self.slots.acquire().await;
         let reject = |error: io::Error| RenderPoolError::Rejected(error.into());
         let sources = open_sources(&files).map_err(reject)?;
-        let mut outputs = OutputFiles::create(&outputs).map_err(reject)?;
         let mut process = self.acquire_process(company).await.map_err(RenderPoolError::Rejected)?;
+        let mut outputs = match OutputFiles::create(&outputs, &process.output_watch) {
+            Ok(outputs) => outputs,
+            Err(error) => {
+                self.release_process(process);
+                return Err(reject(error));
+            }
+        };
         let results = self.render_in_process(&mut process, &request, &sources, &mut outputs).await;
         if matches!(results, Err(RenderPoolError::ProcessDied(_))) {
             // It is dead, or said something that makes no sense; dropping it kills it.
             return results;
         }
-        if outputs.are_released() {
+        if outputs.are_released(&process.output_watch) {
             self.release_process(process);
         } else {
             // Whatever it keeps open it could change later. Nothing of it is left when this has been awaited.

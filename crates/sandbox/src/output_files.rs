@@ -17,13 +17,49 @@ use std::path::PathBuf;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
+/// Reports closed files. A process keeps one for its whole life: closing a watch makes the caller wait until the kernel
+/// has cleaned up behind it, 10 ms or more, which a render must not pay.
+#[derive(Debug)]
+pub(super) struct CloseWatch(Option<OwnedFd>);
+
+impl CloseWatch {
+    /// Where files cannot be watched, every file counts as held.
+    pub(super) fn open() -> Self {
+        Self(inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok())
+    }
+
+    /// Watches files until each is closed once. `None` when one cannot be watched, or two paths are the same file.
+    fn add_files(&self, paths: &[PathBuf]) -> Option<BTreeSet<i32>> {
+        let watch = self.0.as_ref()?;
+        let add = |path: &PathBuf| inotify::add_watch(watch, path, WatchFlags::CLOSE_WRITE | WatchFlags::ONESHOT);
+        let watched = paths.iter().map(add).collect::<Result<BTreeSet<_>, _>>().ok()?;
+        (watched.len() == paths.len()).then_some(watched)
+    }
+
+    /// Takes all reports that are there, and removes their files from `open`. Reports of earlier requests name others:
+    /// the kernel gives no number twice.
+    fn read_reports(&self, open: &mut BTreeSet<i32>) {
+        let Some(watch) = &self.0 else { return };
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut events = Reader::new(watch.as_fd(), &mut buffer);
+        loop {
+            match events.next() {
+                Ok(event) if event.events().contains(ReadFlags::CLOSE_WRITE) => {
+                    open.remove(&event.wd());
+                }
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
 /// The files of one request.
 #[derive(Debug)]
 pub(super) struct OutputFiles {
     files: Vec<File>,
-    /// Reports closed files. `None` where that is not possible.
-    watch: Option<OwnedFd>,
-    watched: BTreeSet<i32>,
+    /// Those whose close was not reported yet. `None` where they cannot be watched.
+    open: Option<BTreeSet<i32>>,
 }
 
 impl OutputFiles {
@@ -31,10 +67,9 @@ impl OutputFiles {
     ///
     /// # Errors
     /// When one cannot be created.
-    pub(super) fn create(paths: &[PathBuf]) -> io::Result<Self> {
+    pub(super) fn create(paths: &[PathBuf], watch: &CloseWatch) -> io::Result<Self> {
         let files = paths.iter().map(File::create).collect::<Result<_, _>>()?;
-        let (watch, watched) = watch_files(paths).map_or((None, BTreeSet::new()), |(fd, set)| (Some(fd), set));
-        Ok(Self { files, watch, watched })
+        Ok(Self { files, open: watch.add_files(paths) })
     }
 
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
@@ -46,30 +81,13 @@ impl OutputFiles {
         self.files.clear();
     }
 
-    /// Whether every file is closed for good. Call it once, after [`close`](Self::close).
-    pub(super) fn are_released(&self) -> bool {
-        let Some(watch) = &self.watch else { return false };
-        let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut events = Reader::new(watch.as_fd(), &mut buffer);
-        let mut open = self.watched.clone();
-        loop {
-            match events.next() {
-                Ok(event) if event.events().contains(ReadFlags::CLOSE_WRITE) => {
-                    open.remove(&event.wd());
-                }
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(_) => return open.is_empty(),
-            }
-        }
+    /// Whether every file is closed for good. Call it after [`close`](Self::close), with the watch that they were created
+    /// with.
+    pub(super) fn are_released(mut self, watch: &CloseWatch) -> bool {
+        let Some(open) = &mut self.open else { return false };
+        watch.read_reports(open);
+        open.is_empty()
     }
-}
-
-/// `None` when a file cannot be watched, or two paths are the same file.
-fn watch_files(paths: &[PathBuf]) -> Option<(OwnedFd, BTreeSet<i32>)> {
-    let watch = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
-    let add = |path: &PathBuf| inotify::add_watch(&watch, path, WatchFlags::CLOSE_WRITE);
-    let watched = paths.iter().map(add).collect::<Result<BTreeSet<_>, _>>().ok()?;
-    (watched.len() == paths.len()).then_some((watch, watched))
 }
 
 #[cfg(test)]
@@ -81,11 +99,12 @@ mod tests {
     fn are_released_while_held(held: usize) -> bool {
         let folder = tempfile::tempdir().unwrap();
         let paths = ["a", "b"].map(|name| folder.path().join(name));
-        let mut outputs = OutputFiles::create(&paths).unwrap();
+        let watch = CloseWatch::open();
+        let mut outputs = OutputFiles::create(&paths, &watch).unwrap();
         let mut copies: Vec<OwnedFd> = outputs.descriptors().map(|file| file.try_clone_to_owned().unwrap()).collect();
         copies.truncate(held);
         outputs.close();
-        outputs.are_released()
+        outputs.are_released(&watch)
     }
 
     #[test]
@@ -96,8 +115,33 @@ mod tests {
     #[test]
     fn files_that_cannot_be_told_apart_count_as_held() {
         let folder = tempfile::tempdir().unwrap();
-        let mut outputs = OutputFiles::create(&[folder.path().join("a"), folder.path().join("a")]).unwrap();
+        let watch = CloseWatch::open();
+        let mut outputs = OutputFiles::create(&[folder.path().join("a"), folder.path().join("a")], &watch).unwrap();
         outputs.close();
-        assert!(!outputs.are_released());
+        assert!(!outputs.are_released(&watch));
+    }
+
+    /// The same names again and again, as a process sees them, and files that stay and get another name.
+    #[test]
+    fn one_watch_serves_many_requests() {
+        let folder = tempfile::tempdir().unwrap();
+        let watch = CloseWatch::open();
+        let path = folder.path().join("out");
+        let create = || OutputFiles::create(std::slice::from_ref(&path), &watch).unwrap();
+        for number in 0..300 {
+            let mut outputs = create();
+            let held = (number % 3 == 0).then(|| outputs.descriptors().next().unwrap().try_clone_to_owned().unwrap());
+            outputs.close();
+            assert_eq!(outputs.are_released(&watch), held.is_none(), "request {number}");
+            if number % 2 == 0 {
+                std::fs::rename(&path, folder.path().join(format!("kept-{number}"))).unwrap();
+            }
+        }
+        drop(create());
+        let mut reported_late = create();
+        let held: Vec<_> = reported_late.descriptors().map(|file| file.try_clone_to_owned().unwrap()).collect();
+        reported_late.close();
+        assert!(!reported_late.are_released(&watch), "the report of an earlier request is not its own");
+        drop(held);
     }
 }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::confinement::Confinement;
 use crate::descriptors::send_line;
-use crate::output_files::OutputFiles;
+use crate::output_files::{CloseWatch, OutputFiles};
 use crate::process_usage::ProcessUsage;
 use crate::protocol::{DISCARD_LINE, MAX_REPLY_BYTES, RENDER_LINE, RenderReply, RenderRequest};
 use crate::{ProcessLimits, RenderPoolConfig, RenderPoolError};
@@ -64,6 +64,8 @@ pub(super) struct PooledProcess {
     pub(crate) confinement: Confinement,
     /// The company whose images it has rendered. It never gets those of another.
     company: Option<Uuid>,
+    /// Reports when it has closed the files of a request.
+    pub(crate) output_watch: CloseWatch,
 }
 
 impl PooledProcess {
@@ -83,6 +85,7 @@ impl PooledProcess {
             cpu_budget: Default::default(),
             confinement: Confinement::default(),
             company: None,
+            output_watch: CloseWatch::open(),
         };
         match timeout(PROCESS_TIMEOUT, process.read_reply()).await {
             Ok(Ok(RenderReply::Ready(confinement))) => process.confinement = confinement,

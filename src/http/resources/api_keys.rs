@@ -116,7 +116,7 @@ pub struct CreateApiKey {
     /// Mail address of a new user.
     #[schema(max_length = 320, example = "ann@example.org")]
     email: Option<String>,
-    /// Language of a new user's mails, such as `en` or `nl-BE`.
+    /// Language of a new user's mails, such as `en` or `fr-BE`.
     #[schema(max_length = 12, example = "en")]
     locale: Option<String>,
     /// Time zone of a new user's mails, by its IANA name.

@@ -81,7 +81,6 @@ pub struct AuditLogQuery {
     /// Only operations on this object, by its path, such as `/assets/0198…`.
     object: Option<String>,
     /// Only operations with this outcome.
-    #[param(inline)]
     outcome: Option<AuditOutcome>,
     /// Only entries at or after this time.
     since: Option<DateTime<Utc>>,

@@ -88,8 +88,9 @@ pub async fn list_image_presets(
 /// The modifier as it was saved, and its description.
 #[utoipa::path(
     tag = "image presets",
-    params(("name" = String, Path, description = "Name of the preset, not case-sensitive.", example = "test")),
-    responses((status = 200, description = "The preset.", body = ImagePreset), NotFoundProblem, PreconditionProblem)
+    params(("name" = String, Path, description = "Name of the preset, not case-sensitive.")),
+    responses((status = 200, description = "The preset.", body = ImagePreset),
+        (status = 304, description = "The client has the current version."), NotFoundProblem, PreconditionProblem)
 )]
 #[get("/image-presets/{name}")]
 pub async fn show_image_preset(
@@ -125,7 +126,7 @@ pub struct SaveImagePreset {
     tag = "image presets",
     params(
         (
-            "name" = String, Path, example = "test", pattern = "^[A-Za-z0-9._-]{1,64}$",
+            "name" = String, Path, example = "print", pattern = "^[A-Za-z0-9._-]{1,64}$",
             description = "Name of the preset: 1 to 64 letters, digits, dots, hyphens and underscores.",
         ),
         ("If-Match" = Option<String>, Header, description = "Only if the preset still has this `ETag`; otherwise 412."),

@@ -47,7 +47,7 @@ pub struct Info {
     /// Formats that can be read and written.
     formats: Formats,
     /// Languages of events and mails.
-    #[schema(example = json!(["en", "nl"]))]
+    #[schema(example = json!(["en"]))]
     languages: Vec<&'static str>,
     /// Limits of the service and of the caller's company.
     limits: Limits,

@@ -170,14 +170,12 @@ pub struct AssetListQuery {
     #[serde(rename = "type")]
     kind: Option<AssetType>,
     /// Only assets whose name begins with this; case-sensitive.
-    #[param(example = "file")]
     name: Option<String>,
     /// Only assets in this folder; empty for the top level.
-    #[param(example = "")]
     folder: Option<String>,
     /// Include all folders below `folder`.
     #[serde(default)]
-    #[param(required = false, example = true)]
+    #[param(required = false)]
     recursive: bool,
     /// Only assets whose original has this SHA-256. Use it to find out whether a file was uploaded before.
     #[param(value_type = Option<String>, pattern = "^[0-9a-fA-F]{64}$")]
@@ -234,8 +232,9 @@ fn parse_asset_cursor(key: &[String]) -> Option<AssetCursor> {
 /// Type, names, folder, size and image properties. The bytes are at `…/content`.
 #[utoipa::path(
     tag = "assets",
-    params(("assetHandle" = AssetId, Path, description = "Handle of the asset.", example = "00000000-0000-7000-8000-000000000001")),
-    responses((status = 200, description = "The asset.", body = Asset), NotFoundProblem, PreconditionProblem)
+    params(("assetHandle" = AssetId, Path, description = "Handle of the asset.")),
+    responses((status = 200, description = "The asset.", body = Asset),
+        (status = 304, description = "The client has the current version."), NotFoundProblem, PreconditionProblem)
 )]
 #[get("/assets/{assetHandle}")]
 pub async fn show_asset(

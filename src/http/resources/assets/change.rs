@@ -58,7 +58,7 @@ fn deserialize_present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Opti
 #[utoipa::path(
     tag = "assets",
     params(
-        ("assetHandle" = AssetId, Path, description = "Handle of the asset.", example = "00000000-0000-7000-8000-000000000001"),
+        ("assetHandle" = AssetId, Path, description = "Handle of the asset."),
         ("If-Match" = Option<String>, Header, description = "Only if the asset still has this `ETag`; otherwise 412."),
     ),
     request_body(

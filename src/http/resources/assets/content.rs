@@ -37,14 +37,11 @@ use crate::id::{AssetId, CompanyId};
     path = "/assets/{assetHandle}/content",
     tag = "assets",
     params(
-        ("assetHandle" = AssetId, Path, description = "Handle of the asset.", example = "00000000-0000-7000-8000-000000000001"),
-        ("Range" = Option<String>, Header, description = "One byte range.", example = "bytes=0-99"),
-        ("If-Range" = Option<String>, Header, description = "`ETag` of the part that the client has."),
-        ("If-None-Match" = Option<String>, Header, description = "`ETag` of the file that the client has."),
+        ("assetHandle" = AssetId, Path, description = "Handle of the asset."),
     ),
     responses(
-        (status = 200, description = "The whole file.", content_type = "*/*"),
-        (status = 206, description = "The requested range.", content_type = "*/*"),
+        (status = 200, description = "The whole file.", content_type = "application/octet-stream"),
+        (status = 206, description = "The requested range.", content_type = "application/octet-stream"),
         (status = 304, description = "The client has the current file."),
         ContentProblems,
     )

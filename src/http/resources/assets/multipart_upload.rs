@@ -54,14 +54,16 @@ const MAX_PART_HEADER_BYTES: usize = 16 << 10;
 #[schema(rename_all = "camelCase")]
 pub struct UploadForm {
     /// Folder for the files that follow, as `a/b`; behind the last file, for all files. Default: the top level.
-    #[schema(example = "spring/shoes", required = false)]
+    // Swagger UI sends the example. Without one it would send the word `string`.
+    #[schema(required = false, example = "")]
     folder: String,
     /// Modification time of the files that follow (RFC 3339), or of all files when it is behind the last one; used for them
     /// in archives. Empty is the same as absent.
-    #[schema(required = false, example = "2026-12-24T06:00:00Z")]
+    #[schema(required = false, example = "")]
     last_modified: String,
     /// One or many files. The name is taken from the part, the type is detected from the bytes.
-    #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
+    // No `min_items`: what openapi-generator writes in Go to check it does not compile.
+    #[schema(value_type = Vec<String>, format = Binary)]
     file: Vec<u8>,
 }
 

@@ -40,10 +40,8 @@ use crate::reason::ValidationError;
 #[into_params(parameter_in = Query)]
 pub struct PreviewQuery {
     /// Modifier, percent-encoded as a whole.
-    #[param(example = "wid=400&fmt=jpeg")]
     is_modifier: Option<String>,
     /// Image preset, as `$name$`.
-    #[param(example = "$test$")]
     r#macro: Option<String>,
 }
 
@@ -55,8 +53,8 @@ pub struct PreviewQuery {
 #[utoipa::path(
     tag = "assets",
     operation_id = "previewAsset",
-    params(("assetHandle" = AssetId, Path, description = "Handle of the asset.", example = "00000000-0000-7000-8000-000000000001"), PreviewQuery),
-    responses((status = 200, description = "The rendered image.", content_type = "image/*"), ModifierProblems, NotFoundProblem, BusyProblem),
+    params(("assetHandle" = AssetId, Path, description = "Handle of the asset."), PreviewQuery),
+    responses((status = 200, description = "The rendered image.", content_type = "application/octet-stream"), ModifierProblems, NotFoundProblem, BusyProblem),
 )]
 #[get("/assets/{assetHandle}/preview")]
 pub async fn preview_asset(

@@ -84,7 +84,7 @@ pub struct CreateSet {
 /// Sets are listed and changed like other assets, but cannot be exported: they have no file of their own.
 #[utoipa::path(
     tag = "assets",
-    request_body(content = CreateSet, description = "The set to create.", example = json!({
+    request_body(content = CreateSet, description = "The set to create. Put handles of your own assets into `memberArray`.", example = json!({
         "type": "ImageSet", "name": "shoe views", "folder": "", "memberArray": ["00000000-0000-7000-8000-000000000001"],
     })),
     responses(

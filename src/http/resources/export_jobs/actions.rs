@@ -58,7 +58,7 @@ fn notify_job_change(state: &AppState, job: JobId) {
 ///
 /// Running items finish; no others start until the job is resumed. A restart of the service does not resume it, and the
 /// time of a scheduled job neither.
-#[utoipa::path(tag = "export jobs", operation_id = "pauseExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+#[utoipa::path(tag = "export jobs", operation_id = "pauseExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 200, description = "The job was paused.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/pause")]
 pub async fn pause_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
@@ -68,7 +68,7 @@ pub async fn pause_export_job(state: Data<AppState>, caller: Caller, path: JobPa
 /// Resume a paused job.
 ///
 /// Its waiting items are processed again in turn. A scheduled job waits for its time again if that has not come yet.
-#[utoipa::path(tag = "export jobs", operation_id = "resumeExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+#[utoipa::path(tag = "export jobs", operation_id = "resumeExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 200, description = "The job was resumed.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/resume")]
 pub async fn resume_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
@@ -78,7 +78,7 @@ pub async fn resume_export_job(state: Data<AppState>, caller: Caller, path: JobP
 /// Stop a job.
 ///
 /// Waiting items are stopped at once, running items within seconds. Finished files stay available, also as an archive.
-#[utoipa::path(tag = "export jobs", operation_id = "stopExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+#[utoipa::path(tag = "export jobs", operation_id = "stopExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 200, description = "The job is stopping.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/stop")]
 pub async fn stop_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
@@ -88,7 +88,7 @@ pub async fn stop_export_job(state: Data<AppState>, caller: Caller, path: JobPat
 /// Run a scheduled job now.
 ///
 /// The job starts at once, and not again at `execTime`.
-#[utoipa::path(tag = "export jobs", operation_id = "runExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+#[utoipa::path(tag = "export jobs", operation_id = "runExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 200, description = "The job was started.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/run")]
 pub async fn run_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
@@ -100,7 +100,7 @@ pub async fn run_export_job(state: Data<AppState>, caller: Caller, path: JobPath
 /// Starts a new run of the same job with the same file names and URLs; successful items stay as they are. The archive is
 /// available again when the run ends, with a new `ETag`. The new run sends its own mail and webhook, so a job can be retried
 /// ten times a minute, and all jobs of a company thirty times.
-#[utoipa::path(tag = "export jobs", operation_id = "retryExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+#[utoipa::path(tag = "export jobs", operation_id = "retryExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 200, description = "The job has a new run.", body = Job), NotFoundProblem, ConflictProblem, BusyProblem))]
 #[post("/export-jobs/{jobHandle}/retry")]
 pub async fn retry_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
@@ -122,7 +122,7 @@ pub async fn retry_export_job(state: Data<AppState>, caller: Caller, path: JobPa
 /// Delete a job.
 ///
 /// Allowed in any state. The job, its files and its archive disappear at once; running items are stopped. Assets stay.
-#[utoipa::path(tag = "export jobs", operation_id = "deleteExportJob", params(("jobHandle" = String, Path, description = "Handle of the job.")),
+#[utoipa::path(tag = "export jobs", operation_id = "deleteExportJob", params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses((status = 204, description = "The job was deleted."), NotFoundProblem))]
 #[delete("/export-jobs/{jobHandle}")]
 pub async fn delete_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {

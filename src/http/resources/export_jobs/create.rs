@@ -1,4 +1,4 @@
-//! Creates an export job, or a schedule when the request has `execSchedule`.
+//! Creates an export job; also the transaction in which a schedule is created.
 //!
 //! One transaction writes the job, its items and files, the first event and the idempotency record; after the commit the
 //! workers are notified.
@@ -17,11 +17,11 @@ use crate::http::extract::caller::Caller;
 use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
+use crate::http::problem::ValidationError;
 use crate::http::resources::export_jobs::authorization::authorize_request;
 use crate::http::resources::export_jobs::job;
 use crate::http::resources::export_jobs::job::Job;
 use crate::http::resources::export_schedules;
-use crate::http::resources::export_schedules::schedule::ExportSchedule;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::BusyProblem;
 use crate::http::responses::IdempotencyProblem;
@@ -30,7 +30,8 @@ use crate::http::responses::QueueFullProblem;
 use crate::jobs::DraftError;
 use crate::jobs::ExportRequest;
 use crate::jobs::placement::JobPlacement;
-use crate::reason::Reason;
+use crate::jobs::prepare_draft;
+use crate::reason::{Reason, ValidationErrors};
 
 /// `Retry-After` in seconds for a full queue.
 const QUEUE_FULL_RETRY_SECONDS: &str = "30";
@@ -44,51 +45,41 @@ const QUEUE_FULL_RETRY_SECONDS: &str = "30";
 /// follows the modifier, so its commands take precedence. To make several files of each image, use `renditions` instead of
 /// these two. All errors in a request are reported together, and nothing is created.
 ///
-/// With `execSchedule` this creates a schedule and answers 201, like `POST /export-schedules`; the API key then also needs
-/// the capability `schedules`.
+/// A request with `execSchedule` is refused: `POST /export-schedules` takes the same body and creates a schedule.
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "createExportJob",
     params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "Your own unique key, 1 to 255 visible ASCII characters. \
         For 24 hours the same key with the same body returns the first response, and nothing is created twice.")),
     request_body(content = ExportRequest, examples(
-        ("As documented" = (summary = "PNG by the modifier, TIFF by the macro: the macro takes precedence", value = json!({
-            "assetHandleArray": ["00000000-0000-7000-8000-000000000001"], "fmt": "convert",
-            "is_modifier": "&fmt=png", "macro": "$test$", "emailSetting": "None"
+        ("All images" = (summary = "Every image, at most 800 pixels wide and high, as JPEG", value = json!({
+            "assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=800&hei=800&fit=constrain&fmt=jpeg&qlt=85"
         }))),
-        ("Originals" = (summary = "The uploaded files unchanged, in folders", value = json!({
-            "assetFilter": {"folder": "samples", "recursive": true}, "fmt": "orig", "layout": "folders", "jobName": "samples as uploaded"
-        }))),
-        ("For the web" = (summary = "Each image as a square on white, and a mail if an item fails", value = json!({
-            "assetFilter": {"folder": "samples"}, "fmt": "convert",
-            "is_modifier": "wid=800&hei=800&fit=constrain&fmt=jpeg&qlt=85", "emailSetting": "Error", "notifyEmails": ["ann@example.org"]
+        ("Originals" = (summary = "The uploaded files unchanged, in their folders", value = json!({
+            "assetFilter": {"type": "Image"}, "fmt": "orig", "layout": "folders", "jobName": "all images as uploaded"
         }))),
         ("Several sizes" = (summary = "Three files of each image", value = json!({
-            "assetFilter": {"folder": "samples"}, "fmt": "convert", "renditions": [
+            "assetFilter": {"type": "Image"}, "fmt": "convert", "renditions": [
                 {"name": "large", "is_modifier": "wid=1600&fmt=jpeg&qlt=85"},
                 {"name": "web", "is_modifier": "wid=800&fmt=webp&qlt=80"},
                 {"name": "thumbnail", "is_modifier": "wid=200&hei=200&fit=constrain&fmt=jpeg", "suffix": "200"}
             ]
         }))),
-        ("Every night" = (summary = "A schedule: the images of a folder, on working days", value = json!({
-            "assetFilter": {"folder": "samples"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80",
-            "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "Europe/Amsterdam", "jobName": "samples every night"
+        ("With a mail" = (summary = "A mail if an item fails", value = json!({
+            "assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80", "emailSetting": "Error"
         }))),
         ("With a webhook" = (summary = "A webhook when the job is finished", value = json!({
-            "assetFilter": {"folder": "samples"}, "fmt": "orig", "callbackUrl": "https://hooks.example.org/export"
+            "assetFilter": {"type": "Image"}, "fmt": "orig", "callbackUrl": "https://hooks.example.org/export"
         }))),
-        ("Tonight" = (summary = "A job that starts later", value = json!({
-            "assetFilter": {"folder": "samples"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80", "execTime": "2099-12-24T02:00:00+01:00"
+        ("Later" = (summary = "A job that starts at a given time", value = json!({
+            "assetFilter": {"type": "Image"}, "fmt": "orig", "execTime": "2099-12-24T02:00:00+01:00"
         }))),
     )),
     responses(
         (status = 202, description = "The job was created.", body = Job, headers(
             ("Location" = String, description = "URL of the job."),
+            ("ETag" = String, description = "That of the job, for `If-None-Match` with `?wait=`; absent in a replay."),
             ("Retry-After" = u32, description = "Seconds after which to look at the job."),
-            ("Idempotent-Replayed" = String, description = "`true` when this is the response to an earlier request with the same key."),
-        )),
-        (status = 201, description = "The schedule was created, for a request with `execSchedule`.", body = ExportSchedule, headers(
-            ("Location" = String, description = "URL of the schedule."),
             ("Idempotent-Replayed" = String, description = "`true` when this is the response to an earlier request with the same key."),
         )),
         QueryProblems, BodyProblems, IdempotencyProblem, QueueFullProblem, BusyProblem,
@@ -101,11 +92,37 @@ pub async fn create_export_job(
     key: IdempotencyKey,
     JsonBody(request, digest): JsonBody<ExportRequest>,
 ) -> Result<HttpResponse, Problem> {
+    if request.exec_schedule.is_some() {
+        return Err(reject_recurring_request(&state, &caller, request).await?);
+    }
     create_idempotently(&state, &caller, &key, (request, digest), false).await
 }
 
-/// Creates what the request asks for in one transaction, or returns the stored response to the same request. With
-/// `recurring` the request must have `execSchedule`.
+/// The problem of a request with `execSchedule`, with all its other errors. One operation answers with one type: a client
+/// that was generated from the document could not read a schedule where it expects a job.
+async fn reject_recurring_request(
+    state: &AppState,
+    caller: &Caller,
+    request: ExportRequest,
+) -> Result<Problem, Problem> {
+    let detail = "A job runs once. Send the same request to `POST /export-schedules`, which creates a schedule: each of its runs \
+                  is a job.";
+    let mut errors = ValidationErrors::from(vec![ValidationError::new("/execSchedule", Code::InvalidValue, detail)]);
+    let _admission = admit_request(state, caller.company).await?;
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+    let draft =
+        prepare_draft(&mut connection, caller.company, request, state.settings.max_items, &state.export_context())
+            .await;
+    match draft {
+        Err(DraftError::Invalid(others)) => errors.append(others),
+        Err(DraftError::Db(error)) => return Err(error.into()),
+        _ => {}
+    }
+    Ok(Problem::from_errors(errors))
+}
+
+/// Creates what the request asks for in one transaction, or returns the stored response to the same request: a schedule
+/// with `recurring`, else a job.
 pub(in crate::http) async fn create_idempotently(
     state: &AppState,
     caller: &Caller,
@@ -139,14 +156,13 @@ async fn create_job_or_schedule(
     (mut request, digest): (ExportRequest, Digest),
     recurring: bool,
 ) -> Result<HttpResponse, Problem> {
-    let has_schedule = request.exec_schedule.is_some();
     if let Some(mut earlier) = key.reserve(connection, caller, digest).await? {
         write_stored_links(&mut earlier.answer.0);
-        let mut answer = build_created_response(has_schedule, &earlier.location);
+        let mut answer = build_created_response(recurring, &earlier.location);
         return Ok(answer.insert_header(("idempotent-replayed", "true")).json(earlier.answer.0));
     }
     let user = authorize_request(connection, caller, &mut request).await?;
-    if recurring || has_schedule {
+    if recurring {
         let schedule = export_schedules::create::insert_schedule(
             state,
             connection,

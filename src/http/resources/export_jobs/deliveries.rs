@@ -109,7 +109,7 @@ impl From<webhook::DeliveryAttemptRow> for DeliveryAttempt {
 #[utoipa::path(
     tag = "webhooks",
     operation_id = "listDeliveries",
-    params(("jobHandle" = String, Path, description = "Handle of the job."), PageQuery),
+    params(("jobHandle" = JobId, Path, description = "Handle of the job."), PageQuery),
     responses((status = 200, description = "One page of deliveries.", body = Page<Delivery>), QueryProblems, NotFoundProblem),
 )]
 #[get("/export-jobs/{jobHandle}/deliveries")]
@@ -137,8 +137,8 @@ pub async fn list_deliveries(
     tag = "webhooks",
     operation_id = "replayDelivery",
     params(
-        ("jobHandle" = String, Path, description = "Handle of the job."),
-        ("deliveryHandle" = String, Path, description = "Handle of the delivery."),
+        ("jobHandle" = JobId, Path, description = "Handle of the job."),
+        ("deliveryHandle" = WebhookId, Path, description = "Handle of the delivery."),
     ),
     responses((status = 202, description = "The webhook will be sent again."), NotFoundProblem, ConflictProblem, BusyProblem),
 )]

@@ -108,7 +108,7 @@ pub struct DryRunFile {
     tag = "export jobs",
     operation_id = "validateExportJob",
     request_body(content = ExportRequest, example = json!({
-        "assetHandleArray": ["00000000-0000-7000-8000-000000000001"], "fmt": "convert", "is_modifier": "wid=640&fmt=png"
+        "assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=640&fmt=png"
     })),
     responses((status = 200, description = "What the job would do.", body = DryRun), BodyProblems, BusyProblem),
 )]

@@ -25,6 +25,7 @@ use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::http::responses::StreamLimitProblem;
 use crate::i18n::Language;
+use crate::id::JobId;
 
 /// One event in a job's log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,12 +71,11 @@ impl Event {
 #[into_params(parameter_in = Query)]
 pub struct EventQuery {
     /// Only events with these codes, separated by commas.
-    #[param(example = "fileFailed,exportEnded")]
     code: Option<String>,
     /// Only events with these log types of IPS, separated by commas.
-    #[param(example = "ExportJobRenderFileError,FatalError")]
     ips_log_type: Option<String>,
-    /// Only events after this number, for clients that cannot send `Last-Event-ID`.
+    /// Only events after this number. A header `Last-Event-ID`, which browsers send when they reconnect to a stream, takes
+    /// precedence.
     #[param(minimum = 0)]
     last_event_id: Option<i64>,
     /// Events per page, 1 to 1000. Default: 100. Not for streams.
@@ -152,10 +152,9 @@ fn parse_event_filter(
     tag = "export jobs",
     operation_id = "listExportEvents",
     params(
-        ("jobHandle" = String, Path, description = "Handle of the job."),
+        ("jobHandle" = JobId, Path, description = "Handle of the job."),
         EventQuery,
-        ("Accept-Language" = Option<String>, Header, description = "Preferred languages of `message`.", example = "nl, en;q=0.5"),
-        ("Last-Event-ID" = Option<i64>, Header, description = "Only events after this number. Takes precedence over the query parameter."),
+        ("Accept-Language" = Option<String>, Header, description = "Preferred languages of `message`."),
     ),
     responses(
         (status = 200, description = "One page of events, or a stream of them.",

@@ -16,6 +16,7 @@ use crate::db::archive::{self, FileRow};
 use crate::db::enums::FileState;
 use crate::db::job::JobRow;
 use crate::http::address::serialize_optional_address;
+use crate::http::document::payloads::ExportManifest;
 use crate::http::extract::accept;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
@@ -28,7 +29,7 @@ use crate::http::resources::export_jobs::find_visible_job;
 use crate::http::responses::DownloadProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
-use crate::id::{AssetId, CompanyId};
+use crate::id::{AssetId, CompanyId, JobId};
 
 /// A file that a job produces.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,7 +71,6 @@ pub struct ExportFile {
 #[into_params(parameter_in = Query)]
 pub struct FileQuery {
     /// Only files in this state.
-    #[param(inline)]
     state: Option<FileState>,
     /// Files per page, 1 to 1000. Default: 100.
     #[serde(skip_serializing_if = "page::not_a_filter")]
@@ -95,7 +95,7 @@ pub(in crate::http) fn encode_path(path: &str) -> String {
 #[utoipa::path(
     tag = "downloads",
     operation_id = "listExportFiles",
-    params(("jobHandle" = String, Path, description = "Handle of the job."), FileQuery),
+    params(("jobHandle" = JobId, Path, description = "Handle of the job."), FileQuery),
     responses((status = 200, description = "One page of files.", body = Page<ExportFile>), QueryProblems, NotFoundProblem),
 )]
 #[get("/export-jobs/{jobHandle}/files")]
@@ -153,12 +153,12 @@ fn build_export_file(job: &JobRow, file: FileRow) -> ExportFile {
     tag = "downloads",
     operation_id = "fetchExportFile",
     params(
-        ("jobHandle" = String, Path, description = "Handle of the job."),
+        ("jobHandle" = JobId, Path, description = "Handle of the job."),
         ("path" = String, Path, description = "Path of the file, as in the list of files. Slashes are not encoded."),
     ),
     responses(
-        (status = 200, description = "The file.", content_type = "*/*"),
-        (status = 206, description = "The requested range.", content_type = "*/*"),
+        (status = 200, description = "The file.", content_type = "application/octet-stream"),
+        (status = 206, description = "The requested range.", content_type = "application/octet-stream"),
         (status = 304, description = "The client has the current version."),
         DownloadProblems,
     ),
@@ -266,10 +266,10 @@ fn reject_unfinished_job(job: &JobRow, what: &str) -> Problem {
     path = "/export-jobs/{jobHandle}/download",
     tag = "downloads",
     operation_id = "downloadExport",
-    params(("jobHandle" = String, Path, description = "Handle of the job.")),
+    params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses(
-        (status = 200, description = "The file or the archive.", content_type = "*/*"),
-        (status = 206, description = "The requested range.", content_type = "*/*"),
+        (status = 200, description = "The file or the archive.", content_type = "application/octet-stream"),
+        (status = 206, description = "The requested range.", content_type = "application/octet-stream"),
         (status = 304, description = "The client has the current version."),
         DownloadProblems,
     ),
@@ -312,7 +312,7 @@ async fn find_archive(
     path = "/export-jobs/{jobHandle}/archive",
     tag = "downloads",
     operation_id = "fetchExportArchive",
-    params(("jobHandle" = String, Path, description = "Handle of the job.")),
+    params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     responses(
         (status = 200, description = "The archive.", content_type = "application/zip"),
         (status = 206, description = "The requested range.", content_type = "application/zip"),
@@ -388,7 +388,7 @@ fn build_archive_name(job_name: &str) -> String {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ManifestQuery {
-    /// `json` or `csv`. Default: CSV for `Accept: text/csv`, else JSON.
+    /// `json` or `csv`. Default: CSV when `Accept` prefers `text/csv`, else JSON.
     #[param(pattern = "^(json|csv)$")]
     format: Option<String>,
 }
@@ -401,10 +401,9 @@ pub struct ManifestQuery {
     path = "/export-jobs/{jobHandle}/manifest",
     tag = "downloads",
     operation_id = "fetchExportManifest",
-    params(("jobHandle" = String, Path, description = "Handle of the job."), ManifestQuery),
+    params(("jobHandle" = JobId, Path, description = "Handle of the job."), ManifestQuery),
     responses(
-        (status = 200, description = "The manifest.", content((serde_json::Value = "application/json"), (String = "text/csv"))),
-        (status = 206, description = "The requested range."),
+        (status = 200, description = "The manifest.", content((ExportManifest = "application/json"), (String = "text/csv"))),
         (status = 304, description = "The client has the current version."),
         QueryProblems, DownloadProblems,
     ),
@@ -426,7 +425,10 @@ pub async fn fetch_manifest(
                 format!("Unknown format `{other}`. Send `json` or `csv`."),
             ));
         }
-        None => accept::accepts_media_type(&request, "text/csv"),
+        // Generated clients name both types; JSON wins a tie, and whatever else they accept.
+        None => {
+            accept::choose_media_type(&request, &[mime::APPLICATION_JSON, mime::TEXT_CSV]).is_ok_and(|index| index == 1)
+        }
     };
     let job = find_visible_job(&state, &caller, &path).await?;
     let sealed = find_archive(&state, caller.company, &job).await?;

@@ -183,7 +183,6 @@ impl From<ItemView> for Item {
 #[into_params(parameter_in = Query)]
 pub struct ItemQuery {
     /// Only items in this state.
-    #[param(inline)]
     state: Option<ItemState>,
     /// Include all ended attempts of each item, as `attemptHistory`.
     #[serde(skip_serializing_if = "page::not_a_filter")]
@@ -204,7 +203,7 @@ pub struct ItemQuery {
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "listExportItems",
-    params(("jobHandle" = String, Path, description = "Handle of the job."), ItemQuery),
+    params(("jobHandle" = JobId, Path, description = "Handle of the job."), ItemQuery),
     responses((status = 200, description = "One page of items.", body = Page<Item>), QueryProblems, NotFoundProblem),
 )]
 #[get("/export-jobs/{jobHandle}/items")]
@@ -254,7 +253,7 @@ async fn add_attempt_history(state: &AppState, caller: &Caller, job: JobId, item
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "showExportItem",
-    params(("jobHandle" = String, Path, description = "Handle of the job."), ("position" = i32, Path, description = "Position of the item in the job, from 0.")),
+    params(("jobHandle" = JobId, Path, description = "Handle of the job."), ("position" = i32, Path, description = "Position of the item in the job, from 0.")),
     responses((status = 200, description = "The item.", body = Item), NotFoundProblem),
 )]
 #[get("/export-jobs/{jobHandle}/items/{position}")]

@@ -100,7 +100,7 @@ impl From<link::LinkRow> for Link {
 #[utoipa::path(
     tag = "downloads",
     operation_id = "createExportLink",
-    params(("jobHandle" = String, Path, description = "Handle of the job.")),
+    params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     request_body(content = CreateLink, description = "Target and lifetime of the link.", example = json!({"expiresIn": 86400})),
     responses((status = 201, description = "The link was created.", body = CreatedLink), BodyProblems, NotFoundProblem, GoneProblem),
 )]
@@ -152,7 +152,7 @@ fn convert_file_error(error: db::DbError, path: &str) -> Problem {
 #[utoipa::path(
     tag = "downloads",
     operation_id = "listExportLinks",
-    params(("jobHandle" = String, Path, description = "Handle of the job."), PageQuery),
+    params(("jobHandle" = JobId, Path, description = "Handle of the job."), PageQuery),
     responses((status = 200, description = "One page of links.", body = Page<Link>), QueryProblems, NotFoundProblem),
 )]
 #[get("/export-jobs/{jobHandle}/links")]
@@ -185,8 +185,8 @@ fn parse_link_cursor(key: &[String]) -> Option<(DateTime<Utc>, LinkId)> {
     tag = "downloads",
     operation_id = "revokeExportLink",
     params(
-        ("jobHandle" = String, Path, description = "Handle of the job."),
-        ("linkHandle" = String, Path, description = "Handle of the link."),
+        ("jobHandle" = JobId, Path, description = "Handle of the job."),
+        ("linkHandle" = LinkId, Path, description = "Handle of the link."),
     ),
     responses((status = 204, description = "The link was revoked."), NotFoundProblem),
 )]

@@ -52,7 +52,7 @@ pub struct WaitQuery {
     tag = "export jobs",
     operation_id = "showExportJob",
     params(
-        ("jobHandle" = String, Path, description = "Handle of the job."),
+        ("jobHandle" = JobId, Path, description = "Handle of the job."),
         WaitQuery,
         ("Prefer" = Option<String>, Header, description = "`wait=N`, as the parameter `wait`."),
     ),
@@ -133,10 +133,8 @@ async fn wait_for_change(
 #[into_params(parameter_in = Query)]
 pub struct JobQuery {
     /// Only jobs in this state.
-    #[param(inline)]
     state: Option<ShownState>,
     /// Only jobs with this outcome.
-    #[param(inline)]
     outcome: Option<Outcome>,
     /// Only jobs whose name begins with this.
     name: Option<String>,

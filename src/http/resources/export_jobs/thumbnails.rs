@@ -25,7 +25,7 @@ use crate::http::resources::export_jobs::create::convert_refusal;
 use crate::http::resources::export_jobs::files::check_unexpired;
 use crate::http::resources::export_jobs::find_visible_job;
 use crate::http::responses::{BusyProblem, GoneProblem, NotFoundProblem};
-use crate::id::CompanyId;
+use crate::id::{CompanyId, JobId};
 use crate::jobs::modifier_resolution::{ModifierRequest, resolve_alone};
 
 /// Twice as large as it is shown, for sharp screens.
@@ -48,7 +48,7 @@ pub(in crate::http) fn has_thumbnail(mime: Option<&str>) -> bool {
     tag = "downloads",
     operation_id = "fetchExportThumbnail",
     params(
-        ("jobHandle" = String, Path, description = "Handle of the job."),
+        ("jobHandle" = JobId, Path, description = "Handle of the job."),
         ("path" = String, Path, description = "Path of the file, as in the list of files. Slashes are not encoded."),
     ),
     responses(

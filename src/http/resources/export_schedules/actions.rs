@@ -25,6 +25,7 @@ use crate::http::responses::ConflictProblem;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::PreconditionProblem;
 use crate::http::responses::QueueFullProblem;
+use crate::id::ScheduleId;
 use crate::jobs::ExportRequest;
 use crate::jobs::placement::JobPlacement;
 use crate::jobs::request::Overlap;
@@ -53,7 +54,7 @@ fn reject_wrong_state(state: ScheduleState, remedy: &str) -> Problem {
 /// Pause a schedule.
 ///
 /// No runs start until it is resumed; existing jobs continue. Runs that fall into the pause are not made up for.
-#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = String, Path, description = "Handle of the schedule.")),
+#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
     responses((status = 200, description = "The schedule was paused.", body = ExportSchedule), NotFoundProblem, ConflictProblem, PreconditionProblem))]
 #[post("/export-schedules/{scheduleHandle}/pause")]
 pub async fn pause_schedule(
@@ -74,7 +75,7 @@ pub async fn pause_schedule(
 /// Resume a paused schedule.
 ///
 /// The next run is the next time of its cron expression. Runs that fell into the pause are not made up for.
-#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = String, Path, description = "Handle of the schedule.")),
+#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
     responses((status = 200, description = "The schedule was resumed.", body = ExportSchedule), NotFoundProblem, ConflictProblem, PreconditionProblem))]
 #[post("/export-schedules/{scheduleHandle}/resume")]
 pub async fn resume_schedule(
@@ -98,7 +99,7 @@ pub async fn resume_schedule(
 /// Run a schedule now.
 ///
 /// Creates one additional job, whatever the state of the schedule; its next runs do not change. Answers with the job.
-#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = String, Path, description = "Handle of the schedule.")),
+#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
     responses(
         (status = 202, description = "The job was created.", body = Job, headers(
             ("Location" = String, description = "URL of the job."),
@@ -163,7 +164,7 @@ async fn create_run(
 /// Delete a schedule.
 ///
 /// It runs no more. Its jobs stay and continue.
-#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = String, Path, description = "Handle of the schedule.")),
+#[utoipa::path(tag = "export schedules", params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
     responses((status = 204, description = "The schedule was deleted."), NotFoundProblem, PreconditionProblem))]
 #[delete("/export-schedules/{scheduleHandle}")]
 pub async fn delete_schedule(

@@ -27,6 +27,7 @@ use crate::http::resources::export_schedules::schedule::ExportSchedule;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::PreconditionProblem;
+use crate::id::ScheduleId;
 use crate::jobs::ExportRequest;
 
 /// Changes to a schedule: the fields of its export request, with the same schema, but none of them required.
@@ -63,7 +64,7 @@ impl ToSchema for ChangeSchedule {
 #[utoipa::path(
     tag = "export schedules",
     params(
-        ("scheduleHandle" = String, Path, description = "Handle of the schedule."),
+        ("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule."),
         ("If-Match" = Option<String>, Header, description = "Only if the schedule still has this `ETag`; otherwise 412."),
     ),
     request_body(

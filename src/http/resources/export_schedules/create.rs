@@ -42,13 +42,12 @@ use crate::reason::{ValidationError, ValidationErrors};
     tag = "export schedules",
     params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for `POST /export-jobs`.")),
     request_body(content = ExportRequest, examples(
-        ("Every night" = (summary = "The assets in a folder, at half past two on working days", value = json!({
-            "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "Europe/Amsterdam", "jobName": "samples every night",
-            "assetFilter": {"folder": "samples"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80"
+        ("Every night" = (summary = "All images, at half past two on working days", value = json!({
+            "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "America/New_York", "jobName": "new images",
+            "assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=400&fmt=webp&qlt=80"
         }))),
-        ("Third Friday" = (summary = "As documented: the third Friday of every month, UTC", value = json!({
-            "execSchedule": "0 15 10 ? * 6#3", "assetHandleArray": ["00000000-0000-7000-8000-000000000001"],
-            "fmt": "convert", "macro": "$test$", "overlap": "allow"
+        ("Third Friday" = (summary = "The third Friday of every month, UTC, also while the previous run is not finished", value = json!({
+            "execSchedule": "0 15 10 ? * 6#3", "assetFilter": {"type": "Image"}, "fmt": "orig", "overlap": "allow"
         }))),
     )),
     responses(

@@ -18,6 +18,7 @@ use crate::http::resources::export_schedules::schedule::ExportSchedule;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::PreconditionProblem;
 use crate::http::responses::QueryProblems;
+use crate::id::ScheduleId;
 
 /// List schedules.
 ///
@@ -50,8 +51,9 @@ pub async fn list_schedules(
 /// Its export request, its state, the next five runs and the results of the last ten.
 #[utoipa::path(
     tag = "export schedules",
-    params(("scheduleHandle" = String, Path, description = "Handle of the schedule.")),
-    responses((status = 200, description = "The schedule.", body = ExportSchedule), NotFoundProblem, PreconditionProblem),
+    params(("scheduleHandle" = ScheduleId, Path, description = "Handle of the schedule.")),
+    responses((status = 200, description = "The schedule.", body = ExportSchedule),
+        (status = 304, description = "The client has the current version."), NotFoundProblem, PreconditionProblem),
 )]
 #[get("/export-schedules/{scheduleHandle}")]
 pub async fn show_schedule(

@@ -122,7 +122,7 @@ pub struct CheckModifier {
 #[utoipa::path(
     tag = "modifiers",
     operation_id = "checkModifier",
-    request_body(content = CheckModifier, example = json!({"is_modifier": "&fmt=png", "macro": "$test$"})),
+    request_body(content = CheckModifier, example = json!({"is_modifier": "wid=640&fmt=png"})),
     responses((status = 200, description = "The meaning of the modifier.", body = ModifierMeaning), BodyProblems, NotFoundProblem),
 )]
 #[post("/modifier-check")]

@@ -49,8 +49,8 @@ pub struct LinkQuery {
     operation_id = "openLink",
     params(("token" = String, Path, description = "The token at the end of the link's URL."), LinkQuery),
     responses(
-        (status = 200, description = "The file or the archive; for `Accept: text/html` a page about it.", content_type = "*/*"),
-        (status = 206, description = "The requested range.", content_type = "*/*"),
+        (status = 200, description = "The file or the archive; for `Accept: text/html` a page about it.", content_type = "application/octet-stream"),
+        (status = 206, description = "The requested range.", content_type = "application/octet-stream"),
         (status = 304, description = "The client has the current version."),
         DownloadProblems,
     ),

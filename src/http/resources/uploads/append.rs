@@ -28,7 +28,7 @@ use crate::http::resources::uploads::read_byte_count;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::TusVersionProblem;
 use crate::http::responses::UploadPieceProblems;
-use crate::id::CompanyId;
+use crate::id::{CompanyId, UploadId};
 
 /// `Content-Type` of a part.
 const TUS_MEDIA_TYPE: &str = "application/offset+octet-stream";
@@ -42,7 +42,7 @@ const TUS_MEDIA_TYPE: &str = "application/offset+octet-stream";
     tag = "uploads",
     operation_id = "appendToUpload",
     params(
-        ("uploadHandle" = String, Path, description = "Handle of the upload."),
+        ("uploadHandle" = UploadId, Path, description = "Handle of the upload."),
         ("Tus-Resumable" = String, Header, pattern = "^1[.]0[.]0$", description = "`1.0.0`."),
         ("Upload-Offset" = i64, Header, minimum = 0, description = "Number of bytes that the service has."),
         ("Upload-Checksum" = Option<String>, Header, description = "`sha256` or `sha1`, a space, and the checksum of the body in base64."),

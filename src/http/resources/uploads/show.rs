@@ -107,7 +107,7 @@ pub async fn list_uploads(
     tag = "uploads",
     operation_id = "showUpload",
     params(
-        ("uploadHandle" = String, Path, description = "Handle of the upload."),
+        ("uploadHandle" = UploadId, Path, description = "Handle of the upload."),
         ("Tus-Resumable" = Option<String>, Header, pattern = "^1[.]0[.]0$", description = "`1.0.0`. Required for HEAD."),
     ),
     responses(
@@ -157,7 +157,7 @@ async fn build_upload_response(
     tag = "uploads",
     operation_id = "endUpload",
     params(
-        ("uploadHandle" = String, Path, description = "Handle of the upload."),
+        ("uploadHandle" = UploadId, Path, description = "Handle of the upload."),
         ("Tus-Resumable" = String, Header, pattern = "^1[.]0[.]0$", description = "`1.0.0`."),
     ),
     responses((status = 204, description = "The upload was deleted."), NotFoundProblem, TusVersionProblem),

@@ -1,17 +1,24 @@
 //! The OpenAPI document. utoipa generates it from the handlers; this file adds the info block, the tags, the security
-//! requirements of the operation table and the error responses that every operation shares.
+//! requirements of the operation table, the error responses that every operation shares, and, in the files of this folder,
+//! what generators of clients need: names for pages, schemas for bytes, headers, webhooks, groups.
 //!
 //! The document is built once per process. The copy in `openapi/openapi.json` is compared with it by a test, so a change
 //! of the API is always visible in review. Begin reading at `build_document`.
 
+mod bodies;
+mod groups;
+mod headers;
+mod pages;
+pub mod payloads;
+mod serving;
+
 use std::sync::LazyLock;
 
-use actix_web::web::Data;
-use actix_web::{App, HttpResponse};
+use actix_web::App;
+use serde_json::{Value, json};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::server::ServerBuilder;
-use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, ContactBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, ResponseBuilder,
     SecurityRequirement,
@@ -19,12 +26,13 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::AppExt;
 
-use crate::app::AppState;
-use crate::http::address::write_address;
 use crate::http::operations;
 use crate::http::problem::ProblemDetails;
 use crate::http::register_routes;
 use crate::http::resources::export_jobs::event_stream::ProgressEvent;
+
+use serving::ServedDocument;
+pub use serving::show_document;
 
 const API_DESCRIPTION: &str = "Exports many stored images in one job: upload assets, send one export request (which assets, as originals or \
 converted, whom to notify), watch the job, and download single files or one resumable zip.\n\n\
@@ -33,41 +41,39 @@ An open work-alike of `ExportJob` in the Image Production System (IPS) of Scene7
 have are camelCase. Handles are opaque and permanent. Dates are RFC 3339 in UTC. Errors are `application/problem+json` \
 (RFC 9457) with a stable `code`. When a body has several errors, `errors` lists all of them.";
 
-static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(build_document);
-static DOCUMENT_JSON: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_pretty_json().unwrap_or_default() + "\n");
+static DOCUMENT: LazyLock<Value> = LazyLock::new(build_document);
+static DOCUMENT_JSON: LazyLock<ServedDocument> = LazyLock::new(|| ServedDocument::new(write_document(&DOCUMENT)));
 /// The document of a service in open mode, where a key is optional: an empty security requirement is an alternative to it.
-static OPEN_MODE_DOCUMENT_JSON: LazyLock<String> = LazyLock::new(|| {
+static OPEN_MODE_DOCUMENT_JSON: LazyLock<ServedDocument> = LazyLock::new(|| {
     let mut document = DOCUMENT.clone();
-    for security in iter_operations(&mut document).filter_map(|(_, _, operation)| operation.security.as_mut()) {
-        security.push(SecurityRequirement::default());
-    }
-    document.to_pretty_json().unwrap_or_default() + "\n"
+    for_each_operation(&mut document, |_, _, operation| {
+        if let Some(alternatives) = operation.get_mut("security").and_then(Value::as_array_mut) {
+            alternatives.push(json!({}));
+        }
+    });
+    ServedDocument::new(write_document(&document))
 });
 
 /// The document as JSON, as it is served and committed.
 pub fn get_document_json() -> &'static str {
-    &DOCUMENT_JSON
+    DOCUMENT_JSON.text()
 }
 
 /// The document as this service serves it. The first call builds it, which takes a while: `serve` does that before the
 /// first request.
 pub fn get_served_document(is_key_required: bool) -> &'static str {
-    if is_key_required { get_document_json() } else { OPEN_MODE_DOCUMENT_JSON.as_str() }
+    find_served_document(is_key_required).text()
 }
 
-/// `GET /openapi.json`.
-pub async fn show_document(state: Data<AppState>) -> HttpResponse {
-    const SERVER_AT_ROOT: &str = "\"url\": \"/\"";
-    let text = get_served_document(state.settings.is_key_required());
-    // Clients put paths behind it, so there is no slash at its end.
-    let text = match write_address("").as_str() {
-        "" => text.to_owned(),
-        base => text.replacen(SERVER_AT_ROOT, &format!("\"url\": \"{base}\""), 1),
-    };
-    HttpResponse::Ok().content_type("application/json").body(text)
+fn find_served_document(is_key_required: bool) -> &'static ServedDocument {
+    if is_key_required { &DOCUMENT_JSON } else { &OPEN_MODE_DOCUMENT_JSON }
 }
 
-/// Every operation of a document, with its method and path template.
+fn write_document(document: &Value) -> String {
+    serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
+}
+
+/// Every operation that utoipa has generated, with its method and path template.
 fn iter_operations(document: &mut OpenApi) -> impl Iterator<Item = (&'static str, &str, &mut Operation)> {
     document.paths.paths.iter_mut().flat_map(|(path, item)| {
         [
@@ -84,7 +90,38 @@ fn iter_operations(document: &mut OpenApi) -> impl Iterator<Item = (&'static str
     })
 }
 
-fn build_document() -> OpenApi {
+/// Changes every operation of the document as JSON; gets its method in capitals and its path template.
+fn for_each_operation(document: &mut Value, mut change: impl FnMut(&str, &str, &mut Value)) {
+    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            if operation.get("responses").is_some() {
+                change(&method.to_ascii_uppercase(), path, operation);
+            }
+        }
+    }
+}
+
+fn is_success(status: &str) -> bool {
+    status.starts_with('2')
+}
+
+/// Builds the document: what utoipa generates, then what holds for all operations, by rules. OpenAPI's webhooks are not
+/// known to utoipa, so the rules work on JSON.
+fn build_document() -> Value {
+    let mut document = serde_json::to_value(generate_document()).unwrap_or_default();
+    pages::name_page_schemas(&mut document);
+    bodies::describe_bodies(&mut document);
+    bodies::simplify_parameters(&mut document);
+    headers::add_headers(&mut document);
+    payloads::add_webhooks(&mut document);
+    payloads::describe_event_stream(&mut document);
+    groups::add_groups(&mut document);
+    drop_unused_schemas(&mut document);
+    document
+}
+
+/// The document as utoipa generates it from the handlers, with the operation table's security requirements.
+fn generate_document() -> OpenApi {
     let (_, mut document) = App::new().into_utoipa_app().configure(register_routes).split_for_parts();
     document.info = InfoBuilder::new()
         .title("Offprint")
@@ -93,22 +130,6 @@ fn build_document() -> OpenApi {
         .contact(Some(ContactBuilder::new().name(Some("The Offprint project")).build()))
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build()))
         .build();
-    document.tags = Some(
-        [
-            ("export jobs", "Create, watch and control exports."),
-            ("export schedules", "Exports that recur: a cron expression in a time zone."),
-            ("downloads", "The results of a job: single files, the archive, the manifest, and links to them."),
-            ("webhooks", "Signed messages sent when a job ends."),
-            ("assets", "Uploaded files, and sets of them."),
-            ("uploads", "Resumable uploads of large files (tus 1.0)."),
-            ("image presets", "Stored, named modifiers. `$name$` calls one as a macro."),
-            ("modifiers", "The Image Serving modifier language: its commands, and a checker."),
-            ("keys", "API keys and their capabilities."),
-            ("service", "Information for operators: version, limits, usage, health, metrics, workers, audit log."),
-        ]
-        .map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build())
-        .to_vec(),
-    );
     // Relative to the address that the document was loaded from.
     document.servers = Some(vec![ServerBuilder::new().url("/").description(Some("This service.")).build()]);
     add_security_scheme(&mut document);
@@ -123,7 +144,6 @@ fn build_document() -> OpenApi {
         let requirement = |names: Vec<String>| SecurityRequirement::new("key", names);
         operation.security = Some(alternatives.into_iter().map(requirement).collect());
     }
-    drop_unused_schemas(&mut document);
     document
 }
 
@@ -134,11 +154,18 @@ fn to_camel_case(name: &str) -> String {
     words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
 }
 
-/// Removes schemas that nothing refers to: utoipa registers the generic `Page`, but each list inlines its own.
-fn drop_unused_schemas(document: &mut OpenApi) {
-    let text = document.to_json().unwrap_or_default();
-    let Some(components) = document.components.as_mut() else { return };
-    components.schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
+/// Removes schemas that nothing refers to, until none is left: some are referred to by removed ones only.
+fn drop_unused_schemas(document: &mut Value) {
+    loop {
+        let text = document.to_string();
+        let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
+        let before = schemas.len();
+        let is_used = |name: &str| text.contains(&format!("\"#/components/schemas/{name}\""));
+        schemas.retain(|name, _| is_used(name));
+        if schemas.len() == before {
+            return;
+        }
+    }
 }
 
 /// Declares the API key, so that Authorize in Swagger UI works.
@@ -152,6 +179,7 @@ fn add_security_scheme(document: &mut OpenApi) {
     ProblemDetails::schemas(&mut parts);
     // Sent as text in an event stream, so no response refers to it.
     parts.push((ProgressEvent::name().into_owned(), ProgressEvent::schema()));
+    parts.extend(payloads::list_webhook_schemas());
     components.schemas.extend(parts);
     components.add_security_scheme("key", SecurityScheme::Http(scheme));
     document.components = Some(components);
