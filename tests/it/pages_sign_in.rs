@@ -269,7 +269,6 @@ async fn after_signing_in_nobody_is_led_elsewhere(pool: PgPool) {
 #[sqlx::test]
 async fn attempts_are_limited_by_address(pool: PgPool) {
     let app = open_guarded_app(pool).await;
-    let ann = TestUser::new(&app, "one", "ann").await;
     let browser = TestBrowser::new(&app);
     let page = browser.open("/sign-in").await;
     let mut statuses = Vec::new();

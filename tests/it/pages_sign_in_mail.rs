@@ -137,11 +137,11 @@ async fn nobody_is_flooded_with_mails(pool: PgPool) {
     let app = open_guarded_app(pool).await;
     create_ann(&app).await;
     let mut statuses = Vec::new();
-    for _ in 0..11 {
+    for _ in 0..25 {
         let browser = TestBrowser::new(&app);
         statuses.push(ask_for_mail(&browser, "ann@example.org").await.status());
     }
-    assert_eq!((statuses[0], statuses[9], statuses[10]), (200, 200, 429), "{statuses:?}");
+    assert!(statuses[..10].iter().all(|status| *status == 200) && statuses.contains(&429), "{statuses:?}");
     assert_eq!(take_links(&app).await.len(), 3, "the links that may be open at a time");
 }
 

@@ -66,7 +66,7 @@ pub struct User {
     #[schema(example = "en")]
     locale: Option<String>,
     /// Time zone of the user's mails.
-    #[schema(example = "Europe/Amsterdam")]
+    #[schema(example = "America/New_York")]
     time_zone: Option<String>,
 }
 
@@ -120,7 +120,7 @@ pub struct CreateApiKey {
     #[schema(max_length = 12, example = "en")]
     locale: Option<String>,
     /// Time zone of a new user's mails, by its IANA name.
-    #[schema(max_length = 64, example = "Europe/Amsterdam")]
+    #[schema(max_length = 64, example = "America/New_York")]
     time_zone: Option<String>,
     /// What the key allows. Default, without `role`: everything except `admin`.
     #[schema(min_items = 1, max_items = 32)]

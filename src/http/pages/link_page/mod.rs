@@ -24,8 +24,7 @@ use crate::http::resources::shared_links::opened_link::OpenedLink;
 use crate::i18n::{self, Language};
 use failures::PageFailure;
 use file_list::{FileList, PageFile};
-use status::PageStatus;
-pub(in crate::http) use status::format_progress;
+pub(in crate::http) use status::PageStatus;
 
 #[derive(Template)]
 #[template(path = "link.html")]

@@ -6,17 +6,17 @@ use crate::http::pages::frame::Icon;
 use crate::i18n::{Language, MessageArg};
 
 /// The state of the job or file.
-pub(super) struct PageStatus {
-    pub(super) icon: Icon,
-    pub(super) word: String,
+pub(in crate::http) struct PageStatus {
+    pub(in crate::http) icon: Icon,
+    pub(in crate::http) word: String,
     /// A sentence about it.
-    pub(super) text: String,
+    pub(in crate::http) text: String,
     /// While it runs: whole percent.
     pub(super) percent: Option<i32>,
 }
 
 impl PageStatus {
-    pub(super) fn for_job(language: &Language, job: &JobRow) -> Self {
+    pub(in crate::http) fn for_job(language: &Language, job: &JobRow) -> Self {
         let Some(outcome) = job.outcome.filter(|_| job.shown_state() == ShownState::Finished) else {
             return Self::for_unfinished(language, job);
         };
@@ -76,7 +76,7 @@ fn name_state(state: ShownState) -> &'static str {
 }
 
 /// How far an unfinished job is, as a sentence.
-pub(in crate::http) fn format_progress(language: &Language, job: &JobRow) -> String {
+fn format_progress(language: &Language, job: &JobRow) -> String {
     match (job.shown_state(), job.exec_time) {
         (ShownState::Scheduled, Some(at)) => {
             language.format("page-progress-scheduled", &[("time", (&language.format_time(at)).into())])

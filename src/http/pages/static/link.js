@@ -2,6 +2,8 @@
 const live = document.getElementById("live");
 const bar = document.getElementById("progress");
 const text = document.getElementById("progress-text");
+const word = document.getElementById("word");
+const icon = word.parentElement.querySelector("svg");
 
 /** The part of four that a screen reader was told last: not every percent is worth a sentence. */
 let told = Math.floor(bar.value / 25);
@@ -17,6 +19,9 @@ stream.addEventListener("progress", (event) => {
   bar.value = progress.percent;
   bar.setAttribute("aria-valuetext", `${progress.percent} % – ${progress.text}`);
   text.textContent = progress.text;
+  word.textContent = progress.word;
+  icon.setAttribute("class", `icon ${progress.icon}`);
+  icon.firstElementChild.setAttribute("d", progress.path);
   const part = Math.floor(progress.percent / 25);
   if (part > told) {
     told = part;

@@ -1,5 +1,7 @@
 // For every page: times in the reader's own zone, and buttons that copy. Pages work without it.
-const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+const { lang } = document.documentElement;
+const locale = navigator.languages.find((tag) => tag.split("-")[0] === lang) ?? lang;
+const format = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short" });
 for (const time of document.querySelectorAll("time[datetime]")) {
   const at = new Date(time.dateTime);
   if (Number.isNaN(at.getTime())) continue;

@@ -28,7 +28,6 @@ use crate::http::responses::DownloadProblems;
 #[into_params(parameter_in = Query)]
 pub struct LinkQuery {
     /// With any value: the bytes, also for a client that asks for `text/html`.
-    #[param(example = "1")]
     dl: Option<String>,
     /// For the page: show the files after this one.
     #[param(ignore)]

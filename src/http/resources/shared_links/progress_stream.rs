@@ -25,7 +25,7 @@ use crate::db::enums::{FileState, JobState};
 use crate::db::job::JobRow;
 use crate::db::row_level_security::run_as_company;
 use crate::http::extract::locale;
-use crate::http::pages::link_page::format_progress;
+use crate::http::pages::link_page::PageStatus;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::event_stream::{add_stream_headers, format_frame, take_stream_slot};
 use crate::http::resources::shared_links::opened_link::OpenedLink;
@@ -36,7 +36,11 @@ use crate::i18n::{self, Language};
 #[derive(Debug, PartialEq, Serialize)]
 struct LinkProgress {
     percent: i32,
-    /// The same in words, in the reader's language.
+    /// The state, in the reader's language, and its icon: a class, and what is drawn.
+    word: String,
+    icon: &'static str,
+    path: &'static str,
+    /// The progress in words.
     text: String,
     /// Whether the page has changed as a whole: load it again.
     done: bool,
@@ -141,9 +145,13 @@ impl ProgressStream {
     }
 
     fn describe(&self, job: &JobRow, is_done: bool) -> LinkProgress {
+        let status = PageStatus::for_job(self.language, job);
         LinkProgress {
             percent: job.percent(),
-            text: format_progress(self.language, job),
+            word: status.word,
+            icon: status.icon.class(),
+            path: status.icon.path(),
+            text: status.text,
             done: is_done || job.state == JobState::Finished,
         }
     }
