@@ -157,6 +157,12 @@ fn assert_plan_holds(plan: &RenderPlan, header: &ImageHeader, limits: &RenderLim
                 assert!(degrees.is_finite());
                 size = (width, height);
             }
+            Step::Warp { width, height, .. } => size = (width, height),
+            Step::Paint(ref paint) => {
+                for effect in &paint.effects {
+                    assert!(effect.sigma.is_finite() && effect.sigma >= 0.0 && effect.grow.is_finite(), "{modifier}");
+                }
+            }
             Step::Blur { sigma } => assert!(sigma.is_finite() && sigma > 0.0, "{step:?}: {modifier}"),
             Step::Sharpen { amount, sigma, threshold, .. } => {
                 assert!(amount.is_finite() && sigma.is_finite() && threshold.is_finite(), "{step:?}: {modifier}");

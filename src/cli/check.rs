@@ -28,12 +28,12 @@ pub fn run_check(arguments: CheckArgs) -> Result<(), CliError> {
     let to_text = |name: Option<&std::ffi::OsStr>| name.unwrap_or_default().to_string_lossy().into_owned();
     let profiles = modifier_args.read_profiles();
     let object = to_text(source.as_ref().and_then(|source| source.file_stem()));
-    let resolved = modifier_args.resolve(&object, &profiles)?;
+    let resolved = modifier_args.resolve(Some(&object), &profiles)?;
     let mut explanation = ModifierMeaning::from_modifier(&resolved);
     if let Some(source) = source {
         let header =
             offprint_imaging::read_image_header(&source).map_err(|error| CliError::new(error.code, error.detail))?;
-        let objects = modifier_args.files(&resolved, &object, &source);
+        let objects = modifier_args.files(&resolved, &object, Some(&source));
         let files = SourceFiles { objects, ..SourceFiles::from_source(source.clone()) };
         let context = RecipeContext::new(Arc::default(), RenderLimits::default(), profiles.clone());
         let plan = plan_from_header(&resolved.recipe, &header, &files.read_headers(), &context);

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use offprint_core::Code;
 use offprint_imaging::{ProfileLibrary, SourceFile};
-use offprint_modifiers::{AssetReference, Attributes, Macros, ModifierInput, ResolvedModifier};
+use offprint_modifiers::{
+    AssetModifierIndex, AssetModifiers, AssetReference, AssetSettings, Attributes, Macros, ModifierInput,
+    ResolvedModifier,
+};
 
 use super::CliError;
 use crate::jobs::rendition_resolver::to_code;
@@ -16,6 +19,11 @@ pub struct ModifierArgs {
     /// Another image that the modifier can name. Can be repeated.
     #[arg(long = "asset", value_name = "NAME=FILE", value_parser = parse_pair)]
     pub assets: Vec<(String, String)>,
+
+    /// What is kept with an asset, as JSON: modifier, postModifier, maskAsset, anchor, resolution, thumbType, thumbRes,
+    /// userData, crops. The name `source` means the image to render. Can be repeated.
+    #[arg(long = "record", value_name = "NAME=JSON", value_parser = parse_record)]
+    records: Vec<(String, AssetModifiers)>,
 
     /// A macro. It can call the macros given before it. Can be repeated.
     #[arg(long = "macro", value_name = "NAME=MODIFIER", value_parser = parse_pair)]
@@ -51,14 +59,32 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// The name in `--record` that means the image to render.
+const SOURCE_RECORD: &str = "source";
+
+fn parse_record(text: &str) -> Result<(String, AssetModifiers), String> {
+    let (name, json) = parse_pair(text)?;
+    let mut fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&json).map_err(|error| format!("write a JSON object: {error}"))?;
+    let mut take_text = |field: &str| match fields.remove(field) {
+        None => Ok(String::new()),
+        Some(serde_json::Value::String(text)) => Ok(text),
+        Some(other) => Err(format!("`{field}` must be a text, not {other}")),
+    };
+    let (before, after) = (take_text("modifier")?, take_text("postModifier")?);
+    let settings: AssetSettings = serde_json::from_value(fields.into()).map_err(|error| error.to_string())?;
+    Ok((name, AssetModifiers { before, after, settings }))
+}
+
 impl ModifierArgs {
     /// The built-in colour profiles and those of the folder.
     pub fn read_profiles(&self) -> ProfileLibrary {
         ProfileLibrary::read(&self.icc_dir)
     }
 
-    /// Resolves the modifier for a source of this name.
-    pub fn resolve(&self, object: &str, profiles: &ProfileLibrary) -> Result<ResolvedModifier, CliError> {
+    /// Resolves the modifier for a source of this name, or for none.
+    pub fn resolve(&self, source: Option<&str>, profiles: &ProfileLibrary) -> Result<ResolvedModifier, CliError> {
+        let object = source.unwrap_or_default();
         if let Some((name, _)) = self.assets.iter().find(|(_, file)| !Path::new(file).is_file()) {
             return Err(CliError::new(Code::SourceMissing, format!("The file of asset {name} does not exist.")));
         }
@@ -70,16 +96,23 @@ impl ModifierArgs {
             }
         }
         let macros = Macros::from_ordered(self.macros.clone());
+        let own = self.own_record();
+        let named = self.records.iter().filter(|(name, _)| name != SOURCE_RECORD).cloned();
+        let asset_modifiers: AssetModifierIndex =
+            named.chain((!object.is_empty()).then(|| (object.to_owned(), own.clone()))).collect();
         let input = ModifierInput {
-            before: &self.source_modifier,
+            before: &own.before,
             export_macro: self.export_macro.as_deref(),
-            after: &self.source_post_modifier,
+            after: &own.after,
             object,
+            settings: &own.settings,
+            has_no_asset: source.is_none(),
+            asset_modifiers: &asset_modifiers,
             ..ModifierInput::new(&self.modifier, &macros, &attributes)
         };
         let mut resolved = offprint_modifiers::resolve_modifier(&input);
         if let Ok(resolved) = &mut resolved {
-            errors.extend(self.pin_objects(resolved, object));
+            errors.extend(self.pin_objects(resolved, object, &attributes, &asset_modifiers));
         }
         let diagnostics = resolved.as_ref().err().map(Vec::as_slice).unwrap_or_default();
         let missing = errors.iter().find(|error| error["code"] == "source-missing");
@@ -100,18 +133,47 @@ impl ModifierArgs {
         }
     }
 
+    /// What is kept with the source: its record, with the modifiers of `--source-modifier` and its counterpart.
+    fn own_record(&self) -> AssetModifiers {
+        let record = self.records.iter().find(|(name, _)| name == SOURCE_RECORD);
+        let mut own = record.map(|(_, record)| record.clone()).unwrap_or_default();
+        if !self.source_modifier.is_empty() {
+            own.before.clone_from(&self.source_modifier);
+        }
+        if !self.source_post_modifier.is_empty() {
+            own.after.clone_from(&self.source_post_modifier);
+        }
+        own
+    }
+
     /// Pins the other assets that the modifier names; here a name is pin enough. The source goes by its own name, `object`,
     /// which `$object$` stands for. Returns an error for each that is missing.
-    fn pin_objects(&self, resolved: &mut ResolvedModifier, object: &str) -> Vec<serde_json::Value> {
+    fn pin_objects(
+        &self,
+        resolved: &mut ResolvedModifier,
+        object: &str,
+        attributes: &Attributes,
+        records: &AssetModifierIndex,
+    ) -> Vec<serde_json::Value> {
         let mut missing = Vec::new();
         for reference in resolved.recipe.asset_references_mut() {
             let AssetReference::Named(name) = reference else { continue };
-            if self.find_file(name).is_some() || (name == object && !object.is_empty()) {
-                *reference = AssetReference::Pinned(name.clone());
-            } else {
-                let detail = format!("There is no asset {name}. Add it with --asset {name}=FILE.");
-                missing.push(serde_json::json!({ "code": Code::SourceMissing, "asset": name, "detail": detail }));
+            let is_known = |name: &&str| self.find_file(name).is_some() || (*name == object && !object.is_empty());
+            let names = attributes.list_asset_names(name);
+            let with_crop = |name: &&str| records.has_crop(name);
+            let stems = names.iter().copied().filter(with_crop).filter_map(|name| Some(name.rsplit_once(':')?.0));
+            let found = names.iter().copied().chain(stems).find(is_known).map(str::to_owned);
+            if let Some(found) = found {
+                *reference = AssetReference::Pinned(found);
+                continue;
             }
+            let mut detail = format!("There is no asset {name}. Add it with --asset {name}=FILE.");
+            if let Some((root, rest)) = name.split_once('/') {
+                detail += &format!(
+                    " If `{root}` is the root ID of the company, set --attribute RootId={root} and add {rest}."
+                );
+            }
+            missing.push(serde_json::json!({ "code": Code::SourceMissing, "asset": name, "detail": detail }));
         }
         missing
     }
@@ -121,10 +183,15 @@ impl ModifierArgs {
     }
 
     /// The files of the other assets that a resolved modifier reads, and of the source where it names that as well.
-    pub fn files(&self, resolved: &ResolvedModifier, object: &str, source: &Path) -> BTreeMap<String, SourceFile> {
+    pub fn files(
+        &self,
+        resolved: &ResolvedModifier,
+        object: &str,
+        source: Option<&Path>,
+    ) -> BTreeMap<String, SourceFile> {
         let pins = resolved.recipe.asset_references().filter_map(|reference| match reference {
             AssetReference::Pinned(name) if name == object && self.find_file(name).is_none() => {
-                Some((name.clone(), source.into()))
+                Some((name.clone(), source?.into()))
             }
             AssetReference::Pinned(name) => Some((name.clone(), Path::new(self.find_file(name)?).into())),
             _ => None,

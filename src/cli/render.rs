@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use offprint_imaging::{ImageHeader, RenderLimits, RenderPlan, RenderWarning, SourceFile, SourceFiles};
+use offprint_imaging::{ImageHeader, RenderLimits, RenderPlan, RenderWarning, SourceFiles};
 use offprint_modifiers::Diagnostic;
 use serde::Serialize;
 
@@ -13,9 +13,9 @@ use crate::jobs::rendition_resolver::to_code;
 /// Arguments of `offprint render`.
 #[derive(clap::Args)]
 pub struct RenderArgs {
-    /// The image to render.
+    /// The image to render. Without one, layer 0 is a colour or an empty canvas.
     #[arg(long, value_name = "FILE")]
-    source: PathBuf,
+    source: Option<PathBuf>,
 
     #[command(flatten)]
     modifier_args: ModifierArgs,
@@ -48,14 +48,18 @@ struct RenderSummary {
 
 /// Renders and prints one JSON line.
 pub fn run_render(arguments: RenderArgs) -> Result<(), CliError> {
-    let name = arguments.source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let source_name = |source: &PathBuf| source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let source_name = arguments.source.as_ref().map(source_name);
+    let name = source_name.clone().unwrap_or_default();
     let library = arguments.modifier_args.read_profiles();
-    let resolved = arguments.modifier_args.resolve(&name, &library)?;
+    let resolved = arguments.modifier_args.resolve(source_name.as_deref(), &library)?;
     let recipe = &resolved.recipe;
-    let source = SourceFile::from(&arguments.source);
-    let header: ImageHeader = offprint_imaging::read_header_for_render(&source).map_err(to_cli_error)?;
-    let objects = arguments.modifier_args.files(&resolved, &name, &arguments.source);
-    let files = SourceFiles { source, objects };
+    let header: ImageHeader = match &arguments.source {
+        Some(source) => offprint_imaging::read_header_for_render(&source.into()).map_err(to_cli_error)?,
+        None => ImageHeader::without_image(),
+    };
+    let objects = arguments.modifier_args.files(&resolved, &name, arguments.source.as_deref());
+    let files = SourceFiles { source: arguments.source.unwrap_or_default().into(), objects };
     let profiles = library.fetch([recipe]).map_err(to_cli_error)?;
     let plan = RenderPlan::new(recipe, &header, &files.read_headers(), &RenderLimits::default(), &profiles)
         .map_err(to_cli_error)?;

@@ -100,7 +100,6 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::api_keys::show_api_key)
         .service(resources::api_keys::revoke_api_key)
         .service(resources::system::show_start_page)
-        .service(resources::problems::explain_code)
         .service(resources::system::show_info)
         .service(resources::workers::list_workers)
         .service(resources::audit_log::list_audit_log)
@@ -188,6 +187,7 @@ fn register_undocumented_routes(config: &mut web::ServiceConfig) {
     // Before Swagger UI: the first match counts, and one of its files is ours.
     config
         .configure(pages::register_page_routes)
+        .route("/problems/{code}", get().to(resources::problems::explain_code))
         .route("/openapi.json", get().to(document::show_document))
         .route("/swagger-ui", get().to(resources::system::redirect_to_swagger_ui))
         .service(

@@ -267,8 +267,6 @@ pub const OPERATIONS: &[OperationSpec] = &[
     get("/usage", "showUsage", AnyKey),
     get("/workers", "listWorkers", ADMIN),
     get("/", "showStartPage", Public),
-    // The same for everybody, and where a refusal leads to.
-    get("/problems/{code}", "explainCode", Public),
     get("/info", "showInfo", AnyKey),
     get("/health/live", "checkLiveness", Probe),
     get("/health/ready", "checkReadiness", Probe),
@@ -284,7 +282,8 @@ pub const OPERATIONS: &[OperationSpec] = &[
     get("/static/{version}/{file}", "showStaticFile", Public).without_document(),
     get("/favicon.ico", "showIcon", Public).without_document(),
     get("/robots.txt", "showRobots", Public).without_document(),
-    // The document and its pages.
+    // The document, and pages around it.
+    get("/problems/{code}", "explainCode", Public).without_document(),
     get("/openapi.json", "showDocument", Public).without_document(),
     get("/swagger-ui", "redirectToSwaggerUi", Public).without_document(),
     get("/swagger-ui/{file:.*}", "showSwaggerUi", Public).without_document(),

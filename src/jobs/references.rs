@@ -80,7 +80,9 @@ impl AssetReferences {
             let matched = ReferenceMatch::from_asset(count, &asset);
             if matches!(matched, ReferenceMatch::Unique(_)) {
                 let (before, after) = (asset.url_modifier, asset.url_post_apply_modifier);
-                has_modifiers |= self.asset_modifiers.insert(wanted.clone(), AssetModifiers { before, after });
+                has_modifiers |= self
+                    .asset_modifiers
+                    .insert(wanted.clone(), AssetModifiers { before, after, ..AssetModifiers::default() });
             }
             self.matches.insert(wanted, Some(matched));
         }

@@ -341,9 +341,9 @@ impl ResolveScope<'_> {
         match origin {
             Origin::Modifier => self.rendition.pointer("is_modifier"),
             Origin::ExportMacro | Origin::Macro(_) => self.rendition.pointer("macro"),
-            Origin::AssetBefore | Origin::AssetAfter => asset.to_owned(),
+            Origin::AssetBefore | Origin::AssetAfter | Origin::Crop(_) => asset.to_owned(),
             // Where the other asset is named is not known here; usually that is in the modifier.
-            Origin::NamedBefore(_) | Origin::NamedAfter(_) => self.rendition.pointer("is_modifier"),
+            Origin::NamedBefore(_) | Origin::NamedAfter(_) | Origin::Watermark => self.rendition.pointer("is_modifier"),
         }
     }
 }
@@ -356,7 +356,9 @@ pub fn to_validation_error(diagnostic: &Diagnostic, pointer: &str) -> Validation
         Origin::Macro(name) => (format!(" of image preset {name}"), false),
         Origin::AssetBefore => (" of the asset's urlModifier".to_owned(), false),
         Origin::AssetAfter => (" of the asset's urlPostApplyModifier".to_owned(), false),
-        Origin::NamedBefore(_) | Origin::NamedAfter(_) => (format!(" of the {}", diagnostic.origin), false),
+        Origin::NamedBefore(_) | Origin::NamedAfter(_) | Origin::Crop(_) | Origin::Watermark => {
+            (format!(" of the {}", diagnostic.origin), false)
+        }
     };
     let detail = format!(
         "`{}` at byte {}{place}: {} {}",

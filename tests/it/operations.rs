@@ -77,7 +77,7 @@ async fn no_operation_lets_a_wrong_key_in(pool: PgPool) {
             assert!(text.contains(&format!("\"code\":\"{code}\"")), "{} with {case}: {text}", operation.name());
         }
     }
-    for open in ["/openapi.json", "/swagger-ui/"] {
+    for open in ["/openapi.json", "/swagger-ui/", "/problems/not-found"] {
         assert!(send_with_authorization(&app, TestRequest::get().uri(open), None).await.status.is_success(), "{open}");
     }
     assert_eq!(send_with_authorization(&app, TestRequest::get().uri("/nowhere"), None).await.status.as_u16(), 401);

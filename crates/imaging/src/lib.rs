@@ -12,9 +12,9 @@
 //! The crate knows files, recipes and pixels. It knows nothing of storage, companies, jobs, databases, HTTP or
 //! processes. Of our crates it uses [`offprint_modifiers`] for recipes and [`offprint_core`] for codes and digests.
 //!
-//! Begin reading with the plan (`plan.rs`, then `planner/mod.rs`: every command of a recipe becomes steps there) and
-//! continue with `execute.rs`. What a step does to pixels is in `pixels/`, one file per kind; colour profiles are in
-//! `colour/`, file formats in `header/` and `codec/`.
+//! Begin reading with the plan (`plan.rs`, `step.rs`, then `planner/mod.rs`: every command of a recipe becomes steps
+//! there, and `planner/layered.rs` for several layers) and continue with `execute.rs`. What a step does to pixels is in
+//! `pixels/`, one file per kind; colour profiles are in `colour/`, file formats in `header/` and `codec/`.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -40,7 +40,6 @@
 
 #![deny(unreachable_pub)]
 
-mod blur;
 mod codec;
 mod colour;
 mod error;
@@ -48,33 +47,31 @@ mod execute;
 mod file_section;
 mod header;
 mod limits;
-mod outline;
 mod palette;
 mod pixels;
 mod plan;
 mod planner;
 mod rights;
-mod rotate;
 mod row_sink;
 mod source_files;
 mod step;
 mod summary;
-mod tone;
 mod turn;
 mod view;
 mod xmp;
 
 pub use colour::{Conversion, Profile, ProfileBytes, ProfileLibrary, read_profile_description};
 pub use error::{RenderError, RenderWarning};
-pub use execute::{ENGINE_VERSION, RenderOutput, render_image, render_images};
+pub use execute::{ENGINE_VERSION, LayerCache, RenderOutput, render_image, render_images, render_images_with_cache};
 pub use file_section::FilePart;
 pub use header::{
     CaptureTime, ImageHeader, MAX_SIGNATURE_BYTES, SourceFormat, UnreadFormat, decode_plain_text, find_root_element,
     is_avif, is_bmp, is_svg_element, read_capture_time, read_header_for_render, read_image_header,
 };
 pub use limits::RenderLimits;
-pub use plan::{DecodePlan, EncodePlan, RenderPlan};
+pub use pixels::{FillColor, Kernel, ShapeEffect};
+pub use plan::{EncodePlan, RenderPlan};
 pub use rights::ImageRights;
 pub use source_files::{ObjectHeaders, SourceFile, SourceFiles};
-pub use step::{Kernel, Step};
+pub use step::{DecodePlan, PaintContent, PaintStep, Step, SubPlan};
 pub use turn::Turn;

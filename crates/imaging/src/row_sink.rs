@@ -7,8 +7,7 @@ use offprint_core::Code;
 
 use super::error::RenderError;
 use super::pixels::{Pixels, Raster, Resampler, Sample};
-use super::plan::{DecodePlan, RenderPlan};
-use super::step::Step;
+use super::step::{DecodePlan, Step};
 
 /// Takes rows from the top and makes an image of them, at 8 or 16 bits per component.
 pub(super) enum RowSink {
@@ -17,22 +16,22 @@ pub(super) enum RowSink {
 }
 
 impl RowSink {
-    /// The first step of a plan, if a sink executes it.
-    pub(crate) fn streamable_step(plan: &RenderPlan) -> Option<&Step> {
-        let first = plan.steps.first()?;
+    /// The first of these steps, if a sink executes it.
+    pub(crate) fn streamable_step<'a>(decode: &DecodePlan, steps: &'a [Step]) -> Option<&'a Step> {
+        let first = steps.first()?;
         match first {
             Step::Resize { .. } => Some(first),
-            Step::Window { .. } => find_inner_window(&plan.decode, first).map(|_| first),
+            Step::Window { .. } => find_inner_window(decode, first).map(|_| first),
             _ => None,
         }
     }
 
-    /// The sink that a plan begins with: it executes [`RowSink::streamable_step`] or keeps all rows.
-    pub(crate) fn for_plan(plan: &RenderPlan) -> Self {
-        if plan.decode.bits > 8 {
-            Self::Sixteen(SampleSink::for_plan(plan))
+    /// The sink before these steps: it executes [`RowSink::streamable_step`] or keeps all rows.
+    pub(crate) fn for_steps(decode: &DecodePlan, steps: &[Step]) -> Self {
+        if decode.bits > 8 {
+            Self::Sixteen(SampleSink::for_steps(decode, steps))
         } else {
-            Self::Eight(SampleSink::for_plan(plan))
+            Self::Eight(SampleSink::for_steps(decode, steps))
         }
     }
 
@@ -78,10 +77,9 @@ pub(super) struct WindowSink<S> {
 }
 
 impl<S: Sample> SampleSink<S> {
-    fn for_plan(plan: &RenderPlan) -> Self {
-        let decode = &plan.decode;
+    fn for_steps(decode: &DecodePlan, steps: &[Step]) -> Self {
         let size = (decode.width, decode.height);
-        match RowSink::streamable_step(plan) {
+        match RowSink::streamable_step(decode, steps) {
             Some(Step::Resize { from, width, height, kernel }) => {
                 let components = (decode.color, decode.alpha);
                 Self::Resize(Box::new(Resampler::new(*from, (*width, *height), *kernel, size, components)))

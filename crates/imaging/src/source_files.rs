@@ -141,7 +141,7 @@ impl SourceFiles {
 
 /// The SHA-256 and the header of another asset.
 pub(super) fn find_header<'a>(
-    object: &'a AssetReference,
+    object: &AssetReference,
     headers: &'a ObjectHeaders,
 ) -> Result<(&'a str, &'a ImageHeader), RenderError> {
     match object {

@@ -66,19 +66,22 @@ pub(super) fn parse_nested_request(value: &str) -> Result<NestedRequest<'_>, Val
 
 /// Parses the value of `src=` or `mask=`. Catalogs write names with a slash in front, which has no meaning here.
 pub(super) fn parse_asset_reference(command: &str, text: &str) -> Result<AssetReference, ValueError> {
-    let refuse =
-        |detail: String, remedy: &str| Err(ValueError { remedy: remedy.to_owned(), ..ValueError::invalid(detail) });
+    if is_nested(command, text.trim()) {
+        return refuse(
+            "A variable cannot contain a nested request.".into(),
+            "Write the brackets in the command; variables may stand inside them.",
+        );
+    }
+    parse_asset_name(text).map(AssetReference::Named)
+}
+
+/// Parses the name of an asset.
+pub(super) fn parse_asset_name(text: &str) -> Result<String, ValueError> {
     let name = text.trim();
     if name.contains("://") || name.starts_with("//") {
         return refuse(
             format!("`{name}` is a URL; images are never fetched from URLs."),
             "Upload the image and write its name.",
-        );
-    }
-    if is_nested(command, name) {
-        return refuse(
-            "A variable cannot contain a nested request.".into(),
-            "Write the brackets in the command; variables may stand inside them.",
         );
     }
     let plain = name.trim_start_matches('/');
@@ -91,13 +94,23 @@ pub(super) fn parse_asset_reference(command: &str, text: &str) -> Result<AssetRe
             "Write the name or the handle of one asset.",
         );
     }
+    if plain.contains('?') {
+        return refuse(
+            format!("`{name}` contains a question mark, which asset names cannot have."),
+            "Write is(name?modifier), in small letters.",
+        );
+    }
     if plain.split(['/', '\\']).any(|part| part == ".." || part == ".") {
         return refuse(
             format!("`{name}` points outside the company's assets."),
             "Write the name or the handle of an asset.",
         );
     }
-    Ok(AssetReference::Named(plain.to_owned()))
+    Ok(plain.to_owned())
+}
+
+fn refuse<T>(detail: String, remedy: &str) -> Result<T, ValueError> {
+    Err(ValueError { remedy: remedy.to_owned(), ..ValueError::invalid(detail) })
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Default Image Serving attributes: the values that apply where a modifier sets none. Documentation:
 //! c-attributes-reference.
 
+use std::collections::BTreeMap;
+
 use super::OutputFormat;
+use super::asset_reference;
 use super::colour::{self, Colour};
 use super::diagnostic::ValueError;
 use super::profile::{ProfileCatalog, ProfileName};
@@ -46,6 +49,12 @@ pub struct Attributes {
     pub icc_black_point_compensation: bool,
     /// `IccDither`.
     pub icc_dither: bool,
+    /// `ApplyEffectMask`: outer effects are left out where the layer is opaque.
+    pub apply_effect_mask: bool,
+    /// `Watermark`: the asset that is laid over images; `None` lays none.
+    pub watermark: Option<String>,
+    /// `RootId`: names in front of assets that mean the company itself, as in `Acme/shoe`.
+    pub root_ids: Vec<String>,
     /// Not an Image Serving attribute: the rights of the source are kept.
     pub keep_rights: bool,
 }
@@ -69,14 +78,16 @@ impl Default for Attributes {
             icc_render_intent: Intent::Relative,
             icc_black_point_compensation: true,
             icc_dither: false,
+            apply_effect_mask: true,
+            watermark: None,
+            root_ids: Vec::new(),
             keep_rights: true,
         }
     }
 }
 
 /// Documented attributes that have no effect in an export.
-const IGNORED_ATTRIBUTES: &[&str] =
-    &["defaultimage", "defaultimagemode", "errorimage", "errordetail", "watermark", "bfc", "applyeffectmask"];
+const IGNORED_ATTRIBUTES: &[&str] = &["defaultimage", "defaultimagemode", "errorimage", "errordetail", "bfc"];
 
 impl Attributes {
     /// Sets one attribute by its name (case-insensitive). Documented attributes without effect here are accepted.
@@ -93,7 +104,7 @@ impl Attributes {
             "resolution" => self.resolution = value::parse_real(text, f64::MIN_POSITIVE.., "above 0")?,
             "printresolution" => self.print_resolution = value::parse_real(text, f64::MIN_POSITIVE.., "above 0")?,
             "defaultthumbpix" => self.thumbnail.pix = parse_size(text)?,
-            "thumbtype" => self.thumbnail.kind = value::parse_keyword(text, &THUMB_TYPES)?,
+            "thumbtype" => self.thumbnail.kind = parse_thumb_type(text)?,
             "thumbres" => self.thumb_res = Some(value::parse_real(text, f64::MIN_POSITIVE.., "above 0")?),
             "thumbbkgcolor" => self.thumb_bkg_color = Some(colour::parse_colour(text)?.to_opaque()),
             "thumbhorizalign" => self.thumbnail.align.0 = value::parse_keyword(text, &ALIGN_NUMBERS)?,
@@ -107,6 +118,9 @@ impl Attributes {
             "iccrenderintent" => self.icc_render_intent = parse_intent(text)?,
             "iccblackpointcompensation" => self.icc_black_point_compensation = value::parse_flag(text)?,
             "iccdither" => self.icc_dither = value::parse_flag(text)?,
+            "applyeffectmask" => self.apply_effect_mask = value::parse_flag(text)?,
+            "watermark" => self.watermark = parse_watermark(text)?,
+            "rootid" => self.root_ids = parse_root_ids(text)?,
             known if IGNORED_ATTRIBUTES.contains(&known) => {}
             _ => return Err(ValueError::invalid(format!("Unknown attribute `{name}`."))),
         }
@@ -127,6 +141,13 @@ impl Attributes {
             self.set(name.trim(), value).map_err(add_name)?;
         }
         Ok(())
+    }
+
+    /// The names under which an asset may be found, the first that exists is meant: the whole name, and the name without
+    /// the root id of the company. Documentation page: r-object.
+    pub fn list_asset_names<'n>(&self, name: &'n str) -> Vec<&'n str> {
+        let without_root = name.split_once('/').filter(|(root, _)| self.root_ids.iter().any(|known| known == root));
+        std::iter::once(name).chain(without_root.map(|(_, rest)| rest)).collect()
     }
 
     /// Finds a profile for these components; an empty name means none.
@@ -157,7 +178,8 @@ impl Attributes {
         Recipe {
             reading: DecodeOptions::default(),
             layer: Layer::default(),
-            composite: Composite::default(),
+            layers: BTreeMap::new(),
+            composite: Composite { effects_unmasked: !self.apply_effect_mask, ..Composite::default() },
             view: View {
                 wid: None,
                 hei: None,
@@ -203,8 +225,30 @@ impl Attributes {
                 print_res: None,
                 default_print_res: self.print_resolution,
             },
+            watermark: None,
+            template: None,
         }
     }
+}
+
+/// An asset; an empty value is none.
+fn parse_watermark(text: &str) -> Result<Option<String>, ValueError> {
+    if text.trim().is_empty() { Ok(None) } else { asset_reference::parse_asset_name(text).map(Some) }
+}
+
+/// Root ids between commas.
+fn parse_root_ids(text: &str) -> Result<Vec<String>, ValueError> {
+    let ids = text.split(',').map(|id| id.trim().trim_matches('/')).filter(|id| !id.is_empty());
+    ids.map(|id| match id.contains(['/', '\\', '?', '&', '=']) {
+        true => Err(ValueError::invalid(format!("`{id}` is not a root id; write only the company's name."))),
+        false => Ok(id.to_owned()),
+    })
+    .collect()
+}
+
+/// The value of the attribute ThumbType.
+pub(super) fn parse_thumb_type(text: &str) -> Result<ThumbType, ValueError> {
+    value::parse_keyword(text, &THUMB_TYPES)
 }
 
 /// Words of the attribute ThumbType, and the numbers that stand for them in the attribute file.

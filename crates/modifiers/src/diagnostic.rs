@@ -42,6 +42,10 @@ pub enum Origin {
     ExportMacro,
     /// The definition of the macro with this name.
     Macro(String),
+    /// The asset's named crop.
+    Crop(String),
+    /// The own modifier of the asset that the attribute Watermark names.
+    Watermark,
     /// The asset's own modifier that is applied before the request's.
     AssetBefore,
     /// The asset's own modifier that is applied after the request's.
@@ -58,6 +62,8 @@ impl fmt::Display for Origin {
             Self::Modifier => out.write_str("is_modifier"),
             Self::ExportMacro => out.write_str("macro"),
             Self::Macro(name) => write!(out, "macro {name}"),
+            Self::Crop(name) => write!(out, "crop {name}"),
+            Self::Watermark => out.write_str("attribute Watermark"),
             Self::AssetBefore => out.write_str("urlModifier"),
             Self::AssetAfter => out.write_str("urlPostApplyModifier"),
             Self::NamedBefore(name) => write!(out, "urlModifier of {name}"),

@@ -34,6 +34,8 @@ pub(super) enum ParsedToken<'a> {
     Variable { name: Cow<'a, str>, value: String },
     /// `$name$`. Libraries that build addresses append `=` to it; a value has no meaning.
     Call(Cow<'a, str>),
+    /// `$name$:Crop`: a call, and a named crop of the asset.
+    CropCall { name: Cow<'a, str>, crop: Cow<'a, str> },
     /// Dollar signs without a name: a call whose name was left out.
     EmptyCall(&'a str),
     /// None of the forms above.
@@ -52,6 +54,7 @@ impl fmt::Display for ParsedToken<'_> {
             Self::Command { name, value: Some(value) } => write!(out, "{name}={}", encode_value(value)),
             Self::Variable { name, value } => write!(out, "${name}={}", encode_value(value)),
             Self::Call(name) => write!(out, "${name}$"),
+            Self::CropCall { name, crop } => write!(out, "${name}$:{crop}"),
             Self::EmptyCall(text) | Self::Malformed(text) => out.write_str(text),
         }
     }
@@ -134,6 +137,13 @@ pub(super) fn is_nested(name: &str, value: &str) -> bool {
 /// Finds the form of a token and decodes its name and its value.
 pub(super) fn parse_token<'a>(token: &RawToken<'a>) -> ParsedToken<'a> {
     let text = token.text;
+    if let Some((call, crop)) = text.split_once("$:")
+        && let Some(called) = call.strip_prefix('$')
+        && is_identifier(called)
+        && is_identifier(crop)
+    {
+        return ParsedToken::CropCall { name: Cow::Borrowed(called), crop: Cow::Borrowed(crop) };
+    }
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (decode_name(name.trim_end()), Some(value.trim())),
         None => (decode_name(text), None),
@@ -266,13 +276,15 @@ mod tests {
         for call in ["$a-b_c.1$", "$a-b_c.1$=", "$a-b_c.1$=1", "%24a-b_c.1%24", "%24a%2Db_c.1$=", "$a-b_c.1%24"] {
             assert_eq!(token(call), ParsedToken::Call("a-b_c.1".into()), "{call}");
         }
+        let crop = ParsedToken::CropCall { name: "a".into(), crop: "Large".into() };
+        assert_eq!(token("$a$:Large"), crop);
         for variable in ["$a=1", "%24a=1", "$%61=1"] {
             assert_eq!(token(variable), ParsedToken::Variable { name: "a".into(), value: "1".into() }, "{variable}");
         }
         for empty in ["$", "$$", "$=", "%24%24=1"] {
             assert_eq!(token(empty), ParsedToken::EmptyCall(empty));
         }
-        for malformed in ["$a b$", "$a", "a$", "a%24=1", "$a$b", "=1"] {
+        for malformed in ["$a$:", "$a$:b c", "$a b$", "$a", "a$", "a%24=1", "$a$b", "=1"] {
             assert_eq!(token(malformed), ParsedToken::Malformed(malformed));
         }
     }

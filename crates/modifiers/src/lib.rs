@@ -28,7 +28,8 @@
 //! texts of one request pass through these modules:
 //!
 //! ```text
-//! modifier    puts the texts of request and asset in order
+//! modifier    resolves the texts of request and asset
+//! surroundings  puts them in order, with those of other assets and of the template
 //! macros      expands $name$ calls         (grammar splits texts into tokens)
 //! text_mistake  recognises texts that are no modifier: addresses, escaped texts
 //! resolver    walks the tokens:
@@ -53,6 +54,9 @@ mod diagnostic;
 mod foreign;
 mod format;
 mod grammar;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod layer_tests;
 mod macros;
 mod modifier;
 mod no_effect;
@@ -63,13 +67,14 @@ mod profile;
 mod recipe;
 mod resolver;
 mod segment;
+mod surroundings;
 mod text_mistake;
 mod unknown;
 mod value;
 mod variables;
 mod work_budget;
 
-pub use asset_modifiers::{AssetModifierIndex, AssetModifiers};
+pub use asset_modifiers::{AssetModifierIndex, AssetModifiers, AssetSettings};
 pub use asset_reference::AssetReference;
 pub use attribute::Attributes;
 pub use colour::Colour;
@@ -83,9 +88,11 @@ pub use overrides::{CommandStatus, ResolvedCommand};
 pub use path::{Outline, Stroke};
 pub use profile::{ProfileCatalog, ProfileName};
 pub use recipe::{
-    Clip, ColorManagement, Colorize, Composite, Compression, Crop, DecodeOptions, Extend, Fit, FitMode, Flip, Intent,
-    Layer, LayerMask, LayerScale, MaskUse, Noise, Output, Palette, PerPixelType, Perspective, PixelType, Quantize,
-    Recipe, Region, RequestKind, ResMode, Sampling, Sharpening, ThumbType, Thumbnail, Tile, Tone, Usm, View,
+    BlendMode, Clip, ColorManagement, Colorize, Composite, Compression, Crop, DecodeOptions, Effect, Extend, Fit,
+    FitMode, Flip, Intent, Layer, LayerMask, LayerPoint, LayerScale, MaskUse, Noise, Output, Palette, PerPixelType,
+    Perspective, PixelType, Quantize, Recipe, Region, RequestKind, ResMode, Sampling, Sharpening, ThumbType, Thumbnail,
+    Tile, Tone, Usm, View, Watermark,
 };
 pub use segment::ModifierSegment;
+pub use variables::{format_variables, list_variables};
 pub use work_budget::{WorkBudget, estimate_units};

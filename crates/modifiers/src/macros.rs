@@ -4,7 +4,9 @@
 //! and remembers for each token the text it was written in, so that diagnostics can point there. Nothing here knows
 //! what a command means.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use super::diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
 use super::grammar::{self, ParsedToken, RawToken};
@@ -15,6 +17,16 @@ const MAX_CALL_DEPTH: usize = 8;
 /// How many bytes macros may add to one modifier. The depth is no bound for that: macros that each call the one before
 /// several times grow exponentially.
 const MAX_EXPANDED_BYTES: usize = 8 << 10;
+
+/// The macros that every company has, unless it defines one with the same name. The documentation names these two and
+/// what they are for, not what they contain; see docs/decisions/0070-layers.md. Documentation page: r-layer-effects.
+static STOCK_MACROS: LazyLock<[MacroDefinition; 2]> = LazyLock::new(|| {
+    let define = |name: &str, text: &str| MacroDefinition { name: name.into(), text: text.into(), position: None };
+    [
+        define("shadow", "op_blur=6&pos=4,4&color=0,0,0&opac=60&blendMode=mult"),
+        define("glow", "op_blur=8&op_grow=2&color=255,255,190&opac=75&blendMode=screen"),
+    ]
+});
 
 /// The macros that texts may call. Names are case-insensitive.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +39,8 @@ pub struct Macros {
 struct MacroDefinition {
     name: String,
     text: String,
-    position: usize,
+    /// Its place among the definitions; none for a stock macro, which is defined before all others.
+    position: Option<usize>,
 }
 
 impl Macros {
@@ -39,9 +52,14 @@ impl Macros {
     /// Macros that may call each other in any order, but not recursively. Pairs of name and text.
     pub fn from_unordered(definitions: Vec<(String, String)>) -> Self {
         let entry = |(position, (name, text)): (usize, (String, String))| {
-            (name.to_ascii_lowercase(), MacroDefinition { name, text, position })
+            (name.to_ascii_lowercase(), MacroDefinition { name, text, position: Some(position) })
         };
         Self { by_name: definitions.into_iter().enumerate().map(entry).collect(), ordered: false }
+    }
+
+    fn find(&self, name: &str) -> Option<&MacroDefinition> {
+        let stock = || STOCK_MACROS.iter().find(|stock| stock.name.eq_ignore_ascii_case(name));
+        self.by_name.get(&name.to_ascii_lowercase()).or_else(stock)
     }
 }
 
@@ -50,6 +68,9 @@ impl Macros {
 pub(super) struct ExpandedToken<'a> {
     pub(super) raw: RawToken<'a>,
     pub(super) origin: Origin,
+    /// The layer that the text belongs to: it is kept with the asset that this layer draws. `None` for other texts,
+    /// which say themselves what their commands apply to.
+    pub(super) layer: Option<u32>,
 }
 
 /// Expands texts and collects errors of their macro calls.
@@ -58,13 +79,65 @@ pub(super) struct Expansion<'a> {
     budget: &'a WorkBudget,
     call_stack: Vec<&'a MacroDefinition>,
     expanded_bytes: usize,
+    /// Named crops of the asset; `None` when it is not known which asset it will be.
+    crops: Option<&'a BTreeMap<String, String>>,
+    /// The layer that the text being added belongs to.
+    layer: Option<u32>,
+    /// Where the last text of its own begins, in `tokens`.
+    part_start: usize,
+    /// What ends the segments of the text before, once another token follows.
+    end_of_segments: Option<ExpandedToken<'a>>,
     pub(super) tokens: Vec<ExpandedToken<'a>>,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
+/// Ends the segments of the text before it.
+const END_OF_SEGMENTS: &str = "layer=comp";
+
 impl<'a> Expansion<'a> {
     pub(super) fn new(macros: &'a Macros, budget: &'a WorkBudget) -> Self {
-        Self { macros, budget, call_stack: Vec::new(), expanded_bytes: 0, tokens: Vec::new(), diagnostics: Vec::new() }
+        Self {
+            macros,
+            budget,
+            call_stack: Vec::new(),
+            expanded_bytes: 0,
+            crops: None,
+            layer: None,
+            part_start: 0,
+            end_of_segments: None,
+            tokens: Vec::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// The same, with the named crops of the asset.
+    pub(super) fn with_crops(self, crops: Option<&'a BTreeMap<String, String>>) -> Self {
+        Self { crops, ..self }
+    }
+
+    /// Begins a text of its own: a segment of the text before it does not reach into it. (A macro is part of the text
+    /// that calls it.) Documentation page: r-modifier-cat.
+    pub(super) fn begin_part(&mut self) {
+        let opens_segment = |token: &ExpandedToken<'_>| match grammar::parse_token(&token.raw) {
+            ParsedToken::Command { name, .. } => {
+                ["layer", "effect"].iter().any(|known| known.eq_ignore_ascii_case(&name))
+            }
+            _ => false,
+        };
+        let last = self.tokens[self.part_start..].iter().rfind(|token| opens_segment(token));
+        let end = last.filter(|last| last.raw.text != END_OF_SEGMENTS).map(|last| {
+            let raw = RawToken { offset: last.raw.offset, text: END_OF_SEGMENTS };
+            ExpandedToken { raw, origin: last.origin.clone(), layer: None }
+        });
+        self.end_of_segments = end.or(self.end_of_segments.take());
+        self.part_start = self.tokens.len();
+    }
+
+    /// Adds a text whose commands apply to a layer.
+    pub(super) fn add_for_layer(&mut self, text: &'a str, origin: &Origin, layer: u32) {
+        self.layer = Some(layer);
+        self.add(text, origin);
+        self.layer = None;
     }
 
     /// Adds the tokens of a text, with macros expanded.
@@ -85,7 +158,14 @@ impl<'a> Expansion<'a> {
             }
             match grammar::parse_token(&token) {
                 ParsedToken::Call(name) => self.expand_call(&name, token, origin),
-                _ => self.tokens.push(ExpandedToken { raw: token, origin: origin.clone() }),
+                ParsedToken::CropCall { name, crop } => {
+                    self.expand_call(&name, token, origin);
+                    self.add_crop(&crop, token, origin);
+                }
+                _ => {
+                    self.tokens.extend(self.end_of_segments.take());
+                    self.tokens.push(ExpandedToken { raw: token, origin: origin.clone(), layer: self.layer });
+                }
             }
         }
     }
@@ -108,8 +188,21 @@ impl<'a> Expansion<'a> {
         );
     }
 
+    /// Adds the modifier of a named crop of the asset.
+    fn add_crop(&mut self, crop: &str, token: RawToken<'a>, origin: &Origin) {
+        let Some(crops) = self.crops else { return };
+        match crops.get(crop) {
+            Some(text) => self.add(text, &Origin::Crop(crop.to_owned())),
+            None => {
+                let detail = format!("The asset has no crop named `{crop}`.");
+                let remedy = "Define it in the asset's `crops`, or call the preset without it.";
+                self.report(DiagnosticKind::UnknownMacro, token, origin, detail, remedy);
+            }
+        }
+    }
+
     fn expand_call(&mut self, name: &str, token: RawToken<'a>, origin: &Origin) {
-        let Some(definition) = self.macros.by_name.get(&name.to_ascii_lowercase()) else {
+        let Some(definition) = self.macros.find(name) else {
             let detail = format!("Unknown macro or image preset `{name}`.");
             return self.report(
                 DiagnosticKind::UnknownMacro,
@@ -128,10 +221,10 @@ impl<'a> Expansion<'a> {
         self.call_stack.pop();
     }
 
-    fn find_call_error(&self, called: &MacroDefinition) -> Option<(String, &'static str)> {
+    fn find_call_error(&self, called: &'a MacroDefinition) -> Option<(String, &'static str)> {
         let name = &called.name;
         let caller = self.call_stack.last();
-        if self.call_stack.iter().any(|open| open.position == called.position) {
+        if self.call_stack.iter().any(|open| std::ptr::eq(*open, called)) {
             return Some((format!("Macro `{name}` calls itself."), "Remove the recursive call."));
         }
         if caller.is_some_and(|caller| self.macros.ordered && called.position > caller.position) {
@@ -156,7 +249,17 @@ impl<'a> Expansion<'a> {
 
     /// The expanded text, tokens joined by `&`. Parsing it again gives the same tokens.
     pub(super) fn to_text(&self) -> String {
-        let text = self.tokens.iter().map(|token| token.raw.text).collect::<Vec<_>>().join("&");
+        let mut texts: Vec<Cow<'_, str>> = Vec::new();
+        let mut layer = None;
+        for token in &self.tokens {
+            if token.layer != layer {
+                layer = token.layer;
+                let number = layer.map_or("comp".to_owned(), |number| number.to_string());
+                texts.push(format!("layer={number}").into());
+            }
+            texts.push(token.raw.text.into());
+        }
+        let text = texts.join("&");
         // `split_tokens` drops one `?` at the start of a text; a first token that begins with `?` needs another one.
         if text.starts_with('?') { format!("?{text}") } else { text }
     }

@@ -1,24 +1,16 @@
-//! Resolves the texts of a request into a recipe: which texts there are and in which order they apply.
-//!
-//! Later commands override earlier ones, so the order of the texts decides who wins:
-//!
-//! ```text
-//! urlModifier                of the asset
-//!   urlModifier              of an asset that src= puts in its place
-//!     is_modifier, macro     of the export request
-//! urlPostApplyModifier       of the asset
-//!   urlPostApplyModifier     of an asset that src= puts in its place
-//! ```
+//! Resolves the texts of a request into a recipe. Which texts there are and in which order they apply is said in
+//! `surroundings.rs`.
 
-use super::asset_modifiers::{self, AssetModifierIndex, ReferencedAsset};
+use super::asset_modifiers::{self, AssetModifierIndex, AssetSettings};
 use super::asset_reference::AssetReference;
 use super::attribute::Attributes;
 use super::diagnostic::{Diagnostic, Origin, ValueError};
-use super::grammar;
-use super::macros::{Expansion, Macros};
+use super::macros::Macros;
 use super::overrides::{CommandStatus, ResolvedCommand};
-use super::recipe::Recipe;
+use super::recipe::{Recipe, Watermark};
 use super::resolver::{CommandResolver, Remarks};
+use super::segment::ModifierSegment;
+use super::surroundings::{self, OwnTexts, RequestText, RequestTexts, Surroundings};
 use super::variables::Variables;
 use super::work_budget::{UNLIMITED, WorkBudget};
 
@@ -37,6 +29,10 @@ pub struct ModifierInput<'a> {
     pub macros: &'a Macros,
     /// Value of `$object$`: the name of the asset.
     pub object: &'a str,
+    /// What else is kept with the asset.
+    pub settings: &'a AssetSettings,
+    /// Whether there is no asset, so that layer 0 is a colour or the canvas alone.
+    pub has_no_asset: bool,
     /// Defaults for everything that no text sets.
     pub attributes: &'a Attributes,
     /// Own modifiers of other assets, which apply when a text names them.
@@ -48,9 +44,19 @@ pub struct ModifierInput<'a> {
 impl<'a> ModifierInput<'a> {
     /// One text alone, for no asset in particular.
     pub fn new(modifier: &'a str, macros: &'a Macros, attributes: &'a Attributes) -> Self {
-        let asset_modifiers = &asset_modifiers::NO_ASSET_MODIFIERS;
-        let (before, after, object, budget) = ("", "", "", &UNLIMITED);
-        Self { before, modifier, export_macro: None, after, macros, object, attributes, asset_modifiers, budget }
+        Self {
+            before: "",
+            modifier,
+            export_macro: None,
+            after: "",
+            macros,
+            object: "",
+            settings: &asset_modifiers::NO_ASSET_SETTINGS,
+            has_no_asset: false,
+            attributes,
+            asset_modifiers: &asset_modifiers::NO_ASSET_MODIFIERS,
+            budget: &UNLIMITED,
+        }
     }
 }
 
@@ -80,76 +86,86 @@ impl ResolvedModifier {
     }
 }
 
-/// Resolves a modifier. If `src=` names another asset, the own modifiers of that asset apply as well, around the texts
-/// of the request; which asset it is, is known only after a first pass. Documentation page: r-src.
+/// Resolves a modifier. If it names other assets, what is kept with them applies as well; which they are is known only
+/// after a first pass.
 ///
 /// # Errors
 /// All errors of all texts together, each with its place in the text it was written in.
 pub fn resolve_modifier(input: &ModifierInput<'_>) -> Result<ResolvedModifier, Vec<Diagnostic>> {
-    let resolved = resolve_around(input, None)?;
-    let Some(asset) = find_source_asset(&resolved.recipe, input.asset_modifiers) else { return Ok(resolved) };
-    if asset.has_references(input.macros, input.budget) {
-        return Err(vec![diagnose_composed_asset(&resolved, asset.name)]);
+    let own = OwnTexts { before: input.before, after: input.after, settings: input.settings, name: None, crop: None };
+    let request = RequestText::Whole { modifier: input.modifier, export_macro: input.export_macro };
+    let texts = RequestTexts { own: Some(own), request, macros: input.macros, budget: input.budget };
+    let variables = Variables::with_object(input.object);
+    let template = texts.find_template(&variables, input.asset_modifiers, input.attributes);
+    let mut around = Surroundings { template, ..Surroundings::default() };
+    let mut resolved = resolve_with(input, &texts, &around)?;
+    for _ in 1..surroundings::MAX_PASSES {
+        let (index, attributes) = (input.asset_modifiers, input.attributes);
+        let own = around.template.is_none().then_some(input.object);
+        let found = Surroundings::find(around.template.clone(), &resolved.recipe, own, index, attributes);
+        if found == around {
+            break;
+        }
+        if let Some((layer, name)) = found.find_composed(input.macros, input.budget) {
+            return Err(vec![diagnose_composed_asset(&resolved, layer, name)]);
+        }
+        around = found;
+        resolved = resolve_with(input, &texts, &around)?;
     }
-    resolve_around(input, Some(asset))
+    Ok(resolved)
 }
 
-/// The asset that `src=` puts in place of the image, if it has modifiers of its own.
-pub(super) fn find_source_asset<'a>(
-    recipe: &Recipe,
-    asset_modifiers: &'a AssetModifierIndex,
-) -> Option<ReferencedAsset<'a>> {
-    match &recipe.layer.source {
-        Some(AssetReference::Named(name)) => asset_modifiers.find(name),
-        _ => None,
-    }
-}
-
-/// An asset whose own modifiers contain `src=` or `mask=` cannot replace the image: its commands and those of the
-/// request would mix, and it would be undefined which image each applies to. In a nested request they stay apart.
-pub(super) fn reject_composed_asset(name: &str) -> ValueError {
-    ValueError {
-        remedy: format!("Write src=is({name})."),
-        ..ValueError::invalid(format!(
-            "The modifiers of `{name}` contain src or mask, so it can only be used in a nested request."
-        ))
-    }
-}
-
-fn diagnose_composed_asset(resolved: &ResolvedModifier, name: &str) -> Diagnostic {
-    let ValueError { kind, detail, remedy } = reject_composed_asset(name);
-    let source = resolved.mentions().find(|(command, named)| command.name == "src" && named == name);
+fn diagnose_composed_asset(resolved: &ResolvedModifier, layer: u32, name: &str) -> Diagnostic {
+    let ValueError { kind, detail, remedy } = surroundings::reject_composed_asset(name);
+    let is_source =
+        |command: &ResolvedCommand| command.name == "src" && command.segment == Some(ModifierSegment::Layer(layer));
+    let source = resolved.mentions().find(|(command, _)| is_source(command));
     let (origin, offset) =
         source.map_or((Origin::Modifier, 0), |(command, _)| (command.origin.clone(), command.offset));
     Diagnostic { kind, origin, command: "src".into(), offset, detail, remedy }
 }
 
-/// Resolves all texts, with those of `source_asset` around the request's.
-fn resolve_around(
+/// The watermark as a command, so that the assets that it names are looked up like all others.
+fn describe_watermark(watermark: &Watermark, input: &ModifierInput<'_>) -> ResolvedCommand {
+    let mut references = Vec::new();
+    watermark.image.collect_assets(&mut references);
+    let name_of = |reference: &AssetReference| match reference {
+        AssetReference::Named(name) => Some(name.clone()),
+        _ => None,
+    };
+    ResolvedCommand {
+        name: "src",
+        value: input.attributes.watermark.clone().unwrap_or_default(),
+        segment: None,
+        origin: Origin::Watermark,
+        offset: 0,
+        assets: references.into_iter().filter_map(name_of).collect(),
+        status: CommandStatus::Effective,
+    }
+}
+
+/// Resolves all texts, with those of other assets around the request's.
+fn resolve_with(
     input: &ModifierInput<'_>,
-    source_asset: Option<ReferencedAsset<'_>>,
+    texts: &RequestTexts<'_>,
+    around: &Surroundings<'_>,
 ) -> Result<ResolvedModifier, Vec<Diagnostic>> {
-    let mut expansion = Expansion::new(input.macros, input.budget);
-    expansion.add(input.before, &Origin::AssetBefore);
-    if let Some(asset) = source_asset {
-        asset.add_before(&mut expansion);
-    }
-    expansion.add(input.modifier, &Origin::Modifier);
-    if let Some(call) = input.export_macro.filter(|call| !grammar::is_blank(call)) {
-        expansion.add_export_macro(call);
-    }
-    expansion.add(input.after, &Origin::AssetAfter);
-    if let Some(asset) = source_asset {
-        asset.add_after(&mut expansion);
-    }
+    let mut expansion = texts.expand(around);
     let mut resolver = CommandResolver::new(input, Variables::with_object(input.object));
-    let (draft, commands) = resolver.resolve_tokens(&mut expansion);
+    let (draft, mut commands) = resolver.resolve_tokens(&mut expansion, texts, around);
+    if !resolver.errors.is_empty() {
+        return Err(resolver.errors);
+    }
+    let mut recipe = draft.build();
+    recipe.layer.blank |= input.has_no_asset && recipe.layer.source.is_none();
+    recipe.watermark = resolver.resolve_watermark(&recipe);
+    commands.extend(recipe.watermark.iter().map(|watermark| describe_watermark(watermark, input)));
     if !resolver.errors.is_empty() {
         return Err(resolver.errors);
     }
     let effective_modifier = expansion.to_text();
     let CommandResolver { remarks: Remarks { warnings, notices }, uses_object, .. } = resolver;
-    Ok(ResolvedModifier { recipe: draft.build(), effective_modifier, commands, warnings, notices, uses_object })
+    Ok(ResolvedModifier { recipe, effective_modifier, commands, warnings, notices, uses_object })
 }
 
 #[cfg(test)]
@@ -240,7 +256,7 @@ mod tests {
         for (modifier, warnings, notices) in [
             ("fmt=heic&fmt=png&jpegSize=0&wid=9&fit=hfit", &[] as &[&str], &["fmt"] as &[&str]),
             ("banana=1&cache=off&locale=de", &["banana", "locale"], &["cache"]),
-            ("wid=9&width=8&ts=1652259588625&id=x&v=2&$$&anchor=1,1", &[], &["width", "ts", "id", "v", "$$", "anchor"]),
+            ("wid=9&width=8&ts=1652259588625&id=x&v=2&$$&anchor=1,1", &[], &["width", "ts", "id", "v", "$$"]),
             ("crop=0,0,0,0&cropN=0,0,0,0&rgn=0,0,0,0", &[], &[]),
             ("crop=1,0,0,0", &["crop"], &[]),
             ("src=is(a?banana=1&ts=2)", &["banana"], &["ts"]),
@@ -320,10 +336,10 @@ mod tests {
             resolve_text(modifier).unwrap_err().into_iter().map(|error| (error.command, error.offset)).collect()
         };
         let layer = |offset| ("layer".to_owned(), offset);
-        assert_eq!(errors("layer=1,badge&size=x,1&layer=badge&rotate=9"), [layer(0), ("size".into(), 14), layer(23)]);
+        assert_eq!(errors("layer=1,badge&size=x,1&layer=badge&rotate=9"), [("size".into(), 14)]);
         assert_eq!(errors("layer=nobody&wid=0"), [layer(0), ("wid".into(), 13)]);
-        assert_eq!(errors("effect=-1&opac=101"), [("effect".to_owned(), 0), ("opac".into(), 10)]);
-        assert_eq!(errors("layer=2&sizeN=.5,.5"), [layer(0), ("sizeN".into(), 8)]);
+        assert_eq!(errors("effect=-1&opac=101"), [("opac".to_owned(), 10)]);
+        assert_eq!(errors("layer=2,a&layer=3,a"), [layer(10)]);
         // Variables are not filled in into layer= and effect=.
         assert_eq!(errors("$n=0&layer=$n$"), [layer(5)]);
         assert_eq!(resolve_text("layer=0,back&layer=back&flip=lr").unwrap().recipe.layer.flip, Some(crate::Flip::Lr));
@@ -369,7 +385,11 @@ mod tests {
     #[test]
     fn own_modifiers_of_named_assets_apply() {
         let (macros, attributes) = (Macros::from_unordered(vec![("m".into(), "mask=b".into())]), Attributes::default());
-        let own = |before: &str, after: &str| AssetModifiers { before: before.into(), after: after.into() };
+        let own = |before: &str, after: &str| AssetModifiers {
+            before: before.into(),
+            after: after.into(),
+            ..AssetModifiers::default()
+        };
         let asset_modifiers: AssetModifierIndex = [
             ("a".to_owned(), own("rotate=90&wid=9&fmt=gif", "flip=lr")),
             ("b".to_owned(), own("crop=0,0,5,5", "")),

@@ -113,6 +113,11 @@ impl ParsedCommand<'_> {
         }
     }
 
+    /// Whether it stands in an effect, which ignores it. Documentation page: r-effect.
+    pub(super) fn is_unused_by_effect(&self) -> bool {
+        matches!(self.segment, ModifierSegment::Effect(..)) && !self.spec.applies_to_effects()
+    }
+
     pub(super) fn diagnose(&self, error: ValueError) -> Diagnostic {
         error.into_diagnostic(self.spec.name, self.raw, &self.origin)
     }
@@ -135,6 +140,7 @@ impl ParsedCommand<'_> {
             name @ ("src" | "mask") if self.nested_request.is_none() => {
                 asset_reference::parse_asset_reference(name, &self.value).ok()
             }
+            "template" => asset_reference::parse_asset_name(&self.value).ok().map(AssetReference::Named),
             _ => None,
         };
         let name_of = |reference: &AssetReference| match reference {

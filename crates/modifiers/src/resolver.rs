@@ -7,19 +7,20 @@
 
 use std::collections::BTreeSet;
 
-use super::asset_modifiers::{AssetModifierIndex, ReferencedAsset};
+use super::asset_modifiers::AssetModifierIndex;
 use super::asset_reference::{self, AssetReference};
 use super::attribute::Attributes;
-use super::command::{self, CommandSpec, RecipeBuilder, Scope, Support};
+use super::command::{self, CommandSpec, CommandTarget, RecipeBuilder, Scope, Support};
 use super::conflicts;
 use super::diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
 use super::grammar::{self, ParsedToken};
 use super::macros::{ExpandedToken, Expansion, Macros};
-use super::modifier::{ModifierInput, find_source_asset, reject_composed_asset};
+use super::modifier::ModifierInput;
 use super::no_effect;
 use super::overrides::{CommandStatus, OverrideTable, ParsedCommand, Remark, ResolvedCommand};
-use super::recipe::{ColorManagement, Recipe};
-use super::segment::SegmentTracker;
+use super::recipe::{ColorManagement, LayerScale, Recipe, RequestKind, View, Watermark};
+use super::segment::{ModifierSegment, SegmentTracker};
+use super::surroundings::{self, OwnTexts, RequestText, RequestTexts, Surroundings};
 use super::text_mistake;
 use super::unknown::{self, UnknownName};
 use super::variables::Variables;
@@ -53,6 +54,17 @@ pub(super) struct CommandResolver<'a> {
     overrides: OverrideTable<'a>,
     /// Slots of all commands, also of overridden ones.
     slots: BTreeSet<&'static str>,
+    /// The layer that the current token belongs to, if it is kept with the asset that this layer draws.
+    text_layer: Option<u32>,
+    /// The effects whose segments were opened: they are drawn even without a command of their own.
+    opened_effects: BTreeSet<ModifierSegment>,
+    /// Whether it is the watermark that is resolved.
+    is_watermark: bool,
+    /// Whether the template is not known yet: names of layers that it defines are then unknown.
+    awaits_template: bool,
+    /// Whether the own texts of the asset that is exported stand around the outermost request; a template takes their
+    /// place.
+    own_stands_around: bool,
     pub(super) errors: Vec<Diagnostic>,
     pub(super) remarks: Remarks,
     pub(super) uses_object: bool,
@@ -86,6 +98,11 @@ impl<'a> CommandResolver<'a> {
             segments: SegmentTracker::new(),
             overrides: OverrideTable::default(),
             slots: BTreeSet::new(),
+            text_layer: None,
+            opened_effects: BTreeSet::new(),
+            is_watermark: false,
+            awaits_template: false,
+            own_stands_around: true,
             errors: Vec::new(),
             remarks: Remarks::default(),
             uses_object: false,
@@ -96,8 +113,12 @@ impl<'a> CommandResolver<'a> {
     pub(super) fn resolve_tokens(
         &mut self,
         expansion: &mut Expansion<'a>,
+        texts: &RequestTexts<'a>,
+        around: &Surroundings<'a>,
     ) -> (RecipeBuilder<'a>, Vec<ResolvedCommand>) {
         self.errors.append(&mut expansion.diagnostics);
+        self.own_stands_around &= self.depth > 0 || around.template.is_none();
+        self.awaits_template = matches!(around.template, Some((_, None)));
         for token in &expansion.tokens {
             self.survey_token(token);
         }
@@ -108,7 +129,72 @@ impl<'a> CommandResolver<'a> {
             }
             self.read_command(token);
         }
-        self.apply_commands()
+        let (mut draft, mut commands) = self.apply_commands();
+        self.add_settings(&mut draft, texts, around, &mut commands);
+        self.report_empty_layers(&draft, expansion);
+        (draft, commands)
+    }
+
+    /// What is kept with the assets that layers draw becomes part of these layers: masks, anchors, resolutions.
+    fn add_settings(
+        &self,
+        draft: &mut RecipeBuilder<'_>,
+        texts: &RequestTexts<'a>,
+        around: &Surroundings<'a>,
+        commands: &mut Vec<ResolvedCommand>,
+    ) {
+        let draws_own = match &draft.layer(CommandTarget::Layer(0)).layer.source {
+            Some(AssetReference::Named(name)) => texts.own.is_some_and(|own| own.name.unwrap_or(self.object) == name),
+            Some(_) => false,
+            None => around.template.is_none(),
+        };
+        let own = texts.own.filter(|_| draws_own).map(|own| {
+            let origin = own.name.map_or(Origin::AssetBefore, |name| Origin::NamedBefore(name.to_owned()));
+            (0, own.settings, origin)
+        });
+        let named = around
+            .layers
+            .iter()
+            .map(|(number, asset)| (*number, &asset.modifiers.settings, Origin::NamedBefore(asset.name.to_owned())));
+        for (number, settings, origin) in own.into_iter().chain(named) {
+            let layer = draft.layer(CommandTarget::Layer(number));
+            self.budget.spend(settings.count_bytes() as u64);
+            layer.settings = settings.clone();
+            let Some(mask) = settings.mask_asset.clone().filter(|_| layer.layer.mask.object.is_none()) else {
+                continue;
+            };
+            commands.push(ResolvedCommand {
+                name: "mask",
+                value: mask.clone(),
+                segment: Some(ModifierSegment::Layer(number)),
+                origin,
+                offset: 0,
+                assets: vec![mask],
+                status: CommandStatus::Effective,
+            });
+        }
+        if let Some((name, template)) = &around.template {
+            let layer = &mut draft.layer(CommandTarget::Layer(0)).layer;
+            layer.blank = layer.source.is_none();
+            draft.recipe.template = template.is_none().then(|| name.clone());
+        }
+    }
+
+    /// Layers that draw nothing are probably a mistake, and are none as far as the result goes.
+    fn report_empty_layers(&mut self, draft: &RecipeBuilder<'_>, expansion: &Expansion<'a>) {
+        let is_empty = |number: u32| {
+            number > 0 && draft.find_layer(number).is_some_and(|draft| !draft.is_hidden() && draft.layer.is_empty())
+        };
+        let mut told = BTreeSet::new();
+        for token in &expansion.tokens {
+            let Some(number) = find_opened_layer(token).filter(|number| is_empty(*number)) else { continue };
+            if !told.insert(number) {
+                continue;
+            }
+            let detail = format!("Layer {number} has no source, mask or colour, so it draws nothing.");
+            let notice = ValueError::ignored(detail, "Give it src=, color= or bgColor=, or remove it.");
+            self.remarks.notices.push(notice.into_diagnostic("layer", token.raw, &token.origin));
+        }
     }
 
     /// Makes sure that what was given up halfway is an error.
@@ -138,7 +224,7 @@ impl<'a> CommandResolver<'a> {
                 };
                 self.errors.push(error.into_diagnostic(text, token.raw, &token.origin));
             }
-            ParsedToken::Malformed(_) | ParsedToken::Call(_) => {}
+            ParsedToken::Malformed(_) | ParsedToken::Call(_) | ParsedToken::CropCall { .. } => {}
         }
     }
 
@@ -153,6 +239,10 @@ impl<'a> CommandResolver<'a> {
     }
 
     fn read_command(&mut self, token: &ExpandedToken<'a>) {
+        if token.layer != self.text_layer {
+            self.text_layer = token.layer;
+            self.segments.current = token.layer.map_or(ModifierSegment::Composite, ModifierSegment::Layer);
+        }
         if let Some(mistake) = text_mistake::find_text_mistake(token.raw.text) {
             return self.report_text_mistake(mistake, token);
         }
@@ -169,6 +259,19 @@ impl<'a> CommandResolver<'a> {
         }
         if self.depth > 0 && FILE_COMMANDS.contains(&command.name) {
             return;
+        }
+        if command.name == "template"
+            && self.depth == 0
+            && matches!(token.origin, Origin::AssetBefore | Origin::NamedBefore(_))
+        {
+            let error = ValueError::invalid("An asset's own modifier cannot name a template.");
+            let remedy = "Write template= in the request, or nest it: src=is(name?template=name).".into();
+            return self.report_error(command, ValueError { remedy, ..error }, token);
+        }
+        if token.layer.is_some() && command.scope == Scope::Global {
+            let detail = format!("`{}` has no effect in a layer that draws this asset.", command.name);
+            let notice = ValueError::ignored(detail, "Nest the asset, as in src=is(name), to use it.");
+            return self.remarks.notices.push(notice.into_diagnostic(command.name, token.raw, &token.origin));
         }
         let filled = match command.name {
             "src" | "mask" if grammar::is_nested(command.name, &value) => match self.resolve_nested(&value, token) {
@@ -217,55 +320,92 @@ impl<'a> CommandResolver<'a> {
         let named =
             if name.trim().is_empty() { None } else { Some(asset_reference::parse_asset_reference("src", &name)?) };
 
-        let named_asset = match &named {
-            Some(AssetReference::Named(name)) if name != self.object => self.asset_modifiers.find(name),
+        let own = match &named {
+            Some(AssetReference::Named(name)) => {
+                let own = self.asset_modifiers.find_named(name, self.attributes).map(OwnTexts::from);
+                // The texts of the asset itself stand around the outermost request already.
+                let stands_around = self.own_stands_around && name == self.object;
+                own.map(|own| if stands_around { OwnTexts { before: "", after: "", ..own } } else { own })
+            }
             _ => None,
         };
-        let (macros, budget, origin) = (self.macros, self.budget, &token.origin);
-        let expand = |assets: &[ReferencedAsset<'a>]| {
-            let mut expansion = Expansion::new(macros, budget);
-            assets.iter().for_each(|asset| asset.add_before(&mut expansion));
-            expansion.add_part(inside.modifier, origin, token.raw.offset + start + inside.offset);
-            assets.iter().for_each(|asset| asset.add_after(&mut expansion));
-            expansion
-        };
-        let assets = named_asset.into_iter().collect::<Vec<_>>();
-        let Some(mut resolved) = self.resolve_inner(&name, expand(&assets)) else { return Ok(None) };
-        if let Some(source_asset) = find_source_asset(&resolved.0, self.asset_modifiers) {
-            if source_asset.has_references(self.macros, self.budget) {
-                return Err(reject_composed_asset(source_asset.name));
-            }
-            match self.resolve_inner(&name, expand(&[assets, vec![source_asset]].concat())) {
-                Some(again) => resolved = again,
-                None => return Ok(None),
-            }
-        }
-        let (mut recipe, remarks) = resolved;
+        let start = token.raw.offset + start + inside.offset;
+        let request = RequestText::Part { text: inside.modifier, origin: &token.origin, start };
+        let texts = RequestTexts { own, request, macros: self.macros, budget: self.budget };
+        let Some((mut recipe, remarks)) = self.resolve_around(&name, &texts)? else { return Ok(None) };
         self.remarks.append(remarks);
-        recipe.layer.source = recipe.layer.source.or(named);
-        if recipe.layer.source.is_none() {
-            let remedy = "Write is(name?modifier).".into();
-            return Err(ValueError { remedy, ..ValueError::invalid("The nested request names no asset.") });
+        if recipe.template.is_none() && !recipe.layer.blank {
+            recipe.layer.source = recipe.layer.source.or(named);
+            recipe.layer.blank = recipe.layer.source.is_none();
+            if recipe.layer.blank && recipe.layer.scale.is_none() {
+                let remedy = "Write is(name?modifier).".into();
+                return Err(ValueError { remedy, ..ValueError::invalid("The nested request names no asset.") });
+            }
         }
         Ok(Some(Box::new(recipe)))
     }
 
+    /// Resolves a nested request until the texts of the assets that it names no longer change it. `None` when it has
+    /// errors, which are then already in `errors`.
+    fn resolve_around<'t>(
+        &mut self,
+        object: &str,
+        texts: &RequestTexts<'t>,
+    ) -> Result<Option<(Recipe, Remarks)>, ValueError>
+    where
+        'a: 't,
+    {
+        let mut variables = self.variables.clone();
+        // A request that names no asset is about that of the request around it.
+        if !object.trim().is_empty() {
+            variables.define("object", object.to_owned());
+        }
+        let template = texts.find_template(&variables, self.asset_modifiers, self.attributes);
+        let mut around = Surroundings { template, ..Surroundings::default() };
+        let Some(mut resolved) = self.resolve_inner(texts, &around, &variables) else { return Ok(None) };
+        for _ in 1..surroundings::MAX_PASSES {
+            let own = self.own_stands_around.then_some(self.object);
+            let (template, recipe) = (around.template.clone(), &resolved.0);
+            let found = Surroundings::find(template, recipe, own, self.asset_modifiers, self.attributes);
+            if found == around {
+                break;
+            }
+            if let Some((_, name)) = found.find_composed(self.macros, self.budget) {
+                return Err(surroundings::reject_composed_asset(name));
+            }
+            around = found;
+            match self.resolve_inner(texts, &around, &variables) {
+                Some(again) => resolved = again,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(resolved))
+    }
+
     /// Resolves a nested request into a recipe without output settings, and its remarks. `None` when it has errors,
     /// which are then already in `errors`.
-    fn resolve_inner(&mut self, object: &str, mut expansion: Expansion<'a>) -> Option<(Recipe, Remarks)> {
-        self.budget.spend(self.variables.count_bytes() as u64);
-        let mut variables = self.variables.clone();
-        variables.define("object", object.to_owned());
+    fn resolve_inner<'t>(
+        &mut self,
+        texts: &RequestTexts<'t>,
+        around: &Surroundings<'t>,
+        variables: &Variables,
+    ) -> Option<(Recipe, Remarks)>
+    where
+        'a: 't,
+    {
+        self.budget.spend(variables.count_bytes() as u64);
         let input = ModifierInput {
             object: self.object,
             asset_modifiers: self.asset_modifiers,
             budget: self.budget,
             ..ModifierInput::new("", self.macros, self.attributes)
         };
-        let mut inner = CommandResolver::new(&input, variables);
+        let mut inner: CommandResolver<'t> = CommandResolver::new(&input, variables.clone());
         (inner.depth, inner.requests_left) = (self.depth + 1, self.requests_left.saturating_sub(1));
-        let (draft, _) = inner.resolve_tokens(&mut expansion);
+        (inner.is_watermark, inner.own_stands_around) = (self.is_watermark, self.own_stands_around);
+        let (draft, _) = inner.resolve_tokens(&mut texts.expand(around), texts, around);
         self.requests_left = inner.requests_left;
+        self.uses_object |= inner.uses_object;
         if !inner.errors.is_empty() {
             self.errors.append(&mut inner.errors);
             return None;
@@ -283,6 +423,43 @@ impl<'a> CommandResolver<'a> {
             None => recipe.colors = ColorManagement { output: None, ..defaults.colors },
         }
         Some((recipe, inner.remarks))
+    }
+
+    /// The watermark of the attributes, for a recipe that makes a picture. It is composed like a nested request, whose
+    /// view has no meaning but for `align=`. Documentation page: r-watermarks.
+    pub(super) fn resolve_watermark(&mut self, recipe: &Recipe) -> Option<Box<Watermark>> {
+        let name = self.attributes.watermark.as_ref().filter(|_| recipe.view.request == RequestKind::Picture)?;
+        let own = self.asset_modifiers.find_named(name, self.attributes);
+        let request = RequestText::Part { text: "", origin: &Origin::Watermark, start: 0 };
+        let texts = RequestTexts { own: own.map(OwnTexts::from), request, macros: self.macros, budget: self.budget };
+        self.is_watermark = true;
+        let resolved = self.resolve_around(name, &texts);
+        self.is_watermark = false;
+        let (mut inner, remarks) = match resolved {
+            Ok(resolved) => resolved?,
+            Err(error) => {
+                let token = grammar::RawToken { offset: 0, text: "src" };
+                self.errors.push(error.into_diagnostic("src", token, &Origin::Watermark));
+                return None;
+            }
+        };
+        self.remarks.append(remarks);
+        if !inner.layer.blank && inner.template.is_none() {
+            inner.layer.source = inner.layer.source.or_else(|| Some(AssetReference::Named(name.clone())));
+        }
+        let align = inner.view.align;
+        inner.view = View { res_mode: inner.view.res_mode, ..self.attributes.default_recipe().view };
+        (inner.view.default_pix, inner.view.max_pix) = ((0, 0), (0, 0));
+        let size = match inner.layer.scale {
+            Some(LayerScale::Fractions(w, h)) => {
+                inner.layer.scale = None;
+                Some([w, h])
+            }
+            _ => None,
+        };
+        let blend = std::mem::take(&mut inner.layer.blend);
+        let image = AssetReference::Request(Box::new(inner));
+        Some(Box::new(Watermark { image, size, align, blend, tiled: false }))
     }
 
     fn report_error(&mut self, command: &CommandSpec, error: ValueError, token: &ExpandedToken<'_>) {
@@ -303,12 +480,14 @@ impl<'a> CommandResolver<'a> {
 
     fn open_segment(&mut self, command: &'static CommandSpec, value: &str, token: &ExpandedToken<'_>) {
         match self.segments.open(command.name, value) {
-            Ok(segment) if segment.is_drawn() => {}
-            Ok(_) => {
-                let detail = format!("`{}={value}` is not supported yet.", command.name);
-                let error = ValueError::not_supported(detail, "Use only the image itself: layer=comp or layer=0.");
-                self.report_error(command, error, token);
+            // What is kept with an asset knows no other layer than the one that draws it.
+            Ok(ModifierSegment::Composite | ModifierSegment::Layer(_)) if token.layer.is_some() => {
+                self.segments.current = token.layer.map_or(ModifierSegment::Composite, ModifierSegment::Layer);
             }
+            Ok(segment) => {
+                self.opened_effects.extend(matches!(segment, ModifierSegment::Effect(..)).then_some(segment))
+            }
+            Err(_) if self.awaits_template && command.name == "layer" => {}
             Err(error) => self.report_error(command, error, token),
         }
     }
@@ -317,10 +496,17 @@ impl<'a> CommandResolver<'a> {
     /// are applied to a recipe that is thrown away, so that their errors are found.
     fn apply_commands(&mut self) -> (RecipeBuilder<'a>, Vec<ResolvedCommand>) {
         let mut draft = RecipeBuilder::new(self.attributes);
+        draft.is_watermark = self.is_watermark;
+        self.opened_effects.iter().for_each(|segment| draft.open_effect(segment.target()));
         let mut resolved_commands = Vec::new();
         let overrides = std::mem::take(&mut self.overrides);
         for (command, is_last) in overrides.iter() {
-            let outcome = match is_last && command.segment.is_drawn() {
+            if command.is_unused_by_effect() {
+                resolved_commands
+                    .push(command.resolve(CommandStatus::Ignored("Effects do not use this command.".into())));
+                continue;
+            }
+            let outcome = match is_last && command.segment.is_known() {
                 true => command.apply(&mut draft),
                 false => command.apply(&mut RecipeBuilder::new(self.attributes)),
             };
@@ -378,6 +564,16 @@ impl<'a> CommandResolver<'a> {
     }
 }
 
+/// The number of the layer whose segment a token opens.
+fn find_opened_layer(token: &ExpandedToken<'_>) -> Option<u32> {
+    match grammar::parse_token(&token.raw) {
+        ParsedToken::Command { name, value: Some(value) } if name.eq_ignore_ascii_case("layer") => {
+            value.split(',').next()?.trim().parse().ok()
+        }
+        _ => None,
+    }
+}
+
 /// Completes an error without a remedy: its command's syntax, range and example.
 fn add_syntax_remedy(error: ValueError, command: &CommandSpec) -> ValueError {
     if !error.remedy.is_empty() {
@@ -397,7 +593,9 @@ fn rank_origin(origin: &Origin) -> (u8, &str) {
         Origin::Modifier => (2, ""),
         Origin::ExportMacro => (3, ""),
         Origin::Macro(name) => (4, name),
-        Origin::AssetAfter => (5, ""),
-        Origin::NamedAfter(name) => (6, name),
+        Origin::Crop(name) => (5, name),
+        Origin::AssetAfter => (6, ""),
+        Origin::NamedAfter(name) => (7, name),
+        Origin::Watermark => (8, ""),
     }
 }

@@ -21,9 +21,9 @@ pub enum ModifierSegment {
 }
 
 impl ModifierSegment {
-    /// Whether this version renders it. Errors in other segments are reported all the same.
-    pub(super) fn is_drawn(self) -> bool {
-        matches!(self, Self::Composite | Self::Layer(0))
+    /// Whether it is known what its commands apply to. Errors in other segments are reported all the same.
+    pub(super) fn is_known(self) -> bool {
+        self != Self::Unknown
     }
 
     /// What a command of this scope applies to when it stands in this segment.
@@ -38,9 +38,9 @@ impl ModifierSegment {
     /// Which part of the recipe commands of this segment set.
     pub(super) fn target(self) -> CommandTarget {
         match self {
-            Self::Composite => CommandTarget::Composite,
-            Self::Layer(0) => CommandTarget::LayerZero,
-            _ => CommandTarget::Layer,
+            Self::Composite | Self::Unknown => CommandTarget::Composite,
+            Self::Layer(number) => CommandTarget::Layer(number),
+            Self::Effect(owner, number) => CommandTarget::Effect(owner, number),
         }
     }
 }

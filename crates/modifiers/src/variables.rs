@@ -1,9 +1,10 @@
 //! Substitution variables: `$name=value` defines, `$name$` inside a value refers. Documentation page:
 //! r-is-http-substitution-variables.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::grammar::is_identifier;
+use super::diagnostic::ValueError;
+use super::grammar::{self, ParsedToken, is_identifier};
 
 /// How long a value may become when variables are filled in, in bytes.
 const MAX_VALUE_BYTES: usize = 8 << 10;
@@ -63,6 +64,37 @@ impl Variables {
     }
 }
 
+/// The variables that a text defines, with their values: what a template can be given, and its defaults. Names are in the
+/// spelling of their last definition, which is the one that counts.
+pub fn list_variables(text: &str) -> BTreeMap<String, String> {
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for token in grammar::split_tokens(text) {
+        if let ParsedToken::Variable { name, value } = grammar::parse_token(&token) {
+            found.retain(|known, _| !known.eq_ignore_ascii_case(&name));
+            found.insert(name.into_owned(), value);
+        }
+    }
+    found
+}
+
+/// A text that sets these variables, to be added after a modifier.
+///
+/// # Errors
+/// A name that no variable can have.
+pub fn format_variables<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<String, ValueError> {
+    let tokens = values.into_iter().map(|(name, value)| {
+        if !is_identifier(name) {
+            let remedy = "Use letters, digits, `-`, `_` and `.`.".to_owned();
+            return Err(ValueError {
+                remedy,
+                ..ValueError::invalid(format!("`{name}` cannot be the name of a variable."))
+            });
+        }
+        Ok(ParsedToken::Variable { name: name.into(), value: value.to_owned() }.to_string())
+    });
+    tokens.collect::<Result<Vec<_>, _>>().map(|tokens| tokens.join("&"))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -79,5 +111,16 @@ mod tests {
         assert_eq!(fill("$object$"), "shoe");
         variables.define("long", "x".repeat(5000));
         assert_eq!(variables.fill("$long$$long$", |_| {}), None);
+    }
+
+    #[test]
+    fn variables_of_a_template_are_listed_and_set() {
+        let template = "$c=ff0000&$Text=a+b%26c&size=60,60&color=$c$&layer=1&$C=00ff00&src=$object$";
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected = BTreeMap::from([pair("C", "00ff00"), pair("Text", "a b&c")]);
+        assert_eq!(list_variables(template), expected);
+        let text = format_variables(expected.iter().map(|(name, value)| (name.as_str(), value.as_str()))).unwrap();
+        assert_eq!(list_variables(&text), expected);
+        assert!(format_variables([("a b", "1")]).is_err());
     }
 }

@@ -250,8 +250,7 @@ pub struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "full")]
     sandbox: Option<&'static str>,
-    /// The parts of the confinement that are missing, as `/info` names them. With API keys, only shown at
-    /// OFFPRINT_METRICS_BIND.
+    /// The parts of the confinement that are missing, as `/info` names them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["landlockScopes"]))]
     sandbox_missing: Vec<&'static str>,
@@ -311,9 +310,8 @@ pub async fn check_readiness(state: Data<AppState>, request: HttpRequest) -> Htt
     };
     let mut answer = if status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     let (sandbox, sandbox_missing) = describe_confinement(&state).await;
-    let mut health = Health { row_level_security, sandbox, ..Health::new(status) };
+    let mut health = Health { row_level_security, sandbox, sandbox_missing, ..Health::new(status) };
     if can_see_details(&state, &request) {
-        health.sandbox_missing = sandbox_missing;
         health.free_bytes = free_bytes;
         health.damaged_blobs = readiness.damaged_blobs.filter(|damaged| *damaged > 0);
     }

@@ -14,8 +14,8 @@ use crate::error::{RenderError, RenderWarning};
 use crate::file_section::SectionReader;
 use crate::header::{SourceFormat, map_image_error};
 use crate::pixels::{Pixels, Raster, Sample};
-use crate::plan::DecodePlan;
 use crate::source_files::{SourceFile, SourceReader};
+use crate::step::DecodePlan;
 
 /// Where decoders put their rows, from the top, a band at a time.
 pub(super) struct DecodeOutput<'a> {

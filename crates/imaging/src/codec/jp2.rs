@@ -16,7 +16,8 @@ use super::openjpeg::write_to_memory;
 use crate::error::RenderError;
 use crate::header::jp2;
 use crate::pixels::{Pixels, Raster};
-use crate::plan::{DecodePlan, EncodePlan};
+use crate::plan::EncodePlan;
+use crate::step::DecodePlan;
 
 /// Most levels of the wavelet transform; small images have fewer.
 const MAX_WAVELET_LEVELS: u32 = 5;

@@ -1,7 +1,7 @@
 //! Codecs: files to pixels and back, one module for each format.
 //!
 //! A codec does what the plan says and decides nothing: sizes, depth, colours, quality and metadata come from
-//! [`DecodePlan`](super::plan::DecodePlan) and [`EncodePlan`]. It knows nothing of recipes, steps or jobs. What a file
+//! [`DecodePlan`](super::step::DecodePlan) and [`EncodePlan`]. It knows nothing of recipes, steps or jobs. What a file
 //! says about its image before pixels are decoded is read in `header`.
 //!
 //! Where to begin reading: [`decode_image`] in `decode.rs`, and [`encode_image`] below. `streaming.rs` connects the two

@@ -144,6 +144,16 @@ impl ColorPlan {
         Ok(())
     }
 
+    /// Goes to the colours of another picture, of which this one becomes a part. Where that has none, its numbers count
+    /// as sRGB, or as gray with its curve, because this picture's colours have to become some numbers.
+    pub(crate) fn adopt_output(&mut self, other: &Self) -> Result<(), RenderError> {
+        (self.pixel_type, self.output) = (other.pixel_type, other.output.clone());
+        if self.output.is_none() && self.source.is_some() && self.pixel_type != PixelType::Cmyk {
+            self.output = Some(Profile::default_for(self.pixel_type)?);
+        }
+        Ok(())
+    }
+
     /// A conversion between two profiles, with the intent and the options of the recipe.
     pub(crate) fn conversion(&self, from: Profile, to: Profile) -> Conversion {
         Conversion { from, to, intent: self.intent, black_point: self.black_point, deep: self.dither }

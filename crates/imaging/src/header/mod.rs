@@ -196,6 +196,11 @@ impl ImageHeader {
         }
     }
 
+    /// For pictures without an image of their own, whose layer 0 is a colour or an empty canvas.
+    pub fn without_image() -> Self {
+        Self::new(SourceFormat::Bmp, (1, 1), PixelType::Rgb, 8)
+    }
+
     /// Width and height of the upright image, in pixels.
     pub fn upright_size(&self) -> (u32, u32) {
         self.orientation.size((self.width, self.height))

@@ -1,17 +1,17 @@
-//! Blurs and sharpening; the blur itself is in [`crate::blur`].
+//! Blurs and sharpening; the blur itself is in `row_blur.rs`.
 
 use offprint_modifiers::PixelType;
 
 use super::associated::{associate_pixels, unassociate_pixels};
+use super::row_blur::{self, BlurValue, UnsharpMask};
 use super::{Raster, Sample};
-use crate::blur::{self, BlurValue, UnsharpMask};
 
 /// Below this the kernel is a single pixel and nothing would change.
 const MIN_SIGMA: f64 = 0.05;
 
 impl<S: Sample> Raster<S> {
     /// Blurs colours and alpha. Each colour counts as much as it is visible.
-    pub(super) fn blur(mut self, sigma: f64) -> Self {
+    pub(crate) fn blur(mut self, sigma: f64) -> Self {
         let (channels, stride) = (self.channels(), self.width as usize * self.channels());
         if sigma < MIN_SIGMA {
             return self;
@@ -19,9 +19,9 @@ impl<S: Sample> Raster<S> {
         if self.has_transparency() {
             let load = |row: &[S], out: &mut [f32]| associate_pixels(row, channels, out);
             let replace = |row: &mut [S], soft: &[f32]| unassociate_pixels(soft, channels, row);
-            blur::blur_rows(&mut self.data, (stride, channels), sigma, load, replace);
+            row_blur::blur_rows(&mut self.data, (stride, channels), sigma, load, replace);
         } else {
-            blur::blur_rows(&mut self.data, (stride, channels), sigma, blur::load_components, |row, soft| {
+            row_blur::blur_rows(&mut self.data, (stride, channels), sigma, row_blur::load_components, |row, soft| {
                 row.iter_mut().zip(soft).for_each(|(value, soft)| *value = S::from_sixteen_bits(f32::from(*soft)));
             });
         }
@@ -31,7 +31,7 @@ impl<S: Sample> Raster<S> {
     /// Adds what a blur takes away, to colours and alpha. A colour is compared with the colours around it, each counted
     /// as much as it is visible: at the rim of a cut-out there is nothing darker to be told apart from. `threshold` is
     /// of 255 at both depths. `mono` sharpens brightness only, which makes a difference in RGB.
-    pub(super) fn sharpen(mut self, amount: f64, sigma: f64, threshold: f64, mono: bool) -> Self {
+    pub(crate) fn sharpen(mut self, amount: f64, sigma: f64, threshold: f64, mono: bool) -> Self {
         let (channels, stride) = (self.channels(), self.width as usize * self.channels());
         if sigma < MIN_SIGMA {
             return self;
@@ -41,13 +41,13 @@ impl<S: Sample> Raster<S> {
         if self.has_transparency() {
             let load = |row: &[S], out: &mut [f32]| associate_pixels(row, channels, out);
             let mut around = vec![0.0; stride];
-            blur::blur_rows(&mut self.data, (stride, channels), sigma, load, |row, soft: &[f32]| {
+            row_blur::blur_rows(&mut self.data, (stride, channels), sigma, load, |row, soft: &[f32]| {
                 divide_colors(soft, channels, &mut around);
                 sharpen_row(mask, mono, row, &around, channels);
                 clear_transparent_pixels(row, channels);
             });
         } else {
-            blur::blur_rows(&mut self.data, (stride, channels), sigma, blur::load_components, |row, soft| {
+            row_blur::blur_rows(&mut self.data, (stride, channels), sigma, row_blur::load_components, |row, soft| {
                 sharpen_row(mask, mono, row, soft, channels);
             });
         }

@@ -5,7 +5,7 @@ use super::Raster;
 impl Raster<u16> {
     /// Error diffusion (Floyd and Steinberg): of each error 7/16 go to the right and 3/16, 5/16 and 1/16 to the three
     /// pixels below. Alpha is only rounded: noise would show where the image is transparent.
-    pub(super) fn dither(self) -> Raster<u8> {
+    pub(crate) fn dither(self) -> Raster<u8> {
         let (channels, colors) = (self.channels(), self.pixel_type.components());
         let mut data = Vec::with_capacity(self.data.len());
         let (mut here, mut below) = (vec![0; self.width as usize * channels], vec![0; self.width as usize * channels]);

@@ -2,13 +2,11 @@
 
 use offprint_modifiers::PixelType;
 
-use super::{Raster, Sample};
-use crate::rotate;
-use crate::step::Paint;
+use super::{FillColor, Raster, Sample, rotate};
 use crate::turn::Turn;
 
 impl<S: Sample> Raster<S> {
-    pub(super) fn apply_window(self, x: i64, y: i64, (width, height): (u32, u32), fill: Paint) -> Self {
+    pub(crate) fn apply_window(self, x: i64, y: i64, (width, height): (u32, u32), fill: FillColor) -> Self {
         let (w, h) = (i64::from(self.width), i64::from(self.height));
         let (left, right) = (x.clamp(0, w), (x + i64::from(width)).clamp(0, w));
         let inside = x >= 0 && y >= 0 && x + i64::from(width) <= w && y + i64::from(height) <= h;
@@ -57,7 +55,7 @@ impl<S: Sample> Raster<S> {
     }
 
     /// Rotates about the middle, bilinearly; outside the image is transparent.
-    pub(super) fn rotate(self, degrees: f64, (width, height): (u32, u32)) -> Self {
+    pub(crate) fn rotate(self, degrees: f64, (width, height): (u32, u32)) -> Self {
         // Most images are RGB with 8 bits: they have a faster way.
         if self.pixel_type == PixelType::Rgb && S::MAX_VALUE == u8::MAX_VALUE {
             let data = bytemuck::cast_slice(&self.data);

@@ -2,9 +2,26 @@
 
 use fast_image_resize as fir;
 use offprint_core::Code;
+use serde::Serialize;
 
 use crate::error::RenderError;
-use crate::step::Kernel;
+
+/// Resampling kernels, with the value of the command `resMode` that asks for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kernel {
+    /// The average of the source pixels that an output pixel covers: replaces a decoder's shrink, no command asks for
+    /// it.
+    Box,
+    /// A triangle: `bilin`.
+    Triangle,
+    /// An interpolating cubic (Catmull-Rom): `bicub`.
+    CatmullRom,
+    /// A windowed sinc with three lobes: `sharp2`.
+    Lanczos3,
+    /// A cubic with a deeper negative lobe: `bisharp`.
+    SharpCubic,
+}
 
 /// How far a kernel reaches to each side, in pixels of the smaller image.
 pub(super) fn get_kernel_support(kernel: Kernel) -> f64 {

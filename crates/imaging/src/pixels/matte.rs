@@ -3,7 +3,7 @@
 use offprint_modifiers::PixelType;
 
 use super::morphology::{Extreme, grow_values};
-use super::{Raster, Sample};
+use super::{FillColor, Raster, Sample};
 
 impl<S: Sample> Raster<S> {
     /// Replaces alpha by these values, one per pixel.
@@ -15,7 +15,7 @@ impl<S: Sample> Raster<S> {
     }
 
     /// The image as a mask for another one: its alpha, or its brightness when it has none.
-    pub(super) fn into_matte(self) -> Self {
+    pub(crate) fn into_matte(self) -> Self {
         if !self.alpha {
             return self.recolor(PixelType::Gray);
         }
@@ -23,14 +23,42 @@ impl<S: Sample> Raster<S> {
         self.with_data(PixelType::Gray, false, data)
     }
 
-    /// The alpha channel as a gray image; white when there is none.
-    pub(super) fn show_mask(self) -> Self {
-        let data = if self.alpha {
-            self.alphas().collect()
-        } else {
-            vec![S::from_u64(S::MAX_VALUE); self.width as usize * self.height as usize]
+    /// A colour in the shape of the image: its alpha, or its brightness (times alpha, where there is any), becomes the
+    /// alpha of the colour.
+    pub(crate) fn into_stencil(self, color: FillColor, to: PixelType, by_brightness: bool) -> Self {
+        let (width, height) = self.size();
+        let mut pixel = color.pixel::<S>(to);
+        let colors = to.components();
+        let alpha = u64::from(color.alpha);
+        let alphas: Vec<u64> = match (by_brightness, self.alpha) {
+            (false, true) => self.alphas().map(S::to_u64).collect(),
+            (false, false) => vec![S::MAX_VALUE; width as usize * height as usize],
+            (true, _) => {
+                let gray = self.recolor(PixelType::Gray);
+                let share = |pixel: &[S]| match *pixel {
+                    [value, alpha] => (value.to_u64() * alpha.to_u64() + S::MAX_VALUE / 2) / S::MAX_VALUE,
+                    [value, ..] => value.to_u64(),
+                    [] => 0,
+                };
+                gray.pixels().map(share).collect()
+            }
         };
-        self.with_data(PixelType::Gray, false, data)
+        let mut data = Vec::with_capacity(alphas.len() * (colors + 1));
+        for value in alphas {
+            pixel[colors] = S::from_u64((value * alpha + 127) / 255);
+            data.extend_from_slice(&pixel[..=colors]);
+        }
+        Self::new(width, height, to, true, data)
+    }
+
+    /// The alpha channel as a gray image; white when there is none.
+    pub(crate) fn to_shape(&self) -> Self {
+        let (width, height) = self.size();
+        let data = match self.alpha {
+            true => self.alphas().collect(),
+            false => vec![S::from_u64(S::MAX_VALUE); width as usize * height as usize],
+        };
+        Self::new(width, height, PixelType::Gray, false, data)
     }
 
     fn alphas(&self) -> impl Iterator<Item = S> {
@@ -40,7 +68,7 @@ impl<S: Sample> Raster<S> {
 
     /// Inverts alpha: transparent becomes opaque and opaque transparent. `black` also makes all colours black, for
     /// images whose transparent pixels have no colour.
-    pub(super) fn invert_mask(mut self, black: bool) -> Self {
+    pub(crate) fn invert_mask(mut self, black: bool) -> Self {
         let colors = self.pixel_type.components();
         if !self.alpha {
             return self;
@@ -58,7 +86,7 @@ impl<S: Sample> Raster<S> {
     }
 
     /// Grows opaque areas by this many pixels, or shrinks them when negative.
-    pub(super) fn grow_mask(self, pixels: i32) -> Self {
+    pub(crate) fn grow_mask(self, pixels: i32) -> Self {
         if !self.alpha {
             return self;
         }
@@ -68,7 +96,7 @@ impl<S: Sample> Raster<S> {
     }
 
     /// Multiplies alpha by a coverage per pixel, of 255.
-    pub(super) fn apply_coverage(self, coverage: &[u8]) -> Self {
+    pub(crate) fn apply_coverage(self, coverage: &[u8]) -> Self {
         let mut image = self.with_alpha();
         let colors = image.pixel_type.components();
         for (pixel, kept) in image.pixels_mut().zip(coverage) {
@@ -78,7 +106,7 @@ impl<S: Sample> Raster<S> {
     }
 
     /// Grows bright areas by this many pixels, or dark ones when negative; each component on its own.
-    pub(super) fn grow(self, pixels: i32) -> Self {
+    pub(crate) fn grow(self, pixels: i32) -> Self {
         // Much ink is little light, so inks are inverted meanwhile.
         let inks = self.pixel_type == PixelType::Cmyk;
         let image = if inks { self.invert() } else { self };

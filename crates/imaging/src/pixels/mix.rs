@@ -2,11 +2,10 @@
 
 use offprint_modifiers::PixelType;
 
-use super::{Raster, Sample};
-use crate::step::Paint;
+use super::{FillColor, Raster, Sample};
 
 impl<S: Sample> Raster<S> {
-    pub(super) fn fade(self, opacity: f64) -> Self {
+    pub(crate) fn fade(self, opacity: f64) -> Self {
         let mut image = self.with_alpha();
         let colors = image.pixel_type.components();
         for pixel in image.pixels_mut() {
@@ -15,7 +14,7 @@ impl<S: Sample> Raster<S> {
         image
     }
 
-    pub(super) fn fill(mut self, paint: Paint) -> Self {
+    pub(crate) fn fill(mut self, paint: FillColor) -> Self {
         if !self.alpha {
             return self;
         }
@@ -26,7 +25,7 @@ impl<S: Sample> Raster<S> {
         if paint.is_opaque() { self.without_alpha() } else { self }
     }
 
-    pub(super) fn fill_part(mut self, paint: Paint, [left, top, right, bottom]: [u32; 4]) -> Self {
+    pub(crate) fn fill_part(mut self, paint: FillColor, [left, top, right, bottom]: [u32; 4]) -> Self {
         if !self.alpha {
             return self;
         }
@@ -42,7 +41,7 @@ impl<S: Sample> Raster<S> {
     }
 
     /// Multiplies colours by alpha.
-    pub(super) fn associate(mut self) -> Self {
+    pub(crate) fn associate(mut self) -> Self {
         if self.alpha {
             self.pixels_mut().for_each(multiply_by_alpha);
         }
@@ -58,7 +57,7 @@ impl<S: Sample> Raster<S> {
     }
 
     /// Converts to other components by the naive rules. Documentation page: r-color-management.
-    pub(super) fn recolor(self, to: PixelType) -> Self {
+    pub(crate) fn recolor(self, to: PixelType) -> Self {
         let (from, alpha) = (self.pixel_type, self.alpha);
         if from == to {
             return self;

@@ -7,7 +7,7 @@ use super::{Raster, Sample};
 
 impl<S: Sample> Raster<S> {
     /// Adds noise to the colours, not to alpha.
-    pub(super) fn add_noise(mut self, noise: Noise) -> Self {
+    pub(crate) fn add_noise(mut self, noise: Noise) -> Self {
         let colors = self.pixel_type.components();
         let strength = f64::from(noise.percent) / 100.0 * S::MAX_VALUE as f64;
         for (pixel_index, pixel) in self.pixels_mut().enumerate() {
@@ -24,7 +24,7 @@ impl<S: Sample> Raster<S> {
 }
 
 /// A value from -1 to 1. For Gaussian noise that range is three standard deviations to each side.
-fn compute_noise(pixel_index: u64, component: u64, gaussian: bool) -> f64 {
+pub(super) fn compute_noise(pixel_index: u64, component: u64, gaussian: bool) -> f64 {
     let mixed = mix_bits(pixel_index << 2 | component);
     if !gaussian {
         return scale_to_unit(mixed) * 2.0 - 1.0;
@@ -39,6 +39,11 @@ fn compute_noise(pixel_index: u64, component: u64, gaussian: bool) -> f64 {
 
 fn scale_to_unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// A number from 0 to below 1 for a point.
+pub(super) fn hash_position(seed: u64, x: u64, y: u64) -> f64 {
+    scale_to_unit(mix_bits(mix_bits(seed.wrapping_mul(0x9E37_79B9).wrapping_add(x)).wrapping_add(y)))
 }
 
 /// The finalizer of SplitMix64: neighbouring seeds give unrelated bits.

@@ -1,12 +1,8 @@
-//! Pixels of one bit depth, and the table from steps to the functions that execute them.
+//! Pixels of one bit depth.
 
 use offprint_modifiers::{PixelType, Tone};
 
-use super::Sample;
-use crate::error::RenderError;
-use crate::outline;
-use crate::step::Step;
-use crate::tone;
+use super::{Sample, tone};
 
 /// An image whose components all have one depth: rows without padding, alpha last and unassociated, inks from 0, no
 /// ink.
@@ -74,36 +70,6 @@ impl<S: Sample> Raster<S> {
         Raster { width, height, pixel_type, alpha, data: data.into_iter().map(value).collect() }
     }
 
-    pub(super) fn apply(self, step: &Step) -> Result<Self, RenderError> {
-        match *step {
-            Step::Window { x, y, width, height, fill } => Ok(self.apply_window(x, y, (width, height), fill)),
-            Step::Resize { from, width, height, kernel } => self.resize(from, (width, height), kernel),
-            Step::Turn(turn) => Ok(self.turn(turn)),
-            Step::Rotate { degrees, width, height } => Ok(self.rotate(degrees, (width, height))),
-            Step::Fade { opacity } => Ok(self.fade(opacity)),
-            Step::Fill { color } => Ok(self.fill(color)),
-            Step::FillPart { color, part } => Ok(self.fill_part(color, part)),
-            Step::Tone(tone) => Ok(self.adjust_tone(&tone)),
-            Step::Blur { sigma } => Ok(self.blur(sigma)),
-            Step::Sharpen { amount, sigma, threshold, mono } => Ok(self.sharpen(amount, sigma, threshold, mono)),
-            Step::Flatten { color } => Ok(self.fill(color).without_alpha()),
-            Step::Recolor { to } => Ok(self.recolor(to)),
-            Step::Unmask => Ok(self.without_alpha()),
-            Step::InvertMask { black } => Ok(self.invert_mask(black)),
-            Step::GrowMask { pixels } => Ok(self.grow_mask(pixels)),
-            Step::ShowMask => Ok(self.show_mask()),
-            Step::Clip { ref inside, ref outside } => {
-                let coverage = outline::render_coverage(inside, outside, self.size());
-                Ok(self.apply_coverage(&coverage))
-            }
-            Step::Warp { ref back, sampling, each_way } => Ok(self.warp(back, sampling, each_way)),
-            Step::Grow { pixels } => Ok(self.grow(pixels)),
-            Step::Noise(noise) => Ok(self.add_noise(noise)),
-            // Steps that need profiles, another depth or another image are executed by `Pixels` and `crate::execute`.
-            Step::Convert(_) | Step::Reduce { .. } | Step::Mask { .. } => Ok(self),
-        }
-    }
-
     /// Adds an opaque alpha channel if there is none.
     pub(crate) fn with_alpha(self) -> Self {
         if self.alpha {
@@ -148,7 +114,7 @@ impl<S: Sample> Raster<S> {
         self
     }
 
-    fn adjust_tone(self, tone: &Tone) -> Self {
+    pub(crate) fn adjust_tone(self, tone: &Tone) -> Self {
         let mut image = self.recolor(PixelType::Rgb);
         let curves = tone::build_curves::<S>(tone);
         for pixel in image.pixels_mut() {

@@ -10,9 +10,8 @@ use offprint_modifiers::PixelType;
 use super::associated::{associate_pixels, has_transparent_pixel, unassociate_pixels};
 use super::row_resampler::{Resampling, RowResampler};
 use super::sample::Component;
-use super::{Raster, Sample};
+use super::{Kernel, Raster, Sample};
 use crate::error::RenderError;
-use crate::step::Kernel;
 
 /// The most components that the resampling library takes at a time.
 const MAX_COMPONENTS: usize = 4;

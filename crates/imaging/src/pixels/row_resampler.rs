@@ -16,10 +16,9 @@ use std::ops::Range;
 use fast_image_resize as fir;
 use fir::images::{Image, ImageRef};
 
-use super::kernel::{get_kernel_support, scaling_error, select_filter};
+use super::kernel::{Kernel, get_kernel_support, scaling_error, select_filter};
 use super::sample::Component;
 use crate::error::RenderError;
-use crate::step::Kernel;
 
 /// About how many rows of the source make one piece of the result.
 const SOURCE_ROWS_PER_PIECE: f64 = 64.0;

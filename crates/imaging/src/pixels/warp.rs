@@ -9,12 +9,12 @@ use super::{Raster, Sample};
 pub(crate) type Homography = [f64; 9];
 
 impl<S: Sample> Raster<S> {
-    /// Applies a perspective within the image's own rectangle. What the source does not cover is transparent.
-    pub(super) fn warp(self, back: &Homography, sampling: Sampling, each_way: u8) -> Self {
+    /// Applies a perspective, onto a rectangle of this size. What the source does not cover is transparent.
+    pub(crate) fn warp(self, (width, height): (u32, u32), back: &Homography, sampling: Sampling, each_way: u8) -> Self {
         let source = self.with_alpha();
-        let (width, height, channels) = (source.width, source.height, source.channels());
+        let channels = source.channels();
         let points = list_sample_points(sampling, each_way);
-        let mut data = Vec::with_capacity(source.data.len());
+        let mut data = Vec::with_capacity(width as usize * height as usize * channels);
         for y in 0..height {
             for x in 0..width {
                 let jitter = compute_jitter(sampling, x, y);
@@ -28,7 +28,7 @@ impl<S: Sample> Raster<S> {
                 data.extend(average_samples::<S>(&sum[..channels], points.len() as f64));
             }
         }
-        Self { data, ..source }
+        Self { width, height, data, ..source }
     }
 
     /// Adds the colour at a point, multiplied by its alpha.

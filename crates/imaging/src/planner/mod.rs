@@ -6,6 +6,8 @@
 //!        -> composite -> view -> tile -> encoder
 //! ```
 //!
+//! Where other layers are laid over layer 0, `layered.rs` plans each of them in the same way, at the scale of the view.
+//!
 //! Three rules keep plans short and results sharp:
 //!
 //! * What can be one resampling is one: a crop before a resize, and a resize that only makes smaller before another,
@@ -17,39 +19,58 @@
 //!
 //! Begin with `Planner::apply_recipe`.
 
+mod canvas;
+mod effects;
+mod estimate;
+mod layered;
 mod oversize;
+mod render_plan;
 mod shape;
 mod shrink;
 mod source;
 mod source_transform;
 mod source_warnings;
 mod visible_area;
+mod watermark;
+
+use std::cell::Cell;
 
 use offprint_core::Code;
 use offprint_modifiers::{
     Colour, Crop, Extend, Flip, Layer, LayerScale, PixelType, Recipe, RequestKind, ResMode, Sharpening, Tile, Tone,
-    View,
 };
 
-pub(super) use self::source::{PlanContext, PlanSource};
+use self::source::PlanSource;
 use self::source_transform::SourceTransform;
 use self::visible_area::VisibleArea;
-use super::colour::{ColorPlan, Profile};
+use super::colour::{ColorPlan, Profile, ProfileBytes};
 use super::error::{RenderError, RenderWarning};
 use super::header::ImageHeader;
 use super::limits::RenderLimits;
-use super::plan::get_decoded_bits;
-use super::step::{Kernel, Paint, Step};
+use super::pixels::{FillColor, Kernel};
+use super::source_files::ObjectHeaders;
+use super::step::{Step, get_decoded_bits};
 use super::turn::Turn;
 use super::view::{self, round_size};
 
 /// The largest coordinate that is documented, in pixels.
 const MAX_COORDINATE: u32 = i32::MAX as u32;
 
+/// What planning needs besides a recipe and the image's own header.
+#[derive(Clone, Copy)]
+struct PlanContext<'a> {
+    object_headers: &'a ObjectHeaders,
+    limits: &'a RenderLimits,
+    profiles: &'a ProfileBytes,
+    /// Pixels of all layers so far.
+    layer_pixels: &'a Cell<u64>,
+}
+
 /// The list of steps so far, and the state of the image after them.
-pub(super) struct Planner<'a> {
+#[derive(Clone)]
+struct Planner<'a> {
     steps: Vec<Step>,
-    pub(crate) size: (u32, u32),
+    size: (u32, u32),
     alpha: bool,
     pixel_type: PixelType,
     /// The profile of its colours, or none when it is not known what their numbers mean.
@@ -64,12 +85,19 @@ pub(super) struct Planner<'a> {
     /// Whether the last window lay within the image, so that a resize after it can absorb it.
     last_window_inside: bool,
     limits: &'a RenderLimits,
-    /// Warnings about sources of masks.
-    pub(crate) warnings: Vec<RenderWarning>,
+    /// Warnings about sources of masks and layers.
+    warnings: Vec<RenderWarning>,
+    /// The scale at which the picture is made: pixels for each pixel of the recipe, horizontally and vertically. It
+    /// takes effect where the layer is scaled; until then the image has the pixels of its source.
+    scale: (f64, f64),
+    /// The size that the image has at scale 1.
+    nominal: (u32, u32),
+    /// The size of layer 0 at scale 1, while another layer is planned.
+    canvas: Option<(u32, u32)>,
 }
 
 impl<'a> Planner<'a> {
-    pub(crate) fn new(header: &ImageHeader, recipe: &Recipe, limits: &'a RenderLimits, colors: &'a ColorPlan) -> Self {
+    fn new(header: &ImageHeader, recipe: &Recipe, limits: &'a RenderLimits, colors: &'a ColorPlan) -> Self {
         let kernel = match recipe.view.res_mode {
             ResMode::Bilin => Kernel::Triangle,
             ResMode::Bicub => Kernel::CatmullRom,
@@ -90,48 +118,66 @@ impl<'a> Planner<'a> {
             last_window_inside: false,
             limits,
             warnings: Vec::new(),
+            scale: (1.0, 1.0),
+            nominal: header.upright_size(),
+            canvas: None,
         }
     }
 
-    pub(crate) fn apply_recipe(
+    fn apply_recipe(
         &mut self,
         recipe: &Recipe,
-        header: &ImageHeader,
+        source: &PlanSource<'_>,
         context: PlanContext<'_>,
     ) -> Result<(), RenderError> {
-        self.apply_layer(recipe, header, context)?;
+        if layered::is_layered(recipe) {
+            return self.apply_layered(recipe, source, context);
+        }
+        let header = source.header.as_ref();
+        self.apply_layer(&recipe.layer, recipe, header, context)?;
         self.apply_composite(recipe, header)?;
-        self.apply_view(&recipe.view, recipe.output.alpha)
+        self.fade(recipe.composite.opacity.filter(|_| !has_fill(&recipe.layer)));
+        self.apply_view(recipe, header, context)
     }
 
-    /// Layer 0, in the order of the documentation page r-layer-transforms.
+    /// A layer, in the order of the documentation page r-layer-transforms.
     fn apply_layer(
         &mut self,
+        layer: &Layer,
         recipe: &Recipe,
         header: &ImageHeader,
         context: PlanContext<'_>,
     ) -> Result<(), RenderError> {
-        self.apply_mask(recipe, header, context)?;
-        let layer = &recipe.layer;
+        self.apply_mask(&layer.mask, recipe, header, context)?;
+        self.shape_layer(layer, header)?;
+        self.fade(layer.opacity);
+        // `opac` fades no fill, not even for the composite, so it is then applied before them. Page: r-opac.
+        if has_fill(layer) && self.canvas.is_none() {
+            self.fade(recipe.composite.opacity);
+        }
+        self.fill_source(layer.color);
+        self.place_layer(layer)
+    }
+
+    /// The part of a layer's transforms before its opacity and its fills.
+    fn shape_layer(&mut self, layer: &Layer, header: &ImageHeader) -> Result<(), RenderError> {
         if let Some(crop) = layer.crop {
             self.crop(crop)?;
         }
         self.crop_paths(&layer.crop_paths, header)?;
-        if let Some(scale) = layer.scale {
-            self.scale_layer(scale, header.dpi)?;
-        }
-        self.grow_mask(layer.mask.grow_layer);
+        self.scale_layer(layer, header.dpi)?;
+        self.grow_mask(f64::from(layer.mask.grow_layer) * self.length_scale());
         self.clip(&layer.clip, header);
         self.flip(layer.flip);
         self.adjust_tone(layer.tone);
-        self.sharpen(&layer.sharpening);
-        self.fade(layer.opacity);
-        if has_fill(layer) {
-            self.fade(recipe.composite.opacity);
-        }
-        self.fill_source(layer.color);
+        self.sharpen(&layer.sharpening, self.length_scale());
+        Ok(())
+    }
+
+    /// The part after them.
+    fn place_layer(&mut self, layer: &Layer) -> Result<(), RenderError> {
         self.rotate(layer.rotate)?;
-        self.bend(layer.perspective);
+        self.bend(layer.perspective)?;
         if let Some(extend) = layer.extend {
             self.extend(extend)?;
         }
@@ -148,9 +194,6 @@ impl<'a> Planner<'a> {
         self.clip(&composite.clip, header);
         self.flip(composite.flip);
         self.adjust_tone(composite.tone);
-        if !has_fill(&recipe.layer) {
-            self.fade(composite.opacity);
-        }
         Ok(())
     }
 
@@ -166,17 +209,47 @@ impl<'a> Planner<'a> {
         self.apply_window(x, y, size, None)
     }
 
-    fn scale_layer(&mut self, scale: LayerScale, dpi: Option<f64>) -> Result<(), RenderError> {
+    /// Scales a layer as its recipe says, and to the scale of the picture.
+    fn scale_layer(&mut self, layer: &Layer, dpi: Option<f64>) -> Result<(), RenderError> {
         let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
-        let factor = match scale {
-            LayerScale::Factor(factor) => factor,
-            LayerScale::Resolution { asked, usual } => asked / dpi.unwrap_or(usual),
-            LayerScale::Box(bw, bh) => {
-                let side = |max: u32, side: f64| if max > 0 { f64::from(max) / side } else { f64::INFINITY };
-                side(bw, w).min(side(bh, h))
+        let fit = |bw: f64, bh: f64| {
+            let side = |max: f64, side: f64| if max > 0.0 { max / side } else { f64::INFINITY };
+            side(bw, w).min(side(bh, h))
+        };
+        let nominal = match layer.scale {
+            None => self.size,
+            Some(scale) => {
+                let factor = match scale {
+                    LayerScale::Factor(factor) => factor,
+                    LayerScale::Resolution { asked, usual } => asked / dpi.unwrap_or(usual),
+                    LayerScale::Box(bw, bh) => fit(f64::from(bw), f64::from(bh)),
+                    LayerScale::Fractions(fw, fh) => {
+                        let canvas = self.canvas.unwrap_or(self.size);
+                        fit(fw * f64::from(canvas.0), fh * f64::from(canvas.1))
+                    }
+                };
+                (round_size(w * factor), round_size(h * factor))
             }
         };
-        self.resize([0.0, 0.0, w, h], (round_size(w * factor), round_size(h * factor)))
+        // A quarter turn exchanges the axes later.
+        let (sx, sy) = self.scale;
+        let is_sideways = layer.rotate.rem_euclid(180.0) == 90.0;
+        if is_sideways {
+            self.scale = (sy, sx);
+        }
+        self.resize([0.0, 0.0, w, h], self.scale_size(nominal))?;
+        self.nominal = nominal;
+        Ok(())
+    }
+
+    /// A size of the recipe in pixels of the picture.
+    fn scale_size(&self, (w, h): (u32, u32)) -> (u32, u32) {
+        (round_size(f64::from(w) * self.scale.0), round_size(f64::from(h) * self.scale.1))
+    }
+
+    /// A length of the recipe, such as a radius, in pixels of the picture. Both scales differ by rounding only.
+    fn length_scale(&self) -> f64 {
+        (self.scale.0 * self.scale.1).sqrt()
     }
 
     fn flip(&mut self, flip: Option<Flip>) {
@@ -187,7 +260,7 @@ impl<'a> Planner<'a> {
 
     /// Adds a turn. Consecutive turns become one, or none when they cancel out.
     fn turn(&mut self, turn: Turn) {
-        self.size = turn.size(self.size);
+        (self.size, self.nominal, self.scale) = (turn.size(self.size), turn.size(self.nominal), turn.size(self.scale));
         self.source_transform = self.source_transform.then_turn(turn, (f64::from(self.size.0), f64::from(self.size.1)));
         let turn = match self.steps.last() {
             Some(Step::Turn(before)) => {
@@ -208,34 +281,39 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         let (sin, cos) = degrees.to_radians().sin_cos();
-        let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
+        let (w, h) = (f64::from(self.nominal.0), f64::from(self.nominal.1));
         // A hair less, so that rounding errors do not add an empty row.
         let bound = |value: f64| (value - 1e-6).ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
-        let size = (bound(w * cos.abs() + h * sin.abs()), bound(w * sin.abs() + h * cos.abs()));
+        let nominal = (bound(w * cos.abs() + h * sin.abs()), bound(w * sin.abs() + h * cos.abs()));
+        let size = self.scale_size(nominal);
         self.limits.check_intermediate(size)?;
         self.steps.push(Step::Rotate { degrees, width: size.0, height: size.1 });
         self.source_transform = self.source_transform.then_rotate(degrees, self.size, size);
-        self.size = size;
+        (self.size, self.nominal) = (size, nominal);
         self.alpha = true;
         Ok(())
     }
 
     fn extend(&mut self, extend: Extend) -> Result<(), RenderError> {
-        let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
+        let (w, h) = (f64::from(self.nominal.0), f64::from(self.nominal.1));
         let [l, t, r, b] = match extend {
             Extend::Pixels(sides) => sides.map(i64::from),
             Extend::Fractions([l, t, r, b]) => [l * w, t * h, r * w, b * h].map(|side| (side + 0.5).floor() as i64),
         };
         let side =
             |size: u32, start: i64, end: i64| u32::try_from(i64::from(size) + start + end).ok().filter(|s| *s > 0);
-        let (Some(width), Some(height)) = (side(self.size.0, l, r), side(self.size.1, t, b)) else {
+        let (Some(width), Some(height)) = (side(self.nominal.0, l, r), side(self.nominal.1, t, b)) else {
             let detail = format!(
                 "`extend` leaves nothing of the image, which has {}x{} pixels there.",
-                self.size.0, self.size.1
+                self.nominal.0, self.nominal.1
             );
             return Err(RenderError::new(Code::InvalidModifier, detail));
         };
-        self.apply_window(-l, -t, (width, height), None)
+        let nominal = (width, height);
+        let (left, top) = (l as f64 * self.scale.0, t as f64 * self.scale.1);
+        self.apply_window(-(left.round() as i64), -(top.round() as i64), self.scale_size(nominal), None)?;
+        self.nominal = nominal;
+        Ok(())
     }
 
     fn fade(&mut self, opacity: Option<f64>) {
@@ -268,8 +346,8 @@ impl<'a> Planner<'a> {
         self.steps.push(Step::FillPart { color: self.to_paint(fill_color), part });
     }
 
-    fn to_paint(&self, color: Colour) -> Paint {
-        Paint { color: self.colors.convert_color(color), alpha: color.alpha }
+    fn to_paint(&self, color: Colour) -> FillColor {
+        FillColor { color: self.colors.convert_color(color), alpha: color.alpha }
     }
 
     /// Converts to the components and the profile of the output.
@@ -321,7 +399,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Converts to what every encoder takes: the output's components, 8 bits each.
-    pub(crate) fn convert_for_encoder(&mut self) {
+    fn convert_for_encoder(&mut self) {
         self.convert_to_output();
         if self.bits > 8 {
             self.steps.push(Step::Reduce { dither: self.colors.dither });
@@ -333,25 +411,27 @@ impl<'a> Planner<'a> {
             self.convert_to_rgb();
             self.steps.push(Step::Tone(tone));
         }
-        if tone.grow != 0 {
-            self.steps.push(Step::Grow { pixels: tone.grow });
+        let grow = (f64::from(tone.grow) * self.length_scale()).round() as i32;
+        if grow != 0 {
+            self.steps.push(Step::Grow { pixels: grow });
         }
         if tone.blur > 0.0 {
-            self.steps.push(Step::Blur { sigma: tone.blur / 2.0 });
+            self.steps.push(Step::Blur { sigma: tone.blur / 2.0 * self.length_scale() });
         }
         if let Some(noise) = tone.noise {
             self.steps.push(Step::Noise(noise));
         }
     }
 
-    fn sharpen(&mut self, sharpening: &Sharpening) {
+    /// `scale` is the size of a pixel in which radii are given as they are.
+    fn sharpen(&mut self, sharpening: &Sharpening, scale: f64) {
         if sharpening.simple {
             // The blur of a 3x3 binomial kernel, whose variance is one half.
             let sigma = std::f64::consts::FRAC_1_SQRT_2;
             self.steps.push(Step::Sharpen { amount: 1.0, sigma, threshold: 0.0, mono: false });
         }
         if let Some(usm) = sharpening.usm {
-            let sigma = usm.radius * if usm.scaled { self.shrink_ratio.min(1.0) } else { 1.0 };
+            let sigma = usm.radius * if usm.scaled { self.shrink_ratio.min(1.0) } else { scale };
             let (amount, threshold) = (usm.amount, usm.threshold);
             self.steps.push(Step::Sharpen { amount, sigma, threshold, mono: usm.mono });
         }
@@ -367,11 +447,11 @@ impl<'a> Planner<'a> {
         if !inside && fill.is_some() {
             self.convert_to_output();
         }
-        let fill = fill.map_or(Paint::NONE, |color| self.to_paint(color));
+        let fill = fill.map_or(FillColor::NONE, |color| self.to_paint(color));
         self.steps.push(Step::Window { x, y, width: size.0, height: size.1, fill });
         let (width, height) = (f64::from(size.0), f64::from(size.1));
         self.source_transform = self.source_transform.then_scale([x as f64, y as f64, width, height], (width, height));
-        self.size = size;
+        (self.size, self.nominal) = (size, size);
         self.last_window_inside = inside;
         self.alpha |= !inside && !fill.is_opaque();
         Ok(())
@@ -412,24 +492,35 @@ impl<'a> Planner<'a> {
             _ => from,
         };
         self.steps.push(Step::Resize { from, width: size.0, height: size.1, kernel: self.kernel });
-        self.size = size;
+        (self.size, self.nominal) = (size, size);
         Ok(())
     }
 
-    fn apply_view(&mut self, view: &View, keeps_alpha: bool) -> Result<(), RenderError> {
-        let keeps_alpha = keeps_alpha || view.request == RequestKind::Mask;
-        let placement = view::place_view(self.size, view)?;
+    fn apply_view(
+        &mut self,
+        recipe: &Recipe,
+        header: &ImageHeader,
+        context: PlanContext<'_>,
+    ) -> Result<(), RenderError> {
+        let view = &recipe.view;
+        let keeps_alpha = recipe.output.alpha || view.request == RequestKind::Mask;
+        let (nominal, composite_scale) = (self.nominal, self.composite_scale());
+        let placement = view::place_view(nominal, view)?;
         match view.rect {
             Some(_) => self.limits.check_intermediate(placement.view)?,
             None => self.limits.check_output(placement.view)?,
         }
         let background = view.background;
         let fill = (!keeps_alpha).then_some(background);
-        match VisibleArea::from_placement(&placement, self.size) {
+        match VisibleArea::from_placement(&placement, nominal) {
             Some(visible) => {
-                self.fit_visible(&visible)?;
-                self.sharpen(&view.sharpening);
+                self.fit_visible(&visible.scale_source(composite_scale))?;
+                self.scale = (1.0, 1.0);
+                self.sharpen(&view.sharpening, 1.0);
                 self.convert_to_output();
+                if let Some(watermark) = &recipe.watermark {
+                    self.paint_watermark(watermark, (&placement, &visible, nominal), recipe, header, context)?;
+                }
                 self.apply_window(-visible.left, -visible.top, placement.view, fill)?;
             }
             None => {
@@ -459,6 +550,12 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// How many pixels the picture has for each pixel of the composite at scale 1.
+    fn composite_scale(&self) -> (f64, f64) {
+        let ratio = |size: u32, nominal: u32| f64::from(size) / f64::from(nominal);
+        (ratio(self.size.0, self.nominal.0), ratio(self.size.1, self.nominal.1))
+    }
+
     /// Crops or scales the visible part to its size in the view. Where it needs no resampling it is only cropped, so
     /// that the pixels stay exact.
     fn fit_visible(&mut self, visible: &VisibleArea) -> Result<(), RenderError> {
@@ -471,8 +568,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Whether the layer has a fill. `opac` fades no fill, not even for the composite, so it is then applied before them.
-/// Documentation page: r-opac.
+/// Whether the layer has a fill.
 fn has_fill(layer: &Layer) -> bool {
-    layer.color.is_some() || layer.bg_color.is_some()
+    (layer.color.is_some() && !layer.blank) || layer.bg_color.is_some()
 }

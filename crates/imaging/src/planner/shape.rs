@@ -1,25 +1,28 @@
 //! What is visible of a layer: masks, clipping along outlines, perspectives.
 
 use offprint_core::Code;
-use offprint_modifiers::{Clip, DecodeOptions, MaskUse, Outline, Perspective, Recipe, Sampling};
+use offprint_modifiers::{Clip, DecodeOptions, LayerMask, MaskUse, Outline, Perspective, Recipe, Sampling, Stroke};
 
 use super::{PlanContext, PlanSource, Planner};
 use crate::error::RenderError;
 use crate::header::{EmbeddedPath, ImageHeader};
-use crate::step::{Paint, Step};
+use crate::pixels::FillColor;
+use crate::step::Step;
 
 impl Planner<'_> {
     /// The mask, how it is used, and its growth in pixels of the source. Where colours are stored multiplied by alpha,
     /// those of transparent pixels are lost and count as black. Documentation page: r-maskuse.
     pub(super) fn apply_mask(
         &mut self,
+        mask: &LayerMask,
         recipe: &Recipe,
         header: &ImageHeader,
         context: PlanContext<'_>,
     ) -> Result<(), RenderError> {
-        let mask = &recipe.layer.mask;
-        let premultiplied = header.premultiplied && mask.object.is_none();
-        if let Some(object) = &mask.object {
+        // A mask that is kept with the asset gives way to alpha that is part of the colours.
+        let object = mask.object.as_ref().filter(|_| !(mask.from_record && header.premultiplied));
+        let premultiplied = header.premultiplied && object.is_none();
+        if let Some(object) = object {
             // A damaged mask would hide or show what it should not, so none is accepted, whatever the job says.
             let strict = Recipe { reading: DecodeOptions::default(), ..recipe.clone() };
             let source = PlanSource::resolve(Some(object), header, &strict, context)?;
@@ -33,7 +36,7 @@ impl Planner<'_> {
             MaskUse::Off if !self.alpha => {}
             MaskUse::Off => {
                 self.steps.push(if premultiplied {
-                    Step::Fill { color: Paint::black(self.pixel_type) }
+                    Step::Fill { color: FillColor::black(self.pixel_type) }
                 } else {
                     Step::Unmask
                 });
@@ -42,11 +45,12 @@ impl Planner<'_> {
             MaskUse::Invert if self.alpha => self.steps.push(Step::InvertMask { black: premultiplied }),
             MaskUse::Invert => self.fade(Some(0.0)),
         }
-        self.grow_mask(mask.grow);
+        self.grow_mask(f64::from(mask.grow));
         Ok(())
     }
 
-    pub(super) fn grow_mask(&mut self, pixels: i32) {
+    pub(super) fn grow_mask(&mut self, pixels: f64) {
+        let pixels = pixels.round() as i32;
         if pixels != 0 && self.alpha {
             self.steps.push(Step::GrowMask { pixels });
         }
@@ -72,7 +76,7 @@ impl Planner<'_> {
     }
 
     /// The embedded paths where they are now, in fractions of the image. Documentation page: r-pathembed.
-    pub(crate) fn paths(&self, header: &ImageHeader) -> Vec<EmbeddedPath> {
+    pub(super) fn paths(&self, header: &ImageHeader) -> Vec<EmbeddedPath> {
         let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
         let transform = self.source_transform.then_scale([0.0, 0.0, w, h], (1.0, 1.0));
         let map_path = |path: &EmbeddedPath| EmbeddedPath {
@@ -86,9 +90,10 @@ impl Planner<'_> {
     /// Clips along outlines and embedded paths. Outlines that exclude have no effect without one that includes. Unknown
     /// names are ignored. Documentation pages: r-clippath, r-clipxpath.
     pub(super) fn clip(&mut self, clip: &Clip, header: &ImageHeader) {
+        let (sx, sy) = self.scale;
         let outlines = |own: &Option<Outline>, names: &[String]| -> Vec<Outline> {
             let embedded = find_paths(names, header).map(|path| self.source_transform.map_outline(&path.outline));
-            own.iter().cloned().chain(embedded).collect()
+            own.iter().map(|own| scale_outline(own, [sx, sy])).chain(embedded).collect()
         };
         let inside = outlines(&clip.inside, &clip.inside_names);
         if inside.is_empty() {
@@ -99,20 +104,41 @@ impl Planner<'_> {
         self.alpha = true;
     }
 
-    /// Applies a perspective to the layer, within its own rectangle.
-    pub(super) fn bend(&mut self, perspective: Option<Perspective>) {
-        let Some(Perspective { corners, fractions, sampling }) = perspective else { return };
+    /// Applies a perspective. Corners are points of the canvas: the rectangle of layer 0, which this becomes. Layer 0
+    /// itself keeps its rectangle.
+    pub(super) fn bend(&mut self, perspective: Option<Perspective>) -> Result<(), RenderError> {
+        let Some(Perspective { corners, fractions, sampling }) = perspective else { return Ok(()) };
+        let nominal = self.canvas.unwrap_or(self.nominal);
+        let target = if self.canvas.is_some() { self.scale_size(nominal) } else { self.size };
+        self.limits.check_intermediate(target)?;
         let (w, h) = (f64::from(self.size.0), f64::from(self.size.1));
-        let corners = if fractions { corners.map(|[x, y]| [x * w, y * h]) } else { corners };
+        let (sx, sy) = if fractions { (f64::from(target.0), f64::from(target.1)) } else { self.scale };
+        let corners = corners.map(|[x, y]| [x * sx, y * sy]);
         let each_way = match sampling {
             Sampling::Many(_) => count_sample_points(corners, (w, h)),
             _ => 1,
         };
         let back = invert_perspective(corners, (w, h));
         self.source_transform = self.source_transform.then_warp(back);
-        self.steps.push(Step::Warp { back, sampling, each_way });
+        self.steps.push(Step::Warp { width: target.0, height: target.1, back, sampling, each_way });
+        (self.size, self.nominal) = (target, nominal);
         self.alpha = true;
+        Ok(())
     }
+}
+
+/// The outline in pixels that are this much larger.
+fn scale_outline(outline: &Outline, [sx, sy]: [f64; 2]) -> Outline {
+    if (sx, sy) == (1.0, 1.0) {
+        return outline.clone();
+    }
+    let point = |[x, y]: [f64; 2]| [x * sx, y * sy];
+    let stroke = |stroke: &Stroke| match *stroke {
+        Stroke::Move(to) => Stroke::Move(point(to)),
+        Stroke::Line(to) => Stroke::Line(point(to)),
+        Stroke::Curve(points) => Stroke::Curve(points.map(point)),
+    };
+    Outline(outline.0.iter().map(stroke).collect())
 }
 
 /// The embedded paths with these names, of those that exist.

@@ -21,8 +21,8 @@ use super::oversize::fold_oversized_resizes;
 use super::{PlanSource, Planner};
 use crate::error::RenderError;
 use crate::header::SourceFormat;
-use crate::plan::DecodePlan;
-use crate::step::{Kernel, Step};
+use crate::pixels::Kernel;
+use crate::step::{DecodePlan, Step};
 use crate::turn::Turn;
 
 /// How many pixels per wanted pixel a decoder must leave in each direction, so that the kernel still decides the
@@ -40,7 +40,7 @@ impl Planner<'_> {
     ///
     /// # Errors
     /// `output-too-large` when a step makes an image beyond the limits.
-    pub(crate) fn finish(
+    pub(super) fn finish(
         mut self,
         source: &PlanSource<'_>,
         reading: DecodeOptions,
@@ -59,6 +59,9 @@ impl Planner<'_> {
             _ => turn,
         });
         let stored = (header.width, header.height);
+        if source.is_blank() {
+            return Ok((self.fold_blank(source, reading), self.steps));
+        }
         let (mut shrink, mut box_shrink) = (1, None);
         let turn_index = match self.steps.first_mut() {
             Some(Step::Resize { from, width, height, .. }) => {
@@ -92,6 +95,16 @@ impl Planner<'_> {
             self.steps.insert(0, box_shrink);
         }
         Ok((source.decode_plan(shrink, reading), self.steps))
+    }
+
+    /// A canvas of one colour is made at the size that the first step would give it.
+    fn fold_blank(&mut self, source: &PlanSource<'_>, reading: DecodeOptions) -> DecodePlan {
+        let mut decode = source.decode_plan(1, reading);
+        if let Some(Step::Resize { width, height, .. }) = self.steps.first() {
+            (decode.width, decode.height) = (*width, *height);
+            self.steps.remove(0);
+        }
+        decode
     }
 }
 

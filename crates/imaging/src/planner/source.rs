@@ -2,41 +2,124 @@
 
 use std::borrow::Cow;
 
-use offprint_modifiers::{AssetReference, DecodeOptions, Output, Recipe};
+use offprint_core::Code;
+use offprint_modifiers::{AssetReference, DecodeOptions, Layer, Output, PixelType, Recipe};
 
-use super::Planner;
+use super::estimate::estimate_peak_bytes;
+use super::layered::{as_color_layer, measure_color};
 use super::source_warnings::list_source_warnings;
-use crate::colour::{ColorPlan, ProfileBytes};
+use super::{PlanContext, Planner};
+use crate::colour::ColorPlan;
 use crate::error::{RenderError, RenderWarning};
 use crate::header::{ImageHeader, SourceFormat};
-use crate::limits::RenderLimits;
-use crate::plan::{DecodePlan, InnerPlan, estimate_peak_bytes};
-use crate::source_files::{self, ObjectHeaders};
-
-/// What planning needs besides a recipe and the image's own header.
-#[derive(Clone, Copy)]
-pub(crate) struct PlanContext<'a> {
-    pub(crate) object_headers: &'a ObjectHeaders,
-    pub(crate) limits: &'a RenderLimits,
-    pub(crate) profiles: &'a ProfileBytes,
-}
+use crate::pixels::FillColor;
+use crate::source_files;
+use crate::step::{DecodePlan, SubPlan};
 
 /// An image before the first step.
-pub(crate) struct PlanSource<'a> {
+pub(super) struct PlanSource<'a> {
     /// Its header; for a nested request, the header that its result would have as a file.
-    pub(crate) header: Cow<'a, ImageHeader>,
-    pub(crate) colors: ColorPlan,
+    pub(super) header: Cow<'a, ImageHeader>,
+    pub(super) colors: ColorPlan,
     /// What is left out of it or irregular.
-    pub(crate) warnings: Vec<RenderWarning>,
+    pub(super) warnings: Vec<RenderWarning>,
+    /// The point that is placed, of a colour whose outline gives it a size.
+    pub(super) color_origin: Option<[f64; 2]>,
     /// The SHA-256 of another asset whose file it is.
-    object: Option<&'a str>,
-    inner: Option<Box<InnerPlan>>,
+    object: Option<String>,
+    inner: Option<Box<SubPlan>>,
+    /// The colour of a picture without an image.
+    blank: Option<FillColor>,
 }
 
 impl<'a> PlanSource<'a> {
+    /// The image of layer 0: the asset itself, another one, or none.
+    pub(super) fn for_base(
+        recipe: &Recipe,
+        own_header: &'a ImageHeader,
+        context: PlanContext<'a>,
+    ) -> Result<Self, RenderError> {
+        if let Some(template) = &recipe.template {
+            let detail =
+                format!("There is no template {template}: no such asset has a modifier of its own (urlModifier).");
+            return Err(RenderError::new(Code::InvalidModifier, detail));
+        }
+        if !recipe.layer.blank {
+            return Self::resolve(recipe.layer.source.as_ref(), own_header, recipe, context);
+        }
+        if recipe.layer.mask.object.is_some() {
+            let detail = "Layer 0 is a colour with a mask. Lay it as layer 1 over a layer 0 with a size.";
+            return Err(RenderError::new(Code::InvalidModifier, detail));
+        }
+        let Some((size, origin)) = measure_color(0, &recipe.layer, (0, 0))? else {
+            let detail = "Layer 0 has no image. Write its src= or its size=width,height.";
+            return Err(RenderError::new(Code::InvalidModifier, detail));
+        };
+        let mut source = Self::blank(size, FillColor::NONE, origin, recipe, context)?;
+        if let Some(color) = recipe.layer.color {
+            source.set_color(FillColor { color: source.colors.convert_color(color), alpha: color.alpha });
+        }
+        Ok(source)
+    }
+
+    /// Layer 0 as its steps see it.
+    pub(super) fn base_layer<'r>(&self, recipe: &'r Recipe) -> Cow<'r, Layer> {
+        match self.blank {
+            Some(_) => Cow::Owned(as_color_layer(&recipe.layer, self.color_origin)),
+            None => Cow::Borrowed(&recipe.layer),
+        }
+    }
+
+    /// A picture of one colour.
+    pub(super) fn blank(
+        size: (u32, u32),
+        color: FillColor,
+        color_origin: Option<[f64; 2]>,
+        recipe: &Recipe,
+        context: PlanContext<'_>,
+    ) -> Result<PlanSource<'static>, RenderError> {
+        let header = Self::blank_header(size, recipe.output.pixel_type);
+        let mut colors = ColorPlan::new(recipe, &header, context.limits, context.profiles)?;
+        // Colours of the modifier are colours of the output already.
+        colors.source = colors.output.clone();
+        colors.warnings.clear();
+        let mut source = PlanSource {
+            header: Cow::Owned(header),
+            colors,
+            warnings: Vec::new(),
+            color_origin,
+            object: None,
+            inner: None,
+            blank: None,
+        };
+        source.set_color(color);
+        Ok(source)
+    }
+
+    fn set_color(&mut self, color: FillColor) {
+        self.blank = Some(color);
+        self.header.to_mut().alpha = !color.is_opaque();
+    }
+
+    /// The header that a picture of one colour would have as a file.
+    pub(super) fn blank_header(size: (u32, u32), pixel_type: PixelType) -> ImageHeader {
+        ImageHeader::new(SourceFormat::Bmp, size, pixel_type, 8)
+    }
+
+    /// Whether there is no image, only a colour.
+    pub(super) fn is_blank(&self) -> bool {
+        self.blank.is_some()
+    }
+
+    /// The same without borrowing headers.
+    pub(super) fn into_owned(self) -> PlanSource<'static> {
+        let Self { header, colors, warnings, color_origin, object, inner, blank } = self;
+        PlanSource { header: Cow::Owned(header.into_owned()), colors, warnings, color_origin, object, inner, blank }
+    }
+
     /// Resolves an object that the recipe names; none is the asset itself.
-    pub(crate) fn resolve(
-        object: Option<&'a AssetReference>,
+    pub(super) fn resolve(
+        object: Option<&AssetReference>,
         own_header: &'a ImageHeader,
         recipe: &Recipe,
         context: PlanContext<'a>,
@@ -45,15 +128,15 @@ impl<'a> PlanSource<'a> {
             return Self::plan_request(request, own_header, recipe, context);
         }
         let (object, header) = match object {
-            Some(object) => {
-                source_files::find_header(object, context.object_headers).map(|(pin, header)| (Some(pin), header))?
-            }
+            Some(object) => source_files::find_header(object, context.object_headers)
+                .map(|(pin, header)| (Some(pin.to_owned()), header))?,
             None => (None, own_header),
         };
         context.limits.check_source(header)?;
         let colors = ColorPlan::new(recipe, header, context.limits, context.profiles)?;
         let warnings = list_source_warnings(header);
-        Ok(Self { header: Cow::Borrowed(header), colors, warnings, object, inner: None })
+        let header = Cow::Borrowed(header);
+        Ok(Self { header, colors, warnings, color_origin: None, object, inner: None, blank: None })
     }
 
     /// Plans a nested request. Its result keeps alpha and has the colours of the outer recipe's output, unless the
@@ -72,9 +155,9 @@ impl<'a> PlanSource<'a> {
         };
         let output = Output { pixel_type, alpha: true, ..request.output.clone() };
         let recipe = Recipe { output, colors, reading, ..request.clone() };
-        let source = PlanSource::resolve(recipe.layer.source.as_ref(), own_header, &recipe, context)?;
+        let source = PlanSource::for_base(&recipe, own_header, context)?;
         let mut planner = Planner::new(&source.header, &recipe, context.limits, &source.colors);
-        planner.apply_recipe(&recipe, &source.header, context)?;
+        planner.apply_recipe(&recipe, &source, context)?;
         planner.convert_to_output();
         let (width, height) = planner.size;
         let mut header = ImageHeader::new(SourceFormat::Bmp, (width, height), planner.pixel_type, planner.bits);
@@ -82,7 +165,7 @@ impl<'a> PlanSource<'a> {
         let planner_warnings = std::mem::take(&mut planner.warnings);
         let (decode, steps) = planner.finish(&source, reading)?;
         let peak_bytes = estimate_peak_bytes(&source.header, &decode, &steps, (width, height));
-        let inner = Some(Box::new(InnerPlan { decode, steps, peak_bytes }));
+        let inner = Some(Box::new(SubPlan { decode, steps, peak_bytes }));
         let mut colors = source.colors;
         if request.colors.output.is_some() {
             header.profile = colors.output.as_ref().map(|profile| profile.bytes.to_vec());
@@ -93,12 +176,13 @@ impl<'a> PlanSource<'a> {
             colors.source = colors.output.clone();
         }
         let warnings = [source.warnings, planner_warnings].concat();
-        Ok(Self { header: Cow::Owned(header), colors, warnings, object: None, inner })
+        let header = Cow::Owned(header);
+        Ok(Self { header, colors, warnings, color_origin: None, object: None, inner, blank: None })
     }
 
     /// How it is decoded; `shrink` divides its sides.
-    pub(crate) fn decode_plan(&self, shrink: u8, reading: DecodeOptions) -> DecodePlan {
-        let decode = DecodePlan::new(&self.header, shrink, self.object, reading);
-        DecodePlan { inner: self.inner.clone(), ..decode }
+    pub(super) fn decode_plan(&self, shrink: u8, reading: DecodeOptions) -> DecodePlan {
+        let decode = DecodePlan::new(&self.header, shrink, self.object.as_deref(), reading);
+        DecodePlan { inner: self.inner.clone(), blank: self.blank, ..decode }
     }
 }

@@ -61,7 +61,7 @@ impl SourceTransform {
         ])
     }
 
-    fn map_point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+    pub(super) fn map_point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let row = |at: usize| self.0[at] * x + self.0[at + 1] * y + self.0[at + 2];
         let depth = row(6);
         [row(0) / depth, row(3) / depth]

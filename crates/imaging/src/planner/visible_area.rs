@@ -27,6 +27,20 @@ impl VisibleArea {
     }
 }
 
+impl VisibleArea {
+    /// The same part of an image that has this many pixels for each pixel.
+    pub(crate) fn scale_source(&self, (sx, sy): (f64, f64)) -> Self {
+        let [x, y, w, h] = self.from;
+        let from = if (sx, sy) == (1.0, 1.0) { self.from } else { [x * sx, y * sy, w * sx, h * sy].map(tidy_number) };
+        Self { from, ..*self }
+    }
+}
+
+/// Whole numbers come out slightly off, and only whole ones are cropped without resampling.
+fn tidy_number(value: f64) -> f64 {
+    if (value - value.round()).abs() < 1e-6 { value.round() } else { value }
+}
+
 /// One axis of the visible part: its start and length in the view, its start and length in the image. `offset` and
 /// `scaled` place the region of interest in the view, `start` and `length` in the image.
 fn clip_axis(offset: i64, scaled: u32, start: f64, length: f64, view: u32, side: u32) -> Option<(i64, u32, f64, f64)> {
@@ -40,8 +54,6 @@ fn clip_axis(offset: i64, scaled: u32, start: f64, length: f64, view: u32, side:
     }
     let from = ((first - near) / scale).clamp(0.0, f64::from(side));
     let to = ((last - near) / scale).clamp(from, f64::from(side));
-    // Whole numbers come out slightly off, and only whole ones are cropped without resampling.
-    let tidy = |value: f64| if (value - value.round()).abs() < 1e-6 { value.round() } else { value };
-    let (from, to) = (tidy(from), tidy(to));
+    let (from, to) = (tidy_number(from), tidy_number(to));
     (to > from).then_some((first as i64, (last - first) as u32, from, to - from))
 }

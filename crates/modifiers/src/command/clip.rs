@@ -59,7 +59,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 fn select_clip<'d>(draft: &'d mut RecipeBuilder<'_>, place: CommandTarget) -> &'d mut Clip {
     match place {
         CommandTarget::Composite => &mut draft.recipe.composite.clip,
-        _ => &mut draft.recipe.layer.clip,
+        _ => &mut draft.layer(place).layer.clip,
     }
 }
 
@@ -75,7 +75,7 @@ fn set_crop_paths(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &st
     let names = parse_names(text)?;
     match place {
         CommandTarget::Composite => draft.recipe.composite.crop_paths = names,
-        _ => draft.recipe.layer.crop_paths = names,
+        _ => draft.layer(place).layer.crop_paths = names,
     }
     Ok(())
 }

@@ -12,12 +12,13 @@ const fn define_command(name: &'static str, syntax: &'static str, page: &'static
 
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
-        range: "comp or a number from 0, each with names for it, or such a name; this version supports only comp and 0",
+        range: "comp or a number from 0, each with names for it, or such a name",
         default: "comp",
         scope: Scope::Segment,
-        help: "The commands that follow apply to this layer.",
-        accepts: "layer=0&flip=lr&extend=0,0,50,0",
-        refuses: "layer=1&src=other",
+        help: "The commands that follow apply to this layer, or with comp to the composite of all layers. Layers are \
+               drawn in the order of their numbers; layer 0 is the image and the canvas.",
+        accepts: "layer=1,badge&src=shoes/red&pos=100,-80&layer=0&extend=0,0,50,0",
+        refuses: "layer=badge&src=shoes/red",
         ..define_command("layer", "layer=number|comp[,name], layer=name", "r-layer")
     },
     CommandSpec {
@@ -42,18 +43,19 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         range: "whole numbers from 0; 0 leaves that side free",
         default: "0,0",
-        help: "The largest size with the same aspect ratio inside this box. Overrides scale and res.",
+        help: "The largest size with the same aspect ratio inside this box; the exact size of a layer that is a colour. \
+               Overrides scale and res.",
         accepts: "size=300,0",
         refuses: "size=-1,300",
         setter: Some(set_size),
         ..define_command("size", "size=width,height", "r-size-reference")
     },
     CommandSpec {
-        range: "numbers from 0 to 1; not for layer 0",
+        range: "numbers from 0; 0 leaves that side free; not for layer 0",
+        default: "0,0",
         slot: "size",
-        help: "Size of a layer as fractions of layer 0; not allowed for layer 0 itself.",
-        support: Support::NotYet,
-        accepts: "layer=1&sizeN=0.5,0.5",
+        help: "The same, as fractions of layer 0. Not allowed for layer 0 itself, except in a watermark.",
+        accepts: "layer=1&src=shoes/red&sizeN=0.5,0.5",
         refuses: "sizeN=0.5,0.5",
         setter: Some(set_size_n),
         ..define_command("sizeN", "sizeN=width,height", "r-size-reference")
@@ -96,7 +98,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         range: "eight numbers: top left, top right, bottom right, bottom left; sampling R1, R2, R3 or R3T0 to R3T200",
-        help: "Distorts the layer so that its corners are at these points. size and res then have no effect.",
+        help: "Distorts the layer so that its corners are at these points of layer 0. size and res then have no effect.",
         accepts: "perspective=20,0,180,0,200,100,0,100",
         refuses: "perspective=0,0,9,9,9,0,0,9",
         setter: Some(set_perspective),
@@ -132,8 +134,9 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         range: "any colour, with alpha",
-        default: "0,0,0,0",
-        help: "Fills transparent pixels before the layer is rotated and extended.",
+        default: "0,0,0,0; black for effects",
+        help: "Fills transparent pixels before the layer is rotated and extended. Without src it is what the layer \
+               shows; in an effect, the colour of the effect.",
         accepts: "color=ff0000",
         refuses: "color=red",
         setter: Some(set_color),
@@ -142,7 +145,8 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         range: "any colour, with alpha",
         default: "0,0,0,0",
-        help: "Fills transparent pixels in the layer's rectangle, after everything else.",
+        help: "Fills transparent pixels in the layer's rectangle, after everything else. A layer above layer 0 without \
+               src, mask and size fills the canvas.",
         accepts: "extend=5,5,5,5&bgColor=255,0,0",
         refuses: "bgColor=300,0,0",
         setter: Some(set_bg_color),
@@ -152,7 +156,8 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         range: "whole numbers from 0 to 100",
         default: "100,100",
         scope: Scope::Composite,
-        help: "Opacity in percent; a second percentage is multiplied with the first. Fills of color and bgColor stay opaque.",
+        help: "Opacity in percent; a second percentage is multiplied with the first, but not for the layer's effects. \
+               Fills of color and bgColor stay opaque.",
         accepts: "opac=50&fmt=png-alpha",
         refuses: "opac=101",
         setter: Some(set_opacity),
@@ -160,55 +165,59 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     },
 ];
 
-fn set_crop(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.crop =
-        if asks_for_default(draft, text)? { None } else { Some(Crop::Pixels(parse_region(text)?)) };
+fn set_crop(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let crop = if asks_for_default(draft, text)? { None } else { Some(Crop::Pixels(parse_region(text)?)) };
+    draft.layer(place).layer.crop = crop;
     Ok(())
 }
 
-fn set_crop_n(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_crop_n(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     if asks_for_default(draft, text)? {
-        draft.recipe.layer.crop = None;
+        draft.layer(place).layer.crop = None;
         return Ok(());
     }
     let [x, y, w, h] = value::split_exactly(text, "x,y,width,height")?;
-    let place = |part| value::parse_real(part, -1e4..=1e4, "between -10,000 and 10,000");
+    let start = |part| value::parse_real(part, -1e4..=1e4, "between -10,000 and 10,000");
     let side = |part| value::parse_real(part, 1e-9..=1e4, "above 0 (up to 10,000)");
-    draft.recipe.layer.crop = Some(Crop::Fractions([place(x)?, place(y)?, side(w)?, side(h)?]));
+    draft.layer(place).layer.crop = Some(Crop::Fractions([start(x)?, start(y)?, side(w)?, side(h)?]));
     Ok(())
 }
 
-fn set_size(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_size(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let [w, h] = value::split_exactly(text, "width,height")?;
     let size = (value::parse_pixels_or_zero(w)?, value::parse_pixels_or_zero(h)?);
-    draft.size = (size != (0, 0)).then_some(LayerScale::Box(size.0, size.1));
+    draft.layer(place).size = (size != (0, 0)).then_some(LayerScale::Box(size.0, size.1));
     Ok(())
 }
 
-fn set_size_n(_: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_size_n(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let sides: [&str; 2] = value::split_exactly(text, "width,height")?;
-    sides.into_iter().try_for_each(|side| value::parse_real(side, 0.0..=1.0, "between 0 and 1").map(drop))?;
-    match place {
-        CommandTarget::Layer => Ok(()),
-        _ => Err(ValueError {
+    let [w, h] = sides.map(|side| value::parse_real(side, 0.0..=1e4, "between 0 and 10,000"));
+    let (w, h) = (w?, h?);
+    let is_base = matches!(place, CommandTarget::Composite | CommandTarget::Layer(0));
+    if is_base && !draft.is_watermark {
+        return Err(ValueError {
             remedy: "Use size, in pixels.".into(),
             ..ValueError::invalid("sizeN is not allowed for layer 0.")
-        }),
+        });
     }
-}
-
-fn set_scale(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.scale = Some(LayerScale::Factor(value::parse_real(text, FACTOR_RANGE, "above 0 (0.000001 to 1,000,000)")?));
+    draft.layer(place).size = ((w, h) != (0.0, 0.0)).then_some(LayerScale::Fractions(w, h));
     Ok(())
 }
 
-fn set_res(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_scale(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.layer(place).scale =
+        Some(LayerScale::Factor(value::parse_real(text, FACTOR_RANGE, "above 0 (0.000001 to 1,000,000)")?));
+    Ok(())
+}
+
+fn set_res(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let asked = value::parse_real(text, f64::MIN_POSITIVE.., "above 0")?;
     let usual = draft.attributes.resolution;
     if !FACTOR_RANGE.contains(&(asked / usual)) {
         return Err(ValueError::invalid(format!("{asked} is too far from the attribute Resolution, {usual}.")));
     }
-    draft.res = Some(LayerScale::Resolution { asked, usual });
+    draft.layer(place).res = Some(LayerScale::Resolution { asked, usual });
     Ok(())
 }
 
@@ -216,24 +225,24 @@ fn set_flip(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> 
     let flip = Some(value::parse_keyword(text, &[("lr", Flip::Lr), ("ud", Flip::Ud), ("lrud", Flip::Lrud)])?);
     match place {
         CommandTarget::Composite => draft.recipe.composite.flip = flip,
-        _ => draft.recipe.layer.flip = flip,
+        _ => draft.layer(place).layer.flip = flip,
     }
     Ok(())
 }
 
-fn set_rotate(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.rotate =
+fn set_rotate(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.layer(place).layer.rotate =
         value::parse_real(text, -1e6..=1e6, "between -1,000,000 and 1,000,000")?.rem_euclid(360.0);
     Ok(())
 }
 
-fn set_perspective(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.perspective = Some(parse_perspective(text, false)?);
+fn set_perspective(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.layer(place).layer.perspective = Some(parse_perspective(text, false)?);
     Ok(())
 }
 
-fn set_perspective_n(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.perspective = Some(parse_perspective(text, true)?);
+fn set_perspective_n(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.layer(place).layer.perspective = Some(parse_perspective(text, true)?);
     Ok(())
 }
 
@@ -276,29 +285,33 @@ fn parse_sampling(word: &str) -> Result<Sampling, ValueError> {
     }
 }
 
-fn set_extend(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_extend(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let sides: [&str; 4] = value::split_exactly(text, "left,top,right,bottom")?;
     let [l, t, r, b] = sides.map(value::parse_coordinate);
-    draft.recipe.layer.extend =
+    draft.layer(place).layer.extend =
         Some(Extend::Pixels([l?, t?, r?, b?])).filter(|extend| *extend != Extend::Pixels([0; 4]));
     Ok(())
 }
 
-fn set_extend_n(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_extend_n(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let sides: [&str; 4] = value::split_exactly(text, "left,top,right,bottom")?;
     let [l, t, r, b] = sides.map(|part| value::parse_real(part, -1e4..=1e4, "between -10,000 and 10,000"));
     let sides = [l?, t?, r?, b?];
-    draft.recipe.layer.extend = sides.iter().any(|side| *side != 0.0).then_some(Extend::Fractions(sides));
+    draft.layer(place).layer.extend = sides.iter().any(|side| *side != 0.0).then_some(Extend::Fractions(sides));
     Ok(())
 }
 
-fn set_color(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.color = Some(colour::parse_colour(text)?).filter(|colour| colour.alpha > 0);
+fn set_color(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let color = colour::parse_colour(text)?;
+    match draft.effect(place) {
+        Some(draft) => draft.effect.color = Some(color),
+        None => draft.layer(place).layer.color = Some(color).filter(|colour| colour.alpha > 0),
+    }
     Ok(())
 }
 
-fn set_bg_color(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.bg_color = Some(colour::parse_colour(text)?).filter(|colour| colour.alpha > 0);
+fn set_bg_color(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.layer(place).layer.bg_color = Some(colour::parse_colour(text)?).filter(|colour| colour.alpha > 0);
     Ok(())
 }
 
@@ -309,10 +322,20 @@ fn set_opacity(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) 
         [opacity, fill] => (percent(opacity)?, percent(fill)?),
         _ => return Err(ValueError::invalid("The value has more than two parts.")),
     };
-    let opacity = Some((opacity * fill) as f64 / 10_000.0).filter(|opacity| *opacity < 1.0);
-    match place {
-        CommandTarget::Composite => draft.recipe.composite.opacity = opacity,
-        _ => draft.recipe.layer.opacity = opacity,
+    let share = |part: i64, whole: f64| Some(part as f64 / whole).filter(|share| *share < 1.0);
+    let (own, shared) = (share(opacity * fill, 10_000.0), share(opacity, 100.0));
+    if let Some(draft) = draft.effect(place) {
+        // The fill belongs to what is drawn in the layer, so effects have none.
+        draft.effect.opacity = shared;
+        return Ok(());
     }
+    let (layer_opacity, effect_opacity) = match place {
+        CommandTarget::Composite => (&mut draft.recipe.composite.opacity, &mut draft.recipe.composite.effect_opacity),
+        _ => {
+            let layer = &mut draft.layer(place).layer;
+            (&mut layer.opacity, &mut layer.effect_opacity)
+        }
+    };
+    (*layer_opacity, *effect_opacity) = (own, shared);
     Ok(())
 }

@@ -17,8 +17,8 @@ const GROWTH_RANGE: &str = "whole number from -100 to 100";
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         range: OBJECT_RANGE,
-        default: "the image itself",
-        help: "Uses another asset in place of the image.",
+        default: "the image itself for layer 0",
+        help: "The asset that the layer shows; for layer 0, another asset in place of the image.",
         accepts: "src=is(shoes/red?crop=0,0,50,50&flip=lr)",
         refuses: "src=http://example.com/a.jpg",
         setter: Some(set_source),
@@ -37,7 +37,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         range: "norm, invert or off",
         default: "norm",
-        help: "Uses the mask as it is, inverted, or not at all.",
+        help: "Uses the mask as it is, inverted, or not at all. In an effect, the shape of the layer.",
         accepts: "maskUse=off",
         refuses: "maskUse=on",
         setter: Some(set_mask_use),
@@ -65,7 +65,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         range: "0 or 1",
         default: "0",
-        help: "Hides the layer. Layer 0 keeps its size, and only the background shows.",
+        help: "Hides the layer with its effects. Layer 0 keeps its size, so that the canvas is empty.",
         accepts: "hide=1&bgc=ff0000",
         refuses: "hide=yes",
         setter: Some(set_hidden),
@@ -81,19 +81,25 @@ fn parse_object(draft: &mut RecipeBuilder<'_>, command: &str, text: &str) -> Res
     }
 }
 
-fn set_source(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.source = Some(parse_object(draft, "src", text)?);
+fn set_source(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let source = parse_object(draft, "src", text)?;
+    draft.layer(place).layer.source = Some(source);
     Ok(())
 }
 
-fn set_mask(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.mask.object = Some(parse_object(draft, "mask", text)?);
+fn set_mask(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let mask = parse_object(draft, "mask", text)?;
+    draft.layer(place).layer.mask.object = Some(mask);
     Ok(())
 }
 
-fn set_mask_use(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
+fn set_mask_use(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
     let words = [("norm", MaskUse::Norm), ("invert", MaskUse::Invert), ("off", MaskUse::Off)];
-    draft.recipe.layer.mask.usage = value::parse_keyword(text, &words)?;
+    let usage = value::parse_keyword(text, &words)?;
+    match draft.effect(place) {
+        Some(draft) => draft.effect.mask_use = usage,
+        None => draft.layer(place).layer.mask.usage = usage,
+    }
     Ok(())
 }
 
@@ -101,17 +107,21 @@ fn parse_growth(text: &str) -> Result<i32, ValueError> {
     value::parse_integer(text, -100..=100, "between -100 and 100").map(|pixels| pixels as i32)
 }
 
-fn set_mask_growth(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.mask.grow = parse_growth(text)?;
+fn set_mask_growth(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.layer(place).layer.mask.grow = parse_growth(text)?;
     Ok(())
 }
 
-fn set_layer_mask_growth(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.mask.grow_layer = parse_growth(text)?;
+fn set_layer_mask_growth(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    draft.layer(place).layer.mask.grow_layer = parse_growth(text)?;
     Ok(())
 }
 
-fn set_hidden(draft: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    draft.recipe.layer.hidden = value::parse_flag(text)?;
+fn set_hidden(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
+    let hidden = value::parse_flag(text)?;
+    match draft.effect(place) {
+        Some(draft) => draft.hidden = hidden,
+        None => draft.layer(place).hidden = hidden,
+    }
     Ok(())
 }

@@ -4,28 +4,30 @@
 //! the test that tries every command read it. To add a command, add a row to the file of its group and a setter beside
 //! it. Pages are those of the documentation's command reference.
 
+mod builder;
 mod clip;
+mod composition;
 mod layer;
 mod mask;
 mod output;
 mod pixel;
+mod placement;
 mod unsupported;
 mod view;
 
 use serde::Serialize;
 
+pub(super) use self::builder::{CommandTarget, LayerDraft, RecipeBuilder};
 use super::attribute::Attributes;
-use super::colour::Colour;
 use super::diagnostic::ValueError;
-use super::format::{self, OutputFormat, has_gray};
-use super::profile::ProfileName;
-use super::recipe::{LayerScale, PixelType, Quantize, Recipe, RequestKind, ThumbType, Thumbnail};
 use super::segment::SegmentTracker;
 
 /// The commands, grouped as in the documentation.
-static COMMAND_GROUPS: [&[CommandSpec]; 8] = [
+static COMMAND_GROUPS: [&[CommandSpec]; 10] = [
     view::COMMANDS,
     layer::COMMANDS,
+    placement::COMMANDS,
+    composition::COMMANDS,
     mask::COMMANDS,
     clip::COMMANDS,
     pixel::COMMANDS,
@@ -100,114 +102,6 @@ pub enum Support {
     Ignored,
 }
 
-/// What a command applies to, for commands that set different fields of the recipe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CommandTarget {
-    /// No segment, or `layer=comp`.
-    Composite,
-    /// `layer=0`, or no segment for commands of scope `Layer`.
-    LayerZero,
-    /// Another layer.
-    Layer,
-}
-
-/// A recipe while commands set it. Values that depend on other commands are kept beside it until
-/// [`build`](Self::build).
-#[derive(Clone, Debug)]
-pub(super) struct RecipeBuilder<'a> {
-    pub(super) recipe: Recipe,
-    pub(super) attributes: &'a Attributes,
-    /// `bgc=`.
-    pub(super) background: Option<Colour>,
-    /// Whether `fmt=` named the pixel type.
-    pub(super) has_pixel_type: bool,
-    /// The nested request in the value of the command that is being applied; its setter takes it.
-    pub(super) nested_request: Option<Box<Recipe>>,
-    /// A warning about the command that was applied last.
-    pub(super) remark: Option<ValueError>,
-    pub(super) size: Option<LayerScale>,
-    pub(super) scale: Option<LayerScale>,
-    pub(super) res: Option<LayerScale>,
-    /// `quantize=`; used only if the format has a palette.
-    pub(super) quantize: Option<Quantize>,
-    /// `icc=`.
-    pub(super) profile: Option<ProfileName>,
-    /// The pixel types that the format supports.
-    pub(super) pixel_types: &'static [PixelType],
-}
-
-impl<'a> RecipeBuilder<'a> {
-    /// Begins with the recipe of an empty modifier.
-    pub(super) fn new(attributes: &'a Attributes) -> Self {
-        Self {
-            recipe: attributes.default_recipe(),
-            attributes,
-            background: None,
-            has_pixel_type: false,
-            nested_request: None,
-            remark: None,
-            size: None,
-            scale: None,
-            res: None,
-            quantize: None,
-            profile: None,
-            pixel_types: format::DEFAULT_TYPES,
-        }
-    }
-
-    /// A profile sets the pixel type, and the format must support it. Checked at the end, because `icc=` may stand
-    /// before `fmt=`. Documentation page: r-icc.
-    pub(super) fn find_profile_mismatch(&self) -> Option<ValueError> {
-        let profile = self.profile.as_ref().filter(|profile| !self.pixel_types.contains(&profile.pixel_type))?;
-        let (name, pixel_type) = (&profile.name, profile.pixel_type.name());
-        let supported: Vec<_> = self.pixel_types.iter().map(|pixel_type| pixel_type.name()).collect();
-        let remedy = format!("Use a profile for {}, or another format.", supported.join(" or "));
-        let detail = format!("Profile `{name}` is for {pixel_type}, which the format does not support.");
-        Some(ValueError { remedy, ..ValueError::invalid(detail) })
-    }
-
-    /// The finished recipe. Resolves what depends on more than one command:
-    ///
-    /// * `size` overrides `scale`, `scale` overrides `res`; with `perspective` only `scale` counts.
-    /// * The kind of request sets the default background and pixel type, and the scale of textures.
-    /// * The profile of `icc=` overrides the pixel type, and the profile that the attributes give for it.
-    ///
-    /// Settings that the format cannot use are dropped, so that modifiers with the same result give the same recipe.
-    pub(super) fn build(self) -> Recipe {
-        let Self { mut recipe, attributes, .. } = self;
-        let has_perspective = recipe.layer.perspective.is_some();
-        recipe.layer.scale = match recipe.view.request {
-            _ if has_perspective => self.scale,
-            RequestKind::Thumbnail(Thumbnail { kind: ThumbType::Texture, .. }) => {
-                let asked = |asked| LayerScale::Resolution { asked, usual: attributes.resolution };
-                self.size.or(self.scale).or(self.res).or_else(|| attributes.thumb_res.map(asked))
-            }
-            _ => self.size.or(self.scale).or(self.res),
-        };
-        let default_background = match recipe.view.request {
-            RequestKind::Thumbnail(_) => attributes.thumb_bkg_color,
-            _ => None,
-        };
-        recipe.view.background = self.background.or(default_background).unwrap_or(attributes.bkg_color).to_opaque();
-        let output = &mut recipe.output;
-        if recipe.view.request == RequestKind::Mask && !self.has_pixel_type && has_gray(output) {
-            output.pixel_type = PixelType::Gray;
-        }
-        if let Some(profile) = &self.profile {
-            output.pixel_type = profile.pixel_type;
-        }
-        let default_profile = attributes.icc_profile.get(output.pixel_type);
-        recipe.colors.output = self.profile.or_else(|| default_profile.clone());
-        if output.quantize.is_some() {
-            output.quantize = Some(self.quantize.unwrap_or_default());
-        }
-        output.scans = output.scans.filter(|_| output.progressive);
-        output.jpeg_size = output.jpeg_size.filter(|_| output.format == OutputFormat::Jpeg);
-        output.path_embed &= output.format.can_carry_paths();
-        recipe
-    }
-}
-
 impl CommandSpec {
     /// A row to start from: known, but not supported yet.
     const fn new(name: &'static str, syntax: &'static str, scope: Scope, page: &'static str) -> Self {
@@ -233,6 +127,11 @@ impl CommandSpec {
         self.support != Support::Ignored || self.setter.is_some()
     }
 
+    /// Whether effects use it; they ignore all other commands of layers. Documentation page: r-effect.
+    pub(super) fn applies_to_effects(&self) -> bool {
+        EFFECT_COMMANDS.contains(&self.name)
+    }
+
     /// Whether a command with this value would be accepted.
     pub(super) fn accepts_value(&self, attributes: &Attributes, text: &str) -> bool {
         let mut discarded = RecipeBuilder::new(attributes);
@@ -243,6 +142,10 @@ impl CommandSpec {
         }
     }
 }
+
+/// What effects use of the commands of layers. `hide` is not documented for them, but templates have it.
+const EFFECT_COMMANDS: [&str; 10] =
+    ["blendMode", "color", "maskUse", "opac", "op_grow", "op_blur", "op_noise", "pos", "posN", "hide"];
 
 /// Former names of commands, which the examples of the documentation still use.
 const OLD_NAMES: [(&str, &str); 1] = [("colorize", "op_colorize")];

@@ -75,7 +75,8 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         range: PERCENT_RANGE,
-        help: "Grows bright areas by this many pixels of the composite; negative numbers grow dark areas.",
+        help: "Grows bright areas by this many pixels of the composite; negative numbers grow dark areas. In an effect, \
+               the shape of the layer grows or shrinks.",
         accepts: "op_grow=3",
         refuses: "op_grow=2.5",
         setter: Some(set_grow),
@@ -129,7 +130,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 fn select_tone<'d>(draft: &'d mut RecipeBuilder<'_>, place: CommandTarget) -> &'d mut Tone {
     match place {
         CommandTarget::Composite => &mut draft.recipe.composite.tone,
-        _ => &mut draft.recipe.layer.tone,
+        _ => &mut draft.layer(place).layer.tone,
     }
 }
 
@@ -188,7 +189,11 @@ fn set_colorize(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str)
 }
 
 fn set_grow(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
-    select_tone(draft, place).grow = parse_percent(text)?;
+    let grow = parse_percent(text)?;
+    match draft.effect(place) {
+        Some(draft) => draft.effect.grow = grow,
+        None => select_tone(draft, place).grow = grow,
+    }
     Ok(())
 }
 
@@ -202,19 +207,27 @@ fn set_noise(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) ->
     };
     let percent = value::parse_integer(strength, 0..=100, "between 0 and 100")? as i32;
     let noise = Noise { percent, gaussian: value::parse_keyword(kind, &kinds)?, mono: value::parse_flag(mono)? };
-    select_tone(draft, place).noise = (percent > 0).then_some(noise);
+    let noise = (percent > 0).then_some(noise);
+    match draft.effect(place) {
+        Some(draft) => draft.effect.noise = noise,
+        None => select_tone(draft, place).noise = noise,
+    }
     Ok(())
 }
 
 fn set_blur(draft: &mut RecipeBuilder<'_>, place: CommandTarget, text: &str) -> Result<(), ValueError> {
-    select_tone(draft, place).blur = value::parse_real(text, 0.0..=100.0, "between 0 and 100")?;
+    let blur = value::parse_real(text, 0.0..=100.0, "between 0 and 100")?;
+    match draft.effect(place) {
+        Some(draft) => draft.effect.blur = blur,
+        None => select_tone(draft, place).blur = blur,
+    }
     Ok(())
 }
 
 fn select_sharpening<'d>(draft: &'d mut RecipeBuilder<'_>, place: CommandTarget) -> &'d mut Sharpening {
     match place {
         CommandTarget::Composite => &mut draft.recipe.view.sharpening,
-        _ => &mut draft.recipe.layer.sharpening,
+        _ => &mut draft.layer(place).layer.sharpening,
     }
 }
 

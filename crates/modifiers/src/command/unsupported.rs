@@ -3,9 +3,7 @@
 //! They stand in the table all the same: a known command gets a fitting message, and a misspelt one is not mistaken for
 //! it.
 
-use super::super::diagnostic::ValueError;
-use super::super::value;
-use super::{CommandSpec, CommandTarget, RecipeBuilder, RecipeSetter, Scope, Support};
+use super::{CommandSpec, Scope, Support};
 
 /// A row of a command that is not supported yet.
 const fn define_command(
@@ -46,11 +44,8 @@ const fn define_global_command(
 /// Refused with `not-supported-yet`.
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { scope: Scope::Segment, ..define_layer_command("effect", "effect=number", "r-effect", "effect=-1", "Opens the segment of a layer effect.") },
-    define_global_command("template", "template=object", "r-template", "template=card", "Places the image into a template."),
-    define_global_command("effectMask", "effectMask=0|1", "r-effectmask", "effectMask=0", "Whether effects are masked by their layer."),
-    define_layer_command("text", "text=rtf", "r-text", "text=hello", "A text layer."),
-    define_layer_command("textPs", "textPs=rtf", "r-textps", "textPs=hello", "A text layer, set as Photoshop does."),
+    CommandSpec { slot: "src", ..define_layer_command("text", "text=rtf", "r-text", "text=hello", "A text layer.") },
+    CommandSpec { slot: "src", ..define_layer_command("textPs", "textPs=rtf", "r-textps", "textPs=hello", "A text layer, set as Photoshop does.") },
     define_layer_command("textAngle", "textAngle=degrees", "r-textangle", "textAngle=90", "Rotates the lines of text."),
     define_layer_command("textAttr", "textAttr=…", "r-textattr", "textAttr=72", "Resolution and smoothing of text."),
     define_layer_command("textPath", "textPath=path", "r-textpath", "textPath=M0,0L9,9", "Text along a path."),
@@ -75,40 +70,6 @@ const fn define_ignored_command(
     }
 }
 
-/// A row of a command that positions layers: it has no effect on layer 0, but a value that cannot be parsed is still an
-/// error, as it will be once other layers are supported.
-const fn define_position_command(
-    refuses: &'static str,
-    setter: RecipeSetter,
-    slot: &'static str,
-    row: CommandSpec,
-) -> CommandSpec {
-    CommandSpec {
-        refuses,
-        slot,
-        range: "two numbers up to 2,147,483,648",
-        scope: Scope::Layer,
-        setter: Some(setter),
-        ..row
-    }
-}
-
-fn check_pixel_pair(_: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    let parts: [&str; 2] = value::split_exactly(text, "x,y")?;
-    parts.into_iter().try_for_each(|part| {
-        value::parse_integer(part, -MAX_COORDINATE..=MAX_COORDINATE, "within 2,147,483,648 of 0").map(drop)
-    })
-}
-
-fn check_fraction_pair(_: &mut RecipeBuilder<'_>, _: CommandTarget, text: &str) -> Result<(), ValueError> {
-    let parts: [&str; 2] = value::split_exactly(text, "x,y")?;
-    let far = MAX_COORDINATE as f64;
-    parts.into_iter().try_for_each(|part| value::parse_real(part, -far..=far, "within 2,147,483,648 of 0").map(drop))
-}
-
-/// The largest coordinate that is documented, in pixels.
-const MAX_COORDINATE: i64 = 2_147_483_648;
-
 /// Accepted and ignored, so that modifiers copied from Image Serving URLs work.
 #[rustfmt::skip]
 pub(super) const IGNORED_COMMANDS: &[CommandSpec] = &[
@@ -124,11 +85,4 @@ pub(super) const IGNORED_COMMANDS: &[CommandSpec] = &[
     define_ignored_command("type", "type=…", "r-type", "type=x", "The kind of a set's metadata."),
     define_ignored_command("name", "name=…", "r-savetofile", "name=x", "The file name of req=saveToFile."),
     define_ignored_command("timeout", "timeout=…", "r-savetofile", "timeout=1000", "The time limit of req=saveToFile."),
-    define_ignored_command("blendMode", "blendMode=…", "r-blendmode", "blendMode=mult", "How a layer blends with those below; layer 0 has none below it."),
-    define_position_command("pos=left,0", check_pixel_pair, "pos", define_ignored_command("pos", "pos=x,y", "r-pos", "pos=10,10", "Position of a layer; layer 0 is the canvas and has no position.")),
-    define_position_command("posN=a,b", check_fraction_pair, "pos", define_ignored_command("posN", "posN=x,y", "r-pos", "posN=0.1,0.1", "Position of a layer; layer 0 is the canvas and has no position.")),
-    define_position_command("anchor=10", check_pixel_pair, "anchor", define_ignored_command("anchor", "anchor=x,y", "r-anchor", "anchor=10,10", "Centre of rotation; it does not change the rectangle of layer 0.")),
-    define_position_command("anchorN=0", check_fraction_pair, "anchor", define_ignored_command("anchorN", "anchorN=x,y", "r-anchor", "anchorN=0,0", "Centre of rotation; it does not change the rectangle of layer 0.")),
-    define_position_command("origin=x,y", check_fraction_pair, "origin", define_ignored_command("origin", "origin=x,y", "r-origin", "origin=10,10", "The point of a layer that pos= places; layer 0 is the canvas.")),
-    define_position_command("originN=0,9999999999", check_fraction_pair, "origin", define_ignored_command("originN", "originN=x,y", "r-origin", "originN=0,0", "The point of a layer that pos= places; layer 0 is the canvas.")),
 ];

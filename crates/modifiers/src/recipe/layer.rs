@@ -1,19 +1,28 @@
-//! Layer 0 as it was asked for: what is done with the source before it becomes the composite.
+//! A layer as it was asked for: what is done with its source before it becomes part of the composite.
+//!
+//! Fields that only modifiers with several layers use are left out of the canonical text where they have their default,
+//! so that recipes without layers are stored as they were before there were any.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Sharpening, Tone};
+use super::effect::{BlendMode, Effect};
+use super::{Sharpening, Tone, is_default};
 use crate::asset_reference::AssetReference;
 use crate::colour::Colour;
 use crate::path::Outline;
 
-/// Layer 0: from the source image to the composite. Fields are in the order in which they are applied. Documentation
-/// page: r-layer-transforms.
+/// A layer: from its source to the composite. Fields are in the order in which they are applied. Documentation page:
+/// r-layer-transforms.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Layer {
-    /// Another asset in place of the image itself.
+    /// The asset that is drawn. None: layer 0 is the image itself, unless it is blank, and other layers are a colour.
     pub source: Option<AssetReference>,
+    /// Layer 0 has no image: it is a colour or only the canvas, as in a template.
+    #[serde(skip_serializing_if = "is_default")]
+    pub blank: bool,
     pub mask: LayerMask,
     /// Part of the source; area outside the source is transparent.
     pub crop: Option<Crop>,
@@ -39,8 +48,52 @@ pub struct Layer {
     pub extend: Option<Extend>,
     /// Fill behind the layer after everything else.
     pub bg_color: Option<Colour>,
-    /// The layer keeps its size but is not drawn.
+    /// Layer 0 keeps its size but is not drawn. Other layers that are hidden are not in the recipe.
     pub hidden: bool,
+    /// Centre of rotation, which is also placed at `position` if there is no `origin`. Fractions count from the centre
+    /// of the source.
+    #[serde(skip_serializing_if = "is_default")]
+    pub anchor: Option<LayerPoint>,
+    /// The point that is placed at `position`. Fractions count from the centre of the layer's rectangle.
+    #[serde(skip_serializing_if = "is_default")]
+    pub origin: Option<LayerPoint>,
+    /// Where the origin lies, from that of layer 0. Fractions are of the size of layer 0, which itself has no position.
+    #[serde(skip_serializing_if = "is_default")]
+    pub position: Option<LayerPoint>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub blend: BlendMode,
+    /// Below 0 behind the layer, above 0 inside it; drawn in this order.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub effects: BTreeMap<i32, Effect>,
+    /// Opacity that the effects share with the layer, 0 to 1; the second value of `opac` does not fade them.
+    #[serde(skip_serializing_if = "is_default")]
+    pub effect_opacity: Option<f64>,
+}
+
+/// A point, or a distance.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LayerPoint {
+    Pixels([f64; 2]),
+    Fractions([f64; 2]),
+}
+
+impl Layer {
+    /// Whether there is nothing to draw: no asset, no mask and no colour. Only for layers above layer 0.
+    pub(crate) fn is_empty(&self) -> bool {
+        let has_shape = self.source.is_some() || self.mask.object.is_some();
+        !has_shape && self.color.is_none() && self.bg_color.is_none()
+    }
+
+    /// The assets of source and mask.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &AssetReference> {
+        self.source.iter().chain(&self.mask.object)
+    }
+
+    /// The same, to pin them.
+    pub(crate) fn references_mut(&mut self) -> impl Iterator<Item = &mut AssetReference> {
+        self.source.iter_mut().chain(&mut self.mask.object)
+    }
 }
 
 /// Where an image is opaque. Documentation pages: r-mask, r-maskuse, r-op-growmask.
@@ -54,6 +107,10 @@ pub struct LayerMask {
     pub grow: i32,
     /// How far the mask grows, in pixels of the scaled layer; negative shrinks it.
     pub grow_layer: i32,
+    /// Whether the mask is kept with the asset (`maskAsset`): alpha by which the asset's colours are multiplied then
+    /// overrides it. Documentation page: r-maskpath-cat.
+    #[serde(skip_serializing_if = "is_default")]
+    pub from_record: bool,
 }
 
 /// `maskUse=`.
@@ -133,6 +190,8 @@ pub struct Region {
 pub enum LayerScale {
     /// The largest size with the same aspect ratio inside this box, in pixels; 0 leaves that side free.
     Box(u32, u32),
+    /// The same, in fractions of layer 0.
+    Fractions(f64, f64),
     Factor(f64),
     /// A factor: `asked`, divided by the image's resolution, or by `usual` if it has none.
     Resolution {

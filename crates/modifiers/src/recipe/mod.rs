@@ -4,14 +4,20 @@
 //! Recipes are stored with jobs, and their canonical text identifies equal requests. Names and values of fields are
 //! therefore a storage format: after a rename, stored recipes cannot be read any more.
 
+mod effect;
 mod layer;
 mod output;
 mod pixel;
 mod view;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-pub use self::layer::{Clip, Crop, Extend, Flip, Layer, LayerMask, LayerScale, MaskUse, Perspective, Region, Sampling};
+pub use self::effect::{BlendMode, Effect, Watermark};
+pub use self::layer::{
+    Clip, Crop, Extend, Flip, Layer, LayerMask, LayerPoint, LayerScale, MaskUse, Perspective, Region, Sampling,
+};
 pub use self::output::{ColorManagement, Compression, Intent, Output, Palette, PerPixelType, PixelType, Quantize};
 pub use self::pixel::{Colorize, Noise, Sharpening, Tone, Usm};
 pub use self::view::{Fit, FitMode, RequestKind, ResMode, ThumbType, Thumbnail, Tile, View};
@@ -24,13 +30,22 @@ use super::profile::ProfileName;
 pub struct Recipe {
     /// What is done with the image itself, layer 0.
     pub layer: Layer,
-    /// What is done with the composite of all layers, which here is layer 0 alone.
+    /// The layers above it, by their numbers; drawn in this order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub layers: BTreeMap<u32, Layer>,
+    /// What is done with the composite of all layers.
     pub composite: Composite,
     /// How the composite is scaled and placed.
     pub view: View,
     pub colors: ColorManagement,
     /// How the view is encoded.
     pub output: Output,
+    /// An image that is laid over the composite when it has been scaled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<Box<Watermark>>,
+    /// The name of a template whose layers are not known (yet): such a recipe cannot be rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// How the source is decoded; set by the job, not by the modifier.
     #[serde(default, skip_serializing_if = "DecodeOptions::is_default")]
     pub reading: DecodeOptions,
@@ -68,11 +83,13 @@ impl Recipe {
 
     /// References of the recipe itself, without those of nested requests.
     pub(super) fn own_references(&self) -> impl Iterator<Item = &AssetReference> {
-        self.layer.source.iter().chain(&self.layer.mask.object)
+        let layers = std::iter::once(&self.layer).chain(self.layers.values());
+        layers.flat_map(Layer::references).chain(self.watermark.iter().map(|watermark| &watermark.image))
     }
 
     pub(super) fn own_references_mut(&mut self) -> impl Iterator<Item = &mut AssetReference> {
-        self.layer.source.iter_mut().chain(&mut self.layer.mask.object)
+        let layers = std::iter::once(&mut self.layer).chain(self.layers.values_mut());
+        layers.flat_map(Layer::references_mut).chain(self.watermark.iter_mut().map(|watermark| &mut watermark.image))
     }
 
     /// SHA-256 digests (hexadecimal) of the other assets that it reads, as far as they are pinned.
@@ -125,4 +142,18 @@ pub struct Composite {
     pub tone: Tone,
     /// Opacity, 0 to 1.
     pub opacity: Option<f64>,
+    /// Effects of the composite's own shape; as those of a layer.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub effects: BTreeMap<i32, Effect>,
+    /// Opacity that the effects share with the composite, 0 to 1.
+    #[serde(skip_serializing_if = "is_default")]
+    pub effect_opacity: Option<f64>,
+    /// Whether outer effects, those of layers too, are drawn behind what casts them as well (`effectMask=0`).
+    #[serde(skip_serializing_if = "is_default")]
+    pub effects_unmasked: bool,
+}
+
+/// Whether a field has its default and need not be written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

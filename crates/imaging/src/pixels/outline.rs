@@ -5,7 +5,7 @@ use zeno::{Command, Fill, Mask, Vector};
 
 /// How much of each pixel lies inside all of `inside` and outside all of `outside`, of 255, row by row. Where areas of
 /// one outline are nested, every second one is a hole (even-odd rule).
-pub(super) fn render_coverage(inside: &[Outline], outside: &[Outline], (width, height): (u32, u32)) -> Vec<u8> {
+pub(crate) fn render_coverage(inside: &[Outline], outside: &[Outline], (width, height): (u32, u32)) -> Vec<u8> {
     let mut coverage = vec![255; width as usize * height as usize];
     let all = inside.iter().map(|outline| (outline, true)).chain(outside.iter().map(|outline| (outline, false)));
     for (outline, is_inside) in all {

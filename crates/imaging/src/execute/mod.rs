@@ -12,6 +12,16 @@
 //! A *branch* is a list of plans (by their index) that have been the same so far; wherever they differ it is split. No
 //! plan is changed for the sake of another, so a file has the same bytes whatever it is rendered beside.
 
+mod dispatch;
+mod layer_cache;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod cutout_tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod step_tests;
+
 use std::borrow::Cow;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,14 +30,15 @@ use std::path::Path;
 use offprint_core::Code;
 use serde::{Deserialize, Serialize};
 
+use self::dispatch::{StepContext, apply_step};
+pub use self::layer_cache::LayerCache;
 use super::codec;
 use super::error::{RenderError, RenderWarning};
 use super::pixels::Pixels;
-use super::plan::{DecodePlan, RenderPlan};
+use super::plan::RenderPlan;
 use super::row_sink::RowSink;
 use super::source_files::SourceFiles;
-use super::step::Step;
-use super::turn::Turn;
+use super::step::{DecodePlan, Step, SubPlan};
 
 /// Raise it whenever the same recipe and source may give other bytes than before: stored renditions of another version
 /// are not reused.
@@ -64,7 +75,17 @@ pub fn render_image(plan: &RenderPlan, files: &SourceFiles, output: &Path) -> Re
 /// What plans have in common is done once: the decode when it is equal, and then every step until they differ. Each
 /// file has the bytes that its plan gives alone, so it may be reused for its recipe.
 pub fn render_images(targets: &[(&RenderPlan, &File)], files: &SourceFiles) -> Vec<Result<RenderOutput, RenderError>> {
-    let mut batch = RenderBatch { targets, files, source_warning: None, results: vec![None; targets.len()] };
+    render_images_with_cache(targets, files, &LayerCache::default())
+}
+
+/// The same; layers that do not depend on the source are taken from `cache`, and kept in it.
+pub fn render_images_with_cache(
+    targets: &[(&RenderPlan, &File)],
+    files: &SourceFiles,
+    cache: &LayerCache,
+) -> Vec<Result<RenderOutput, RenderError>> {
+    let context = StepContext { files, cache };
+    let mut batch = RenderBatch { targets, context, source_warning: None, results: vec![None; targets.len()] };
     let all: Vec<usize> = (0..targets.len()).collect();
     for branch in split_branch(&all, |index| &targets[index].0.decode) {
         // A panic ends this branch only; whatever has no result after it is reported as crashed.
@@ -80,7 +101,7 @@ fn render_crash_error() -> RenderError {
 /// Images that are rendered together, and their results. Branches are lists of indices into `targets`.
 struct RenderBatch<'a> {
     targets: &'a [(&'a RenderPlan, &'a File)],
-    files: &'a SourceFiles,
+    context: StepContext<'a>,
     /// What is wrong with a source that is rendered all the same.
     source_warning: Option<RenderWarning>,
     results: Vec<Option<Result<RenderOutput, RenderError>>>,
@@ -98,7 +119,13 @@ fn split_branch<ForkKey: PartialEq>(branch: &[usize], key_of: impl Fn(usize) -> 
     forks
 }
 
-impl RenderBatch<'_> {
+impl<'a> RenderBatch<'a> {
+    /// The first step of a plan, if it is executed while rows come in.
+    fn streamed_step(&self, index: usize) -> Option<&'a Step> {
+        let plan = self.targets[index].0;
+        RowSink::streamable_step(&plan.decode, &plan.steps)
+    }
+
     /// Decodes once. Where the first step crops or resamples, decoded rows go into it as they come, so the whole source
     /// is held only for plans that begin with another step.
     fn decode_branch(&mut self, branch: &[usize]) {
@@ -109,16 +136,17 @@ impl RenderBatch<'_> {
         }
         let decode = &self.targets[branch[0]].0.decode;
         let mut sinks = Vec::new();
-        for fork in split_branch(branch, |index| RowSink::streamable_step(self.targets[index].0)) {
-            sinks.push((RowSink::for_plan(self.targets[fork[0]].0), fork));
+        for fork in split_branch(branch, |index| self.streamed_step(index)) {
+            let plan = self.targets[fork[0]].0;
+            sinks.push((RowSink::for_steps(&plan.decode, &plan.steps), fork));
         }
         let mut take = |rows: Pixels| sinks.iter_mut().try_for_each(|(sink, _)| sink.take(&rows));
-        self.source_warning = match decode_source(decode, self.files, &mut take) {
+        self.source_warning = match decode_source(decode, self.context, &mut take) {
             Ok(warning) => warning,
             Err(failure) => return self.fail_branch(branch, &failure),
         };
         for (sink, fork) in sinks {
-            let steps_done = usize::from(RowSink::streamable_step(self.targets[fork[0]].0).is_some());
+            let steps_done = usize::from(self.streamed_step(fork[0]).is_some());
             match sink.finish() {
                 Ok(pixels) => self.run_steps(pixels, &fork, steps_done),
                 Err(failure) => self.fail_branch(&fork, &failure),
@@ -131,7 +159,7 @@ impl RenderBatch<'_> {
         let (plan, output) = self.targets[index];
         let size = (plan.width, plan.height);
         let encoded =
-            codec::stream_image(&plan.encode, size, output, |take| decode_source(&plan.decode, self.files, take));
+            codec::stream_image(&plan.encode, size, output, |take| decode_source(&plan.decode, self.context, take));
         self.results[index] = Some(encoded.map(|(warning, bytes)| {
             let warnings = plan.warnings.iter().cloned().chain(warning).collect();
             RenderOutput { width: size.0, height: size.1, bytes, warnings, plan: plan.to_string() }
@@ -152,7 +180,7 @@ impl RenderBatch<'_> {
     fn run_branch(&mut self, pixels: Cow<'_, Pixels>, branch: &[usize], step_index: usize) {
         let plan = self.targets[branch[0]].0;
         let Some(step) = plan.steps.get(step_index) else { return self.encode_branch(&pixels, branch) };
-        match apply_step(step, pixels, self.files) {
+        match apply_step(step, pixels, self.context) {
             Ok(pixels) => self.run_steps(pixels, branch, step_index + 1),
             Err(failure) => self.fail_branch(branch, &failure),
         }
@@ -176,40 +204,41 @@ impl RenderBatch<'_> {
     }
 }
 
-/// Passes the rows of a source to `take`: those of a file, or the result of a nested request. Returns a warning when the
+/// Passes the rows of a source to `take`: those of a file, or of a picture that is made here. Returns a warning when the
 /// file is irregular, or damaged and accepted all the same.
 fn decode_source(
     decode: &DecodePlan,
-    files: &SourceFiles,
+    context: StepContext<'_>,
     take: &mut dyn FnMut(Pixels) -> Result<(), RenderError>,
 ) -> Result<Option<RenderWarning>, RenderError> {
-    let Some(inner) = &decode.inner else {
-        return codec::decode_image(decode, files.find_file(decode.object.as_deref())?, take);
-    };
-    let mut sink = RowSink::for_all_rows(&inner.decode);
-    let warning = decode_source(&inner.decode, files, &mut |rows| sink.take(&rows))?;
-    let mut pixels = sink.finish()?;
-    for step in &inner.steps {
-        pixels = apply_step(step, Cow::Owned(pixels), files)?;
+    if let Some(color) = decode.blank {
+        let pixels = Pixels::from_color(color, (decode.width, decode.height), decode.color, decode.alpha);
+        take(pixels.into_shape(decode.color, decode.alpha, decode.bits))?;
+        return Ok(None);
     }
+    let Some(inner) = &decode.inner else {
+        return codec::decode_image(decode, context.files.find_file(decode.object.as_deref())?, take);
+    };
+    let (pixels, warning) = make_picture(inner, context)?;
     take(pixels.into_shape(decode.color, decode.alpha, decode.bits))?;
     Ok(warning)
 }
 
-/// Decodes another image that becomes a mask, and makes it upright.
-fn decode_mask(plan: &DecodePlan, turn: Turn, files: &SourceFiles) -> Result<Pixels, RenderError> {
-    let mut sink = RowSink::for_all_rows(plan);
-    decode_source(plan, files, &mut |rows| sink.take(&rows))?;
-    sink.finish()?.apply(&Step::Turn(turn))
+/// Makes the picture of a layer.
+fn apply_sub_plan(plan: &SubPlan, context: StepContext<'_>) -> Result<Pixels, RenderError> {
+    make_picture(plan, context).map(|(pixels, _)| pixels)
 }
 
-fn apply_step(step: &Step, pixels: Cow<'_, Pixels>, files: &SourceFiles) -> Result<Pixels, RenderError> {
-    match step {
-        Step::Mask { decode, turn } => pixels.into_owned().with_mask_from(decode_mask(decode, *turn, files)?),
-        Step::Convert(conversion) => conversion.apply(pixels.into_owned()),
-        Step::Resize { from, width, height, kernel } => pixels.resize(*from, (*width, *height), *kernel),
-        other => pixels.into_owned().apply(other),
+/// Decodes and executes the steps. As with a whole plan, rows go into the first step as they come.
+fn make_picture(plan: &SubPlan, context: StepContext<'_>) -> Result<(Pixels, Option<RenderWarning>), RenderError> {
+    let streamed = RowSink::streamable_step(&plan.decode, &plan.steps);
+    let mut sink = RowSink::for_steps(&plan.decode, &plan.steps);
+    let warning = decode_source(&plan.decode, context, &mut |rows| sink.take(&rows))?;
+    let mut pixels = sink.finish()?;
+    for step in plan.steps.iter().skip(usize::from(streamed.is_some())) {
+        pixels = apply_step(step, Cow::Owned(pixels), context)?;
     }
+    Ok((pixels, warning))
 }
 
 fn encode_image(plan: &RenderPlan, pixels: &Pixels, output: &File) -> Result<RenderOutput, RenderError> {

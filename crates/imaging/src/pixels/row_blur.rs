@@ -15,7 +15,7 @@
 
 use std::f64::consts::PI;
 
-use super::pixels::Sample;
+use super::sample::Sample;
 
 /// From this standard deviation on boxes are used: three of them are then within 3 % of a Gaussian.
 const BOX_BLUR_MIN_SIGMA: f64 = 4.0;

@@ -2,7 +2,7 @@
 //!
 //! Along a row of the result the position in the source moves by the same step each time, so it is counted in fixed
 //! point with 32 fractional bits. Each row is split into spans: outside the source (transparent), at its edge (some of
-//! the four pixels are missing) and inside, where nothing has to be checked. `crate::pixels` has the general, slower
+//! the four pixels are missing) and inside, where nothing has to be checked. `geometry.rs` has the general, slower
 //! way for other components and depths.
 //!
 //! ```text

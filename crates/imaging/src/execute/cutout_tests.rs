@@ -3,8 +3,9 @@
 
 use offprint_modifiers::{PixelType, Sampling};
 
-use super::{Pixels, Raster, Sample};
-use crate::step::{Kernel, Paint, Step};
+use super::dispatch::apply_alone;
+use crate::pixels::{FillColor, Kernel, Pixels, Raster, Sample};
+use crate::step::Step;
 
 const WIDTH: u32 = 48;
 const HEIGHT: u32 = 40;
@@ -53,7 +54,7 @@ fn list_steps() -> Vec<Vec<Step>> {
         lists.push(vec![
             half,
             sharpen(5.0, 0.5, 0.0, true),
-            Step::Window { x: -3, y: 2, width: 40, height: 9, fill: Paint::NONE },
+            Step::Window { x: -3, y: 2, width: 40, height: 9, fill: FillColor::NONE },
         ]);
     }
     lists.push(vec![basic_sharpening]);
@@ -66,7 +67,7 @@ fn list_steps() -> Vec<Vec<Step>> {
     lists.extend([3.0, 45.0, 200.5].map(|degrees| vec![Step::Rotate { degrees, width: 60, height: 61 }]));
     let back = [1.1, 0.1, -1.0, 0.0, 0.9, 0.5, 0.01, 0.0, 1.0];
     for sampling in [Sampling::Nearest, Sampling::Linear, Sampling::Many(0), Sampling::Many(60)] {
-        lists.push(vec![Step::Warp { back, sampling, each_way: 3 }]);
+        lists.push(vec![Step::Warp { width: WIDTH, height: HEIGHT, back, sampling, each_way: 3 }]);
     }
     lists.extend([-3, 1, 6].map(|pixels| vec![Step::Grow { pixels }]));
     // A mask that grows shows colours that were hidden, so only shrinking belongs here.
@@ -79,7 +80,7 @@ fn list_steps() -> Vec<Vec<Step>> {
 }
 
 /// A shape of one colour. Transparent pixels have another colour, which nobody may see.
-fn draw_cutout(shape: Shape, color: Paint, pixel_type: PixelType) -> Raster<u8> {
+fn draw_cutout(shape: Shape, color: FillColor, pixel_type: PixelType) -> Raster<u8> {
     let colors = pixel_type.components();
     let mut data = Vec::new();
     for y in 0..HEIGHT {
@@ -93,11 +94,11 @@ fn draw_cutout(shape: Shape, color: Paint, pixel_type: PixelType) -> Raster<u8> 
 }
 
 fn apply_steps(image: Pixels, steps: &[Step]) -> Pixels {
-    steps.iter().fold(image, |image, step| image.apply(step).unwrap())
+    steps.iter().fold(image, |image, step| apply_alone(step, image).unwrap())
 }
 
 /// The largest distance of a component from the range between two colours, of 255.
-fn measure_distance<S: Sample>(image: &Raster<S>, one: Paint, other: Paint) -> f64 {
+fn measure_distance<S: Sample>(image: &Raster<S>, one: FillColor, other: FillColor) -> f64 {
     let (one, other) = (one.pixel::<S>(image.pixel_type()), other.pixel::<S>(image.pixel_type()));
     let colors = image.pixel_type().components();
     let mut farthest = 0;
@@ -110,7 +111,7 @@ fn measure_distance<S: Sample>(image: &Raster<S>, one: Paint, other: Paint) -> f
     farthest as f64 * 255.0 / S::MAX_VALUE as f64
 }
 
-fn measure_either(image: &Pixels, one: Paint, other: Paint) -> f64 {
+fn measure_either(image: &Pixels, one: FillColor, other: FillColor) -> f64 {
     match image {
         Pixels::Eight(raster) => measure_distance(raster, one, other),
         Pixels::Sixteen(raster) => measure_distance(raster, one, other),
@@ -122,7 +123,7 @@ fn a_cutout_of_one_colour_stays_of_one_colour() {
     let steps = list_steps();
     for pixel_type in [PixelType::Gray, PixelType::Rgb, PixelType::Cmyk] {
         for (color, (name, shape)) in COLORS.iter().flat_map(|color| SHAPES.iter().map(move |shape| (color, shape))) {
-            let color = Paint { color: *color, alpha: 255 };
+            let color = FillColor { color: *color, alpha: 255 };
             let eight = Pixels::from(draw_cutout(*shape, color, pixel_type));
             for image in [Pixels::from(eight.clone().into_sixteen()), eight] {
                 for steps in &steps {
@@ -131,8 +132,8 @@ fn a_cutout_of_one_colour_stays_of_one_colour() {
                     let case = format!("{name}, {:?}, {pixel_type:?} with {bits} bits: {steps:?}", color.color);
                     let distance = measure_either(&result, color, color);
                     assert!(distance <= 1.0, "its own colour is {distance} off: {case}");
-                    let black = Paint::black(pixel_type);
-                    for under in [color, black, Paint { color: [255, 255, 255, 0], alpha: 255 }] {
+                    let black = FillColor::black(pixel_type);
+                    for under in [color, black, FillColor { color: [255, 255, 255, 0], alpha: 255 }] {
                         let laid = apply_steps(result.clone(), &[Step::Flatten { color: under }]);
                         let distance = measure_either(&laid, color, under);
                         assert!(distance <= 1.0, "laid on {:?} it is {distance} off: {case}", under.color);
@@ -154,7 +155,7 @@ fn alpha_that_is_opaque_throughout_changes_nothing() {
         for [plain, opaque] in [eight, sixteen] {
             for steps in list_steps() {
                 let [plain, opaque] = [&plain, &opaque].map(|image| {
-                    let flat = Step::Flatten { color: Paint::black(pixel_type) };
+                    let flat = Step::Flatten { color: FillColor::black(pixel_type) };
                     apply_steps(apply_steps(image.clone(), &steps), &[flat])
                 });
                 assert!(plain == opaque, "{pixel_type:?}: {steps:?}");

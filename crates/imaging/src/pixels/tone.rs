@@ -3,7 +3,8 @@
 
 use offprint_modifiers::{Colorize, Tone};
 
-use super::pixels::{Sample, compute_luma};
+use super::mix::compute_luma;
+use super::sample::Sample;
 
 /// Brightness, contrast and balance, as one lookup table for each of red, green and blue.
 pub(super) fn build_curves<S: Sample>(tone: &Tone) -> [Vec<S>; 3] {

@@ -1,0 +1,153 @@
+//! Which operation on pixels each step of a plan is.
+
+use std::borrow::Cow;
+
+use offprint_modifiers::BlendMode;
+
+use super::layer_cache::LayerCache;
+use super::{apply_sub_plan, decode_source};
+use crate::error::RenderError;
+use crate::pixels::{Blend, Pixels, Raster, Sample, render_coverage};
+use crate::row_sink::RowSink;
+use crate::source_files::SourceFiles;
+use crate::step::{DecodePlan, PaintContent, PaintStep, Step};
+use crate::turn::Turn;
+
+/// What steps need beside pixels: the files of other assets, and layers that were made before.
+#[derive(Clone, Copy)]
+pub(super) struct StepContext<'a> {
+    pub(super) files: &'a SourceFiles,
+    pub(super) cache: &'a LayerCache,
+}
+
+/// Executes one step.
+pub(super) fn apply_step(
+    step: &Step,
+    pixels: Cow<'_, Pixels>,
+    context: StepContext<'_>,
+) -> Result<Pixels, RenderError> {
+    match step {
+        Step::Mask { decode, turn } => pixels.into_owned().with_mask_from(decode_mask(decode, *turn, context)?),
+        Step::Convert(conversion) => conversion.apply(pixels.into_owned()),
+        Step::Resize { from, width, height, kernel } => pixels.resize(*from, (*width, *height), *kernel),
+        Step::Paint(paint) => paint_layer(paint, pixels.into_owned(), context),
+        Step::AddEffects { effects, opacity, shape } => {
+            let image = pixels.into_owned();
+            let blend = Blend { mode: BlendMode::Norm, opacity: *opacity, seed: 0 };
+            let shape = match shape {
+                Some(plan) => apply_sub_plan(plan, context)?.to_shape(),
+                None => image.to_shape(),
+            };
+            let mut canvas = image.to_transparent();
+            effects
+                .iter()
+                .filter(|effect| !effect.inner)
+                .for_each(|effect| canvas.paint_effect(&shape, (0, 0), effect));
+            canvas.paint(&image, (0, 0), blend);
+            effects.iter().filter(|effect| effect.inner).for_each(|effect| canvas.paint_effect(&shape, (0, 0), effect));
+            Ok(canvas)
+        }
+        Step::Reduce { dither } => Ok(match pixels.into_owned() {
+            Pixels::Sixteen(raster) if *dither => raster.dither().into(),
+            pixels => pixels.into_eight().into(),
+        }),
+        step => Ok(match pixels.into_owned() {
+            Pixels::Eight(raster) => apply_to_raster(step, raster).into(),
+            Pixels::Sixteen(raster) => apply_to_raster(step, raster).into(),
+        }),
+    }
+}
+
+/// Executes a step that needs nothing but pixels, and is the same at both depths.
+fn apply_to_raster<S: Sample>(step: &Step, raster: Raster<S>) -> Raster<S> {
+    match *step {
+        Step::Window { x, y, width, height, fill } => raster.apply_window(x, y, (width, height), fill),
+        Step::Turn(turn) => raster.turn(turn),
+        Step::Rotate { degrees, width, height } => raster.rotate(degrees, (width, height)),
+        Step::Fade { opacity } => raster.fade(opacity),
+        Step::Fill { color } => raster.fill(color),
+        Step::FillPart { color, part } => raster.fill_part(color, part),
+        Step::Tone(tone) => raster.adjust_tone(&tone),
+        Step::Blur { sigma } => raster.blur(sigma),
+        Step::Sharpen { amount, sigma, threshold, mono } => raster.sharpen(amount, sigma, threshold, mono),
+        Step::Flatten { color } => raster.fill(color).without_alpha(),
+        Step::Recolor { to } => raster.recolor(to),
+        Step::Unmask => raster.without_alpha(),
+        Step::InvertMask { black } => raster.invert_mask(black),
+        Step::GrowMask { pixels } => raster.grow_mask(pixels),
+        Step::ShowMask => raster.to_shape(),
+        Step::Clip { ref inside, ref outside } => {
+            let coverage = render_coverage(inside, outside, raster.size());
+            raster.apply_coverage(&coverage)
+        }
+        Step::Warp { width, height, ref back, sampling, each_way } => {
+            raster.warp((width, height), back, sampling, each_way)
+        }
+        Step::Grow { pixels } => raster.grow(pixels),
+        Step::Noise(noise) => raster.add_noise(noise),
+        Step::Stencil { color, to, by_brightness } => raster.into_stencil(color, to, by_brightness),
+        // These need files, profiles, the other depth, or report errors: `apply_step`.
+        Step::Resize { .. }
+        | Step::Convert(_)
+        | Step::Reduce { .. }
+        | Step::Mask { .. }
+        | Step::Paint(_)
+        | Step::AddEffects { .. } => raster,
+    }
+}
+
+/// Decodes another image that becomes a mask, and makes it upright.
+fn decode_mask(plan: &DecodePlan, turn: Turn, context: StepContext<'_>) -> Result<Pixels, RenderError> {
+    let mut sink = RowSink::for_all_rows(plan);
+    decode_source(plan, context, &mut |rows| sink.take(&rows))?;
+    apply_step(&Step::Turn(turn), Cow::Owned(sink.finish()?), context)
+}
+
+/// Lays a layer over the image, with its effects.
+fn paint_layer(step: &PaintStep, mut image: Pixels, context: StepContext<'_>) -> Result<Pixels, RenderError> {
+    let plan = match &step.content {
+        PaintContent::Color { color, width, height } => {
+            image.paint_color(*color, step.at, (*width, *height), step.blend);
+            return Ok(image);
+        }
+        PaintContent::Picture(plan) => plan,
+    };
+    let picture = context.cache.get_or_make(plan, || apply_sub_plan(plan, context))?;
+    let shape = match &step.shape {
+        _ if step.effects.is_empty() => None,
+        Some(plan) => Some(apply_sub_plan(plan, context)?.to_shape()),
+        None => Some(picture.to_shape()),
+    };
+    let draw_effects = |image: &mut Pixels, inner: bool| {
+        for effect in step.effects.iter().filter(|effect| effect.inner == inner) {
+            shape.iter().for_each(|shape| image.paint_effect(shape, step.at, effect));
+        }
+    };
+    draw_effects(&mut image, false);
+    for at in list_positions(step, image.size(), picture.size()) {
+        image.paint(&picture, at, step.blend);
+    }
+    draw_effects(&mut image, true);
+    Ok(image)
+}
+
+/// Where a layer is drawn: once, or as often as it fits into the image.
+fn list_positions(step: &PaintStep, image: (u32, u32), picture: (u32, u32)) -> Vec<(i64, i64)> {
+    if !step.tiled {
+        return vec![step.at];
+    }
+    let span = |at: i64, side: u32, whole: u32| {
+        let side = i64::from(side.max(1));
+        let first = at.rem_euclid(side) - side;
+        (first..i64::from(whole)).step_by(side as usize)
+    };
+    let rows = span(step.at.1, picture.1, image.1);
+    rows.flat_map(|y| span(step.at.0, picture.0, image.0).map(move |x| (x, y))).collect()
+}
+
+/// Executes a step that needs no files.
+#[cfg(test)]
+pub(super) fn apply_alone(step: &Step, pixels: Pixels) -> Result<Pixels, RenderError> {
+    let (files, cache) = (SourceFiles::from_source(std::path::Path::new("")), LayerCache::default());
+    apply_step(step, Cow::Owned(pixels), StepContext { files: &files, cache: &cache })
+}
