@@ -69,11 +69,7 @@ pub async fn find_or_insert_user(
         return Ok(user);
     }
     let sql = "select user_id, email, locale, time_zone from company_user where company_id = $1 and name = $2";
-    let user = sqlx::query_as(sql)
-        .bind(company)
-        .bind(name)
-        .fetch_optional(connection)
-        .await?;
+    let user = sqlx::query_as(sql).bind(company).bind(name).fetch_optional(connection).await?;
     user.ok_or(DbError::NotFound("user"))
 }
 
@@ -131,11 +127,7 @@ pub async fn find_user_by_email(pool: &PgPool, company: CompanyId, address: &str
 /// Fetches a user of a company.
 pub async fn fetch_user(connection: &mut DbConnection, company: CompanyId, user: UserId) -> Result<UserRow, DbError> {
     let sql = "select user_id, email, locale, time_zone from company_user where company_id = $1 and user_id = $2";
-    let row = sqlx::query_as(sql)
-        .bind(company)
-        .bind(user)
-        .fetch_optional(connection)
-        .await?;
+    let row = sqlx::query_as(sql).bind(company).bind(user).fetch_optional(connection).await?;
     row.ok_or(DbError::NotFound("user"))
 }
 

@@ -141,7 +141,11 @@ pub async fn claim_sign_in_mail(pool: &PgPool, lease: Duration) -> Result<Option
 }
 
 /// Records that a mail was sent, or when to try again.
-pub async fn settle_sign_in_mail(pool: &PgPool, claim: &SignInMailClaim, retry: Option<Duration>) -> Result<(), DbError> {
+pub async fn settle_sign_in_mail(
+    pool: &PgPool,
+    claim: &SignInMailClaim,
+    retry: Option<Duration>,
+) -> Result<(), DbError> {
     sqlx::query(
         "update sign_in_link
             set sent_at = case when $4::interval is null then now() end, tries = tries + ($4::interval is not null)::int,

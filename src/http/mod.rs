@@ -190,9 +190,7 @@ fn register_undocumented_routes(config: &mut web::ServiceConfig) {
         .route("/problems/{code}", get().to(resources::problems::explain_code))
         .route("/openapi.json", get().to(document::show_document))
         .route("/swagger-ui", get().to(resources::system::redirect_to_swagger_ui))
-        .service(
-            SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["../openapi.json"])),
-        )
+        .service(SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["../openapi.json"])))
         .service(resources::shared_links::progress_stream::stream_link_progress)
         .service(resources::shared_links::files::fetch_link_file)
         .service(resources::shared_links::files::fetch_link_thumbnail);

@@ -202,7 +202,12 @@ pub(crate) fn read_browser(headers: &HeaderMap) -> Option<BrowserSecret> {
 }
 
 /// Makes the browser recognizable.
-pub(crate) fn set_browser_cookie(state: &AppState, request: &impl HttpMessage, answer: &mut HttpResponse, browser: &BrowserSecret) {
+pub(crate) fn set_browser_cookie(
+    state: &AppState,
+    request: &impl HttpMessage,
+    answer: &mut HttpResponse,
+    browser: &BrowserSecret,
+) {
     add_cookie(state, request, answer, (BROWSER_COOKIE, &hex::encode(browser.0)), BROWSER_TTL, true);
 }
 

@@ -16,7 +16,8 @@ const MAX_NAME_CHARS: usize = 120;
 const MAX_REASON_CHARS: usize = 300;
 
 // The colours are those of the pages, see src/http/pages/static/style.css.
-pub(super) const BODY_STYLE: &str = "font-family:system-ui,sans-serif;line-height:1.55;max-width:40em;margin:1em auto;padding:0 1em";
+pub(super) const BODY_STYLE: &str =
+    "font-family:system-ui,sans-serif;line-height:1.55;max-width:40em;margin:1em auto;padding:0 1em";
 pub(super) const BRAND_STYLE: &str = "font-weight:600;padding-bottom:0.75em;border-bottom:1px solid #c9cdd2";
 pub(super) const HEADLINE_STYLE: &str = "font-size:1.3em;font-weight:600;line-height:1.25";
 const TITLE_STYLE: &str = "font-size:1.1em;font-weight:600";

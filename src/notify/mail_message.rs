@@ -54,7 +54,6 @@ fn format_message_id(id: &str) -> String {
 /// Name of the mail in the mail folder: its message ID, safe as a file name.
 pub(super) fn build_file_name(message_id: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.@".contains(c) { c } else { '_' };
-    let id: String =
-        format_message_id(message_id).trim_matches(['<', '>']).chars().map(plain).take(200).collect();
+    let id: String = format_message_id(message_id).trim_matches(['<', '>']).chars().map(plain).take(200).collect();
     format!("{}.eml", id.trim_start_matches('.'))
 }

@@ -184,9 +184,11 @@ impl Mailer {
     async fn deliver(&self, message: Message, message_id: &str) -> Result<(), SendError> {
         match &self.transport {
             MailTransport::Smtp(server) => server.send(message).await.map(drop).map_err(smtp::to_send_error),
-            MailTransport::Folder(folder) => write_mail_file(folder, &mail_message::build_file_name(message_id), &message)
-                .await
-                .map_err(|error| SendError::Temporary(format!("the mail folder cannot be written: {error}"))),
+            MailTransport::Folder(folder) => {
+                write_mail_file(folder, &mail_message::build_file_name(message_id), &message)
+                    .await
+                    .map_err(|error| SendError::Temporary(format!("the mail folder cannot be written: {error}")))
+            }
         }
     }
 }

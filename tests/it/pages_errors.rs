@@ -95,7 +95,8 @@ async fn errors_of_the_service_itself_are_pages_too(pool: PgPool) {
 async fn head_of_an_error_has_its_headers_and_no_body(pool: PgPool) {
     let app = TestApp::open(pool).await;
     for path in ["/nowhere", "/downloads/nothing", "/assets/none"] {
-        let ask = |method: Method| TestRequest::default().method(method).uri(path).insert_header(("accept", PAGE_ACCEPT));
+        let ask =
+            |method: Method| TestRequest::default().method(method).uri(path).insert_header(("accept", PAGE_ACCEPT));
         let browser = TestBrowser::new(&app);
         let (get, head) = (browser.send(ask(Method::GET)).await, browser.send(ask(Method::HEAD)).await);
         assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");

@@ -101,7 +101,10 @@ async fn a_finished_job_shows_its_zip_its_files_and_what_failed(pool: PgPool) {
     let text = page.text();
     assert!(text.contains("Partly ready") && text.contains("1 of 3 images failed."), "{text}");
     assert!(text.contains("For the agency") && text.contains("Available until"), "{text}");
-    assert!(text.contains("kapot.jpg The JPEG ends before its image data does."), "the reason stands beside the name: {text}");
+    assert!(
+        text.contains("kapot.jpg The JPEG ends before its image data does."),
+        "the reason stands beside the name: {text}"
+    );
     assert!(!page.html.contains("<progress") && !page.html.contains("link.js"), "nothing moves any more");
     // The button says the size of what it downloads.
     let address = page.attributes("href").into_iter().find(|address| address.ends_with("?dl=1")).unwrap();
@@ -162,7 +165,10 @@ async fn while_a_job_runs_its_page_follows_it_with_scripts_and_without(pool: PgP
     let (status, mut reader) = open_progress(&app, &link, "nl").await;
     assert_eq!(status, 200);
     let first = reader.next().await.unwrap();
-    assert_eq!((&first.data["percent"], &first.data["word"], &first.data["icon"]), (&json!(0), &json!("Wacht"), &json!("waiting")));
+    assert_eq!(
+        (&first.data["percent"], &first.data["word"], &first.data["icon"]),
+        (&json!(0), &json!("Wacht"), &json!("waiting"))
+    );
     assert_eq!((&first.data["text"], &first.data["done"]), (&json!("0 van 3 afbeeldingen zijn klaar."), &json!(false)));
     let (rest, ()) = tokio::join!(reader.read_rest(), drain_work(&app));
     let percents: Vec<i64> = rest.iter().map(|message| message.data["percent"].as_i64().unwrap()).collect();
@@ -187,8 +193,10 @@ async fn a_link_to_one_file_waits_for_this_file_only(pool: PgPool) {
     broken.truncate(broken.len() / 2);
     let images = [("a.jpg", draw_jpeg(1)), ("kapot.jpg", broken)];
     let job = order_pngs(&app, &images, json!({"jobName": "spring", "layout": "flat"})).await;
-    let (good, bad) =
-        (create_link(&app, &job, json!({"path": "a.png"})).await, create_link(&app, &job, json!({"path": "kapot.png"})).await);
+    let (good, bad) = (
+        create_link(&app, &job, json!({"path": "a.png"})).await,
+        create_link(&app, &job, json!({"path": "kapot.png"})).await,
+    );
     let browser = TestBrowser::new(&app);
     let page = browser.open(&good).await;
     page.assert_sound();
@@ -258,7 +266,11 @@ async fn a_stream_ends_with_its_link(pool: PgPool) {
     let url = created["url"].as_str().unwrap();
     let link = &url[url.find("/downloads/").unwrap()..];
     let page = TestBrowser::new(&app).open(link).await;
-    assert!(page.text().contains("Planned The export begins on 1 January 2099, 00:00 (UTC time zone)."), "{}", page.text());
+    assert!(
+        page.text().contains("Planned The export begins on 1 January 2099, 00:00 (UTC time zone)."),
+        "{}",
+        page.text()
+    );
     let (_, mut reader) = open_progress(&app, link, "en").await;
     reader.next().await.unwrap();
     app.delete(format!("/export-jobs/{job}/links/{}", created["linkHandle"].as_str().unwrap())).await.expect_success();
@@ -311,7 +323,8 @@ async fn many_files_come_a_page_at_a_time(pool: PgPool) {
     for count in [60, 60, 5] {
         let page = browser.open(&address).await;
         page.assert_sound();
-        let own: Vec<String> = page.attributes("href").into_iter().filter(|address| address.contains("/files/")).collect();
+        let own: Vec<String> =
+            page.attributes("href").into_iter().filter(|address| address.contains("/files/")).collect();
         assert_eq!(own.len(), count, "{address}");
         names.extend(own);
         let next = page.attributes("href").into_iter().find(|address| address.contains("?after="));
@@ -358,7 +371,8 @@ async fn files_have_thumbnails_that_are_made_once_and_go_with_them(pool: PgPool)
     let link = create_link(&app, &job, json!({})).await;
     let page = TestBrowser::new(&app).open(&link).await;
     page.assert_sound();
-    let shown: Vec<String> = page.attributes("src").into_iter().filter(|address| address.contains("/thumbnails/")).collect();
+    let shown: Vec<String> =
+        page.attributes("src").into_iter().filter(|address| address.contains("/thumbnails/")).collect();
     assert_eq!(shown.len(), 1, "{shown:?}");
     let before = app.get("/usage").await.expect_status(200);
     let first = app.get(&shown[0]).await;

@@ -89,8 +89,11 @@ async fn a_job_without_a_name_is_called_after_what_it_exports(pool: PgPool) {
         let uploaded = app.upload_to(folder, &[(name, b"bytes".as_slice())]).await.expect_status(201);
         uploaded["assets"][0]["assetHandle"].as_str().unwrap().to_owned()
     };
-    let (red, blue, coat) =
-        (upload("spring/shoes", "red.txt").await, upload("spring/shoes/low", "blue.txt").await, upload("autumn", "c.txt").await);
+    let (red, blue, coat) = (
+        upload("spring/shoes", "red.txt").await,
+        upload("spring/shoes/low", "blue.txt").await,
+        upload("autumn", "c.txt").await,
+    );
     for (assets, name) in [
         (vec![&red], format!("red, {today}")),
         (vec![&red, &blue], format!("2 assets from spring/shoes, {today}")),

@@ -64,7 +64,11 @@ async fn a_key_signs_in_and_the_browser_acts_for_it_until_it_signs_out(pool: PgP
     let lines = ann.get("/audit-log?limit=100").await.expect_status(200);
     let of = |operation: &str| {
         let items = lines["items"].as_array().unwrap();
-        items.iter().find(|line| line["operation"] == operation).unwrap_or_else(|| panic!("{operation}: {lines}")).clone()
+        items
+            .iter()
+            .find(|line| line["operation"] == operation)
+            .unwrap_or_else(|| panic!("{operation}: {lines}"))
+            .clone()
     };
     for operation in ["POST /sign-in/key", "PUT /image-presets/{name}"] {
         assert_eq!((&of(operation)["outcome"], &of(operation)["user"]), (&json!("done"), &json!("ann")), "{lines}");
@@ -72,7 +76,9 @@ async fn a_key_signs_in_and_the_browser_acts_for_it_until_it_signs_out(pool: PgP
     let out = browser.submit(&start, "/sign-out", &[]).await;
     assert_eq!((out.status(), out.path.as_str()), (200, "/"));
     assert!(!out.text().contains("Sign out"), "{}", out.text());
-    assert!(!browser.cookies.borrow().keys().any(|name| ["offprint_session", "offprint_csrf"].contains(&name.as_str())));
+    assert!(
+        !browser.cookies.borrow().keys().any(|name| ["offprint_session", "offprint_csrf"].contains(&name.as_str()))
+    );
     assert_eq!(browser.open("/export-jobs").await.status(), 401);
 }
 
@@ -80,9 +86,7 @@ async fn a_key_signs_in_and_the_browser_acts_for_it_until_it_signs_out(pool: PgP
 async fn a_session_ends_with_its_key_its_time_and_by_signing_out(pool: PgPool) {
     let app = open_guarded_app(pool).await;
     let ann = TestUser::new(&app, "one", "ann").await;
-    let is_in = async |browser: &TestBrowser<'_>| {
-        browser.open("/export-jobs").await.status() == 200
-    };
+    let is_in = async |browser: &TestBrowser<'_>| browser.open("/export-jobs").await.status() == 200;
     let key = ann.create_key(&Capability::ALL).await;
     let (by_key, by_time, by_hand) = (TestBrowser::new(&app), TestBrowser::new(&app), TestBrowser::new(&app));
     for (browser, key) in [(&by_key, &key), (&by_time, &ann.key), (&by_hand, &ann.key)] {
@@ -104,8 +108,10 @@ async fn a_session_ends_with_its_key_its_time_and_by_signing_out(pool: PgPool) {
     app.advance_time("1 minute").await;
     assert!(!is_in(&by_time).await);
     offprint::worker::sweep_expired(&app.state).await.unwrap();
-    let left: i64 =
-        sqlx::query_scalar("select count(*) from browser_session where expires_at <= now()").fetch_one(&app.state.system).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from browser_session where expires_at <= now()")
+        .fetch_one(&app.state.system)
+        .await
+        .unwrap();
     assert_eq!(left, 0);
 }
 
@@ -184,7 +190,9 @@ async fn writes_with_a_cookie_need_the_token_and_our_own_page(pool: PgPool) {
     let refused = (403, "foreign-origin".to_owned());
     let writes: Vec<_> = list_operations()
         .into_iter()
-        .filter(|operation| !matches!(operation.method.as_str(), "GET" | "HEAD" | "OPTIONS") && !operation.needs.is_empty())
+        .filter(|operation| {
+            !matches!(operation.method.as_str(), "GET" | "HEAD" | "OPTIONS") && !operation.needs.is_empty()
+        })
         .collect();
     assert!(writes.len() >= 25, "{}", writes.len());
     for operation in &writes {
@@ -194,9 +202,19 @@ async fn writes_with_a_cookie_need_the_token_and_our_own_page(pool: PgPool) {
             ("no token", request().insert_header(own)),
             ("a wrong token", request().insert_header(own).insert_header(("x-csrf-token", "0".repeat(64)))),
             ("no value", request().insert_header(own).insert_header(("x-csrf-token", ""))),
-            ("another site", request().insert_header(("origin", "https://evil.example")).insert_header(("x-csrf-token", token.as_str()))),
+            (
+                "another site",
+                request()
+                    .insert_header(("origin", "https://evil.example"))
+                    .insert_header(("x-csrf-token", token.as_str())),
+            ),
             ("no site", request().insert_header(("origin", "null")).insert_header(("x-csrf-token", token.as_str()))),
-            ("a site beside", request().insert_header(("sec-fetch-site", "same-site")).insert_header(("x-csrf-token", token.as_str()))),
+            (
+                "a site beside",
+                request()
+                    .insert_header(("sec-fetch-site", "same-site"))
+                    .insert_header(("x-csrf-token", token.as_str())),
+            ),
         ] {
             assert_eq!(code(browser.send(request).await), refused, "{} with {case}", operation.name());
         }
@@ -216,11 +234,11 @@ async fn forms_are_taken_from_our_pages_only(pool: PgPool) {
     let browser = TestBrowser::new(&app);
     let page = browser.open("/sign-in").await;
     let fields = |csrf: &str| {
-        [("csrf", csrf), ("key", &ann.key), ("email", "x@example.org")].map(|(name, value)| (name.to_owned(), value.to_owned()))
+        [("csrf", csrf), ("key", &ann.key), ("email", "x@example.org")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
     };
     let csrf = page.find_form("/sign-in/key")[0].1.clone();
-    let forms: Vec<&str> =
-        OPERATIONS.iter().filter(|row| row.body == BodyRule::PageForm).map(|row| row.path).collect();
+    let forms: Vec<&str> = OPERATIONS.iter().filter(|row| row.body == BodyRule::PageForm).map(|row| row.path).collect();
     assert_eq!(forms.len(), 4);
     let other = TestBrowser::new(&app);
     let csrf_of_other = other.open("/sign-in").await.find_form("/sign-in/key")[0].1.clone();
@@ -230,7 +248,8 @@ async fn forms_are_taken_from_our_pages_only(pool: PgPool) {
             answer.assert_sound();
             assert_eq!((answer.status(), answer.element("h1").as_str()), (403, "Please load the page again"), "{path}");
         }
-        for (name, value) in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+        for (name, value) in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")]
+        {
             let request = TestRequest::post().uri(&path).set_form(fields(&csrf)).insert_header((name, value));
             assert_eq!(browser.send(request).await.status, 403, "{path} {value}");
         }

@@ -81,9 +81,11 @@ async fn a_link_in_a_mail_signs_in_once_in_the_browser_that_asked(pool: PgPool) 
     assert_eq!(again.status(), 403, "the browser's token ended with signing in");
 
     let lines = admin.get("/audit-log?limit=100").await.expect_status(200);
-    let signed_in = lines["items"].as_array().unwrap().iter().find(|line| {
-        line["operation"] == "POST /sign-in/mail/{token}" && line["outcome"] == "done"
-    });
+    let signed_in = lines["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["operation"] == "POST /sign-in/mail/{token}" && line["outcome"] == "done");
     assert_eq!(signed_in.unwrap()["user"], "ann", "{lines}");
     let token = link.rsplit('/').next().unwrap();
     let rows = secret_leak_check::dump_tables(&mut app.state.system.acquire().await.unwrap()).await;

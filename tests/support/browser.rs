@@ -127,7 +127,8 @@ impl OpenPage {
     pub fn find_form(&self, action: &str) -> Vec<(String, String)> {
         let begin = format!("action=\"{action}\"");
         let form = self.html.split("<form").skip(1).find(|form| form.split('>').next().unwrap().contains(&begin));
-        let form = form.unwrap_or_else(|| panic!("no form for {action}: {}", self.html)).split("</form>").next().unwrap();
+        let form =
+            form.unwrap_or_else(|| panic!("no form for {action}: {}", self.html)).split("</form>").next().unwrap();
         let attribute = |input: &str, name: &str| {
             unescape(input.split(&format!(" {name}=\"")).nth(1).unwrap_or_default().split('"').next().unwrap())
         };
@@ -157,7 +158,8 @@ impl OpenPage {
             assert!(!html.contains(inline), "{inline}: {html}");
         }
         let tags = html.split('<').map(|tag| tag.split('>').next().unwrap());
-        let is_handler = |rest: &str| rest.trim_start_matches(|letter: char| letter.is_ascii_alphabetic()).starts_with('=');
+        let is_handler =
+            |rest: &str| rest.trim_start_matches(|letter: char| letter.is_ascii_alphabetic()).starts_with('=');
         assert!(!tags.flat_map(|tag| tag.split(" on").skip(1)).any(is_handler), "a handler in an attribute: {html}");
         let ids = self.attributes("id");
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
@@ -183,7 +185,16 @@ fn strip_tags(html: &str) -> String {
 }
 
 fn unescape(text: &str) -> String {
-    [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")]
-        .iter()
-        .fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))
+    [
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#38;", "&"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&amp;", "&"),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))
 }

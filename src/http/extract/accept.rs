@@ -109,10 +109,17 @@ mod tests {
         ] {
             assert!(ask(browser), "{browser}");
         }
-        for program in
-            ["*/*", "", "application/json", "application/json, text/plain, */*", "text/*", "text/html;q=0", "image/avif,*/*;q=0.8",
-             "application/zip, text/html;q=0.5", "text/html;q=x"]
-        {
+        for program in [
+            "*/*",
+            "",
+            "application/json",
+            "application/json, text/plain, */*",
+            "text/*",
+            "text/html;q=0",
+            "image/avif,*/*;q=0.8",
+            "application/zip, text/html;q=0.5",
+            "text/html;q=x",
+        ] {
             assert!(!ask(program), "{program}");
         }
         assert!(!prefers_page(&HeaderMap::new()));

@@ -1,7 +1,7 @@
 //! The language of an answer: `Accept-Language`, else the language of the caller's user, else English.
 
-use actix_web::{HttpMessage, HttpRequest};
 use actix_web::http::header::{self, AcceptLanguage, Header, HeaderMap, HeaderValue, Quality};
+use actix_web::{HttpMessage, HttpRequest};
 
 use crate::app::AppState;
 use crate::db::company;

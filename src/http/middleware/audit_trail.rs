@@ -112,7 +112,9 @@ impl AuditRecorder {
         };
         self.entry.status = i16::try_from(status.as_u16()).ok();
         self.entry.code = code.map(|code| code.to_kebab_case());
-        if let Some(AuditedCaller(caller)) = answer.as_ref().ok().and_then(|answer| answer.response().extensions().get().copied()) {
+        if let Some(AuditedCaller(caller)) =
+            answer.as_ref().ok().and_then(|answer| answer.response().extensions().get().copied())
+        {
             (self.entry.company, self.entry.user, self.entry.key) = (caller.company, caller.user, caller.key);
         }
         if let Some(created) = answer.as_ref().ok().and_then(find_created_object) {

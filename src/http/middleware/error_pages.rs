@@ -3,8 +3,8 @@
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
 
@@ -56,7 +56,9 @@ fn add_vary(mut answer: HttpResponse) -> HttpResponse {
 fn replace_by_page(answer: HttpResponse, reader: &ErrorReader, is_head: bool) -> HttpResponse {
     let page = {
         let extensions = answer.extensions();
-        let Some(problem) = extensions.get::<ProblemDetails>() else { return HttpResponse::InternalServerError().finish() };
+        let Some(problem) = extensions.get::<ProblemDetails>() else {
+            return HttpResponse::InternalServerError().finish();
+        };
         build_error_page(problem, answer.headers(), reader)
     };
     let (mut answer, _) = answer.into_parts();

@@ -29,8 +29,7 @@ pub async fn answer_head(
 }
 
 /// Leaves the body out, and says in the head how long it would be.
-pub(crate) fn omit_body(head: &mut ResponseHead, body: impl MessageBody) -> OmittedBody
-{
+pub(crate) fn omit_body(head: &mut ResponseHead, body: impl MessageBody) -> OmittedBody {
     let size = body.size();
     if let BodySize::Sized(length) = size {
         head.headers.insert(header::CONTENT_LENGTH, length.into());

@@ -48,7 +48,8 @@ impl PageFile {
     pub(super) fn new(link: &OpenedLink, file: &FileRow, language: &Language) -> Self {
         let (folder, name) = file.path.rsplit_once('/').map_or((None, file.path.as_str()), |(a, b)| (Some(a), b));
         let is_ready = file.state == FileState::Ready;
-        let write_file_address = |kind: &str| write_address(&link.path(&format!("/{kind}/{}", encode_path(&file.path))));
+        let write_file_address =
+            |kind: &str| write_address(&link.path(&format!("/{kind}/{}", encode_path(&file.path))));
         Self {
             name: name.to_owned(),
             folder: folder.map(str::to_owned),
@@ -73,7 +74,8 @@ fn describe_file(file: &FileRow, language: &Language) -> String {
     let size = file.size.map(|size| language.format_size(size));
     let sides = file.width.zip(file.height).map(|(width, height)| format!("{width} × {height}"));
     let kind = file.mime.as_deref().and_then(|mime| mime.strip_prefix("image/"));
-    let kind = kind.map(|kind| kind.trim_start_matches("x-").split(['.', '+', ';']).next().unwrap_or(kind).to_uppercase());
+    let kind =
+        kind.map(|kind| kind.trim_start_matches("x-").split(['.', '+', ';']).next().unwrap_or(kind).to_uppercase());
     [size, sides, kind].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -99,7 +101,8 @@ pub(super) async fn load_files(
     let has_more = rows.len() > FILES_PER_PAGE;
     rows.truncate(FILES_PER_PAGE);
     let last = rows.last().filter(|_| has_more);
-    let next = last.map(|file| write_address(&link.path(&format!("?after={}.{}#files", file.position, file.rendition))));
+    let next =
+        last.map(|file| write_address(&link.path(&format!("?after={}.{}#files", file.position, file.rendition))));
     Ok(FileList {
         next,
         first: after.map(|_| write_address(&link.path(""))),

@@ -128,7 +128,8 @@ async fn build_archive_page(
 
 fn describe_archive(state: &AppState, link: &OpenedLink, job: &JobRow, size: i64, language: &Language) -> PageDownload {
     let size = language.format_size(size);
-    let label = language.format("page-download-zip", &[("files", i64::from(job.files).into()), ("size", (&size).into())]);
+    let label =
+        language.format("page-download-zip", &[("files", i64::from(job.files).into()), ("size", (&size).into())]);
     let url = write_public_url(state, link);
     PageDownload {
         address: write_address(&link.path("?dl=1")),
@@ -152,7 +153,9 @@ async fn build_file_page(
     match file.state {
         FileState::Waiting => page.progress_address = Some(write_address(&link.path("/events"))),
         FileState::Ready => page.download = Some(describe_file(state, link, &file, language)),
-        FileState::Absent => page.failures = failures::load_failure_of(state, link, job, file.position, language).await?,
+        FileState::Absent => {
+            page.failures = failures::load_failure_of(state, link, job, file.position, language).await?
+        }
     }
     page.files = FileList::of_one(PageFile::new(link, &file, language));
     Ok(page)

@@ -196,8 +196,7 @@ pub(in crate::http) async fn sign_in_by_mail(
     };
     let FoundLink { company, id, row } = found;
     // Somebody may have used it since.
-    let Some((user, next)) =
-        sign_in_link::use_sign_in_link(&state.system, company, id, &row.browser_sha256).await?
+    let Some((user, next)) = sign_in_link::use_sign_in_link(&state.system, company, id, &row.browser_sha256).await?
     else {
         return Unusable::Used.respond(&request);
     };

@@ -4,8 +4,8 @@ use actix_web::http::header;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get, route};
 use futures_util::stream::StreamExt;
-use offprint_core::{Code, Digest};
 use offprint_core::name::{FileName, fold_path};
+use offprint_core::{Code, Digest};
 use offprint_storage::archive::Archive;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -294,11 +294,7 @@ pub async fn download_export(
 }
 
 /// The sealed archive of the current run.
-async fn find_archive(
-    state: &AppState,
-    company: CompanyId,
-    job: &JobRow,
-) -> Result<archive::ArchiveRow, Problem> {
+async fn find_archive(state: &AppState, company: CompanyId, job: &JobRow) -> Result<archive::ArchiveRow, Problem> {
     let sealed = archive::find_archive(&state.db, company, job.job_id).await?;
     sealed.ok_or_else(|| reject_unfinished_job(job, "The archive is available when the job is finished."))
 }

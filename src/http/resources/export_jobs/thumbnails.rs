@@ -98,7 +98,10 @@ pub(in crate::http) async fn serve_thumbnail(
 }
 
 fn reject_missing() -> Problem {
-    Problem::new(Code::NotFound, "There is no thumbnail of this file: it is not an image that can be rendered, or not ready.")
+    Problem::new(
+        Code::NotFound,
+        "There is no thumbnail of this file: it is not an image that can be rendered, or not ready.",
+    )
 }
 
 /// Renders a thumbnail when it is the company's turn, once for all who ask at the same time, and keeps it.

@@ -62,7 +62,8 @@ pub async fn open_link(
     request: HttpRequest,
 ) -> HttpResponse {
     // A range is a part of the bytes: the client continues a download.
-    let is_page = query.dl.is_none() && prefers_page(request.headers()) && !request.headers().contains_key(header::RANGE);
+    let is_page =
+        query.dl.is_none() && prefers_page(request.headers()) && !request.headers().contains_key(header::RANGE);
     let open = async {
         let link = OpenedLink::verify(&state, &token).await?;
         let answer = async {

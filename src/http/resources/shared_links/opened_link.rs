@@ -79,7 +79,8 @@ async fn find_verified_link(state: &AppState, token: &LinkToken) -> Result<LinkR
     if !key.is_some_and(|key| token.is_signed_by(&key)) {
         return Err(reject_unknown_link());
     }
-    let link = link::find_link(&mut connection, token.company, LinkId(token.link)).await?.ok_or_else(reject_deleted_job)?;
+    let link =
+        link::find_link(&mut connection, token.company, LinkId(token.link)).await?.ok_or_else(reject_deleted_job)?;
     if let Some(at) = link.revoked_at {
         return Err(reject_gone_link(Code::LinkRevoked, &format!("The link was revoked at {}.", at.to_rfc3339())));
     }
