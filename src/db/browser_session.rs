@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use offprint_core::Digest;
 use sha2::Sha256;
@@ -101,7 +100,6 @@ pub struct SessionRow {
     pub method: SignInMethod,
     /// Of the user.
     pub user_name: Option<String>,
-    pub expires_at: DateTime<Utc>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -114,7 +112,6 @@ struct StoredSession {
     #[sqlx(try_from = "OptionalDigest")]
     operator_key_sha256: Option<Digest>,
     user_name: Option<String>,
-    expires_at: DateTime<Utc>,
 }
 
 /// Inserts a session that lasts this long.
@@ -163,8 +160,8 @@ pub async fn find_session(pool: &PgPool, raw: &RawSession) -> Result<Option<Sess
             (None, _, Some(hash)) => SignInMethod::OperatorKey(hash),
             _ => return None,
         };
-        let StoredSession { company_id, user_name, expires_at, .. } = stored;
-        Some(SessionRow { company_id, method, user_name, expires_at })
+        let StoredSession { company_id, user_name, .. } = stored;
+        Some(SessionRow { company_id, method, user_name })
     }))
 }
 

@@ -52,7 +52,6 @@ pub async fn insert_sign_in_links(
 /// A link for signing in.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct SignInLinkRow {
-    pub user_id: UserId,
     pub user_name: String,
     pub company_name: String,
     /// Hash of the cookie of the browser that asked.
@@ -70,7 +69,7 @@ pub async fn find_sign_in_link(
     link: SignInLinkId,
 ) -> Result<Option<SignInLinkRow>, DbError> {
     let row = sqlx::query_as(
-        "select link.user_id, company_user.name as user_name, company.name as company_name, link.browser_sha256,
+        "select company_user.name as user_name, company.name as company_name, link.browser_sha256,
                 link.used_at is not null as is_used, link.expires_at <= now() as is_expired
            from sign_in_link link
            join company_user on company_user.company_id = link.company_id and company_user.user_id = link.user_id
