@@ -47,6 +47,8 @@ pub struct JobRow {
     pub description: Option<String>,
     pub client_id: Option<String>,
     pub locale: Option<String>,
+    /// IANA name.
+    pub time_zone: Option<String>,
     pub fmt: Fmt,
     pub is_modifier: Option<String>,
     pub r#macro: Option<String>,

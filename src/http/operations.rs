@@ -51,6 +51,8 @@ pub enum BodyRule {
     ExportRequest,
     /// `multipart/form-data`. Its handler bounds the parts; each file has the company's upload limit.
     Form,
+    /// A form of a page, a few kilobytes. Its extractor checks where it comes from.
+    PageForm,
     /// The bytes of a file or of a part of it, up to the company's upload limit.
     Bytes,
 }
@@ -204,6 +206,8 @@ pub const OPERATIONS: &[OperationSpec] = &[
     delete("/export-jobs/{jobHandle}", "deleteExportJob", MANAGE_JOBS),
     get("/export-jobs/{jobHandle}/files", "listExportFiles", READ_JOBS),
     get("/export-jobs/{jobHandle}/files/{path:.*}", "fetchExportFile", READ_JOBS).with_head(),
+    get("/export-jobs/{jobHandle}/thumbnails/{path:.*}", "fetchExportThumbnail", READ_JOBS)
+        .with_deadline(Deadline::Render),
     get("/export-jobs/{jobHandle}/download", "downloadExport", READ_JOBS).with_head(),
     get("/export-jobs/{jobHandle}/archive", "fetchExportArchive", READ_JOBS).with_head(),
     get("/export-jobs/{jobHandle}/manifest", "fetchExportManifest", READ_JOBS).with_head(),
@@ -227,6 +231,10 @@ pub const OPERATIONS: &[OperationSpec] = &[
     post("/webhook-secret/rotate", "rotateWebhookSecret", ADMIN).with_idempotency(Idempotency::Key),
     // The token in the path is the credential.
     get("/downloads/{token}", "openLink", Public).with_head(),
+    get("/downloads/{token}/events", "streamLinkProgress", Public).without_document(),
+    get("/downloads/{token}/files/{path:.*}", "fetchLinkFile", Public).with_head().without_document(),
+    get("/downloads/{token}/thumbnails/{path:.*}", "fetchLinkThumbnail", Public)
+        .with_deadline(Deadline::Render).without_document(),
     post("/assets", "uploadAssets", WRITE_ASSETS)
         .with_body(BodyRule::Form).with_deadline(Deadline::Transfer).with_idempotency(Idempotency::Key),
     get("/assets", "listAssets", READ_ASSETS),
@@ -263,11 +271,22 @@ pub const OPERATIONS: &[OperationSpec] = &[
     get("/audit-log", "listAuditLog", ADMIN),
     get("/usage", "showUsage", AnyKey),
     get("/workers", "listWorkers", ADMIN),
-    get("/", "showStartPage", AnyKey),
+    get("/", "showStartPage", Public),
     get("/info", "showInfo", AnyKey),
     get("/health/live", "checkLiveness", Probe),
     get("/health/ready", "checkReadiness", Probe),
     get("/metrics", "showMetrics", ADMIN),
+    // Signing in and out. The forms prove themselves that they come from our pages.
+    get("/sign-in", "showSignIn", Public).without_document(),
+    post("/sign-in/key", "signInByKey", Public).with_body(BodyRule::PageForm).without_document(),
+    post("/sign-in/mail", "requestSignInMail", Public).with_body(BodyRule::PageForm).without_document(),
+    get("/sign-in/mail/{token}", "showSignInLink", Public).without_document(),
+    post("/sign-in/mail/{token}", "signInByMail", Public).with_body(BodyRule::PageForm).without_document(),
+    post("/sign-out", "signOut", Public).with_body(BodyRule::PageForm).without_document(),
+    // What browsers ask for when they show a page.
+    get("/static/{version}/{file}", "showStaticFile", Public).without_document(),
+    get("/favicon.ico", "showIcon", Public).without_document(),
+    get("/robots.txt", "showRobots", Public).without_document(),
     // The document, and pages around it.
     get("/problems/{code}", "explainCode", Public).without_document(),
     get("/openapi.json", "showDocument", Public).without_document(),

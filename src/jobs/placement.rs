@@ -1,6 +1,6 @@
 //! Creates the job of an export request: drafts it and inserts its rows, within the limits of the company.
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use offprint_core::Code;
 
 use crate::db::asset::AssetRow;
@@ -17,6 +17,7 @@ use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
 use crate::jobs::ExportContext;
 use crate::jobs::ExportRequest;
+use crate::jobs::default_name::build_default_name;
 use crate::jobs::prepare_draft;
 use crate::reason::Reason;
 use crate::settings::Settings;
@@ -85,7 +86,8 @@ impl JobPlacement<'_> {
         let (request, user) = (&draft.request, self.user);
         let mut warnings = draft.warnings;
         warnings.extend(check_recipient(self.settings, request, user));
-        let default_name = build_default_name(Utc::now());
+        let time_zone = request.time_zone.as_deref().or(user.and_then(|user| user.time_zone.as_deref()));
+        let default_name = build_default_name(&draft.items, time_zone, Utc::now());
         let no_metadata = MetadataMap::default();
         let job = NewJob {
             job_id,
@@ -95,6 +97,7 @@ impl JobPlacement<'_> {
             description: request.description.as_deref(),
             client_id: request.client_id.as_deref(),
             locale: request.locale.as_deref().or(user.and_then(|user| user.locale.as_deref())),
+            time_zone,
             fmt: request.fmt,
             is_modifier: request.is_modifier.as_deref(),
             r#macro: request.r#macro.as_deref(),
@@ -127,11 +130,6 @@ impl JobPlacement<'_> {
 /// Maximum number of unfinished jobs of a company; 0: no limit.
 pub fn get_max_jobs(settings: &Settings, own: &CompanyLimitsRow) -> u32 {
     own.max_jobs.map_or(settings.max_jobs, i32::unsigned_abs)
-}
-
-/// The name of a job that was created without one: the time, with its time zone, because people read it in mails.
-fn build_default_name(now: DateTime<Utc>) -> String {
-    now.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Checks the size of the archive as far as it is known: that of the originals. Rendered files are known only later.
@@ -197,18 +195,5 @@ fn to_new_file<'a>(asset: &'a AssetRow, file: &'a DraftFile) -> NewFile<'a> {
         mime: original.and_then(|asset| asset.mime.as_deref()),
         width: side("width"),
         height: side("height"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::TimeZone;
-
-    use super::*;
-
-    #[test]
-    fn a_default_name_is_a_time_with_its_zone() {
-        let now = Utc.with_ymd_and_hms(2026, 11, 29, 10, 27, 5).unwrap();
-        assert_eq!(build_default_name(now), "2026-11-29 10:27 UTC");
     }
 }

@@ -36,7 +36,8 @@ pub struct ExportRequest {
     /// IP address of the client that started the export. Stored and shown, never trusted.
     #[schema(max_length = 255)]
     pub client_id: Option<String>,
-    /// A name for people, which need not be unique. Default: the time, such as `2026-11-29 10:27 UTC`.
+    /// A name for people, which need not be unique. Default: what is exported and the day, such as `12 assets from
+    /// spring/shoes, 29 Nov`.
     #[schema(max_length = 255, example = "spring catalogue")]
     pub job_name: Option<String>,
     /// A text that is stored and shown.
@@ -54,8 +55,8 @@ pub struct ExportRequest {
     /// again), and a run is on either day when both are given. Cannot be combined with `execTime`.
     #[schema(max_length = 255, example = "0 30 2 ? * MON-FRI")]
     pub exec_schedule: Option<String>,
-    /// Time zone of `execSchedule`, by its IANA name. Default: `UTC`. A local time that is skipped when clocks change runs at
-    /// the next instant, one that occurs twice runs once.
+    /// Time zone of `execSchedule` and of the times in mails, by its IANA name. Default: that of the user for mails, else
+    /// `UTC`. A local time that is skipped when clocks change runs at the next instant, one that occurs twice runs once.
     #[schema(max_length = 64, example = "America/New_York")]
     pub time_zone: Option<String>,
     /// What to do with a run of the schedule that is due before the previous one has finished. Default: `skip`.
@@ -99,9 +100,9 @@ pub struct ExportRequest {
 }
 
 impl ExportRequest {
-    /// Removes the schedule: what remains is the request of one run.
+    /// Removes the schedule: what remains is the request of one run. Its mails are in the time zone of the schedule.
     pub fn clear_schedule(&mut self) {
-        (self.exec_schedule, self.time_zone, self.overlap) = (None, None, None);
+        (self.exec_schedule, self.overlap) = (None, None);
     }
 }
 

@@ -60,6 +60,7 @@ fn the_operation_table_and_the_document_agree() {
             BodyRule::Empty => &[],
             BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest => &["application/json"],
             BodyRule::Form => &["multipart/form-data"],
+            BodyRule::PageForm => &["application/x-www-form-urlencoded"],
             BodyRule::Bytes if path.starts_with("/uploads/") => &["application/offset+octet-stream"],
             BodyRule::Bytes => &["application/octet-stream"],
         };

@@ -167,7 +167,7 @@ fn find_body_limit(request: &HttpRequest) -> usize {
 }
 
 /// Reads a whole body into memory.
-async fn read_body(mut pieces: Payload, limit: usize) -> Result<Vec<u8>, Problem> {
+pub(super) async fn read_body(mut pieces: Payload, limit: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     while let Some(piece) = pieces.next().await {
         let piece =

@@ -29,6 +29,7 @@ use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{KeyId, UserId};
 use crate::jobs::recipients::parse_mailbox;
+use crate::jobs::schedule::parse_time_zone;
 
 /// An API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,6 +68,9 @@ pub struct User {
     /// Language of the user's mails.
     #[schema(example = "en")]
     locale: Option<String>,
+    /// Time zone of the user's mails.
+    #[schema(example = "America/New_York")]
+    time_zone: Option<String>,
 }
 
 impl From<api_key::ApiKeyRow> for ApiKey {
@@ -79,6 +83,7 @@ impl From<api_key::ApiKeyRow> for ApiKey {
                 name: row.user_name,
                 email: row.user_email,
                 locale: row.user_locale,
+                time_zone: row.user_time_zone,
             },
             capabilities: row.capabilities.0,
             created_at: row.created_at,
@@ -117,6 +122,9 @@ pub struct CreateApiKey {
     /// Language of a new user's mails, such as `en` or `fr-BE`.
     #[schema(max_length = 12, example = "en")]
     locale: Option<String>,
+    /// Time zone of a new user's mails, by its IANA name.
+    #[schema(max_length = 64, example = "America/New_York")]
+    time_zone: Option<String>,
     /// What the key allows. Default, without `role`: everything except `admin`.
     #[schema(min_items = 1, max_items = 32)]
     capabilities: Option<Vec<Capability>>,
@@ -144,6 +152,9 @@ impl CreateApiKey {
         }
         if let Some(Err(detail)) = self.email.as_deref().map(parse_mailbox) {
             wrong("email", Code::InvalidValue, detail);
+        }
+        if let Some(Err(detail)) = self.time_zone.as_deref().map(parse_time_zone) {
+            wrong("timeZone", Code::InvalidValue, detail);
         }
         if let Some(at) = self.expires_at.filter(|at| *at <= Utc::now() + TimeDelta::seconds(1)) {
             wrong("expiresAt", Code::InvalidValue, format!("{} is in the past. Send a future time.", at.to_rfc3339()));
@@ -176,8 +187,8 @@ impl CreateApiKey {
 
 /// Create an API key.
 ///
-/// The key belongs to a user of the company, who is created if necessary. A user who exists is not changed: another `email`
-/// or `locale` is refused. The key itself is only in this response: the service stores a hash of it. So a repeated request
+/// The key belongs to a user of the company, who is created if necessary. A user who exists is not changed: another `email`,
+/// `locale` or `timeZone` is refused. The key itself is only in this response: the service stores a hash of it. So a repeated request
 /// with the same `Idempotency-Key` creates no second key, but cannot return the first one again: it is answered with 409
 /// `secret-not-stored`, which names the key to revoke.
 #[utoipa::path(
@@ -203,8 +214,8 @@ pub async fn create_api_key(
     if let Some(earlier) = key.reserve(&mut transaction, &caller, digest).await? {
         return Err(reject_repeated_key(&earlier));
     }
-    let (email, locale) = (body.email.as_deref(), body.locale.as_deref());
-    let user_row = company::find_or_insert_user(&mut transaction, caller.company, user, email, locale).await?;
+    let (email, locale, zone) = (body.email.as_deref(), body.locale.as_deref(), body.time_zone.as_deref());
+    let user_row = company::find_or_insert_user(&mut transaction, caller.company, user, email, locale, zone).await?;
     check_user_unchanged(&body, user, &user_row)?;
     let user = user_row.user_id;
     let new = NewApiKeyRow { name: &body.name, user, capabilities: &capabilities, expires_at: body.expires_at };
@@ -232,7 +243,11 @@ fn reject_repeated_key(earlier: &IdempotencyRow) -> Problem {
 
 /// A key is not a way to change its user: whoever gets the mails of a user must not change by the way.
 fn check_user_unchanged(body: &CreateApiKey, name: &str, user: &UserRow) -> Result<(), Problem> {
-    let fields = [("email", &body.email, &user.email), ("locale", &body.locale, &user.locale)];
+    let fields = [
+        ("email", &body.email, &user.email),
+        ("locale", &body.locale, &user.locale),
+        ("timeZone", &body.time_zone, &user.time_zone),
+    ];
     let changed = fields.into_iter().filter(|(_, sent, stored)| sent.is_some() && sent != stored);
     let mistakes: Vec<ValidationError> = changed
         .map(|(field, _, _)| {
