@@ -73,6 +73,7 @@ create table company_user (
     name       text        not null,
     email      text,                                       -- gets the mail of jobs that name no recipient
     locale     text,
+    time_zone  text,                                       -- IANA name, for times in mails
     created_at timestamptz not null default now(),
     primary key (company_id, user_id),
     constraint user_name_taken unique (company_id, name)
@@ -96,6 +97,51 @@ create table api_key (
     constraint key_is_one_companys unique (key_id),
     constraint key_secret_length check (octet_length(secret_sha256) = 32)
 );
+
+-- Browsers in which somebody is signed in. The cookie has the id and a secret, of which only the hash is stored.
+create table browser_session (
+    company_id          uuid        not null references company,
+    session_id          uuid        not null,
+    secret_sha256       bytea       not null,
+    user_id             uuid,                              -- null: signed in with OFFPRINT_API_KEY
+    api_key_id          uuid,                              -- the key that was used; null: a link in a mail
+    operator_key_sha256 bytea,                             -- of OFFPRINT_API_KEY, when that was used
+    created_at          timestamptz not null default now(),
+    expires_at          timestamptz not null,
+    primary key (company_id, session_id),
+    foreign key (company_id, user_id) references company_user on delete cascade,
+    foreign key (company_id, api_key_id) references api_key on delete cascade,
+    -- A session is looked up before its company is known.
+    constraint session_is_one_companys unique (session_id),
+    constraint session_secret_length check (octet_length(secret_sha256) = 32),
+    constraint session_has_a_holder check ((user_id is null) = (operator_key_sha256 is not null))
+);
+-- Removing those that have expired.
+create index browser_session_by_end on browser_session (expires_at);
+
+-- Links in mails by which users sign in. They are used once, in the browser that asked for them; the URL is signed. The
+-- row is also the task of sending the mail.
+create table sign_in_link (
+    company_id      uuid        not null,
+    sign_in_link_id uuid        not null,
+    user_id         uuid        not null,
+    browser_sha256  bytea       not null,                  -- of that browser's cookie
+    next_path       text,                                  -- where to go afterwards
+    created_at      timestamptz not null default now(),
+    expires_at      timestamptz not null,
+    used_at         timestamptz,
+    claim           integer     not null default 0,
+    tries           integer     not null default 0,        -- failed tries to send the mail
+    run_at          timestamptz not null default now(),    -- when it is due, or its lease ends
+    sent_at         timestamptz,
+    primary key (company_id, sign_in_link_id),
+    foreign key (company_id, user_id) references company_user on delete cascade,
+    constraint sign_in_browser_length check (octet_length(browser_sha256) = 32)
+);
+-- The open links of a user are counted.
+create index sign_in_link_by_user on sign_in_link (company_id, user_id);
+-- The claim's pick.
+create index sign_in_link_due on sign_in_link (run_at) where sent_at is null;
 
 -- What a company uses, kept up to date with every change: an upload must not count a million rows. A table of its own,
 -- because every claim writes the company's row.
@@ -188,6 +234,7 @@ create table asset (
     url_modifier            text        not null default '',
     url_post_apply_modifier text        not null default '',
     member_array            jsonb,                         -- handles of a set's members, as they were given
+    metadata                jsonb       not null default '{}',  -- the client's own texts by key; filters read it in list order
     entry_time              timestamptz not null,          -- the time of the zip entry, fixed at upload
     created_at              timestamptz not null default now(),
     updated_at              timestamptz not null default now(),
@@ -406,6 +453,18 @@ create index rendition_uses_recipe on rendition (recipe_id, company_id);
 -- When the cache is full, the least recently used renditions go first.
 create index rendition_by_use on rendition (used_at);
 
+-- Small pictures of files, for pages. They go with the bytes that they show; those of an older engine are not used.
+create table thumbnail (
+    company_id     uuid    not null references company,
+    source_sha256  bytea   not null references blob on delete cascade,
+    engine_version integer not null,
+    sha256         bytea   not null references blob,
+    primary key (company_id, source_sha256, engine_version)
+);
+-- Maintenance asks whether a blob is still used, and removes the thumbnails of one that is not.
+create index thumbnail_uses_blob on thumbnail (sha256);
+create index thumbnail_of_blob on thumbnail (source_sha256);
+
 
 -- 5. Schedules
 
@@ -463,6 +522,7 @@ create table export_job (
     description        text,
     client_id          text,
     locale             text,
+    time_zone          text,                               -- IANA name, for times in mails; null: UTC
     fmt                text        not null,
     is_modifier        text,
     macro              text,
@@ -472,6 +532,8 @@ create table export_job (
     email_setting      text        not null,
     notify_emails      jsonb       not null default '[]',
     callback_url       text,                               -- gets a webhook message after each run
+    metadata           jsonb       not null default '{}',  -- the client's own texts by key
+    on_missing         text        not null default 'fail',  -- what happens to handles of assets that do not exist
     on_unsupported     text        not null,
     on_unconvertible   text        not null,
     on_corrupt         text        not null default 'fail',  -- what happens to items whose image is damaged
@@ -557,6 +619,7 @@ create table export_item (
     sha256      bytea       references blob,               -- the original; null for a set that is skipped
     size        bigint,
     entry_time  timestamptz not null,
+    metadata    jsonb       not null default '{}',         -- the asset's
 
     state       text        not null,
     -- The job in which the item waits, for the claim's index. In a column of its own because an index on the columns of
@@ -832,13 +895,15 @@ create table worker (
 -- 9. Row-level security, on every table but `blob` and `worker`, which belong to no company
 
 select enable_row_level_security('company'), enable_row_level_security('company_user'),
-       enable_row_level_security('api_key'), enable_row_level_security('company_usage'),
+       enable_row_level_security('api_key'), enable_row_level_security('browser_session'),
+       enable_row_level_security('sign_in_link'), enable_row_level_security('company_usage'),
        enable_row_level_security('idempotency'), enable_row_level_security('audit_log'),
        enable_row_level_security('asset'), enable_row_level_security('image_preset'),
        enable_row_level_security('replaced_original'),
        enable_row_level_security('upload'), enable_row_level_security('upload_piece'),
        enable_row_level_security('recipe'), enable_row_level_security('recipe_source'),
        enable_row_level_security('kept_rendition'), enable_row_level_security('rendition'),
+       enable_row_level_security('thumbnail'),
        enable_row_level_security('export_schedule'), enable_row_level_security('export_schedule_run'),
        enable_row_level_security('export_job'), enable_row_level_security('export_item'),
        enable_row_level_security('export_file'), enable_row_level_security('archive'),

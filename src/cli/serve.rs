@@ -209,8 +209,10 @@ async fn build_state(
         probe_limiter: Default::default(),
         refusal_limiter: Default::default(),
         replay_limiter: Default::default(),
+        sign_in_limiter: Default::default(),
         compute: Default::default(),
         preview_renders: Default::default(),
+        thumbnail_renders: crate::app::preview_renders::PreviewRenders::for_thumbnails(),
         readiness: Default::default(),
         closing: CancellationToken::new(),
     })

@@ -210,6 +210,7 @@ const UNUSED_BLOB_SQL: &str = "not exists (select from asset where asset.sha256 
     and not exists (select from recipe_source source where source.sha256 = blob.sha256)
     and not exists (select from kept_rendition kept where kept.sha256 = blob.sha256)
     and not exists (select from rendition where rendition.source_sha256 = blob.sha256)
+    and not exists (select from thumbnail where thumbnail.sha256 = blob.sha256)
     and not exists (select from archive where archive.index_sha256 = blob.sha256)
     and not exists (select from archive where archive.manifest_json_sha256 = blob.sha256)
     and not exists (select from archive where archive.manifest_csv_sha256 = blob.sha256)

@@ -35,6 +35,7 @@ pub async fn measure_usage(pool: &PgPool, company: CompanyId) -> Result<UsageRep
               union select sha256 from kept_rendition where company_id = $1
               union select source_sha256 from rendition where company_id = $1
               union select sha256 from recipe_source where company_id = $1
+              union select sha256 from thumbnail where company_id = $1
               union select index_sha256 from archive where company_id = $1
               union select manifest_json_sha256 from archive where company_id = $1
               union select manifest_csv_sha256 from archive where company_id = $1
@@ -46,7 +47,9 @@ pub async fn measure_usage(pool: &PgPool, company: CompanyId) -> Result<UsageRep
                 (select coalesce(sum(files), 0)::bigint as files, coalesce(sum(bytes), 0)::bigint as file_bytes
                    from export_job where company_id = $1 and deleted_at is null and released_at is null) files,
                 (select count(*) as renditions, coalesce(sum(blob.size), 0)::bigint as rendition_bytes
-                   from rendition join blob using (sha256) where company_id = $1) renditions,
+                   from (select sha256 from rendition where company_id = $1
+                          union all select sha256 from thumbnail where company_id = $1) cached
+                   join blob using (sha256)) renditions,
                 (select coalesce(sum(blob.size), 0)::bigint as stored_bytes from used join blob using (sha256)) stored,
                 (select count(*) as deleted_originals, coalesce(sum(size), 0)::bigint as deleted_original_bytes
                    from asset where company_id = $1 and deleted_at is not null and sha256 is not null) deleted,

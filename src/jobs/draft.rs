@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use offprint_core::Digest;
-use offprint_modifiers::{Macros, WorkBudget};
+use offprint_modifiers::{Macros, ResolvedModifier, WorkBudget};
 
 use crate::compute_pool::ComputeError;
 use crate::db::asset::{self, AssetRow};
@@ -42,6 +42,8 @@ pub struct Draft {
     pub effective_modifier: Option<String>,
     /// The renditions with their effective modifiers; none when the request has no renditions.
     pub renditions: Option<Vec<Rendition>>,
+    /// What each modifier of the request means without an asset's own modifiers; empty for `orig`.
+    pub resolved_renditions: Vec<ResolvedModifier>,
     /// One item for each asset, in request order.
     pub items: Vec<DraftItem>,
     /// Canonical texts of the recipes of all files, by their SHA-256.

@@ -216,6 +216,7 @@ impl DraftBuilder {
         self.check_nothing_left(&items);
         let mut recipes = BTreeMap::new();
         let (mut warning_lists, mut notice_lists) = (Vec::new(), Vec::new());
+        let mut resolved_renditions = Vec::new();
         let specs = list_rendition_specs(&self.request);
         for (mut resolver, spec) in std::mem::take(&mut self.resolvers).into_iter().zip(specs) {
             resolver.add_remarks_without_assets();
@@ -225,6 +226,7 @@ impl DraftBuilder {
             // An error in an asset's own modifiers is found once for each rendition, and reported once.
             self.errors.append(resolver.errors);
             recipes.extend(resolver.recipes);
+            resolved_renditions.extend(resolver.alone);
         }
         if !self.errors.is_empty() {
             return Err(DraftError::Invalid(self.errors.into_errors()));
@@ -244,6 +246,7 @@ impl DraftBuilder {
         Ok(Draft {
             effective_modifier: effective.next().flatten(),
             renditions,
+            resolved_renditions,
             recipe_sources: list_recipe_sources(&items),
             items,
             recipes,

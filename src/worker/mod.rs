@@ -23,6 +23,7 @@ mod scheduler;
 mod scrub;
 mod seal;
 mod settler;
+mod sign_in_mail;
 mod sweep;
 mod webhook;
 
@@ -169,7 +170,7 @@ async fn run_mail_task(state: AppState) {
     while !state.closing.is_cancelled() {
         let notified = state.job_changes.listen();
         let sent = tokio::select! {
-            sent = mail::send_next_mail(&state) => sent,
+            sent = send_next_message(&state) => sent,
             () = wait_for_grace_end(&state) => return,
         };
         match sent {
@@ -179,6 +180,11 @@ async fn run_mail_task(state: AppState) {
         }
         wait_for_work(&state, notified).await;
     }
+}
+
+/// Sends one mail. Somebody waits for those to sign in, so they come first.
+async fn send_next_message(state: &AppState) -> Result<bool, db::DbError> {
+    Ok(sign_in_mail::send_next_sign_in_mail(state).await? || mail::send_next_mail(state).await?)
 }
 
 /// Sends webhooks, several at once, so that a slow receiver does not delay the others.
@@ -278,7 +284,7 @@ pub async fn drain_work(state: &AppState) -> Result<usize, db::DbError> {
             items += 1;
         } else if !(scheduler::run_next_schedule(state).await?
             || do_maintenance_task(state).await?
-            || mail::send_next_mail(state).await?
+            || send_next_message(state).await?
             || webhook::send_next_webhook(state).await?)
         {
             return Ok(items);

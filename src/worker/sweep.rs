@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use crate::app::AppState;
 use crate::db::settle::{AttemptEnd, AttemptOutcome, MAX_SETTLES, settle_items};
-use crate::db::{self, idempotency, item, job_actions, upload};
+use crate::db::{self, browser_session, idempotency, item, job_actions, upload};
 use crate::worker::CACHE_ENGINE_VERSION;
 
 /// A temporary file that was not written to for this long was left behind by a process that died.
@@ -21,6 +21,7 @@ pub async fn sweep_expired(state: &AppState) -> Result<(), db::DbError> {
     while take_back_items(state).await? {}
     while job_actions::remove_deleted_job(&state.system).await? {}
     idempotency::delete_expired_idempotency_keys(&state.system).await?;
+    browser_session::delete_expired_sessions(&state.system).await?;
     let pieces = upload::delete_expired_uploads(&state.system).await?;
     state.remove_unused_blobs(&pieces).await;
     let storage = &state.storage;

@@ -39,7 +39,7 @@ pub(super) fn build_webhook<'j>(
         "type": kind,
         "timestamp": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
         "data": {
-            "jobHandle": job.job_id, "jobName": job.job_name, "run": job.run,
+            "jobHandle": job.job_id, "jobName": job.job_name, "metadata": job.metadata, "run": job.run,
             "state": ShownState::Finished, "outcome": outcome,
             "counts": {
                 "total": job.total, "waiting": 0, "running": 0, "succeeded": job.succeeded, "failed": job.failed,

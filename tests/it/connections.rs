@@ -206,6 +206,49 @@ async fn a_trusted_proxy_has_as_many_as_it_needs_and_idle_ones_make_way(pool: Pg
     server.stop().await;
 }
 
+#[sqlx::test]
+async fn who_waits_and_goes_away_leaves_his_place(pool: PgPool) {
+    let app = TestApp::with_settings(pool, |settings| settings.max_connections_per_address = 2).await;
+    let asset = app.upload_asset("a.jpg", &draw_jpeg(1)).await;
+    let request = json!({"assetHandleArray": [asset], "fmt": "orig", "execTime": "2099-01-01T00:00:00Z"});
+    let wait = format!("GET /export-jobs/{}/events HTTP/1.1\r\nhost: localhost\r\n", create_job(&app, request).await);
+    let server = RunningServer::start(&app);
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut peer = server.connect().await;
+        peer.send(&format!("{wait}accept: text/event-stream\r\n\r\n")).await;
+        peer.read_until("\r\n\r\n").await;
+        streams.push(peer);
+    }
+    assert!(server.connect().await.drip_until_closed("").await.starts_with("HTTP/1.1 503 "));
+    drop(streams);
+    loop {
+        let mut newcomer = server.connect().await;
+        newcomer.send(LIVENESS_REQUEST).await;
+        let mut begin = [0; 12];
+        if newcomer.0.read_exact(&mut begin).await.is_ok() && begin.ends_with(b"200") {
+            break;
+        }
+    }
+    server.stop().await;
+}
+
+#[sqlx::test]
+async fn heads_that_drip_make_way_when_all_places_are_taken(pool: PgPool) {
+    let app = TestApp::with_settings(pool, |settings| settings.max_connections = 3).await;
+    let server = RunningServer::start(&app);
+    let mut dripping = Vec::new();
+    for _ in 0..3 {
+        let mut peer = server.connect().await;
+        peer.send("GET /health/live HTTP/1.1\r\nx: ").await;
+        dripping.push(peer);
+    }
+    let mut newcomer = server.connect().await;
+    newcomer.send(LIVENESS_REQUEST).await;
+    newcomer.read_until("HTTP/1.1 200 ").await;
+    server.stop().await;
+}
+
 /// The binary is wired as the tests above assume.
 #[sqlx::test]
 async fn a_process_ends_silent_connections_and_counts_them(pool: PgPool) {

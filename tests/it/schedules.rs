@@ -262,7 +262,8 @@ async fn errors_of_a_schedule_are_reported_at_once(pool: PgPool) {
     let request = json!({"fmt": "orig", "assetFilter": {}, "timeZone": "UTC", "overlap": "allow"});
     let alone = app.post("/export-jobs", request).await.expect_status(422)["errors"].clone();
     assert!(
-        alone.as_array().unwrap().iter().filter(|it| it["code"] == "conflicting-parameters").count() == 2,
+        // A time zone alone is that of the times in mails.
+        alone.as_array().unwrap().iter().filter(|it| it["code"] == "conflicting-parameters").count() == 1,
         "{alone}"
     );
     let schedule = create_schedule(&app, build_schedule_request(YEARLY_CRON)).await;

@@ -35,7 +35,7 @@ pub(crate) enum CloseReason {
     ResponseTimeout,
     /// No request came for too long.
     Idle,
-    /// It was idle, and its place was needed.
+    /// It waited for a request, and its place was needed.
     Displaced,
 }
 
@@ -79,6 +79,8 @@ struct Activity {
     blocked_since: Option<Instant>,
     /// How many bytes the peer was known to have acknowledged when that number last grew, and when that was seen.
     acknowledged: Option<(u64, Instant)>,
+    /// Whether the peer sends no more: mostly it has gone, while its request is still being answered.
+    ended: bool,
     closed: Option<CloseReason>,
     /// Wakes the task that serves the connection.
     waker: Option<Waker>,
@@ -93,6 +95,7 @@ impl Connection {
             written: 0,
             blocked_since: None,
             acknowledged: None,
+            ended: false,
             closed: None,
             waker: None,
         };
@@ -103,10 +106,22 @@ impl Connection {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Since when the connection is idle; none while it is not.
-    pub(crate) fn idle_since(&self) -> Option<Instant> {
+    /// Since when the connection waits for a request, so that its place may go to another: it is idle, or the head of a
+    /// stranger has not arrived whole, or its peer seems to have gone. None while it does not.
+    pub(crate) fn waiting_since(&self) -> Option<Instant> {
         let activity = self.lock();
-        (activity.phase == Phase::Idle && activity.closed.is_none()).then_some(activity.phase_since)
+        let is_waiting = match activity.phase {
+            Phase::Idle => true,
+            Phase::Head => activity.ended || !activity.recognized,
+            Phase::Request => activity.ended,
+        };
+        (is_waiting && activity.closed.is_none()).then_some(activity.phase_since)
+    }
+
+    /// Whether the peer sends no more, and the connection was not closed yet.
+    pub(crate) fn has_ended(&self) -> bool {
+        let activity = self.lock();
+        activity.ended && activity.closed.is_none()
     }
 
     /// Whether written bytes have had to wait for the peer for this long.
@@ -184,6 +199,10 @@ impl Connection {
         if activity.phase == Phase::Idle {
             Self::enter_phase(&mut activity, Phase::Head);
         }
+    }
+
+    fn note_end(&self) {
+        self.lock().ended = true;
     }
 
     fn note_write(&self, written: Option<usize>) {
@@ -283,7 +302,8 @@ impl AsyncRead for TrackedStream {
             ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
             let read = &buffer.filled()[length_before..];
             if read.is_empty() {
-                // The end, before which nothing may stay behind.
+                this.connection.note_end();
+                // Before the end nothing may stay behind.
                 this.unread.extend(this.completer.finish());
                 this.drain_unread(buffer);
                 return Poll::Ready(Ok(()));

@@ -116,8 +116,9 @@ impl ConnectionRegistry {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in a connection, unless there are too many. When there are too many in all, the one that was idle for
-    /// longest makes way.
+    /// Takes in a connection, unless there are too many. When there are too many in all, the one that has waited longest
+    /// for a request makes way: whoever only holds connections, however slowly he sends, keeps nobody out. An address that
+    /// has too many loses one whose other end has gone.
     ///
     /// # Errors
     /// When it was refused; its peer was told, if it can be.
@@ -146,12 +147,16 @@ impl ConnectionRegistry {
         if let Some(key) = key {
             let count = open.counts.get(&key).copied().unwrap_or(0);
             if limits.max_connections_per_address > 0 && count >= limits.max_connections_per_address {
-                return Err(ConnectionLimit::Address(address));
+                let mut own = open.by_id.values().filter(|connection| connection.counted_for == Some(key));
+                match own.find(|connection| connection.has_ended()) {
+                    Some(ended) => self.close(ended, CloseReason::Displaced),
+                    None => return Err(ConnectionLimit::Address(address)),
+                }
             }
         }
         if limits.max_connections > 0 && open.by_id.len() >= limits.max_connections {
-            let idle = open.by_id.values().filter_map(|connection| Some((connection.idle_since()?, connection)));
-            match idle.min_by_key(|(since, _)| *since) {
+            let waiting = open.by_id.values().filter_map(|connection| Some((connection.waiting_since()?, connection)));
+            match waiting.min_by_key(|(since, _)| *since) {
                 Some((_, oldest)) => self.close(oldest, CloseReason::Displaced),
                 None => return Err(ConnectionLimit::Total),
             }
@@ -211,7 +216,7 @@ impl ConnectionRegistry {
         drop(open);
         match limit {
             ConnectionLimit::Total => warn!(
-                "New connections are refused: {} are open and none is idle (OFFPRINT_MAX_CONNECTIONS)",
+                "New connections are refused: {} are open and all have requests (OFFPRINT_MAX_CONNECTIONS)",
                 self.0.limits.max_connections
             ),
             ConnectionLimit::Address(address) => warn!(
@@ -305,7 +310,23 @@ mod tests {
         drop(RequestGuard::begin(open[1].clone()));
         drop(RequestGuard::begin(open[2].clone()));
         register(&registry, "192.0.2.1").unwrap();
-        assert_eq!((open[1].idle_since(), open[2].idle_since().is_some()), (None, true), "the older one was closed");
+        assert_eq!(
+            (open[1].waiting_since(), open[2].waiting_since().is_some()),
+            (None, true),
+            "the older one was closed"
+        );
+    }
+
+    #[test]
+    fn a_stranger_who_sends_heads_slowly_keeps_nobody_out() {
+        use super::super::connection::RequestGuard;
+        let registry = open_registry(3, 0);
+        let open: Vec<_> = (0..3).map(|_| register(&registry, "192.0.2.1").unwrap()).collect();
+        let _answering = RequestGuard::begin(open[0].clone());
+        open[1].note_recognized();
+        register(&registry, "192.0.2.2").unwrap();
+        assert_eq!((open[2].waiting_since(), open[1].waiting_since()), (None, None), "the stranger's was closed");
+        assert_eq!(open[1].find_timeout(Instant::now(), &registry.0.limits, None), None, "a known caller's stays");
     }
 
     #[test]
