@@ -10,7 +10,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::db::item::to_pg_interval;
+use crate::db::interval::to_pg_interval;
 use crate::db::optional_digest::OptionalDigest;
 use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, KeyId, SessionId, UserId};

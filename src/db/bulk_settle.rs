@@ -102,13 +102,8 @@ pub async fn settle_ready_items(
         settle_tail_sql!(),
         " select count(*) from ended"
     );
-    let settled: i64 = sqlx::query_scalar(sql)
-        .bind(engine_version)
-        .bind(company)
-        .bind(job)
-        .bind(worker)
-        .fetch_one(pool)
-        .await?;
+    let settled: i64 =
+        sqlx::query_scalar(sql).bind(engine_version).bind(company).bind(job).bind(worker).fetch_one(pool).await?;
     metrics::counter!("offprint_items_settled_total", "ending" => "succeeded", "code" => "").increment(settled as u64);
     Ok(settled as u64)
 }

@@ -181,12 +181,13 @@ async fn insert_recipes(
         .bind(&texts)
         .execute(&mut *connection)
         .await?;
-        let locked =
-            sqlx::query("select from recipe where company_id = $1 and recipe_id = any($2) order by recipe_id for key share")
-                .bind(company)
-                .bind(&ids)
-                .execute(&mut *connection)
-                .await?;
+        let locked = sqlx::query(
+            "select from recipe where company_id = $1 and recipe_id = any($2) order by recipe_id for key share",
+        )
+        .bind(company)
+        .bind(&ids)
+        .execute(&mut *connection)
+        .await?;
         if locked.rows_affected() == ids.len() as u64 {
             return Ok(());
         }

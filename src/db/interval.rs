@@ -13,4 +13,3 @@ pub(crate) fn to_pg_interval(duration: Duration) -> PgInterval {
 pub(crate) fn add_jitter(pause: Duration) -> Duration {
     pause.mul_f64(0.8 + 0.4 * f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0)
 }
-

@@ -25,10 +25,7 @@ pub struct RecipeUseRow {
 }
 
 /// Lists the next thousand recipes of all companies after this one, and whether they are used.
-pub async fn list_recipe_uses(
-    pool: &PgPool,
-    after: Option<(CompanyId, Digest)>,
-) -> Result<Vec<RecipeUseRow>, DbError> {
+pub async fn list_recipe_uses(pool: &PgPool, after: Option<(CompanyId, Digest)>) -> Result<Vec<RecipeUseRow>, DbError> {
     let sql = concat!(
         "select company_id, recipe_id, ",
         unused_sql!(),

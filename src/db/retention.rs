@@ -83,10 +83,8 @@ pub async fn remove_deleted_assets(pool: &PgPool) -> Result<(u64, Vec<CompanyOri
     .fetch_all(pool)
     .await?;
     let count = removed.len() as u64;
-    let originals: BTreeSet<(CompanyId, Digest)> = removed
-        .into_iter()
-        .filter_map(|(company, sha256)| Some((company, Digest::from(sha256?))))
-        .collect();
+    let originals: BTreeSet<(CompanyId, Digest)> =
+        removed.into_iter().filter_map(|(company, sha256)| Some((company, Digest::from(sha256?)))).collect();
     Ok((count, originals.into_iter().map(|(company_id, sha256)| CompanyOriginalRow { company_id, sha256 }).collect()))
 }
 

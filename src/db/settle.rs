@@ -49,11 +49,7 @@ pub async fn settle_item(
 ///
 /// # Errors
 /// Those of the database. What one end is to blame for fails the whole set; settle them one by one then.
-pub async fn settle_items(
-    pool: &PgPool,
-    ends: &[&AttemptEnd],
-    engine_version: i32,
-) -> Result<Vec<bool>, DbError> {
+pub async fn settle_items(pool: &PgPool, ends: &[&AttemptEnd], engine_version: i32) -> Result<Vec<bool>, DbError> {
     let transitions: Vec<Transition> =
         ends.iter().map(|end| decide_transition(&end.attempt.counters, &end.files, &end.outcome)).collect();
     let settled = write_transitions(pool, ends, &transitions, engine_version).await?;
@@ -186,15 +182,10 @@ async fn write_transitions(
     transitions: &[Transition],
     engine_version: i32,
 ) -> Result<Vec<SettledRow>, DbError> {
-    let reported: Vec<EndRecord<'_>> = ends
-        .iter()
-        .zip(transitions)
-        .map(|(end, transition)| EndRecord::new(&end.attempt, transition))
-        .collect();
-    let new_files: Vec<FileRecord<'_>> = ends
-        .iter()
-        .flat_map(|end| end.files.iter().map(|file| FileRecord::new(&end.attempt, file)))
-        .collect();
+    let reported: Vec<EndRecord<'_>> =
+        ends.iter().zip(transitions).map(|(end, transition)| EndRecord::new(&end.attempt, transition)).collect();
+    let new_files: Vec<FileRecord<'_>> =
+        ends.iter().flat_map(|end| end.files.iter().map(|file| FileRecord::new(&end.attempt, file))).collect();
     let sql = concat!(
         "with reported as materialized (
              select * from jsonb_to_recordset($2) as reported (
@@ -256,11 +247,7 @@ async fn write_transitions(
          )
          select job_id, position, claim, to_state <> reported_state as is_stopped from ended"
     );
-    let settled = sqlx::query_as(sql)
-        .bind(engine_version)
-        .bind(Json(reported))
-        .bind(Json(new_files))
-        .fetch_all(pool)
-        .await?;
+    let settled =
+        sqlx::query_as(sql).bind(engine_version).bind(Json(reported)).bind(Json(new_files)).fetch_all(pool).await?;
     Ok(settled)
 }

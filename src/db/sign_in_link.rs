@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use offprint_core::Digest;
 
-use crate::db::item::to_pg_interval;
+use crate::db::interval::to_pg_interval;
 use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, SignInLinkId, UserId};
 

@@ -52,11 +52,8 @@ pub(super) async fn claim_items(
     let (lease, max_running) = (state.settings.lease, state.settings.max_running);
     let options = ClaimOptions { worker: state.worker, lease, engine_version: CACHE_ENGINE_VERSION, max_running };
     let claims = db::with_query_timeout(item::claim_items(&state.system, &options, slots)).await?;
-    let begin = |(claim, job_signals): (Claim, _)| ClaimedItem {
-        running: settler.begin_item(&claim),
-        claim,
-        job_signals,
-    };
+    let begin =
+        |(claim, job_signals): (Claim, _)| ClaimedItem { running: settler.begin_item(&claim), claim, job_signals };
     Ok(claims.into_iter().zip(job_signals).map(begin).collect())
 }
 

@@ -96,8 +96,7 @@ async fn release_renditions(state: &AppState) -> Result<(), db::DbError> {
             let Some(first) = of_company.first() else { continue };
             let digests: Vec<_> = of_company.iter().map(|kept| kept.sha256).collect();
             let mut transaction = state.system.begin().await?;
-            let released =
-                kept_rendition::release_renditions(&mut transaction, first.company_id, &digests).await?;
+            let released = kept_rendition::release_renditions(&mut transaction, first.company_id, &digests).await?;
             transaction.commit().await?;
             state.remove_unused_blobs(&released).await;
         }

@@ -212,8 +212,7 @@ async fn settle_with_retry(state: &AppState, end: &AttemptEnd) -> Result<bool, d
     let mut end = end.clone();
     let mut pause = Duration::from_millis(100);
     loop {
-        let settle =
-            settle_item(&state.system, &end.attempt, &end.files, end.outcome.clone(), CACHE_ENGINE_VERSION);
+        let settle = settle_item(&state.system, &end.attempt, &end.files, end.outcome.clone(), CACHE_ENGINE_VERSION);
         match db::with_query_timeout(settle).await {
             Err(error) if error.refers_to_removed_blob() && !end.files.is_empty() => {
                 let detail = "A file of the render cache was removed meanwhile; it is rendered again.";

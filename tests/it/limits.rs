@@ -2,8 +2,8 @@
 
 use actix_web::test::TestRequest;
 use futures_util::future::join_all;
-use offprint::db::limits::{self, CompanyLimitsRow};
 use offprint::db::company;
+use offprint::db::limits::{self, CompanyLimitsRow};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 

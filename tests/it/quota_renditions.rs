@@ -188,8 +188,7 @@ async fn an_item_whose_cached_rendition_is_evicted_meanwhile_is_tried_again(pool
     let claim = claim_item(&app).await;
     let cached = claim.files[0].cached.clone().expect("it is in the cache");
     assert!(app.state.evict_cached_renditions(app.state.company, 1).await.unwrap() > 0);
-    let file =
-        SettledFile { rendition: 0, sha256: cached.sha256, image: None, warnings: Vec::new(), reused: true };
+    let file = SettledFile { rendition: 0, sha256: cached.sha256, image: None, warnings: Vec::new(), reused: true };
     let (attempt, files) = (claim.attempt(app.state.worker), [file]);
     let (outcome, engine) = (AttemptOutcome::Succeeded, offprint_imaging::ENGINE_VERSION);
     let settled = settle_item(&app.state.system, &attempt, &files, outcome, engine).await;

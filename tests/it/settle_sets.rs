@@ -73,7 +73,11 @@ async fn a_set_of_several_jobs_and_outcomes_is_counted_logged_and_kept_exactly(p
     assert_eq!(settle(&app, &ends).await.unwrap(), [true, true, true, true, true, false]);
     let job = fetch_job(&app, &first).await;
     let counts = &job["counts"];
-    assert_eq!((&counts["succeeded"], &counts["failed"], &counts["warnings"]), (&json!(2), &json!(1), &json!(1)), "{job}");
+    assert_eq!(
+        (&counts["succeeded"], &counts["failed"], &counts["warnings"]),
+        (&json!(2), &json!(1), &json!(1)),
+        "{job}"
+    );
     assert_eq!((&counts["waiting"], &job["files"]), (&json!(1), &json!(2)), "{job}");
     let counts = fetch_job(&app, &second).await["counts"].clone();
     assert_eq!((&counts["stopped"], &counts["running"]), (&json!(1), &json!(1)), "{counts}");
@@ -235,7 +239,8 @@ async fn workers_settle_many_items_in_few_statements(pool: PgPool) {
     let app = TestApp::with_settings(pool, |settings| settings.slots = 2).await;
     let assets = upload_images(&app, 24).await;
     let workers = tokio::spawn(offprint::worker::run_workers(app.state.clone()));
-    let jobs = [create_job(&app, request_png(&assets, 20)).await, create_job(&app, request_png(&assets[..1], 21)).await];
+    let jobs =
+        [create_job(&app, request_png(&assets, 20)).await, create_job(&app, request_png(&assets[..1], 21)).await];
     for job in &jobs {
         let mut now = fetch_job(&app, job).await;
         while now["state"] != "finished" {
