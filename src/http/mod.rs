@@ -99,7 +99,6 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::api_keys::list_api_keys)
         .service(resources::api_keys::show_api_key)
         .service(resources::api_keys::revoke_api_key)
-        .service(resources::system::show_start_page)
         .service(resources::system::show_info)
         .service(resources::workers::list_workers)
         .service(resources::audit_log::list_audit_log)

@@ -271,11 +271,11 @@ pub const OPERATIONS: &[OperationSpec] = &[
     get("/audit-log", "listAuditLog", ADMIN),
     get("/usage", "showUsage", AnyKey),
     get("/workers", "listWorkers", ADMIN),
-    get("/", "showStartPage", Public),
     get("/info", "showInfo", AnyKey),
     get("/health/live", "checkLiveness", Probe),
     get("/health/ready", "checkReadiness", Probe),
     get("/metrics", "showMetrics", ADMIN),
+    get("/", "showStartPage", Public).without_document(),
     // Signing in and out. The forms prove themselves that they come from our pages.
     get("/sign-in", "showSignIn", Public).without_document(),
     post("/sign-in/key", "signInByKey", Public).with_body(BodyRule::PageForm).without_document(),

@@ -20,11 +20,13 @@ use subtle::ConstantTimeEq;
 use crate::app::AppState;
 use crate::db::api_key;
 use crate::db::browser_session::{self, RawSession, SignInMethod, compute_csrf_token};
+use crate::db::row_level_security::run_as_company;
 use crate::http::address::write_address;
 use crate::http::extract::caller::Caller;
 use crate::http::middleware::auth::{check_key_validity, list_hosts};
 use crate::http::middleware::client_ip::ClientInfo;
 use crate::http::problem::Problem;
+use crate::id::CompanyId;
 
 /// How long a session lasts.
 pub(crate) const SESSION_TTL: Duration = Duration::from_secs(8 * 3600);
@@ -61,8 +63,11 @@ pub(crate) async fn find_session(state: &AppState, headers: &HeaderMap) -> Resul
             key.filter(|key| check_key_validity(key).is_ok()).map(|key| Caller::from_key(&key))
         }
         SignInMethod::Mail(user) => {
-            let mut connection = state.system.acquire().await.map_err(crate::db::DbError::from)?;
-            let capabilities = api_key::find_user_capabilities(&mut connection, row.company_id, user).await?;
+            let find = async {
+                let mut connection = state.db.acquire().await?;
+                api_key::find_user_capabilities(&mut connection, row.company_id, user).await
+            };
+            let capabilities = run_as_company(row.company_id, find).await?;
             capabilities.map(|capabilities| Caller::from_user(row.company_id, user, capabilities))
         }
         SignInMethod::OperatorKey(hash) => {
@@ -219,14 +224,15 @@ pub(crate) async fn begin_session(
     state: &AppState,
     request: &impl HttpMessage,
     answer: &mut HttpResponse,
-    company: crate::id::CompanyId,
+    company: CompanyId,
     method: SignInMethod,
 ) -> Result<(), Problem> {
     let raw = RawSession::new().map_err(Problem::internal)?;
     if let Some(old) = read_session(request.headers()) {
         end_known_session(state, &old).await?;
     }
-    browser_session::insert_session(&state.system, company, &raw, method, SESSION_TTL).await?;
+    let insert = browser_session::insert_session(&state.db, company, &raw, method, SESSION_TTL);
+    run_as_company(company, insert).await?;
     add_cookie(state, request, answer, (SESSION_COOKIE, &raw.reveal()), SESSION_TTL, true);
     add_cookie(state, request, answer, (CSRF_COOKIE, &raw.csrf_token()), SESSION_TTL, false);
     add_cookie(state, request, answer, (BROWSER_COOKIE, ""), Duration::ZERO, true);

@@ -120,6 +120,7 @@ reason-internal = Internal error. The log of the service has details.
 reason-alpha-flattened = Transparency was replaced by the background, because the format does not support it.
 reason-exported-as-original = The file is not an image and was exported as uploaded.
 reason-skipped-unsupported = Assets of this type cannot be exported.
+reason-skipped-missing = The asset does not exist. It may have been deleted.
 reason-profile-ignored = The colour profile of the image is unusable and was ignored; its colours were not converted.
 reason-corrupt-source = The image is damaged; its readable part was rendered.
 reason-profile-assumed = The image has no colour profile; sRGB was assumed.

@@ -111,6 +111,7 @@ reason-internal = Interne fout. In het logboek van de dienst staan details.
 reason-alpha-flattened = De transparantie is vervangen door de achtergrond, omdat het formaat geen transparantie kent.
 reason-exported-as-original = Het bestand is geen afbeelding en is geëxporteerd zoals het is geüpload.
 reason-skipped-unsupported = Dit type kan niet worden geëxporteerd.
+reason-skipped-missing = Het bestand bestaat niet. Misschien is het verwijderd.
 reason-profile-ignored = Het kleurprofiel van de afbeelding is onbruikbaar en genegeerd; de kleuren zijn niet omgerekend.
 reason-corrupt-source = De afbeelding is beschadigd; het leesbare deel is omgezet.
 reason-profile-assumed = De afbeelding heeft geen kleurprofiel; er is uitgegaan van sRGB.

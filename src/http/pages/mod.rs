@@ -22,6 +22,7 @@ use actix_web::web;
 /// Registers what only browsers ask for.
 pub(crate) fn register_page_routes(config: &mut web::ServiceConfig) {
     config
+        .service(start_page::show_start_page)
         .service(static_files::show_static_file)
         .service(static_files::show_icon)
         .service(static_files::show_robots)

@@ -1,7 +1,8 @@
 //! The start page: what this is, and where to go from here.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
 use askama::Template;
 
 use crate::app::AppState;
@@ -20,11 +21,12 @@ struct StartPage {
     version: &'static str,
 }
 
-/// The start page for this reader.
-pub(in crate::http) async fn show_start_page(state: &AppState, request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    let language = locale::find_accepted_language(request).unwrap_or_else(i18n::default_language);
+/// `GET /`: the start page for this reader.
+#[get("/")]
+pub(crate) async fn show_start_page(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let language = locale::find_accepted_language(&request).unwrap_or_else(i18n::default_language);
     let mut frame = Frame::new(language, language.format("page-start-title", &[]));
-    frame.account = find_session(state, request.headers()).await?.map(|session| Account {
+    frame.account = find_session(&state, request.headers()).await?.map(|session| Account {
         name: session.user_name.unwrap_or_else(|| language.format("page-operator", &[])),
         csrf: session.csrf_token,
     });

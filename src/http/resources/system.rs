@@ -18,20 +18,10 @@ use crate::http::extract::json::clip_text;
 use crate::http::limits::EffectiveLimits;
 use crate::http::middleware::route::find_route;
 use crate::http::operations::Route;
-use crate::http::pages::start_page;
 use crate::http::problem::Problem;
 use crate::i18n;
 use crate::settings::Role;
 use crate::telemetry;
-
-/// Show the start page.
-///
-/// For people: what this service is, and where to go. Needs no API key.
-#[utoipa::path(tag = "service", responses((status = 200, description = "The page.", content_type = "text/html")))]
-#[get("/")]
-pub async fn show_start_page(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    start_page::show_start_page(&state, &request).await
-}
 
 /// Version, limits and formats of this service.
 #[derive(Serialize, ToSchema)]

@@ -15,6 +15,8 @@ use crate::app::AppState;
 use crate::app::link_token::{LinkToken, TokenKind};
 use crate::app::rate_limiter::RateLimitKey;
 use crate::db::browser_session::SignInMethod;
+use crate::db::capability::Capability;
+use crate::db::row_level_security::run_as_company;
 use crate::db::sign_in_link::{self, SignInLinkRow};
 use crate::db::{self, api_key, link};
 use crate::http::extract::caller::Caller;
@@ -24,7 +26,7 @@ use crate::http::pages::frame::Frame;
 use crate::http::problem::Problem;
 use crate::http::session::{self, BrowserSecret};
 use crate::i18n;
-use crate::id::{CompanyId, SignInLinkId};
+use crate::id::{CompanyId, SignInLinkId, UserId};
 use crate::jobs::recipients::parse_mailbox;
 
 /// How long a link works.
@@ -132,15 +134,33 @@ impl Unusable {
 
 async fn find_link(state: &AppState, token: &str) -> Result<Option<FoundLink>, Problem> {
     let Some(token) = LinkToken::parse(TokenKind::SignIn, token) else { return Ok(None) };
-    let mut connection = state.system.acquire().await.map_err(db::DbError::from)?;
+    // The company in the token is not trusted before the signature is verified: until then it only selects rows to read.
+    run_as_company(token.company, find_verified_link(state, &token)).await
+}
+
+async fn find_verified_link(state: &AppState, token: &LinkToken) -> Result<Option<FoundLink>, Problem> {
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let key = link::find_link_key(&mut connection, token.company, token.key).await?;
     drop(connection);
     if !key.is_some_and(|key| token.is_signed_by(&key)) {
         return Ok(None);
     }
     let (company, id) = (token.company, SignInLinkId(token.link));
-    let row = sign_in_link::find_sign_in_link(&state.system, company, id).await?;
+    let row = sign_in_link::find_sign_in_link(&state.db, company, id).await?;
     Ok(row.map(|row| FoundLink { company, id, row }))
+}
+
+/// Uses a link up. Returns its user with the capabilities of the user's keys, if there are any, and where to go; none when
+/// somebody has used it meanwhile.
+async fn use_link(
+    state: &AppState,
+    found: &FoundLink,
+) -> Result<Option<(UserId, Option<Vec<Capability>>, Option<String>)>, Problem> {
+    let FoundLink { company, id, row } = found;
+    let used = sign_in_link::use_sign_in_link(&state.db, *company, *id, &row.browser_sha256).await?;
+    let Some((user, next)) = used else { return Ok(None) };
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+    Ok(Some((user, api_key::find_user_capabilities(&mut connection, *company, user).await?, next)))
 }
 
 /// The link, if this browser may use it.
@@ -194,15 +214,10 @@ pub(in crate::http) async fn sign_in_by_mail(
         Ok(found) => found,
         Err(unusable) => return unusable.respond(&request),
     };
-    let FoundLink { company, id, row } = found;
-    // Somebody may have used it since.
-    let Some((user, next)) = sign_in_link::use_sign_in_link(&state.system, company, id, &row.browser_sha256).await?
-    else {
+    let company = found.company;
+    let Some((user, capabilities, next)) = run_as_company(company, use_link(&state, &found)).await? else {
         return Unusable::Used.respond(&request);
     };
-    let mut connection = state.system.acquire().await.map_err(db::DbError::from)?;
-    let capabilities = api_key::find_user_capabilities(&mut connection, company, user).await?;
-    drop(connection);
     let Some(capabilities) = capabilities else {
         return show_message(&request, StatusCode::FORBIDDEN, "page-sign-in-no-rights", (None, None));
     };

@@ -60,11 +60,11 @@ impl OpenedLink {
     /// Whether the link still works. If the database does not answer, it does.
     pub(crate) async fn is_valid(&self, state: &AppState) -> bool {
         let find = async {
-            let mut connection = state.system.acquire().await?;
+            let mut connection = state.db.acquire().await?;
             link::find_link(&mut connection, self.company, self.link.link_id).await
         };
         let is_over = |link: Option<LinkRow>| link.is_none_or(|link| link.expired || link.revoked_at.is_some());
-        !db::with_query_timeout(find).await.is_ok_and(is_over)
+        !run_as_company(self.company, db::with_query_timeout(find)).await.is_ok_and(is_over)
     }
 
     /// The address of something below this link; empty for the link itself.
