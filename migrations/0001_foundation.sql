@@ -58,6 +58,7 @@ create table company (
     max_running   integer,                                 -- items that run at once
     max_jobs      integer,                                 -- unfinished jobs
     max_schedules integer,
+    root_ids      text[]      not null default '{}',        -- names of the company in Image Serving, as in `Acme/shoe`
     served_at     timestamptz not null default '-infinity',  -- last claim; ties go to the company served longest ago
     created_at    timestamptz not null default now(),
     constraint company_name_taken unique (name),
@@ -233,6 +234,7 @@ create table asset (
     unconvertible           jsonb,                         -- why it cannot be converted: code and sentence
     url_modifier            text        not null default '',
     url_post_apply_modifier text        not null default '',
+    settings                jsonb       not null default '{}',  -- what modifiers take from it: mask, anchor, resolution, crops, …
     member_array            jsonb,                         -- handles of a set's members, as they were given
     metadata                jsonb       not null default '{}',  -- the client's own texts by key; filters read it in list order
     entry_time              timestamptz not null,          -- the time of the zip entry, fixed at upload
@@ -337,6 +339,7 @@ create table image_preset (
     name         text        not null,
     url_modifier text        not null,
     description  text,
+    watermark    jsonb,                                    -- asset and tiled: laid over images that it makes
     created_at   timestamptz not null default now(),
     updated_at   timestamptz not null default now(),
     primary key (company_id, name)
@@ -619,6 +622,8 @@ create table export_item (
     sha256      bytea       references blob,               -- the original; null for a set that is skipped
     size        bigint,
     entry_time  timestamptz not null,
+    is_modifier text,                                      -- what the request has for this item alone, to be shown
+    parameters  jsonb,                                     -- the same: names and values of variables
     metadata    jsonb       not null default '{}',         -- the asset's
 
     state       text        not null,

@@ -4,7 +4,10 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use offprint_imaging::{ImageHeader, ObjectHeaders, ProfileBytes, RenderLimits, RenderPlan, SourceFormat, Step, Turn};
+use offprint_imaging::{
+    DecodePlan, ImageHeader, ObjectHeaders, PaintContent, ProfileBytes, RenderLimits, RenderPlan, ShapeEffect,
+    SourceFormat, Step, SubPlan, Turn,
+};
 use offprint_modifiers::{
     AssetReference, Attributes, Macros, ModifierInput, PixelType, list_commands, resolve_modifier,
 };
@@ -134,16 +137,32 @@ fuzz_target!(|input: PlanInput<'_>| {
 });
 
 fn assert_plan_holds(plan: &RenderPlan, header: &ImageHeader, limits: &RenderLimits, modifier: &str) {
-    let decode = &plan.decode;
+    let size = assert_steps_hold(&plan.decode, &plan.steps, header, limits, modifier);
+    assert_eq!(size, (plan.width, plan.height), "{modifier}");
+    assert!(limits.check_output(size).is_ok(), "{modifier}");
+    assert!(plan.peak_bytes >= u64::from(size.0) * u64::from(size.1));
+    assert!(plan.encode.dpi.is_finite());
+}
+
+/// Checks the steps of a picture, and those of the pictures that it is made of. Returns its size.
+fn assert_steps_hold(
+    decode: &DecodePlan,
+    steps: &[Step],
+    header: &ImageHeader,
+    limits: &RenderLimits,
+    modifier: &str,
+) -> (u32, u32) {
     assert!([1, 2, 4, 8].contains(&decode.shrink));
     let shrink = u32::from(decode.shrink);
     let stored = (header.width.div_ceil(shrink), header.height.div_ceil(shrink));
     let mut size = (decode.width, decode.height);
-    if decode.inner.is_none() {
-        assert_eq!(size, stored, "{modifier}");
+    match &decode.inner {
+        Some(inner) => assert_eq!(assert_sub_plan_holds(inner, header, limits, modifier), size, "{modifier}"),
+        None if decode.blank.is_some() => {}
+        None => assert_eq!(size, stored, "{modifier}"),
     }
     let pixels = limits.source_pixels.max(limits.output_pixels);
-    for step in &plan.steps {
+    for step in steps {
         match *step {
             Step::Window { width, height, .. } => size = (width, height),
             Step::Resize { from: [x, y, w, h], width, height, .. } => {
@@ -159,8 +178,20 @@ fn assert_plan_holds(plan: &RenderPlan, header: &ImageHeader, limits: &RenderLim
             }
             Step::Warp { width, height, .. } => size = (width, height),
             Step::Paint(ref paint) => {
-                for effect in &paint.effects {
-                    assert!(effect.sigma.is_finite() && effect.sigma >= 0.0 && effect.grow.is_finite(), "{modifier}");
+                assert_effects_hold(&paint.effects, modifier);
+                let picture = match &paint.content {
+                    PaintContent::Picture(plan) => Some(plan),
+                    PaintContent::Color { .. } => None,
+                };
+                for plan in picture.into_iter().chain(&paint.shape) {
+                    assert_sub_plan_holds(plan, header, limits, modifier);
+                }
+            }
+            Step::AddEffects { ref effects, opacity, ref shape } => {
+                assert!((0.0..=1.0).contains(&opacity), "{modifier}");
+                assert_effects_hold(effects, modifier);
+                for plan in shape {
+                    assert_eq!(assert_sub_plan_holds(plan, header, limits, modifier), size, "{modifier}");
                 }
             }
             Step::Blur { sigma } => assert!(sigma.is_finite() && sigma > 0.0, "{step:?}: {modifier}"),
@@ -173,8 +204,17 @@ fn assert_plan_holds(plan: &RenderPlan, header: &ImageHeader, limits: &RenderLim
         assert!(size.0 > 0 && size.1 > 0, "{step:?}: {modifier}");
         assert!(u64::from(size.0) * u64::from(size.1) <= pixels, "{step:?}: {modifier}");
     }
-    assert_eq!(size, (plan.width, plan.height), "{modifier}");
-    assert!(limits.check_output(size).is_ok(), "{modifier}");
-    assert!(plan.peak_bytes >= u64::from(size.0) * u64::from(size.1));
-    assert!(plan.encode.dpi.is_finite());
+    size
+}
+
+fn assert_sub_plan_holds(plan: &SubPlan, header: &ImageHeader, limits: &RenderLimits, modifier: &str) -> (u32, u32) {
+    let size = assert_steps_hold(&plan.decode, &plan.steps, header, limits, modifier);
+    assert!(plan.peak_bytes >= u64::from(size.0) * u64::from(size.1), "{modifier}");
+    size
+}
+
+fn assert_effects_hold(effects: &[ShapeEffect], modifier: &str) {
+    for effect in effects {
+        assert!(effect.sigma.is_finite() && effect.sigma >= 0.0 && effect.grow.is_finite(), "{modifier}");
+    }
 }

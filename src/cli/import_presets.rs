@@ -40,6 +40,7 @@ pub async fn run_import_presets(arguments: ImportPresetsArgs) -> Result<(), CliE
     let mut transaction = pool.begin().await.map_err(to_import_error)?;
     image_preset::lock_image_presets(&mut transaction, company).await.map_err(to_import_error)?;
     let present = image_preset::list_macros(&mut transaction, company).await.map_err(to_import_error)?;
+    let present: Vec<(String, String)> = present.into_iter().map(|preset| (preset.name, preset.url_modifier)).collect();
     let attributes = super::serve::build_attributes(&modifiers, &ProfileLibrary::read(&modifiers.icc_dir))?;
     let imports = catalog::check_preset_imports(&definitions, &present, &catalog_attributes, &attributes);
     let refused = imports.iter().filter(|import| !import.mistakes.is_empty()).count();
@@ -47,7 +48,7 @@ pub async fn run_import_presets(arguments: ImportPresetsArgs) -> Result<(), CliE
         print_json(import)?;
         if import.mistakes.is_empty() {
             let (name, text) = (&definition.name, &definition.text);
-            image_preset::save_image_preset(&mut transaction, company, name, text, None)
+            image_preset::save_image_preset(&mut transaction, company, name, text, None, None)
                 .await
                 .map_err(to_import_error)?;
         }

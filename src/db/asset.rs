@@ -119,6 +119,8 @@ pub struct AssetRow {
     pub url_modifier: String,
     /// Applied after a job's modifier.
     pub url_post_apply_modifier: String,
+    /// What modifiers take from the asset: a JSON object with mask, anchor, resolution, crops and so on.
+    pub settings: Value,
     /// Members of a set, as given.
     pub member_array: Option<Json<Vec<AssetId>>>,
     /// The client's own texts.
@@ -154,6 +156,8 @@ pub struct NewAsset {
     pub folder: String,
     pub metadata: MetadataMap,
     pub original: Original,
+    /// What is kept with it from the beginning: modifiers and settings.
+    pub record: AssetChange,
 }
 
 /// A set to register.
@@ -193,6 +197,8 @@ pub struct AssetChange {
     pub folder: Option<String>,
     pub url_modifier: Option<String>,
     pub url_post_apply_modifier: Option<String>,
+    /// All of them, not only those that change.
+    pub settings: Option<Value>,
     pub metadata: Option<MetadataEdit>,
 }
 
@@ -215,7 +221,7 @@ pub async fn find_assets(
         ($company:literal) => {
             concat!(
                 "select asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
-                        url_post_apply_modifier, member_array, metadata, entry_time, created_at, updated_at
+                        url_post_apply_modifier, settings, member_array, metadata, entry_time, created_at, updated_at
                    from asset where ",
                 $company,
                 " and asset_id = any($2) and deleted_at is null"
@@ -252,33 +258,39 @@ pub struct NamedAssetRow {
 }
 
 /// Finds the assets that match these names: for each name one of those that match best, by handle, then by folder and
-/// name, by folder and file name, by name, by file name. A name may begin with the company's name and a slash, as
-/// references of Image Serving do.
+/// name, by folder and file name, by name, by file name. A name may begin with a root ID and a slash, as references of
+/// Image Serving do: the company's name, one of its own root IDs, or one of `root_ids`. An asset that has the whole name
+/// comes before. Documentation page: r-object.
 pub async fn find_assets_by_name(
     connection: &mut DbConnection,
     company: CompanyId,
+    root_ids: &[String],
     names: &[String],
 ) -> Result<Vec<NamedAssetRow>, DbError> {
     // One equality comparison per part, so that Postgres can use hash joins for many names and many assets.
     let matches = sqlx::query_as(
         "with wanted as (
-             select given.name as wanted,
-                    case when starts_with(given.stored, company.name || '/')
-                         then substr(given.stored, length(company.name) + 2) else given.stored end as name
-               from unnest($2::text[], $3::text[]) as given (name, stored), company where company.company_id = $1
+             select given.name as wanted, given.stored as name, 0 as rank
+               from unnest($2::text[], $3::text[]) as given (name, stored)
+              union all
+             select given.name, substr(given.stored, strpos(given.stored, '/') + 1), 5
+               from unnest($2::text[], $3::text[]) as given (name, stored), company
+              where company.company_id = $1
+                and split_part(given.stored, '/', 1) = any (company.root_ids || company.name || $4::text[])
+                and strpos(given.stored, '/') between 2 and length(given.stored) - 1
          ), live as (
              select *, case when folder = '' then '' else folder || '/' end as folder_prefix
                from asset where company_id = $1 and deleted_at is null and sha256 is not null
          ), matches as (
-             select wanted, 0 as rank, asset_id from wanted join live on live.asset_id::text = wanted.name
+             select wanted, rank + 0 as rank, asset_id from wanted join live on live.asset_id::text = wanted.name
               union all
-             select wanted, 1, asset_id from wanted join live on live.folder_prefix || live.name = wanted.name
+             select wanted, rank + 1, asset_id from wanted join live on live.folder_prefix || live.name = wanted.name
               union all
-             select wanted, 2, asset_id from wanted join live on live.folder_prefix || live.file_name = wanted.name
+             select wanted, rank + 2, asset_id from wanted join live on live.folder_prefix || live.file_name = wanted.name
               union all
-             select wanted, 3, asset_id from wanted join live on live.name = wanted.name
+             select wanted, rank + 3, asset_id from wanted join live on live.name = wanted.name
               union all
-             select wanted, 4, asset_id from wanted join live on live.file_name = wanted.name
+             select wanted, rank + 4, asset_id from wanted join live on live.file_name = wanted.name
          ), ranked as (
              -- A name may match every asset of the company, and only the first and their number are of interest.
              select wanted, asset_id, count(*) over (partition by wanted, rank) as count,
@@ -286,13 +298,14 @@ pub async fn find_assets_by_name(
                from matches
          )
          select ranked.wanted, ranked.count, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
-                url_post_apply_modifier, member_array, metadata, entry_time, created_at, updated_at
+                url_post_apply_modifier, settings, member_array, metadata, entry_time, created_at, updated_at
            from ranked join live using (asset_id)
           where place = 1",
     )
     .bind(company)
     .bind(names)
     .bind(names.iter().map(|name| normalize_name(name)).collect::<Vec<_>>())
+    .bind(root_ids)
     .fetch(connection);
     collect_rows(matches).await
 }
@@ -321,7 +334,7 @@ pub async fn list_assets(
     };
     let assets = sqlx::query_as(
         "select asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
-                url_post_apply_modifier, member_array, metadata, entry_time, created_at, updated_at
+                url_post_apply_modifier, settings, member_array, metadata, entry_time, created_at, updated_at
          from asset
          where company_id = $1 and deleted_at is null
            and ($2::text is null or folder = $2 or ($3 and ($2 = '' or starts_with(folder, $2 || '/'))))
@@ -353,8 +366,9 @@ pub async fn insert_asset(connection: &mut DbConnection, company: CompanyId, new
     let original = &new.original;
     sqlx::query(
         "insert into asset (company_id, asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible,
-                            entry_time, metadata)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, now()), $13)",
+                            entry_time, url_modifier, url_post_apply_modifier, settings, metadata)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, now()), coalesce($13, ''), coalesce($14, ''),
+                 coalesce($15, '{}'), $16)",
     )
     .bind(company)
     .bind(new.asset_id)
@@ -368,6 +382,9 @@ pub async fn insert_asset(connection: &mut DbConnection, company: CompanyId, new
     .bind(&original.header)
     .bind(original.unconvertible.as_ref().map(Json))
     .bind(original.entry_time)
+    .bind(&new.record.url_modifier)
+    .bind(&new.record.url_post_apply_modifier)
+    .bind(&new.record.settings)
     .bind(Json(&new.metadata))
     .execute(connection)
     .await?;
@@ -411,7 +428,24 @@ pub async fn lock_asset(
     fetch_asset(connection, company, handle).await
 }
 
-/// Changes names, folder, modifiers and metadata of an asset. The caller checks afterwards how many entries its metadata
+/// Locks assets until the transaction ends, in the order of their handles, and returns those that exist as they are then.
+pub async fn lock_assets(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    handles: &[AssetId],
+) -> Result<Vec<AssetRow>, DbError> {
+    sqlx::query(
+        "select from asset where company_id = $1 and asset_id = any($2) and deleted_at is null
+          order by asset_id for no key update",
+    )
+    .bind(company)
+    .bind(handles.iter().map(|handle| handle.0).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    find_assets(connection, company, handles).await
+}
+
+/// Changes names, folder, modifiers, settings and metadata of an asset. The caller checks afterwards how many entries its metadata
 /// has.
 pub async fn update_asset(
     connection: &mut DbConnection,
@@ -430,6 +464,7 @@ pub async fn update_asset(
              folder = coalesce($5, folder),
              url_modifier = coalesce($6, url_modifier),
              url_post_apply_modifier = coalesce($7, url_post_apply_modifier),
+             settings = coalesce($10, settings),
              -- A merge patch of texts: null removes an entry.
              metadata = jsonb_strip_nulls(case when $8 then '{}' else metadata end || $9::jsonb),
              updated_at = now()
@@ -444,9 +479,43 @@ pub async fn update_asset(
     .bind(&change.url_post_apply_modifier)
     .bind(matches!(change.metadata, Some(MetadataEdit::Clear)))
     .bind(Json(metadata))
+    .bind(&change.settings)
     .execute(connection)
     .await?;
     ensure_one_row(updated.rows_affected())
+}
+
+/// Changes names, folders, modifiers and settings of many assets, each at most once.
+pub async fn update_assets(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    changes: &[(AssetId, AssetChange)],
+) -> Result<(), DbError> {
+    let texts = |text: fn(&AssetChange) -> &Option<String>| changes.iter().map(move |(_, change)| text(change).clone());
+    sqlx::query(
+        "update asset
+         set name = coalesce(new.name, asset.name),
+             file_name = coalesce(new.file_name, asset.file_name),
+             folder = coalesce(new.folder, asset.folder),
+             url_modifier = coalesce(new.url_modifier, asset.url_modifier),
+             url_post_apply_modifier = coalesce(new.url_post_apply_modifier, asset.url_post_apply_modifier),
+             settings = coalesce(new.settings, asset.settings),
+             updated_at = now()
+         from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[])
+           as new (asset_id, name, file_name, folder, url_modifier, url_post_apply_modifier, settings)
+         where asset.company_id = $1 and asset.asset_id = new.asset_id and asset.deleted_at is null",
+    )
+    .bind(company)
+    .bind(changes.iter().map(|(handle, _)| handle.0).collect::<Vec<_>>())
+    .bind(texts(|change| &change.name).collect::<Vec<_>>())
+    .bind(texts(|change| &change.file_name).collect::<Vec<_>>())
+    .bind(texts(|change| &change.folder).collect::<Vec<_>>())
+    .bind(texts(|change| &change.url_modifier).collect::<Vec<_>>())
+    .bind(texts(|change| &change.url_post_apply_modifier).collect::<Vec<_>>())
+    .bind(changes.iter().map(|(_, change)| change.settings.clone()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Replaces the original of an asset. Jobs that were created before keep the old one, which is returned; it counts

@@ -31,6 +31,21 @@ pub async fn find_company(pool: &PgPool, name: &str) -> Result<Option<CompanyId>
     Ok(sqlx::query_scalar("select company_id from company where name = $1").bind(name).fetch_optional(pool).await?)
 }
 
+/// The names that a company has in Image Serving beside its own, which modifiers write before its assets.
+pub async fn fetch_root_ids(pool: &PgPool, company: CompanyId) -> Result<Vec<String>, DbError> {
+    Ok(sqlx::query_scalar("select root_ids from company where company_id = $1").bind(company).fetch_one(pool).await?)
+}
+
+/// Replaces the company's root IDs.
+pub async fn update_root_ids(pool: &PgPool, company: CompanyId, root_ids: &[String]) -> Result<(), DbError> {
+    sqlx::query("update company set root_ids = $2 where company_id = $1")
+        .bind(company)
+        .bind(root_ids)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
 /// A user of a company.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct UserRow {

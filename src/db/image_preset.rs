@@ -1,6 +1,9 @@
 //! Image presets: stored, named modifiers. Names are compared ignoring case.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+use utoipa::ToSchema;
 
 use crate::db::{DbConnection, DbError};
 use crate::id::CompanyId;
@@ -12,16 +15,40 @@ pub struct ImagePresetRow {
     /// What the macro `$name$` expands to.
     pub url_modifier: String,
     pub description: Option<String>,
+    pub watermark: Option<Json<PresetWatermark>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// Lists names and modifiers of all presets, for the expansion of macros.
-pub async fn list_macros(connection: &mut DbConnection, company: CompanyId) -> Result<Vec<(String, String)>, DbError> {
-    let presets = sqlx::query_as("select name, url_modifier from image_preset where company_id = $1 order by name")
-        .bind(company)
-        .fetch_all(connection)
-        .await?;
+/// What is laid over the images that a preset makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PresetWatermark {
+    /// The asset, by name or handle. Its own modifier says how it looks: `sizeN` relative to the image, `align`, `opac`,
+    /// `blendMode`.
+    #[schema(max_length = 1200, example = "logo")]
+    pub asset: String,
+    /// Whether it is repeated over the whole image. Default: false.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub tiled: bool,
+}
+
+/// A preset as a macro.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct MacroRow {
+    pub name: String,
+    pub url_modifier: String,
+    pub watermark: Option<Json<PresetWatermark>>,
+}
+
+/// Lists all presets, for the expansion of macros.
+pub async fn list_macros(connection: &mut DbConnection, company: CompanyId) -> Result<Vec<MacroRow>, DbError> {
+    let presets =
+        sqlx::query_as("select name, url_modifier, watermark from image_preset where company_id = $1 order by name")
+            .bind(company)
+            .fetch_all(connection)
+            .await?;
     Ok(presets)
 }
 
@@ -32,7 +59,7 @@ pub async fn fetch_image_preset(
     name: &str,
 ) -> Result<ImagePresetRow, DbError> {
     sqlx::query_as(
-        "select name, url_modifier, description, created_at, updated_at
+        "select name, url_modifier, description, watermark, created_at, updated_at
          from image_preset
          where company_id = $1 and lower(name) = lower($2)",
     )
@@ -51,7 +78,7 @@ pub async fn list_image_presets(
     limit: i64,
 ) -> Result<Vec<ImagePresetRow>, DbError> {
     let presets = sqlx::query_as(
-        "select name, url_modifier, description, created_at, updated_at
+        "select name, url_modifier, description, watermark, created_at, updated_at
          from image_preset
          where company_id = $1 and ($2::text is null or lower(name) > lower($2))
          order by lower(name)
@@ -72,18 +99,21 @@ pub async fn save_image_preset(
     name: &str,
     url_modifier: &str,
     description: Option<&str>,
+    watermark: Option<&PresetWatermark>,
 ) -> Result<bool, DbError> {
     // `xmax` is 0 on inserted rows and set on updated ones.
     let is_new = sqlx::query_scalar(
-        "insert into image_preset (company_id, name, url_modifier, description) values ($1, $2, $3, $4)
+        "insert into image_preset (company_id, name, url_modifier, description, watermark) values ($1, $2, $3, $4, $5)
          on conflict (company_id, lower(name))
-         do update set url_modifier = excluded.url_modifier, description = excluded.description, updated_at = now()
+         do update set url_modifier = excluded.url_modifier, description = excluded.description,
+                       watermark = excluded.watermark, updated_at = now()
          returning xmax = 0",
     )
     .bind(company)
     .bind(name)
     .bind(url_modifier)
     .bind(description)
+    .bind(watermark.map(Json))
     .fetch_one(connection)
     .await?;
     Ok(is_new)

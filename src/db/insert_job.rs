@@ -82,6 +82,10 @@ pub struct NewItem<'a> {
     pub sha256: Option<Digest>,
     pub size: Option<i64>,
     pub entry_time: DateTime<Utc>,
+    /// The modifier that the request has for this item alone.
+    pub is_modifier: Option<&'a str>,
+    /// Variables that the request sets for this item alone.
+    pub parameters: Option<&'a BTreeMap<String, String>>,
     /// The asset's.
     pub metadata: &'a MetadataMap,
     pub state: ItemState,
@@ -293,15 +297,16 @@ async fn insert_items(
     let failures = items.iter().map(|item| item.failure.and_then(|failure| serde_json::to_value(failure).ok()));
     sqlx::query(
         "insert into export_item (company_id, job_id, position, asset_id, asset_name, asset_type, folder, file_name,
-             sha256, size, entry_time, state, failure, warnings, modifier_warnings, metadata, finished_at)
+             sha256, size, entry_time, state, failure, warnings, modifier_warnings, metadata, is_modifier, parameters, finished_at)
          select $1, $2, $16 + new.ordinality - 1, asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time,
-                state, failure, warnings, modifier_warnings, metadata, case when state = 'waiting' then null else now() end
+                state, failure, warnings, modifier_warnings, metadata, is_modifier, parameters,
+                case when state = 'waiting' then null else now() end
            from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[],
                        $10::timestamptz[], $11::text[], $12::jsonb[], $13::jsonb[],
-                       $14::jsonb[], $15::jsonb[])
+                       $14::jsonb[], $15::jsonb[], $17::text[], $18::jsonb[])
                 with ordinality
              as new (asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time, state, failure, warnings,
-                     modifier_warnings, metadata)",
+                     modifier_warnings, metadata, is_modifier, parameters)",
     )
     .bind(company)
     .bind(job)
@@ -319,6 +324,8 @@ async fn insert_items(
     .bind(items.iter().map(|item| Json(item.modifier_warnings())).collect::<Vec<_>>())
     .bind(items.iter().map(|item| Json(item.metadata)).collect::<Vec<_>>())
     .bind(first_position)
+    .bind(items.iter().map(|item| item.is_modifier).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.parameters.map(Json)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

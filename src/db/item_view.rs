@@ -1,5 +1,7 @@
 //! Items together with their files, for lists, manifests and mails.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use offprint_core::Digest;
 use serde::Deserialize;
@@ -22,6 +24,10 @@ pub struct ItemView {
     pub folder: String,
     pub file_name: Option<String>,
     pub entry_time: DateTime<Utc>,
+    /// What the request has for this item alone.
+    pub is_modifier: Option<String>,
+    /// The same: names and values of variables.
+    pub parameters: Option<Json<BTreeMap<String, String>>>,
     /// The asset's, as of the creation of the job.
     pub metadata: Json<MetadataMap>,
     pub state: ItemState,
@@ -66,7 +72,8 @@ pub async fn list_item_views(
 ) -> Result<Vec<ItemView>, DbError> {
     let items = sqlx::query_as(
         "select item.position, item.asset_id, item.asset_name, item.asset_type, item.folder, item.file_name,
-                item.entry_time, item.metadata, item.state, item.claim as attempts, item.started_at, item.finished_at, item.failure,
+                item.entry_time, item.is_modifier, item.parameters, item.metadata, item.state, item.claim as attempts,
+                item.started_at, item.finished_at, item.failure,
                 item.warnings || pick_elements(job.modifier_warnings, item.modifier_warnings) as warnings, files.files
            from export_job job
            join export_item item on item.company_id = job.company_id and item.job_id = job.job_id

@@ -49,6 +49,8 @@ pub enum BodyRule {
     OptionalJson,
     /// JSON with room for the handles of the largest job.
     ExportRequest,
+    /// One JSON object a line, or a table. Its handler bounds it.
+    Records,
     /// `multipart/form-data`. Its handler bounds the parts; each file has the company's upload limit.
     Form,
     /// A form of a page, a few kilobytes. Its extractor checks where it comes from.
@@ -238,11 +240,13 @@ pub const OPERATIONS: &[OperationSpec] = &[
     post("/assets", "uploadAssets", WRITE_ASSETS)
         .with_body(BodyRule::Form).with_deadline(Deadline::Transfer).with_idempotency(Idempotency::Key),
     get("/assets", "listAssets", READ_ASSETS),
+    patch("/assets", "changeAssets", WRITE_ASSETS).with_body(BodyRule::Records).with_deadline(Deadline::Transfer),
     get("/assets/{assetHandle}", "showAsset", READ_ASSETS),
     patch("/assets/{assetHandle}", "changeAsset", WRITE_ASSETS).with_body(BodyRule::Json),
     delete("/assets/{assetHandle}", "deleteAsset", All(&[AssetsDelete])),
     // Rendered before the response begins.
     get("/assets/{assetHandle}/preview", "previewAsset", READ_ASSETS).with_deadline(Deadline::Render),
+    get("/assets/{assetHandle}/template", "showTemplate", READ_ASSETS),
     // A key that may not export originals must not get them by another way.
     get("/assets/{assetHandle}/content", "downloadContent", All(&[AssetsRead, ExportsCreateOriginal])).with_head(),
     put("/assets/{assetHandle}/content", "replaceContent", WRITE_ASSETS)

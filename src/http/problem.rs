@@ -149,6 +149,11 @@ impl Problem {
         self
     }
 
+    /// The errors of the request.
+    pub fn into_errors(self) -> Vec<ValidationError> {
+        self.errors
+    }
+
     pub fn code(&self) -> Code {
         self.code
     }

@@ -42,6 +42,14 @@ pub enum NotFoundProblem {
     NotFound(ProblemDetails),
 }
 
+/// The asset is no template.
+#[derive(IntoResponses)]
+pub enum TemplateProblem {
+    /// `validation-failed`: the asset has no modifier of its own.
+    #[response(status = 422, content_type = "application/problem+json")]
+    NoTemplate(ProblemDetails),
+}
+
 /// A precondition of the request does not hold.
 #[derive(IntoResponses)]
 pub enum PreconditionProblem {

@@ -9,17 +9,48 @@ use offprint_core::Code;
 use offprint_imaging::{
     ImageHeader, ObjectHeaders, ProfileBytes, ProfileLibrary, RenderError, RenderLimits, RenderPlan,
 };
-use offprint_modifiers::{Attributes, Recipe};
+use offprint_modifiers::{AssetModifiers, AssetSettings, Attributes, MacroWatermark, Macros, Recipe};
 use serde::Deserialize;
 
 use crate::compute_pool::ComputePool;
 use crate::db::asset::AssetRow;
+use crate::db::image_preset::{MacroRow, PresetWatermark};
 use crate::jobs::CallbackPolicy;
 use crate::reason::Reason;
+
+/// The macros that modifiers may call: the company's image presets.
+pub fn build_macros(presets: Vec<MacroRow>) -> Macros {
+    let watermarks: Vec<(String, MacroWatermark)> = presets
+        .iter()
+        .filter_map(|preset| {
+            let PresetWatermark { asset, tiled } = preset.watermark.as_ref()?.0.clone();
+            Some((preset.name.clone(), MacroWatermark { asset, tiled }))
+        })
+        .collect();
+    let texts = presets.into_iter().map(|preset| (preset.name, preset.url_modifier)).collect();
+    let mut macros = Macros::from_unordered(texts);
+    watermarks.into_iter().for_each(|(name, watermark)| macros.set_watermark(&name, watermark));
+    macros
+}
 
 /// The image header that was read at upload; none when the asset is not an image of a format that can be read.
 pub fn read_asset_header(asset: &AssetRow) -> Option<ImageHeader> {
     asset.header.as_ref().and_then(|header| ImageHeader::deserialize(header).ok())
+}
+
+/// What modifiers take from the asset beside its own modifiers. Settings that a newer version wrote are not understood
+/// and left out.
+pub fn read_asset_settings(asset: &AssetRow) -> AssetSettings {
+    AssetSettings::deserialize(&asset.settings).unwrap_or_default()
+}
+
+/// What applies when a modifier names the asset.
+pub fn read_asset_modifiers(asset: &AssetRow) -> AssetModifiers {
+    AssetModifiers {
+        before: asset.url_modifier.clone(),
+        after: asset.url_post_apply_modifier.clone(),
+        settings: read_asset_settings(asset),
+    }
 }
 
 /// The image header that was read at upload, or why the asset cannot be converted.

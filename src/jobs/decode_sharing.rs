@@ -27,8 +27,9 @@ pub fn share_decode(
     let Some(header) = read_asset_header(asset).filter(|header| header.format == SourceFormat::Jpeg) else { return };
     let find_shrink = |recipe: &PinnedRecipe| {
         let plan = context.plan(&recipe.recipe, &header, &recipe.reference_headers).ok()?;
-        // A modifier that starts from another image (`src=`) does not decode this one.
-        let uses_source = plan.decode.object.is_none() && plan.decode.inner.is_none();
+        // A modifier that starts from another image (`src=`) or from a colour does not decode this one.
+        let decode = &plan.decode;
+        let uses_source = decode.object.is_none() && decode.inner.is_none() && decode.blank.is_none();
         uses_source.then_some(plan.decode.shrink)
     };
     let shrinks: Vec<Option<u8>> = recipes.iter().map(|recipe| recipe.as_ref().and_then(find_shrink)).collect();

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use offprint_core::Digest;
-use offprint_modifiers::{Macros, ResolvedModifier, WorkBudget};
+use offprint_modifiers::{ResolvedModifier, WorkBudget};
 
 use crate::compute_pool::ComputeError;
 use crate::db::asset::{self, AssetRow};
@@ -23,7 +23,9 @@ use crate::db::job::Rendition;
 use crate::db::{self, DbConnection, image_preset};
 use crate::id::CompanyId;
 use crate::jobs::ExportContext;
+use crate::jobs::build_macros;
 use crate::jobs::draft_builder::{DraftBuilder, DraftStep};
+use crate::jobs::per_asset::ItemTexts;
 use crate::jobs::recipients::check_recipients;
 use crate::jobs::rendition_resolver::PinnedRecipe;
 use crate::jobs::request::ExportRequest;
@@ -71,6 +73,8 @@ impl Draft {
 /// One asset of a draft.
 pub struct DraftItem {
     pub asset: AssetRow,
+    /// What the request has for this asset alone.
+    pub texts: ItemTexts,
     /// `waiting`, or the end where it is already known: `skipped` or `failed`.
     pub state: ItemState,
     /// Why the item fails, where that is already known.
@@ -150,7 +154,7 @@ pub async fn prepare_draft(
     let mut step = context
         .compute
         .run(company, move || {
-            let macros = Macros::from_unordered(macros);
+            let macros = build_macros(macros);
             DraftBuilder::new(request, (errors, warnings), selection, macros, recipes, budget).advance()
         })
         .await?;
@@ -158,7 +162,8 @@ pub async fn prepare_draft(
         match step {
             DraftStep::Done(draft) => return *draft,
             DraftStep::NamesMissing(builder, names) => {
-                let found = asset::find_assets_by_name(connection, company, &names).await?;
+                let root_ids = &context.recipes.attributes.root_ids;
+                let found = asset::find_assets_by_name(connection, company, root_ids, &names).await?;
                 step = context.compute.run(company, move || builder.add_found(names, found).advance()).await?;
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use offprint_core::name::fold_path;
 use offprint_core::{Code, Digest};
-use offprint_modifiers::{Attributes, Macros, WorkBudget, estimate_units};
+use offprint_modifiers::{AssetSettings, Attributes, Macros, WorkBudget, estimate_units};
 
 use crate::db::asset::{AssetRow, NamedAssetRow};
 use crate::db::enums::{Fmt, ItemState, OnUnconvertible};
@@ -20,6 +20,8 @@ use crate::jobs::decode_sharing::share_decode;
 use crate::jobs::draft::{Draft, DraftError, DraftFile, DraftItem};
 use crate::jobs::error_list::ErrorList;
 use crate::jobs::explain_unconvertible;
+use crate::jobs::per_asset::ItemTexts;
+use crate::jobs::read_asset_settings;
 use crate::jobs::references::AssetReferences;
 use crate::jobs::remarks::MergedRemarks;
 use crate::jobs::remarks::merge_remarks;
@@ -55,6 +57,7 @@ pub struct DraftBuilder {
 struct SelectedAsset {
     pointer: String,
     asset: AssetRow,
+    item: ItemTexts,
     own_texts: u32,
     name: u32,
     own_units: u64,
@@ -69,26 +72,42 @@ pub enum DraftStep {
 
 impl SelectedAsset {
     fn as_resolved_for(&self) -> ResolvedFor<'_> {
-        let Self { pointer, asset, own_texts, name, own_units } = self;
-        ResolvedFor { pointer, asset, own_texts: *own_texts, name: *name, own_units: *own_units }
+        let Self { pointer, asset, item, own_texts, name, own_units } = self;
+        ResolvedFor { pointer, asset, item, own_texts: *own_texts, name: *name, own_units: *own_units }
     }
 }
 
-/// Numbers the own modifiers and the names of assets, so that they are compared by number from now on.
-fn number_assets(assets: Vec<(String, AssetRow)>) -> Vec<SelectedAsset> {
-    let mut texts = HashMap::from([((String::new(), String::new()), 0)]);
+/// What distinguishes an asset for modifiers, beside its name: its own modifiers and settings, and what the request has for
+/// it alone.
+type OwnTexts = (String, String, String, ItemTexts);
+
+/// Numbers the own texts and the names of assets, so that they are compared by number from now on.
+fn number_assets(assets: Vec<(String, AssetRow)>, mut items: HashMap<String, ItemTexts>) -> Vec<SelectedAsset> {
+    let mut texts: HashMap<OwnTexts, u32> = HashMap::from([(OwnTexts::default(), 0)]);
     let mut names = HashMap::new();
     let mut selected = Vec::with_capacity(assets.len());
     for (pointer, asset) in assets {
         let next = texts.len() as u32;
-        let own_texts =
-            *texts.entry((asset.url_modifier.clone(), asset.url_post_apply_modifier.clone())).or_insert(next);
+        let item = items.remove(&pointer).unwrap_or_default();
+        let (before, after) = (asset.url_modifier.clone(), asset.url_post_apply_modifier.clone());
+        let own_texts = *texts.entry((before, after, format_settings(&asset), item.clone())).or_insert(next);
         let next = names.len() as u32;
         let name = *names.entry(asset.name.clone()).or_insert(next);
-        let own_units = estimate_units(&asset.url_modifier) + estimate_units(&asset.url_post_apply_modifier);
-        selected.push(SelectedAsset { pointer, asset, own_texts, name, own_units });
+        let own = [asset.url_modifier.as_str(), &asset.url_post_apply_modifier, item.modifier(), item.variables()];
+        let own_units = own.into_iter().map(estimate_units).sum();
+        selected.push(SelectedAsset { pointer, asset, item, own_texts, name, own_units });
     }
     selected
+}
+
+/// The settings that a recipe may depend on, as a text; empty without any.
+fn format_settings(asset: &AssetRow) -> String {
+    let settings = AssetSettings { user_data: None, ..read_asset_settings(asset) };
+    if settings == AssetSettings::default() {
+        String::new()
+    } else {
+        serde_json::to_string(&settings).unwrap_or_default()
+    }
 }
 
 /// The images among the assets.
@@ -117,7 +136,7 @@ impl DraftBuilder {
             Fmt::Orig => Vec::new(),
         };
         let mut builder = Box::new(Self {
-            assets: number_assets(selection.assets),
+            assets: number_assets(selection.assets, selection.items),
             resolvers,
             effective_modifiers: Vec::new(),
             references: AssetReferences::default(),
@@ -270,13 +289,13 @@ impl DraftBuilder {
             })
             .collect();
         let mut items = Vec::with_capacity(self.assets.len());
-        for SelectedAsset { pointer, asset, own_texts, name, own_units } in std::mem::take(&mut self.assets) {
+        for SelectedAsset { pointer, asset, item, own_texts, name, own_units } in std::mem::take(&mut self.assets) {
             let is_refused = self.resolvers.iter().any(|resolver| resolver.errors.is_full());
             if is_refused || self.errors.is_full() || !self.budget.spend(ITEM_UNITS) {
                 break;
             }
             let pin = |asset: &AssetRow| {
-                let asset = ResolvedFor { pointer: &pointer, asset, own_texts, name, own_units };
+                let asset = ResolvedFor { pointer: &pointer, asset, item: &item, own_texts, name, own_units };
                 let resolved: Result<Vec<_>, Reason> = (self.resolvers.iter_mut().zip(&scopes))
                     .map(|(resolver, scope)| resolver.pin_for_asset(scope, asset, &self.references))
                     .collect();
@@ -284,7 +303,8 @@ impl DraftBuilder {
                 share_decode(&mut recipes, &mut self.resolvers, asset.asset, &self.recipes);
                 Ok(recipes)
             };
-            items.push(draft_item(&self.request, asset, pin));
+            let drafted = draft_item(&self.request, asset, pin);
+            items.push(DraftItem { texts: item, ..drafted });
         }
         self.check_budget()?;
         Ok(items)
@@ -334,8 +354,14 @@ fn draft_item(
     asset: AssetRow,
     pin: impl FnOnce(&AssetRow) -> Result<Vec<Option<PinnedRecipe>>, Reason>,
 ) -> DraftItem {
-    let mut item =
-        DraftItem { asset, state: ItemState::Waiting, failure: None, files: Vec::new(), warnings: Vec::new() };
+    let mut item = DraftItem {
+        asset,
+        texts: ItemTexts::default(),
+        state: ItemState::Waiting,
+        failure: None,
+        files: Vec::new(),
+        warnings: Vec::new(),
+    };
     let kind = item.asset.kind;
     let readable = item.asset.header.is_some();
     match request.fmt {

@@ -25,6 +25,7 @@ mod error_list;
 pub mod explain;
 pub mod modifier_resolution;
 pub mod outcome;
+pub mod per_asset;
 pub mod placement;
 pub mod recipients;
 pub mod references;
@@ -39,6 +40,9 @@ pub mod validation;
 
 pub use actions::JobAction;
 pub use callback::CallbackPolicy;
-pub use context::{ExportContext, RecipeContext, explain_unconvertible, read_asset_header, require_asset_header};
+pub use context::{
+    ExportContext, RecipeContext, build_macros, explain_unconvertible, read_asset_header, read_asset_modifiers,
+    read_asset_settings, require_asset_header,
+};
 pub use draft::{Draft, DraftError, DraftFile, DraftItem, prepare_draft};
 pub use request::ExportRequest;

@@ -7,9 +7,11 @@ use offprint_modifiers::{AssetModifierIndex, Attributes, Diagnostic, Macros, Res
 
 use crate::compute_pool::ComputePool;
 use crate::db::asset::{self, AssetRow};
+use crate::db::image_preset::MacroRow;
 use crate::db::{DbError, PgPool};
 use crate::id::CompanyId;
 use crate::jobs::DraftError;
+use crate::jobs::build_macros;
 use crate::jobs::references::AssetReferences;
 use crate::jobs::rendition_resolver::ModifierSpec;
 use crate::reason::Reason;
@@ -25,8 +27,8 @@ pub struct ModifierRequest {
     pub export_macro: Option<String>,
     /// The asset, whose own modifiers stand before and after them.
     pub asset: Option<AssetRow>,
-    /// The company's image presets: name and text.
-    pub macros: Vec<(String, String)>,
+    /// The company's image presets.
+    pub macros: Vec<MacroRow>,
     /// Default Image Serving attributes.
     pub attributes: Arc<Attributes>,
 }
@@ -69,7 +71,7 @@ pub async fn resolve_and_pin(
     let macros = std::mem::take(&mut request.macros);
     let mut step = compute
         .run(company, move || {
-            let (macros, references) = (Macros::from_unordered(macros), AssetReferences::default());
+            let (macros, references) = (build_macros(macros), AssetReferences::default());
             ModifierState { request, macros, references, budget: WorkBudget::new(MAX_MODIFIER_UNITS) }.advance()
         })
         .await?;
@@ -79,7 +81,8 @@ pub async fn resolve_and_pin(
             ModifierStep::TooComplex(reason) => return Err(DraftError::Rejected(reason)),
             ModifierStep::NamesMissing(mut state, names) => {
                 let mut connection = pool.acquire().await.map_err(DbError::from)?;
-                let found = asset::find_assets_by_name(&mut connection, company, &names).await?;
+                let root_ids = &state.request.attributes.root_ids;
+                let found = asset::find_assets_by_name(&mut connection, company, root_ids, &names).await?;
                 drop(connection);
                 let next = move || {
                     state.references.add_found(names, found);
@@ -98,6 +101,7 @@ impl ModifierRequest {
             modifier: self.modifier.as_deref(),
             export_macro: self.export_macro.as_deref(),
             asset: self.asset.as_ref(),
+            item: None,
             macros,
             attributes: &self.attributes,
         }
@@ -139,7 +143,7 @@ pub async fn resolve_alone(
     mut request: ModifierRequest,
 ) -> Result<ModifierOutcome<ResolvedModifier>, DraftError> {
     let work = move || {
-        let macros = Macros::from_unordered(std::mem::take(&mut request.macros));
+        let macros = build_macros(std::mem::take(&mut request.macros));
         let budget = WorkBudget::new(MAX_MODIFIER_UNITS);
         request.as_spec(&macros).resolve(&AssetModifierIndex::default(), &budget)
     };

@@ -174,6 +174,8 @@ fn to_new_item(item: &DraftItem) -> NewItem<'_> {
         sha256: asset.sha256,
         size: asset.size,
         entry_time: asset.entry_time,
+        is_modifier: item.texts.is_modifier.as_deref(),
+        parameters: item.texts.parameters.as_ref(),
         metadata: &asset.metadata.0,
         state: item.state,
         failure: item.failure.as_ref(),

@@ -6,12 +6,12 @@ use std::collections::{BTreeSet, HashMap};
 use offprint_core::{Code, Digest};
 use offprint_imaging::{ImageHeader, ObjectHeaders};
 use offprint_modifiers::{
-    AssetModifierIndex, AssetModifiers, AssetReference, Diagnostic, DiagnosticKind, ResolvedModifier,
+    AssetModifierIndex, AssetReference, Diagnostic, DiagnosticKind, ResolvedCommand, ResolvedModifier,
 };
 
 use crate::db::asset::{AssetRow, NamedAssetRow};
-use crate::jobs::read_asset_header;
 use crate::jobs::rendition_resolver::to_code;
+use crate::jobs::{read_asset_header, read_asset_modifiers};
 use crate::reason::Reason;
 
 /// How often the assets that assets reference are looked up. Requests are nested at most four levels deep, so more is
@@ -19,6 +19,9 @@ use crate::reason::Reason;
 const MAX_LOOKUPS: usize = 8;
 /// How many names of other assets a request may have in all.
 const MAX_REFERENCED_NAMES: usize = 20_000;
+
+/// How many other assets one picture may be made of: each is a file that is open while it is rendered.
+const MAX_ASSETS_PER_PICTURE: usize = 64;
 
 /// The assets behind names. A name without an asset is kept too, as none.
 #[derive(Default)]
@@ -43,12 +46,15 @@ struct ReferencedImage {
 }
 
 impl AssetReferences {
-    /// The names that were not looked up yet, each once.
+    /// The names that were not looked up yet, each once. A name with a colon may be that of a crop of the asset before it,
+    /// so that one is looked up as well.
     ///
     /// # Errors
     /// When the request references more assets than it may.
     pub fn list_missing(&mut self, names: impl Iterator<Item = String>) -> Result<Vec<String>, Reason> {
-        let missing: BTreeSet<String> = names.filter(|name| !self.matches.contains_key(name)).collect();
+        let mut missing: BTreeSet<String> = names.filter(|name| !self.matches.contains_key(name)).collect();
+        let stems: Vec<String> = missing.iter().filter_map(|name| Some(split_crop(name)?.0.to_owned())).collect();
+        missing.extend(stems.into_iter().filter(|stem| !self.matches.contains_key(stem)));
         if missing.is_empty() {
             return Ok(Vec::new());
         }
@@ -78,11 +84,9 @@ impl AssetReferences {
         let mut has_modifiers = false;
         for NamedAssetRow { wanted, count, asset } in found {
             let matched = ReferenceMatch::from_asset(count, &asset);
-            if matches!(matched, ReferenceMatch::Unique(_)) {
-                let (before, after) = (asset.url_modifier, asset.url_post_apply_modifier);
-                has_modifiers |= self
-                    .asset_modifiers
-                    .insert(wanted.clone(), AssetModifiers { before, after, ..AssetModifiers::default() });
+            // A template need not be an image: only its modifier is used.
+            if !matches!(matched, ReferenceMatch::Ambiguous(_)) {
+                has_modifiers |= self.asset_modifiers.insert(wanted.clone(), read_asset_modifiers(&asset));
             }
             self.matches.insert(wanted, Some(matched));
         }
@@ -106,26 +110,36 @@ impl AssetReferences {
     ) -> Result<ObjectHeaders, Vec<Diagnostic>> {
         let own =
             asset.filter(|_| resolved.uses_object).map(|own| (own.name.as_str(), ReferenceMatch::from_asset(1, own)));
-        let find = |name: &str| match &own {
+        let find_whole = |name: &str| match &own {
             Some((own, found)) if *own == name => Some(found),
             _ => self.matches.get(name).and_then(Option::as_ref),
         };
-        let diagnostics: Vec<Diagnostic> = resolved
-            .mentions()
-            .filter_map(|(command, name)| {
-                let (detail, remedy) = describe_lookup_failure(&name, find(&name))?;
-                Some(Diagnostic {
-                    kind: DiagnosticKind::SourceMissing,
-                    origin: command.origin.clone(),
-                    command: command.name.to_owned(),
-                    offset: command.offset,
-                    detail,
-                    remedy: remedy.to_owned(),
-                })
+        let find = |name: &str| {
+            let stem = || split_crop(name).filter(|_| self.asset_modifiers.has_crop(name)).map(|(stem, _)| stem);
+            find_whole(name).or_else(|| find_whole(stem()?))
+        };
+        let missing_templates: BTreeSet<&str> = resolved.recipe.missing_templates().collect();
+        let diagnose = |(command, name): (&ResolvedCommand, String)| {
+            let is_template = command.name == "template" || missing_templates.contains(name.as_str());
+            let (detail, remedy) = match is_template {
+                true => describe_template_failure(&name, find_whole(&name), missing_templates.contains(name.as_str()))?,
+                false => describe_lookup_failure(&name, find(&name), &find_whole)?,
+            };
+            Some(Diagnostic {
+                kind: DiagnosticKind::SourceMissing,
+                origin: command.origin.clone(),
+                command: command.name.to_owned(),
+                offset: command.offset,
+                detail,
+                remedy,
             })
-            .collect();
+        };
+        let diagnostics: Vec<Diagnostic> = resolved.mentions().filter_map(diagnose).collect();
         if !diagnostics.is_empty() {
             return Err(diagnostics);
+        }
+        if let Some(diagnostic) = check_asset_count(resolved) {
+            return Err(vec![diagnostic]);
         }
         let mut headers = ObjectHeaders::new();
         for object in resolved.recipe.asset_references_mut() {
@@ -141,6 +155,23 @@ impl AssetReferences {
     }
 }
 
+/// What is wrong with a picture that is made of more assets than one may be.
+fn check_asset_count(resolved: &ResolvedModifier) -> Option<Diagnostic> {
+    let mentions: BTreeSet<String> = resolved.mentions().map(|(_, name)| name).collect();
+    let (command, _) = resolved.mentions().last().filter(|_| mentions.len() > MAX_ASSETS_PER_PICTURE)?;
+    Some(Diagnostic {
+        kind: DiagnosticKind::TooComplex,
+        origin: command.origin.clone(),
+        command: command.name.to_owned(),
+        offset: command.offset,
+        detail: format!(
+            "The picture is made of {} other assets; at most {MAX_ASSETS_PER_PICTURE} are possible.",
+            mentions.len()
+        ),
+        remedy: "Use fewer layers, or assets that show several of them.".into(),
+    })
+}
+
 impl ReferenceMatch {
     /// The first of `count` assets that a name fits equally well.
     fn from_asset(count: i64, asset: &AssetRow) -> Self {
@@ -154,20 +185,62 @@ impl ReferenceMatch {
     }
 }
 
+/// The name of an asset and that of a crop, in a name such as `shoe:Large`.
+fn split_crop(name: &str) -> Option<(&str, &str)> {
+    name.rsplit_once(':').filter(|(stem, crop)| !stem.is_empty() && !crop.is_empty())
+}
+
 /// What is wrong with a name, and the remedy; none when it is fine.
-fn describe_lookup_failure(name: &str, matched: Option<&ReferenceMatch>) -> Option<(String, &'static str)> {
+fn describe_lookup_failure<'a>(
+    name: &str,
+    matched: Option<&ReferenceMatch>,
+    find_whole: &dyn Fn(&str) -> Option<&'a ReferenceMatch>,
+) -> Option<(String, String)> {
     match matched {
         Some(ReferenceMatch::Unique(_)) => None,
-        Some(ReferenceMatch::Ambiguous(number)) => {
-            Some((format!("{number} assets are named {name}."), "Write folder/name, or the handle of the asset."))
-        }
+        Some(ReferenceMatch::Ambiguous(number)) => Some((
+            format!("{number} assets are named {name}."),
+            "Write folder/name, or the handle of the asset.".into(),
+        )),
         Some(ReferenceMatch::Unreadable) => {
-            Some((format!("The asset {name} is not an image that can be read."), "Name an image."))
+            Some((format!("The asset {name} is not an image that can be read."), "Name an image.".into()))
         }
-        None => {
-            Some((format!("There is no asset {name}."), "Upload it, or write the name or handle of an existing asset."))
-        }
+        None => match split_crop(name).filter(|(stem, _)| find_whole(stem).is_some()) {
+            Some((stem, crop)) => {
+                let remedy = format!("Define it with PATCH /assets/… (`crops`), or write {stem}.");
+                Some((format!("The asset {stem} has no crop named {crop}."), remedy))
+            }
+            None => Some(describe_missing_asset(name)),
+        },
     }
+}
+
+/// What is wrong with the name of a template, and the remedy; none when it is fine.
+fn describe_template_failure(
+    name: &str,
+    matched: Option<&ReferenceMatch>,
+    is_missing: bool,
+) -> Option<(String, String)> {
+    match matched {
+        Some(ReferenceMatch::Ambiguous(_)) => describe_lookup_failure(name, matched, &|_| None),
+        Some(_) if is_missing => Some((
+            format!("The asset {name} is no template: it has no modifier of its own."),
+            "Set its `urlModifier` to the layers of the template, or name another asset.".into(),
+        )),
+        Some(_) => None,
+        None => Some(describe_missing_asset(name)),
+    }
+}
+
+fn describe_missing_asset(name: &str) -> (String, String) {
+    let mut remedy = "Upload it, or write the name or handle of an existing asset.".to_owned();
+    if let Some((root, rest)) = name.split_once('/') {
+        remedy += &format!(
+            " If `{root}` is the root ID of the company in Image Serving, so that {rest} is meant, have the operator add \
+             it: `offprint admin set-root-ids`."
+        );
+    }
+    (format!("There is no asset {name}."), remedy)
 }
 
 /// The diagnostics of one item as the reason why it fails.

@@ -4,7 +4,7 @@ use offprint_core::Code;
 
 use crate::db::enums::Fmt;
 use crate::jobs::request::ExportRequest;
-use crate::jobs::request::RenditionRequest;
+use crate::jobs::request::{AssetRequest, RenditionRequest};
 use crate::reason::{Reason, ValidationError};
 
 /// A modifier and a macro that render every image of the job, and their place in the request.
@@ -74,15 +74,25 @@ pub fn check_renditions(request: &ExportRequest) -> Vec<ValidationError> {
                 conflict(name, format!("`orig` exports the files as uploaded, so `{name}` would have no effect. Send `fmt: convert`, or omit `{name}`."))
             })
             .collect(),
-        (Fmt::Convert, None) => list_rendition_specs(request).iter().filter_map(check_not_empty).collect(),
+        (Fmt::Convert, None) => check_none_empty(request),
         (Fmt::Convert, Some(renditions)) => own
             .map(|name| {
                 conflict(name, format!("`{name}` and `renditions` cannot be combined. Put it into each rendition that needs it."))
             })
             .chain(renditions.iter().enumerate().flat_map(|(number, rendition)| check_rendition_names(number, rendition, renditions)))
-            .chain(list_rendition_specs(request).iter().filter_map(check_not_empty))
+            .chain(check_none_empty(request))
             .collect(),
     }
+}
+
+/// Every file needs commands: those of its rendition, or those of its asset.
+fn check_none_empty(request: &ExportRequest) -> Vec<ValidationError> {
+    let mut assets = request.assets.iter().flatten().peekable();
+    let are_assets_enough = assets.peek().is_some() && request.asset_handle_array.is_none();
+    if are_assets_enough && assets.all(AssetRequest::has_commands) {
+        return Vec::new();
+    }
+    list_rendition_specs(request).iter().filter_map(check_not_empty).collect()
 }
 
 fn check_not_empty(spec: &RenditionSpec<'_>) -> Option<ValidationError> {

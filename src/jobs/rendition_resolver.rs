@@ -16,6 +16,8 @@ use offprint_modifiers::{
 
 use crate::db::asset::AssetRow;
 use crate::jobs::error_list::ErrorList;
+use crate::jobs::per_asset::ItemTexts;
+use crate::jobs::read_asset_settings;
 use crate::jobs::references;
 use crate::jobs::references::AssetReferences;
 use crate::jobs::remarks::RemarkList;
@@ -47,7 +49,10 @@ pub struct ResolvedFor<'a> {
     /// JSON pointer of the asset in the request.
     pub pointer: &'a str,
     pub asset: &'a AssetRow,
-    /// Number of its own modifiers (before, after) among the distinct ones of all assets; 0 without any.
+    /// What the request has for this asset alone.
+    pub item: &'a ItemTexts,
+    /// Number of its own texts (modifiers, settings, and what the request has for it alone) among the distinct ones of all
+    /// assets; 0 without any.
     pub own_texts: u32,
     /// Number of its name among the distinct ones of all assets.
     pub name: u32,
@@ -104,6 +109,8 @@ pub struct ModifierSpec<'a> {
     pub export_macro: Option<&'a str>,
     /// The asset, whose own modifiers stand before and after them.
     pub asset: Option<&'a AssetRow>,
+    /// What the request has for this asset alone.
+    pub item: Option<&'a ItemTexts>,
     /// The company's image presets.
     pub macros: &'a Macros,
     /// Default Image Serving attributes.
@@ -121,11 +128,15 @@ impl ModifierSpec<'_> {
         budget: &WorkBudget,
     ) -> Result<ResolvedModifier, Vec<Diagnostic>> {
         let own = |text: fn(&AssetRow) -> &String| self.asset.map_or("", |asset| text(asset).as_str());
+        let settings = self.asset.map(read_asset_settings).unwrap_or_default();
         offprint_modifiers::resolve_modifier(&offprint_modifiers::ModifierInput {
             before: own(|asset| &asset.url_modifier),
             export_macro: self.export_macro,
+            item_modifier: self.item.map_or("", ItemTexts::modifier),
+            parameters: self.item.map_or("", ItemTexts::variables),
             after: own(|asset| &asset.url_post_apply_modifier),
             object: self.asset.map_or("asset", |asset| asset.name.as_str()),
+            settings: &settings,
             asset_modifiers,
             budget,
             ..offprint_modifiers::ModifierInput::new(self.modifier.unwrap_or_default(), self.macros, self.attributes)
@@ -160,7 +171,7 @@ impl RenditionResolver {
     /// is an image.
     pub fn check(&mut self, scope: &ResolveScope<'_>) {
         let spent = scope.budget.spent();
-        let resolved = self.resolve(scope, "/assetHandleArray", None);
+        let resolved = self.resolve(scope, "/assetHandleArray", None, None);
         self.own_units = scope.budget.spent() - spent;
         self.resolved.insert(NO_OWN_TEXTS, resolved);
     }
@@ -187,7 +198,7 @@ impl RenditionResolver {
                 return;
             }
             if !self.resolved.contains_key(&self.resolution_key(asset)) {
-                let resolved = self.resolve(scope, asset.pointer, Some(asset.asset));
+                let resolved = self.resolve(scope, asset.pointer, Some(asset.asset), Some(asset.item));
                 // Built again: resolving may have found `$object$`.
                 self.resolved.insert(self.resolution_key(asset), resolved);
             }
@@ -224,7 +235,7 @@ impl RenditionResolver {
         }
         let resolved = match self.resolved.remove(&key) {
             Some(resolved) => resolved,
-            None => self.resolve(scope, asset.pointer, Some(asset.asset)),
+            None => self.resolve(scope, asset.pointer, Some(asset.asset), Some(asset.item)),
         };
         let pinned = match resolved {
             Some(resolved) => self.pin_references(scope, asset, resolved, references),
@@ -262,10 +273,11 @@ impl RenditionResolver {
         scope: &ResolveScope<'_>,
         pointer: &str,
         asset: Option<&AssetRow>,
+        item: Option<&ItemTexts>,
     ) -> Option<ResolvedModifier> {
         let ResolveScope { rendition, macros, attributes, asset_modifiers, budget } = *scope;
-        let spec =
-            ModifierSpec { modifier: rendition.modifier, export_macro: rendition.r#macro, asset, macros, attributes };
+        let (modifier, export_macro) = (rendition.modifier, rendition.r#macro);
+        let spec = ModifierSpec { modifier, export_macro, asset, item, macros, attributes };
         match spec.resolve(asset_modifiers, budget) {
             Ok(mut resolved) => {
                 resolved.recipe.reading = self.reading;
@@ -346,6 +358,8 @@ impl ResolveScope<'_> {
         match origin {
             Origin::Modifier => self.rendition.pointer("is_modifier"),
             Origin::ExportMacro | Origin::Macro(_) => self.rendition.pointer("macro"),
+            Origin::Item => format!("{asset}/is_modifier"),
+            Origin::Parameters => format!("{asset}/parameters"),
             Origin::AssetBefore | Origin::AssetAfter | Origin::Crop(_) => asset.to_owned(),
             // Where the other asset is named is not known here; usually that is in the modifier.
             Origin::NamedBefore(_) | Origin::NamedAfter(_) | Origin::Watermark => self.rendition.pointer("is_modifier"),
@@ -357,7 +371,8 @@ impl ResolveScope<'_> {
 /// or an asset's own modifier has no offset there, and names its text instead.
 pub fn to_validation_error(diagnostic: &Diagnostic, pointer: &str) -> ValidationError {
     let (place, is_in_request) = match &diagnostic.origin {
-        Origin::Modifier | Origin::ExportMacro => (String::new(), true),
+        Origin::Modifier | Origin::Item | Origin::ExportMacro => (String::new(), true),
+        Origin::Parameters => (String::new(), false),
         Origin::Macro(name) => (format!(" of image preset {name}"), false),
         Origin::AssetBefore => (" of the asset's urlModifier".to_owned(), false),
         Origin::AssetAfter => (" of the asset's urlPostApplyModifier".to_owned(), false),

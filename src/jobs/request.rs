@@ -3,6 +3,8 @@
 //! The names are those of IPS' ExportJob; what ExportJob does not have is camelCase. Only shapes and defaults are here, the
 //! rules are in [`super::validation`], [`super::rendition`] and [`super::schedule`].
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,11 +18,15 @@ use crate::id::UserId;
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExportRequest {
-    /// Handles of the assets to export, in the order of the archive. Either this or `assetFilter` is required.
+    /// Handles of the assets to export, in the order of the archive. This, `assets` or `assetFilter` is required.
     #[schema(min_items = 1)]
     pub asset_handle_array: Option<Vec<String>>,
-    /// Selects the assets by folder, type and name: once, when the job is created, or at each run of a schedule. Either this
-    /// or `assetHandleArray` is required.
+    /// Assets with a modifier or parameters of their own, behind those of `assetHandleArray`. The same asset may stand here
+    /// several times.
+    #[schema(min_items = 1)]
+    pub assets: Option<Vec<AssetRequest>>,
+    /// Selects the assets by folder, type and name: once, when the job is created, or at each run of a schedule, instead of
+    /// `assetHandleArray` and `assets`.
     pub asset_filter: Option<AssetFilter>,
     /// `orig` exports the uploaded files, `convert` renders them. Not to be confused with the command `fmt=` of the modifier.
     pub fmt: Fmt,
@@ -104,6 +110,22 @@ impl ExportRequest {
     pub fn clear_schedule(&mut self) {
         (self.exec_schedule, self.overlap) = (None, None);
     }
+}
+
+/// An asset to export, with what holds for it alone.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssetRequest {
+    /// Handle of the asset.
+    #[schema(example = "00000000-0000-7000-8000-000000000001")]
+    pub asset_handle: String,
+    /// A modifier that follows that of the job or the rendition, before the macro.
+    #[serde(rename = "is_modifier")]
+    #[schema(max_length = 8192, example = "rotate=90")]
+    pub is_modifier: Option<String>,
+    /// Values of variables, such as those of a template: they take precedence over all other definitions.
+    #[schema(example = json!({"badge": "sale"}))]
+    pub parameters: Option<BTreeMap<String, String>>,
 }
 
 /// A rendition: one of several ways in which every image of a job is converted.

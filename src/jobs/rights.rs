@@ -1,7 +1,7 @@
 //! What an export request asks for that needs a capability of its own: originals, custom modifiers, schedules.
 
 use offprint_core::Code;
-use offprint_imaging::{DecodePlan, RenderPlan, Step};
+use offprint_imaging::{DecodePlan, PaintContent, RenderPlan, Step, SubPlan};
 
 use crate::db::capability::Capability::{self, ExportsCreateOriginal, ExportsCustomModifier, Schedules};
 use crate::db::enums::{Fmt, OnUnconvertible};
@@ -33,27 +33,53 @@ pub const MAX_REDUCED_PREVIEW_SIDE: u32 = 512;
 /// How large a pixel of the original may be in such a preview, in pixels of the preview.
 const MAX_REDUCED_PREVIEW_SCALE: f64 = 0.5;
 
-/// Whether an image is only a look at what an export would make: small, and no part of it as sharp as the original, so that
-/// the original cannot be put together from parts.
+/// Whether an image is only a look at what an export would make: small, and no part of it as sharp as the original that it
+/// is from, so that no original can be put together from parts: that of the asset, of a layer or of a mask.
 pub fn is_reduced_preview(plan: &RenderPlan) -> bool {
     plan.width.max(plan.height) <= MAX_REDUCED_PREVIEW_SIDE
         && measure_scale(&plan.decode, &plan.steps) <= MAX_REDUCED_PREVIEW_SCALE
 }
 
-/// How large a pixel of the decoded file is after the steps, along the longer side.
+/// How large a pixel of a decoded file is after the steps, along the longer side: the largest of all files.
 fn measure_scale(decode: &DecodePlan, steps: &[Step]) -> f64 {
-    let decoded = match &decode.inner {
+    let (mut scale, mut size) = (measure_decoded_scale(decode), (decode.width, decode.height));
+    for step in steps {
+        match step {
+            Step::Resize { from: [_, _, from_width, from_height], width, height, .. } => {
+                scale *= (f64::from(*width) / from_width).max(f64::from(*height) / from_height);
+            }
+            // A perspective may enlarge any part.
+            Step::Warp { .. } => scale = f64::INFINITY,
+            Step::Mask { decode, .. } => {
+                // It is stretched to the image.
+                let (long, mask_short) = (size.0.max(size.1), decode.width.min(decode.height).max(1));
+                scale = scale.max(measure_decoded_scale(decode) * f64::from(long) / f64::from(mask_short));
+            }
+            Step::Paint(paint) => {
+                if let PaintContent::Picture(SubPlan { decode, steps, .. }) = &paint.content {
+                    scale = scale.max(measure_scale(decode, steps));
+                }
+            }
+            _ => {}
+        }
+        size = match *step {
+            Step::Resize { width, height, .. }
+            | Step::Window { width, height, .. }
+            | Step::Rotate { width, height, .. } => (width, height),
+            Step::Turn(turn) => turn.size(size),
+            _ => size,
+        };
+    }
+    scale
+}
+
+/// How large a pixel of a file is once decoded. A colour has none.
+fn measure_decoded_scale(decode: &DecodePlan) -> f64 {
+    match &decode.inner {
+        _ if decode.blank.is_some() => 0.0,
         Some(inner) => measure_scale(&inner.decode, &inner.steps),
         None => 1.0 / f64::from(decode.shrink.max(1)),
-    };
-    steps.iter().fold(decoded, |scale, step| match step {
-        Step::Resize { from: [_, _, from_width, from_height], width, height, .. } => {
-            scale * (f64::from(*width) / from_width).max(f64::from(*height) / from_height)
-        }
-        // A perspective may enlarge any part.
-        Step::Warp { .. } => f64::INFINITY,
-        _ => scale,
-    })
+    }
 }
 
 fn check_original_right(request: &mut ExportRequest) -> Option<ValidationError> {
@@ -80,7 +106,10 @@ fn check_modifier_right(request: &ExportRequest) -> Vec<ValidationError> {
     let renditions = renditions
         .map(|(index, rendition)| (format!("/renditions/{index}/is_modifier"), rendition.is_modifier.as_deref()));
     let own = std::iter::once(("/is_modifier".to_owned(), request.is_modifier.as_deref())).chain(renditions);
-    own.filter(|(_, text)| text.is_some_and(|text| !offprint_modifiers::is_blank(text)))
+    let assets = request.assets.iter().flatten().enumerate();
+    let assets = assets.map(|(index, asset)| (format!("/assets/{index}/is_modifier"), asset.is_modifier.as_deref()));
+    own.chain(assets)
+        .filter(|(_, text)| text.is_some_and(|text| !offprint_modifiers::is_blank(text)))
         .map(|(pointer, _)| {
             let detail =
                 "The API key lacks the capability `exports:custom-modifier`. Use an image preset: send `macro`.";

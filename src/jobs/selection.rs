@@ -9,15 +9,17 @@ use crate::db::asset::{self, AssetRow};
 use crate::db::enums::{OnMissing, OnUnsupported};
 use crate::db::{self, DbConnection};
 use crate::id::{AssetId, CompanyId};
-use crate::jobs::request::AssetFilter;
-use crate::jobs::request::ExportRequest;
+use crate::jobs::per_asset::ItemTexts;
+use crate::jobs::request::{AssetFilter, AssetRequest, ExportRequest};
 use crate::reason::{Reason, ValidationError};
 
 /// The assets of a request, or why they cannot be exported.
 #[derive(Default)]
 pub struct Selection {
-    /// Each asset once, with its JSON pointer in the request.
+    /// The assets in the order of the archive, each with its JSON pointer in the request.
     pub assets: Vec<(String, AssetRow)>,
+    /// What the request has for single assets, by their pointers.
+    pub items: HashMap<String, ItemTexts>,
     pub errors: Vec<ValidationError>,
     pub warnings: Vec<Reason>,
 }
@@ -39,9 +41,12 @@ pub async fn select_assets(
         (None, Some(filter)) => {
             select_by_filter(connection, company, filter, request.exec_schedule.is_some(), max_items).await?
         }
-        // Reported by `validation::check_request`.
+        // Reported by `validation::check_request`, unless there are `assets`.
         _ => Selection::default(),
     };
+    if let Some(assets) = &request.assets {
+        select_listed_assets(connection, company, assets, max_items, &mut selection).await?;
+    }
     if request.on_unsupported.unwrap_or_default() == OnUnsupported::Refuse {
         selection.refuse_sets();
     }
@@ -88,16 +93,42 @@ async fn select_by_handles(
                 let detail = format!("There is no asset {handle}. It was left out (`onMissing: skip`).");
                 selection.warnings.push(Reason::new(Code::SkippedMissing, detail));
             }
-            None => {
-                let detail = format!(
-                    "There is no asset {handle}. It may have been deleted. GET /assets lists the assets; `onMissing: skip` \
-                     leaves out those that do not exist."
-                );
-                selection.errors.push(ValidationError::new(pointer, Code::AssetNotFound, detail));
-            }
+            None => selection.errors.push(reject_missing_asset(pointer, handle)),
         }
     }
     Ok(selection)
+}
+
+/// Adds the assets of `assets` to those that were selected otherwise. The same asset may stand there several times.
+async fn select_listed_assets(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    assets: &[AssetRequest],
+    max_items: usize,
+    selection: &mut Selection,
+) -> Result<(), db::DbError> {
+    let total = selection.assets.len() + assets.len();
+    if total > max_items {
+        selection.errors.push(reject_too_many_items("/assets", max_items, &format!("{total} assets")));
+        return Ok(());
+    }
+    let handles: Vec<AssetId> = assets.iter().filter_map(|asset| asset.asset_handle.parse().ok()).collect();
+    let found: HashMap<AssetId, AssetRow> =
+        asset::find_assets(connection, company, &handles).await?.into_iter().map(|row| (row.asset_id, row)).collect();
+    for (index, asset) in assets.iter().enumerate() {
+        let pointer = format!("/assets/{index}");
+        match asset.asset_handle.parse().ok().and_then(|handle: AssetId| found.get(&handle)) {
+            Some(row) => {
+                selection.items.insert(pointer.clone(), ItemTexts::new(asset));
+                selection.assets.push((pointer, row.clone()));
+            }
+            None => {
+                let pointer = format!("{pointer}/assetHandle");
+                selection.errors.push(reject_missing_asset(pointer, &asset.asset_handle));
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn select_by_filter(
@@ -189,6 +220,13 @@ fn describe_filter(filter: &asset::AssetCriteria) -> String {
     parts.join(", ")
 }
 
+/// The error of a handle without an asset.
+fn reject_missing_asset(pointer: String, handle: &str) -> ValidationError {
+    let detail = format!("There is no asset {handle}. It may have been deleted. GET /assets lists the assets.");
+    ValidationError::new(pointer, Code::AssetNotFound, detail)
+}
+
+/// The error of a request for more items than a job may have.
 fn reject_too_many_items(pointer: &str, max_items: usize, found: &str) -> ValidationError {
     let detail =
         format!("A job can have {max_items} items (OFFPRINT_MAX_ITEMS), and this one would have {found}. Split it.");

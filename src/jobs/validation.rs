@@ -7,6 +7,7 @@ use offprint_core::Code;
 
 use crate::jobs::CallbackPolicy;
 use crate::jobs::ExportContext;
+use crate::jobs::per_asset;
 use crate::jobs::rendition;
 use crate::jobs::request::ExportRequest;
 use crate::jobs::schedule;
@@ -15,6 +16,7 @@ use crate::reason::{Reason, ValidationError};
 /// All mistakes of the request, and warnings about it.
 pub fn check_request(request: &ExportRequest, context: &ExportContext<'_>) -> (Vec<ValidationError>, Vec<Reason>) {
     let mut mistakes: Vec<ValidationError> = check_asset_selection(request).into_iter().collect();
+    mistakes.extend(per_asset::check_assets(request));
     mistakes.extend(rendition::check_renditions(request));
     mistakes.extend(check_exec_time(request));
     mistakes.extend(schedule::check_schedule(request, context.min_schedule_interval));
@@ -25,16 +27,18 @@ pub fn check_request(request: &ExportRequest, context: &ExportContext<'_>) -> (V
 }
 
 fn check_asset_selection(request: &ExportRequest) -> Option<ValidationError> {
-    match (&request.asset_handle_array, &request.asset_filter) {
-        (Some(_), Some(_)) => Some(ValidationError::new(
+    let listed = [("assetHandleArray", request.asset_handle_array.is_some()), ("assets", request.assets.is_some())];
+    let listed = listed.into_iter().find(|(_, is_sent)| *is_sent).map(|(name, _)| name);
+    match (listed, &request.asset_filter) {
+        (Some(name), Some(_)) => Some(ValidationError::new(
             "/assetFilter",
             Code::ConflictingParameters,
-            "`assetHandleArray` and `assetFilter` cannot be combined. Send one of them.",
+            format!("`{name}` and `assetFilter` cannot be combined. Send one of them."),
         )),
         (None, None) => Some(ValidationError::new(
             "/assetHandleArray",
             Code::MissingParameter,
-            "`assetHandleArray` is missing. Send the handles of the assets, or `assetFilter`.",
+            "`assetHandleArray` is missing. Send the handles of the assets, or `assets` or `assetFilter`.",
         )),
         _ => None,
     }

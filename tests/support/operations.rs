@@ -93,6 +93,8 @@ pub enum RequestPayload {
     Json(fn(&OperationFixtures) -> Value),
     File,
     Bytes,
+    /// A record of an asset, as a line of JSON.
+    Records,
     /// Creates a resumable upload.
     UploadCreation,
     /// Appends bytes to a resumable upload.
@@ -100,7 +102,7 @@ pub enum RequestPayload {
     /// A form that comes from no page: it is refused.
     PageForm,
 }
-use RequestPayload::{Bytes, Empty, File, Json, PageForm, UploadChunk, UploadCreation};
+use RequestPayload::{Bytes, Empty, File, Json, PageForm, Records, UploadChunk, UploadCreation};
 
 /// The headers that create a resumable upload of ten bytes.
 fn add_upload_headers(request: TestRequest) -> TestRequest {
@@ -158,7 +160,8 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         ("GET" | "HEAD", "/downloads/{token}") => (Empty, OwnData),
         ("POST", "/assets") => (File, OwnData),
         ("GET" | "DELETE", "/assets/{assetHandle}") => (Empty, NotFound),
-        ("GET", "/assets/{assetHandle}/preview") => (Empty, NotFound),
+        ("GET", "/assets/{assetHandle}/preview" | "/assets/{assetHandle}/template") => (Empty, NotFound),
+        ("PATCH", "/assets") => (Records, OwnData),
         ("PATCH", "/assets/{assetHandle}") => (Json(|_| json!({"folder": "elsewhere"})), NotFound),
         ("GET" | "HEAD", "/assets/{assetHandle}/content") => (Empty, NotFound),
         ("PUT", "/assets/{assetHandle}/content") => (Bytes, NotFound),
@@ -212,6 +215,9 @@ impl Operation {
         match self.payload {
             Empty => request,
             Json(body) => request.set_json(body(objects)),
+            Records => request
+                .insert_header(("content-type", "application/x-ndjson"))
+                .set_payload(r#"{"asset": "a", "userData": "x"}"#),
             File => build_upload_request("b.txt", b"another file"),
             UploadCreation => add_upload_headers(request),
             UploadChunk => add_upload_headers(request)

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::asset_reference;
 use super::attribute::Attributes;
 use super::diagnostic::{Origin, ValueError};
 use super::grammar::{self, ParsedToken};
@@ -14,6 +15,10 @@ use super::macros::{Expansion, Macros};
 use super::recipe::{LayerPoint, LayerScale, ThumbType};
 use super::work_budget::WorkBudget;
 use super::{attribute, value};
+
+/// How many named crops an asset may have.
+const MAX_CROPS: usize = 100;
+const MAX_CROP_NAME_BYTES: usize = 64;
 
 /// What is kept with an asset: its own modifiers and settings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,7 +35,7 @@ pub struct AssetModifiers {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct AssetSettings {
     /// Another asset that is its mask, unless `mask=` names one. Documentation page: r-maskpath-cat.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "deserialize_mask_asset")]
     pub mask_asset: Option<String>,
     /// Its anchor, `x,y` in pixels, unless `anchor=` gives one. Documentation page: r-anchor-cat.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "deserialize_anchor")]
@@ -49,7 +54,7 @@ pub struct AssetSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_data: Option<String>,
     /// Modifiers of named crops, which `asset:Name` and `$preset$:Name` ask for.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "deserialize_crops")]
     pub crops: BTreeMap<String, String>,
 }
 
@@ -114,6 +119,32 @@ fn deserialize_anchor<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Stri
         parse_anchor(text).map_err(|error| D::Error::custom(error.detail))?;
     }
     Ok(text)
+}
+
+fn deserialize_mask_asset<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
+    let parse = |text: String| asset_reference::parse_asset_name(&text).map_err(|error| D::Error::custom(error.detail));
+    Option::<String>::deserialize(input)?.map(parse).transpose()
+}
+
+/// Names that modifiers can call, as in `$preset$:Large`, and their modifiers.
+fn deserialize_crops<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let crops = Option::<BTreeMap<String, String>>::deserialize(input)?.unwrap_or_default();
+    if crops.len() > MAX_CROPS {
+        return Err(D::Error::custom(format!("There are {} crops; the limit is {MAX_CROPS}.", crops.len())));
+    }
+    for (name, text) in &crops {
+        if !grammar::is_identifier(name) || name.len() > MAX_CROP_NAME_BYTES {
+            return Err(D::Error::custom(format!(
+                "`{name}` cannot be the name of a crop. Use 1 to {MAX_CROP_NAME_BYTES} letters, digits, `-`, `_` and `.`."
+            )));
+        }
+        if grammar::is_blank(text) {
+            return Err(D::Error::custom(format!(
+                "The crop `{name}` has no commands. Write one such as `cropN=0,0,1,0.5`."
+            )));
+        }
+    }
+    Ok(crops)
 }
 
 fn deserialize_resolution<'de, D: Deserializer<'de>>(input: D) -> Result<Option<f64>, D::Error> {

@@ -38,13 +38,17 @@ pub enum DiagnosticKind {
 pub enum Origin {
     /// The field `is_modifier` of the export request.
     Modifier,
+    /// The modifier that the export request has for this asset alone.
+    Item,
+    /// The parameters that the export request has for this asset alone.
+    Parameters,
     /// The field `macro` of the export request.
     ExportMacro,
     /// The definition of the macro with this name.
     Macro(String),
     /// The asset's named crop.
     Crop(String),
-    /// The own modifier of the asset that the attribute Watermark names.
+    /// The own modifier of the asset that is the watermark: of an image preset, or of the attribute Watermark.
     Watermark,
     /// The asset's own modifier that is applied before the request's.
     AssetBefore,
@@ -60,10 +64,12 @@ impl fmt::Display for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Modifier => out.write_str("is_modifier"),
+            Self::Item => out.write_str("the asset's is_modifier"),
+            Self::Parameters => out.write_str("the asset's parameters"),
             Self::ExportMacro => out.write_str("macro"),
             Self::Macro(name) => write!(out, "macro {name}"),
             Self::Crop(name) => write!(out, "crop {name}"),
-            Self::Watermark => out.write_str("attribute Watermark"),
+            Self::Watermark => out.write_str("watermark"),
             Self::AssetBefore => out.write_str("urlModifier"),
             Self::AssetAfter => out.write_str("urlPostApplyModifier"),
             Self::NamedBefore(name) => write!(out, "urlModifier of {name}"),

@@ -82,7 +82,7 @@ pub use command::{CommandSpec, Scope, Support, list_commands};
 pub use diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
 pub use format::{OutputFormat, list_output_formats};
 pub use grammar::is_blank;
-pub use macros::{Macros, expand_modifier};
+pub use macros::{MacroWatermark, Macros, expand_modifier};
 pub use modifier::{ModifierInput, ResolvedModifier, resolve_modifier};
 pub use overrides::{CommandStatus, ResolvedCommand};
 pub use path::{Outline, Stroke};
@@ -94,5 +94,5 @@ pub use recipe::{
     Tile, Tone, Usm, View, Watermark,
 };
 pub use segment::ModifierSegment;
-pub use variables::{format_variables, list_variables};
+pub use variables::{format_variables, list_variable_uses, list_variables};
 pub use work_budget::{WorkBudget, estimate_units};

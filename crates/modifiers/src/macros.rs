@@ -21,7 +21,12 @@ const MAX_EXPANDED_BYTES: usize = 8 << 10;
 /// The macros that every company has, unless it defines one with the same name. The documentation names these two and
 /// what they are for, not what they contain; see docs/decisions/0070-layers.md. Documentation page: r-layer-effects.
 static STOCK_MACROS: LazyLock<[MacroDefinition; 2]> = LazyLock::new(|| {
-    let define = |name: &str, text: &str| MacroDefinition { name: name.into(), text: text.into(), position: None };
+    let define = |name: &str, text: &str| MacroDefinition {
+        name: name.into(),
+        text: text.into(),
+        watermark: None,
+        position: None,
+    };
     [
         define("shadow", "op_blur=6&pos=4,4&color=0,0,0&opac=60&blendMode=mult"),
         define("glow", "op_blur=8&op_grow=2&color=255,255,190&opac=75&blendMode=screen"),
@@ -35,10 +40,21 @@ pub struct Macros {
     ordered: bool,
 }
 
+/// The watermark of a macro, in place of that of the attributes. Documentation page: r-watermarks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MacroWatermark {
+    /// The asset that is laid over the picture, as modifiers name it.
+    pub asset: String,
+    /// Whether it is repeated over the whole picture.
+    pub tiled: bool,
+}
+
 #[derive(Clone, Debug)]
 struct MacroDefinition {
     name: String,
     text: String,
+    /// What is laid over pictures whose modifier calls it.
+    watermark: Option<MacroWatermark>,
     /// Its place among the definitions; none for a stock macro, which is defined before all others.
     position: Option<usize>,
 }
@@ -52,9 +68,17 @@ impl Macros {
     /// Macros that may call each other in any order, but not recursively. Pairs of name and text.
     pub fn from_unordered(definitions: Vec<(String, String)>) -> Self {
         let entry = |(position, (name, text)): (usize, (String, String))| {
-            (name.to_ascii_lowercase(), MacroDefinition { name, text, position: Some(position) })
+            let key = name.to_ascii_lowercase();
+            (key, MacroDefinition { name, text, watermark: None, position: Some(position) })
         };
         Self { by_name: definitions.into_iter().enumerate().map(entry).collect(), ordered: false }
+    }
+
+    /// Sets the watermark of a macro that is defined; its name is case-insensitive.
+    pub fn set_watermark(&mut self, name: &str, watermark: MacroWatermark) {
+        if let Some(definition) = self.by_name.get_mut(&name.to_ascii_lowercase()) {
+            definition.watermark = Some(watermark);
+        }
     }
 
     fn find(&self, name: &str) -> Option<&MacroDefinition> {
@@ -81,6 +105,8 @@ pub(super) struct Expansion<'a> {
     expanded_bytes: usize,
     /// Named crops of the asset; `None` when it is not known which asset it will be.
     crops: Option<&'a BTreeMap<String, String>>,
+    /// The watermark of the macro that was called last, of those that have one.
+    pub(super) watermark: Option<&'a MacroWatermark>,
     /// The layer that the text being added belongs to.
     layer: Option<u32>,
     /// Where the last text of its own begins, in `tokens`.
@@ -102,6 +128,7 @@ impl<'a> Expansion<'a> {
             call_stack: Vec::new(),
             expanded_bytes: 0,
             crops: None,
+            watermark: None,
             layer: None,
             part_start: 0,
             end_of_segments: None,
@@ -216,6 +243,7 @@ impl<'a> Expansion<'a> {
             return self.report(DiagnosticKind::UnknownMacro, token, origin, detail, remedy);
         }
         self.expanded_bytes += definition.text.len();
+        self.watermark = definition.watermark.as_ref().or(self.watermark);
         self.call_stack.push(definition);
         self.add(&definition.text, &Origin::Macro(definition.name.clone()));
         self.call_stack.pop();

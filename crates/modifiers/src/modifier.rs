@@ -5,7 +5,7 @@ use super::asset_modifiers::{self, AssetModifierIndex, AssetSettings};
 use super::asset_reference::AssetReference;
 use super::attribute::Attributes;
 use super::diagnostic::{Diagnostic, Origin, ValueError};
-use super::macros::Macros;
+use super::macros::{MacroWatermark, Macros};
 use super::overrides::{CommandStatus, ResolvedCommand};
 use super::recipe::{Recipe, Watermark};
 use super::resolver::{CommandResolver, Remarks};
@@ -23,6 +23,10 @@ pub struct ModifierInput<'a> {
     pub modifier: &'a str,
     /// `macro` of the export request, as `$name$` or `name`.
     pub export_macro: Option<&'a str>,
+    /// The modifier that the request has for this asset alone, or empty: applied after `modifier` and before the macro.
+    pub item_modifier: &'a str,
+    /// Variables that the request sets for this asset alone, as a modifier, or empty. They override all others.
+    pub parameters: &'a str,
     /// The asset's own modifier that is applied after the request's (`urlPostApplyModifier`), or empty.
     pub after: &'a str,
     /// The macros that any of the texts may call.
@@ -48,6 +52,8 @@ impl<'a> ModifierInput<'a> {
             before: "",
             modifier,
             export_macro: None,
+            item_modifier: "",
+            parameters: "",
             after: "",
             macros,
             object: "",
@@ -93,7 +99,8 @@ impl ResolvedModifier {
 /// All errors of all texts together, each with its place in the text it was written in.
 pub fn resolve_modifier(input: &ModifierInput<'_>) -> Result<ResolvedModifier, Vec<Diagnostic>> {
     let own = OwnTexts { before: input.before, after: input.after, settings: input.settings, name: None, crop: None };
-    let request = RequestText::Whole { modifier: input.modifier, export_macro: input.export_macro };
+    let ModifierInput { modifier, export_macro, item_modifier, parameters, .. } = *input;
+    let request = RequestText::Whole { modifier, item_modifier, export_macro, parameters };
     let texts = RequestTexts { own: Some(own), request, macros: input.macros, budget: input.budget };
     let variables = Variables::with_object(input.object);
     let template = texts.find_template(&variables, input.asset_modifiers, input.attributes);
@@ -125,21 +132,30 @@ fn diagnose_composed_asset(resolved: &ResolvedModifier, layer: u32, name: &str) 
     Diagnostic { kind, origin, command: "src".into(), offset, detail, remedy }
 }
 
+/// The watermark of the attributes.
+fn attribute_watermark(attributes: &Attributes) -> Option<MacroWatermark> {
+    attributes.watermark.clone().map(|asset| MacroWatermark { asset, tiled: false })
+}
+
 /// The watermark as a command, so that the assets that it names are looked up like all others.
-fn describe_watermark(watermark: &Watermark, input: &ModifierInput<'_>) -> ResolvedCommand {
+fn describe_watermark(watermark: &Watermark, named: &MacroWatermark) -> ResolvedCommand {
     let mut references = Vec::new();
     watermark.image.collect_assets(&mut references);
     let name_of = |reference: &AssetReference| match reference {
         AssetReference::Named(name) => Some(name.clone()),
         _ => None,
     };
+    let templates = match &watermark.image {
+        AssetReference::Request(recipe) => recipe.missing_templates().map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
     ResolvedCommand {
         name: "src",
-        value: input.attributes.watermark.clone().unwrap_or_default(),
+        value: named.asset.clone(),
         segment: None,
         origin: Origin::Watermark,
         offset: 0,
-        assets: references.into_iter().filter_map(name_of).collect(),
+        assets: references.into_iter().filter_map(name_of).chain(templates).collect(),
         status: CommandStatus::Effective,
     }
 }
@@ -158,8 +174,12 @@ fn resolve_with(
     }
     let mut recipe = draft.build();
     recipe.layer.blank |= input.has_no_asset && recipe.layer.source.is_none();
-    recipe.watermark = resolver.resolve_watermark(&recipe);
-    commands.extend(recipe.watermark.iter().map(|watermark| describe_watermark(watermark, input)));
+    let watermark = expansion.watermark.cloned().or_else(|| attribute_watermark(input.attributes));
+    if let Some(named) = &watermark {
+        recipe.watermark = resolver.resolve_watermark(&recipe, named);
+    }
+    commands
+        .extend(recipe.watermark.iter().zip(&watermark).map(|(watermark, named)| describe_watermark(watermark, named)));
     if !resolver.errors.is_empty() {
         return Err(resolver.errors);
     }

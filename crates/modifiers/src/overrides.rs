@@ -134,7 +134,7 @@ impl ParsedCommand<'_> {
         }
     }
 
-    /// The assets that the value names itself, and those in its nested request.
+    /// The assets that the value names itself, and those in its nested request, templates included.
     fn asset_names(&self) -> Vec<String> {
         let own = match self.spec.name {
             name @ ("src" | "mask") if self.nested_request.is_none() => {
@@ -147,11 +147,9 @@ impl ParsedCommand<'_> {
             AssetReference::Named(name) => Some(name.clone()),
             _ => None,
         };
-        self.nested_request
-            .iter()
-            .flat_map(|recipe| recipe.asset_references())
-            .chain(&own)
-            .filter_map(name_of)
-            .collect()
+        let nested = self.nested_request.iter();
+        let templates = nested.clone().flat_map(|recipe| recipe.missing_templates().map(str::to_owned));
+        let images = nested.flat_map(|recipe| recipe.asset_references()).chain(&own).filter_map(name_of);
+        images.chain(templates).collect()
     }
 }

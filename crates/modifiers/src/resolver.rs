@@ -14,7 +14,7 @@ use super::command::{self, CommandSpec, CommandTarget, RecipeBuilder, Scope, Sup
 use super::conflicts;
 use super::diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
 use super::grammar::{self, ParsedToken};
-use super::macros::{ExpandedToken, Expansion, Macros};
+use super::macros::{ExpandedToken, Expansion, MacroWatermark, Macros};
 use super::modifier::ModifierInput;
 use super::no_effect;
 use super::overrides::{CommandStatus, OverrideTable, ParsedCommand, Remark, ResolvedCommand};
@@ -425,10 +425,13 @@ impl<'a> CommandResolver<'a> {
         Some((recipe, inner.remarks))
     }
 
-    /// The watermark of the attributes, for a recipe that makes a picture. It is composed like a nested request, whose
+    /// The watermark of an image preset or of the attributes, for a recipe that makes a picture. It is composed like a nested request, whose
     /// view has no meaning but for `align=`. Documentation page: r-watermarks.
-    pub(super) fn resolve_watermark(&mut self, recipe: &Recipe) -> Option<Box<Watermark>> {
-        let name = self.attributes.watermark.as_ref().filter(|_| recipe.view.request == RequestKind::Picture)?;
+    pub(super) fn resolve_watermark(&mut self, recipe: &Recipe, named: &MacroWatermark) -> Option<Box<Watermark>> {
+        let MacroWatermark { asset: name, tiled } = named;
+        if recipe.view.request != RequestKind::Picture {
+            return None;
+        }
         let own = self.asset_modifiers.find_named(name, self.attributes);
         let request = RequestText::Part { text: "", origin: &Origin::Watermark, start: 0 };
         let texts = RequestTexts { own: own.map(OwnTexts::from), request, macros: self.macros, budget: self.budget };
@@ -459,7 +462,7 @@ impl<'a> CommandResolver<'a> {
         };
         let blend = std::mem::take(&mut inner.layer.blend);
         let image = AssetReference::Request(Box::new(inner));
-        Some(Box::new(Watermark { image, size, align, blend, tiled: false }))
+        Some(Box::new(Watermark { image, size, align, blend, tiled: *tiled }))
     }
 
     fn report_error(&mut self, command: &CommandSpec, error: ValueError, token: &ExpandedToken<'_>) {
@@ -591,11 +594,13 @@ fn rank_origin(origin: &Origin) -> (u8, &str) {
         Origin::AssetBefore => (0, ""),
         Origin::NamedBefore(name) => (1, name),
         Origin::Modifier => (2, ""),
-        Origin::ExportMacro => (3, ""),
-        Origin::Macro(name) => (4, name),
-        Origin::Crop(name) => (5, name),
-        Origin::AssetAfter => (6, ""),
-        Origin::NamedAfter(name) => (7, name),
-        Origin::Watermark => (8, ""),
+        Origin::Item => (3, ""),
+        Origin::ExportMacro => (4, ""),
+        Origin::Parameters => (5, ""),
+        Origin::Macro(name) => (6, name),
+        Origin::Crop(name) => (7, name),
+        Origin::AssetAfter => (8, ""),
+        Origin::NamedAfter(name) => (9, name),
+        Origin::Watermark => (10, ""),
     }
 }

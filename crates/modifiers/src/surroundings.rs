@@ -7,7 +7,9 @@
 //! ```text
 //! urlModifier                of the asset, or of the template in its place
 //!   urlModifier              of the asset that src= names for layer 0, and for each other layer
-//!     is_modifier, macro     of the export request (or the text inside is(…))
+//!     is_modifier            of the export request (or the text inside is(…))
+//!     is_modifier            that the request has for this asset alone
+//!     macro, parameters      of the export request; parameters are variables and override all others
 //! urlPostApplyModifier       of the asset
 //!   urlPostApplyModifier     of the asset that src= names for layer 0; other layers have none
 //! ```
@@ -54,8 +56,8 @@ pub(super) struct OwnTexts<'a> {
 /// What was asked for.
 #[derive(Clone, Copy)]
 pub(super) enum RequestText<'a> {
-    /// The modifier and the macro of an export request.
-    Whole { modifier: &'a str, export_macro: Option<&'a str> },
+    /// The modifier and the macro of an export request, and what it has for one asset.
+    Whole { modifier: &'a str, item_modifier: &'a str, export_macro: Option<&'a str>, parameters: &'a str },
     /// The part of a text that a nested request is: it begins `start` bytes into the text `origin`.
     Part { text: &'a str, origin: &'a Origin, start: usize },
 }
@@ -118,11 +120,16 @@ impl<'a> RequestTexts<'a> {
 
     fn add_request(&self, expansion: &mut Expansion<'a>) {
         match self.request {
-            RequestText::Whole { modifier, export_macro } => {
+            RequestText::Whole { modifier, item_modifier, export_macro, parameters } => {
                 expansion.add(modifier, &Origin::Modifier);
+                if !grammar::is_blank(item_modifier) {
+                    expansion.begin_part();
+                    expansion.add(item_modifier, &Origin::Item);
+                }
                 if let Some(call) = export_macro.filter(|call| !grammar::is_blank(call)) {
                     expansion.add_export_macro(call);
                 }
+                expansion.add(parameters, &Origin::Parameters);
             }
             RequestText::Part { text, origin, start } => expansion.add_part(text, origin, start),
         }

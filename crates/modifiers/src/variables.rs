@@ -77,6 +77,26 @@ pub fn list_variables(text: &str) -> BTreeMap<String, String> {
     found
 }
 
+/// The names of the variables that the values of a text refer to, each once, in the spelling of their first use. A value
+/// may refer to a variable that another text defines.
+pub fn list_variable_uses(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for token in grammar::split_tokens(text) {
+        if let ParsedToken::Command { value: Some(value), .. } = grammar::parse_token(&token) {
+            let mut rest = value.as_str();
+            while let Some(start) = rest.find('$') {
+                let after = &rest[start + 1..];
+                let name = after.find('$').map(|end| &after[..end]).filter(|name| is_identifier(name));
+                rest = name.map_or(after, |name| &after[name.len() + 1..]);
+                if let Some(name) = name.filter(|name| !found.iter().any(|known| known.eq_ignore_ascii_case(name))) {
+                    found.push(name.to_owned());
+                }
+            }
+        }
+    }
+    found
+}
+
 /// A text that sets these variables, to be added after a modifier.
 ///
 /// # Errors
@@ -119,6 +139,10 @@ mod tests {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let expected = BTreeMap::from([pair("C", "00ff00"), pair("Text", "a b&c")]);
         assert_eq!(list_variables(template), expected);
+        assert_eq!(
+            list_variable_uses("size=$w$,$h$&layer=1&src=is($object$?wid=$W$)&$test$&text=a$b"),
+            ["w", "h", "object"]
+        );
         let text = format_variables(expected.iter().map(|(name, value)| (name.as_str(), value.as_str()))).unwrap();
         assert_eq!(list_variables(&text), expected);
         assert!(format_variables([("a b", "1")]).is_err());

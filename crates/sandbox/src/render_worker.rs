@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use offprint_core::Code;
 use offprint_imaging::{
-    RenderError, RenderOutput, RenderPlan, SourceFile, SourceFiles, read_header_for_render, render_images,
+    LayerCache, RenderError, RenderOutput, RenderPlan, SourceFile, SourceFiles, read_header_for_render,
+    render_images_with_cache,
 };
 use offprint_modifiers::Recipe;
 
@@ -26,13 +27,15 @@ pub fn run_render_worker(limits: &LifetimeLimits, fault: Option<FaultInjection>)
     let mut receiver = LineReceiver::new(input.as_fd())?;
     let mut output = File::from(input.as_fd().try_clone_to_owned()?);
     send_reply(&mut output, &RenderReply::Ready(Confinement::confine_process(limits, fault)))?;
+    // A process serves one company, and layers are kept by the content of their files.
+    let layers = LayerCache::default();
     while let Some((line, files)) = receiver.receive_line()? {
         let reply = match PlannedImages::plan(&line, files) {
             Ok(images) => {
                 send_reply(&mut output, &RenderReply::Planned(images.peak_bytes()))?;
                 let Some((command, _)) = receiver.receive_line()? else { return Ok(()) };
                 if command == RENDER_LINE.as_bytes() {
-                    RenderReply::Rendered(images.render(fault, &mut output))
+                    RenderReply::Rendered(images.render(fault, &mut output, &layers))
                 } else {
                     RenderReply::Idle
                 }
@@ -77,7 +80,12 @@ impl PlannedImages {
     }
 
     /// Renders the images, and closes all files. Returns a result for each, in order.
-    fn render(self, fault: Option<FaultInjection>, channel: &mut File) -> Vec<Result<RenderOutput, RenderError>> {
+    fn render(
+        self,
+        fault: Option<FaultInjection>,
+        channel: &mut File,
+        layers: &LayerCache,
+    ) -> Vec<Result<RenderOutput, RenderError>> {
         if let Some(fault) = fault {
             fault.trigger(self.width, &self.outputs, channel);
         }
@@ -87,7 +95,7 @@ impl PlannedImages {
             .zip(&self.outputs)
             .filter_map(|(plan, output)| Some((plan.as_ref().ok()?, output)))
             .collect();
-        let mut rendered = render_images(&targets, &self.files).into_iter();
+        let mut rendered = render_images_with_cache(&targets, &self.files, layers).into_iter();
         let missing = || Err(internal_error("A planned image was not rendered.".into()));
         let result = |plan: &Result<RenderPlan, RenderError>| match plan {
             Ok(_) => rendered.next().unwrap_or_else(missing),

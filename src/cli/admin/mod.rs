@@ -5,6 +5,7 @@ mod copy_storage;
 mod keys;
 mod limits;
 mod link_key;
+mod root_ids;
 mod verify;
 
 use std::path::PathBuf;
@@ -58,6 +59,8 @@ enum AdminCommand {
     CopyStorage(copy_storage::CopyStorageArgs),
     /// Sets the limits of one company and prints them. Without limits of its own a company has those of the settings.
     SetLimits(limits::SetLimitsArgs),
+    /// Sets the names that a company has in Image Serving, which modifiers write before its assets, and prints them.
+    SetRootIds(root_ids::SetRootIdsArgs),
     /// Imports macros of an Image Serving catalog as image presets, and reports what each would lose.
     ImportPresets(import_presets::ImportPresetsArgs),
     /// Creates an API key and prints it, and nothing else, on stdout. It cannot be shown again.
@@ -95,6 +98,7 @@ pub fn run_admin(arguments: AdminArgs) -> Result<(), CliError> {
         AdminCommand::Restore(arguments) => client::run_in_runtime(backup::run_restore(arguments)),
         AdminCommand::CopyStorage(arguments) => client::run_in_runtime(copy_storage::run_copy_storage(arguments)),
         AdminCommand::SetLimits(arguments) => client::run_in_runtime(limits::run_set_limits(arguments)),
+        AdminCommand::SetRootIds(arguments) => client::run_in_runtime(root_ids::run_set_root_ids(arguments)),
         AdminCommand::ImportPresets(arguments) => client::run_in_runtime(import_presets::run_import_presets(arguments)),
         AdminCommand::CreateKey(arguments) => client::run_in_runtime(keys::run_create_key(arguments)),
         AdminCommand::ListKeys(arguments) => client::run_in_runtime(keys::run_list_keys(arguments)),
@@ -183,6 +187,7 @@ fn describe_sample(name: &str, handle: AssetId, staged: &StagedBlob) -> Result<N
             // A fixed time, so that archives of samples are the same everywhere.
             entry_time: Utc.with_ymd_and_hms(2026, 1, 1, 12, 0, 0).single(),
         },
+        record: Default::default(),
     })
 }
 
@@ -191,9 +196,16 @@ async fn save_sample_preset(connection: &mut DbConnection, company: CompanyId) -
     match image_preset::fetch_image_preset(connection, company, "test").await {
         Err(db::DbError::NotFound(_)) => {
             let description = "640 px wide, TIFF with LZW: the preset of the documented ExportJob example";
-            image_preset::save_image_preset(connection, company, "test", "wid=640&fmt=tif,,lzw", Some(description))
-                .await
-                .map(drop)
+            image_preset::save_image_preset(
+                connection,
+                company,
+                "test",
+                "wid=640&fmt=tif,,lzw",
+                Some(description),
+                None,
+            )
+            .await
+            .map(drop)
         }
         other => other.map(drop),
     }

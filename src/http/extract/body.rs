@@ -167,6 +167,26 @@ fn find_body_limit(request: &HttpRequest) -> usize {
     state.map_or(MAX_BODY_BYTES, |state| compute_export_body_limit(state.settings.max_items))
 }
 
+/// Reads a body of text, with or without gzip, of at most `limit` bytes.
+///
+/// # Errors
+/// When it is larger, or no UTF-8.
+pub async fn read_whole_body(
+    request: &HttpRequest,
+    body: actix_web::web::Payload,
+    limit: usize,
+) -> Result<String, Problem> {
+    let mut bytes = read_body(body.into_inner(), limit).await?;
+    if read_content_coding(request.headers()) == Some(ContentCoding::Gzip) {
+        bytes = inflate_body(&bytes, limit)?;
+    }
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes).to_vec();
+    String::from_utf8(text).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Problem::new(Code::MalformedJson, format!("The body is not valid UTF-8 from byte {at} on. Send it as UTF-8."))
+    })
+}
+
 /// Reads a whole body into memory.
 pub(super) async fn read_body(mut pieces: Payload, limit: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();

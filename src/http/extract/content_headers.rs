@@ -28,6 +28,12 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
         BodyRule::Form if media != "multipart/form-data" => {
             "Send the files as `multipart/form-data` in parts named `file`. Example: `curl -F file=@photo.jpg`."
         }
+        BodyRule::Records if !is_table(headers) && !is_json_lines(&media) => {
+            "Send the records as `Content-Type: application/x-ndjson` (a JSON object a line) or `text/csv`."
+        }
+        BodyRule::Records if !matches!(charset.as_str(), "" | "utf-8" | "utf8" | "us-ascii") => {
+            "Send the records as UTF-8, without another `charset`."
+        }
         // `curl -F` and `curl -d`: what a form wraps around a file would become part of the file.
         BodyRule::Bytes if media.starts_with("multipart/") || media == "application/x-www-form-urlencoded" => {
             "The body is the file itself, not a form. Send it as `Content-Type: application/octet-stream`. Example: \
@@ -41,6 +47,16 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
         _ => return check_encoding(rule, headers),
     };
     Err(Problem::new(Code::UnsupportedMediaType, remedy))
+}
+
+/// Whether a body of records is a table.
+pub(crate) fn is_table(headers: &HeaderMap) -> bool {
+    matches!(read_content_type(headers).0.as_str(), "text/csv" | "application/csv" | "text/tab-separated-values")
+}
+
+/// Whether a media type is that of JSON objects, one a line.
+fn is_json_lines(media: &str) -> bool {
+    matches!(media, "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines")
 }
 
 /// Whether the head says that there are bytes. A body without a length may be empty; who reads it looks at its type again.
@@ -69,7 +85,7 @@ pub(crate) fn read_content_coding(headers: &HeaderMap) -> Option<ContentCoding> 
 
 /// Refuses bodies that are compressed otherwise than JSON may be: they would be stored or parsed as they are.
 fn check_encoding(rule: BodyRule, headers: &HeaderMap) -> Result<(), Problem> {
-    let is_json = matches!(rule, BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest);
+    let is_json = matches!(rule, BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest | BodyRule::Records);
     let (accepted, detail) = match (read_content_coding(headers), is_json) {
         (Some(ContentCoding::Identity), _) | (Some(ContentCoding::Gzip), true) => return Ok(()),
         (_, true) => (
@@ -121,6 +137,11 @@ mod tests {
             (BodyRule::Json, "", false),
             (BodyRule::Form, "multipart/form-data; boundary=x", true),
             (BodyRule::Form, "application/json", false),
+            (BodyRule::Records, "application/x-ndjson", true),
+            (BodyRule::Records, "text/csv; charset=utf-8", true),
+            (BodyRule::Records, "text/csv; charset=latin1", false),
+            (BodyRule::Records, "application/json", false),
+            (BodyRule::Records, "", false),
             (BodyRule::Bytes, "image/png", true),
             (BodyRule::Bytes, "application/octet-stream", true),
             (BodyRule::Bytes, "multipart/form-data; boundary=x", false),

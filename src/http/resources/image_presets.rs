@@ -5,10 +5,13 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, put};
 use chrono::{DateTime, Utc};
 use offprint_core::Code;
+use offprint_modifiers::Attributes;
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::app::AppState;
+use crate::db::image_preset::{MacroRow, PresetWatermark};
 use crate::db::{self, DbConnection, image_preset};
 use crate::http::address::write_address;
 use crate::http::admission::admit_request;
@@ -41,6 +44,8 @@ pub struct ImagePreset {
     /// What the preset is for.
     #[schema(example = "For print")]
     description: Option<String>,
+    /// What is laid over the images that the preset makes; null: nothing of its own.
+    watermark: Option<PresetWatermark>,
     /// When the preset was created.
     created_at: DateTime<Utc>,
     /// When the preset was last saved.
@@ -53,6 +58,7 @@ impl From<image_preset::ImagePresetRow> for ImagePreset {
             name: row.name,
             url_modifier: row.url_modifier,
             description: row.description,
+            watermark: row.watermark.map(|watermark| watermark.0),
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -115,6 +121,8 @@ pub struct SaveImagePreset {
     /// What the preset is for.
     #[schema(max_length = 1000)]
     description: Option<String>,
+    /// What is laid over images whose modifier calls the preset, in place of the attribute `Watermark`.
+    watermark: Option<PresetWatermark>,
 }
 
 /// Create or replace an image preset.
@@ -162,22 +170,29 @@ pub async fn save_image_preset(
     check_unchanged_preset(&mut transaction, &request, caller.company, &name).await?;
     let mut macros = image_preset::list_macros(&mut transaction, caller.company).await?;
     let count = macros.len();
-    macros.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+    macros.retain(|other| !other.name.eq_ignore_ascii_case(&name));
     let max = state.settings.max_presets;
     if max > 0 && count >= max && macros.len() == count {
         let detail =
             format!("The company has {count} image presets; the limit is {max}. Delete one that is no longer needed.");
         return Err(Problem::new(Code::TooManyPresets, detail));
     }
-    macros.push((name.to_string(), preset.url_modifier.clone()));
+    let watermark = preset.watermark.clone().map(Json);
+    macros.push(MacroRow { name: name.to_string(), url_modifier: preset.url_modifier.clone(), watermark });
     mistakes.extend(preset.check(&state, caller.company, macros).await?);
     if !mistakes.is_empty() {
         return Err(Problem::from_errors(mistakes));
     }
     let description = preset.description.as_deref();
-    let is_new =
-        image_preset::save_image_preset(&mut transaction, caller.company, &name, &preset.url_modifier, description)
-            .await?;
+    let is_new = image_preset::save_image_preset(
+        &mut transaction,
+        caller.company,
+        &name,
+        &preset.url_modifier,
+        description,
+        preset.watermark.as_ref(),
+    )
+    .await?;
     let row = image_preset::fetch_image_preset(&mut transaction, caller.company, &name).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
@@ -208,13 +223,19 @@ impl SaveImagePreset {
         &self,
         state: &AppState,
         company: CompanyId,
-        macros: Vec<(String, String)>,
+        macros: Vec<MacroRow>,
     ) -> Result<Vec<ValidationError>, Problem> {
         if offprint_modifiers::is_blank(&self.url_modifier) {
             let detail = "The modifier has no commands. Send at least one, such as `wid=640&fmt=png`.";
             return Ok(vec![ValidationError::new("/urlModifier", Code::InvalidValue, detail)]);
         }
-        check_modifier(state, company, "/urlModifier", &self.url_modifier, macros).await
+        let mut mistakes = check_modifier(state, company, "/urlModifier", &self.url_modifier, macros).await?;
+        let asset = self.watermark.as_ref().map(|watermark| &watermark.asset);
+        if let Some(Err(error)) = asset.map(|asset| Attributes::default().set("Watermark", asset)) {
+            let detail = format!("{} {}", error.detail, error.remedy);
+            mistakes.push(ValidationError::new("/watermark/asset", Code::InvalidValue, detail));
+        }
+        Ok(mistakes)
     }
 }
 

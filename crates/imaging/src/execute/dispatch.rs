@@ -1,12 +1,13 @@
 //! Which operation on pixels each step of a plan is.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use offprint_modifiers::BlendMode;
 
 use super::layer_cache::LayerCache;
 use super::{apply_sub_plan, decode_source};
-use crate::error::RenderError;
+use crate::error::{RenderError, RenderWarning};
 use crate::pixels::{Blend, Pixels, Raster, Sample, render_coverage};
 use crate::row_sink::RowSink;
 use crate::source_files::SourceFiles;
@@ -18,6 +19,8 @@ use crate::turn::Turn;
 pub(super) struct StepContext<'a> {
     pub(super) files: &'a SourceFiles,
     pub(super) cache: &'a LayerCache,
+    /// What is wrong with files of layers and masks that are rendered all the same.
+    pub(super) warnings: &'a RefCell<Vec<RenderWarning>>,
 }
 
 /// Executes one step.
@@ -99,7 +102,8 @@ fn apply_to_raster<S: Sample>(step: &Step, raster: Raster<S>) -> Raster<S> {
 /// Decodes another image that becomes a mask, and makes it upright.
 fn decode_mask(plan: &DecodePlan, turn: Turn, context: StepContext<'_>) -> Result<Pixels, RenderError> {
     let mut sink = RowSink::for_all_rows(plan);
-    decode_source(plan, context, &mut |rows| sink.take(&rows))?;
+    let warning = decode_source(plan, context, &mut |rows| sink.take(&rows))?;
+    context.warnings.borrow_mut().extend(warning);
     apply_step(&Step::Turn(turn), Cow::Owned(sink.finish()?), context)
 }
 
@@ -112,7 +116,7 @@ fn paint_layer(step: &PaintStep, mut image: Pixels, context: StepContext<'_>) ->
         }
         PaintContent::Picture(plan) => plan,
     };
-    let picture = context.cache.get_or_make(plan, || apply_sub_plan(plan, context))?;
+    let picture = context.cache.get_or_make(plan, context, || apply_sub_plan(plan, context))?;
     let shape = match &step.shape {
         _ if step.effects.is_empty() => None,
         Some(plan) => Some(apply_sub_plan(plan, context)?.to_shape()),
@@ -124,30 +128,18 @@ fn paint_layer(step: &PaintStep, mut image: Pixels, context: StepContext<'_>) ->
         }
     };
     draw_effects(&mut image, false);
-    for at in list_positions(step, image.size(), picture.size()) {
-        image.paint(&picture, at, step.blend);
+    match step.tiled {
+        true => image.paint_tiled(&picture, step.at, step.blend),
+        false => image.paint(&picture, step.at, step.blend),
     }
     draw_effects(&mut image, true);
     Ok(image)
-}
-
-/// Where a layer is drawn: once, or as often as it fits into the image.
-fn list_positions(step: &PaintStep, image: (u32, u32), picture: (u32, u32)) -> Vec<(i64, i64)> {
-    if !step.tiled {
-        return vec![step.at];
-    }
-    let span = |at: i64, side: u32, whole: u32| {
-        let side = i64::from(side.max(1));
-        let first = at.rem_euclid(side) - side;
-        (first..i64::from(whole)).step_by(side as usize)
-    };
-    let rows = span(step.at.1, picture.1, image.1);
-    rows.flat_map(|y| span(step.at.0, picture.0, image.0).map(move |x| (x, y))).collect()
 }
 
 /// Executes a step that needs no files.
 #[cfg(test)]
 pub(super) fn apply_alone(step: &Step, pixels: Pixels) -> Result<Pixels, RenderError> {
     let (files, cache) = (SourceFiles::from_source(std::path::Path::new("")), LayerCache::default());
-    apply_step(step, Cow::Owned(pixels), StepContext { files: &files, cache: &cache })
+    let warnings = RefCell::default();
+    apply_step(step, Cow::Owned(pixels), StepContext { files: &files, cache: &cache, warnings: &warnings })
 }

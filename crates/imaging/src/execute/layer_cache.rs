@@ -7,7 +7,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::error::RenderError;
+use super::dispatch::StepContext;
+use crate::error::{RenderError, RenderWarning};
 use crate::pixels::Pixels;
 use crate::step::SubPlan;
 
@@ -17,13 +18,23 @@ const MAX_CACHED_BYTES: usize = 24 << 20;
 
 /// Layers that were made before, the last used ones last.
 #[derive(Debug, Default)]
-pub struct LayerCache(RefCell<Vec<(SubPlan, Rc<Pixels>)>>);
+pub struct LayerCache(RefCell<Vec<KeptLayer>>);
+
+#[derive(Debug)]
+struct KeptLayer {
+    plan: SubPlan,
+    pixels: Rc<Pixels>,
+    /// What is wrong with its files.
+    warnings: Vec<RenderWarning>,
+}
 
 impl LayerCache {
-    /// The picture of this plan: that which was kept, or else the one that `make` makes.
+    /// The picture of this plan: that which was kept, or else the one that `make` makes. Warnings about its files are told
+    /// in both cases.
     pub(super) fn get_or_make(
         &self,
         plan: &SubPlan,
+        context: StepContext<'_>,
         make: impl FnOnce() -> Result<Pixels, RenderError>,
     ) -> Result<Rc<Pixels>, RenderError> {
         if !plan.is_constant() {
@@ -31,33 +42,38 @@ impl LayerCache {
         }
         let found = {
             let mut kept = self.0.borrow_mut();
-            let index = kept.iter().position(|(other, _)| other == plan);
+            let index = kept.iter().position(|layer| layer.plan == *plan);
             index.map(|index| {
-                let entry = kept.remove(index);
-                let pixels = Rc::clone(&entry.1);
-                kept.push(entry);
-                pixels
+                let layer = kept.remove(index);
+                let found = (Rc::clone(&layer.pixels), layer.warnings.clone());
+                kept.push(layer);
+                found
             })
         };
-        if let Some(pixels) = found {
+        if let Some((pixels, warnings)) = found {
+            context.warnings.borrow_mut().extend(warnings);
             return Ok(pixels);
         }
-        let pixels = Rc::new(make()?);
-        self.keep(plan, &pixels);
+        let others = context.warnings.take();
+        let made = make();
+        let warnings = context.warnings.replace(others);
+        context.warnings.borrow_mut().extend(warnings.iter().cloned());
+        let pixels = Rc::new(made?);
+        self.keep(plan, &pixels, warnings);
         Ok(pixels)
     }
 
     /// Keeps a picture, in place of those that were used longest ago.
-    fn keep(&self, plan: &SubPlan, pixels: &Rc<Pixels>) {
+    fn keep(&self, plan: &SubPlan, pixels: &Rc<Pixels>, warnings: Vec<RenderWarning>) {
         let bytes = pixels.bytes();
         if bytes > MAX_CACHED_BYTES / 2 {
             return;
         }
         let mut kept = self.0.borrow_mut();
-        kept.push((plan.clone(), Rc::clone(pixels)));
-        let mut total: usize = kept.iter().map(|(_, pixels)| pixels.bytes()).sum();
+        kept.push(KeptLayer { plan: plan.clone(), pixels: Rc::clone(pixels), warnings });
+        let mut total: usize = kept.iter().map(|layer| layer.pixels.bytes()).sum();
         while total > MAX_CACHED_BYTES {
-            total -= kept.remove(0).1.bytes();
+            total -= kept.remove(0).pixels.bytes();
         }
     }
 }

@@ -23,6 +23,7 @@ mod cutout_tests;
 mod step_tests;
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -84,8 +85,10 @@ pub fn render_images_with_cache(
     files: &SourceFiles,
     cache: &LayerCache,
 ) -> Vec<Result<RenderOutput, RenderError>> {
-    let context = StepContext { files, cache };
-    let mut batch = RenderBatch { targets, context, source_warning: None, results: vec![None; targets.len()] };
+    let warnings = RefCell::default();
+    let context = StepContext { files, cache, warnings: &warnings };
+    let (results, layer_warnings) = (vec![None; targets.len()], vec![Vec::new(); targets.len()]);
+    let mut batch = RenderBatch { targets, context, source_warning: None, layer_warnings, results };
     let all: Vec<usize> = (0..targets.len()).collect();
     for branch in split_branch(&all, |index| &targets[index].0.decode) {
         // A panic ends this branch only; whatever has no result after it is reported as crashed.
@@ -104,6 +107,8 @@ struct RenderBatch<'a> {
     context: StepContext<'a>,
     /// What is wrong with a source that is rendered all the same.
     source_warning: Option<RenderWarning>,
+    /// What is wrong with layers and masks of each image.
+    layer_warnings: Vec<Vec<RenderWarning>>,
     results: Vec<Option<Result<RenderOutput, RenderError>>>,
 }
 
@@ -145,6 +150,7 @@ impl<'a> RenderBatch<'a> {
             Ok(warning) => warning,
             Err(failure) => return self.fail_branch(branch, &failure),
         };
+        self.assign_layer_warnings(branch);
         for (sink, fork) in sinks {
             let steps_done = usize::from(self.streamed_step(fork[0]).is_some());
             match sink.finish() {
@@ -160,8 +166,10 @@ impl<'a> RenderBatch<'a> {
         let size = (plan.width, plan.height);
         let encoded =
             codec::stream_image(&plan.encode, size, output, |take| decode_source(&plan.decode, self.context, take));
+        self.assign_layer_warnings(&[index]);
+        let layer_warnings = std::mem::take(&mut self.layer_warnings[index]);
         self.results[index] = Some(encoded.map(|(warning, bytes)| {
-            let warnings = plan.warnings.iter().cloned().chain(warning).collect();
+            let warnings = plan.warnings.iter().cloned().chain(warning).chain(layer_warnings).collect();
             RenderOutput { width: size.0, height: size.1, bytes, warnings, plan: plan.to_string() }
         }));
     }
@@ -180,9 +188,19 @@ impl<'a> RenderBatch<'a> {
     fn run_branch(&mut self, pixels: Cow<'_, Pixels>, branch: &[usize], step_index: usize) {
         let plan = self.targets[branch[0]].0;
         let Some(step) = plan.steps.get(step_index) else { return self.encode_branch(&pixels, branch) };
-        match apply_step(step, pixels, self.context) {
+        let applied = apply_step(step, pixels, self.context);
+        self.assign_layer_warnings(branch);
+        match applied {
             Ok(pixels) => self.run_steps(pixels, branch, step_index + 1),
             Err(failure) => self.fail_branch(branch, &failure),
+        }
+    }
+
+    /// Keeps what was found wrong with layers meanwhile for the images that they are part of.
+    fn assign_layer_warnings(&mut self, branch: &[usize]) {
+        let found = self.context.warnings.take();
+        for index in branch.iter().filter(|_| !found.is_empty()) {
+            self.layer_warnings[*index].extend(found.iter().cloned());
         }
     }
 
@@ -191,7 +209,13 @@ impl<'a> RenderBatch<'a> {
             let (plan, output) = self.targets[*index];
             let encoded = encode_image(plan, pixels, output);
             self.results[*index] = Some(encoded.map(|mut rendered| {
-                rendered.warnings.extend(self.source_warning.clone());
+                let found = self.source_warning.iter().chain(&self.layer_warnings[*index]);
+                for warning in found {
+                    // The same file may be drawn several times.
+                    if !rendered.warnings.contains(warning) {
+                        rendered.warnings.push(warning.clone());
+                    }
+                }
                 rendered
             }));
         }
@@ -226,7 +250,9 @@ fn decode_source(
 
 /// Makes the picture of a layer.
 fn apply_sub_plan(plan: &SubPlan, context: StepContext<'_>) -> Result<Pixels, RenderError> {
-    make_picture(plan, context).map(|(pixels, _)| pixels)
+    let (pixels, warning) = make_picture(plan, context)?;
+    context.warnings.borrow_mut().extend(warning);
+    Ok(pixels)
 }
 
 /// Decodes and executes the steps. As with a whole plan, rows go into the first step as they come.

@@ -31,6 +31,16 @@ impl Pixels {
         }
     }
 
+    /// Repeats a picture over the whole image, from this position in all directions.
+    pub(crate) fn paint_tiled(&mut self, picture: &Self, at: (i64, i64), blend: Blend) {
+        match (self, picture) {
+            (Self::Eight(image), Self::Eight(picture)) => image.paint_tiled(picture, at, blend),
+            (Self::Sixteen(image), Self::Sixteen(picture)) => image.paint_tiled(picture, at, blend),
+            (Self::Eight(image), picture) => image.paint_tiled(&picture.clone().into_eight(), at, blend),
+            (Self::Sixteen(image), picture) => image.paint_tiled(&picture.clone().into_sixteen(), at, blend),
+        }
+    }
+
     /// Lays a colour over a rectangle of the image: position and size.
     pub(crate) fn paint_color(&mut self, color: FillColor, at: (i64, i64), size: (u32, u32), blend: Blend) {
         match self {
@@ -65,6 +75,26 @@ impl<S: Sample> Raster<S> {
         let Some(area) = PaintArea::new(self.size(), at, picture.size()) else { return };
         let source = |x: usize, y: usize, color: &mut [S; 4]| {
             let start = y * stride + x * channels;
+            let pixel = &picture.data[start..start + channels];
+            color[..colors].copy_from_slice(&pixel[..colors]);
+            if alpha { pixel[colors] } else { S::from_u64(S::MAX_VALUE) }
+        };
+        self.paint_area(area, blend, source);
+    }
+
+    pub(super) fn paint_tiled(&mut self, picture: &Self, at: (i64, i64), blend: Blend) {
+        if picture.pixel_type() != self.pixel_type() {
+            let converted = picture.clone().recolor(self.pixel_type());
+            return self.paint_tiled(&converted, at, blend);
+        }
+        let (colors, channels, alpha) = (self.pixel_type().components(), picture.channels(), picture.has_alpha());
+        let (width, height) = (picture.width as usize, picture.height as usize);
+        let Some(area) = PaintArea::new(self.size(), (0, 0), self.size()) else { return };
+        // Of the picture, the pixel that lies in the top left of the image.
+        let first = |at: i64, side: usize| (-at).rem_euclid(side as i64) as usize;
+        let (left, top) = (first(at.0, width), first(at.1, height));
+        let source = |x: usize, y: usize, color: &mut [S; 4]| {
+            let start = ((y + top) % height * width + (x + left) % width) * channels;
             let pixel = &picture.data[start..start + channels];
             color[..colors].copy_from_slice(&pixel[..colors]);
             if alpha { pixel[colors] } else { S::from_u64(S::MAX_VALUE) }

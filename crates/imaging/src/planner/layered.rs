@@ -22,11 +22,11 @@ use super::effects::{EffectContext, resolve_distance};
 use super::estimate::estimate_peak_bytes;
 use super::{PlanContext, PlanSource, Planner, has_fill};
 use crate::error::RenderError;
-use crate::pixels::{Blend, FillColor};
+use crate::pixels::{Blend, FillColor, ShapeEffect};
 use crate::step::{PaintContent, PaintStep, Step, SubPlan};
 use crate::view::round_size;
 
-/// How many times the largest image all layers of a picture may have together, in pixels that are decoded or made.
+/// How many times the largest image all layers of a picture may have together, in pixels that are decoded, made or painted.
 const MAX_LAYER_IMAGES: u64 = 4;
 
 /// Whether a recipe has more than one picture that is processed from beginning to end.
@@ -141,7 +141,7 @@ impl Planner<'_> {
             }
         }
         self.apply_composite(recipe, &source.header)?;
-        self.apply_composite_effects(recipe, canvas);
+        self.apply_composite_effects(recipe, canvas, context)?;
         self.apply_view(recipe, &source.header, context)
     }
 
@@ -202,17 +202,24 @@ impl Planner<'_> {
             self.fade(Some(opacity).filter(|opacity| *opacity < 1.0));
             return Ok(());
         }
+        charge_effects(&effects, self.size, self.size, context)?;
         self.steps.push(Step::AddEffects { effects, opacity, shape: shape.map(|(plan, _)| Box::new(plan)) });
         self.alpha = true;
         Ok(())
     }
 
     /// Effects of the composite's own shape.
-    fn apply_composite_effects(&mut self, recipe: &Recipe, canvas: Canvas) {
+    fn apply_composite_effects(
+        &mut self,
+        recipe: &Recipe,
+        canvas: Canvas,
+        plan_context: PlanContext<'_>,
+    ) -> Result<(), RenderError> {
         let Composite { effects, effect_opacity, opacity, effects_unmasked, .. } = &recipe.composite;
         let opacity = opacity.filter(|_| !has_fill(&recipe.layer));
         if effects.is_empty() {
-            return self.fade(opacity);
+            self.fade(opacity);
+            return Ok(());
         }
         let context = EffectContext {
             opacity: effect_opacity.unwrap_or(1.0),
@@ -223,11 +230,14 @@ impl Planner<'_> {
         };
         let effects = self.plan_effects(effects, context);
         if effects.is_empty() {
-            return self.fade(opacity);
+            self.fade(opacity);
+            return Ok(());
         }
+        charge_effects(&effects, self.size, self.size, plan_context)?;
         self.convert_to_output();
         self.steps.push(Step::AddEffects { effects, opacity: opacity.unwrap_or(1.0), shape: None });
         self.alpha = true;
+        Ok(())
     }
 
     /// Ends the plan of a picture that becomes part of another one, in the colours of that one. Also returns whether it
@@ -247,6 +257,25 @@ impl Planner<'_> {
         let peak_bytes = estimate_peak_bytes(&source.header, &decode, &steps, size);
         Ok((SubPlan { decode, steps, peak_bytes }, alpha))
     }
+}
+
+fn count_pixels((width, height): (u32, u32)) -> u64 {
+    u64::from(width) * u64::from(height)
+}
+
+/// Counts the masks of effects: each is as large as the shape with what it grows and blurs, as far as that lies in the image.
+fn charge_effects(
+    effects: &[ShapeEffect],
+    shape: (u32, u32),
+    image: (u32, u32),
+    context: PlanContext<'_>,
+) -> Result<(), RenderError> {
+    for effect in effects {
+        let reach = (2.0 * (effect.grow.max(0.0) + 3.0 * effect.sigma)).min(f64::from(u32::MAX)) as u32;
+        let side = |shape: u32, image: u32| shape.saturating_add(reach).min(image);
+        context.charge(count_pixels((side(shape.0, image.0), side(shape.1, image.1))))?;
+    }
+    Ok(())
 }
 
 impl PlanContext<'_> {
@@ -281,6 +310,7 @@ struct LayerPlanner<'a> {
 /// A layer planned at one scale.
 struct DrawnLayer {
     plan: SubPlan,
+    size: (u32, u32),
     alpha: bool,
     /// Opacity that is left for the painter.
     opacity: f64,
@@ -293,7 +323,11 @@ impl LayerPlanner<'_> {
         if let LayerContent::Color { size, origin, fills_canvas } = content
             && let Some(color) = choose_plain_color(layer)
         {
-            return Ok(Some(self.plan_rectangle(number, layer, (size, origin, fills_canvas), color, base)));
+            let rectangle = self.plan_rectangle(number, layer, (size, origin, fills_canvas), color, base);
+            if let PaintContent::Color { width, height, .. } = rectangle.content {
+                self.context.charge(count_pixels((width.min(base.size.0), height.min(base.size.1))))?;
+            }
+            return Ok(Some(rectangle));
         }
         let (source, layer) = self.resolve_source(&content, layer, base)?;
         base.warnings.extend(source.warnings.iter().chain(&source.colors.warnings).cloned());
@@ -315,6 +349,7 @@ impl LayerPlanner<'_> {
                 seed: u64::from(number),
             },
         );
+        charge_effects(&effects, shape.as_ref().unwrap_or(&drawn).size, base.size, self.context)?;
         let at = base.round_position(self.find_position(&content, &layer, &source)?);
         Ok(Some(PaintStep {
             content: PaintContent::Picture(drawn.plan),
@@ -394,8 +429,9 @@ impl LayerPlanner<'_> {
     ) -> Result<DrawnLayer, RenderError> {
         let mut planner = Planner::new(&source.header, self.recipe, context.limits, &source.colors);
         let opacity = self.apply(&mut planner, content, layer, source, scale)?;
+        let size = planner.size;
         let (plan, alpha) = planner.finish_sub_plan(source, DecodeOptions::default(), context)?;
-        Ok(DrawnLayer { plan, alpha, opacity })
+        Ok(DrawnLayer { plan, size, alpha, opacity })
     }
 
     /// Adds the steps of a layer. Returns the opacity that is left for the painter.

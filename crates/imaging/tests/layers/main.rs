@@ -283,6 +283,33 @@ fn pictures_without_an_image_have_a_size_or_are_refused() {
     }
 }
 
+/// What all layers together take is counted before anything is made: as pictures, as fills of the canvas, as masks of
+/// effects, and inside nested requests.
+#[test]
+fn bombs_of_layers_are_refused_by_their_plan() {
+    let scene = Scene::new(soft(60, 40, 1), &[disc(20, [255, 0, 0])]);
+    let layers =
+        |text: &str, count: usize| -> String { (1..=count).map(|number| format!("layer={number}&{text}&")).collect() };
+    let effects: String = (1..=12).map(|number| format!("effect=-{number}&op_blur=50&")).collect();
+    let nested =
+        format!("layer=1&src=is(a?size=12000,8000&{})", layers("src=a&size=12000,8000", 6).trim_end_matches('&'));
+    for bomb in [
+        layers("src=a&size=16384,16384", 100),
+        layers("color=ff0000&size=16384,16384&rotate=1", 100),
+        format!("size=12000,8000&{}", layers("bgColor=ff0000", 6)),
+        format!("size=12000,8000&{}", layers("mask=a&color=ff0000&size=12000,8000", 6)),
+        format!("size=12000,8000&extend=1,1,1,1&layer=0&{effects}"),
+        format!("size=12000,8000&extend=1,1,1,1&layer=comp&{effects}"),
+        nested,
+    ] {
+        let refused = scene.plan(&format!("fmt=png&{bomb}")).map(drop).map_err(|error| error.code);
+        assert_eq!(refused, Err(Code::OutputTooLarge), "{bomb}");
+        // What is seen small is made small.
+        let is_small = !bomb.starts_with("size") || scene.plan(&format!("fmt=png&wid=100&{bomb}")).is_ok();
+        assert!(is_small, "{bomb}");
+    }
+}
+
 #[test]
 fn layers_are_kept_by_content_and_scale() {
     let scene = Scene::new(soft(60, 40, 1), &[disc(20, [255, 0, 0])]);

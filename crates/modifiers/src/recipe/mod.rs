@@ -107,6 +107,23 @@ impl Recipe {
         references.into_iter()
     }
 
+    /// Names of templates whose layers are not known, also in nested requests: assets that do not exist, or that have no
+    /// modifier of their own.
+    pub fn missing_templates(&self) -> impl Iterator<Item = &str> {
+        let mut names = Vec::new();
+        self.collect_missing_templates(&mut names);
+        names.into_iter()
+    }
+
+    fn collect_missing_templates<'a>(&'a self, names: &mut Vec<&'a str>) {
+        names.extend(self.template.as_deref());
+        for reference in self.own_references() {
+            if let AssetReference::Request(inner) = reference {
+                inner.collect_missing_templates(names);
+            }
+        }
+    }
+
     /// Profiles that rendering needs, also in nested requests.
     pub fn profiles(&self) -> impl Iterator<Item = &ProfileName> {
         let mut profiles = Vec::new();

@@ -1,12 +1,14 @@
 //! The representation of an asset, and the operations to list, show and delete assets.
 
+use std::collections::BTreeMap;
+
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use chrono::{DateTime, Utc};
 use offprint_core::Digest;
 use offprint_core::name::{Folder, normalize_name};
 use offprint_imaging::{ImageHeader, Turn};
-use offprint_modifiers::PixelType;
+use offprint_modifiers::{PixelType, ThumbType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -26,7 +28,7 @@ use crate::http::responses::NotFoundProblem;
 use crate::http::responses::PreconditionProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{AssetId, CompanyId, DigestSchema};
-use crate::jobs::explain_unconvertible;
+use crate::jobs::{explain_unconvertible, read_asset_settings};
 use crate::reason::Reason;
 
 /// An uploaded file, or a set.
@@ -67,6 +69,19 @@ pub struct Asset {
     /// The asset's own modifier, applied after that of a job.
     #[schema(example = "")]
     url_post_apply_modifier: String,
+    /// Another asset that is the mask of this one.
+    mask_asset: Option<String>,
+    /// The point that `rotate` turns about and `pos` places, as `x,y` in pixels; null: the centre.
+    anchor: Option<String>,
+    /// How thumbnails of this asset are made; null: as the attribute `ThumbType` says.
+    #[schema(value_type = Option<String>, example = "fit")]
+    thumb_type: Option<ThumbType>,
+    /// Resolution of thumbnails of the type `texture`; null: that of the attribute `ThumbRes`.
+    thumb_res: Option<f64>,
+    /// Text that is kept for you.
+    user_data: Option<String>,
+    /// Modifiers by the names of crops. `$preset$:Large` and `src=asset:Large` ask for the crop `Large`.
+    crops: BTreeMap<String, String>,
     /// Members of a set; null for files.
     member_array: Option<Vec<AssetId>>,
     /// Texts of the client's own.
@@ -103,7 +118,7 @@ pub struct ImageInfo {
     /// Bits per component.
     #[schema(example = 8)]
     bits: Option<u8>,
-    /// Resolution in dots per inch.
+    /// Resolution in dots per inch: that which was set for the asset, else that of the file.
     #[schema(example = 72.0)]
     resolution: Option<f64>,
     /// Name of the embedded colour profile; null when there is none.
@@ -143,10 +158,13 @@ impl ImageInfo {
 impl From<db::asset::AssetRow> for Asset {
     fn from(row: db::asset::AssetRow) -> Self {
         let path = format!("/assets/{}", row.asset_id);
+        let settings = read_asset_settings(&row);
+        let mut image = ImageInfo::from_header(row.header.as_ref());
+        image.resolution = settings.resolution.or(image.resolution);
         Self {
             asset_handle: row.asset_id,
             kind: row.kind,
-            image: ImageInfo::from_header(row.header.as_ref()),
+            image,
             unconvertible: row.sha256.filter(|_| row.header.is_none()).map(|_| explain_unconvertible(&row)),
             links: AssetLinks { content: row.sha256.map(|_| format!("{path}/content")), asset: path },
             name: row.name,
@@ -157,6 +175,12 @@ impl From<db::asset::AssetRow> for Asset {
             mime: row.mime,
             url_modifier: row.url_modifier,
             url_post_apply_modifier: row.url_post_apply_modifier,
+            mask_asset: settings.mask_asset,
+            anchor: settings.anchor,
+            thumb_type: settings.thumb_type,
+            thumb_res: settings.thumb_res,
+            user_data: settings.user_data,
+            crops: settings.crops,
             member_array: row.member_array.map(|members| members.0),
             metadata: row.metadata.0,
             last_modified: row.entry_time,

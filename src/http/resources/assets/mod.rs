@@ -1,6 +1,7 @@
 //! Assets: upload files, list, show, change, download and preview them, create sets.
 
 pub mod asset;
+pub mod bulk_change;
 pub mod change;
 pub mod content;
 pub mod file_type;
@@ -8,4 +9,6 @@ pub mod multipart_upload;
 mod part_headers;
 mod part_values;
 pub mod preview;
+mod record_lines;
 pub mod sets;
+pub mod template;

@@ -19,7 +19,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::app::{AppState, BlobTransaction};
-use crate::db::asset::{self, NewAsset, Original};
+use crate::db::asset::{self, AssetChange, NewAsset, Original};
 use crate::db::idempotency::IdempotencyRow;
 use crate::db::metadata_map::MetadataMap;
 use crate::db::row_level_security;
@@ -32,7 +32,7 @@ use crate::http::limits::{EffectiveLimits, StorageQuota};
 use crate::http::problem::Problem;
 use crate::http::problem::{ValidationError, ValidationErrors};
 use crate::http::resources::assets::asset::Asset;
-use crate::http::resources::assets::change::check_safe_folder;
+use crate::http::resources::assets::change::{check_safe_folder, read_record};
 use crate::http::resources::assets::file_type;
 use crate::http::resources::assets::part_headers::{PartHeaders, open_form};
 use crate::http::resources::assets::part_values::PartValues;
@@ -41,10 +41,13 @@ use crate::id::{AssetId, CompanyId};
 
 /// Maximum number of files in one request.
 const MAX_FILES: usize = 1000;
-/// Maximum number of parts in one request: each file can have a folder, a time and metadata of its own.
-const MAX_PARTS: usize = 4 * MAX_FILES;
+/// Maximum number of parts in one request: each file can have a folder, a time, metadata and a record of its own.
+const MAX_PARTS: usize = 5 * MAX_FILES;
 /// Maximum length of a text part, in bytes.
 const MAX_TEXT_BYTES: usize = 4096;
+/// Maximum length of a record, and of all records together, in bytes.
+const MAX_RECORD_BYTES: usize = 32 << 10;
+const MAX_ALL_RECORDS_BYTES: usize = 2 << 20;
 /// Maximum length of the part `metadata`, in bytes: room for all entries, with escapes.
 const MAX_METADATA_BYTES: usize = 64 << 10;
 /// Maximum length of the name of a part and of a file name, in bytes.
@@ -52,8 +55,8 @@ const MAX_PART_NAME_BYTES: usize = 4096;
 /// Maximum length of all headers of a part together, in bytes.
 const MAX_PART_HEADER_BYTES: usize = 16 << 10;
 
-/// The parts of an upload, read in order: `folder`, `lastModified` and `metadata` apply to the files that follow them; the
-/// only one of its name, when it stands behind all files, to all of them.
+/// The parts of an upload, read in order: `folder`, `lastModified`, `metadata` and `record` apply to the files that follow
+/// them; the only one of its name, when it stands behind all files, to all of them.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "only shown in the document: parts are read one after the other")]
@@ -71,6 +74,10 @@ pub struct UploadForm {
     /// `{"order": "A-1042"}`. Empty is the same as absent.
     #[schema(required = false, example = "")]
     metadata: String,
+    /// What is kept with the files that follow, or with all files when it is behind the last one: a JSON object with fields of
+    /// `PATCH /assets/{assetHandle}`, but no names and no folder.
+    #[schema(required = false, example = "{\"maskAsset\": \"masks/shoe\", \"anchor\": \"10,20\"}")]
+    record: String,
     /// One or many files. The name is taken from the part, the type is detected from the bytes.
     // No `min_items`: what openapi-generator writes in Go to check it does not compile.
     #[schema(value_type = Vec<String>, format = Binary)]
@@ -111,7 +118,7 @@ pub async fn upload_assets(
     body: Payload,
 ) -> Result<HttpResponse, Problem> {
     if !request.query_string().is_empty() {
-        let detail = "This operation has no query parameters. Send `folder`, `lastModified` and `metadata` as parts of the form.";
+        let detail = "This operation has no query parameters. Send `folder`, `lastModified`, `metadata` and `record` as parts of the form.";
         return Err(Problem::invalid_parameter("query", detail));
     }
     let mut parts = open_form(&request, body);
@@ -129,13 +136,14 @@ pub async fn upload_assets(
             break;
         }
     }
+    upload.read_records(&state, &caller).await?;
     let files = upload.finish()?;
     let (mut new, mut blobs) = (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
     for file in files {
         let (staged, original) = inspect_original(&state, file.staged, file.last_modified).await?;
         let (name, file_name) = (file.name.stem().to_owned(), file.name.to_string());
-        let (folder, metadata) = (file.folder, file.metadata);
-        new.push(NewAsset { asset_id: AssetId::new(), name, file_name, folder, metadata, original });
+        let (asset_id, folder, metadata, record) = (AssetId::new(), file.folder, file.metadata, file.record);
+        new.push(NewAsset { asset_id, name, file_name, folder, metadata, original, record });
         blobs.push(staged);
     }
     blobs.sort_by_key(|staged| staged.digest.to_bytes());
@@ -183,7 +191,9 @@ fn compute_request_digest(new: &[NewAsset]) -> Digest {
         .iter()
         .map(|asset| {
             let Original { sha256, entry_time, .. } = &asset.original;
-            (&asset.file_name, &asset.folder, &asset.metadata, sha256.to_string(), entry_time)
+            let AssetChange { url_modifier, url_post_apply_modifier, settings, .. } = &asset.record;
+            let record = (url_modifier, url_post_apply_modifier, settings);
+            (&asset.file_name, &asset.folder, &asset.metadata, sha256.to_string(), entry_time, record)
         })
         .collect();
     Digest::compute(&serde_json::to_vec(&files).unwrap_or_default())
@@ -240,6 +250,9 @@ pub(in crate::http) async fn run_to_end<T: Send + 'static>(
 struct MultipartUpload {
     folders: PartValues<String>,
     times: PartValues<Option<DateTime<Utc>>>,
+    /// Records that are not parsed yet, each with the number of files before it.
+    record_texts: Vec<(usize, String)>,
+    records: PartValues<AssetChange>,
     metadata: PartValues<MetadataMap>,
     files: Vec<ReceivedFile>,
     files_seen: usize,
@@ -261,6 +274,7 @@ struct UploadedFile {
     name: FileName,
     folder: String,
     last_modified: Option<DateTime<Utc>>,
+    record: AssetChange,
     metadata: MetadataMap,
     staged: StagedBlob,
 }
@@ -288,7 +302,9 @@ impl MultipartUpload {
                 Ok(ControlFlow::Continue(()))
             }
             "folder" => {
-                let Some(text) = self.read_text("folder", &mut part).await? else { return Ok(ControlFlow::Break(())) };
+                let Some(text) = self.read_text("folder", &mut part).await? else {
+                    return Ok(ControlFlow::Break(()));
+                };
                 let folder = check_safe_folder("/folder", &text, &mut self.mistakes).unwrap_or_default();
                 self.folders.push(self.files_seen, folder);
                 Ok(ControlFlow::Continue(()))
@@ -299,6 +315,15 @@ impl MultipartUpload {
                 };
                 let time = parse_date("/lastModified", &text, &mut self.mistakes);
                 self.times.push(self.files_seen, time);
+                Ok(ControlFlow::Continue(()))
+            }
+            "record" => {
+                let known: usize = self.record_texts.iter().map(|(_, text)| text.len()).sum();
+                let limit = MAX_RECORD_BYTES.min(MAX_ALL_RECORDS_BYTES - known);
+                let Some(text) = self.read_long_text("record", limit, &mut part).await? else {
+                    return Ok(ControlFlow::Break(()));
+                };
+                self.record_texts.push((self.files_seen, text));
                 Ok(ControlFlow::Continue(()))
             }
             "metadata" => {
@@ -312,7 +337,7 @@ impl MultipartUpload {
             other => {
                 let name = clip_text(other);
                 self.mistakes.push_with(|| {
-                    let detail = format!("Unknown part `{name}`. Known: file, folder, lastModified, metadata.");
+                    let detail = format!("Unknown part `{name}`. Known: file, folder, lastModified, metadata, record.");
                     ValidationError::new(extend_pointer("", &name), Code::UnknownField, detail)
                 });
                 // Read on for more mistakes, but not through a large file under a wrong name.
@@ -418,6 +443,18 @@ impl MultipartUpload {
         })))
     }
 
+    /// Parses and checks the records, when all parts have arrived.
+    async fn read_records(&mut self, state: &AppState, caller: &Caller) -> Result<(), Problem> {
+        for (files_before, text) in std::mem::take(&mut self.record_texts) {
+            let record = match text.trim() {
+                "" => AssetChange::default(),
+                text => read_record(state, caller, "/record", text, &mut self.mistakes).await?,
+            };
+            self.records.push(files_before, record);
+        }
+        Ok(())
+    }
+
     fn finish(mut self) -> Result<Vec<UploadedFile>, Problem> {
         let count = self.files_seen;
         if self.files_seen == 0 && !self.is_cut_off {
@@ -428,6 +465,7 @@ impl MultipartUpload {
             ("folder", self.folders.find_unused(count)),
             ("lastModified", self.times.find_unused(count)),
             ("metadata", self.metadata.find_unused(count)),
+            ("record", self.records.find_unused(count)),
         ];
         for (name, unused) in unused.into_iter().filter(|_| !self.is_cut_off) {
             self.mistakes.extend(
@@ -437,10 +475,11 @@ impl MultipartUpload {
         if !self.mistakes.is_empty() {
             return Err(Problem::from_errors(self.mistakes));
         }
-        let (folders, times, metadata) = (self.folders, self.times, self.metadata);
+        let (folders, times, metadata, records) = (self.folders, self.times, self.metadata, self.records);
         let add_fields = |file: ReceivedFile| UploadedFile {
             folder: folders.find(file.index, count).unwrap_or_default(),
             last_modified: times.find(file.index, count).flatten(),
+            record: records.find(file.index, count).unwrap_or_default(),
             metadata: metadata.find(file.index, count).unwrap_or_default(),
             name: file.name,
             staged: file.staged,

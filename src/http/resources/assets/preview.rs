@@ -91,7 +91,12 @@ pub async fn preview_asset(
 
 fn convert_diagnostics(diagnostics: &[Diagnostic]) -> Vec<ValidationError> {
     let parameter = |origin: &Origin| match origin {
-        Origin::Modifier | Origin::NamedBefore(_) | Origin::NamedAfter(_) | Origin::Watermark => "is_modifier",
+        Origin::Modifier
+        | Origin::Item
+        | Origin::Parameters
+        | Origin::NamedBefore(_)
+        | Origin::NamedAfter(_)
+        | Origin::Watermark => "is_modifier",
         Origin::ExportMacro | Origin::Macro(_) => "macro",
         Origin::AssetBefore | Origin::AssetAfter | Origin::Crop(_) => "assetHandle",
     };

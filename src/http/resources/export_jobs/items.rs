@@ -1,5 +1,7 @@
 //! Items of a job: the results by asset.
 
+use std::collections::BTreeMap;
+
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
@@ -38,6 +40,11 @@ pub struct Item {
     name: String,
     /// Folder of the asset when the job was created.
     folder: String,
+    /// The modifier that the request has for this item alone; null when it has none.
+    #[serde(rename = "is_modifier")]
+    is_modifier: Option<String>,
+    /// The variables that the request sets for this item alone; null when it sets none.
+    parameters: Option<BTreeMap<String, String>>,
     /// Metadata of the asset when the job was created.
     metadata: MetadataMap,
     /// State of the item, or how it ended.
@@ -161,6 +168,8 @@ impl From<ItemView> for Item {
             asset_type: row.asset_type,
             name: row.asset_name,
             folder: row.folder,
+            is_modifier: row.is_modifier,
+            parameters: row.parameters.map(|parameters| parameters.0),
             metadata: row.metadata.0,
             state: row.state,
             path: only.as_ref().map(|file| file.path.clone()),

@@ -130,7 +130,8 @@ async fn make_thumbnail(state: &AppState, company: CompanyId, source: Digest) ->
 }
 
 async fn resolve_recipe(state: &AppState, company: CompanyId) -> Result<Recipe, Problem> {
-    let attributes = Attributes { keep_rights: false, ..state.attributes.as_ref().clone() };
+    // The file that is shown has its watermark already.
+    let attributes = Attributes { keep_rights: false, watermark: None, ..state.attributes.as_ref().clone() };
     let request = ModifierRequest {
         modifier: Some(THUMBNAIL_MODIFIER.to_owned()),
         export_macro: None,

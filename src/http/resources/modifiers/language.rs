@@ -183,7 +183,12 @@ fn explain_pinned(pinned: &PinnedModifier, recipes: &RecipeContext) -> ModifierM
 
 fn point_to_origin(origin: &Origin) -> &'static str {
     match origin {
-        Origin::Modifier | Origin::NamedBefore(_) | Origin::NamedAfter(_) | Origin::Watermark => "/is_modifier",
+        Origin::Modifier
+        | Origin::Item
+        | Origin::Parameters
+        | Origin::NamedBefore(_)
+        | Origin::NamedAfter(_)
+        | Origin::Watermark => "/is_modifier",
         Origin::ExportMacro | Origin::Macro(_) => "/macro",
         Origin::AssetBefore | Origin::AssetAfter | Origin::Crop(_) => "/assetHandle",
     }

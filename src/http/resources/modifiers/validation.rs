@@ -1,6 +1,7 @@
 //! Validates stored modifiers: diagnostics of the modifier language as validation errors of a request.
 
 use crate::app::AppState;
+use crate::db::image_preset::MacroRow;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::resources::export_jobs::create::convert_refusal;
@@ -8,7 +9,7 @@ use crate::id::CompanyId;
 use crate::jobs::modifier_resolution::{ModifierRequest, resolve_alone};
 use crate::jobs::rendition_resolver::to_validation_error;
 
-/// Checks a modifier that will be stored, with the macros that it may call: pairs of name and text. Returns all its errors,
+/// Checks a modifier that will be stored, with the macros that it may call. Returns all its errors,
 /// each with its offset in the text. `pointer` is the field that has the modifier.
 ///
 /// # Errors
@@ -18,7 +19,7 @@ pub async fn check_modifier(
     company: CompanyId,
     pointer: &str,
     text: &str,
-    macros: Vec<(String, String)>,
+    macros: Vec<MacroRow>,
 ) -> Result<Vec<ValidationError>, Problem> {
     let request = ModifierRequest {
         modifier: Some(text.to_owned()),

@@ -14,7 +14,8 @@ use crate::http::extract::caller::Caller;
 use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::limits::{self, StorageQuota};
 use crate::http::problem::Problem;
-use crate::http::problem::ValidationError;
+use crate::http::problem::{ValidationError, ValidationErrors};
+use crate::http::resources::assets::change::read_record;
 use crate::http::resources::uploads::PROTOCOL_VERSION;
 use crate::http::resources::uploads::TUS_EXTENSIONS;
 use crate::http::resources::uploads::TUS_VERSION;
@@ -72,8 +73,9 @@ pub async fn describe_uploads(state: Data<AppState>) -> HttpResponse {
         ("Tus-Resumable" = String, Header, pattern = "^1[.]0[.]0$", description = "`1.0.0`."),
         ("Upload-Length" = i64, Header, minimum = 1, description = "Size of the file in bytes. It cannot be sent later."),
         ("Upload-Metadata" = String, Header, description = "Keys with base64 values, separated by commas: `filename` \
-            (or `name`), and optionally `folder`, `lastModified` (RFC 3339), `metadata` (a JSON object of texts) and `sha256` \
-            (64 hexadecimal digits, checked when the upload is complete).", example = "filename cGhvdG8uanBn,folder c3ByaW5n"),
+            (or `name`), and optionally `folder`, `lastModified` (RFC 3339), `metadata` (a JSON object of texts), `sha256` \
+            (64 hexadecimal digits, checked when the upload is complete) and `record` (JSON as in \
+            `PATCH /assets/{assetHandle}`, without names and folder).", example = "filename cGhvdG8uanBn,folder c3ByaW5n"),
     ),
     responses(
         (status = 201, description = "The upload was created.", body = Upload, headers(
@@ -106,6 +108,13 @@ async fn begin_upload(
     };
     let metadata_header = super::read_header(request, &UPLOAD_METADATA)?.unwrap_or_default();
     let metadata = metadata::parse_metadata(metadata_header)?;
+    let mut mistakes = ValidationErrors::default();
+    if let Some(record) = &metadata.record {
+        read_record(state, &caller, "Upload-Metadata/record", record, &mut mistakes).await?;
+    }
+    if !mistakes.is_empty() {
+        return Err(Problem::from_errors(mistakes));
+    }
     if length == 0 {
         let detail = format!("`{}` is empty.", metadata.file_name);
         return Err(Problem::from_errors(vec![ValidationError::new("Upload-Length", Code::EmptyFile, detail)]));

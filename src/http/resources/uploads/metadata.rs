@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 use offprint_core::name::FileName;
 use offprint_core::{Code, Digest};
 
+use crate::db::asset::AssetChange;
 use crate::db::metadata_map::MetadataMap;
 use crate::http::problem::Problem;
 use crate::http::problem::{ValidationError, ValidationErrors};
-use crate::http::resources::assets::change::check_safe_folder;
+use crate::http::resources::assets::change::{ChangeAsset, check_safe_folder};
 use crate::http::resources::assets::multipart_upload::{parse_date, parse_metadata_text};
 
 /// Maximum length of the header, in bytes.
@@ -22,6 +23,8 @@ pub(super) struct UploadMetadata {
     pub(super) folder: String,
     pub(super) last_modified: Option<DateTime<Utc>>,
     pub(super) sha256: Option<Digest>,
+    /// What is kept with the asset from the beginning, as JSON.
+    pub(super) record: Option<String>,
     /// The client's own texts, for the asset.
     pub(super) asset_metadata: MetadataMap,
 }
@@ -61,10 +64,19 @@ pub(super) fn parse_metadata(header: &str) -> Result<UploadMetadata, Problem> {
     });
     match (file_name, folder) {
         (Some(file_name), Some(folder)) if mistakes.is_empty() => {
-            Ok(UploadMetadata { file_name: file_name.to_string(), folder, last_modified, sha256, asset_metadata })
+            let record = value("record").filter(|record| !record.trim().is_empty()).map(str::to_owned);
+            let file_name = file_name.to_string();
+            Ok(UploadMetadata { file_name, folder, last_modified, sha256, record, asset_metadata })
         }
         _ => Err(Problem::from_errors(mistakes)),
     }
+}
+
+/// The record of an upload whose metadata was checked when it was created.
+pub(super) fn restore_record(header: &str) -> AssetChange {
+    let record = parse_metadata(header).ok().and_then(|metadata| metadata.record);
+    let change = record.and_then(|record| serde_json::from_str::<ChangeAsset>(&record).ok());
+    change.map(|change| change.to_record("", &mut ValidationErrors::default())).unwrap_or_default()
 }
 
 fn parse_pairs(header: &str) -> Result<Vec<(&str, String)>, String> {

@@ -134,9 +134,10 @@ impl PieceReceiver {
         let name = FileName::sanitize(&upload.file_name).map_err(Problem::internal)?.stem().to_owned();
         let asset_id = AssetId::new();
         let (file_name, folder) = (upload.file_name.clone(), upload.folder.clone());
+        let record = metadata::restore_record(&upload.metadata);
         // It was checked when the upload was created.
         let metadata = metadata::parse_metadata(&upload.metadata)?.asset_metadata;
-        let new_asset = NewAsset { asset_id, name, file_name, folder, metadata, original };
+        let new_asset = NewAsset { asset_id, name, file_name, folder, metadata, original, record };
         let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
         let registered = self.register_asset(&mut transaction, staged, &new_asset).await;
         let pieces = transaction.end(registered).await?;

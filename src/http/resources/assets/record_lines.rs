@@ -1,0 +1,246 @@
+//! Records of assets in bulk: one JSON object a line, or a table with a header line. Each becomes a change of one asset.
+//!
+//! A cell of a table is text; the fields that are numbers or objects are parsed as JSON. An empty cell leaves its field as
+//! it is, and `null` removes its value.
+
+use offprint_core::Code;
+use serde_json::{Map, Value, json};
+
+use crate::http::extract::body::parse_body;
+use crate::http::extract::json::clip_text;
+use crate::http::problem::{Problem, ValidationError};
+use crate::http::resources::assets::change::ChangeAsset;
+
+/// The most records of one request.
+pub(super) const MAX_RECORDS: usize = 10_000;
+
+/// The field that says which asset a record is for.
+const TARGET_FIELD: &str = "asset";
+
+/// The other columns that a table may have.
+const COLUMNS: [&str; 12] = [
+    "name",
+    "fileName",
+    "folder",
+    "urlModifier",
+    "urlPostApplyModifier",
+    "maskAsset",
+    "anchor",
+    "resolution",
+    "thumbType",
+    "thumbRes",
+    "userData",
+    "crops",
+];
+
+/// Columns whose cells are JSON: numbers and objects.
+const JSON_COLUMNS: [&str; 3] = ["resolution", "thumbRes", "crops"];
+
+/// One record.
+#[derive(Debug)]
+pub(super) struct RecordLine {
+    /// The line that it begins in, from 1.
+    pub(super) line: usize,
+    /// Handle or name of the asset; empty when the record has none.
+    pub(super) target: String,
+    pub(super) change: Result<ChangeAsset, Vec<ValidationError>>,
+}
+
+/// Parses one JSON object a line. Blank lines are skipped.
+///
+/// # Errors
+/// When there are too many records. What is wrong with a single one is its own error.
+pub(super) fn parse_json_lines(text: &str) -> Result<Vec<RecordLine>, Problem> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let mut records = Vec::new();
+    for (index, line) in lines {
+        check_count(records.len())?;
+        let parsed = serde_json::from_str::<Value>(line);
+        let record = match parsed {
+            Ok(Value::Object(fields)) => read_fields(index + 1, fields, line),
+            Ok(_) => reject_line(index + 1, "The line is not a JSON object."),
+            Err(error) => reject_line(index + 1, &format!("The line is not valid JSON: {error}.")),
+        };
+        records.push(record);
+    }
+    Ok(records)
+}
+
+/// Parses a table (RFC 4180). Its separator is the first of comma, semicolon and tab that the header line has.
+///
+/// # Errors
+/// When the header line is wrong, a quotation mark is missing, or there are too many records.
+pub(super) fn parse_table(text: &str) -> Result<Vec<RecordLine>, Problem> {
+    let header_line = text.lines().next().unwrap_or_default();
+    let separator = [',', ';', '\t'].into_iter().find(|separator| header_line.contains(*separator)).unwrap_or(',');
+    let mut rows = split_table(text, separator)?.into_iter();
+    let columns: Vec<String> = rows.next().map(|(_, cells)| cells).unwrap_or_default();
+    let columns: Vec<&str> = columns.iter().map(|column| column.trim()).collect();
+    check_columns(&columns)?;
+    let mut records = Vec::new();
+    for (line, cells) in rows.filter(|(_, cells)| cells.iter().any(|cell| !cell.trim().is_empty())) {
+        check_count(records.len())?;
+        records.push(read_row(line, &columns, cells));
+    }
+    Ok(records)
+}
+
+fn check_count(count: usize) -> Result<(), Problem> {
+    if count < MAX_RECORDS {
+        return Ok(());
+    }
+    let detail = format!("One request may have at most {MAX_RECORDS} records. Nothing was changed. Split the request.");
+    Err(Problem::from_errors(vec![ValidationError::new("", Code::InvalidValue, detail)]))
+}
+
+fn check_columns(columns: &[&str]) -> Result<(), Problem> {
+    let known = || format!("{TARGET_FIELD}, {}", COLUMNS.join(", "));
+    let mut mistakes = Vec::new();
+    if !columns.contains(&TARGET_FIELD) {
+        let detail = format!("The header line has no column `{TARGET_FIELD}`, which names the asset of each line.");
+        mistakes.push(ValidationError::new(format!("/{TARGET_FIELD}"), Code::MissingParameter, detail));
+    }
+    for (index, column) in columns.iter().enumerate() {
+        let shown = clip_text(column);
+        if columns[..index].contains(column) {
+            let detail = format!("The column `{shown}` occurs twice. Send it once.");
+            mistakes.push(ValidationError::new(format!("/{shown}"), Code::DuplicateField, detail));
+        } else if *column != TARGET_FIELD && !COLUMNS.contains(column) {
+            let detail = format!("Unknown column `{shown}`. Known: {}.", known());
+            mistakes.push(ValidationError::new(format!("/{shown}"), Code::UnknownField, detail));
+        }
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(Problem::from_errors(mistakes)) }
+}
+
+fn read_row(line: usize, columns: &[&str], cells: Vec<String>) -> RecordLine {
+    if cells.len() != columns.len() {
+        let detail = format!("The line has {} cells; the header line has {}.", cells.len(), columns.len());
+        return reject_line(line, &detail);
+    }
+    let mut fields = Map::new();
+    for (column, cell) in columns.iter().zip(cells) {
+        let value = match cell.trim() {
+            "" => continue,
+            "null" if *column != TARGET_FIELD => Value::Null,
+            text if JSON_COLUMNS.contains(column) => match serde_json::from_str(text) {
+                Ok(value) => value,
+                Err(_) => json!(text),
+            },
+            _ => Value::String(cell),
+        };
+        fields.insert((*column).to_owned(), value);
+    }
+    let text = Value::Object(fields.clone()).to_string();
+    read_fields(line, fields, &text)
+}
+
+/// A record of these fields. `text` is the object as it was written: there a field may occur twice.
+fn read_fields(line: usize, mut fields: Map<String, Value>, text: &str) -> RecordLine {
+    let target = match fields.remove(TARGET_FIELD) {
+        Some(Value::String(target)) if !target.trim().is_empty() => target.trim().to_owned(),
+        _ => {
+            let detail = format!("Send the handle or the name of the asset as `{TARGET_FIELD}`.");
+            let error = ValidationError::new(format!("/{TARGET_FIELD}"), Code::MissingParameter, detail);
+            return RecordLine { line, target: String::new(), change: Err(vec![error]) };
+        }
+    };
+    let duplicates = crate::http::extract::json::parse_json(text.as_bytes()).map(|(_, duplicates)| duplicates);
+    let mut errors = duplicates.map(|duplicates| duplicates.into_parts().1).unwrap_or_default();
+    let change = parse_body::<ChangeAsset>(Value::Object(fields).to_string().as_bytes());
+    let change = match change {
+        Ok(change) if errors.is_empty() => Ok(change),
+        Ok(_) => Err(errors),
+        Err(problem) => {
+            errors.extend(problem.into_errors());
+            Err(errors)
+        }
+    };
+    RecordLine { line, target, change }
+}
+
+fn reject_line(line: usize, detail: &str) -> RecordLine {
+    let error = ValidationError::new("", Code::InvalidValue, detail);
+    RecordLine { line, target: String::new(), change: Err(vec![error]) }
+}
+
+/// The rows of a table, each with the line that it begins in, from 1.
+fn split_table(text: &str, separator: char) -> Result<Vec<(usize, Vec<String>)>, Problem> {
+    let mut rows = Vec::new();
+    let (mut row, mut cell) = (Vec::new(), String::new());
+    let (mut line, mut first_line, mut is_quoted) = (1, 1, false);
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        line += usize::from(char == '\n');
+        match char {
+            '"' if is_quoted && chars.next_if_eq(&'"').is_some() => cell.push('"'),
+            '"' if is_quoted => is_quoted = false,
+            _ if is_quoted => cell.push(char),
+            '"' if cell.trim().is_empty() => {
+                cell.clear();
+                is_quoted = true;
+            }
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\n' => {
+                row.push(std::mem::take(&mut cell));
+                rows.push((first_line, std::mem::take(&mut row)));
+                first_line = line;
+            }
+            char if char == separator => row.push(std::mem::take(&mut cell)),
+            char => cell.push(char),
+        }
+    }
+    if is_quoted {
+        let detail = format!("A quotation mark of the record in line {first_line} is not closed. Nothing was changed.");
+        return Err(Problem::from_errors(vec![ValidationError::new("", Code::InvalidValue, detail)]));
+    }
+    if !cell.is_empty() || !row.is_empty() {
+        row.push(cell);
+        rows.push((first_line, row));
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_split_as_spreadsheets_write_them() {
+        let split = |text: &str, separator| {
+            let rows = split_table(text, separator).unwrap();
+            rows.into_iter().map(|(line, cells)| format!("{line}:{}", cells.join("|"))).collect::<Vec<_>>()
+        };
+        assert_eq!(split("a,b\r\n1,2\r\n", ','), ["1:a|b", "2:1|2"]);
+        assert_eq!(split("a;b\n\"x;\"\"y\"\"\n z\";2\nq;", ';'), ["1:a|b", "2:x;\"y\"\n z|2", "4:q|"]);
+        assert_eq!(split("a\tb", '\t'), ["1:a|b"]);
+        assert!(split_table("a,\"b\n1", ',').is_err());
+    }
+
+    #[test]
+    fn empty_cells_change_nothing_and_null_removes() {
+        let table =
+            "asset,anchor,resolution,crops\nshoe,\"1,2\",300,\"{\"\"L\"\":\"\"cropN=0,0,1,1\"\"}\"\nhat,,null,\n";
+        let records = parse_table(table).unwrap();
+        assert_eq!((records[0].line, records[0].target.as_str(), records[1].line), (2, "shoe", 3));
+        let shown = |index: usize| format!("{:?}", records[index].change.as_ref().unwrap());
+        for part in ["anchor: Some(Some(\"1,2\"))", "resolution: Some(Some(300.0))", "cropN=0,0,1,1"] {
+            assert!(shown(0).contains(part), "{}", shown(0));
+        }
+        assert!(shown(1).contains("resolution: Some(None)") && shown(1).contains("anchor: None"), "{}", shown(1));
+        assert!(parse_table("asset;colour\n").is_err());
+        assert!(parse_table("anchor\n1").is_err());
+    }
+
+    #[test]
+    fn each_line_has_its_own_errors() {
+        let lines =
+            "{\"asset\":\"a\",\"anchor\":\"1,1\"}\n\n[]\n{\"anchor\":\"1,1\"}\n{\"asset\":\"a\",\"x\":1,\"x\":2}\nno";
+        let records = parse_json_lines(lines).unwrap();
+        let outcomes: Vec<_> =
+            records.iter().map(|record| (record.line, record.change.as_ref().map(drop).map_err(Vec::len))).collect();
+        assert_eq!(outcomes, [(1, Ok(())), (3, Err(1)), (4, Err(1)), (5, Err(2)), (6, Err(1))]);
+        let many = "{\"asset\":\"a\"}\n".repeat(MAX_RECORDS + 1);
+        assert!(parse_json_lines(&many).is_err());
+    }
+}
