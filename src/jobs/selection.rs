@@ -31,13 +31,9 @@ pub async fn select_assets(
     request: &ExportRequest,
     max_items: usize,
 ) -> Result<Selection, db::DbError> {
+    let on_missing = request.on_missing.unwrap_or_default();
     let mut selection = match (&request.asset_handle_array, &request.asset_filter) {
-        (Some(handles), None) => {
-            let on_missing = request.on_missing.unwrap_or_default();
-            let mut selection = select_by_handles(connection, company, handles, max_items, on_missing).await?;
-            selection.check_anything_left(request.exec_schedule.is_some());
-            selection
-        }
+        (Some(handles), None) => select_by_handles(connection, company, handles, max_items, on_missing).await?,
         (None, Some(filter)) => {
             select_by_filter(connection, company, filter, request.exec_schedule.is_some(), max_items).await?
         }
@@ -45,8 +41,9 @@ pub async fn select_assets(
         _ => Selection::default(),
     };
     if let Some(assets) = &request.assets {
-        select_listed_assets(connection, company, assets, max_items, &mut selection).await?;
+        select_listed_assets(connection, company, assets, (max_items, on_missing), &mut selection).await?;
     }
+    selection.check_anything_left(request);
     if request.on_unsupported.unwrap_or_default() == OnUnsupported::Refuse {
         selection.refuse_sets();
     }
@@ -88,12 +85,7 @@ async fn select_by_handles(
         let id = handle.parse::<AssetId>().ok();
         match id.and_then(|id| found.remove(&id)) {
             Some(asset) => selection.assets.push((pointer, asset)),
-            // What is no handle at all was never an asset: a mistake of the client, which is not skipped.
-            None if on_missing == OnMissing::Skip && id.is_some() => {
-                let detail = format!("There is no asset {handle}. It was left out (`onMissing: skip`).");
-                selection.warnings.push(Reason::new(Code::SkippedMissing, detail));
-            }
-            None => selection.errors.push(reject_missing_asset(pointer, handle)),
+            None => selection.note_missing_asset(pointer, handle, on_missing),
         }
     }
     Ok(selection)
@@ -104,7 +96,7 @@ async fn select_listed_assets(
     connection: &mut DbConnection,
     company: CompanyId,
     assets: &[AssetRequest],
-    max_items: usize,
+    (max_items, on_missing): (usize, OnMissing),
     selection: &mut Selection,
 ) -> Result<(), db::DbError> {
     let total = selection.assets.len() + assets.len();
@@ -122,10 +114,7 @@ async fn select_listed_assets(
                 selection.items.insert(pointer.clone(), ItemTexts::new(asset));
                 selection.assets.push((pointer, row.clone()));
             }
-            None => {
-                let pointer = format!("{pointer}/assetHandle");
-                selection.errors.push(reject_missing_asset(pointer, &asset.asset_handle));
-            }
+            None => selection.note_missing_asset(format!("{pointer}/assetHandle"), &asset.asset_handle, on_missing),
         }
     }
     Ok(())
@@ -176,16 +165,31 @@ async fn select_by_filter(
 
 impl Selection {
     /// Refuses a request whose assets are all missing. A schedule may find them again when it runs.
-    fn check_anything_left(&mut self, recurring: bool) {
+    fn check_anything_left(&mut self, request: &ExportRequest) {
         let is_missing = |warning: &Reason| warning.code == Code::SkippedMissing;
         if !self.assets.is_empty() || !self.errors.is_empty() || !self.warnings.iter().any(is_missing) {
             return;
         }
         let detail = "None of the assets exists, so there is nothing to export. GET /assets lists the assets.";
-        match recurring {
+        let pointer = if request.assets.is_some() { "/assets" } else { "/assetHandleArray" };
+        match request.exec_schedule.is_some() {
             true => self.warnings.push(Reason::new(Code::NothingToExport, detail)),
-            false => self.errors.push(ValidationError::new("/assetHandleArray", Code::NothingToExport, detail)),
+            false => self.errors.push(ValidationError::new(pointer, Code::NothingToExport, detail)),
         }
+    }
+
+    /// Notes that a handle has no asset: an error, or a warning where such handles are left out. What is no handle at all was
+    /// never an asset: a mistake of the client, which is not skipped.
+    fn note_missing_asset(&mut self, pointer: String, handle: &str, on_missing: OnMissing) {
+        if on_missing == OnMissing::Skip && handle.parse::<AssetId>().is_ok() {
+            let detail = format!("There is no asset {handle}. It was left out (`onMissing: skip`).");
+            return self.warnings.push(Reason::new(Code::SkippedMissing, detail));
+        }
+        let detail = format!(
+            "There is no asset {handle}. It may have been deleted. GET /assets lists the assets; `onMissing: skip` leaves out \
+             those that do not exist."
+        );
+        self.errors.push(ValidationError::new(pointer, Code::AssetNotFound, detail));
     }
 
     /// Adds one error for every set among the assets.
@@ -218,12 +222,6 @@ fn describe_filter(filter: &asset::AssetCriteria) -> String {
     parts.extend(filter.name.as_deref().map(|name| format!("names that begin with `{name}`")));
     parts.extend(filter.metadata.0.iter().map(|(key, value)| format!("metadata `{key}` is `{value}`")));
     parts.join(", ")
-}
-
-/// The error of a handle without an asset.
-fn reject_missing_asset(pointer: String, handle: &str) -> ValidationError {
-    let detail = format!("There is no asset {handle}. It may have been deleted. GET /assets lists the assets.");
-    ValidationError::new(pointer, Code::AssetNotFound, detail)
 }
 
 /// The error of a request for more items than a job may have.
