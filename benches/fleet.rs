@@ -20,7 +20,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
-use fixtures::{build_claim_terms, insert_company, insert_job, settle_claim};
+use fixtures::{build_claim_terms, insert_company, insert_job, settle_claims};
 use offprint_embedded_postgres::EmbeddedPostgres;
 
 const TOTAL_ITEMS: usize = 1_000_000;
@@ -47,11 +47,11 @@ async fn run_worker(url: &str) {
             let worker = WorkerId::new();
             let (terms, mut done) = (build_claim_terms(worker), 0);
             while started.elapsed() < Duration::from_secs(RUN_SECONDS) {
-                let Some(claim) = item::claim_item(&pool, &terms).await.unwrap() else { break };
+                let Some(claim) = item::claim_items(&pool, &terms, 1).await.unwrap().pop() else { break };
                 let render = renders.acquire().await.unwrap();
                 tokio::time::sleep(Duration::from_millis(RENDER_MILLIS[(slot + done) % RENDER_MILLIS.len()])).await;
                 drop(render);
-                settle_claim(&pool, worker, &claim).await;
+                settle_claims(&pool, worker, &[claim]).await;
                 done += 1;
             }
             done

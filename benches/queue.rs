@@ -20,7 +20,7 @@ use offprint::db::{self, PgPool};
 use offprint::id::{JobId, WorkerId};
 use tokio::task::JoinSet;
 
-use fixtures::{BenchCompany, build_claim_terms, insert_company, insert_job, settle_claim};
+use fixtures::{BenchCompany, build_claim_terms, insert_company, insert_job, settle_claims};
 use offprint_embedded_postgres::EmbeddedPostgres;
 use offprint_imaging::ENGINE_VERSION;
 
@@ -29,6 +29,11 @@ const RUN_SECONDS: u64 = 10;
 
 /// Items per second that this many workers claim and settle, one by one.
 async fn measure_single_settles(pool: &PgPool, workers: usize) -> f64 {
+    measure_settles(pool, workers, 1).await
+}
+
+/// Items per second that this many workers claim and settle in sets of up to `slots`.
+async fn measure_settles(pool: &PgPool, workers: usize, slots: usize) -> f64 {
     let done = Arc::new(AtomicU64::new(0));
     let started = Instant::now();
     let mut tasks = JoinSet::new();
@@ -37,9 +42,12 @@ async fn measure_single_settles(pool: &PgPool, workers: usize) -> f64 {
         tasks.spawn(async move {
             let terms = build_claim_terms(WorkerId::new());
             while started.elapsed() < Duration::from_secs(RUN_SECONDS) {
-                let Some(claim) = item::claim_item(&pool, &terms).await.unwrap() else { return };
-                settle_claim(&pool, terms.worker, &claim).await;
-                done.fetch_add(1, Relaxed);
+                let claims = item::claim_items(&pool, &terms, slots).await.unwrap();
+                if claims.is_empty() {
+                    return;
+                }
+                settle_claims(&pool, terms.worker, &claims).await;
+                done.fetch_add(claims.len() as u64, Relaxed);
             }
         });
     }
@@ -178,6 +186,14 @@ async fn main() {
         );
         forget_jobs(&pool).await;
     }
+    for (workers, slots) in [(1, 8), (WORKERS, 4), (WORKERS, 16)] {
+        jobs(40_000).await;
+        println!(
+            "| claim and settle in sets of {slots}, 4 jobs of 2 companies, {workers} workers | {:.0}/s |",
+            measure_settles(&pool, workers, slots).await
+        );
+        forget_jobs(&pool).await;
+    }
     println!("| settled in bulk, 2 jobs | {:.0}/s |", measure_bulk_settles(&pool, companies, 50_000).await);
     forget_jobs(&pool).await;
 
@@ -206,6 +222,7 @@ async fn main() {
         "| one by one behind 1,000,000 dead rows, 2 workers | {:.0}/s |",
         measure_single_settles(&pool, WORKERS).await
     );
+    println!("| in sets of 8 behind them, 1 worker | {:.0}/s |", measure_settles(&pool, 1, 8).await);
     println!("| settled in bulk beside them | {:.0}/s |", measure_bulk_settles(&pool, companies, 50_000).await);
     pool.close().await;
     postgres.stop().await.unwrap();

@@ -13,7 +13,7 @@ use offprint::db::row_level_security::run_as_company;
 use offprint::db::{self, PgPool, item};
 use offprint::id::{JobId, WorkerId};
 
-use fixtures::{BenchCompany, build_claim_terms, insert_company, insert_job, settle_claim};
+use fixtures::{BenchCompany, build_claim_terms, insert_company, insert_job, settle_claims};
 use offprint_embedded_postgres::EmbeddedPostgres;
 
 const CLIENTS: u64 = 8;
@@ -52,8 +52,8 @@ async fn measure_row_reads(pool: &PgPool, company: BenchCompany) -> f64 {
 async fn measure_settles(pool: &PgPool) -> f64 {
     let settle_next = async || {
         let terms = build_claim_terms(WorkerId::new());
-        let claim = item::claim_item(pool, &terms).await.unwrap().unwrap();
-        settle_claim(pool, terms.worker, &claim).await;
+        let claim = item::claim_items(pool, &terms, 1).await.unwrap();
+        settle_claims(pool, terms.worker, &claim).await;
     };
     measure_rate(WORKERS, settle_next).await
 }

@@ -54,7 +54,7 @@ create table company (
     name          text        not null,
     max_upload    bigint,                                  -- bytes of one file
     max_assets    bigint,                                  -- assets that are not deleted
-    max_stored    bigint,                                  -- bytes of originals and of unfinished uploads
+    max_stored    bigint,                                  -- bytes of originals, unfinished uploads and renditions
     max_running   integer,                                 -- items that run at once
     max_jobs      integer,                                 -- unfinished jobs
     max_schedules integer,
@@ -73,6 +73,7 @@ create table company_user (
     name       text        not null,
     email      text,                                       -- gets the mail of jobs that name no recipient
     locale     text,
+    time_zone  text,                                       -- IANA name, for times in mails
     created_at timestamptz not null default now(),
     primary key (company_id, user_id),
     constraint user_name_taken unique (company_id, name)
@@ -97,6 +98,51 @@ create table api_key (
     constraint key_secret_length check (octet_length(secret_sha256) = 32)
 );
 
+-- Browsers in which somebody is signed in. The cookie has the id and a secret, of which only the hash is stored.
+create table browser_session (
+    company_id          uuid        not null references company,
+    session_id          uuid        not null,
+    secret_sha256       bytea       not null,
+    user_id             uuid,                              -- null: signed in with OFFPRINT_API_KEY
+    api_key_id          uuid,                              -- the key that was used; null: a link in a mail
+    operator_key_sha256 bytea,                             -- of OFFPRINT_API_KEY, when that was used
+    created_at          timestamptz not null default now(),
+    expires_at          timestamptz not null,
+    primary key (company_id, session_id),
+    foreign key (company_id, user_id) references company_user on delete cascade,
+    foreign key (company_id, api_key_id) references api_key on delete cascade,
+    -- A session is looked up before its company is known.
+    constraint session_is_one_companys unique (session_id),
+    constraint session_secret_length check (octet_length(secret_sha256) = 32),
+    constraint session_has_a_holder check ((user_id is null) = (operator_key_sha256 is not null))
+);
+-- Removing those that have expired.
+create index browser_session_by_end on browser_session (expires_at);
+
+-- Links in mails by which users sign in. They are used once, in the browser that asked for them; the URL is signed. The
+-- row is also the task of sending the mail.
+create table sign_in_link (
+    company_id      uuid        not null,
+    sign_in_link_id uuid        not null,
+    user_id         uuid        not null,
+    browser_sha256  bytea       not null,                  -- of that browser's cookie
+    next_path       text,                                  -- where to go afterwards
+    created_at      timestamptz not null default now(),
+    expires_at      timestamptz not null,
+    used_at         timestamptz,
+    claim           integer     not null default 0,
+    tries           integer     not null default 0,        -- failed tries to send the mail
+    run_at          timestamptz not null default now(),    -- when it is due, or its lease ends
+    sent_at         timestamptz,
+    primary key (company_id, sign_in_link_id),
+    foreign key (company_id, user_id) references company_user on delete cascade,
+    constraint sign_in_browser_length check (octet_length(browser_sha256) = 32)
+);
+-- The open links of a user are counted.
+create index sign_in_link_by_user on sign_in_link (company_id, user_id);
+-- The claim's pick.
+create index sign_in_link_due on sign_in_link (run_at) where sent_at is null;
+
 -- What a company uses, kept up to date with every change: an upload must not count a million rows. A table of its own,
 -- because every claim writes the company's row.
 create table company_usage (
@@ -106,6 +152,7 @@ create table company_usage (
     stored_bytes bigint  not null default 0,               -- including deleted assets, as long as jobs pin them
     replaced_bytes bigint not null default 0,              -- of replaced originals that are still pinned
     upload_bytes bigint  not null default 0,               -- announced by unfinished uploads
+    rendition_bytes bigint not null default 0,             -- of `kept_rendition`: each blob once
     mails        integer not null default 0,               -- mails written on the day `mails_on`
     mails_on     date    not null default '-infinity'
 ) with (fillfactor = 50);                                  -- one row that changes all the time: keep it on its page
@@ -187,6 +234,7 @@ create table asset (
     url_modifier            text        not null default '',
     url_post_apply_modifier text        not null default '',
     member_array            jsonb,                         -- handles of a set's members, as they were given
+    metadata                jsonb       not null default '{}',  -- the client's own texts by key; filters read it in list order
     entry_time              timestamptz not null,          -- the time of the zip entry, fixed at upload
     created_at              timestamptz not null default now(),
     updated_at              timestamptz not null default now(),
@@ -255,24 +303,29 @@ create table replaced_original (
 -- Maintenance asks whether a blob is still used.
 create index replaced_original_uses_blob on replaced_original (sha256);
 
--- What one more row of originals or uploads adds to the company's usage. Like `count_assets`, but for tables whose rows
--- come and go one by one.
+-- What one more row of originals, uploads or renditions adds to the company's usage. Like `count_assets`, but for tables
+-- whose rows come and go one by one.
 create function count_bytes_kept() returns trigger language plpgsql as $$
 declare
     company   uuid := case when tg_op = 'DELETE' then old.company_id else new.company_id end;
     replaced  bigint := 0;
     uploading bigint := 0;
+    rendered  bigint := 0;
 begin
     if tg_table_name = 'replaced_original' then
         replaced := case when tg_op = 'DELETE' then -old.size else new.size end;
+    elsif tg_table_name = 'kept_rendition' then
+        rendered := case when tg_op = 'DELETE' then -old.size else new.size end;
     else
         -- An upload counts with its announced length until it has become an asset.
         if tg_op <> 'DELETE' and new.asset_id is null then uploading := new.length; end if;
         if tg_op <> 'INSERT' and old.asset_id is null then uploading := uploading - old.length; end if;
     end if;
-    insert into company_usage as usage (company_id, replaced_bytes, upload_bytes) values (company, replaced, uploading)
+    insert into company_usage as usage (company_id, replaced_bytes, upload_bytes, rendition_bytes)
+    values (company, replaced, uploading, rendered)
     on conflict (company_id) do update
-       set replaced_bytes = usage.replaced_bytes + replaced, upload_bytes = usage.upload_bytes + uploading;
+       set replaced_bytes = usage.replaced_bytes + replaced, upload_bytes = usage.upload_bytes + uploading,
+           rendition_bytes = usage.rendition_bytes + rendered;
     return null;
 end $$;
 create trigger replaced_original_counted after insert or delete on replaced_original
@@ -336,7 +389,7 @@ create index upload_piece_uses_blob on upload_piece (sha256);
 -- 4. Render recipes and the render cache
 
 -- What is to be rendered from an image, stored once for all items that need the same. The id is the SHA-256 of the
--- canonical text.
+-- canonical text. Maintenance removes recipes that neither a file nor the render cache uses.
 create table recipe (
     company_id uuid  not null references company,
     recipe_id  bytea not null,
@@ -344,13 +397,42 @@ create table recipe (
     primary key (company_id, recipe_id)
 );
 
+-- The originals of other assets that a recipe reads, besides the image that it is applied to.
+create table recipe_source (
+    company_id uuid  not null,
+    recipe_id  bytea not null,
+    sha256     bytea not null references blob,
+    primary key (company_id, recipe_id, sha256),
+    foreign key (company_id, recipe_id) references recipe on delete cascade
+);
+-- Maintenance asks whether a blob is still used, and which recipes need an original.
+create index recipe_source_uses_blob on recipe_source (sha256);
+
+-- The renditions that are kept for a company: files of its jobs, and the render cache. Each blob counts once toward the
+-- company's quota, however many of its rows refer to it. A row is written when the bytes are stored, before anything
+-- refers to them: until then the claim of the item keeps it. Without references and without that claim the row is
+-- removed, and then the bytes.
+create table kept_rendition (
+    company_id uuid    not null references company,
+    sha256     bytea   not null references blob,
+    size       bigint  not null,
+    job_id     uuid    not null,                           -- the claim that stored it last; no foreign key, the item
+    position   integer not null,                           -- may go first
+    claim      integer not null,
+    primary key (company_id, sha256)
+);
+-- Maintenance asks whether a blob is still used.
+create index kept_rendition_uses_blob on kept_rendition (sha256);
+create trigger kept_rendition_counted after insert or delete on kept_rendition
+    for each row execute function count_bytes_kept();
+
 -- The render cache: the same recipe on the same bytes by the same engine is not rendered twice.
 create table rendition (
     company_id     uuid        not null references company,
     source_sha256  bytea       not null references blob,
     recipe_id      bytea       not null,
     engine_version integer     not null,
-    sha256         bytea       not null references blob,
+    sha256         bytea       not null,
     width          integer     not null,
     height         integer     not null,
     mime           text        not null,
@@ -359,13 +441,29 @@ create table rendition (
     created_at     timestamptz not null default now(),
     used_at        timestamptz not null default now(),
     primary key (company_id, source_sha256, recipe_id, engine_version),
-    foreign key (company_id, recipe_id) references recipe
+    foreign key (company_id, recipe_id) references recipe,
+    foreign key (company_id, sha256) references kept_rendition
 );
--- Maintenance asks whether a blob is still used, as a source or as a result.
+-- Maintenance asks whether a blob is still used as a source, and whether a company still caches a rendition. With the
+-- company, so that this index is always better than the primary key.
 create index rendition_uses_source on rendition (source_sha256);
-create index rendition_uses_blob on rendition (sha256);
+create index rendition_uses_blob on rendition (sha256, company_id);
+-- For the foreign key, and maintenance asks whether a recipe is still used.
+create index rendition_uses_recipe on rendition (recipe_id, company_id);
 -- When the cache is full, the least recently used renditions go first.
 create index rendition_by_use on rendition (used_at);
+
+-- Small pictures of files, for pages. They go with the bytes that they show; those of an older engine are not used.
+create table thumbnail (
+    company_id     uuid    not null references company,
+    source_sha256  bytea   not null references blob on delete cascade,
+    engine_version integer not null,
+    sha256         bytea   not null references blob,
+    primary key (company_id, source_sha256, engine_version)
+);
+-- Maintenance asks whether a blob is still used, and removes the thumbnails of one that is not.
+create index thumbnail_uses_blob on thumbnail (sha256);
+create index thumbnail_of_blob on thumbnail (source_sha256);
 
 
 -- 5. Schedules
@@ -424,6 +522,7 @@ create table export_job (
     description        text,
     client_id          text,
     locale             text,
+    time_zone          text,                               -- IANA name, for times in mails; null: UTC
     fmt                text        not null,
     is_modifier        text,
     macro              text,
@@ -433,6 +532,8 @@ create table export_job (
     email_setting      text        not null,
     notify_emails      jsonb       not null default '[]',
     callback_url       text,                               -- gets a webhook message after each run
+    metadata           jsonb       not null default '{}',  -- the client's own texts by key
+    on_missing         text        not null default 'fail',  -- what happens to handles of assets that do not exist
     on_unsupported     text        not null,
     on_unconvertible   text        not null,
     on_corrupt         text        not null default 'fail',  -- what happens to items whose image is damaged
@@ -518,6 +619,7 @@ create table export_item (
     sha256      bytea       references blob,               -- the original; null for a set that is skipped
     size        bigint,
     entry_time  timestamptz not null,
+    metadata    jsonb       not null default '{}',         -- the asset's
 
     state       text        not null,
     -- The job in which the item waits, for the claim's index. In a column of its own because an index on the columns of
@@ -560,6 +662,14 @@ create index item_uses_asset on export_item (asset_id);
 -- The claim's pick, in the order in which it picks.
 create index item_waiting on export_item (waits_in, position) where waits_in is not null;
 
+-- How many items of a company run now. A function, because it is called under the lock of the company's row: a volatile
+-- function sees what was committed before it is called, where the statement around it sees the tables as they were before
+-- it waited for the lock. So claims of several processes never exceed a company's limit together.
+create function count_running_items(company uuid) returns bigint language plpgsql volatile as $$
+begin
+    return (select count(*) from export_item item where item.company_id = company and item.state = 'running');
+end $$;
+
 -- The files that an item exports: one row for each requested rendition, all made from one decoded image. Names, archive
 -- and manifests read files, never items.
 create table export_file (
@@ -580,9 +690,12 @@ create table export_file (
     reused     boolean  not null default false,            -- taken from the render cache
     warnings   jsonb    not null default '[]',
     modifier_warnings jsonb not null default '[]',         -- those of its rendition, as indexes in the job's
+    -- For whom the bytes are kept as a rendition. An original is kept by its item.
+    kept_by    uuid     generated always as (case when recipe_id is not null then company_id end) stored,
     primary key (company_id, job_id, position, rendition),
     foreign key (company_id, job_id, position) references export_item on delete cascade,
     foreign key (company_id, recipe_id) references recipe,
+    foreign key (kept_by, sha256) references kept_rendition,
     constraint file_state check (state in ('waiting', 'ready', 'absent')),
     constraint ready_has_bytes check ((state = 'ready') = (sha256 is not null))
 ) with (fillfactor = 80);                                  -- written again when the file is ready: keep it on the page
@@ -782,12 +895,15 @@ create table worker (
 -- 9. Row-level security, on every table but `blob` and `worker`, which belong to no company
 
 select enable_row_level_security('company'), enable_row_level_security('company_user'),
-       enable_row_level_security('api_key'), enable_row_level_security('company_usage'),
+       enable_row_level_security('api_key'), enable_row_level_security('browser_session'),
+       enable_row_level_security('sign_in_link'), enable_row_level_security('company_usage'),
        enable_row_level_security('idempotency'), enable_row_level_security('audit_log'),
        enable_row_level_security('asset'), enable_row_level_security('image_preset'),
        enable_row_level_security('replaced_original'),
        enable_row_level_security('upload'), enable_row_level_security('upload_piece'),
-       enable_row_level_security('recipe'), enable_row_level_security('rendition'),
+       enable_row_level_security('recipe'), enable_row_level_security('recipe_source'),
+       enable_row_level_security('kept_rendition'), enable_row_level_security('rendition'),
+       enable_row_level_security('thumbnail'),
        enable_row_level_security('export_schedule'), enable_row_level_security('export_schedule_run'),
        enable_row_level_security('export_job'), enable_row_level_security('export_item'),
        enable_row_level_security('export_file'), enable_row_level_security('archive'),

@@ -73,5 +73,9 @@ handle!(/// Handle of a resumable upload, `uploadHandle` in JSON.
     UploadId);
 handle!(/// Handle of an API key, `keyHandle` in JSON.
     KeyId);
+handle!(/// Identifies a browser in which somebody is signed in.
+    SessionId);
+handle!(/// Identifies a link in a mail by which a user signs in.
+    SignInLinkId);
 handle!(/// Handle of a user of the company, `userHandle` in JSON.
     UserId);

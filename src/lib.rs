@@ -7,7 +7,8 @@
 //! 2. [`jobs::prepare_draft`] validates it as a whole: assets, modifiers (`offprint_modifiers`), rights, archive paths.
 //! 3. [`db::insert_job::insert_job`] writes job, items and files in one transaction; `http` answers 202.
 //! 4. [`app::AppState`] notifies the workers, here and through [`app::signal_relay`] in the other processes.
-//! 5. A slot of [`worker`] claims the next item ([`db::item::claim_item`]) and renews its lease while it works.
+//! 5. The dispatcher of [`worker`] claims items for its free slots ([`db::item::claim_items`]) and renews
+//!    their leases while they are worked on.
 //! 6. It fetches the original from `offprint_storage`, and `offprint_sandbox` renders it in a process of its own.
 //! 7. In there `offprint_imaging` reads the header, plans, decodes, executes the steps and encodes.
 //! 8. The files are stored as blobs, and [`db::settle::settle_item`] records the end of the attempt in one statement.

@@ -224,7 +224,7 @@ pub struct Settings {
     pub max_assets: u64,
 
     /// Maximum bytes of a company: originals, each counted as often as it was uploaded, replaced and deleted ones that jobs
-    /// still use, and what unfinished uploads have announced.
+    /// still use, what unfinished uploads have announced, and renditions that jobs or the render cache keep.
     #[arg(long, env = "OFFPRINT_MAX_STORED", default_value_t = 1 << 40)]
     pub max_stored: u64,
 

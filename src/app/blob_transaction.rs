@@ -9,9 +9,10 @@
 //!
 //! So there is no moment at which a blob has a row and nothing refers to it: what is refused leaves nothing behind, and
 //! a blob that loses its last reference can be removed at once ([`AppState::remove_unused_blobs`]) although others may
-//! be storing the same bytes. Workers store first and refer later ([`store_blob`](super::store_blob)); their blobs are
-//! held for an hour.
+//! be storing the same bytes. Workers keep what they have rendered in the same way (`rendition_store.rs`); only what seals
+//! write is stored first and referred to later ([`store_blob`](super::store_blob)), and held for an hour.
 
+use futures_util::future::join_all;
 use offprint_core::Digest;
 use offprint_storage::{StagedBlob, Storage};
 use sqlx::{Postgres, Transaction};
@@ -46,6 +47,23 @@ impl<'s> BlobTransaction<'s> {
         self.storage.publish(staged).await?;
         metrics::counter!("offprint_stored_bytes_total").increment(size);
         Ok(digest)
+    }
+
+    /// Stores several staged blobs, each once: first their rows, in the order of their digests, then their bytes side by
+    /// side, because each waits for the disk.
+    pub async fn store_all(&mut self, mut staged: Vec<StagedBlob>) -> Result<(), StoreBlobError> {
+        staged.sort_by_key(|blob| blob.digest.to_bytes());
+        staged.dedup_by_key(|blob| blob.digest);
+        for blob in &staged {
+            let row = describe_blob(blob);
+            if db::with_query_timeout(blob::upsert_registered_blob(&mut self.transaction, &row)).await? {
+                self.created.push(blob.digest);
+            }
+            metrics::counter!("offprint_stored_bytes_total").increment(blob.size);
+        }
+        // All are waited for, also after an error: none may still be storing when the others are removed again.
+        let published = join_all(staged.into_iter().map(|blob| self.storage.publish(blob))).await;
+        Ok(published.into_iter().collect::<Result<(), _>>()?)
     }
 
     pub fn connection(&mut self) -> &mut DbConnection {
@@ -84,11 +102,13 @@ impl AppState {
     pub async fn release_original(&self, company: CompanyId, sha256: Digest) {
         let released = db::with_query_timeout(async {
             let mut transaction = self.system.begin().await?;
-            retention::release_original(&mut transaction, company, sha256).await?;
-            Ok(transaction.commit().await?)
+            let renditions = retention::release_original(&mut transaction, company, sha256).await?;
+            transaction.commit().await?;
+            Ok(renditions)
         });
-        if let Err(error) = released.await {
-            warn!(error = %error, "Could not release original {sha256}; retention will: {error}");
+        match released.await {
+            Ok(renditions) => self.remove_unused_blobs(&renditions).await,
+            Err(error) => warn!(error = %error, "Could not release original {sha256}; retention will: {error}"),
         }
         self.remove_unused_blobs(&[sha256]).await;
     }

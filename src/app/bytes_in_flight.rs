@@ -50,6 +50,11 @@ impl ByteReservation {
         grown
     }
 
+    /// How many bytes all requests of the company have received.
+    pub fn total(&self) -> u64 {
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).get(&self.company).copied().unwrap_or(0)
+    }
+
     /// Ends the count: from here on the database counts.
     pub fn release(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);

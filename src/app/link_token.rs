@@ -1,10 +1,10 @@
-//! Tokens of download links: company, link, signing key, and a signature.
+//! Tokens of links that are passed on, to downloads and for signing in: company, link, signing key, and a signature.
 //!
 //! A token is 69 bytes in URL-safe base64:
 //!
 //! ```text
 //!   0        1            17          33           37                            69
-//!   version  company id   link id     key number   HMAC-SHA-256 of bytes 0..37
+//!   kind     company id   link id     key number   HMAC-SHA-256 of bytes 0..37
 //! ```
 //!
 //! Tokens are stored nowhere; they are computed from the link's row and the key. What a token says must not be trusted
@@ -17,17 +17,25 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::db::link::LinkKeyRow;
-use crate::id::{CompanyId, LinkId};
+use crate::id::CompanyId;
 
-const TOKEN_VERSION: u8 = 1;
+/// What a token is for. The signature covers it, so a token of one kind is none of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    Download = 1,
+    SignIn = 2,
+}
+
 const SIGNED_BYTES: usize = 1 + 16 + 16 + 4;
 const TOKEN_BYTES: usize = SIGNED_BYTES + 32;
 
 /// The contents of a token. They are not to be trusted until the signature was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkToken {
+    kind: TokenKind,
     pub company: CompanyId,
-    pub link: LinkId,
+    /// Id of the link.
+    pub link: Uuid,
     /// Number of the key that signed it.
     pub key: i32,
     signature: [u8; 32],
@@ -35,8 +43,8 @@ pub struct LinkToken {
 
 impl LinkToken {
     /// Creates the token of a link.
-    pub fn sign(company: CompanyId, link: LinkId, key: &LinkKeyRow) -> Self {
-        let mut token = Self { company, link, key: key.key_id, signature: [0; 32] };
+    pub fn sign(kind: TokenKind, company: CompanyId, link: Uuid, key: &LinkKeyRow) -> Self {
+        let mut token = Self { kind, company, link, key: key.key_id, signature: [0; 32] };
         if let Some(mac) = token.mac(&key.secret) {
             token.signature = mac.finalize().into_bytes().into();
         }
@@ -54,23 +62,24 @@ impl LinkToken {
 
     fn signed_bytes(&self) -> [u8; SIGNED_BYTES] {
         let mut bytes = [0; SIGNED_BYTES];
-        bytes[0] = TOKEN_VERSION;
+        bytes[0] = self.kind as u8;
         bytes[1..17].copy_from_slice(self.company.0.as_bytes());
-        bytes[17..33].copy_from_slice(self.link.0.as_bytes());
+        bytes[17..33].copy_from_slice(self.link.as_bytes());
         bytes[33..].copy_from_slice(&self.key.to_be_bytes());
         bytes
     }
 
-    /// Parses a token that somebody sent; none when it is malformed. The signature is not checked.
-    pub fn parse(text: &str) -> Option<Self> {
+    /// Parses a token of this kind that somebody sent; none when it is malformed. The signature is not checked.
+    pub fn parse(kind: TokenKind, text: &str) -> Option<Self> {
         let bytes: [u8; TOKEN_BYTES] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let uuid = |at: usize| Uuid::from_slice(&bytes[at..at + 16]).ok();
-        if bytes[0] != TOKEN_VERSION {
+        if bytes[0] != kind as u8 {
             return None;
         }
         Some(Self {
+            kind,
             company: CompanyId(uuid(1)?),
-            link: LinkId(uuid(17)?),
+            link: uuid(17)?,
             key: i32::from_be_bytes(bytes[33..SIGNED_BYTES].try_into().ok()?),
             signature: bytes[SIGNED_BYTES..].try_into().ok()?,
         })
@@ -94,24 +103,28 @@ mod tests {
 
     #[test]
     fn a_token_comes_back_and_no_byte_of_it_may_change() {
-        let token = LinkToken::sign(CompanyId::new(), LinkId::new(), &make_key(7, 1));
+        let token = LinkToken::sign(TokenKind::Download, CompanyId::new(), Uuid::now_v7(), &make_key(7, 1));
         let text = token.to_string();
-        assert_eq!(LinkToken::parse(&text), Some(token.clone()));
+        assert_eq!(LinkToken::parse(TokenKind::Download, &text), Some(token.clone()));
+        assert_eq!(LinkToken::parse(TokenKind::SignIn, &text), None);
         assert!(token.is_signed_by(&make_key(7, 1)));
         assert!(!token.is_signed_by(&make_key(7, 2)) && !token.is_signed_by(&make_key(8, 1)));
         let bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
         for at in 0..bytes.len() {
             let mut other = bytes.clone();
-            other[at] ^= 1;
-            let read = LinkToken::parse(&URL_SAFE_NO_PAD.encode(other));
-            assert!(read.is_none_or(|token| !token.is_signed_by(&make_key(7, 1))), "byte {at}");
+            // Turns one kind into the other.
+            other[at] ^= 3;
+            for kind in [TokenKind::Download, TokenKind::SignIn] {
+                let read = LinkToken::parse(kind, &URL_SAFE_NO_PAD.encode(&other));
+                assert!(read.is_none_or(|token| !token.is_signed_by(&make_key(7, 1))), "byte {at}");
+            }
         }
     }
 
     #[test]
     fn what_is_no_token_is_none() {
         for text in ["", "x", "..", &"A".repeat(92), &"A".repeat(93), &"é".repeat(46)] {
-            assert_eq!(LinkToken::parse(text), None, "{text}");
+            assert_eq!(LinkToken::parse(TokenKind::Download, text), None, "{text}");
         }
     }
 }

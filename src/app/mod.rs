@@ -13,12 +13,12 @@ mod notifier;
 pub mod preview_renders;
 pub mod rate_limiter;
 pub mod readiness;
+mod rendition_store;
 pub mod signal_relay;
 pub mod stream_limiter;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use offprint_core::{Code, Digest};
@@ -33,9 +33,10 @@ use tracing::{error, warn};
 
 pub use blob_transaction::BlobTransaction;
 pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
+pub use rendition_store::KeepRenditionsError;
 
 use crate::app::bytes_in_flight::BytesInFlight;
-use crate::app::link_token::LinkToken;
+use crate::app::link_token::{LinkToken, TokenKind};
 use crate::app::live_jobs::LiveJobs;
 use crate::app::preview_renders::{MAX_CONCURRENT_PREVIEWS, PreviewRenders};
 use crate::app::rate_limiter::RateLimiter;
@@ -44,8 +45,8 @@ use crate::app::stream_limiter::StreamLimiter;
 use crate::compute_pool::ComputePool;
 use crate::db::api_key_cache::ApiKeyCache;
 use crate::db::link::{self, LinkRow, NewLink};
-use crate::db::{self, PgPool, blob};
-use crate::id::{CompanyId, WorkerId};
+use crate::db::{self, DbConnection, PgPool, blob};
+use crate::id::{CompanyId, LinkId, SignInLinkId, WorkerId};
 use crate::jobs::{ExportContext, RecipeContext};
 use crate::notify::Mailer;
 use crate::notify::webhook::WebhookSender;
@@ -86,6 +87,8 @@ pub struct AppState {
     pub render_pools: RenderPools,
     /// The previews that are being rendered, and those that wait.
     pub preview_renders: PreviewRenders,
+    /// The same of thumbnails, of which a page asks for many at once.
+    pub thumbnail_renders: PreviewRenders,
     pub mailer: Arc<Mailer>,
     pub webhook_sender: Arc<WebhookSender>,
     /// Renders the text of `/metrics`.
@@ -98,10 +101,10 @@ pub struct AppState {
     pub refusal_limiter: Arc<RateLimiter>,
     /// Limits how often webhooks are sent again and jobs are retried.
     pub replay_limiter: Arc<RateLimiter>,
+    /// Limits attempts to sign in, by address and by account.
+    pub sign_in_limiter: Arc<RateLimiter>,
     /// Whether the database and the storage answered a moment ago.
     pub readiness: ReadinessCache,
-    /// Whether some company has its own limit of running items. Updated by each sweep.
-    pub has_own_running_limits: Arc<AtomicBool>,
     /// Cancelled when the service shuts down: tasks start nothing new.
     pub closing: CancellationToken,
 }
@@ -266,11 +269,30 @@ impl AppState {
         new: &NewLink<'_>,
     ) -> Result<(LinkRow, String), db::DbError> {
         let mut transaction = pool.begin().await?;
-        let key = link::ensure_signing_key(&mut transaction, company).await?;
         let link = link::insert_link(&mut transaction, company, new).await?;
+        let url = self.build_link_url(&mut transaction, company, link.link_id).await?;
         transaction.commit().await?;
-        let token = LinkToken::sign(company, link.link_id, &key);
-        Ok((link, format!("{}/downloads/{token}", self.public_url())))
+        Ok((link, url))
+    }
+
+    /// The URL of a link. It is stored nowhere: whoever reads the database cannot open links.
+    pub async fn build_link_url(
+        &self,
+        connection: &mut DbConnection,
+        company: CompanyId,
+        link: LinkId,
+    ) -> Result<String, db::DbError> {
+        let key = link::ensure_signing_key(connection, company).await?;
+        let token = LinkToken::sign(TokenKind::Download, company, link.0, &key);
+        Ok(format!("{}/downloads/{token}", self.public_url()))
+    }
+
+    /// The URL of a link in a mail by which a user signs in. It is stored nowhere.
+    pub async fn write_sign_in_url(&self, company: CompanyId, link: SignInLinkId) -> Result<String, db::DbError> {
+        let mut connection = self.system.acquire().await?;
+        let key = link::ensure_signing_key(&mut connection, company).await?;
+        let token = LinkToken::sign(TokenKind::SignIn, company, link.0, &key);
+        Ok(format!("{}/sign-in/mail/{token}", self.public_url()))
     }
 
     /// Limits on the size of source and output images.

@@ -51,6 +51,12 @@ impl Default for PreviewRenders {
 }
 
 impl PreviewRenders {
+    /// For thumbnails: one at a time, so that a preview finds a render process, in a longer line.
+    pub fn for_thumbnails() -> Self {
+        let limits = FairQueueLimits { slots: 1, slots_per_company: 1, waiting_per_company: 128, waiting: 512 };
+        Self { queue: FairQueue::new(limits), running: Arc::default() }
+    }
+
     /// Renders a preview when it is the company's turn, or waits for the same one that somebody else has asked for. When
     /// that caller goes away, one of those who wait renders it.
     ///

@@ -1,10 +1,11 @@
 //! The command line. Each file is a subcommand: its arguments and what it does. Everything else may be used from here,
 //! and nothing uses this module but `main`.
 //!
-//! Exit codes: 0: done. 1: `doctor` found something that does not work. 2: a problem, printed as one JSON object on
-//! stderr. 64: wrong usage.
+//! Exit codes: 0: done. 1: `doctor` found something that does not work, or a job that was watched did not export every
+//! asset. 2: a problem, printed as one JSON object on stderr. 64: wrong usage.
 
 pub mod admin;
+mod assets;
 mod check;
 mod client;
 mod data_dir;
@@ -15,7 +16,9 @@ mod doctor;
 mod environment;
 mod export;
 mod import_presets;
+mod jobs;
 mod licenses;
+mod listing;
 mod migrate;
 mod modifier_args;
 mod openapi;
@@ -24,8 +27,10 @@ mod render;
 mod render_worker;
 pub mod samples;
 mod serve;
+mod shell;
 mod test_postgres;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -59,6 +64,14 @@ enum CliCommand {
     Push(push::PushArgs),
     /// Creates an export job for a folder of a running service, waits for it and downloads its zip.
     Export(export::ExportArgs),
+    /// Lists, watches, controls and downloads the export jobs of a running service.
+    Jobs(jobs::JobsArgs),
+    /// Lists and shows the assets of a running service.
+    Assets(assets::AssetsArgs),
+    /// Prints the completions of this command line for a shell.
+    Completions(shell::CompletionsArgs),
+    /// Prints the manual page of this command line, or writes those of all commands.
+    Man(shell::ManArgs),
     /// Administers an installation: API keys, limits, image presets, storage, backups.
     Admin(admin::AdminArgs),
     /// Checks an installation with the settings of `serve`: database, storage, sandbox, mail, disk. Changes nothing. Exit
@@ -78,7 +91,10 @@ enum CliCommand {
 impl CliCommand {
     /// Whether settings are read from environment variables, so that unknown ones must be refused.
     fn reads_environment(&self) -> bool {
-        !matches!(self, Self::Openapi | Self::RenderWorker(_) | Self::TestPostgres(_))
+        !matches!(
+            self,
+            Self::Openapi | Self::Completions(_) | Self::Man(_) | Self::RenderWorker(_) | Self::TestPostgres(_)
+        )
     }
 
     /// Whether the files that it writes are the installation's, which only its user may read. The others write where
@@ -113,8 +129,18 @@ impl CliError {
 /// Prints one line of JSON.
 fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     let line = serde_json::to_string(value).map_err(|error| CliError::new(Code::Internal, error.to_string()))?;
-    println!("{line}");
-    Ok(())
+    print_text(&format!("{line}\n"))
+}
+
+/// Prints to stdout. A reader that has seen enough, such as `head`, is no error.
+fn print_text(text: &str) -> Result<(), CliError> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CliError::new(Code::Internal, format!("The output cannot be written: {error}.")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Parses the arguments, runs the subcommand and reports an error.
@@ -145,6 +171,10 @@ pub fn run_cli() -> ExitCode {
 fn run_command(command: CliCommand) -> Result<ExitCode, CliError> {
     match command {
         CliCommand::Doctor(arguments) => return doctor::run_doctor(arguments),
+        CliCommand::Jobs(arguments) => return jobs::run_jobs(arguments),
+        CliCommand::Assets(arguments) => assets::run_assets(arguments),
+        CliCommand::Completions(arguments) => shell::run_completions(&arguments, CliArgs::command()),
+        CliCommand::Man(arguments) => shell::run_man(&arguments, CliArgs::command()),
         CliCommand::Serve(arguments) => serve::run_serve(arguments),
         CliCommand::Migrate(arguments) => migrate::run_migrate(arguments),
         CliCommand::Openapi => openapi::run_openapi(),

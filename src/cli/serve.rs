@@ -209,10 +209,11 @@ async fn build_state(
         probe_limiter: Default::default(),
         refusal_limiter: Default::default(),
         replay_limiter: Default::default(),
+        sign_in_limiter: Default::default(),
         compute: Default::default(),
         preview_renders: Default::default(),
+        thumbnail_renders: crate::app::preview_renders::PreviewRenders::for_thumbnails(),
         readiness: Default::default(),
-        has_own_running_limits: Default::default(),
         closing: CancellationToken::new(),
     })
 }

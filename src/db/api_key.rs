@@ -90,6 +90,7 @@ pub struct ApiKeyRow {
     pub user_name: String,
     pub user_email: Option<String>,
     pub user_locale: Option<String>,
+    pub user_time_zone: Option<String>,
 }
 
 /// Selects an [`ApiKeyRow`]; the argument is the rest of the statement.
@@ -97,7 +98,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "select api_key.*, coalesce(api_key.expires_at <= now(), false) as expired, company_user.name as user_name,
-                    company_user.email as user_email, company_user.locale as user_locale
+                    company_user.email as user_email, company_user.locale as user_locale,
+                    company_user.time_zone as user_time_zone
                from api_key join company_user using (company_id, user_id) ",
             $rest
         )

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
+use crate::db::metadata_map::{MetadataChange, MetadataMap};
 use crate::db::optional_digest::OptionalDigest;
 use crate::db::{DbConnection, DbError, collect_rows, retention, row_level_security};
 use crate::id::{AssetId, CompanyId};
@@ -120,6 +121,8 @@ pub struct AssetRow {
     pub url_post_apply_modifier: String,
     /// Members of a set, as given.
     pub member_array: Option<Json<Vec<AssetId>>>,
+    /// The client's own texts.
+    pub metadata: Json<MetadataMap>,
     /// Time of its entry in archives.
     pub entry_time: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
@@ -149,6 +152,7 @@ pub struct NewAsset {
     pub name: String,
     pub file_name: String,
     pub folder: String,
+    pub metadata: MetadataMap,
     pub original: Original,
 }
 
@@ -160,6 +164,7 @@ pub struct NewAssetSet {
     pub kind: AssetType,
     pub name: String,
     pub folder: String,
+    pub metadata: MetadataMap,
     pub members: Vec<AssetId>,
 }
 
@@ -173,6 +178,8 @@ pub struct AssetCriteria {
     /// Beginning of the name; case-sensitive.
     pub name: Option<String>,
     pub sha256: Option<Digest>,
+    /// Entries that an asset must have.
+    pub metadata: MetadataMap,
 }
 
 /// Position in a list of assets: folder, name, handle.
@@ -186,6 +193,15 @@ pub struct AssetChange {
     pub folder: Option<String>,
     pub url_modifier: Option<String>,
     pub url_post_apply_modifier: Option<String>,
+    pub metadata: Option<MetadataEdit>,
+}
+
+/// A change of an asset's metadata.
+#[derive(Clone, Debug)]
+pub enum MetadataEdit {
+    /// Removes all entries.
+    Clear,
+    Merge(MetadataChange),
 }
 
 /// Finds the assets with these handles, in any order. Handles that are unknown, deleted or another company's are left
@@ -199,7 +215,7 @@ pub async fn find_assets(
         ($company:literal) => {
             concat!(
                 "select asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
-                        url_post_apply_modifier, member_array, entry_time, created_at, updated_at
+                        url_post_apply_modifier, member_array, metadata, entry_time, created_at, updated_at
                    from asset where ",
                 $company,
                 " and asset_id = any($2) and deleted_at is null"
@@ -270,7 +286,7 @@ pub async fn find_assets_by_name(
                from matches
          )
          select ranked.wanted, ranked.count, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
-                url_post_apply_modifier, member_array, entry_time, created_at, updated_at
+                url_post_apply_modifier, member_array, metadata, entry_time, created_at, updated_at
            from ranked join live using (asset_id)
           where place = 1",
     )
@@ -305,13 +321,14 @@ pub async fn list_assets(
     };
     let assets = sqlx::query_as(
         "select asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
-                url_post_apply_modifier, member_array, entry_time, created_at, updated_at
+                url_post_apply_modifier, member_array, metadata, entry_time, created_at, updated_at
          from asset
          where company_id = $1 and deleted_at is null
            and ($2::text is null or folder = $2 or ($3 and ($2 = '' or starts_with(folder, $2 || '/'))))
            and ($4::text is null or type = $4)
            and ($5::text is null or starts_with(name, $5))
            and ($6::bytea is null or sha256 = $6)
+           and metadata @> $11::jsonb
            and ($7::text is null or (folder, name, asset_id) > ($7, $8::text, $9::uuid))
          order by folder, name, asset_id
          limit $10",
@@ -326,6 +343,7 @@ pub async fn list_assets(
     .bind(after_name)
     .bind(after_handle)
     .bind(limit)
+    .bind(Json(&criteria.metadata))
     .fetch(connection);
     collect_rows(assets).await
 }
@@ -335,8 +353,8 @@ pub async fn insert_asset(connection: &mut DbConnection, company: CompanyId, new
     let original = &new.original;
     sqlx::query(
         "insert into asset (company_id, asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible,
-                            entry_time)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, now()))",
+                            entry_time, metadata)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, now()), $13)",
     )
     .bind(company)
     .bind(new.asset_id)
@@ -350,6 +368,7 @@ pub async fn insert_asset(connection: &mut DbConnection, company: CompanyId, new
     .bind(&original.header)
     .bind(original.unconvertible.as_ref().map(Json))
     .bind(original.entry_time)
+    .bind(Json(&new.metadata))
     .execute(connection)
     .await?;
     Ok(())
@@ -362,8 +381,8 @@ pub async fn insert_asset_set(
     new: &NewAssetSet,
 ) -> Result<(), DbError> {
     sqlx::query(
-        "insert into asset (company_id, asset_id, type, name, folder, member_array, entry_time)
-         values ($1, $2, $3, $4, $5, $6, now())",
+        "insert into asset (company_id, asset_id, type, name, folder, member_array, entry_time, metadata)
+         values ($1, $2, $3, $4, $5, $6, now(), $7)",
     )
     .bind(company)
     .bind(new.asset_id)
@@ -371,6 +390,7 @@ pub async fn insert_asset_set(
     .bind(&new.name)
     .bind(&new.folder)
     .bind(Json(&new.members))
+    .bind(Json(&new.metadata))
     .execute(connection)
     .await?;
     Ok(())
@@ -391,13 +411,18 @@ pub async fn lock_asset(
     fetch_asset(connection, company, handle).await
 }
 
-/// Changes names, folder and modifiers of an asset.
+/// Changes names, folder, modifiers and metadata of an asset. The caller checks afterwards how many entries its metadata
+/// has.
 pub async fn update_asset(
     connection: &mut DbConnection,
     company: CompanyId,
     handle: AssetId,
     change: &AssetChange,
 ) -> Result<(), DbError> {
+    let metadata = match &change.metadata {
+        Some(MetadataEdit::Merge(change)) => change.clone(),
+        _ => MetadataChange::default(),
+    };
     let updated = sqlx::query(
         "update asset
          set name = coalesce($3, name),
@@ -405,6 +430,8 @@ pub async fn update_asset(
              folder = coalesce($5, folder),
              url_modifier = coalesce($6, url_modifier),
              url_post_apply_modifier = coalesce($7, url_post_apply_modifier),
+             -- A merge patch of texts: null removes an entry.
+             metadata = jsonb_strip_nulls(case when $8 then '{}' else metadata end || $9::jsonb),
              updated_at = now()
          where company_id = $1 and asset_id = $2 and deleted_at is null",
     )
@@ -415,6 +442,8 @@ pub async fn update_asset(
     .bind(&change.folder)
     .bind(&change.url_modifier)
     .bind(&change.url_post_apply_modifier)
+    .bind(matches!(change.metadata, Some(MetadataEdit::Clear)))
+    .bind(Json(metadata))
     .execute(connection)
     .await?;
     ensure_one_row(updated.rows_affected())

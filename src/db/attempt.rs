@@ -1,4 +1,4 @@
-//! Attempts: how each attempt at an item ended, as settle recorded it.
+//! Attempts at items: the one that a worker holds, and how each of the earlier ones ended, as settle recorded it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,32 @@ use utoipa::ToSchema;
 use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, JobId, WorkerId};
 use crate::reason::Reason;
+
+/// The attempt that is settled, with the counters of the attempts before.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub company: CompanyId,
+    pub job: JobId,
+    pub position: i32,
+    /// The fencing token.
+    pub claim: i32,
+    /// Part of the fence too: claims are not flushed to disk, so after a crash of the database the same number may be
+    /// given out again, to another worker.
+    pub worker: Option<WorkerId>,
+    pub counters: AttemptCounters,
+}
+
+/// What the earlier attempts at an item left behind. Only settle changes it; a retry of the job resets it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct AttemptCounters {
+    /// Attempts that ended as [`AttemptEnding::TryAgain`].
+    pub tries: i32,
+    /// Render processes that died.
+    pub crashes: i32,
+    /// Leases that expired.
+    pub lost: i32,
+    pub warnings: Json<Vec<Reason>>,
+}
 
 /// How an attempt at an item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]

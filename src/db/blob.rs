@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use offprint_core::Digest;
 
-use crate::db::item::to_pg_interval;
+use crate::db::interval::to_pg_interval;
 use crate::db::{DbConnection, DbError, PgPool};
 
 /// How long a blob is kept without a row that refers to it, because that row may be about to be written.

@@ -40,35 +40,36 @@ pub struct UserRow {
     pub email: Option<String>,
     /// Language of mails.
     pub locale: Option<String>,
+    /// IANA name of the zone for times in mails.
+    pub time_zone: Option<String>,
 }
 
-/// Finds the user of this name, or creates one with this address and language. A user who exists stays as it is.
+/// Finds the user of this name, or creates one with this address, language and time zone. A user who exists stays as it is.
 pub async fn find_or_insert_user(
     connection: &mut DbConnection,
     company: CompanyId,
     name: &str,
     email: Option<&str>,
     locale: Option<&str>,
+    time_zone: Option<&str>,
 ) -> Result<UserRow, DbError> {
     let created = sqlx::query_as(
-        "insert into company_user (company_id, user_id, name, email, locale) values ($1, $2, $3, $4, $5)
-         on conflict on constraint user_name_taken do nothing returning user_id, email, locale",
+        "insert into company_user (company_id, user_id, name, email, locale, time_zone) values ($1, $2, $3, $4, $5, $6)
+         on conflict on constraint user_name_taken do nothing returning user_id, email, locale, time_zone",
     )
     .bind(company)
     .bind(UserId::new())
     .bind(name)
     .bind(email)
     .bind(locale)
+    .bind(time_zone)
     .fetch_optional(&mut *connection)
     .await?;
     if let Some(user) = created {
         return Ok(user);
     }
-    let user = sqlx::query_as("select user_id, email, locale from company_user where company_id = $1 and name = $2")
-        .bind(company)
-        .bind(name)
-        .fetch_optional(connection)
-        .await?;
+    let sql = "select user_id, email, locale, time_zone from company_user where company_id = $1 and name = $2";
+    let user = sqlx::query_as(sql).bind(company).bind(name).fetch_optional(connection).await?;
     user.ok_or(DbError::NotFound("user"))
 }
 
@@ -96,13 +97,37 @@ pub async fn upsert_user(
     Ok(user)
 }
 
+/// Sets the time zone of a user, by its IANA name.
+pub async fn set_user_time_zone(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    user: UserId,
+    time_zone: &str,
+) -> Result<(), DbError> {
+    let sql = "update company_user set time_zone = $3 where company_id = $1 and user_id = $2";
+    sqlx::query(sql).bind(company).bind(user).bind(time_zone).execute(connection).await?;
+    Ok(())
+}
+
+/// Finds a user of the company with this mail address, whatever the case of its letters and the name before it. The one who
+/// was created first, where several have it.
+pub async fn find_user_by_email(pool: &PgPool, company: CompanyId, address: &str) -> Result<Option<UserRow>, DbError> {
+    let row = sqlx::query_as(
+        "select user_id, email, locale, time_zone from company_user
+          where company_id = $1 and (lower(email) = lower($2) or right(lower(email), length($2) + 2) = '<' || lower($2) || '>')
+          order by created_at, user_id limit 1",
+    )
+    .bind(company)
+    .bind(address)
+    .fetch_optional(pool)
+    .await?;
+    Ok(row)
+}
+
 /// Fetches a user of a company.
 pub async fn fetch_user(connection: &mut DbConnection, company: CompanyId, user: UserId) -> Result<UserRow, DbError> {
-    let row = sqlx::query_as("select user_id, email, locale from company_user where company_id = $1 and user_id = $2")
-        .bind(company)
-        .bind(user)
-        .fetch_optional(connection)
-        .await?;
+    let sql = "select user_id, email, locale, time_zone from company_user where company_id = $1 and user_id = $2";
+    let row = sqlx::query_as(sql).bind(company).bind(user).fetch_optional(connection).await?;
     row.ok_or(DbError::NotFound("user"))
 }
 
@@ -111,6 +136,12 @@ pub async fn find_user_locale(pool: &PgPool, company: CompanyId, user: UserId) -
     let sql = "select locale from company_user where company_id = $1 and user_id = $2";
     let locale: Option<Option<String>> = sqlx::query_scalar(sql).bind(company).bind(user).fetch_optional(pool).await?;
     Ok(locale.flatten())
+}
+
+/// Finds the name of a user.
+pub async fn find_user_name(pool: &PgPool, company: CompanyId, user: UserId) -> Result<Option<String>, DbError> {
+    let sql = "select name from company_user where company_id = $1 and user_id = $2";
+    Ok(sqlx::query_scalar(sql).bind(company).bind(user).fetch_optional(pool).await?)
 }
 
 /// The mail addresses of a company's users, as they were given.

@@ -44,6 +44,18 @@ pub enum OnUnsupported {
     Skip,
 }
 
+/// What happens to handles of assets that do not exist, or not any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum OnMissing {
+    /// The whole request is rejected.
+    #[default]
+    Fail,
+    /// They are left out, each with a warning of the job.
+    Skip,
+}
+
 /// What happens when a run of a schedule is due while the job of an earlier run is not finished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -14,6 +14,7 @@ use crate::id::{CompanyId, JobId};
 pub const EVENT_KINDS: &[(&str, Option<&str>)] = &[
     ("exportRequested", None),
     ("modifierWarning", Some("ExportJobRenderFileWarning")),
+    ("missingSkipped", Some("ExportJobRenderFileWarning")),
     ("exportBegun", Some("BeginExportJob")),
     ("fileExported", Some("ExportJobRenderFileSuccess")),
     ("fileConverted", Some("ExportJobRenderFileSuccess")),

@@ -3,6 +3,7 @@
 
 use offprint_core::Digest;
 use serde_json::Value;
+use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 use crate::db::{DbConnection, DbError, PgPool};
@@ -18,7 +19,7 @@ pub struct IdempotencyRow {
     pub request_hash: Digest,
     /// The response body.
     pub answer: Json<Value>,
-    /// URL of what was created.
+    /// URL of what was created; empty when nothing was.
     pub location: String,
 }
 
@@ -48,15 +49,21 @@ pub async fn claim_idempotency_key(
     if !is_claimed {
         return Ok(IdempotencyState::InFlight);
     }
+    let stored = find_idempotent_response(connection, company, key).await?;
+    Ok(stored.map_or(IdempotencyState::New, IdempotencyState::Used))
+}
+
+/// The response that is stored under a key.
+pub async fn find_idempotent_response(
+    executor: impl PgExecutor<'_>,
+    company: CompanyId,
+    key: &str,
+) -> Result<Option<IdempotencyRow>, DbError> {
     let stored = sqlx::query_as(
         "select operation, request_hash, answer, location from idempotency
           where company_id = $1 and key = $2 and expires_at > now()",
-    )
-    .bind(company)
-    .bind(key)
-    .fetch_optional(connection)
-    .await?;
-    Ok(stored.map_or(IdempotencyState::New, IdempotencyState::Used))
+    );
+    Ok(stored.bind(company).bind(key).fetch_optional(executor).await?)
 }
 
 /// Stores the response under its key for a day.

@@ -7,13 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use offprint_core::Digest;
+use offprint_core::{Code, Digest};
 use serde_json::{Value, json};
 use sqlx::types::Json;
 
 use crate::db::asset::AssetType;
-use crate::db::enums::{EmailSetting, Fmt, ItemState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported};
+use crate::db::enums::{EmailSetting, Fmt, ItemState, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported};
 use crate::db::job::Rendition;
+use crate::db::metadata_map::MetadataMap;
 use crate::db::{DbConnection, DbError, event};
 use crate::id::{AssetId, CompanyId, JobId, ScheduleId, UserId};
 use crate::reason::Reason;
@@ -33,6 +34,7 @@ pub struct NewJob<'a> {
     pub description: Option<&'a str>,
     pub client_id: Option<&'a str>,
     pub locale: Option<&'a str>,
+    pub time_zone: Option<&'a str>,
     pub fmt: Fmt,
     pub is_modifier: Option<&'a str>,
     pub r#macro: Option<&'a str>,
@@ -41,6 +43,8 @@ pub struct NewJob<'a> {
     pub email_setting: EmailSetting,
     pub notify_emails: &'a [String],
     pub callback_url: Option<&'a str>,
+    pub metadata: &'a MetadataMap,
+    pub on_missing: OnMissing,
     pub on_unsupported: OnUnsupported,
     pub on_unconvertible: OnUnconvertible,
     pub on_corrupt: OnCorrupt,
@@ -56,9 +60,16 @@ pub struct NewJob<'a> {
     /// About the modifier; harmless.
     pub notices: &'a [Reason],
     pub recipes: &'a BTreeMap<Digest, String>,
-    /// Originals of other assets that recipes read.
-    pub objects: Vec<Digest>,
+    /// Originals of other assets that recipes read, each with the id of a recipe that does.
+    pub recipe_sources: Vec<RecipeSource>,
     pub items: Vec<NewItem<'a>>,
+}
+
+/// An original of another asset that a recipe reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecipeSource {
+    pub recipe_id: Digest,
+    pub sha256: Digest,
 }
 
 /// An item to insert. Its position is its index.
@@ -71,6 +82,8 @@ pub struct NewItem<'a> {
     pub sha256: Option<Digest>,
     pub size: Option<i64>,
     pub entry_time: DateTime<Utc>,
+    /// The asset's.
+    pub metadata: &'a MetadataMap,
     pub state: ItemState,
     pub failure: Option<&'a Reason>,
     pub warnings: &'a [Reason],
@@ -109,7 +122,10 @@ pub async fn insert_job(connection: &mut DbConnection, company: CompanyId, job: 
     for recipes in recipes.chunks(ROWS_PER_STATEMENT) {
         insert_recipes(connection, company, recipes).await?;
     }
-    lock_object_blobs(connection, &job.objects).await?;
+    lock_source_blobs(connection, &job.recipe_sources).await?;
+    for sources in job.recipe_sources.chunks(ROWS_PER_STATEMENT) {
+        insert_recipe_sources(connection, company, sources).await?;
+    }
     insert_job_row(connection, company, job).await?;
     for (chunk, items) in job.items.chunks(ROWS_PER_STATEMENT).enumerate() {
         let first_position = (chunk * ROWS_PER_STATEMENT) as i32;
@@ -127,6 +143,12 @@ pub async fn insert_job(connection: &mut DbConnection, company: CompanyId, job: 
 async fn log_request(connection: &mut DbConnection, company: CompanyId, job: &NewJob<'_>) -> Result<(), DbError> {
     let requested = json!({ "items": job.items.len(), "notices": job.notices });
     event::insert_event(connection, company, job.job_id, "exportRequested", requested).await?;
+    let missing: Vec<&Reason> = job.warnings.iter().filter(|warning| warning.code == Code::SkippedMissing).collect();
+    if !missing.is_empty() {
+        let shown = missing.get(..MAX_LOGGED_WARNINGS).unwrap_or(&missing);
+        let skipped = json!({ "items": missing.len(), "notes": shown });
+        event::insert_event(connection, company, job.job_id, "missingSkipped", skipped).await?;
+    }
     let warned_items = job.items.iter().filter(|item| !item.modifier_warnings().is_empty()).count();
     if warned_items == 0 {
         return Ok(());
@@ -136,6 +158,11 @@ async fn log_request(connection: &mut DbConnection, company: CompanyId, job: &Ne
     event::insert_event(connection, company, job.job_id, "modifierWarning", warning).await
 }
 
+/// How often recipes are inserted that maintenance removes in the same moment.
+const INSERT_RECIPE_ATTEMPTS: usize = 3;
+
+/// Inserts recipes, and locks those that were there before until the transaction ends: maintenance removes recipes that
+/// nothing uses.
 async fn insert_recipes(
     connection: &mut DbConnection,
     company: CompanyId,
@@ -143,31 +170,63 @@ async fn insert_recipes(
 ) -> Result<(), DbError> {
     let (ids, texts): (Vec<[u8; 32]>, Vec<&str>) =
         recipes.iter().map(|(id, text)| (id.to_bytes(), text.as_str())).unzip();
-    sqlx::query(
-        "insert into recipe (company_id, recipe_id, text)
-         select $1, id, text from unnest($2::bytea[], $3::text[]) as new (id, text)
-         on conflict do nothing",
-    )
-    .bind(company)
-    .bind(ids)
-    .bind(texts)
-    .execute(connection)
-    .await?;
-    Ok(())
+    for _ in 0..INSERT_RECIPE_ATTEMPTS {
+        sqlx::query(
+            "insert into recipe (company_id, recipe_id, text)
+             select $1, id, text from unnest($2::bytea[], $3::text[]) as new (id, text) order by id
+             on conflict do nothing",
+        )
+        .bind(company)
+        .bind(&ids)
+        .bind(&texts)
+        .execute(&mut *connection)
+        .await?;
+        let locked = sqlx::query(
+            "select from recipe where company_id = $1 and recipe_id = any($2) order by recipe_id for key share",
+        )
+        .bind(company)
+        .bind(&ids)
+        .execute(&mut *connection)
+        .await?;
+        if locked.rows_affected() == ids.len() as u64 {
+            return Ok(());
+        }
+    }
+    Err(DbError::Unreachable(sqlx::Error::Protocol("recipes were removed while they were inserted".into())))
 }
 
 /// Locks the blobs of other assets until the transaction ends, so that retention does not remove them. After that the
 /// recipes refer to them.
-async fn lock_object_blobs(connection: &mut DbConnection, objects: &[Digest]) -> Result<(), DbError> {
+async fn lock_source_blobs(connection: &mut DbConnection, sources: &[RecipeSource]) -> Result<(), DbError> {
+    let blobs: BTreeSet<[u8; 32]> = sources.iter().map(|source| source.sha256.to_bytes()).collect();
     let locked = sqlx::query("select from blob where sha256 = any($1) for key share")
-        .bind(objects.iter().map(|object| object.to_bytes()).collect::<Vec<_>>())
+        .bind(blobs.iter().copied().collect::<Vec<_>>())
         .execute(connection)
         .await?;
-    if locked.rows_affected() == objects.len() as u64 {
+    if locked.rows_affected() == blobs.len() as u64 {
         Ok(())
     } else {
         Err(DbError::NotFound("asset that the modifier names"))
     }
+}
+
+async fn insert_recipe_sources(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    sources: &[RecipeSource],
+) -> Result<(), DbError> {
+    sqlx::query(
+        "insert into recipe_source (company_id, recipe_id, sha256)
+         select $1, recipe_id, sha256 from unnest($2::bytea[], $3::bytea[]) as new (recipe_id, sha256)
+          order by recipe_id, sha256
+         on conflict do nothing",
+    )
+    .bind(company)
+    .bind(sources.iter().map(|source| source.recipe_id.to_bytes()).collect::<Vec<_>>())
+    .bind(sources.iter().map(|source| source.sha256.to_bytes()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: &NewJob<'_>) -> Result<(), DbError> {
@@ -178,10 +237,10 @@ async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: 
         "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
              effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
              exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions, on_corrupt, user_id,
-             schedule_id, callback_url, modifier_warnings, notices)
+             schedule_id, callback_url, modifier_warnings, notices, metadata, on_missing, time_zone)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
              case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26, $27, $28, $29,
-             $30, $31)",
+             $30, $31, $32, $33, $34)",
     )
     .bind(company)
     .bind(job.job_id)
@@ -214,6 +273,9 @@ async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: 
     .bind(job.callback_url)
     .bind(Json(job.modifier_warnings))
     .bind(Json(job.notices))
+    .bind(Json(job.metadata))
+    .bind(job.on_missing)
+    .bind(job.time_zone)
     .execute(connection)
     .await?;
     Ok(())
@@ -231,15 +293,15 @@ async fn insert_items(
     let failures = items.iter().map(|item| item.failure.and_then(|failure| serde_json::to_value(failure).ok()));
     sqlx::query(
         "insert into export_item (company_id, job_id, position, asset_id, asset_name, asset_type, folder, file_name,
-             sha256, size, entry_time, state, failure, warnings, modifier_warnings, finished_at)
-         select $1, $2, $15 + new.ordinality - 1, asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time,
-                state, failure, warnings, modifier_warnings, case when state = 'waiting' then null else now() end
+             sha256, size, entry_time, state, failure, warnings, modifier_warnings, metadata, finished_at)
+         select $1, $2, $16 + new.ordinality - 1, asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time,
+                state, failure, warnings, modifier_warnings, metadata, case when state = 'waiting' then null else now() end
            from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[],
                        $10::timestamptz[], $11::text[], $12::jsonb[], $13::jsonb[],
-                       $14::jsonb[])
+                       $14::jsonb[], $15::jsonb[])
                 with ordinality
              as new (asset_id, asset_name, asset_type, folder, file_name, sha256, size, entry_time, state, failure, warnings,
-                     modifier_warnings)",
+                     modifier_warnings, metadata)",
     )
     .bind(company)
     .bind(job)
@@ -255,6 +317,7 @@ async fn insert_items(
     .bind(failures.collect::<Vec<_>>())
     .bind(items.iter().map(warnings).collect::<Vec<_>>())
     .bind(items.iter().map(|item| Json(item.modifier_warnings())).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| Json(item.metadata)).collect::<Vec<_>>())
     .bind(first_position)
     .execute(connection)
     .await?;

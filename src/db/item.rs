@@ -1,4 +1,4 @@
-//! Items: [`claim_item`] takes one, [`renew_item_lease`] keeps it, and [`super::settle`] is the only way out of
+//! Items: [`claim_items`] takes them, [`renew_item_lease`] keeps one, and [`super::settle`] is the only way out of
 //! `running`.
 //!
 //! ```text
@@ -17,12 +17,13 @@ use std::time::Duration;
 
 use offprint_core::Digest;
 use serde::Deserialize;
-use sqlx::postgres::types::PgInterval;
 use sqlx::types::Json;
 
+use crate::db::attempt::{Attempt, AttemptCounters};
 use crate::db::enums::JobState;
-use crate::db::settle::{Attempt, AttemptCounters};
-use crate::db::{DbConnection, DbError, PgPool};
+use crate::db::interval::to_pg_interval;
+use crate::db::settle_tail::one_by_one_sql;
+use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, JobId, WorkerId};
 use crate::reason::Reason;
 
@@ -41,6 +42,8 @@ pub struct Claim {
     pub asset_name: String,
     /// Whether no item of this run was claimed before: the run begins.
     pub first: bool,
+    /// How many items of the job have not ended, this one included.
+    pub open: i32,
     #[sqlx(flatten)]
     pub counters: AttemptCounters,
     /// The files that are not ready yet, in the order of the renditions.
@@ -87,93 +90,141 @@ pub struct CachedRendition {
     pub warnings: Vec<Reason>,
 }
 
-/// Converts a duration to a Postgres `interval`.
-pub(crate) fn to_pg_interval(duration: Duration) -> PgInterval {
-    PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
-}
-
 /// The conditions of a claim.
 #[derive(Clone, Copy, Debug)]
 pub struct ClaimOptions {
     pub worker: WorkerId,
-    /// How long the item belongs to the worker without a heartbeat.
+    /// How long the items belong to the worker without a heartbeat.
     pub lease: Duration,
     /// Only cached renditions of this engine version are used.
     pub engine_version: i32,
     /// How many items of one company may run at once, unless the company has a limit of its own; 0: no limit.
     pub max_running: u32,
-    /// Whether any company has a limit, so that concurrent claims must see each other.
-    pub is_limited: bool,
 }
 
-/// Claims the next item: of the company with the fewest running items (ties go to the one served longest ago); within
-/// the company by priority, then the oldest job, then request order.
-pub async fn claim_item(pool: &PgPool, options: &ClaimOptions) -> Result<Option<Claim>, DbError> {
-    if !options.is_limited {
-        return take_item(&mut *pool.acquire().await?, options).await;
+/// How many items one statement claims at most.
+pub const MAX_CLAIMS: usize = 64;
+
+/// How often a claim looks again when it got nothing although items wait: other claims took what it had seen.
+const CLAIM_ATTEMPTS: usize = 3;
+
+/// Claims up to `slots` items, each of the company with the fewest running items (ties go to the one served longest ago);
+/// within a company by priority, then the oldest job, then request order. Fewer, even when more wait: where one company
+/// has fewer waiting items than its share, the next claim fills the rest.
+pub async fn claim_items(pool: &PgPool, options: &ClaimOptions, slots: usize) -> Result<Vec<Claim>, DbError> {
+    for _ in 0..CLAIM_ATTEMPTS {
+        let claims = take_items(pool, options, slots.clamp(1, MAX_CLAIMS)).await?;
+        if !claims.is_empty() || !is_item_waiting(pool, options).await? {
+            return Ok(claims);
+        }
     }
-    // A statement sees what was committed before it began, so two claims at once would not count each other's item.
-    // Under this lock they run one after the other.
-    let mut transaction = pool.begin().await?;
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended('offprint claim', 0))")
-        .execute(&mut *transaction)
-        .await?;
-    let claim = take_item(&mut transaction, options).await?;
-    transaction.commit().await?;
-    Ok(claim)
+    Ok(Vec::new())
 }
 
-/// Claims are committed without waiting for the disk (`synchronous_commit` off): it saves a flush per item, and a claim
+/// SQL condition for a company below its limit of running items (`$1` unless it has its own), that has a waiting item.
+/// `busy.running` are its running items.
+macro_rules! has_turn_sql {
+    () => {
+        "(coalesce(company.max_running, $1) = 0 or busy.running < coalesce(company.max_running, $1))
+            and exists (
+              select from export_job job
+               where job.company_id = company.company_id and job.state = 'active' and job.deleted_at is null
+                 -- The first waiting item, from the index. With `exists`, Postgres joined whole jobs, or read past
+                 -- all items that are done.
+                 and (select position from export_item item
+                       where item.waits_in = job.job_id and item.run_at <= now() order by position limit 1) is not null)"
+    };
+}
+
+/// Whether a claim would find an item.
+async fn is_item_waiting(pool: &PgPool, options: &ClaimOptions) -> Result<bool, DbError> {
+    let sql = concat!(
+        "select exists (
+             select from company
+              cross join lateral (select count_running_items(company.company_id) as running) busy
+              where ",
+        has_turn_sql!(),
+        ")"
+    );
+    Ok(sqlx::query_scalar(sql).bind(i64::from(options.max_running)).fetch_one(pool).await?)
+}
+
+/// Claims are committed without waiting for the disk (`synchronous_commit` off): it saves a flush per claim, and a claim
 /// that a crash of the database undoes is simply made again. Its number may then be given out twice, so settle and
 /// heartbeat compare the worker as well. A settle does wait for the disk, and the claim it settles reaches the disk
 /// with it.
-async fn take_item(connection: &mut DbConnection, options: &ClaimOptions) -> Result<Option<Claim>, DbError> {
-    let claim = sqlx::query_as(
-        "with next_company as (
-             -- The company whose turn it is: below its limit, with a waiting item, fewest items running. Its row is
-             -- locked, so concurrent claims choose one after the other and spread over the companies. Claims wait here
-             -- rather than skip: the lock is held for about a millisecond.
-             select company.company_id from company
-              cross join lateral (                         -- counted per company, so that the index scan drops dead entries
-                  select count(*) as running from export_item item
-                   where item.company_id = company.company_id and item.state = 'running') busy
-              where (coalesce(company.max_running, $4) = 0 or busy.running < coalesce(company.max_running, $4))
-                and exists (
-                  select from export_job job
-                   where job.company_id = company.company_id and job.state = 'active' and job.deleted_at is null
-                     -- The first waiting item, from the index. With `exists`, Postgres joined whole jobs, or read past
-                     -- all items that are done.
-                     and (select position from export_item item
-                           where item.waits_in = job.job_id and item.run_at <= now() order by position limit 1) is not null)
-              order by busy.running, company.served_at
-              limit 1 for no key update of company
+///
+/// The parts, in order:
+///
+/// ```text
+///   candidate ──> locked ──> counted ──> seat ──> share ──┬──> picked ──> taken ──> (result)
+///                 (lock)     (fresh)                      └──> served
+/// ```
+///
+/// * The rows of the companies are locked, so claims that choose the same ones come one after the other and spread over
+///   the companies. They wait here rather than skip: the lock is held for about a millisecond. In the order of their ids,
+///   so that two claims never wait for each other in a circle.
+/// * What was running is counted again under the lock, by a function, because the statement itself still sees the tables as
+///   they were before it waited. So the limit of running items holds exactly, whoever claims.
+/// * `seat` fills the slots as single claims one after the other would: the company with the fewest items first, and among
+///   equals the one that was given fewer seats here.
+/// * The number of slots only filters, and is no `limit`: with a limit that the planner knows the statement looks so much
+///   cheaper that it is planned anew each time, which takes longer than to run it.
+async fn take_items(pool: &PgPool, options: &ClaimOptions, slots: usize) -> Result<Vec<Claim>, DbError> {
+    let sql = concat!(
+        "with candidate as (
+             select company_id
+               from (select company.company_id, row_number() over (order by busy.running, company.served_at) as place
+                       from company
+                      cross join lateral (                 -- counted per company, so that the index scan drops dead entries
+                          select count(*) as running from export_item item
+                           where item.company_id = company.company_id and item.state = 'running') busy
+                      where ",
+        has_turn_sql!(),
+        ") queue
+              where place <= $5
+         ), locked as (
+             select company_id, served_at, nullif(coalesce(max_running, $1), 0) as max_running from company
+              where company_id in (select company_id from candidate) order by company_id for no key update
+         ), counted as materialized (
+             select *, count_running_items(company_id) as running from locked
+         ), seat as (
+             select company_id, row_number() over (order by running + turn, turn, served_at) as place
+               from counted cross join generate_series(0, 63) as turn
+              where turn < $5 and (max_running is null or running + turn < max_running)
+         ), share as (
+             select company_id, count(*) as seats from seat where place <= $5 group by company_id
          ), served as (
-             -- Note when it was served, to break the next tie. `clock_timestamp`, because `now()` is the time at which
+             -- Note when they were served, to break the next tie. `clock_timestamp`, because `now()` is the time at which
              -- the transaction began, before it waited for the lock.
-             update company set served_at = clock_timestamp() from next_company
-              where company.company_id = next_company.company_id returning company.company_id
-         ), picked as (
-             -- The item: first waiting item of the first active job that has one. Items that another worker is claiming
-             -- right now are skipped.
-             select item.company_id, item.job_id, item.position, job.renditions, job.run_started_at is null as first
-               from (select * from export_job               -- sorted first: reading stops at the first job with an item
-                      where company_id = (select company_id from served) and state = 'active' and deleted_at is null
-                      order by priority desc, job_id) job
+             update company set served_at = clock_timestamp() from share where company.company_id = share.company_id
+         ), picked as materialized (
+             -- The first waiting items of the first active jobs that have any. Items that another worker is claiming right
+             -- now are skipped.
+             select item.* from share
               cross join lateral (
-                  select candidate.company_id, candidate.job_id, candidate.position from export_item candidate
-                   where candidate.waits_in = job.job_id and candidate.run_at <= now()
-                   order by candidate.position limit 1 for update skip locked) item
-              order by job.priority desc, job.job_id limit 1
+                  select waiting.*, job.renditions, job.run_started_at is null as first,
+                         job.total - job.succeeded - job.failed - job.skipped - job.stopped as open
+                    from (select * from export_job          -- sorted first: reading stops at the first jobs with items
+                           where company_id = share.company_id and state = 'active' and deleted_at is null
+                           order by priority desc, job_id) job
+                   cross join lateral (
+                       select candidate.company_id, candidate.job_id, candidate.position from export_item candidate
+                        where candidate.waits_in = job.job_id and candidate.run_at <= now()
+                        order by candidate.position limit share.seats for update skip locked) waiting
+                   order by job.priority desc, job.job_id limit share.seats) item
          ), taken as (
-             -- Make it ours: running, with a new fencing token and a lease.
+             -- Make them ours: running, with a new fencing token and a lease.
              update export_item item
-                set state = 'running', claim = item.claim + 1, worker_id = $1, lease_until = now() + $2, started_at = now()
-               from picked
+                set state = 'running', claim = item.claim + 1, worker_id = $2, lease_until = now() + $3, started_at = now()
+               from (select * from picked where ",
+        one_by_one_sql!(),
+        ") picked
               where item.company_id = picked.company_id and item.job_id = picked.job_id and item.position = picked.position
-             returning item.*, picked.renditions, picked.first
+             returning item.*, picked.renditions, picked.first, picked.open
          )
          -- What the worker needs: the files that are not ready, each with its recipe and its cached rendition, if any.
-         select taken.company_id, taken.job_id, taken.position, taken.claim, taken.sha256, taken.asset_name, taken.first,
+         select taken.company_id, taken.job_id, taken.position, taken.claim, taken.sha256, taken.asset_name, taken.first, taken.open,
                 taken.tries, taken.crashes, taken.lost, taken.warnings,
                 (select coalesce(jsonb_agg(jsonb_build_object(
                             'rendition', file.rendition, 'name', taken.renditions -> file.rendition::int ->> 'name',
@@ -184,19 +235,22 @@ async fn take_item(connection: &mut DbConnection, options: &ClaimOptions) -> Res
                    from export_file file
                    left join recipe on recipe.company_id = file.company_id and recipe.recipe_id = file.recipe_id
                    left join rendition cached on cached.company_id = file.company_id and cached.source_sha256 = taken.sha256
-                        and cached.recipe_id = file.recipe_id and cached.engine_version = $3
+                        and cached.recipe_id = file.recipe_id and cached.engine_version = $4
                   where file.company_id = taken.company_id and file.job_id = taken.job_id
                     and file.position = taken.position and file.state <> 'ready') as files
            from taken,
-                set_config('synchronous_commit', 'off', true)",
-    )
-    .bind(options.worker)
-    .bind(to_pg_interval(options.lease))
-    .bind(options.engine_version)
-    .bind(i64::from(options.max_running))
-    .fetch_optional(connection)
-    .await?;
-    Ok(claim)
+                set_config('synchronous_commit', 'off', true)
+          order by taken.job_id, taken.position"
+    );
+    let claims = sqlx::query_as(sql)
+        .bind(i64::from(options.max_running))
+        .bind(options.worker)
+        .bind(to_pg_interval(options.lease))
+        .bind(options.engine_version)
+        .bind(slots as i32)
+        .fetch_all(pool)
+        .await?;
+    Ok(claims)
 }
 
 /// Records that the run of a job has begun. Not part of the claim, which holds the item's lock and so may not lock the

@@ -7,6 +7,7 @@ use sqlx::types::Json;
 
 use crate::db::asset::AssetType;
 use crate::db::enums::{FileState, ItemState};
+use crate::db::metadata_map::MetadataMap;
 use crate::db::{DbError, PgPool};
 use crate::id::{AssetId, CompanyId, JobId};
 use crate::reason::Reason;
@@ -21,6 +22,8 @@ pub struct ItemView {
     pub folder: String,
     pub file_name: Option<String>,
     pub entry_time: DateTime<Utc>,
+    /// The asset's, as of the creation of the job.
+    pub metadata: Json<MetadataMap>,
     pub state: ItemState,
     pub attempts: i32,
     pub started_at: Option<DateTime<Utc>>,
@@ -63,7 +66,7 @@ pub async fn list_item_views(
 ) -> Result<Vec<ItemView>, DbError> {
     let items = sqlx::query_as(
         "select item.position, item.asset_id, item.asset_name, item.asset_type, item.folder, item.file_name,
-                item.entry_time, item.state, item.claim as attempts, item.started_at, item.finished_at, item.failure,
+                item.entry_time, item.metadata, item.state, item.claim as attempts, item.started_at, item.finished_at, item.failure,
                 item.warnings || pick_elements(job.modifier_warnings, item.modifier_warnings) as warnings, files.files
            from export_job job
            join export_item item on item.company_id = job.company_id and item.job_id = job.job_id

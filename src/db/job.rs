@@ -13,8 +13,9 @@ use sqlx::{AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 
 use crate::db::enums::{
-    EmailSetting, Fmt, JobState, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Outcome, ShownState,
+    EmailSetting, Fmt, JobState, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported, Outcome, ShownState,
 };
+use crate::db::metadata_map::MetadataMap;
 use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, JobId, ScheduleId, UserId};
 use crate::reason::Reason;
@@ -46,6 +47,8 @@ pub struct JobRow {
     pub description: Option<String>,
     pub client_id: Option<String>,
     pub locale: Option<String>,
+    /// IANA name.
+    pub time_zone: Option<String>,
     pub fmt: Fmt,
     pub is_modifier: Option<String>,
     pub r#macro: Option<String>,
@@ -54,6 +57,8 @@ pub struct JobRow {
     pub email_setting: EmailSetting,
     pub notify_emails: Json<Vec<String>>,
     pub callback_url: Option<String>,
+    pub metadata: Json<MetadataMap>,
+    pub on_missing: OnMissing,
     pub on_unsupported: OnUnsupported,
     pub on_unconvertible: OnUnconvertible,
     pub on_corrupt: OnCorrupt,
@@ -191,6 +196,8 @@ pub struct JobFilter<'a> {
     pub name: Option<&'a str>,
     pub owner: Option<UserId>,
     pub schedule: Option<ScheduleId>,
+    /// Entries that a job must have; empty: no restriction.
+    pub metadata: &'a MetadataMap,
     pub sort: JobSort,
     pub descending: bool,
 }
@@ -242,6 +249,7 @@ pub async fn list_jobs(
            and ($4::text is null or starts_with(job.job_name, $4))
            and ($5::text is null or ({key}, job.job_id) {comparison} ($5::{key_type}, $6))
            and ($8::uuid is null or job.user_id = $8) and ($9::uuid is null or job.schedule_id = $9)
+           and job.metadata @> $10::jsonb
          order by {key} {direction}, job.job_id {direction} limit $7",
         SELECT_JOB.replacen("select job.*", &format!("select job.*, {key}::text as sort_key"), 1)
     );
@@ -255,6 +263,7 @@ pub async fn list_jobs(
         .bind(limit)
         .bind(filter.owner)
         .bind(filter.schedule)
+        .bind(Json(filter.metadata))
         .fetch_all(pool)
         .await?;
     Ok(jobs)

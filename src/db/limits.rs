@@ -11,7 +11,7 @@ pub struct CompanyLimitsRow {
     /// Bytes of one uploaded file.
     pub max_upload: Option<i64>,
     pub max_assets: Option<i64>,
-    /// Bytes of originals and of unfinished uploads.
+    /// Bytes of originals, unfinished uploads and renditions.
     pub max_stored: Option<i64>,
     /// Items that may run at once.
     pub max_running: Option<i32>,
@@ -26,7 +26,7 @@ pub struct CompanyUsageRow {
     /// Assets that are not deleted.
     pub assets: i64,
     /// Bytes that count toward the quota: of originals, once per upload, including those of deleted assets and replaced
-    /// ones that jobs still use, and what unfinished uploads have announced.
+    /// ones that jobs still use, what unfinished uploads have announced, and renditions, each blob once.
     pub stored_bytes: i64,
 }
 
@@ -67,22 +67,35 @@ pub async fn update_company_limits(
     Ok(())
 }
 
-/// Whether any company has its own limit of running items.
-pub async fn has_running_limits(pool: &PgPool) -> Result<bool, DbError> {
-    Ok(sqlx::query_scalar("select exists (select from company where max_running > 0)").fetch_one(pool).await?)
-}
-
 /// Finds what the company uses. In a transaction that has changed it, the row is locked: the numbers stay true until
 /// the end of the transaction.
 pub async fn find_company_usage(connection: &mut DbConnection, company: CompanyId) -> Result<CompanyUsageRow, DbError> {
     let usage = sqlx::query_as(
-        "select assets, stored_bytes + replaced_bytes + upload_bytes as stored_bytes
+        "select assets, stored_bytes + replaced_bytes + upload_bytes + rendition_bytes as stored_bytes
            from company_usage where company_id = $1",
     )
     .bind(company)
     .fetch_optional(connection)
     .await?;
     Ok(usage.unwrap_or_default())
+}
+
+/// By how many bytes the company exceeds its storage quota: its own, else `max_stored`; 0: no limit. Negative when there is
+/// room, none without a quota. In a transaction that has changed the usage it stays true until the end, as in [`find_company_usage`].
+pub async fn find_quota_excess(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    max_stored: u64,
+) -> Result<Option<i64>, DbError> {
+    let excess = sqlx::query_scalar(
+        "select coalesce(stored_bytes + replaced_bytes + upload_bytes + rendition_bytes, 0) - nullif(coalesce(max_stored, $2), 0)
+           from company left join company_usage using (company_id) where company_id = $1",
+    )
+    .bind(company)
+    .bind(i64::try_from(max_stored).unwrap_or(i64::MAX))
+    .fetch_optional(connection)
+    .await?;
+    Ok(excess.flatten())
 }
 
 /// Locks a quota of a company (`jobs`, `schedules`, …) until the transaction ends. Transactions that add to it run one

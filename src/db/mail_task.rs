@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::db::item::to_pg_interval;
+use crate::db::interval::to_pg_interval;
 use crate::db::{DbError, PgPool, event};
 use crate::id::{CompanyId, JobId, MailTaskId};
 

@@ -17,6 +17,7 @@ pub mod attempt;
 pub mod audit;
 pub mod backup;
 pub mod blob;
+pub mod browser_session;
 pub mod bulk_settle;
 pub mod capability;
 pub mod company;
@@ -26,22 +27,30 @@ pub mod event;
 pub mod idempotency;
 pub mod image_preset;
 pub mod insert_job;
+pub(crate) mod interval;
 pub mod item;
 pub mod item_view;
 pub mod job;
 pub mod job_actions;
 pub mod job_changes;
+pub mod kept_rendition;
 pub mod limits;
 pub mod link;
 pub mod mail_task;
+pub mod metadata_map;
 pub mod migrations;
 mod optional_digest;
+pub mod recipe;
 pub mod retention;
 pub mod row_level_security;
 pub mod schedule;
 pub mod seal;
 pub mod settle;
+mod settle_tail;
+pub mod sign_in_link;
 pub mod signal;
+pub mod thumbnail;
+mod transition;
 pub mod upload;
 pub mod usage;
 pub mod webhook;
@@ -84,6 +93,13 @@ pub enum DbError {
     QueryFailed(#[source] sqlx::Error),
 }
 
+impl DbError {
+    /// Whether a row was to refer to bytes that were removed a moment ago. Whoever tries again must not name them again.
+    pub fn refers_to_removed_blob(&self) -> bool {
+        matches!(self, Self::Unreachable(sqlx::Error::Database(answer)) if refers_to_removed_blob(answer.as_ref()))
+    }
+}
+
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
         match error {
@@ -119,8 +135,8 @@ fn is_transient(sqlstate: Option<&str>) -> bool {
     })
 }
 
-/// Whether a row was to refer to an original that was replaced or deleted a moment ago, and whose bytes are gone: whoever
-/// tries again reads the asset anew.
+/// Whether a row was to refer to an original that was replaced or deleted a moment ago, or to a rendition that was evicted,
+/// and whose bytes are gone: whoever tries again reads the asset anew.
 fn refers_to_removed_blob(answer: &dyn sqlx::error::DatabaseError) -> bool {
     answer.code().as_deref() == Some("23503")
         && answer.constraint().is_some_and(|constraint| constraint.ends_with("sha256_fkey"))

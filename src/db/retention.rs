@@ -1,9 +1,11 @@
-//! Retention: removes what has expired, and finds blobs that nothing refers to.
+//! Retention: removes what has expired, and finds blobs that nothing refers to. Each statement looks at a bounded number of
+//! rows; who calls it comes again at once while there is work.
 //!
 //! A file may be removed only while its blob's row is locked, and a blob is stored under the same lock
 //! (`app::store_blob`), so bytes are never removed while somebody stores them again. `UNUSED_BLOB_SQL` is the one list
 //! of tables that refer to blobs: a new table with such a column must be added there.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -11,7 +13,9 @@ use offprint_core::Digest;
 use sqlx::AssertSqlSafe;
 
 use crate::db::backup;
-use crate::db::item::to_pg_interval;
+use crate::db::interval::to_pg_interval;
+use crate::db::kept_rendition;
+use crate::db::recipe;
 use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::CompanyId;
 
@@ -37,11 +41,16 @@ pub async fn release_expired_jobs(pool: &PgPool) -> Result<u64, DbError> {
     Ok(released.rows_affected())
 }
 
-/// Deletes jobs that finished longer than `age` ago. Returns how many.
+/// Deletes up to a thousand jobs that finished longer than `age` ago. Returns how many.
 pub async fn delete_old_jobs(pool: &PgPool, age: Duration) -> Result<u64, DbError> {
     let deleted = sqlx::query(
-        "update export_job set deleted_at = now()
-          where state = 'finished' and deleted_at is null and released_at is not null and finished_at <= now() - $1",
+        "with old as (
+             select company_id, job_id from export_job
+              where state = 'finished' and deleted_at is null and released_at is not null and finished_at <= now() - $1
+              limit 1000 for update skip locked
+         )
+         update export_job job set deleted_at = now()
+           from old where job.company_id = old.company_id and job.job_id = old.job_id",
     )
     .bind(to_pg_interval(age))
     .execute(pool)
@@ -57,31 +66,38 @@ pub struct CompanyOriginalRow {
     pub sha256: Digest,
 }
 
-/// Removes the rows of deleted assets that no job uses. Returns their originals.
-pub async fn remove_deleted_assets(pool: &PgPool) -> Result<Vec<CompanyOriginalRow>, DbError> {
-    let removed = sqlx::query_as(
-        "with removed as (
-             delete from asset where deleted_at is not null and not exists (
-                 select from export_item item where item.company_id = asset.company_id and item.asset_id = asset.asset_id)
-             returning company_id, sha256)
-         select distinct company_id, sha256 from removed where sha256 is not null",
+/// Removes up to a thousand rows of deleted assets that no job uses. Returns how many, and their originals.
+pub async fn remove_deleted_assets(pool: &PgPool) -> Result<(u64, Vec<CompanyOriginalRow>), DbError> {
+    let removed: Vec<(CompanyId, Option<[u8; 32]>)> = sqlx::query_as(
+        "with unused as (
+             select company_id, asset_id from asset
+              where deleted_at is not null and not exists (
+                    select from export_item item
+                     where item.company_id = asset.company_id and item.asset_id = asset.asset_id offset 0)
+              limit 1000
+         )
+         delete from asset using unused
+          where asset.company_id = unused.company_id and asset.asset_id = unused.asset_id
+         returning asset.company_id, asset.sha256",
     )
     .fetch_all(pool)
     .await?;
-    Ok(removed)
+    let count = removed.len() as u64;
+    let originals: BTreeSet<(CompanyId, Digest)> =
+        removed.into_iter().filter_map(|(company, sha256)| Some((company, Digest::from(sha256?)))).collect();
+    Ok((count, originals.into_iter().map(|(company_id, sha256)| CompanyOriginalRow { company_id, sha256 }).collect()))
 }
 
 /// Conditions for an original of a company that its jobs need, whatever became of the asset: as items, or because a
-/// recipe of one of their files names it, inside of its text as `"pinned":"<digest>"`.
+/// recipe of one of their files reads it.
 macro_rules! pinned_sql {
     ($company:literal, $sha256:literal) => {
         concat!(
             "(exists (select from export_item item where item.sha256 = ", $sha256, " and item.company_id = ", $company, ")
-             or exists (select from recipe
-                         where recipe.company_id = ", $company, "
-                           and strpos(recipe.text, '\"pinned\":\"' || encode(", $sha256, ", 'hex')) > 0
+             or exists (select from recipe_source source
+                         where source.sha256 = ", $sha256, " and source.company_id = ", $company, "
                            and exists (select from export_file file
-                                        where file.company_id = recipe.company_id and file.recipe_id = recipe.recipe_id)))"
+                                        where file.recipe_id = source.recipe_id and file.company_id = source.company_id)))"
         )
     };
 }
@@ -124,29 +140,48 @@ pub async fn note_replaced_original(
 }
 
 /// Settles an original that an asset of the company had and has no more: it counts as replaced as long as a job needs it.
-/// When the company has no use for it at all, the renditions that were cached of it go, because they would keep it.
+/// When the company has no use for it at all, the renditions that were cached of it go, also those whose recipe reads it,
+/// because they would keep it. Returns those that nothing refers to any more: their bytes may be removed after the commit.
 ///
 /// The blob is locked first: a job that is just being created either has its items, or does not find the blob.
 pub async fn release_original(
     connection: &mut DbConnection,
     company: CompanyId,
     sha256: Digest,
-) -> Result<(), DbError> {
+) -> Result<Vec<Digest>, DbError> {
     sqlx::query("select from blob where sha256 = $1 for update")
         .bind(sha256.to_bytes())
         .execute(&mut *connection)
         .await?;
     if note_replaced_original(connection, company, sha256).await? {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    for sql in [
-        "delete from replaced_original where company_id = $1 and sha256 = $2",
-        "delete from rendition where company_id = $1 and source_sha256 = $2
-            and not exists (select from asset where company_id = $1 and asset.sha256 = $2)",
-    ] {
-        sqlx::query(sql).bind(company).bind(sha256.to_bytes()).execute(&mut *connection).await?;
-    }
-    Ok(())
+    sqlx::query("delete from replaced_original where company_id = $1 and sha256 = $2")
+        .bind(company)
+        .bind(sha256.to_bytes())
+        .execute(&mut *connection)
+        .await?;
+    let readers: Vec<[u8; 32]> = sqlx::query_scalar(
+        "select recipe_id from recipe_source
+          where sha256 = $2 and company_id = $1 and not exists (select from asset where company_id = $1 and asset.sha256 = $2)",
+    )
+    .bind(company)
+    .bind(sha256.to_bytes())
+    .fetch_all(&mut *connection)
+    .await?;
+    let uncached: Vec<[u8; 32]> = sqlx::query_scalar(
+        "delete from rendition where company_id = $1 and (source_sha256 = $2 or recipe_id = any($3))
+            and not exists (select from asset where company_id = $1 and asset.sha256 = $2) returning sha256",
+    )
+    .bind(company)
+    .bind(sha256.to_bytes())
+    .bind(&readers)
+    .fetch_all(&mut *connection)
+    .await?;
+    let readers: Vec<Digest> = readers.into_iter().map(Digest::from).collect();
+    recipe::remove_unused_recipes(connection, company, &readers).await?;
+    let uncached: Vec<Digest> = uncached.into_iter().map(Digest::from).collect();
+    kept_rendition::release_renditions(connection, company, &uncached).await
 }
 
 /// Shrinks the render cache to at most `bytes` bytes; the least recently used renditions go first. Files of jobs keep
@@ -166,30 +201,40 @@ pub async fn shrink_rendition_cache(pool: &PgPool, bytes: u64) -> Result<u64, Db
     Ok(removed.rows_affected())
 }
 
-/// SQL condition for a blob that nothing refers to. Recipes name other assets' originals inside their text, as
-/// `"pinned":"<digest>"`; they count as long as a file or the render cache uses the recipe.
+/// SQL condition for a blob that nothing refers to: every foreign key to `blob` is asked. What cached renditions and files
+/// are rendered of, and what they are, is kept by rows of their own.
 const UNUSED_BLOB_SQL: &str = "not exists (select from asset where asset.sha256 = blob.sha256)
     and not exists (select from replaced_original replaced where replaced.sha256 = blob.sha256)
     and not exists (select from export_item item where item.sha256 = blob.sha256)
     and not exists (select from export_file file where file.sha256 = blob.sha256)
-    and not exists (select from recipe where strpos(recipe.text, '\"pinned\":\"' || encode(blob.sha256, 'hex')) > 0
-                     and (exists (select from export_file file
-                                   where file.company_id = recipe.company_id and file.recipe_id = recipe.recipe_id)
-                       or exists (select from rendition
-                                   where rendition.company_id = recipe.company_id and rendition.recipe_id = recipe.recipe_id)))
-    and not exists (select from rendition where rendition.sha256 = blob.sha256)
+    and not exists (select from recipe_source source where source.sha256 = blob.sha256)
+    and not exists (select from kept_rendition kept where kept.sha256 = blob.sha256)
     and not exists (select from rendition where rendition.source_sha256 = blob.sha256)
+    and not exists (select from thumbnail where thumbnail.sha256 = blob.sha256)
     and not exists (select from archive where archive.index_sha256 = blob.sha256)
     and not exists (select from archive where archive.manifest_json_sha256 = blob.sha256)
     and not exists (select from archive where archive.manifest_csv_sha256 = blob.sha256)
     and not exists (select from upload_piece piece where piece.sha256 = blob.sha256)";
 
-/// Lists up to a hundred blobs that nothing refers to, and that nobody holds who may be about to refer to them.
-pub async fn list_unused_blobs(pool: &PgPool) -> Result<Vec<Digest>, DbError> {
-    static SQL: LazyLock<String> =
-        LazyLock::new(|| format!("select sha256 from blob where held_until <= now() and {UNUSED_BLOB_SQL} limit 100"));
-    let unused = sqlx::query_scalar(AssertSqlSafe(SQL.as_str())).fetch_all(pool).await?;
-    Ok(unused.into_iter().map(|sha256: [u8; 32]| Digest::from(sha256)).collect())
+/// A blob as retention looks at it.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct BlobUseRow {
+    #[sqlx(try_from = "[u8; 32]")]
+    pub sha256: Digest,
+    /// Whether nothing refers to it, and nobody holds it who may be about to refer to it.
+    pub is_unused: bool,
+}
+
+/// Lists the next thousand blobs after this one, and whether they are used.
+pub async fn list_blob_uses(pool: &PgPool, after: Option<Digest>) -> Result<Vec<BlobUseRow>, DbError> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "select sha256, held_until <= now() and {UNUSED_BLOB_SQL} as is_unused
+               from (select sha256, held_until from blob where $1::bytea is null or sha256 > $1 order by sha256 limit 1000) blob"
+        )
+    });
+    let after = after.map(Digest::to_bytes);
+    Ok(sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(after).fetch_all(pool).await?)
 }
 
 /// Whether nothing refers to a blob. A blob without a row counts as unused.

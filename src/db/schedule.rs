@@ -11,6 +11,7 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgExecutor};
 
 use crate::db::enums::{RunOutcome, ScheduleState};
+use crate::db::metadata_map::MetadataMap;
 use crate::db::{DbConnection, DbError, limits};
 use crate::id::{CompanyId, JobId, ScheduleId, UserId};
 
@@ -98,23 +99,24 @@ pub async fn lock_schedule(
     fetch_schedule(connection, company, schedule).await
 }
 
-/// Lists at most `limit` schedules of a company, or of one user, after the given one in order of creation. Their
-/// requests come without asset handles.
+/// Lists at most `limit` schedules of a company, or of one user, whose metadata has these entries, after the given one in
+/// order of creation. Their requests come without asset handles.
 pub async fn list_schedules(
     executor: impl PgExecutor<'_>,
     company: CompanyId,
-    owner: Option<UserId>,
+    (owner, metadata): (Option<UserId>, &MetadataMap),
     after: Option<ScheduleId>,
     limit: i64,
 ) -> Result<Vec<ScheduleRow>, DbError> {
     let sql = format!(
         "{} where schedule.company_id = $1 and ($2::uuid is null or schedule.user_id = $2)
               and ($3::uuid is null or schedule.schedule_id > $3)
+              and coalesce(nullif(schedule.request -> 'metadata', 'null'), '{{}}') @> $5::jsonb
             order by schedule.schedule_id limit $4",
         build_select("schedule.request - 'assetHandleArray'")
     );
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(company).bind(owner).bind(after).bind(limit);
-    Ok(query.fetch_all(executor).await?)
+    Ok(query.bind(Json(metadata)).fetch_all(executor).await?)
 }
 
 /// What a client sets when it creates or changes a schedule.

@@ -19,8 +19,9 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use crate::db::enums::{EmailSetting, Fmt, Outcome};
-use crate::db::item::to_pg_interval;
+use crate::db::interval::to_pg_interval;
 use crate::db::job::Rendition;
+use crate::db::metadata_map::MetadataMap;
 use crate::db::webhook::{self, NewWebhook};
 use crate::db::{DbConnection, DbError, PgPool, event, limits};
 use crate::id::{CompanyId, JobId, MailTaskId};
@@ -51,6 +52,7 @@ pub struct SealClaim {
     pub email_setting: EmailSetting,
     pub notify_emails: Json<Vec<String>>,
     pub callback_url: Option<String>,
+    pub metadata: Json<MetadataMap>,
     pub files: i32,
     pub bytes: i64,
 }

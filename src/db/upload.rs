@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use offprint_core::Digest;
 use sqlx::AssertSqlSafe;
 
-use crate::db::item::to_pg_interval;
+use crate::db::interval::to_pg_interval;
 use crate::db::optional_digest::OptionalDigest;
 use crate::db::{DbConnection, DbError, PgPool, limits};
 use crate::id::{AssetId, CompanyId, UploadId, UserId};

@@ -62,29 +62,29 @@ async fn list_signing_secrets(
 
 /// Creates a new current secret. The previous one goes on signing beside it for [`ROTATION_OVERLAP_HOURS`] hours; older
 /// ones are removed. Returns the secrets that sign from now on.
-pub async fn rotate_webhook_secret(pool: &PgPool, company: CompanyId) -> Result<Vec<WebhookSecretRow>, DbError> {
-    let mut transaction = pool.begin().await?;
+pub async fn rotate_webhook_secret(
+    connection: &mut DbConnection,
+    company: CompanyId,
+) -> Result<Vec<WebhookSecretRow>, DbError> {
     sqlx::query("select from company where company_id = $1 for no key update")
         .bind(company)
-        .execute(&mut *transaction)
+        .execute(&mut *connection)
         .await?;
     sqlx::query("delete from webhook_secret where company_id = $1 and expires_at is not null")
         .bind(company)
-        .execute(&mut *transaction)
+        .execute(&mut *connection)
         .await?;
     sqlx::query("update webhook_secret set expires_at = now() + make_interval(hours => $2) where company_id = $1")
         .bind(company)
         .bind(ROTATION_OVERLAP_HOURS)
-        .execute(&mut *transaction)
+        .execute(&mut *connection)
         .await?;
     sqlx::query(AssertSqlSafe(format!(
         "insert into webhook_secret (company_id, secret_id, secret)
          select $1, coalesce(max(secret_id), 0) + 1, {RANDOM_SECRET_SQL} from webhook_secret where company_id = $1"
     )))
     .bind(company)
-    .execute(&mut *transaction)
+    .execute(&mut *connection)
     .await?;
-    let secrets = list_signing_secrets(&mut transaction, company).await?;
-    transaction.commit().await?;
-    Ok(secrets)
+    list_signing_secrets(connection, company).await
 }

@@ -107,13 +107,26 @@ pub(crate) fn serialize_without_base(value: &impl Serialize) -> serde_json::Resu
     BASE_PATH.sync_scope(BasePath::default(), || serde_json::to_value(value))
 }
 
-/// Makes addresses of the paths in the `links` of JSON that was stored.
+/// Makes addresses of the paths in all `links` of JSON that was stored. No client can put an object with this name into an
+/// answer: what it may name itself has only texts.
 pub(crate) fn write_stored_links(answer: &mut Value) {
-    let links = answer.get_mut("links").and_then(Value::as_object_mut);
-    for path in links.into_iter().flat_map(|links| links.values_mut()) {
-        if let Some(address) = path.as_str().map(write_address) {
-            *path = address.into();
+    match answer {
+        Value::Array(items) => items.iter_mut().for_each(write_stored_links),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::Object(links) if name == "links" => links.values_mut().for_each(write_stored_address),
+                    value => write_stored_links(value),
+                }
+            }
         }
+        _ => {}
+    }
+}
+
+fn write_stored_address(path: &mut Value) {
+    if let Some(address) = path.as_str().map(write_address) {
+        *path = address.into();
     }
 }
 
@@ -147,11 +160,17 @@ mod tests {
     async fn addresses_are_below_the_path_of_the_request() {
         assert_eq!(write_address("/assets"), "/assets");
         let written = BasePath("/a/b".into()).scope(async {
-            let mut stored = serde_json::json!({"links": {"self": "/x"}, "name": "/x"});
+            let mut stored = serde_json::json!({
+                "links": {"self": "/x"}, "name": "/x", "assets": [{"links": {"content": "/y", "next": null}}],
+                "metadata": {"links": "/x"}
+            });
             write_stored_links(&mut stored);
             (write_address("/assets"), read_address("/a/b/assets").to_owned(), stored)
         });
-        let links = serde_json::json!({"links": {"self": "/a/b/x"}, "name": "/x"});
+        let links = serde_json::json!({
+            "links": {"self": "/a/b/x"}, "name": "/x", "assets": [{"links": {"content": "/a/b/y", "next": null}}],
+            "metadata": {"links": "/x"}
+        });
         assert_eq!(written.await, ("/a/b/assets".into(), "/assets".into(), links));
     }
 }

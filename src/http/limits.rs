@@ -2,7 +2,8 @@
 //!
 //! Limits on bytes and assets are checked twice: before and during an upload ([`StorageQuota`], without a lock, so that
 //! nobody sends a gigabyte in vain, and all uploads at once cannot fill the disk), and in the transaction that registers
-//! the assets ([`check_company_limits`]), which is the check that counts.
+//! the assets ([`check_company_limits`]), which is the check that counts. Cached renditions make room for an upload; that
+//! is done at the first check, because it removes files.
 
 use actix_web::http::header::{self, HeaderMap};
 use offprint_core::Code;
@@ -26,7 +27,7 @@ pub struct EffectiveLimits {
     /// Bytes of one uploaded file.
     pub upload: u64,
     pub assets: u64,
-    /// Bytes of all originals, and of unfinished uploads.
+    /// Bytes of all originals, unfinished uploads and renditions.
     pub stored: u64,
     /// Items that run at the same time.
     pub running: u32,
@@ -67,11 +68,14 @@ impl EffectiveLimits {
 
 /// How much an upload may still store. It is checked before and while bytes arrive; the check that counts is
 /// [`check_company_limits`].
-#[derive(Debug)]
 pub struct StorageQuota {
+    state: AppState,
+    company: CompanyId,
     pub limits: EffectiveLimits,
     /// What the company may still store, all its uploads together.
     bytes_left: u64,
+    /// What it has beyond its quota, because the quota was lowered.
+    overdrawn: u64,
     received: ByteReservation,
 }
 
@@ -88,11 +92,13 @@ impl StorageQuota {
         (limits, usage): (EffectiveLimits, &CompanyUsageRow),
         freed_bytes: u64,
     ) -> Self {
-        let bytes_left = match limits.stored {
-            0 => u64::MAX,
-            max => max.saturating_sub(usage.stored_bytes.unsigned_abs()).saturating_add(freed_bytes),
+        let stored = usage.stored_bytes.unsigned_abs();
+        let (bytes_left, overdrawn) = match limits.stored {
+            0 => (u64::MAX, 0),
+            max => (max.saturating_sub(stored).saturating_add(freed_bytes), stored.saturating_sub(max)),
         };
-        Self { limits, bytes_left, received: state.bytes_in_flight.reserve(company) }
+        let received = state.bytes_in_flight.reserve(company);
+        Self { state: state.clone(), company, limits, bytes_left, overdrawn, received }
     }
 
     /// The quota for new assets.
@@ -101,8 +107,24 @@ impl StorageQuota {
     /// 422 when there is no room for one more asset or byte.
     pub async fn for_assets(state: &AppState, company: CompanyId) -> Result<Self, Problem> {
         let (limits, usage) = Self::load_limits_and_usage(state, company).await?;
-        limits.check_usage(&CompanyUsageRow { assets: usage.assets + 1, stored_bytes: usage.stored_bytes + 1 })?;
-        Ok(Self::from_usage(state, company, (limits, &usage), 0))
+        limits.check_usage(&CompanyUsageRow { assets: usage.assets + 1, stored_bytes: 0 })?;
+        let mut quota = Self::from_usage(state, company, (limits, &usage), 0);
+        if !quota.make_room(1).await? {
+            return Err(reject_too_many_bytes(limits.stored));
+        }
+        Ok(quota)
+    }
+
+    /// Makes room for this many bytes at the expense of cached renditions. Returns whether there is room.
+    async fn make_room(&mut self, bytes: u64) -> Result<bool, Problem> {
+        if bytes > self.bytes_left {
+            let needed = (bytes - self.bytes_left).saturating_add(self.overdrawn);
+            let freed = self.state.evict_cached_renditions(self.company, needed).await?;
+            let repaid = freed.min(self.overdrawn);
+            self.overdrawn -= repaid;
+            self.bytes_left += freed - repaid;
+        }
+        Ok(bytes <= self.bytes_left)
     }
 
     async fn load_limits_and_usage(
@@ -118,20 +140,27 @@ impl StorageQuota {
     ///
     /// # Errors
     /// 413 beyond the limit for one file, 422 beyond the company's storage quota.
-    pub fn check_file_size(&self, size: u64) -> Result<(), Problem> {
+    pub async fn check_file_size(&mut self, size: u64) -> Result<(), Problem> {
         let limit = self.limits.upload;
         if limit > 0 && size > limit {
             let detail = format!("The file is larger than the limit of {limit} bytes. Nothing was stored.");
             return Err(Problem::new(Code::BodyTooLarge, detail));
         }
-        if size > self.bytes_left { Err(reject_too_many_bytes(self.limits.stored)) } else { Ok(()) }
+        match self.make_room(size).await? {
+            true => Ok(()),
+            false => Err(reject_too_many_bytes(self.limits.stored)),
+        }
     }
 
     /// Counts bytes that have arrived, beside those of all uploads of the company at this moment.
     ///
     /// # Errors
     /// 422 when they do not fit.
-    pub fn receive_bytes(&mut self, bytes: u64) -> Result<(), Problem> {
+    pub async fn receive_bytes(&mut self, bytes: u64) -> Result<(), Problem> {
+        if self.received.grow(bytes, self.bytes_left) {
+            return Ok(());
+        }
+        self.make_room(self.received.total().saturating_add(bytes)).await?;
         match self.received.grow(bytes, self.bytes_left) {
             true => Ok(()),
             false => Err(reject_too_many_bytes(self.limits.stored)),
@@ -189,9 +218,9 @@ fn reject_too_many_assets(max: u64) -> Problem {
 
 fn reject_too_many_bytes(max: u64) -> Problem {
     let detail = format!(
-        "The company's originals and unfinished uploads would exceed the storage quota of {max} bytes. Nothing was stored. \
-         Delete assets that are no longer needed, and the jobs that use them or what they were before they were replaced: \
-         until then their bytes count."
+        "The company's originals, unfinished uploads and exported files would exceed the storage quota of {max} bytes. \
+         Nothing was stored. Delete assets and jobs that are no longer needed: a job keeps its rendered files until they \
+         expire, and the originals that it used, also those that were deleted or replaced since."
     );
     Problem::new(Code::StorageQuota, detail)
 }

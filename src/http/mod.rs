@@ -14,11 +14,13 @@ pub mod file_response;
 pub mod limits;
 pub mod middleware;
 pub mod operations;
+pub(crate) mod pages;
 pub mod problem;
 pub mod resources;
 pub mod responses;
 pub mod schema;
 pub mod server;
+pub(crate) mod session;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -52,6 +54,7 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::export_jobs::actions::delete_export_job)
         .service(resources::export_jobs::files::list_files)
         .service(resources::export_jobs::files::fetch_file)
+        .service(resources::export_jobs::thumbnails::fetch_thumbnail)
         .service(resources::export_jobs::files::download_export)
         .service(resources::export_jobs::files::fetch_archive)
         .service(resources::export_jobs::files::fetch_manifest)
@@ -96,7 +99,6 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::api_keys::list_api_keys)
         .service(resources::api_keys::show_api_key)
         .service(resources::api_keys::revoke_api_key)
-        .service(resources::system::show_start_page)
         .service(resources::system::show_info)
         .service(resources::workers::list_workers)
         .service(resources::audit_log::list_audit_log)
@@ -162,7 +164,7 @@ pub fn build_app(
         .split_for_parts();
     app.configure(|config| {
         if !is_worker {
-            register_pages(config)
+            register_undocumented_routes(config)
         }
     })
     .default_service(route().to(resources::system::reject_unknown_path))
@@ -173,20 +175,24 @@ pub fn build_app(
     .wrap(from_fn(middleware::body_timeout::enforce_deadline))
     .wrap(from_fn(middleware::body_timeout::enforce_body_rate))
     .wrap(cors)
+    .wrap(from_fn(middleware::error_pages::show_error_pages))
     .wrap(from_fn(middleware::response_headers::protect_response))
     .wrap(from_fn(middleware::trace::trace_request))
     .wrap(from_fn(middleware::route::resolve_route))
 }
 
-/// Registers the OpenAPI document and the pages around it, which are no operations of the API.
-fn register_pages(config: &mut web::ServiceConfig) {
+/// Registers what the document does not show: itself, Swagger UI, and what belongs to pages.
+fn register_undocumented_routes(config: &mut web::ServiceConfig) {
+    // Before Swagger UI: the first match counts, and one of its files is ours.
     config
+        .configure(pages::register_page_routes)
         .route("/problems/{code}", get().to(resources::problems::explain_code))
         .route("/openapi.json", get().to(document::show_document))
         .route("/swagger-ui", get().to(resources::system::redirect_to_swagger_ui))
-        .service(
-            SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["../openapi.json"]).try_it_out_enabled(true)),
-        );
+        .service(SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["../openapi.json"])))
+        .service(resources::shared_links::progress_stream::stream_link_progress)
+        .service(resources::shared_links::files::fetch_link_file)
+        .service(resources::shared_links::files::fetch_link_thumbnail);
 }
 
 fn reject_query(request: &HttpRequest, error: &QueryPayloadError) -> Problem {

@@ -45,10 +45,14 @@ pub enum BodyRule {
     Empty,
     /// JSON of at most 1 MiB.
     Json,
+    /// The same, and it may be absent.
+    OptionalJson,
     /// JSON with room for the handles of the largest job.
     ExportRequest,
     /// `multipart/form-data`. Its handler bounds the parts; each file has the company's upload limit.
     Form,
+    /// A form of a page, a few kilobytes. Its extractor checks where it comes from.
+    PageForm,
     /// The bytes of a file or of a part of it, up to the company's upload limit.
     Bytes,
 }
@@ -196,15 +200,19 @@ pub const OPERATIONS: &[OperationSpec] = &[
     post("/export-jobs/{jobHandle}/pause", "pauseExportJob", MANAGE_JOBS),
     post("/export-jobs/{jobHandle}/resume", "resumeExportJob", MANAGE_JOBS),
     post("/export-jobs/{jobHandle}/stop", "stopExportJob", MANAGE_JOBS),
-    post("/export-jobs/{jobHandle}/run", "runExportJob", MANAGE_JOBS),
-    post("/export-jobs/{jobHandle}/retry", "retryExportJob", MANAGE_JOBS),
+    post("/export-jobs/{jobHandle}/run", "runExportJob", MANAGE_JOBS).with_idempotency(Idempotency::Key),
+    post("/export-jobs/{jobHandle}/retry", "retryExportJob", MANAGE_JOBS)
+        .with_body(BodyRule::OptionalJson).with_idempotency(Idempotency::Key),
     delete("/export-jobs/{jobHandle}", "deleteExportJob", MANAGE_JOBS),
     get("/export-jobs/{jobHandle}/files", "listExportFiles", READ_JOBS),
     get("/export-jobs/{jobHandle}/files/{path:.*}", "fetchExportFile", READ_JOBS).with_head(),
+    get("/export-jobs/{jobHandle}/thumbnails/{path:.*}", "fetchExportThumbnail", READ_JOBS)
+        .with_deadline(Deadline::Render),
     get("/export-jobs/{jobHandle}/download", "downloadExport", READ_JOBS).with_head(),
     get("/export-jobs/{jobHandle}/archive", "fetchExportArchive", READ_JOBS).with_head(),
     get("/export-jobs/{jobHandle}/manifest", "fetchExportManifest", READ_JOBS).with_head(),
-    post("/export-jobs/{jobHandle}/links", "createExportLink", MANAGE_JOBS).with_body(BodyRule::Json),
+    post("/export-jobs/{jobHandle}/links", "createExportLink", MANAGE_JOBS)
+        .with_body(BodyRule::Json).with_idempotency(Idempotency::Key),
     get("/export-jobs/{jobHandle}/links", "listExportLinks", READ_JOBS),
     delete("/export-jobs/{jobHandle}/links/{linkHandle}", "revokeExportLink", MANAGE_JOBS),
     post("/export-schedules", "createSchedule", CREATE_RUNS)
@@ -214,16 +222,21 @@ pub const OPERATIONS: &[OperationSpec] = &[
     patch("/export-schedules/{scheduleHandle}", "changeSchedule", CREATE_RUNS).with_body(BodyRule::ExportRequest),
     post("/export-schedules/{scheduleHandle}/pause", "pauseSchedule", MANAGE_SCHEDULES),
     post("/export-schedules/{scheduleHandle}/resume", "resumeSchedule", MANAGE_SCHEDULES),
-    post("/export-schedules/{scheduleHandle}/run", "runSchedule", CREATE_RUNS),
+    post("/export-schedules/{scheduleHandle}/run", "runSchedule", CREATE_RUNS).with_idempotency(Idempotency::Key),
     delete("/export-schedules/{scheduleHandle}", "deleteSchedule", MANAGE_SCHEDULES),
     get("/export-jobs/{jobHandle}/deliveries", "listDeliveries", READ_JOBS),
     post("/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay", "replayDelivery", MANAGE_JOBS),
     // Whoever has the secret can forge webhooks.
     get("/webhook-secret", "showWebhookSecret", ADMIN).with_audit(AuditClass::Disclosure),
-    post("/webhook-secret/rotate", "rotateWebhookSecret", ADMIN),
+    post("/webhook-secret/rotate", "rotateWebhookSecret", ADMIN).with_idempotency(Idempotency::Key),
     // The token in the path is the credential.
     get("/downloads/{token}", "openLink", Public).with_head(),
-    post("/assets", "uploadAssets", WRITE_ASSETS).with_body(BodyRule::Form).with_deadline(Deadline::Transfer),
+    get("/downloads/{token}/events", "streamLinkProgress", Public).without_document(),
+    get("/downloads/{token}/files/{path:.*}", "fetchLinkFile", Public).with_head().without_document(),
+    get("/downloads/{token}/thumbnails/{path:.*}", "fetchLinkThumbnail", Public)
+        .with_deadline(Deadline::Render).without_document(),
+    post("/assets", "uploadAssets", WRITE_ASSETS)
+        .with_body(BodyRule::Form).with_deadline(Deadline::Transfer).with_idempotency(Idempotency::Key),
     get("/assets", "listAssets", READ_ASSETS),
     get("/assets/{assetHandle}", "showAsset", READ_ASSETS),
     patch("/assets/{assetHandle}", "changeAsset", WRITE_ASSETS).with_body(BodyRule::Json),
@@ -234,10 +247,10 @@ pub const OPERATIONS: &[OperationSpec] = &[
     get("/assets/{assetHandle}/content", "downloadContent", All(&[AssetsRead, ExportsCreateOriginal])).with_head(),
     put("/assets/{assetHandle}/content", "replaceContent", WRITE_ASSETS)
         .with_body(BodyRule::Bytes).with_deadline(Deadline::Transfer),
-    post("/asset-sets", "createSet", WRITE_ASSETS).with_body(BodyRule::Json),
+    post("/asset-sets", "createSet", WRITE_ASSETS).with_body(BodyRule::Json).with_idempotency(Idempotency::Key),
     // Clients of tus ask what the server supports before they authenticate.
     OperationSpec::new("OPTIONS", "/uploads", "describeUploads", Public).with_audit(AuditClass::Refusals),
-    post("/uploads", "createUpload", WRITE_ASSETS),
+    post("/uploads", "createUpload", WRITE_ASSETS).with_idempotency(Idempotency::Key),
     get("/uploads", "listUploads", WRITE_ASSETS),
     get("/uploads/{uploadHandle}", "showUpload", WRITE_ASSETS).with_head(),
     patch("/uploads/{uploadHandle}", "appendToUpload", WRITE_ASSETS)
@@ -251,18 +264,29 @@ pub const OPERATIONS: &[OperationSpec] = &[
     // The answer shows the text of presets.
     post("/modifier-check", "checkModifier", All(&[PresetsRead]))
         .with_body(BodyRule::Json).with_idempotency(Idempotency::Inherent).with_audit(AuditClass::Refusals),
-    post("/api-keys", "createApiKey", ADMIN).with_body(BodyRule::Json),
+    post("/api-keys", "createApiKey", ADMIN).with_body(BodyRule::Json).with_idempotency(Idempotency::Key),
     get("/api-keys", "listApiKeys", ADMIN),
     get("/api-keys/{keyHandle}", "showApiKey", ADMIN),
     delete("/api-keys/{keyHandle}", "revokeApiKey", ADMIN),
     get("/audit-log", "listAuditLog", ADMIN),
     get("/usage", "showUsage", AnyKey),
     get("/workers", "listWorkers", ADMIN),
-    get("/", "showStartPage", AnyKey),
     get("/info", "showInfo", AnyKey),
     get("/health/live", "checkLiveness", Probe),
     get("/health/ready", "checkReadiness", Probe),
     get("/metrics", "showMetrics", ADMIN),
+    get("/", "showStartPage", Public).without_document(),
+    // Signing in and out. The forms prove themselves that they come from our pages.
+    get("/sign-in", "showSignIn", Public).without_document(),
+    post("/sign-in/key", "signInByKey", Public).with_body(BodyRule::PageForm).without_document(),
+    post("/sign-in/mail", "requestSignInMail", Public).with_body(BodyRule::PageForm).without_document(),
+    get("/sign-in/mail/{token}", "showSignInLink", Public).without_document(),
+    post("/sign-in/mail/{token}", "signInByMail", Public).with_body(BodyRule::PageForm).without_document(),
+    post("/sign-out", "signOut", Public).with_body(BodyRule::PageForm).without_document(),
+    // What browsers ask for when they show a page.
+    get("/static/{version}/{file}", "showStaticFile", Public).without_document(),
+    get("/favicon.ico", "showIcon", Public).without_document(),
+    get("/robots.txt", "showRobots", Public).without_document(),
     // The document, and pages around it.
     get("/problems/{code}", "explainCode", Public).without_document(),
     get("/openapi.json", "showDocument", Public).without_document(),

@@ -20,7 +20,7 @@ use crate::reason::CodeSchema;
 pub use crate::reason::{ValidationError, ValidationErrors};
 
 /// The body of an error response (`application/problem+json`, RFC 9457).
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]
 pub struct ProblemDetails {
@@ -48,8 +48,26 @@ pub struct ProblemDetails {
     ips: Option<IpsFault>,
 }
 
+impl ProblemDetails {
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+}
+
 /// A fault of IPS.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct IpsFault {
     /// Name of the fault.
     #[schema(example = "ipsApiFault")]
@@ -165,9 +183,13 @@ impl ResponseError for Problem {
         for (name, value) in &self.headers {
             answer.insert_header((name.clone(), value.clone()));
         }
+        let body = self.body();
         // For the audit log.
         answer.extensions_mut().insert(self.code);
-        answer.content_type("application/problem+json").body(serde_json::to_string(&self.body()).unwrap_or_default())
+        let text = serde_json::to_string(&body).unwrap_or_default();
+        // For the page that browsers get instead.
+        answer.extensions_mut().insert(body);
+        answer.content_type("application/problem+json").body(text)
     }
 }
 
@@ -219,7 +241,11 @@ pub(in crate::http) fn choose_status(code: Code) -> StatusCode {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::WrongState | Code::NotFinished | Code::IdempotencyInFlight | Code::OffsetConflict => StatusCode::CONFLICT,
+        Code::WrongState
+        | Code::NotFinished
+        | Code::IdempotencyInFlight
+        | Code::SecretNotStored
+        | Code::OffsetConflict => StatusCode::CONFLICT,
         Code::ProtocolVersion | Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::UploadLocked => StatusCode::LOCKED,
         // A status code that tus defines.

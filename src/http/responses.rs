@@ -184,6 +184,23 @@ pub enum IdempotencyProblem {
     InFlight(ProblemDetails),
 }
 
+/// Errors of `Idempotency-Key` on operations without a body.
+#[derive(IntoResponses)]
+pub enum KeyReuseProblem {
+    /// `idempotency-conflict`: the `Idempotency-Key` was used for another request within the last 24 hours.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Conflict(ProblemDetails),
+}
+
+/// Errors of `Idempotency-Key` where the response has a secret that is not stored.
+#[derive(IntoResponses)]
+pub enum KeyIdempotencyProblem {
+    /// `secret-not-stored`: the key was created by an earlier request with the same `Idempotency-Key`; its secret cannot be
+    /// shown again. `idempotency-in-flight`: that request is still in progress.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Repeated(ProblemDetails),
+}
+
 /// The company's limit of unfinished jobs is reached.
 #[derive(IntoResponses)]
 pub enum QueueFullProblem {

@@ -1,7 +1,7 @@
 //! Validates a JSON value against an OpenAPI schema and reports every error with its location and remedy.
 //!
 //! It supports what the schemas of our request bodies use: types, `$ref`, nullable choices, required fields, enums, ranges,
-//! lengths, and the formats `uuid` and `date-time`. Unknown fields are errors, with the nearest known name.
+//! lengths, maps (`additionalProperties`), and the formats `uuid` and `date-time`. Unknown fields are errors, with the nearest known name.
 
 use std::collections::BTreeMap;
 
@@ -78,6 +78,12 @@ impl<'a> SchemaChecker<'a> {
     }
 
     fn check_object(&self, schema: &Value, fields: &Map<String, Value>, at: &str, mistakes: &mut ValidationErrors) {
+        if let Some(values) = schema.get("additionalProperties").filter(|values| values.is_object()) {
+            for (name, value) in fields {
+                self.check_node(values, value, &extend_pointer(at, name), mistakes);
+            }
+            return;
+        }
         let Some(known) = schema.get("properties").and_then(Value::as_object) else { return };
         for (name, value) in fields {
             match known.get(name) {

@@ -3,7 +3,7 @@
 # N() formats a number for the language. In `{ $count -> … }` the words in brackets are the plural categories of the language
 # (one, two, few, many, other), or words that the service passes.
 
-# Format of numbers and times. `moment` is always in UTC, and says so.
+# Format of numbers and times. `moment` is in UTC, and says so; `moment-in` is in the time zone of the city `zone`.
 number-group = ,
 number-decimal = .
 month-1 = January
@@ -19,6 +19,7 @@ month-10 = October
 month-11 = November
 month-12 = December
 moment = { $day } { $month } { $year }, { $time } (UTC time zone)
+moment-in = { $day } { $month } { $year }, { $time } ({ $zone } time)
 bytes = { $count ->
     [one] { N($count) } byte
    *[other] { N($count) } bytes
@@ -36,6 +37,10 @@ event-modifierWarning = { $warnings ->
     [one] { N($items) } asset
    *[other] { N($items) } assets
 }. { $reason }
+event-missingSkipped = { $items ->
+    [one] { N($items) } asset does not exist and was left out.
+   *[other] { N($items) } assets do not exist and were left out.
+} { $reason }
 event-exportBegun = { $run ->
     [1] The export has started.
    *[other] Run { $run } of the export has started.
@@ -60,6 +65,14 @@ event-runRequested = An immediate start of the export was requested.
 event-retryRequested = { $items ->
     [one] { N($items) } failed asset is processed again.
    *[other] { N($items) } failed assets are processed again.
+}{ $refreshed ->
+    [0] {""}
+    [one] {" "}For { N($refreshed) } of them the new content of its asset is used.
+   *[other] {" "}For { N($refreshed) } of them the new content of their assets is used.
+}{ $outdated ->
+    [0] {""}
+    [one] {" "}For { N($outdated) } of them the content from the creation of the job is used, although its asset has new content.
+   *[other] {" "}For { N($outdated) } of them the content from the creation of the job is used, although their assets have new content.
 }
 event-archiveCreated = The archive is complete: { $entries ->
     [one] { N($entries) } entry
@@ -101,11 +114,13 @@ reason-stopped = The export was stopped before this asset was processed.
 reason-invalid-modifier = The modifier cannot be applied to this image.
 reason-source-missing = The modifier names another asset that does not exist.
 reason-storage-full = The storage is full.
+reason-storage-quota = The storage quota of the company is reached.
 reason-unavailable = The database or the storage did not respond.
 reason-internal = Internal error. The log of the service has details.
 reason-alpha-flattened = Transparency was replaced by the background, because the format does not support it.
 reason-exported-as-original = The file is not an image and was exported as uploaded.
 reason-skipped-unsupported = Assets of this type cannot be exported.
+reason-skipped-missing = The asset does not exist. It may have been deleted.
 reason-profile-ignored = The colour profile of the image is unusable and was ignored; its colours were not converted.
 reason-corrupt-source = The image is damaged; its readable part was rendered.
 reason-profile-assumed = The image has no colour profile; sRGB was assumed.
@@ -147,6 +162,7 @@ mail-headline-partiallyFailed = Your export "{ $name }" is partly ready: { N($fa
 } failed.
 mail-headline-failed = Your export "{ $name }" failed. There is nothing to download.
 mail-headline-stopped = Your export "{ $name }" was stopped before it had finished.
+mail-requester = Requested by
 mail-assets = Assets
 mail-succeeded = Succeeded
 mail-failed = Failed
@@ -160,19 +176,170 @@ mail-warnings-on = on { $count ->
 mail-files = Files
 mail-files-none = none
 mail-files-size = { N($count) } ({ $size })
-mail-download = Download the { $files ->
+mail-download = See and download the { $files ->
     [1] file
-   *[other] zip
+   *[other] files
 } (about { $size })
-mail-download-until = Download the { $files ->
+mail-download-until = See and download the { $files ->
     [1] file
-   *[other] zip
-}, about { $size }, kept until { $until }
+   *[other] files
+} (about { $size }), available until { $until }
+mail-see = See what happened
 mail-what-failed = What failed
 mail-what-failed-first = What failed (the first { N($shown) } of { N($all) })
 mail-modifier-warnings = Warnings about the modifier
 mail-manifest = Results by asset
 mail-job = The export job
-mail-fetch = Anyone with this link can download the files without signing in, so share it with care. On the command line:
+mail-care = Anyone with this link can download the files without signing in, so share it with care.
+mail-fetch = On the command line:
 mail-footer = Export job { $job }. Sent by Offprint because of the job's emailSetting.
 mail-footer-requester = Export job { $job }, created by { $who }. Sent by Offprint because of the job's emailSetting.
+
+# Pages for people.
+page-skip = Skip to the content
+page-request-id = Request ID
+page-copy = Copy the command
+page-copied = Copied
+
+page-start-title = Export many stored images in one job
+page-start-text = Offprint stores images, exports any number of them in one job, as they are or converted, and hands them over as single files or as one zip.
+page-start-link = Were you sent a link? Open it as it is in the mail: you need no account for it.
+page-start-programmers = For programmers
+page-start-swagger = Try the API in the browser
+page-start-document = OpenAPI document
+page-start-health = Status of the service
+page-start-open = This service is in open mode: everybody who reaches it may use it, without signing in.
+page-start-jobs = Export jobs (JSON)
+page-start-assets = Assets (JSON)
+page-start-info = Version and limits (JSON)
+page-start-keys = Programs need an API key. Ask the administrator of this service for one.
+
+# The page of a link. Its readers have no account.
+page-link-from = From
+page-link-job = Part of
+page-link-until = Available until
+page-link-waiting = You can leave this page and come back: the export goes on.
+page-link-files = Files
+page-link-more-files = More files
+page-link-first-files = First files
+page-link-failures = What failed
+page-link-resume-title = If the download breaks off
+page-link-resume = Start it again in your browser's list of downloads: it continues where it stopped. Or on a command line:
+page-link-too-large = The files are too large for one zip. Download them one by one below.
+page-link-care = Anyone with this link can download the files, so share it with care.
+page-more-failures = { $count ->
+    [one] { N($count) } more failure is in the manifest, which is in the zip.
+   *[other] { N($count) } more failures are in the manifest, which is in the zip.
+}
+page-download-zip = Download { $files ->
+    [one] { N($files) } file
+   *[other] all { N($files) } files
+} as zip ({ $size })
+page-download-file = Download the file ({ $size })
+page-file-waiting = Not ready yet
+page-file-ready = Ready
+page-file-ready-text = The file is ready to download.
+page-file-absent = Not available
+page-file-absent-text = The export has ended without this file.
+page-state-scheduled = Planned
+page-state-queued = Waiting
+page-state-running = Being made
+page-state-paused = Paused
+page-state-stopping = Being stopped
+page-state-finishing = Almost done
+page-progress = { N($done) } of { $total ->
+    [one] { N($total) } image is done.
+   *[other] { N($total) } images are done.
+}
+page-progress-scheduled = The export begins on { $time }.
+page-eta-soon = About a minute left.
+page-eta = About { $minutes ->
+    [one] { N($minutes) } minute left.
+   *[other] { N($minutes) } minutes left.
+}
+page-outcome-succeeded = Ready
+page-outcome-succeeded-text = { $total ->
+    [one] The image was exported.
+   *[other] All { N($total) } images were exported.
+}
+page-outcome-succeededWithWarnings = Ready, with warnings
+page-outcome-succeededWithWarnings-text = { $warnings ->
+    [0] Some images were left out; the manifest in the zip says which.
+    [one] { N($warnings) } image has a warning; the manifest in the zip says why.
+   *[other] { N($warnings) } images have a warning; the manifest in the zip says why.
+}
+page-outcome-partiallyFailed = Partly ready
+page-outcome-partiallyFailed-text = { N($failed) } of { $total ->
+    [one] { N($total) } image failed.
+   *[other] { N($total) } images failed.
+}
+page-outcome-failed = Failed
+page-outcome-failed-text = No image could be exported. Ask the sender for a new link.
+page-outcome-stopped = Stopped
+page-outcome-stopped-text = The export was stopped before it had finished.
+
+# Errors as pages.
+page-error-retry = Try again in
+page-error-link-unknown-title = This link is not known
+page-error-link-unknown-text = Check that the whole address was copied, to the last letter. Or ask the sender for a new link.
+page-error-link-expired-title = This link has expired
+page-error-link-expired-text = The files behind it can no longer be downloaded. Ask the sender for a new link.
+page-error-link-revoked-title = This link was withdrawn
+page-error-link-revoked-text = The sender has ended it. Ask the sender for a new link.
+page-error-results-expired-title = The files are no longer kept
+page-error-results-expired-text = The files of this export were deleted when their time was over. Ask the sender for a new export.
+page-error-not-finished-title = Not ready yet
+page-error-not-finished-text = The export still runs. Open this page again in a while.
+page-error-archive-too-large-title = Too large for one zip
+page-error-archive-too-large-text = Download the files one by one.
+page-error-damaged-title = This file is damaged
+page-error-damaged-text = The stored file is not what it was, so it is not handed out. Tell the sender.
+page-error-foreign-origin-title = Please load the page again
+page-error-foreign-origin-text = The form was out of date, or came from another site. Nothing was done. Go back, load the page again and retry, with cookies allowed.
+page-error-sign-in-title = Please sign in
+page-error-sign-in-text = This address is for people and programs that are known here.
+page-error-forbidden-title = This is not allowed
+page-error-forbidden-text = You have no right to do this. Ask the administrator of this service for it.
+page-error-not-found-title = There is nothing here
+page-error-not-found-text = Check the address, or begin at the start page.
+page-error-too-many-title = Too many requests
+page-error-too-many-text = Nothing was done. Wait a moment, then try again.
+page-error-unavailable-title = The service cannot answer now
+page-error-unavailable-text = Try again in a few seconds.
+page-error-internal-title = Something went wrong here
+page-error-internal-text = It is not your fault. If it happens again, send the request ID below to the administrator of this service.
+page-error-other-title = This did not work
+page-error-other-text = The service did not accept the request.
+
+# Signing in.
+page-sign-in-title = Sign in
+page-sign-out = Sign out
+page-operator = Operator
+page-sign-in-by-mail = By mail
+page-sign-in-by-mail-text = You get a link that works once, for 15 minutes, in this browser.
+page-sign-in-email = Mail address
+page-sign-in-send = Send me a link
+page-sign-in-by-key = By API key
+page-sign-in-key = API key
+page-sign-in-button = Sign in
+page-sign-in-wrong-key = This key is not known. Check that it was copied completely.
+page-sign-in-ended-key = This key was revoked or has expired. Ask the administrator of this service for a new one.
+page-sign-in-sent-title = Look into your mail
+page-sign-in-sent-text = If the address belongs to an account, a link is on its way. It works once, for 15 minutes, in this browser.
+page-sign-in-confirm-title = Sign in
+page-sign-in-confirm-text = You are about to sign in as { $who } of { $name }.
+page-sign-in-unknown-title = This link is not known
+page-sign-in-unknown-text = Check that the whole address was copied, or ask for a new link.
+page-sign-in-used-title = This link was used
+page-sign-in-used-text = A link signs in once. Ask for a new one.
+page-sign-in-expired-title = This link has expired
+page-sign-in-expired-text = A link works for 15 minutes. Ask for a new one.
+page-sign-in-other-browser-title = Another browser asked for this link
+page-sign-in-other-browser-text = Open the link in the browser in which you asked for it, or ask for a new one here.
+page-sign-in-no-rights-title = There is nothing you may do here
+page-sign-in-no-rights-text = Your account has no valid API key any more. Ask the administrator of this service.
+mail-sign-in-subject = Sign in to Offprint
+mail-sign-in-headline = Sign in as { $who } of { $name }
+mail-sign-in-button = Sign in
+mail-sign-in-text = The link works once, for 15 minutes, in the browser in which you asked for it.
+mail-sign-in-footer = Did you not ask for it? Then do nothing: without this mail nobody signs in.

@@ -9,6 +9,7 @@ mod event;
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Datelike, Utc};
+use chrono_tz::Tz;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
@@ -168,10 +169,19 @@ impl Language {
 
     /// A time in UTC, to the minute, with its time zone.
     pub fn format_time(&self, at: DateTime<Utc>) -> String {
+        self.format_time_in(at, Tz::UTC)
+    }
+
+    /// A time to the minute, with the city of its time zone.
+    pub fn format_time_in(&self, at: DateTime<Utc>, zone: Tz) -> String {
+        let at = at.with_timezone(&zone);
         let month = self.format(&format!("month-{}", at.month()), &[]);
         let (day, year, time) = (at.format("%-d").to_string(), at.year().to_string(), at.format("%H:%M").to_string());
-        let arguments = [("day", &day), ("month", &month), ("year", &year), ("time", &time)];
-        self.format("moment", &arguments.map(|(name, text)| (name, text.into())))
+        let city = zone.name().rsplit('/').next().unwrap_or_default().replace('_', " ");
+        let name = if zone == Tz::UTC { "moment" } else { "moment-in" };
+        let mut arguments = vec![("day", &day), ("month", &month), ("year", &year), ("time", &time)];
+        arguments.extend((zone != Tz::UTC).then_some(("zone", &city)));
+        self.format(name, &arguments.into_iter().map(|(name, text)| (name, text.into())).collect::<Vec<_>>())
     }
 }
 

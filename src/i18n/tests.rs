@@ -51,7 +51,7 @@ fn every_sentence_can_be_said() {
                 for part in &parts {
                     match *part {
                         "name" | "asset" | "path" | "reason" | "to" | "detail" | "size" | "until" | "job" | "who"
-                        | "day" | "month" | "year" | "time" | "outcome" => arguments.set(*part, "text"),
+                        | "day" | "month" | "year" | "time" | "zone" | "outcome" => arguments.set(*part, "text"),
                         "bytes" if name != "bytes" => arguments.set(*part, "text"),
                         _ => arguments.set(*part, number),
                     }

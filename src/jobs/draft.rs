@@ -13,11 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use offprint_core::Digest;
-use offprint_modifiers::{Macros, WorkBudget};
+use offprint_modifiers::{Macros, ResolvedModifier, WorkBudget};
 
 use crate::compute_pool::ComputeError;
 use crate::db::asset::{self, AssetRow};
 use crate::db::enums::{Fmt, ItemState};
+use crate::db::insert_job::RecipeSource;
 use crate::db::job::Rendition;
 use crate::db::{self, DbConnection, image_preset};
 use crate::id::CompanyId;
@@ -41,12 +42,14 @@ pub struct Draft {
     pub effective_modifier: Option<String>,
     /// The renditions with their effective modifiers; none when the request has no renditions.
     pub renditions: Option<Vec<Rendition>>,
+    /// What each modifier of the request means without an asset's own modifiers; empty for `orig`.
+    pub resolved_renditions: Vec<ResolvedModifier>,
     /// One item for each asset, in request order.
     pub items: Vec<DraftItem>,
     /// Canonical texts of the recipes of all files, by their SHA-256.
     pub recipes: BTreeMap<Digest, String>,
-    /// Digests of the other assets that the recipes read.
-    pub pinned_digests: Vec<Digest>,
+    /// The originals of other assets that the recipes read.
+    pub recipe_sources: Vec<RecipeSource>,
     /// About the request; they concern no item.
     pub warnings: Vec<Reason>,
     /// About the modifiers, each once; files name theirs by index.

@@ -11,6 +11,7 @@ use offprint_modifiers::{Attributes, Macros, WorkBudget, estimate_units};
 
 use crate::db::asset::{AssetRow, NamedAssetRow};
 use crate::db::enums::{Fmt, ItemState, OnUnconvertible};
+use crate::db::insert_job::RecipeSource;
 use crate::db::job::Rendition;
 use crate::jobs::RecipeContext;
 use crate::jobs::archive_paths;
@@ -215,6 +216,7 @@ impl DraftBuilder {
         self.check_nothing_left(&items);
         let mut recipes = BTreeMap::new();
         let (mut warning_lists, mut notice_lists) = (Vec::new(), Vec::new());
+        let mut resolved_renditions = Vec::new();
         let specs = list_rendition_specs(&self.request);
         for (mut resolver, spec) in std::mem::take(&mut self.resolvers).into_iter().zip(specs) {
             resolver.add_remarks_without_assets();
@@ -224,6 +226,7 @@ impl DraftBuilder {
             // An error in an asset's own modifiers is found once for each rendition, and reported once.
             self.errors.append(resolver.errors);
             recipes.extend(resolver.recipes);
+            resolved_renditions.extend(resolver.alone);
         }
         if !self.errors.is_empty() {
             return Err(DraftError::Invalid(self.errors.into_errors()));
@@ -243,7 +246,8 @@ impl DraftBuilder {
         Ok(Draft {
             effective_modifier: effective.next().flatten(),
             renditions,
-            pinned_digests: list_pinned_digests(&items),
+            resolved_renditions,
+            recipe_sources: list_recipe_sources(&items),
             items,
             recipes,
             warnings: self.warnings,
@@ -299,13 +303,18 @@ impl DraftBuilder {
     }
 }
 
-/// Digests of the other assets that the recipes of the items read.
-fn list_pinned_digests(items: &[DraftItem]) -> Vec<Digest> {
+/// The originals of other assets that the recipes of the items read.
+fn list_recipe_sources(items: &[DraftItem]) -> Vec<RecipeSource> {
     let recipes = items.iter().flat_map(|item| &item.files).filter_map(|file| file.recipe.as_ref());
     // Most items share their recipe, and it is looked at once.
     let distinct: HashMap<Digest, &PinnedRecipe> = recipes.map(|recipe| (recipe.recipe_id, recipe)).collect();
-    let pins: BTreeSet<&str> = distinct.values().flat_map(|recipe| recipe.recipe.pins()).collect();
-    pins.into_iter().filter_map(|pin| pin.parse().ok()).collect()
+    let list_sources = |recipe: &PinnedRecipe| {
+        let recipe_id = recipe.recipe_id;
+        let pins = recipe.recipe.pins().filter_map(|pin| pin.parse().ok());
+        pins.map(move |sha256| RecipeSource { recipe_id, sha256 }).collect::<Vec<_>>()
+    };
+    let sources: BTreeSet<RecipeSource> = distinct.into_values().flat_map(list_sources).collect();
+    sources.into_iter().collect()
 }
 
 /// A rendition as it is stored with the job.

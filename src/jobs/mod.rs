@@ -18,6 +18,7 @@ pub mod callback;
 pub mod catalog;
 pub mod context;
 mod decode_sharing;
+mod default_name;
 pub mod draft;
 mod draft_builder;
 mod error_list;

@@ -12,6 +12,8 @@ pub struct RunCounts {
     pub stopped: i32,
     /// Items with at least one warning, whatever their end.
     pub warned: i32,
+    /// Assets that the request names and that were left out, because they do not exist.
+    pub missing: i32,
 }
 
 impl Outcome {
@@ -21,7 +23,9 @@ impl Outcome {
             RunCounts { stopped: 1.., .. } => Self::Stopped,
             RunCounts { failed: 1.., succeeded: 0, .. } => Self::Failed,
             RunCounts { failed: 1.., .. } => Self::PartiallyFailed,
-            RunCounts { skipped: 1.., .. } | RunCounts { warned: 1.., .. } => Self::SucceededWithWarnings,
+            RunCounts { skipped: 1.., .. } | RunCounts { warned: 1.., .. } | RunCounts { missing: 1.., .. } => {
+                Self::SucceededWithWarnings
+            }
             _ => Self::Succeeded,
         }
     }
@@ -46,8 +50,10 @@ mod tests {
     #[test]
     fn the_outcome_follows_from_the_ends() {
         let of = |succeeded, failed, skipped, stopped, warned| {
-            Outcome::from_counts(RunCounts { succeeded, failed, skipped, stopped, warned })
+            Outcome::from_counts(RunCounts { succeeded, failed, skipped, stopped, warned, missing: 0 })
         };
+        let missing = RunCounts { succeeded: 1, missing: 1, ..RunCounts::default() };
+        assert_eq!(Outcome::from_counts(missing), Outcome::SucceededWithWarnings);
         assert_eq!(of(3, 0, 0, 0, 0), Outcome::Succeeded);
         assert_eq!(of(3, 0, 0, 0, 1), Outcome::SucceededWithWarnings);
         assert_eq!(of(3, 0, 1, 0, 0), Outcome::SucceededWithWarnings);

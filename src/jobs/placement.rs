@@ -1,6 +1,6 @@
 //! Creates the job of an export request: drafts it and inserts its rows, within the limits of the company.
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use offprint_core::Code;
 
 use crate::db::asset::AssetRow;
@@ -8,6 +8,7 @@ use crate::db::company::UserRow;
 use crate::db::enums::{EmailSetting, OnUnconvertible};
 use crate::db::insert_job::{NewFile, NewItem, NewJob};
 use crate::db::limits::CompanyLimitsRow;
+use crate::db::metadata_map::MetadataMap;
 use crate::db::{self, DbConnection, insert_job, limits};
 use crate::id::{CompanyId, JobId, ScheduleId};
 use crate::jobs::Draft;
@@ -16,6 +17,7 @@ use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
 use crate::jobs::ExportContext;
 use crate::jobs::ExportRequest;
+use crate::jobs::default_name::build_default_name;
 use crate::jobs::prepare_draft;
 use crate::reason::Reason;
 use crate::settings::Settings;
@@ -82,10 +84,11 @@ impl JobPlacement<'_> {
         draft: Draft,
     ) -> Result<(), db::DbError> {
         let (request, user) = (&draft.request, self.user);
-        let objects = draft.pinned_digests;
         let mut warnings = draft.warnings;
         warnings.extend(check_recipient(self.settings, request, user));
-        let default_name = build_default_name(Utc::now());
+        let time_zone = request.time_zone.as_deref().or(user.and_then(|user| user.time_zone.as_deref()));
+        let default_name = build_default_name(&draft.items, time_zone, Utc::now());
+        let no_metadata = MetadataMap::default();
         let job = NewJob {
             job_id,
             user_id: user.map(|user| user.user_id),
@@ -94,6 +97,7 @@ impl JobPlacement<'_> {
             description: request.description.as_deref(),
             client_id: request.client_id.as_deref(),
             locale: request.locale.as_deref().or(user.and_then(|user| user.locale.as_deref())),
+            time_zone,
             fmt: request.fmt,
             is_modifier: request.is_modifier.as_deref(),
             r#macro: request.r#macro.as_deref(),
@@ -102,6 +106,8 @@ impl JobPlacement<'_> {
             email_setting: request.email_setting.unwrap_or_default(),
             notify_emails: request.notify_emails.as_deref().unwrap_or_default(),
             callback_url: request.callback_url.as_deref(),
+            metadata: request.metadata.as_ref().unwrap_or(&no_metadata),
+            on_missing: request.on_missing.unwrap_or_default(),
             on_unsupported: request.on_unsupported.unwrap_or_default(),
             on_unconvertible: request.on_unconvertible.unwrap_or(OnUnconvertible::Original),
             on_corrupt: request.on_corrupt.unwrap_or_default(),
@@ -114,7 +120,7 @@ impl JobPlacement<'_> {
             modifier_warnings: &draft.modifier_warnings,
             notices: &draft.notices,
             recipes: &draft.recipes,
-            objects,
+            recipe_sources: draft.recipe_sources,
             items: draft.items.iter().map(to_new_item).collect(),
         };
         insert_job::insert_job(connection, self.company, &job).await
@@ -124,11 +130,6 @@ impl JobPlacement<'_> {
 /// Maximum number of unfinished jobs of a company; 0: no limit.
 pub fn get_max_jobs(settings: &Settings, own: &CompanyLimitsRow) -> u32 {
     own.max_jobs.map_or(settings.max_jobs, i32::unsigned_abs)
-}
-
-/// The name of a job that was created without one: the time, with its time zone, because people read it in mails.
-fn build_default_name(now: DateTime<Utc>) -> String {
-    now.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Checks the size of the archive as far as it is known: that of the originals. Rendered files are known only later.
@@ -173,6 +174,7 @@ fn to_new_item(item: &DraftItem) -> NewItem<'_> {
         sha256: asset.sha256,
         size: asset.size,
         entry_time: asset.entry_time,
+        metadata: &asset.metadata.0,
         state: item.state,
         failure: item.failure.as_ref(),
         warnings: &item.warnings,
@@ -193,18 +195,5 @@ fn to_new_file<'a>(asset: &'a AssetRow, file: &'a DraftFile) -> NewFile<'a> {
         mime: original.and_then(|asset| asset.mime.as_deref()),
         width: side("width"),
         height: side("height"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::TimeZone;
-
-    use super::*;
-
-    #[test]
-    fn a_default_name_is_a_time_with_its_zone() {
-        let now = Utc.with_ymd_and_hms(2026, 11, 29, 10, 27, 5).unwrap();
-        assert_eq!(build_default_name(now), "2026-11-29 10:27 UTC");
     }
 }

@@ -83,6 +83,8 @@ pub struct RenditionResolver {
     pinned_recipes: HashMap<ResolutionKey, Result<Option<PinnedRecipe>, Reason>>,
     shrink_limited: HashMap<(Digest, u8), PinnedRecipe>,
     uses_object: bool,
+    /// The rendition alone, without any asset's own modifiers; none on errors.
+    pub alone: Option<ResolvedModifier>,
     /// Units of work that the rendition alone took.
     own_units: u64,
     /// Canonical texts of all recipes so far, by their SHA-256.
@@ -270,6 +272,9 @@ impl RenditionResolver {
                 self.uses_object |= resolved.uses_object;
                 if self.strict {
                     self.refuse_warnings(scope, &resolved.warnings, pointer);
+                }
+                if asset.is_none() {
+                    self.alone = Some(resolved.clone());
                 }
                 // Kept for each asset, so only what is needed later.
                 resolved.commands.retain(|command| !command.assets.is_empty());

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::db::asset::AssetType;
-pub use crate::db::enums::{EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Overlap};
+pub use crate::db::enums::{EmailSetting, Fmt, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported, Overlap};
+use crate::db::metadata_map::MetadataMap;
 use crate::id::UserId;
 
 /// An export request. The names are those of ExportJob; what ExportJob does not have is camelCase.
@@ -35,7 +36,8 @@ pub struct ExportRequest {
     /// IP address of the client that started the export. Stored and shown, never trusted.
     #[schema(max_length = 255)]
     pub client_id: Option<String>,
-    /// A name for people, which need not be unique. Default: the time, such as `2026-11-29 10:27 UTC`.
+    /// A name for people, which need not be unique. Default: what is exported and the day, such as `12 assets from
+    /// spring/shoes, 29 Nov`.
     #[schema(max_length = 255, example = "spring catalogue")]
     pub job_name: Option<String>,
     /// A text that is stored and shown.
@@ -48,12 +50,13 @@ pub struct ExportRequest {
     pub exec_time: Option<DateTime<Utc>>,
     /// Creates a recurring schedule from a cron expression as in Quartz: `seconds minutes hours day-of-month month
     /// day-of-week [year]`. One of the two days is `?`. Days of the week are SUN to SAT, or 1 (Sunday) to 7. In addition to
-    /// `,`, `-`, `*` and `/` there are `L` (last), `W` (nearest weekday) and `#` (`6#3`: third Friday). Cannot be combined with
-    /// `execTime`.
+    /// `,`, `-`, `*` and `/` there are `L` (last), `W` (nearest weekday) and `#` (`6#3`: third Friday). With five fields it is
+    /// read as in Unix: `minutes hours day-of-month month day-of-week`, where days of the week are 0 (Sunday) to 7 (Sunday
+    /// again), and a run is on either day when both are given. Cannot be combined with `execTime`.
     #[schema(max_length = 255, example = "0 30 2 ? * MON-FRI")]
     pub exec_schedule: Option<String>,
-    /// Time zone of `execSchedule`, by its IANA name. Default: `UTC`. A local time that is skipped when clocks change runs at
-    /// the next instant, one that occurs twice runs once.
+    /// Time zone of `execSchedule` and of the times in mails, by its IANA name. Default: that of the user for mails, else
+    /// `UTC`. A local time that is skipped when clocks change runs at the next instant, one that occurs twice runs once.
     #[schema(max_length = 64, example = "America/New_York")]
     pub time_zone: Option<String>,
     /// What to do with a run of the schedule that is due before the previous one has finished. Default: `skip`.
@@ -71,6 +74,11 @@ pub struct ExportRequest {
     /// URL that a signed webhook is sent to when a run of the job has ended: https, on a public host.
     #[schema(max_length = 2048, example = "https://example.org/hooks/export")]
     pub callback_url: Option<String>,
+    /// Texts of your own, such as an order number. They are shown with the job and sent in its webhooks and manifest, and
+    /// jobs can be listed by them. Jobs of a schedule have the schedule's.
+    pub metadata: Option<MetadataMap>,
+    /// What to do with handles in `assetHandleArray` whose assets do not exist, or not any more. Default: `fail`.
+    pub on_missing: Option<OnMissing>,
     /// What to do with sets, which cannot be exported. Default: `refuse`.
     pub on_unsupported: Option<OnUnsupported>,
     /// What to do with files that are not images in a convert job. Default: `original`.
@@ -92,9 +100,9 @@ pub struct ExportRequest {
 }
 
 impl ExportRequest {
-    /// Removes the schedule: what remains is the request of one run.
+    /// Removes the schedule: what remains is the request of one run. Its mails are in the time zone of the schedule.
     pub fn clear_schedule(&mut self) {
-        (self.exec_schedule, self.time_zone, self.overlap) = (None, None, None);
+        (self.exec_schedule, self.overlap) = (None, None);
     }
 }
 
@@ -138,4 +146,6 @@ pub struct AssetFilter {
     /// Assets whose name begins with this text.
     #[schema(max_length = 255)]
     pub name: Option<String>,
+    /// Assets that have all these entries in their `metadata`.
+    pub metadata: Option<MetadataMap>,
 }

@@ -6,7 +6,7 @@ use offprint_core::Code;
 use offprint_core::name::{Folder, normalize_name};
 
 use crate::db::asset::{self, AssetRow};
-use crate::db::enums::OnUnsupported;
+use crate::db::enums::{OnMissing, OnUnsupported};
 use crate::db::{self, DbConnection};
 use crate::id::{AssetId, CompanyId};
 use crate::jobs::request::AssetFilter;
@@ -30,7 +30,12 @@ pub async fn select_assets(
     max_items: usize,
 ) -> Result<Selection, db::DbError> {
     let mut selection = match (&request.asset_handle_array, &request.asset_filter) {
-        (Some(handles), None) => select_by_handles(connection, company, handles, max_items).await?,
+        (Some(handles), None) => {
+            let on_missing = request.on_missing.unwrap_or_default();
+            let mut selection = select_by_handles(connection, company, handles, max_items, on_missing).await?;
+            selection.check_anything_left(request.exec_schedule.is_some());
+            selection
+        }
         (None, Some(filter)) => {
             select_by_filter(connection, company, filter, request.exec_schedule.is_some(), max_items).await?
         }
@@ -48,6 +53,7 @@ async fn select_by_handles(
     company: CompanyId,
     handles: &[String],
     max_items: usize,
+    on_missing: OnMissing,
 ) -> Result<Selection, db::DbError> {
     let mut selection = Selection::default();
     let mut seen = HashSet::new();
@@ -74,11 +80,19 @@ async fn select_by_handles(
     let mut found: HashMap<AssetId, AssetRow> =
         asset::find_assets(connection, company, &ids).await?.into_iter().map(|asset| (asset.asset_id, asset)).collect();
     for (pointer, handle) in wanted {
-        match handle.parse().ok().and_then(|id: AssetId| found.remove(&id)) {
+        let id = handle.parse::<AssetId>().ok();
+        match id.and_then(|id| found.remove(&id)) {
             Some(asset) => selection.assets.push((pointer, asset)),
+            // What is no handle at all was never an asset: a mistake of the client, which is not skipped.
+            None if on_missing == OnMissing::Skip && id.is_some() => {
+                let detail = format!("There is no asset {handle}. It was left out (`onMissing: skip`).");
+                selection.warnings.push(Reason::new(Code::SkippedMissing, detail));
+            }
             None => {
-                let detail =
-                    format!("There is no asset {handle}. It may have been deleted. GET /assets lists the assets.");
+                let detail = format!(
+                    "There is no asset {handle}. It may have been deleted. GET /assets lists the assets; `onMissing: skip` \
+                     leaves out those that do not exist."
+                );
                 selection.errors.push(ValidationError::new(pointer, Code::AssetNotFound, detail));
             }
         }
@@ -108,6 +122,7 @@ async fn select_by_filter(
         kind: filter.r#type,
         name: filter.name.as_deref().map(normalize_name),
         sha256: None,
+        metadata: filter.metadata.clone().unwrap_or_default(),
     };
     let found = asset::find_matching_assets(connection, company, &asset_filter, max_items as i64 + 1).await?;
     if found.len() > max_items {
@@ -129,6 +144,19 @@ async fn select_by_filter(
 }
 
 impl Selection {
+    /// Refuses a request whose assets are all missing. A schedule may find them again when it runs.
+    fn check_anything_left(&mut self, recurring: bool) {
+        let is_missing = |warning: &Reason| warning.code == Code::SkippedMissing;
+        if !self.assets.is_empty() || !self.errors.is_empty() || !self.warnings.iter().any(is_missing) {
+            return;
+        }
+        let detail = "None of the assets exists, so there is nothing to export. GET /assets lists the assets.";
+        match recurring {
+            true => self.warnings.push(Reason::new(Code::NothingToExport, detail)),
+            false => self.errors.push(ValidationError::new("/assetHandleArray", Code::NothingToExport, detail)),
+        }
+    }
+
     /// Adds one error for every set among the assets.
     fn refuse_sets(&mut self) {
         for (pointer, asset) in self.assets.iter().filter(|(_, asset)| asset.kind.is_set()) {
@@ -157,6 +185,7 @@ fn describe_filter(filter: &asset::AssetCriteria) -> String {
     }
     parts.extend(filter.kind.map(|kind| format!("type {}", kind.name())));
     parts.extend(filter.name.as_deref().map(|name| format!("names that begin with `{name}`")));
+    parts.extend(filter.metadata.0.iter().map(|(key, value)| format!("metadata `{key}` is `{value}`")));
     parts.join(", ")
 }
 

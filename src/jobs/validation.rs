@@ -20,6 +20,7 @@ pub fn check_request(request: &ExportRequest, context: &ExportContext<'_>) -> (V
     mistakes.extend(schedule::check_schedule(request, context.min_schedule_interval));
     mistakes.extend(check_locale(request));
     mistakes.extend(check_callback_url(request, context.callback_policy));
+    mistakes.extend(check_metadata(request));
     (mistakes, check_client_id(request).into_iter().collect())
 }
 
@@ -57,6 +58,12 @@ fn check_locale(request: &ExportRequest) -> Option<ValidationError> {
 fn check_callback_url(request: &ExportRequest, callbacks: &CallbackPolicy) -> Option<ValidationError> {
     let detail = callbacks.check_url(request.callback_url.as_deref()?).err()?;
     Some(ValidationError::new("/callbackUrl", Code::InvalidValue, detail))
+}
+
+fn check_metadata(request: &ExportRequest) -> Vec<ValidationError> {
+    let of_request = request.metadata.iter().flat_map(|metadata| metadata.check("/metadata"));
+    let of_filter = request.asset_filter.iter().filter_map(|filter| filter.metadata.as_ref());
+    of_request.chain(of_filter.flat_map(|metadata| metadata.check("/assetFilter/metadata"))).collect()
 }
 
 /// `ll` or `ll-CC`, as IPS writes them.

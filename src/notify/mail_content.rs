@@ -15,19 +15,31 @@ const MAX_MODIFIER_WARNINGS: usize = 10;
 const MAX_NAME_CHARS: usize = 120;
 const MAX_REASON_CHARS: usize = 300;
 
+// The colours are those of the pages, see src/http/pages/static/style.css.
+pub(super) const BODY_STYLE: &str =
+    "font-family:system-ui,sans-serif;line-height:1.55;max-width:40em;margin:1em auto;padding:0 1em";
+pub(super) const BRAND_STYLE: &str = "font-weight:600;padding-bottom:0.75em;border-bottom:1px solid #c9cdd2";
+pub(super) const HEADLINE_STYLE: &str = "font-size:1.3em;font-weight:600;line-height:1.25";
+const TITLE_STYLE: &str = "font-size:1.1em;font-weight:600";
+pub(super) const BUTTON_STYLE: &str = "display:inline-block;padding:0.7em 1.2em;border-radius:6px;background:#0b57a4;color:#ffffff;\
+                            font-weight:600;text-decoration:none";
+pub(super) const FOOTER_STYLE: &str = "font-size:0.85em;color:#767676";
+
 /// The content of a mail, before it is formatted. Every string is one line and safe to show; nothing is escaped yet.
 pub(super) struct MailContent {
     language: &'static Language,
     pub(super) subject: String,
     headline: String,
     rows: Vec<(String, String)>,
-    download: Option<(String, String)>,
+    /// Label and address of the button.
+    page: Option<(String, String)>,
     failures: Vec<(String, String)>,
     failures_title: String,
     modifier_warnings: Vec<String>,
     modifier_warnings_title: String,
     links: Vec<(String, String)>,
     fetch_command: Option<(String, String)>,
+    care: Option<String>,
     footer: String,
 }
 
@@ -36,19 +48,25 @@ impl MailContent {
         let language = mail.language;
         let text = |name: &str| language.format(name, &[]);
         let shown = mail.failures.len().min(MAX_FAILURES) as i64;
-        let download = mail.links.download.as_deref().map(|url| to_single_line(url, 2000));
+        let page = mail.links.page.as_deref().map(|url| to_single_line(url, 2000));
         let mut links = Vec::new();
         if let Some(manifest) = &mail.links.manifest {
             links.push((text("mail-manifest"), to_single_line(manifest, 2000)));
         }
-        links.push((text("mail-job"), to_single_line(&mail.links.job, 2000)));
+        if let Some(job) = &mail.links.job {
+            links.push((text("mail-job"), to_single_line(job, 2000)));
+        }
         Self {
             language,
             subject: format_outcome(mail, "mail-subject", 60),
             headline: format_outcome(mail, "mail-headline", MAX_NAME_CHARS),
             rows: list_rows(mail),
-            fetch_command: download.as_deref().map(|url| (text("mail-fetch"), format_fetch_command(mail, url))),
-            download: download.map(|url| (format_download_label(mail), url)),
+            fetch_command: page
+                .as_deref()
+                .filter(|_| mail.links.can_download)
+                .map(|url| (text("mail-fetch"), format_fetch_command(mail, url))),
+            care: page.as_ref().map(|_| text("mail-care")),
+            page: page.map(|url| (format_page_label(mail), url)),
             failures: mail
                 .failures
                 .iter()
@@ -75,8 +93,11 @@ impl MailContent {
         for (label, value) in &self.rows {
             out += &format!("  {label:<width$} {value}\n");
         }
-        if let Some((label, url)) = &self.download {
+        if let Some((label, url)) = &self.page {
             out += &format!("\n{label}:\n{url}\n");
+        }
+        if let Some(care) = &self.care {
+            out += &format!("{care}\n");
         }
         if !self.failures.is_empty() {
             out += &format!("\n{}:\n", self.failures_title);
@@ -97,45 +118,50 @@ impl MailContent {
         out + &format!("\n-- \n{}\n", self.footer)
     }
 
-    /// The mail as HTML: no images, no scripts, nothing to load.
+    /// The mail as HTML: no images, no scripts, nothing to load. It looks like the pages; mail programs know inline styles only.
     pub(super) fn to_html(&self) -> String {
         let mut out = format!(
-            "<!DOCTYPE html>\n<html lang=\"{}\">\n<body style=\"font-family:sans-serif;line-height:1.5;\
-             max-width:40em;margin:1em auto;padding:0 1em\">\n",
+            "<!DOCTYPE html>\n<html lang=\"{}\">\n<head><meta charset=\"utf-8\"><meta name=\"color-scheme\" \
+             content=\"light dark\"></head>\n<body style=\"{BODY_STYLE}\">\n<p style=\"{BRAND_STYLE}\">Offprint</p>\n",
             self.language.tag()
         );
-        out +=
-            &format!("<p style=\"font-size:1.15em\"><strong>{}</strong></p>\n<table>\n", escape_html(&self.headline));
+        out += &format!("<h1 style=\"{HEADLINE_STYLE}\">{}</h1>\n<table>\n", escape_html(&self.headline));
         for (label, value) in &self.rows {
             out += &format!(
-                "<tr><td style=\"padding-right:1.5em\">{}</td><td>{}</td></tr>\n",
+                "<tr><td style=\"padding:0 1.5em 0 0;vertical-align:top\">{}</td><td>{}</td></tr>\n",
                 escape_html(label),
                 escape_html(value)
             );
         }
         out += "</table>\n";
-        if let Some((label, url)) = &self.download {
-            out += &format!("<p>{}</p>\n", format_html_link(url, label));
+        if let Some((label, url)) = &self.page {
+            let (label, url) = (escape_html(label), escape_html(url));
+            out += &format!("<p><a href=\"{url}\" style=\"{BUTTON_STYLE}\">{label}</a></p>\n");
+        }
+        if let Some(care) = &self.care {
+            out += &format!("<p style=\"font-size:0.9em\">{}</p>\n", escape_html(care));
         }
         if !self.failures.is_empty() {
-            out += &format!("<p>{}:</p>\n<ul>\n", escape_html(&self.failures_title));
+            out += &format!("<h2 style=\"{TITLE_STYLE}\">{}</h2>\n<ul>\n", escape_html(&self.failures_title));
             for (name, reason) in &self.failures {
                 out += &format!("<li><strong>{}</strong><br>{}</li>\n", escape_html(name), escape_html(reason));
             }
             out += "</ul>\n";
         }
         if !self.modifier_warnings.is_empty() {
-            out += &format!("<p>{}:</p>\n<ul>\n", escape_html(&self.modifier_warnings_title));
+            out += &format!("<h2 style=\"{TITLE_STYLE}\">{}</h2>\n<ul>\n", escape_html(&self.modifier_warnings_title));
             self.modifier_warnings.iter().for_each(|warning| out += &format!("<li>{}</li>\n", escape_html(warning)));
             out += "</ul>\n";
         }
-        let links: Vec<String> = self.links.iter().map(|(label, url)| format_html_link(url, label)).collect();
-        out += &format!("<p>{}</p>\n", links.join("<br>\n"));
+        if !self.links.is_empty() {
+            let links: Vec<String> = self.links.iter().map(|(label, url)| format_html_link(url, label)).collect();
+            out += &format!("<p>{}</p>\n", links.join("<br>\n"));
+        }
         if let Some((label, command)) = &self.fetch_command {
             let (label, command) = (escape_html(label), escape_html(command));
             out += &format!("<p>{label}</p>\n<pre style=\"white-space:pre-wrap\">{command}</pre>\n");
         }
-        out + &format!("<p style=\"color:#666;font-size:0.85em\">{}</p>\n</body>\n</html>\n", escape_html(&self.footer))
+        out + &format!("<p style=\"{FOOTER_STYLE}\">{}</p>\n</body>\n</html>\n", escape_html(&self.footer))
     }
 }
 
@@ -156,7 +182,11 @@ fn format_outcome(mail: &JobMail, name: &str, max_chars: usize) -> String {
 fn list_rows(mail: &JobMail) -> Vec<(String, String)> {
     let (language, counts) = (mail.language, &mail.counts);
     let row = |name: &str, value: String| (language.format(name, &[]), value);
-    let mut rows = vec![row("mail-assets", language.format_number(counts.total))];
+    let mut rows = Vec::new();
+    if let Some(requester) = &mail.requester {
+        rows.push(row("mail-requester", to_single_line(requester, MAX_NAME_CHARS)));
+    }
+    rows.push(row("mail-assets", language.format_number(counts.total)));
     let by_end = [
         ("mail-succeeded", counts.succeeded),
         ("mail-failed", counts.failed),
@@ -184,9 +214,13 @@ fn list_rows(mail: &JobMail) -> Vec<(String, String)> {
     rows
 }
 
-fn format_download_label(mail: &JobMail) -> String {
+fn format_page_label(mail: &JobMail) -> String {
     let language = mail.language;
-    let (size, until) = (language.format_size(mail.bytes), mail.expires_at.map(|end| language.format_time(end)));
+    if mail.files == 0 {
+        return language.format("mail-see", &[]);
+    }
+    let until = mail.expires_at.map(|end| language.format_time_in(end, mail.time_zone));
+    let size = language.format_size(mail.bytes);
     let mut parts: Vec<(&str, MessageArg<'_>)> = vec![("files", mail.files.into()), ("size", (&size).into())];
     match &until {
         Some(until) => {
@@ -259,6 +293,6 @@ fn is_hidden_char(c: char) -> bool {
         || matches!(c, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
-fn escape_html(text: &str) -> String {
+pub(super) fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

@@ -5,12 +5,14 @@
 
 mod mail_content;
 mod mail_message;
+mod sign_in_mail;
 mod smtp;
 pub mod webhook;
 
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use offprint_core::Code;
@@ -45,10 +47,14 @@ pub struct MailFailure {
 /// Absolute URLs in a mail.
 #[derive(Clone, Debug)]
 pub struct MailLinks {
-    pub job: String,
-    /// The zip, or the file when there is only one. Works without an API key. None when there is nothing to download.
-    pub download: Option<String>,
-    /// The manifest, where there is one.
+    /// The page of the files: the zip, or the file when there is only one. Works without an account. None when the job was
+    /// deleted meanwhile.
+    pub page: Option<String>,
+    /// Whether the page has something to download, by programs too.
+    pub can_download: bool,
+    /// The job, for recipients who may see it.
+    pub job: Option<String>,
+    /// The manifest, for recipients who may see it, where there is one.
     pub manifest: Option<String>,
 }
 
@@ -77,7 +83,23 @@ pub struct JobMail {
     pub modifier_warnings: Vec<Reason>,
     /// When the files will be deleted, if that is known.
     pub expires_at: Option<DateTime<Utc>>,
+    /// Of the recipient.
+    pub time_zone: Tz,
     pub links: MailLinks,
+}
+
+/// A mail with a link by which a user signs in.
+#[derive(Clone, Debug)]
+pub struct SignInMail {
+    /// The same for every try to send this mail.
+    pub message_id: String,
+    /// One mail address, with or without a display name.
+    pub recipient: String,
+    pub language: &'static Language,
+    pub user_name: String,
+    pub company_name: String,
+    /// A credential.
+    pub url: String,
 }
 
 /// Why a mail was not sent, and whether another try makes sense.
@@ -151,11 +173,22 @@ impl Mailer {
     /// Sends one mail. Returns when the server has accepted it, or the file is written.
     pub async fn send(&self, mail: &JobMail) -> Result<(), SendError> {
         let message = mail_message::build_message(&self.from, mail)?;
+        self.deliver(message, &mail.message_id).await
+    }
+
+    /// Sends a mail with a link to sign in.
+    pub async fn send_sign_in(&self, mail: &SignInMail) -> Result<(), SendError> {
+        self.deliver(sign_in_mail::build_message(&self.from, mail)?, &mail.message_id).await
+    }
+
+    async fn deliver(&self, message: Message, message_id: &str) -> Result<(), SendError> {
         match &self.transport {
             MailTransport::Smtp(server) => server.send(message).await.map(drop).map_err(smtp::to_send_error),
-            MailTransport::Folder(folder) => write_mail_file(folder, &mail_message::build_file_name(mail), &message)
-                .await
-                .map_err(|error| SendError::Temporary(format!("the mail folder cannot be written: {error}"))),
+            MailTransport::Folder(folder) => {
+                write_mail_file(folder, &mail_message::build_file_name(message_id), &message)
+                    .await
+                    .map_err(|error| SendError::Temporary(format!("the mail folder cannot be written: {error}")))
+            }
         }
     }
 }

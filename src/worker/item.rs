@@ -1,91 +1,121 @@
 //! Processes one item: claim it, produce its files while the lease is renewed, settle it.
 //!
 //! ```text
-//!   process_next_item ─ claim ─> process_claim ─┬─ all originals or cached ─> settle, then many more at once
-//!                                               └─ render_under_lease ─> settle
-//!                                                    ├─ render_files: fetch originals, render, store
-//!                                                    ├─ heartbeat: renew the lease; stop when the job is stopped
-//!                                                    └─ shutdown: give the item back after a grace time
+//!   claim_items ──> process_claim ─┬─ all originals or cached ─> settle, then many more at once
+//!                                  └─ render_under_lease ─> settle
+//!                                       ├─ render_files: fetch originals, render, store
+//!                                       ├─ heartbeat: renew the lease; stop when the job is stopped
+//!                                       └─ shutdown: give the item back after a grace time
 //! ```
 //!
-//! What ends an attempt is an [`AttemptOutcome`]; whether the item is tried again is decided in [`crate::db::settle`].
+//! What ends an attempt is an [`AttemptOutcome`]; whether the item is tried again is decided in [`crate::db::settle`], and
+//! the ends of several items are written together (`settler.rs`).
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
+use futures_util::future::join_all;
 use offprint_core::{Code, Digest};
 use offprint_imaging::{RenderError, RenderOutput, SourceFiles};
 use offprint_modifiers::Recipe;
 use offprint_sandbox::{RenderPoolError, RenderTarget};
-use offprint_storage::LocalBlob;
+use offprint_storage::{LocalBlob, StagedBlob};
 use tempfile::TempPath;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{Instrument, info_span, warn};
 
-use crate::app::AppState;
-use crate::app::JobSignalReceiver;
-use crate::app::StoreBlobError;
+use crate::app::{AppState, JobSignalReceiver, KeepRenditionsError, StoreBlobError};
 use crate::db;
 use crate::db::bulk_settle::settle_ready_items;
 use crate::db::item::{self, Claim, ClaimOptions, LeaseRenewal, PendingFile};
-use crate::db::settle::{self, Attempt, AttemptOutcome, SettledFile, settle_item};
+use crate::db::settle::{self, AttemptEnd, AttemptOutcome, SettledFile};
 use crate::jobs::rendition::merge_failures;
 use crate::reason::Reason;
+use crate::worker::settler::{RunningItem, Settler};
 use crate::worker::{CACHE_ENGINE_VERSION, wait_for_grace_end};
 
-/// Claims the next item and processes it. Returns whether there was one.
-pub async fn process_next_item(state: &AppState) -> Result<bool, db::DbError> {
-    // Before the claim, so that a job action right after it is not missed.
-    let job_signals = state.job_signals.listen();
+/// An item that this process has claimed.
+pub(super) struct ClaimedItem {
+    claim: Claim,
+    /// Receives job actions since before the claim, so that one right after it is not missed.
+    job_signals: JobSignalReceiver,
+    running: RunningItem,
+}
+
+/// Claims items for up to this many slots.
+pub(super) async fn claim_items(
+    state: &AppState,
+    settler: &Settler,
+    slots: usize,
+) -> Result<Vec<ClaimedItem>, db::DbError> {
+    let job_signals: Vec<_> = (0..slots).map(|_| state.job_signals.listen()).collect();
     let (lease, max_running) = (state.settings.lease, state.settings.max_running);
-    let is_limited = max_running > 0 || state.has_own_running_limits.load(Ordering::Relaxed);
-    let options =
-        ClaimOptions { worker: state.worker, lease, engine_version: CACHE_ENGINE_VERSION, max_running, is_limited };
-    let Some(claim) = db::with_query_timeout(item::claim_item(&state.system, &options)).await? else {
-        return Ok(false);
-    };
-    let span = info_span!("item", job.handle = %claim.job_id, item.position = claim.position);
-    process_claim(state, claim, job_signals).instrument(span).await?;
+    let options = ClaimOptions { worker: state.worker, lease, engine_version: CACHE_ENGINE_VERSION, max_running };
+    let claims = db::with_query_timeout(item::claim_items(&state.system, &options, slots)).await?;
+    let begin =
+        |(claim, job_signals): (Claim, _)| ClaimedItem { running: settler.begin_item(&claim), claim, job_signals };
+    Ok(claims.into_iter().zip(job_signals).map(begin).collect())
+}
+
+/// Claims the next item and processes it. Returns whether there was one. For tests, which wait for nothing.
+#[cfg_attr(dead_code_check, expect(dead_code, reason = "for tests"))]
+pub(super) async fn process_next_item(state: &AppState) -> Result<bool, db::DbError> {
+    let settler = Settler::default();
+    let Some(item) = claim_items(state, &settler, 1).await?.pop() else { return Ok(false) };
+    process_item(state, &settler, item, None).await?;
     Ok(true)
 }
 
-async fn process_claim(state: &AppState, claim: Claim, job_signals: JobSignalReceiver) -> Result<(), db::DbError> {
+/// Processes a claimed item. Its slot is free for another one when all is done but settling.
+pub(super) async fn process_item(
+    state: &AppState,
+    settler: &Settler,
+    item: ClaimedItem,
+    slot: Option<OwnedSemaphorePermit>,
+) -> Result<(), db::DbError> {
+    let span = info_span!("item", job.handle = %item.claim.job_id, item.position = item.claim.position);
+    process_claim(state, settler, item, slot).instrument(span).await
+}
+
+async fn process_claim(
+    state: &AppState,
+    settler: &Settler,
+    ClaimedItem { claim, job_signals, running }: ClaimedItem,
+    slot: Option<OwnedSemaphorePermit>,
+) -> Result<(), db::DbError> {
     if claim.first {
         db::with_query_timeout(item::begin_run(&state.system, claim.company_id, claim.job_id)).await?;
         state.job_changes.notify();
     }
-    let attempt = claim.attempt(state.worker);
     let (ready_files, missing_files): (Vec<_>, Vec<_>) = claim.files.iter().partition(|file| is_ready(file));
-    let mut is_waiting_again = false;
-    let mut settled_files: Vec<SettledFile> =
-        ready_files.into_iter().map(|file| to_settled_file(&claim, file)).collect();
-    if missing_files.is_empty() {
+    let needs_no_render = missing_files.is_empty();
+    let mut files: Vec<SettledFile> = ready_files.into_iter().map(|file| to_settled_file(&claim, file)).collect();
+    let outcome = if needs_no_render {
         let outcome = check_original(state, &claim).await?;
-        log_outcome(&claim, &outcome);
-        settle_with_retry(
-            state,
-            &attempt,
-            if matches!(outcome, AttemptOutcome::Succeeded) { &settled_files } else { &[] },
-            outcome,
-        )
-        .await?;
+        if !matches!(outcome, AttemptOutcome::Succeeded) {
+            files.clear();
+        }
+        outcome
+    } else {
+        render_under_lease(state, &claim, &missing_files, &mut files, job_signals).await
+    };
+    log_outcome(&claim, &outcome);
+    let is_waiting_again = matches!(outcome, AttemptOutcome::GivenBack | AttemptOutcome::Crashed(_));
+    drop(slot);
+    let end = AttemptEnd { attempt: claim.attempt(state.worker), files, outcome };
+    if !settler.settle(state, end, running).await? {
+        warn!(
+            "The lease of item {} of job {} expired while this worker processed it; its result is dropped",
+            claim.position, claim.job_id
+        );
+    }
+    if needs_no_render {
         state.job_changes.notify();
         // A job of originals has many such items: settle them together.
         let settle_more =
             || settle_ready_items(&state.system, claim.company_id, claim.job_id, state.worker, CACHE_ENGINE_VERSION);
         while db::with_query_timeout(settle_more()).await? > 0 {
             state.job_changes.notify();
-        }
-    } else {
-        let outcome = render_under_lease(state, &claim, &missing_files, &mut settled_files, job_signals).await;
-        log_outcome(&claim, &outcome);
-        is_waiting_again = matches!(outcome, AttemptOutcome::GivenBack | AttemptOutcome::Crashed(_));
-        if !settle_with_retry(state, &attempt, &settled_files, outcome).await? {
-            warn!(
-                "The lease of item {} of job {} expired while this worker processed it; its result is dropped",
-                claim.position, claim.job_id
-            );
         }
     }
     state.job_changes.notify();
@@ -97,29 +127,6 @@ async fn process_claim(state: &AppState, claim: Claim, job_signals: JobSignalRec
         state.work_available.notify_local()
     }
     Ok(())
-}
-
-/// Settles, and tries again for about the length of a lease while the database cannot be reached. Otherwise the
-/// finished work would be lost, and the item rendered again after its lease expires.
-async fn settle_with_retry(
-    state: &AppState,
-    attempt: &Attempt,
-    files: &[SettledFile],
-    outcome: AttemptOutcome,
-) -> Result<bool, db::DbError> {
-    let mut pause = Duration::from_millis(100);
-    loop {
-        match db::with_query_timeout(settle_item(&state.system, attempt, files, outcome.clone(), CACHE_ENGINE_VERSION))
-            .await
-        {
-            Err(db::DbError::Unreachable(error)) if pause < state.settings.lease => {
-                warn!(error = %error, "Could not settle an item; trying again: {error}");
-                sleep(pause).await;
-                pause *= 2;
-            }
-            settled => return settled,
-        }
-    }
 }
 
 /// Whether a file needs no rendering: it is the original, or in the render cache.
@@ -236,18 +243,49 @@ async fn render_files(
         Ok(rendered) => rendered,
         Err(failure) => return pool_failure_to_outcome(failure),
     };
-    let mut failures = Vec::new();
-    for ((file, (mime, _, output)), rendered) in missing.iter().zip(targets).zip(rendered) {
-        let stored = match rendered {
-            Ok(rendered) => store_rendition(state, file.rendition, mime, rendered, output).await,
+    // Each waits for the disk, so they are written side by side.
+    let staged = missing.iter().zip(targets).zip(rendered).map(|((file, (mime, _, output)), rendered)| async move {
+        let staged = match rendered {
+            Ok(rendered) => stage_rendition(state, file.rendition, mime, rendered, output).await,
             Err(failure) => Err(render_error_to_outcome(failure)),
         };
-        match stored {
-            Ok(file) => settled_files.push(file),
-            Err(outcome) => failures.push((file.name.as_deref(), outcome)),
+        staged.map_err(|outcome| (file.name.as_deref(), outcome))
+    });
+    let (mut produced, mut blobs, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for staged in join_all(staged).await {
+        match staged {
+            Ok((file, blob)) => {
+                produced.push(file);
+                blobs.push(blob);
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if !blobs.is_empty() {
+        match state.keep_rendered_files(&claim.attempt(state.worker), blobs).await {
+            Ok(()) => settled_files.extend(produced),
+            Err(error) => failures.push((None, keep_error_to_outcome(error))),
         }
     }
     merge_outcomes(failures)
+}
+
+fn keep_error_to_outcome(error: KeepRenditionsError) -> AttemptOutcome {
+    match error {
+        KeepRenditionsError::QuotaExceeded(missing) => AttemptOutcome::Failed(Reason::new(
+            Code::StorageQuota,
+            format!(
+                "The exported files would exceed the company's storage quota by {missing} bytes. Delete jobs and assets \
+                 that are no longer needed, then retry the job."
+            ),
+        )),
+        KeepRenditionsError::Store(StoreBlobError::Storage(error)) => {
+            AttemptOutcome::TryAgain(storage_error_to_reason(&error))
+        }
+        KeepRenditionsError::Store(StoreBlobError::Db(error)) => {
+            AttemptOutcome::TryAgain(Reason::new(Code::Unavailable, error.to_string()))
+        }
+    }
 }
 
 /// Fetches an original as a local file and verifies its checksum, so that damaged bytes never become an image. A
@@ -287,36 +325,29 @@ fn pool_failure_to_outcome(failure: RenderPoolError) -> AttemptOutcome {
     }
 }
 
-/// Stores a rendered file as a blob.
-async fn store_rendition(
+/// Writes a rendered file to the disk, ready to be kept.
+async fn stage_rendition(
     state: &AppState,
     rendition: i16,
     mime: &str,
     rendered: RenderOutput,
     output: TempPath,
-) -> Result<SettledFile, AttemptOutcome> {
-    let stored = match state.storage.stage_file(output).await {
-        Ok(staged) => state.store_blob(staged).await,
-        Err(error) => Err(error.into()),
-    };
-    match stored {
-        Ok(sha256) => Ok(SettledFile {
-            rendition,
-            sha256,
-            image: Some(settle::SettledImage {
-                width: rendered.width as i32,
-                height: rendered.height as i32,
-                mime: mime.to_owned(),
-                plan: Some(rendered.plan),
-            }),
-            warnings: rendered.warnings.into_iter().map(|warning| Reason::new(warning.code, warning.detail)).collect(),
-            reused: false,
+) -> Result<(SettledFile, StagedBlob), AttemptOutcome> {
+    let staged = state.storage.stage_file(output).await;
+    let staged = staged.map_err(|error| AttemptOutcome::TryAgain(storage_error_to_reason(&error)))?;
+    let file = SettledFile {
+        rendition,
+        sha256: staged.digest,
+        image: Some(settle::SettledImage {
+            width: rendered.width as i32,
+            height: rendered.height as i32,
+            mime: mime.to_owned(),
+            plan: Some(rendered.plan),
         }),
-        Err(StoreBlobError::Storage(error)) => Err(AttemptOutcome::TryAgain(storage_error_to_reason(&error))),
-        Err(StoreBlobError::Db(error)) => {
-            Err(AttemptOutcome::TryAgain(Reason::new(Code::Unavailable, error.to_string())))
-        }
-    }
+        warnings: rendered.warnings.into_iter().map(|warning| Reason::new(warning.code, warning.detail)).collect(),
+        reused: false,
+    };
+    Ok((file, staged))
 }
 
 /// Decides how an item ends when these files failed, given by the names of their renditions. If any failure may go

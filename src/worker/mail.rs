@@ -1,14 +1,17 @@
 //! Sends the mails that are due. A mail that cannot be sent does not change its job.
 
+use chrono_tz::Tz;
 use tracing::{info, warn};
 
 use super::get_message_delay;
 use crate::app::AppState;
+use crate::db::company::{self, UserRow};
 use crate::db::enums::{FileState, ItemState, Outcome};
 use crate::db::link::NewLink;
 use crate::db::mail_task::{self, MailOutcome, MailTaskClaim};
 use crate::db::{self, archive, item_view, job};
 use crate::i18n;
+use crate::jobs::recipients::parse_mailbox;
 use crate::notify::{JobMail, MailCounts, MailFailure, MailLinks, SendError};
 
 /// Attempts to send one mail, spread over about a day.
@@ -26,20 +29,27 @@ pub async fn send_next_mail(state: &AppState) -> Result<bool, db::DbError> {
     let outcome = match send_mail(state, &task).await {
         Ok(()) => {
             info!(job.handle = %task.job_id, "Sent the mail about job {}", task.job_id);
+            count_try("sent");
             MailOutcome::Sent
         }
         Err(SendError::Temporary(reason)) if task.tries + 1 < MAX_MAIL_TRIES => {
             warn!(job.handle = %task.job_id, "Could not send the mail about job {} yet; it is tried again: {reason}", task.job_id);
+            count_try("tried-again");
             MailOutcome::Retry(reason, get_message_delay(task.tries))
         }
         Err(SendError::Temporary(reason) | SendError::Permanent(reason)) => {
             warn!(job.handle = %task.job_id, "Gave up the mail about job {}: {reason}", task.job_id);
+            count_try("given-up");
             MailOutcome::Failed(reason)
         }
     };
     db::with_query_timeout(mail_task::settle_mail_task(&state.system, &task, outcome)).await?;
     state.job_changes.notify();
     Ok(true)
+}
+
+fn count_try(outcome: &'static str) {
+    metrics::counter!("offprint_mail_tries_total", "outcome" => outcome).increment(1);
 }
 
 async fn send_mail(state: &AppState, task: &MailTaskClaim) -> Result<(), SendError> {
@@ -62,24 +72,54 @@ async fn send_mail(state: &AppState, task: &MailTaskClaim) -> Result<(), SendErr
         })
     });
     let failures: Vec<MailFailure> = failures.collect();
-    let download = create_download_link(state, task, &job).await.map_err(later)?;
-    state.mailer.send(&build_mail(state, task, &job, download, failures)).await
+    let recipient = find_recipient(state, task).await.map_err(later)?;
+    let requester = match job.user_id {
+        Some(user) => company::find_user_name(&state.system, task.company_id, user).await.map_err(later)?,
+        None => None,
+    };
+    let links = build_links(state, task, &job, recipient.is_some()).await.map_err(later)?;
+    let mail = build_mail(state, task, &job, links, failures);
+    let zone = recipient.and_then(|user| user.time_zone).or(job.time_zone);
+    let time_zone = zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
+    state.mailer.send(&JobMail { requester, time_zone, ..mail }).await
 }
 
-/// Creates a download link for the recipient, who may have no API key: to the file if the job has exactly one,
-/// otherwise to the archive. None when the job has no files, or when the archive exceeds the limit for downloads.
-async fn create_download_link(
+/// The user of the company whose address this is.
+async fn find_recipient(state: &AppState, task: &MailTaskClaim) -> Result<Option<UserRow>, db::DbError> {
+    match parse_mailbox(&task.recipient) {
+        Ok(mailbox) => company::find_user_by_email(&state.system, task.company_id, &mailbox.email.to_string()).await,
+        Err(_) => Ok(None),
+    }
+}
+
+/// Links that work for the recipient: everybody may open the page of the results; the job needs an account.
+async fn build_links(
+    state: &AppState,
+    task: &MailTaskClaim,
+    job: &job::JobRow,
+    is_user: bool,
+) -> Result<MailLinks, db::DbError> {
+    let address = format!("{}/export-jobs/{}", state.public_url(), task.job_id);
+    let may_see_job = is_user || !state.settings.is_key_required();
+    let max_archive_bytes = state.settings.max_archive;
+    let is_too_large = max_archive_bytes > 0 && job.archive_size.is_some_and(|size| size as u64 > max_archive_bytes);
+    Ok(MailLinks {
+        page: create_page_link(state, task, job).await?,
+        can_download: job.files == 1 && job.total == 1 || job.files > 0 && !is_too_large,
+        manifest: may_see_job.then(|| format!("{address}/manifest")),
+        job: may_see_job.then_some(address),
+    })
+}
+
+/// Creates a link for the recipient, who may have no account: to the file of a job of one, otherwise to the archive, whose
+/// page says what failed as well. None when the job was deleted.
+async fn create_page_link(
     state: &AppState,
     task: &MailTaskClaim,
     job: &job::JobRow,
 ) -> Result<Option<String>, db::DbError> {
-    let max_archive_bytes = state.settings.max_archive;
-    let is_too_large = max_archive_bytes > 0 && job.archive_size.is_some_and(|size| size as u64 > max_archive_bytes);
-    if job.files == 0 || (job.files > 1 && is_too_large) {
-        return Ok(None);
-    }
-    let mut files = match job.files {
-        1 => {
+    let mut files = match (job.files, job.total) {
+        (1, 1) => {
             archive::list_files(&state.system, task.company_id, task.job_id, Some(FileState::Ready), (-1, -1), 1)
                 .await?
         }
@@ -88,17 +128,20 @@ async fn create_download_link(
     let path = files.pop().map(|file| file.path);
     let (mail_task_id, expires_in) = (Some(task.mail_task_id), job.expires_in);
     let new = NewLink { job_id: task.job_id, path: path.as_deref(), expires_in, mail_task_id, api_key: None };
-    Ok(Some(state.create_link(&state.system, task.company_id, &new).await?.1))
+    match state.create_link(&state.system, task.company_id, &new).await {
+        Ok((_, url)) => Ok(Some(url)),
+        Err(db::DbError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn build_mail(
     state: &AppState,
     task: &MailTaskClaim,
     job: &job::JobRow,
-    download: Option<String>,
+    links: MailLinks,
     failures: Vec<MailFailure>,
 ) -> JobMail {
-    let page = format!("{}/export-jobs/{}", state.public_url(), task.job_id);
     let host = state.public_url().split_once("://").map_or("offprint", |(_, rest)| rest).replace([':', '/'], ".");
     JobMail {
         message_id: format!("<{}.{}@{host}>", task.mail_task_id, task.run),
@@ -121,6 +164,7 @@ fn build_mail(
         failures,
         modifier_warnings: job.modifier_warnings.0.clone(),
         expires_at: job.expires_at,
-        links: MailLinks { download, manifest: Some(format!("{page}/manifest")), job: page },
+        time_zone: Tz::UTC,
+        links,
     }
 }

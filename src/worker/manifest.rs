@@ -2,12 +2,14 @@
 //! by line, so that memory use does not grow with the job. It knows neither database nor storage; `seal.rs` feeds it.
 
 use chrono::{DateTime, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::db::asset::AssetType;
 use crate::db::enums::{ItemState, Outcome};
 use crate::db::item_view::{ItemFileView, ItemView};
+use crate::db::metadata_map::MetadataMap;
 use crate::db::seal::SealClaim;
 use crate::id::AssetId;
 use crate::reason::Reason;
@@ -32,6 +34,7 @@ pub struct ManifestLine<'a> {
     height: Option<i32>,
     failure: Option<&'a Reason>,
     warnings: &'a [Reason],
+    metadata: &'a MetadataMap,
 }
 
 /// The lines of an item: one for each of its files, or one for the item itself.
@@ -66,6 +69,7 @@ impl<'a> ManifestLine<'a> {
             failure: item.failure.as_deref().filter(|_| ready.is_none()),
             // Where an item has several files, each line lists the warnings of its own file.
             warnings: file.filter(|_| !is_only_file).map_or(&item.warnings, |file| &file.warnings),
+            metadata: &item.metadata,
         }
     }
 }
@@ -74,7 +78,8 @@ impl<'a> ManifestLine<'a> {
 pub fn build_json_head(job: &SealClaim, outcome: Outcome) -> String {
     let warnings = [job.warnings.as_slice(), job.modifier_warnings.as_slice()].concat();
     let head = json!({
-        "jobHandle": job.job_id, "jobName": job.job_name, "run": job.run, "outcome": outcome, "fmt": job.fmt,
+        "jobHandle": job.job_id, "jobName": job.job_name, "metadata": job.metadata, "run": job.run, "outcome": outcome,
+        "fmt": job.fmt,
         "effectiveModifier": job.effective_modifier, "renditions": job.renditions, "createdAt": format_time(job.created_at),
         "counts": {
             "total": job.total, "succeeded": job.succeeded, "failed": job.failed, "skipped": job.skipped,
@@ -89,8 +94,9 @@ pub fn build_json_head(job: &SealClaim, outcome: Outcome) -> String {
 /// The end of `manifest.json`.
 pub const JSON_TAIL: &str = "\n]}\n";
 
-/// The first line of `manifest.csv`.
-pub const CSV_HEAD: &str = "position,assetHandle,assetType,name,sourceFileName,folder,rendition,state,path,size,sha256,mime,width,height,failureCode,failureDetail,warnings\r\n";
+/// The first line of `manifest.csv`. `path` is for people: an apostrophe may stand in front of it. `encodedPath` names the
+/// file exactly, percent-encoded as in its URL.
+pub const CSV_HEAD: &str = "position,assetHandle,assetType,name,sourceFileName,folder,rendition,state,path,size,sha256,mime,width,height,failureCode,failureDetail,warnings,encodedPath,metadata,jobMetadata\r\n";
 
 impl ManifestLine<'_> {
     /// The line as JSON.
@@ -100,7 +106,7 @@ impl ManifestLine<'_> {
     }
 
     /// The line as CSV (RFC 4180).
-    pub fn to_csv(&self) -> String {
+    pub fn to_csv(&self, job_metadata: &MetadataMap) -> String {
         let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         let warnings: Vec<String> =
@@ -124,10 +130,44 @@ impl ManifestLine<'_> {
             self.failure.map(|reason| reason.code.to_string()).unwrap_or_default(),
             text(self.failure.map(|reason| reason.detail.as_str())),
             warnings.join("; "),
+            self.path.map(encode_path).unwrap_or_default(),
+            format_metadata_cell(self.metadata),
+            format_metadata_cell(job_metadata),
         ];
         cells.map(|text| escape_csv_cell(&text)).join(",") + "\r\n"
     }
 }
+
+/// A path as it stands in a URL. All but letters, digits, `/`, `.`, `_` and `~` is encoded: also `-`, which would begin a
+/// formula.
+fn encode_path(path: &str) -> String {
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(path, ENCODED).to_string()
+}
+
+/// Metadata as JSON, empty when there is none. Signs where a spreadsheet could see the beginning of a formula are written as
+/// JSON escapes, so that the cell needs no apostrophe and parses to exactly the same texts.
+fn format_metadata_cell(metadata: &MetadataMap) -> String {
+    if metadata.is_empty() {
+        return String::new();
+    }
+    let json = serde_json::to_string(metadata).unwrap_or_default();
+    let mut cell = String::with_capacity(json.len());
+    let mut previous = '{';
+    for letter in json.chars() {
+        // No structure of JSON is made of these signs, so each stands inside a text.
+        if FORMULA_SIGNS.contains(&letter) && !previous.is_alphanumeric() {
+            cell.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            cell.push(letter);
+        }
+        previous = letter;
+    }
+    cell
+}
+
+/// What begins a formula. The last four are full-width forms, which are formulas in Japanese and Chinese versions.
+const FORMULA_SIGNS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 
 /// Escapes a cell: text that spreadsheets would take for a formula gets an apostrophe in front, text with separators gets
 /// quotes. Spreadsheets in much of Europe separate cells by semicolons and see no quotes inside of such a cell, and every
@@ -154,8 +194,6 @@ const CELL_SEPARATORS: [char; 6] = [',', ';', '\t', '|', '\r', '\n'];
 /// Appends what some spreadsheet could take for a cell, with an apostrophe in front of a formula. Quotes and spaces in
 /// front of the formula may be dropped by the spreadsheet.
 fn push_defused(line: &mut String, cell: &str) {
-    // The last four are full-width forms, which are formulas in Japanese and Chinese versions.
-    const FORMULA_SIGNS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
     if cell.trim_start_matches([' ', '"', '\u{a0}']).starts_with(FORMULA_SIGNS) {
         line.push('\'');
     }
@@ -168,7 +206,8 @@ fn format_time(at: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::escape_csv_cell;
+    use super::{encode_path, escape_csv_cell, format_metadata_cell};
+    use crate::db::metadata_map::MetadataMap;
 
     #[test]
     fn cells_cannot_begin_a_formula() {
@@ -190,6 +229,27 @@ mod tests {
         ] {
             assert_eq!(escape_csv_cell(text), cell, "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_encoded_path_is_exact_and_no_formula() {
+        for path in ["=1+1.jpg", "-a/@b.png", "spring (2).jpg", "Größe;=x.tif", "\u{ff1d}1.gif"] {
+            let cell = encode_path(path);
+            assert_eq!(escape_csv_cell(&cell), cell, "nothing to defuse in {cell}");
+            assert_eq!(percent_encoding::percent_decode_str(&cell).decode_utf8().unwrap(), path);
+        }
+    }
+
+    #[test]
+    fn metadata_in_a_cell_is_exact_and_no_formula() {
+        let texts = ["=1", "a;=1", "a|-1", "x\t+1", "\r\n@x", "ＡＢ；＝1", "2026-11-29", "\"=1\"", " =1", "\\=1"];
+        let map = MetadataMap(texts.iter().map(|text| (format!("-k{}", text.len()), (*text).to_owned())).collect());
+        let cell = format_metadata_cell(&map);
+        assert_eq!(serde_json::from_str::<MetadataMap>(&cell).unwrap(), map);
+        let escaped = escape_csv_cell(&cell);
+        let unquoted = escaped[1..escaped.len() - 1].replace("\"\"", "\"");
+        assert_eq!(unquoted, cell, "nothing to defuse");
+        assert!(format_metadata_cell(&MetadataMap(Default::default())).is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The background work of the service: items, sealing, mails, webhooks, schedules and maintenance.
 //!
 //! ```text
-//!   run_workers ─┬─ run_slot (2 per render slot)   claims an item, renders, settles            item.rs
+//!   run_workers ─┬─ run_dispatcher                 claims items for all free slots             item.rs, settler.rs
 //!                ├─ run_maintenance                due jobs, seals, sweeps, retention          seal.rs, sweep.rs, …
 //!                ├─ scheduler::run_scheduler       creates the jobs of schedules               scheduler.rs
 //!                ├─ scrub::run_scrub               compares stored bytes with their digests    scrub.rs
@@ -22,13 +22,17 @@ mod retention;
 mod scheduler;
 mod scrub;
 mod seal;
+mod settler;
+mod sign_in_mail;
 mod sweep;
 mod webhook;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use offprint_imaging::ENGINE_VERSION;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
@@ -41,6 +45,8 @@ pub use scrub::scrub_next_blob;
 pub use sweep::sweep_expired;
 
 use crate::app::AppState;
+use crate::db::item::MAX_CLAIMS;
+use crate::worker::settler::Settler;
 
 /// How often tasks look for work when they are not notified: a signal of another process may have been lost.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -66,10 +72,7 @@ pub async fn run_workers(state: AppState) {
 
 async fn run_tasks(state: AppState) {
     let mut tasks = JoinSet::new();
-    // Twice as many items as renders: while one stores its files and settles, another can render.
-    for _ in 0..2 * state.render_slots() {
-        tasks.spawn(restart_after_panics(state.clone(), run_slot));
-    }
+    tasks.spawn(restart_after_panics(state.clone(), run_dispatcher));
     tasks.spawn(restart_after_panics(state.clone(), run_maintenance));
     tasks.spawn(restart_after_panics(state.clone(), scheduler::run_scheduler));
     tasks.spawn(restart_after_panics(state.clone(), scrub::run_scrub));
@@ -105,16 +108,60 @@ fn get_message_delay(tries: i32) -> Duration {
     Duration::from_secs((10 * 3u64.pow(tries.clamp(0, 10) as u32)).min(3 * 3600))
 }
 
-/// One slot: processes items, one after the other.
-async fn run_slot(state: AppState) {
+/// Claims items for all slots that are free, and processes each in a task of its own.
+async fn run_dispatcher(state: AppState) {
+    let settler = Settler::default();
+    // Twice as many items as renders: while one stores its files, another can render.
+    let slots = Arc::new(Semaphore::new(2 * state.render_slots()));
+    let mut items = JoinSet::new();
     while !state.closing.is_cancelled() {
-        let notified = state.work_available.listen();
-        match item::process_next_item(&state).await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => warn!(error = %error, "Could not claim or settle an item: {error}"),
+        while let Some(ended) = items.try_join_next() {
+            log_panic(ended);
         }
+        let free = tokio::select! {
+            free = take_free_slots(&slots) => free,
+            () = state.closing.cancelled() => break,
+        };
+        let notified = state.work_available.listen();
+        match item::claim_items(&state, &settler, free.len()).await {
+            Ok(claimed) if !claimed.is_empty() => {
+                for (item, slot) in claimed.into_iter().zip(free) {
+                    let (state, settler) = (state.clone(), settler.clone());
+                    items.spawn(async move {
+                        if let Err(error) = item::process_item(&state, &settler, item, Some(slot)).await {
+                            warn!(error = %error, "Could not settle an item: {error}");
+                        }
+                    });
+                }
+                continue;
+            }
+            Ok(_) => {}
+            Err(error) => warn!(error = %error, "Could not claim items: {error}"),
+        }
+        drop(free);
         wait_for_work(&state, notified).await;
+    }
+    while let Some(ended) = items.join_next().await {
+        log_panic(ended);
+    }
+}
+
+/// Waits for a free slot, and takes all that are free.
+async fn take_free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
+    // The semaphore is never closed.
+    let mut free: Vec<_> = slots.clone().acquire_owned().await.into_iter().collect();
+    while let Ok(slot) = slots.clone().try_acquire_owned()
+        && free.len() < MAX_CLAIMS
+    {
+        free.push(slot);
+    }
+    free
+}
+
+/// A panic is a bug. The item is taken over when its lease expires.
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(panic) = ended {
+        tracing::error!(error = %panic, "An item's task panicked: {panic}");
     }
 }
 
@@ -123,7 +170,7 @@ async fn run_mail_task(state: AppState) {
     while !state.closing.is_cancelled() {
         let notified = state.job_changes.listen();
         let sent = tokio::select! {
-            sent = mail::send_next_mail(&state) => sent,
+            sent = send_next_message(&state) => sent,
             () = wait_for_grace_end(&state) => return,
         };
         match sent {
@@ -133,6 +180,11 @@ async fn run_mail_task(state: AppState) {
         }
         wait_for_work(&state, notified).await;
     }
+}
+
+/// Sends one mail. Somebody waits for those to sign in, so they come first.
+async fn send_next_message(state: &AppState) -> Result<bool, db::DbError> {
+    Ok(sign_in_mail::send_next_sign_in_mail(state).await? || mail::send_next_mail(state).await?)
 }
 
 /// Sends webhooks, several at once, so that a slow receiver does not delay the others.
@@ -232,7 +284,7 @@ pub async fn drain_work(state: &AppState) -> Result<usize, db::DbError> {
             items += 1;
         } else if !(scheduler::run_next_schedule(state).await?
             || do_maintenance_task(state).await?
-            || mail::send_next_mail(state).await?
+            || send_next_message(state).await?
             || webhook::send_next_webhook(state).await?)
         {
             return Ok(items);

@@ -1,12 +1,13 @@
 //! Removes what has expired: files of expired jobs, old jobs, renditions beyond the cache's size, old audit entries,
 //! and the bytes of blobs that nothing refers to.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
 use crate::app::{AppState, StoreBlobError};
-use crate::db::{self, audit, blob, retention, worker};
+use crate::db::{self, audit, blob, kept_rendition, recipe, retention, worker};
 
 /// How long a job and its manifests are kept after it has finished.
 const JOB_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -26,40 +27,101 @@ pub async fn enforce_retention(state: &AppState) -> Result<(), db::DbError> {
         }
         info!("Released the files of {released} expired jobs");
     }
-    retention::delete_old_jobs(&state.system, JOB_TTL).await?;
+    while retention::delete_old_jobs(&state.system, JOB_TTL).await? > 0 {}
+    remove_recipes(state).await?;
     release_originals(state).await?;
     worker::delete_gone_workers(&state.system, JOB_TTL).await?;
     audit::delete_old_audit_entries(&state.system, AUDIT_LOG_TTL).await?;
     retention::shrink_rendition_cache(&state.system, state.settings.max_cache).await?;
-    while remove_unused_blobs(state).await? {}
-    Ok(())
+    release_renditions(state).await?;
+    remove_recipes(state).await?;
+    remove_unused_blobs(state).await
 }
 
 /// Removes deleted assets and replaced originals that no job needs any more, and their bytes.
 async fn release_originals(state: &AppState) -> Result<(), db::DbError> {
-    let mut gone = retention::remove_deleted_assets(&state.system).await?;
-    gone.extend(retention::list_unpinned_originals(&state.system).await?);
-    for original in gone {
-        state.release_original(original.company_id, original.sha256).await;
+    loop {
+        let (removed, originals) = retention::remove_deleted_assets(&state.system).await?;
+        for original in originals {
+            state.release_original(original.company_id, original.sha256).await;
+        }
+        if removed == 0 {
+            break;
+        }
     }
-    Ok(())
+    let mut released = BTreeSet::new();
+    loop {
+        let unpinned = retention::list_unpinned_originals(&state.system).await?;
+        let mut has_new = false;
+        for original in unpinned {
+            // One that could not be released is listed again, and left for the next time.
+            if released.insert((original.company_id, original.sha256)) {
+                has_new = true;
+                state.release_original(original.company_id, original.sha256).await;
+            }
+        }
+        if !has_new {
+            return Ok(());
+        }
+    }
 }
 
-/// Removes up to a hundred blobs that nothing refers to. Returns whether there may be more.
-async fn remove_unused_blobs(state: &AppState) -> Result<bool, db::DbError> {
-    let mut removed = false;
-    for digest in retention::list_unused_blobs(&state.system).await? {
-        match state.remove_unused_blob(digest).await {
-            Ok(was_removed) => removed |= was_removed,
-            Err(StoreBlobError::Db(error)) => return Err(error),
-            // The storage does not work, so the other blobs are left for the next time as well.
-            Err(error) => {
-                warn!(error = %error, "Could not remove blob {digest}: {error}");
-                return Ok(false);
+/// Removes the recipes that nothing uses any more.
+async fn remove_recipes(state: &AppState) -> Result<(), db::DbError> {
+    let mut after = None;
+    loop {
+        let recipes = recipe::list_recipe_uses(&state.system, after).await?;
+        let Some(last) = recipes.last() else { return Ok(()) };
+        after = Some((last.company_id, last.recipe_id));
+        let unused: Vec<_> = recipes.into_iter().filter(|recipe| recipe.is_unused).collect();
+        for of_company in unused.chunk_by(|one, next| one.company_id == next.company_id) {
+            let Some(first) = of_company.first() else { continue };
+            let ids: Vec<_> = of_company.iter().map(|recipe| recipe.recipe_id).collect();
+            let mut transaction = state.system.begin().await?;
+            recipe::remove_unused_recipes(&mut transaction, first.company_id, &ids).await?;
+            transaction.commit().await?;
+        }
+    }
+}
+
+/// Ends keeping the renditions that nothing refers to any more, and removes their bytes.
+async fn release_renditions(state: &AppState) -> Result<(), db::DbError> {
+    let mut after = None;
+    loop {
+        let kept = kept_rendition::list_kept_renditions(&state.system, after).await?;
+        let Some(last) = kept.last() else { return Ok(()) };
+        after = Some((last.company_id, last.sha256));
+        let unused: Vec<_> = kept.into_iter().filter(|kept| kept.is_unused).collect();
+        for of_company in unused.chunk_by(|one, next| one.company_id == next.company_id) {
+            let Some(first) = of_company.first() else { continue };
+            let digests: Vec<_> = of_company.iter().map(|kept| kept.sha256).collect();
+            let mut transaction = state.system.begin().await?;
+            let released = kept_rendition::release_renditions(&mut transaction, first.company_id, &digests).await?;
+            transaction.commit().await?;
+            state.remove_unused_blobs(&released).await;
+        }
+    }
+}
+
+/// Removes the blobs that nothing refers to.
+async fn remove_unused_blobs(state: &AppState) -> Result<(), db::DbError> {
+    let mut after = None;
+    loop {
+        let blobs = retention::list_blob_uses(&state.system, after).await?;
+        let Some(last) = blobs.last() else { return Ok(()) };
+        after = Some(last.sha256);
+        for blob in blobs.into_iter().filter(|blob| blob.is_unused) {
+            match state.remove_unused_blob(blob.sha256).await {
+                Ok(_) => {}
+                Err(StoreBlobError::Db(error)) => return Err(error),
+                // The storage does not work, so the other blobs are left for the next time as well.
+                Err(error) => {
+                    warn!(error = %error, "Could not remove blob {}: {error}", blob.sha256);
+                    return Ok(());
+                }
             }
         }
     }
-    Ok(removed)
 }
 
 /// Counts the stored blobs for `/metrics`.

@@ -66,6 +66,7 @@ async fn seal_job(state: &AppState, job: &SealClaim) -> Result<bool, StoreBlobEr
         skipped: job.skipped,
         stopped: job.stopped,
         warned: job.warned,
+        missing: job.warnings.iter().filter(|warning| warning.code == Code::SkippedMissing).count() as i32,
     };
     let outcome = Outcome::from_counts(counts);
     let archive = write_manifests_and_index(state, job, outcome).await?;
@@ -123,7 +124,7 @@ async fn write_manifests_and_index(
         for item in &page {
             for line in manifest::list_manifest_lines(item) {
                 json.write(line.to_json(first).as_bytes()).await?;
-                csv.write(line.to_csv().as_bytes()).await?;
+                csv.write(line.to_csv(&job.metadata).as_bytes()).await?;
                 first = false;
             }
             for entry in item.files.iter().filter_map(|file| to_archive_entry(item, file)) {

@@ -9,8 +9,8 @@ use tracing::{info, warn};
 use super::get_message_delay;
 use crate::app::AppState;
 use crate::db::enums::{Outcome, ShownState};
+use crate::db::interval::add_jitter;
 use crate::db::seal::SealClaim;
-use crate::db::settle::add_jitter;
 use crate::db::webhook::{self, DeliveryState, NewWebhook, WebhookClaim, WebhookOutcome, WebhookResult};
 use crate::db::{self, webhook_secret};
 use crate::notify::webhook::{WEBHOOK_TIMEOUT, WebhookMessage, WebhookReply};
@@ -39,7 +39,7 @@ pub(super) fn build_webhook<'j>(
         "type": kind,
         "timestamp": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
         "data": {
-            "jobHandle": job.job_id, "jobName": job.job_name, "run": job.run,
+            "jobHandle": job.job_id, "jobName": job.job_name, "metadata": job.metadata, "run": job.run,
             "state": ShownState::Finished, "outcome": outcome,
             "counts": {
                 "total": job.total, "waiting": 0, "running": 0, "succeeded": job.succeeded, "failed": job.failed,

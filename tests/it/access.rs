@@ -148,16 +148,16 @@ async fn a_body_that_would_be_misread_is_refused(pool: PgPool) {
 }
 
 #[sqlx::test]
-async fn with_a_key_nothing_but_health_and_documentation_is_open(pool: PgPool) {
+async fn with_a_key_nothing_but_health_documentation_and_the_start_page_is_open(pool: PgPool) {
     let app =
         TestApp::with_settings(pool, |settings| settings.api_key = Some("sixteen-characters-and-more".into())).await;
     let get = |path: &'static str| TestRequest::get().uri(path);
-    for closed in ["/", "/assets", "/export-jobs", "/image-presets", "/info", "/metrics", "/nowhere"] {
+    for closed in ["/assets", "/export-jobs", "/image-presets", "/info", "/metrics", "/nowhere"] {
         let answer = send_with_headers(&app, get(closed), &[("host", "anything")]).await;
         assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"offprint\"");
         assert_eq!(answer.expect_status(401)["code"], "unauthenticated", "{closed}");
     }
-    for open in ["/health/live", "/health/ready", "/openapi.json", "/swagger-ui/"] {
+    for open in ["/", "/health/live", "/health/ready", "/openapi.json", "/swagger-ui/"] {
         assert_eq!(send_with_headers(&app, get(open), &[("host", "anything")]).await.status.as_u16(), 200, "{open}");
     }
     let with = |key: &'static str| [("host", "anything"), ("authorization", key)];

@@ -198,7 +198,7 @@ async fn streams_that_cannot_be_are_refused_with_the_reason(pool: PgPool) {
     let job = create_scheduled_job(&app).await;
     let path = format!("/export-jobs/{job}/events");
     let get = async |path: &str, name: &'static str, value: &str| app.get_with_header(path, name, value).await;
-    let refused = get(&path, "accept", "text/html").await.expect_status(406);
+    let refused = get(&path, "accept", "text/plain").await.expect_status(406);
     assert_eq!(refused["code"], "not-acceptable");
     assert!(refused["detail"].as_str().unwrap().contains("text/event-stream"), "{refused}");
     get(&path, "accept", "text/html, */*;q=0.1").await.expect_status(200);

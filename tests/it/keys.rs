@@ -288,6 +288,7 @@ async fn what_all_companies_store_is_for_operators(pool: PgPool) {
     assert!(ready.get("freeBytes").is_none() && ready.get("damagedBlobs").is_none(), "{ready}");
     let numbers = String::from_utf8(ann.get("/metrics").await.body).unwrap();
     assert!(numbers.contains("\noffprint_slots ") && !numbers.contains("blob"), "{numbers}");
+    assert!(numbers.contains("\noffprint_build_info{") && !numbers.contains("disk_free"), "{numbers}");
     let service = init_service(offprint::http::build_health_app(app.state.clone())).await;
     let ask = async |path: &str| {
         let answer = call_service(&service, TestRequest::get().uri(path).to_request()).await;
@@ -300,6 +301,7 @@ async fn what_all_companies_store_is_for_operators(pool: PgPool) {
     assert!(status == 200 && ready.contains("\"freeBytes\":"), "{status} {ready}");
     let (status, numbers) = ask("/metrics").await;
     assert!(status == 200 && numbers.contains("\noffprint_damaged_blobs 0"), "{status} {numbers}");
+    assert!(numbers.contains("\noffprint_disk_free_bytes "), "{numbers}");
     let (status, elsewhere) = ask("/assets").await;
     assert!(status == 404 && elsewhere.contains("/metrics"), "{status} {elsewhere}");
 }

@@ -2,11 +2,12 @@
 
 use actix_web::test::TestRequest;
 use futures_util::future::join_all;
+use offprint::db::company;
 use offprint::db::limits::{self, CompanyLimitsRow};
-use offprint::db::{company, item};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::support::queue::claim_items;
 use crate::support::service_process::run_offprint;
 use crate::support::test_app::{TestApp, TestResponse};
 use crate::support::test_user::{TestUser, open_guarded_app};
@@ -238,20 +239,9 @@ async fn items_of_a_company_in_flight_have_its_own_limit(pool: PgPool) {
     app.post("/export-jobs", json!({"assetHandleArray": assets, "fmt": "orig"})).await.expect_status(202);
     let own = CompanyLimitsRow { max_running: Some(2), ..CompanyLimitsRow::default() };
     limits::update_company_limits(&app.state.system, app.state.company, &own).await.unwrap();
-    offprint::worker::sweep_expired(&app.state).await.unwrap();
-    assert!(
-        app.state.has_own_running_limits.load(std::sync::atomic::Ordering::Relaxed),
-        "the sweep detects that the company has a limit of its own"
-    );
-    let terms = item::ClaimOptions {
-        worker: app.state.worker,
-        lease: std::time::Duration::from_secs(60),
-        engine_version: offprint_imaging::ENGINE_VERSION,
-        max_running: 0,
-        is_limited: true,
-    };
-    let claims = join_all((0..6).map(|_| item::claim_item(&app.state.system, &terms))).await;
-    assert_eq!(claims.into_iter().filter(|claim| claim.as_ref().unwrap().is_some()).count(), 2);
+    // At once, whoever claims, and without a limit of the settings.
+    let claims = join_all((0..6).map(|_| claim_items(&app, 2))).await;
+    assert_eq!(claims.into_iter().flatten().count(), 2);
 }
 
 #[sqlx::test]

@@ -32,8 +32,8 @@ fn list_codes_below(comment: &str) -> Vec<String> {
 
 #[test]
 fn every_event_and_every_reason_has_a_sentence() {
-    // Warnings of a request; they are never logged for an item.
-    let of_orders = ["duplicate-handle", "no-recipient", "client-id-not-an-address"];
+    // Warnings of a request and a notice of a retry; they are never logged for an item.
+    let of_orders = ["duplicate-handle", "no-recipient", "client-id-not-an-address", "outdated-content"];
     let reasons = list_codes_below("// Items that failed.");
     assert!(reasons.len() > 25 && reasons.contains(&"corrupt-original".to_owned()), "{reasons:?}");
     let reasons =

@@ -1,6 +1,7 @@
 //! Mail: the text that people read, and replies of mail servers.
 
 use chrono::{TimeZone, Utc};
+use chrono_tz::Tz;
 use offprint::i18n;
 use offprint::id::JobId;
 use offprint::notify::{JobMail, MailCounts, MailFailure, MailLinks, Mailer, Outcome, SendError};
@@ -33,9 +34,11 @@ fn build_partly_failed_mail() -> JobMail {
             .collect(),
         modifier_warnings: Vec::new(),
         expires_at: Some(Utc.with_ymd_and_hms(2026, 11, 30, 12, 0, 0).unwrap()),
+        time_zone: Tz::UTC,
         links: MailLinks {
-            job: format!("https://photos.example.org/export-jobs/{JOB_HANDLE}"),
-            download: Some("https://photos.example.org/downloads/AQGZ-token".into()),
+            job: Some(format!("https://photos.example.org/export-jobs/{JOB_HANDLE}")),
+            page: Some("https://photos.example.org/downloads/AQGZ-token".into()),
+            can_download: true,
             manifest: Some(format!("https://photos.example.org/export-jobs/{JOB_HANDLE}/manifest")),
         },
     }

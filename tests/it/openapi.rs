@@ -11,7 +11,8 @@ use offprint::http::operations::{self, AuditClass, BodyRule, Deadline, Idempoten
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::support::images::draw_jpeg;
+use crate::support::export_jobs::{create_job, drain_work};
+use crate::support::images::{create_broken_jpeg, draw_jpeg};
 use crate::support::operations::list_document_operations;
 use crate::support::test_app::TestApp;
 
@@ -57,8 +58,9 @@ fn the_operation_table_and_the_document_agree() {
             operation["requestBody"]["content"].as_object().into_iter().flatten().map(|(kind, _)| kind).collect();
         let expected: &[&str] = match row.body {
             BodyRule::Empty => &[],
-            BodyRule::Json | BodyRule::ExportRequest => &["application/json"],
+            BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest => &["application/json"],
             BodyRule::Form => &["multipart/form-data"],
+            BodyRule::PageForm => &["application/x-www-form-urlencoded"],
             BodyRule::Bytes if path.starts_with("/uploads/") => &["application/offset+octet-stream"],
             BodyRule::Bytes => &["application/octet-stream"],
         };
@@ -249,14 +251,25 @@ async fn create_known_objects(app: &TestApp, asset: &str) -> Vec<(&'static str, 
     vec![("jobHandle", job), ("scheduleHandle", schedule), ("assetHandle", asset.to_owned())]
 }
 
+/// A finished job with a failed item.
+async fn create_failed_job(app: &TestApp) -> String {
+    let asset = app.upload_asset("broken.jpg", &create_broken_jpeg()).await;
+    let job = create_job(app, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=9"})).await;
+    drain_work(app).await;
+    job
+}
+
 /// Sends the examples of all operations, with `asset` in place of the sample asset; returns how many there were.
 async fn send_examples(app: &TestApp, asset: &str) -> usize {
+    let failed = create_failed_job(app).await;
     let known = create_known_objects(app, asset).await;
     let mut sent = 0;
     for (name, operation) in list_document_operations() {
         let (method, path) = name.split_once(' ').unwrap();
         for (example, body) in list_examples(&operation) {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            // Only a job with failed items can be retried.
+            let path = if path.ends_with("/retry") { &path.replace("{jobHandle}", &failed) } else { path };
             let address = fill_example_address(path, &operation, &known);
             let body = body.to_string().replace(SAMPLE_ASSET, asset);
             let request =

@@ -391,8 +391,10 @@ pub(crate) fn assert_matches_schema(document: &Value, schema: &Value, value: &Va
     for name in schema["required"].as_array().into_iter().flatten() {
         assert!(fields.contains_key(name.as_str().unwrap()), "{place} lacks {name}");
     }
+    let others = &schema["additionalProperties"];
     for (name, field) in fields {
-        let property = properties.get(name).unwrap_or_else(|| panic!("{place}/{name} is not documented"));
+        let property = properties.get(name).copied().or(others.is_object().then_some(others));
+        let property = property.unwrap_or_else(|| panic!("{place}/{name} is not documented"));
         assert_matches_schema(document, property, field, &format!("{place}/{name}"));
     }
 }

@@ -46,6 +46,7 @@ async fn run_mixed_job(app: &TestApp) -> (String, Value) {
     ];
     let request = json!({
         "assetHandleArray": assets, "fmt": "convert", "callbackUrl": receiver.url(), "jobName": "mixed",
+        "metadata": {"order": "A-1"},
         "renditions": [{"name": "a", "is_modifier": "wid=9&cache=off"}, {"name": "b", "is_modifier": "wid=5&unheardOf=1"}],
     });
     let created = app.post("/export-jobs", request).await.expect_status(202);

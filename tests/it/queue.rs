@@ -10,7 +10,7 @@ use sqlx::PgPool;
 
 use crate::support::export_jobs::{create_job, drain_work, fetch_items, fetch_job, run_export};
 use crate::support::images::draw_jpeg;
-use crate::support::queue::{LEASE_DURATION, build_claim_terms, claim_item, settle_with_files};
+use crate::support::queue::{LEASE_DURATION, claim_item, settle_with_files, try_claim_item};
 use crate::support::test_app::TestApp;
 
 /// Settles an attempt that produced no files.
@@ -83,8 +83,7 @@ async fn what_the_world_causes_is_tried_again_five_times(pool: PgPool) {
             )
             .await
         );
-        let again = item::claim_item(&app.state.system, &build_claim_terms(&app)).await.unwrap();
-        assert!(again.is_none(), "the item waits before the next attempt");
+        assert!(try_claim_item(&app).await.is_none(), "the item waits before the next attempt");
         app.advance_time("1 hour").await;
     }
     drain_work(&app).await;
@@ -260,14 +259,12 @@ async fn no_company_has_more_in_flight_than_it_may(pool: PgPool) {
     let request = |asset: String| json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20"});
     let large = create_job(&app, request(app.upload_asset("a.jpg", &draw_jpeg(1)).await)).await;
     grow_job(&app, &large, 50).await;
-    let terms = build_claim_terms(&app);
-    let at_once = (0..10).map(|_| item::claim_item(&app.state.system, &terms));
-    let taken = futures_util::future::join_all(at_once).await;
-    let taken: Vec<item::Claim> = taken.into_iter().filter_map(|claim| claim.unwrap()).collect();
+    let at_once = (0..10).map(|_| try_claim_item(&app));
+    let taken: Vec<item::Claim> = futures_util::future::join_all(at_once).await.into_iter().flatten().collect();
     assert_eq!(taken.len(), 3, "however many claim at once");
     create_job(&small, request(small.upload_asset("b.jpg", &draw_jpeg(2)).await)).await;
     assert_eq!(claim_item(&app).await.company_id, small.state.company, "other companies continue");
-    assert!(item::claim_item(&app.state.system, &terms).await.unwrap().is_none());
+    assert!(try_claim_item(&app).await.is_none());
     assert!(settle_without_files(&app, &taken[0], AttemptOutcome::Succeeded).await);
     assert_eq!(claim_item(&app).await.company_id, app.state.company);
 }

@@ -200,9 +200,9 @@ async fn cron_expressions_are_those_of_the_documentation(pool: PgPool) {
         assert_eq!(tried["warnings"][0]["code"], "nothing-to-export", "an empty folder may fill");
     }
     for (wrong, reason) in [
-        ("0 10,44 14 ? 3", "has 5 fields"),
-        ("0 15 10 ? *", "has 5 fields"),
-        ("00 00 00 * * ", "has 5 fields"),
+        ("0 10,44 14 ? 3", "has five fields, so it was read as in Unix"),
+        ("0 15 10 ? *", "has five fields, so it was read as in Unix"),
+        ("00 00 00 * * ", "has five fields, so it was read as in Unix"),
         ("0 15 10 * * 6#3", "Write `?` for the day of month: `? … 6#3`."),
         ("0 15 10 1C * ?", "`C` counts by a calendar"),
         ("0 15 10 L-3 * ?", "`L` stands alone or as `LW`"),
@@ -212,9 +212,13 @@ async fn cron_expressions_are_those_of_the_documentation(pool: PgPool) {
         ("0/30 * * * * ?", "30s apart, but must be at least 1m apart"),
     ] {
         let errors = sent(wrong).await.expect_status(422)["errors"].clone();
-        assert_eq!(errors.as_array().unwrap().len(), 1, "{wrong}: {errors}");
-        assert_eq!((&errors[0]["pointer"], &errors[0]["code"]), (&json!("/execSchedule"), &json!("invalid-schedule")));
-        assert!(errors[0]["detail"].as_str().unwrap().contains(reason), "{wrong}: {errors}");
+        let errors = errors.as_array().unwrap();
+        // Of five fields each has its own error, and the last one says how they were read.
+        assert!(errors.len() == 1 || reason.contains("five fields"), "{wrong}: {errors:?}");
+        for error in errors {
+            assert_eq!((&error["pointer"], &error["code"]), (&json!("/execSchedule"), &json!("invalid-schedule")));
+        }
+        assert!(errors.last().unwrap()["detail"].as_str().unwrap().contains(reason), "{wrong}: {errors:?}");
     }
 }
 
@@ -262,7 +266,8 @@ async fn errors_of_a_schedule_are_reported_at_once(pool: PgPool) {
     let request = json!({"fmt": "orig", "assetFilter": {}, "timeZone": "UTC", "overlap": "allow"});
     let alone = app.post("/export-jobs", request).await.expect_status(422)["errors"].clone();
     assert!(
-        alone.as_array().unwrap().iter().filter(|it| it["code"] == "conflicting-parameters").count() == 2,
+        // A time zone alone is that of the times in mails.
+        alone.as_array().unwrap().iter().filter(|it| it["code"] == "conflicting-parameters").count() == 1,
         "{alone}"
     );
     let schedule = create_schedule(&app, build_schedule_request(YEARLY_CRON)).await;

@@ -93,10 +93,10 @@ async fn a_webhook_tells_what_the_job_tells_and_is_signed(pool: PgPool) {
     let shown = app.get(&job).await.expect_status(200);
     assert_eq!((&shown["callbackUrl"], &shown["files"]), (&json!(receiver.url()), &json!(1)));
     let data = body["data"].as_object().unwrap();
-    for name in ["jobHandle", "jobName", "run", "state", "outcome", "counts", "files", "bytes", "links"] {
+    for name in ["jobHandle", "jobName", "metadata", "run", "state", "outcome", "counts", "files", "bytes", "links"] {
         assert_eq!(data[name], shown[name], "{name}");
     }
-    assert_eq!(data.len(), 9);
+    assert_eq!(data.len(), 10);
     let secret = fetch_secret(&app).await;
     assert!(is_signature_valid(&secret, message));
     let tampered = ReceivedWebhook { body: message.body.replace("spring", "autumn"), ..message.clone() };

@@ -4,6 +4,7 @@
 
 pub mod avif_writer;
 pub mod breaking_proxy;
+pub mod browser;
 pub mod cmyk_profile;
 pub mod event_stream_reader;
 pub mod export_jobs;

@@ -1,9 +1,10 @@
-//! Every operation of the OpenAPI document, with a request that works and what another company gets for it.
+//! Every operation of the OpenAPI document and every page, with a request that works and what another company gets for it.
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use offprint::db::capability::Capability;
 use offprint::http::document;
+use offprint::http::operations::OPERATIONS;
 use serde_json::{Value, json};
 
 use crate::support::test_user::{TestUser, build_upload_request};
@@ -71,6 +72,8 @@ impl OperationFixtures {
             .replace("{token}", &self.token)
             .replace("{scheduleHandle}", &self.schedule)
             .replace("{uploadHandle}", &self.upload)
+            .replace("{version}/{file}", "0/style.css")
+            .replace("{file}", "index.html")
     }
 }
 
@@ -94,8 +97,10 @@ pub enum RequestPayload {
     UploadCreation,
     /// Appends bytes to a resumable upload.
     UploadChunk,
+    /// A form that comes from no page: it is refused.
+    PageForm,
 }
-use RequestPayload::{Bytes, Empty, File, Json, UploadChunk, UploadCreation};
+use RequestPayload::{Bytes, Empty, File, Json, PageForm, UploadChunk, UploadCreation};
 
 /// The headers that create a resumable upload of ten bytes.
 fn add_upload_headers(request: TestRequest) -> TestRequest {
@@ -129,7 +134,7 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
             | "/export-jobs/{jobHandle}/items/{position}"
             | "/export-jobs/{jobHandle}/events",
         ) => (Empty, NotFound),
-        ("GET", "/export-jobs/{jobHandle}/files") => (Empty, NotFound),
+        ("GET", "/export-jobs/{jobHandle}/files" | "/export-jobs/{jobHandle}/thumbnails/{path}") => (Empty, NotFound),
         ("GET" | "HEAD", "/export-jobs/{jobHandle}/files/{path}" | "/export-jobs/{jobHandle}/download") => {
             (Empty, NotFound)
         }
@@ -170,14 +175,28 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         ("POST", "/modifier-check") => (Json(|_| json!({"is_modifier": "wid=10"})), OwnData),
         ("POST", "/api-keys") => (Json(|_| json!({"name": "third"})), OwnData),
         ("GET" | "DELETE", "/api-keys/{keyHandle}") => (Empty, NotFound),
-        ("GET", "/" | "/info" | "/usage" | "/workers" | "/metrics" | "/health/live" | "/health/ready") => {
-            (Empty, OwnData)
-        }
+        ("GET", "/info" | "/usage" | "/workers" | "/metrics" | "/health/live" | "/health/ready") => (Empty, OwnData),
+        ("POST", "/sign-in/key" | "/sign-in/mail" | "/sign-in/mail/{token}" | "/sign-out") => (PageForm, OwnData),
+        // What only browsers ask for.
+        (
+            "GET",
+            "/sign-in"
+            | "/sign-in/mail/{token}"
+            | "/static/{version}/{file}"
+            | "/favicon.ico"
+            | "/robots.txt"
+            | "/openapi.json"
+            | "/swagger-ui"
+            | "/swagger-ui/{file}"
+            | "/downloads/{token}/events"
+            | "/downloads/{token}/thumbnails/{path}",
+        ) => (Empty, OwnData),
+        ("GET" | "HEAD", "/downloads/{token}/files/{path}") => (Empty, OwnData),
         _ => return None,
     })
 }
 
-/// An operation of the document: method, path, and the alternative sets of capabilities that it needs.
+/// An operation: method, path, and the alternative sets of capabilities that it needs.
 pub struct Operation {
     pub method: String,
     pub path: String,
@@ -199,12 +218,25 @@ impl Operation {
                 .insert_header(("upload-offset", "0"))
                 .insert_header(("content-type", "application/offset+octet-stream"))
                 .set_payload("half"),
+            PageForm => request.set_form([("csrf", "0"), ("key", "x"), ("email", "ann@example.org")]),
             Bytes => request.insert_header(("content-type", "application/octet-stream")).set_payload("new bytes"),
         }
     }
 
     pub fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
+    }
+
+    /// Whether a status is what everybody gets from an operation that needs no key.
+    pub fn is_answered(&self, status: u16) -> bool {
+        match (self.payload, self.path.as_str()) {
+            (PageForm, _) => status == 403,
+            // The token is one of a download.
+            (_, "/sign-in/mail/{token}") => status == 404,
+            // The file is a text.
+            (_, "/downloads/{token}/thumbnails/{path}") => status == 404,
+            _ => matches!(status, 200..=299 | 303 | 308),
+        }
     }
 }
 
@@ -219,7 +251,7 @@ pub fn list_document_operations() -> Vec<(String, Value)> {
     paths.into_iter().flat_map(methods).collect()
 }
 
-/// Every operation of the document with its row of the table above. An operation without a row is a failure.
+/// Every operation of the document, and every page, with its row of the table above. An operation without a row is a failure.
 pub fn list_operations() -> Vec<Operation> {
     let mut all = Vec::new();
     for (name, operation) in list_document_operations() {
@@ -235,6 +267,13 @@ pub fn list_operations() -> Vec<Operation> {
             .map(|scopes| scopes.iter().map(|scope| Capability::from_name(scope.as_str().unwrap()).unwrap()).collect());
         all.push(Operation { needs: needs.collect(), path: path.to_owned(), method, payload, foreign_access });
     }
-    assert!(all.len() >= 45, "only {} operations were found", all.len());
+    for row in OPERATIONS.iter().filter(|row| !row.is_documented) {
+        assert!(row.access.is_public(), "{} is not in the document", row.name());
+        let (method, path) = (row.method.to_owned(), row.document_path());
+        let (payload, foreign_access) = find_row(&method, &path)
+            .unwrap_or_else(|| panic!("{method} {path} has no row in tests/support/operations.rs"));
+        all.push(Operation { needs: Vec::new(), path, method, payload, foreign_access });
+    }
+    assert!(all.len() >= 60, "only {} operations were found", all.len());
     all
 }

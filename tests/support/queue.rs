@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use offprint::db::item::{self, ClaimOptions};
+use offprint::db::kept_rendition::keep_renditions;
 use offprint::db::settle::{AttemptOutcome, SettledFile, settle_item};
 use offprint_imaging::ENGINE_VERSION;
 
@@ -11,22 +12,37 @@ use crate::support::test_app::TestApp;
 pub const LEASE_DURATION: Duration = Duration::from_secs(20);
 
 pub fn build_claim_terms(app: &TestApp) -> ClaimOptions {
-    let max_running = app.state.settings.max_running;
     ClaimOptions {
         worker: app.state.worker,
         lease: LEASE_DURATION,
         engine_version: ENGINE_VERSION,
-        max_running,
-        is_limited: max_running > 0,
+        max_running: app.state.settings.max_running,
     }
 }
 
+/// Claims one item, if there is one.
+pub async fn try_claim_item(app: &TestApp) -> Option<item::Claim> {
+    claim_items(app, 1).await.pop()
+}
+
+pub async fn claim_items(app: &TestApp, slots: usize) -> Vec<item::Claim> {
+    item::claim_items(&app.state.system, &build_claim_terms(app), slots).await.unwrap()
+}
+
 pub async fn claim_item(app: &TestApp) -> item::Claim {
-    item::claim_item(&app.state.system, &build_claim_terms(app)).await.unwrap().expect("an item is waiting")
+    try_claim_item(app).await.expect("an item is waiting")
+}
+
+/// Keeps the original of a claim as if it were what was rendered.
+async fn keep_original(app: &TestApp, claim: &item::Claim) {
+    let mut transaction = app.state.system.begin().await.unwrap();
+    keep_renditions(&mut transaction, &claim.attempt(app.state.worker), &[claim.sha256]).await.unwrap();
+    transaction.commit().await.unwrap();
 }
 
 /// Settles an attempt as succeeded; its files are copies of the original.
 pub async fn settle_with_files(app: &TestApp, claim: &item::Claim) -> bool {
+    keep_original(app, claim).await;
     let files: Vec<SettledFile> = claim.files.iter().map(|file| build_settled_file(claim, file.rendition)).collect();
     settle_item(&app.state.system, &claim.attempt(app.state.worker), &files, AttemptOutcome::Succeeded, ENGINE_VERSION)
         .await

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::{Mutex, Once, PoisonError};
 
+use offprint::db::browser_session::RawSession;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, PgPool};
 use tracing_subscriber::EnvFilter;
@@ -72,10 +73,13 @@ impl SecretLeakCheck {
         Self { database: (*pool.connect_options()).clone(), secrets: Mutex::default() }
     }
 
-    /// Remembers every key in this text.
+    /// Remembers every key and every cookie of a session in this text.
     pub fn remember_keys(&self, text: &str) {
         let keys = text.match_indices("op_").filter_map(|(at, _)| text.get(at..at + 100));
         let secrets = keys.filter(|key| key.parse::<offprint::db::api_key::RawKey>().is_ok()).map(|key| &key[36..]);
+        self.secrets.lock().unwrap().extend(secrets.map(str::to_owned));
+        let sessions = text.match_indices("os_").filter_map(|(at, _)| text.get(at..at + 100));
+        let secrets = sessions.filter(|text| text.parse::<RawSession>().is_ok()).map(|session| &session[36..]);
         self.secrets.lock().unwrap().extend(secrets.map(str::to_owned));
     }
 }

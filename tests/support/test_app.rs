@@ -180,10 +180,11 @@ impl TestApp {
             probe_limiter: Default::default(),
             refusal_limiter: Default::default(),
             replay_limiter: Default::default(),
+            sign_in_limiter: Default::default(),
             compute: Default::default(),
             preview_renders: Default::default(),
+            thumbnail_renders: offprint::app::preview_renders::PreviewRenders::for_thumbnails(),
             readiness: Default::default(),
-            has_own_running_limits: Default::default(),
             closing: Default::default(),
             settings: Arc::new(settings),
         };
@@ -286,6 +287,9 @@ impl TestApp {
             "update worker set heartbeat_at = heartbeat_at - $1::interval, live_until = live_until - $1::interval",
             "update webhook set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval,
                  give_up_at = give_up_at - $1::interval",
+            "update browser_session set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
+            "update sign_in_link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval,
+                 run_at = run_at - $1::interval",
             "update webhook_secret set expires_at = expires_at - $1::interval",
             "update mail_task set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval",
         ];
@@ -331,10 +335,14 @@ impl TestApp {
               where (assets, asset_bytes, stored_bytes) <> (
                   select count(*) filter (where deleted_at is null), coalesce(sum(size) filter (where deleted_at is null), 0),
                          coalesce(sum(size), 0) from asset where asset.company_id = used.company_id)
-                 or (replaced_bytes, upload_bytes) <> (
+                 or (replaced_bytes, rendition_bytes, upload_bytes) <> (
                   (select coalesce(sum(size), 0) from replaced_original replaced where replaced.company_id = used.company_id),
+                  (select coalesce(sum(size), 0) from kept_rendition kept where kept.company_id = used.company_id),
                   (select coalesce(sum(length), 0) from upload
-                    where upload.company_id = used.company_id and asset_id is null))",
+                    where upload.company_id = used.company_id and asset_id is null))
+              union all
+             select 'size of ' || encode(kept.sha256, 'hex'), kept::text
+               from kept_rendition kept join blob using (sha256) where kept.size <> blob.size",
         )
         .fetch_all(&self.state.system)
         .await

@@ -129,6 +129,8 @@ codes! {
     IdempotencyConflict,
     /// A request with the same idempotency key is still in progress.
     IdempotencyInFlight,
+    /// The request was done before, and its response had a secret that is not stored.
+    SecretNotStored,
 
     // Access.
     /// The service requires an API key, and the request has none.
@@ -157,7 +159,7 @@ codes! {
     TooManyAssets,
     /// The company has reached its limit of unfinished uploads.
     TooManyUploads,
-    /// The originals of the company have reached their limit of bytes.
+    /// The files that are kept for the company have reached its limit of bytes.
     StorageQuota,
     /// The company has reached its limit of image presets.
     TooManyPresets,
@@ -221,6 +223,10 @@ codes! {
     SkippedUnsupported,
     /// A handle was listed more than once and used once.
     DuplicateHandle,
+    /// An asset that does not exist was left out, because the request says so.
+    SkippedMissing,
+    /// A retry used the content that an asset had when the job was created, although it has other content now.
+    OutdatedContent,
     /// A mail was requested, but no recipient is known.
     NoRecipient,
     /// `clientId` is not an IP address; it was stored unchanged.

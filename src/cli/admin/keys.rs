@@ -11,6 +11,7 @@ use crate::db::audit::{self, NewAuditEntry};
 use crate::db::capability::{self, Capability};
 use crate::db::{self, PgPool, company, link};
 use crate::id::{CompanyId, KeyId};
+use crate::jobs::schedule::parse_time_zone;
 use crate::settings::DatabaseSettings;
 
 const KEYS_PAGE_SIZE: i64 = 1000;
@@ -38,6 +39,10 @@ pub struct CreateKeyArgs {
     #[arg(long)]
     locale: Option<String>,
 
+    /// Time zone of the user's mails, such as `Europe/Amsterdam`.
+    #[arg(long, value_parser = parse_zone_name)]
+    time_zone: Option<String>,
+
     /// A capability of the key, such as `assets:read`. Can be repeated. Default: all but `admin`.
     #[arg(long = "capability", value_parser = parse_capability)]
     capabilities: Vec<Capability>,
@@ -52,6 +57,10 @@ pub struct CreateKeyArgs {
 
     #[command(flatten)]
     database: DatabaseSettings,
+}
+
+fn parse_zone_name(name: &str) -> Result<String, String> {
+    parse_time_zone(name).map(|zone| zone.name().to_owned())
 }
 
 fn parse_capability(word: &str) -> Result<Capability, String> {
@@ -103,6 +112,9 @@ pub async fn run_create_key(arguments: CreateKeyArgs) -> Result<(), CliError> {
     let (email, locale) = (arguments.email.as_deref(), arguments.locale.as_deref());
     let user =
         company::upsert_user(&mut transaction, company, &arguments.user, email, locale).await.map_err(to_key_error)?;
+    if let Some(zone) = &arguments.time_zone {
+        company::set_user_time_zone(&mut transaction, company, user, zone).await.map_err(to_key_error)?;
+    }
     let new = NewApiKeyRow {
         name: arguments.name.as_deref().unwrap_or(&arguments.user),
         user,

@@ -172,6 +172,7 @@ fn describe_sample(name: &str, handle: AssetId, staged: &StagedBlob) -> Result<N
         name: base.to_owned(),
         file_name: name.to_owned(),
         folder: "samples".to_owned(),
+        metadata: Default::default(),
         original: Original {
             kind: AssetType::Image,
             sha256: staged.digest,

@@ -16,19 +16,19 @@ use serde_json::Value;
 pub use self::progress::ProgressReporter;
 use super::CliError;
 
-/// The service's address and API key.
+/// The service's address and API key. Global, so that they may stand behind a subcommand of `jobs` and `assets`.
 #[derive(clap::Args)]
 pub(super) struct ServiceArgs {
     /// Address of the service.
-    #[arg(long, env = "OFFPRINT_URL", default_value = "http://127.0.0.1:8080", value_parser = parse_service_url)]
+    #[arg(long, global = true, env = "OFFPRINT_URL", default_value = "http://127.0.0.1:8080", value_parser = parse_service_url)]
     url: Url,
 
     /// API key, where the service requires one.
-    #[arg(long, env = "OFFPRINT_API_KEY", hide_env_values = true)]
+    #[arg(long, global = true, env = "OFFPRINT_API_KEY", hide_env_values = true)]
     key: Option<String>,
 
     /// File that contains the API key.
-    #[arg(long, env = "OFFPRINT_API_KEY_FILE", conflicts_with = "key")]
+    #[arg(long, global = true, env = "OFFPRINT_API_KEY_FILE", conflicts_with = "key")]
     key_file: Option<PathBuf>,
 }
 

@@ -17,9 +17,9 @@ use crate::cli::client::{self, ApiClient, ClientError, ProgressReporter};
 /// What the next run must know to continue: the job, and the archive that the partial file belongs to. Stored beside the
 /// zip.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Ticket {
+pub(in crate::cli) struct Ticket {
     /// The job's handle.
-    pub(super) job: String,
+    pub(in crate::cli) job: String,
     /// The export request. Another request means another job.
     order: Value,
     /// The archive's entity tag, once the first byte was received.
@@ -30,14 +30,14 @@ pub(super) struct Ticket {
 
 impl Ticket {
     /// The ticket beside this zip, if it is for the same export request. One that cannot be read is ignored.
-    pub(super) fn find(out: &Path, request: &Value) -> Option<Self> {
+    pub(in crate::cli) fn find(out: &Path, request: &Value) -> Option<Self> {
         let path = append_extension(out, ".ticket");
         let ticket: Self = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
         (ticket.order == *request).then_some(Self { path, ..ticket })
     }
 
     /// Writes the ticket of a new job. A partial file of another job is deleted.
-    pub(super) fn new(out: &Path, job: String, request: Value) -> Result<Self, CliError> {
+    pub(in crate::cli) fn new(out: &Path, job: String, request: Value) -> Result<Self, CliError> {
         let ticket = Self { job, order: request, etag: None, path: append_extension(out, ".ticket") };
         let _ = std::fs::remove_file(append_extension(out, ".part"));
         ticket.write().map_err(|error| to_write_error(&ticket.path, &error))?;
@@ -49,7 +49,7 @@ impl Ticket {
     }
 
     /// Deletes the ticket when there is nothing to continue.
-    pub(super) fn discard(self) {
+    pub(in crate::cli) fn discard(self) {
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -65,7 +65,11 @@ fn to_write_error(path: &Path, error: &io::Error) -> CliError {
 }
 
 /// Downloads the job's archive to `out` and returns its size in bytes. `out` appears only when it is complete.
-pub(super) async fn download_archive(connection: &ApiClient, ticket: &mut Ticket, out: &Path) -> Result<u64, CliError> {
+pub(in crate::cli) async fn download_archive(
+    connection: &ApiClient,
+    ticket: &mut Ticket,
+    out: &Path,
+) -> Result<u64, CliError> {
     let part = append_extension(out, ".part");
     let progress = ProgressReporter::for_bytes("Downloading", 0);
     // Only tries that receive nothing count as failed: after each byte received there are all tries again.

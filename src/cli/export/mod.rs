@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::download::Ticket;
+pub(super) use self::download::{Ticket, download_archive};
 use super::CliError;
 use super::client::{self, ApiClient, ProgressReporter, ServiceArgs};
 
@@ -86,7 +86,7 @@ pub fn run_export(arguments: ExportArgs) -> Result<(), CliError> {
         let job = watch_job(&connection, &ticket.job).await?;
         let size = match job.files {
             0 => None,
-            _ => Some(download::download_archive(&connection, &mut ticket, &arguments.out).await?),
+            _ => Some(download_archive(&connection, &mut ticket, &arguments.out).await?),
         };
         ticket.discard();
         println!("{}", format_summary(&job, size, &arguments));
@@ -97,7 +97,7 @@ pub fn run_export(arguments: ExportArgs) -> Result<(), CliError> {
 /// The part of a job that this command reads.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ClientJob {
+pub(super) struct ClientJob {
     job_handle: String,
     state: String,
     outcome: Option<String>,
@@ -142,7 +142,7 @@ async fn find_or_create_ticket(connection: &ApiClient, arguments: &ExportArgs) -
 }
 
 /// Waits until the job is finished.
-async fn watch_job(connection: &ApiClient, handle: &str) -> Result<ClientJob, CliError> {
+pub(super) async fn watch_job(connection: &ApiClient, handle: &str) -> Result<ClientJob, CliError> {
     let progress = ProgressReporter::for_items("Exporting", 0);
     let mut tag: Option<String> = None;
     loop {

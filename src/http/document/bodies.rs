@@ -12,6 +12,7 @@ pub(super) fn describe_bodies(document: &mut Value) {
     for_each_operation(document, |method, _, operation| {
         if let Some(content) = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut) {
             describe_bytes(content);
+            content.values_mut().for_each(simplify_schema);
         }
         let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
         if method == "HEAD" {
@@ -48,15 +49,22 @@ fn describe_bytes(content: &mut Map<String, Value>) {
     }
 }
 
+/// Makes the schema of a body that may be absent plain: who has nothing to say sends no body, not null.
+fn simplify_schema(body: &mut Value) {
+    let choices = body.pointer("/schema/oneOf").and_then(Value::as_array).into_iter().flatten();
+    let choices: Vec<&Value> = choices.filter(|choice| choice["type"] != "null").collect();
+    if let [only] = choices[..] {
+        body["schema"] = only.clone();
+    }
+}
+
 /// Makes the schemas of parameters plain: an absent parameter is not sent, so none of them can be null.
 pub(super) fn simplify_parameters(document: &mut Value) {
     for_each_operation(document, |_, _, operation| {
         let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
         for parameter in parameters.into_iter().flatten() {
-            let choices = parameter.pointer("/schema/oneOf").and_then(Value::as_array).into_iter().flatten();
-            let choices: Vec<&Value> = choices.filter(|choice| choice["type"] != "null").collect();
-            if let [only] = choices[..] {
-                parameter["schema"] = only.clone();
+            if parameter.pointer("/schema/oneOf").is_some() {
+                simplify_schema(parameter);
                 parameter["required"] = Value::Bool(false);
             }
             let kinds = parameter.pointer("/schema/type").and_then(Value::as_array);

@@ -190,9 +190,13 @@ fn add_request_header(operation: &mut Value, (name, about): (&str, &str)) {
     if list_parameters(operation).any(|parameter| parameter["name"] == name) {
         return;
     }
+    let schema = match name == IDEMPOTENCY_KEY.0 {
+        true => json!({"type": "string", "pattern": "^[!-~]{1,255}$"}),
+        false => json!({"type": "string"}),
+    };
     if let Some(parameters) = operation["parameters"].as_array_mut() {
         parameters.push(json!({
-            "name": name, "in": "header", "description": about, "required": false, "schema": {"type": "string"},
+            "name": name, "in": "header", "description": about, "required": false, "schema": schema,
         }));
     }
 }

@@ -11,6 +11,7 @@ use utoipa::openapi::{RefOr, Schema};
 use crate::db::asset::AssetType;
 use crate::db::enums::{Fmt, ItemState, Outcome, ShownState};
 use crate::db::job::Rendition;
+use crate::db::metadata_map::MetadataMap;
 use crate::http::resources::export_jobs::job::{Counts, Links};
 use crate::id::{AssetId, JobId};
 use crate::reason::Reason;
@@ -36,6 +37,8 @@ pub struct WebhookEventData {
     job_handle: JobId,
     /// Name of the job.
     job_name: String,
+    /// Texts of the client's own, from the request.
+    metadata: MetadataMap,
     /// Number of the run, from 1.
     run: i32,
     /// State of the job: `finished`.
@@ -60,6 +63,8 @@ pub struct ExportManifest {
     job_handle: JobId,
     /// Name of the job.
     job_name: String,
+    /// Texts of the client's own, from the request.
+    metadata: MetadataMap,
     /// Number of the run, from 1.
     run: i32,
     /// How the run ended.
@@ -131,6 +136,8 @@ pub struct ExportManifestItem {
     failure: Option<Reason>,
     /// Warnings about the file.
     warnings: Vec<Reason>,
+    /// Metadata of the asset when the job was created.
+    metadata: MetadataMap,
 }
 
 /// The schemas of webhooks, which no operation refers to.

@@ -33,6 +33,24 @@ pub fn choose_media_type(request: &HttpRequest, offered: &[Mime]) -> Result<usiz
     })
 }
 
+/// Whether the client is a browser that wants a page: `Accept` names `text/html` itself, and nothing else has a higher
+/// quality. Programs send `*/*`, the type that they want, or nothing.
+pub(crate) fn prefers_page(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::ACCEPT).filter_map(|line| line.to_str().ok());
+    let (mut page, mut best) = (0.0, 0.0_f32);
+    for range in lines.flat_map(|line| line.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let quality = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+        let quality = quality.map_or(1.0, |text| text.parse().unwrap_or(0.0));
+        if name.eq_ignore_ascii_case("text/html") {
+            page = quality;
+        }
+        best = best.max(quality);
+    }
+    page > 0.0 && page >= best
+}
+
 /// Whether `Accept` names this media type itself, not by a wildcard.
 pub fn accepts_media_type(request: &HttpRequest, kind: &str) -> bool {
     let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -75,6 +93,37 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
+
+    #[test]
+    fn browsers_get_pages_and_programs_do_not() {
+        let ask = |accept: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, header::HeaderValue::from_static(accept));
+            prefers_page(&headers)
+        };
+        for browser in [
+            "text/html",
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8",
+            "Text/HTML; q=0.9, */*;q=0.1",
+        ] {
+            assert!(ask(browser), "{browser}");
+        }
+        for program in [
+            "*/*",
+            "",
+            "application/json",
+            "application/json, text/plain, */*",
+            "text/*",
+            "text/html;q=0",
+            "image/avif,*/*;q=0.8",
+            "application/zip, text/html;q=0.5",
+            "text/html;q=x",
+        ] {
+            assert!(!ask(program), "{program}");
+        }
+        assert!(!prefers_page(&HeaderMap::new()));
+    }
 
     #[test]
     fn the_closest_name_decides_and_the_first_offer_wins_a_tie() {

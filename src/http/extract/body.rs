@@ -21,7 +21,7 @@ use utoipa::openapi::{RefOr, Schema};
 use crate::app::AppState;
 use crate::compute_pool::ComputePool;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::content_headers::{ContentCoding, read_content_coding};
+use crate::http::extract::content_headers::{ContentCoding, check_content_headers, read_content_coding};
 use crate::http::extract::json;
 use crate::http::middleware::route::find_route;
 use crate::http::operations::BodyRule;
@@ -41,23 +41,25 @@ impl<T: ToSchema + DeserializeOwned + Send + 'static> FromRequest for JsonBody<T
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (limit, coding) = (find_body_limit(request), read_content_coding(request.headers()));
-        let pool = find_compute_pool(request);
+        let form = BodyForm::new(request);
         let pieces = payload.take();
-        Box::pin(async move {
-            let bytes = read_body(pieces, limit).await?;
-            let is_large = bytes.len() > MAX_INLINE_BYTES || coding == Some(ContentCoding::Gzip);
-            match pool {
-                Some((compute, company)) if is_large => {
-                    compute.run(company, move || Self::parse(bytes, coding, limit)).await.map_err(Problem::internal)?
-                }
-                _ => Self::parse(bytes, coding, limit),
-            }
-        })
+        Box::pin(async move { Self::parse_in_turn(read_body(pieces, form.limit).await?, form).await })
     }
 }
 
-impl<T: ToSchema + DeserializeOwned> JsonBody<T> {
+impl<T: ToSchema + DeserializeOwned + Send + 'static> JsonBody<T> {
+    /// Parses a body; a large one in its turn, so that it holds up no other request.
+    async fn parse_in_turn(bytes: Vec<u8>, form: BodyForm) -> Result<Self, Problem> {
+        let BodyForm { limit, coding, pool } = form;
+        let is_large = bytes.len() > MAX_INLINE_BYTES || coding == Some(ContentCoding::Gzip);
+        match pool {
+            Some((compute, company)) if is_large => {
+                compute.run(company, move || Self::parse(bytes, coding, limit)).await.map_err(Problem::internal)?
+            }
+            _ => Self::parse(bytes, coding, limit),
+        }
+    }
+
     /// A body as it was sent.
     fn parse(mut bytes: Vec<u8>, coding: Option<ContentCoding>, limit: usize) -> Result<Self, Problem> {
         if coding == Some(ContentCoding::Gzip) {
@@ -70,6 +72,50 @@ impl<T: ToSchema + DeserializeOwned> JsonBody<T> {
         }
         let json = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
         Ok(Self(parse_body(json)?, Digest::compute(json)))
+    }
+}
+
+/// The same for a body that may be absent.
+pub struct OptionalJsonBody<T>(pub T, pub Digest);
+
+impl<T: ToSchema + DeserializeOwned + Default + Send + 'static> FromRequest for OptionalJsonBody<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let form = BodyForm::new(request);
+        // Whether there is a body is known only now, where its length was not announced.
+        let checked = check_content_headers(BodyRule::Json, request.headers());
+        let pieces = payload.take();
+        Box::pin(async move {
+            let bytes = read_body(pieces, form.limit).await?;
+            // Some clients write `null` where they have nothing to say.
+            if matches!(bytes.trim_ascii(), b"" | b"null") {
+                return Ok(Self(T::default(), Digest::compute(b"")));
+            }
+            checked?;
+            let JsonBody(body, digest) = JsonBody::parse_in_turn(bytes, form).await?;
+            Ok(Self(body, digest))
+        })
+    }
+}
+
+/// What has to be known of a request to read its body.
+struct BodyForm {
+    /// Bytes at most.
+    limit: usize,
+    coding: Option<ContentCoding>,
+    /// Where a large body is parsed.
+    pool: Option<(ComputePool, CompanyId)>,
+}
+
+impl BodyForm {
+    fn new(request: &HttpRequest) -> Self {
+        Self {
+            limit: find_body_limit(request),
+            coding: read_content_coding(request.headers()),
+            pool: find_compute_pool(request),
+        }
     }
 }
 
@@ -122,7 +168,7 @@ fn find_body_limit(request: &HttpRequest) -> usize {
 }
 
 /// Reads a whole body into memory.
-async fn read_body(mut pieces: Payload, limit: usize) -> Result<Vec<u8>, Problem> {
+pub(super) async fn read_body(mut pieces: Payload, limit: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     while let Some(piece) = pieces.next().await {
         let piece =

@@ -15,7 +15,7 @@ use crate::db::capability::Capability;
 use crate::db::job::JobRow;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
-use crate::id::{CompanyId, KeyId, UserId};
+use crate::id::{CompanyId, KeyId, SessionId, UserId};
 
 /// What a caller may do: a set of capabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,24 +47,37 @@ pub struct Caller {
     pub user: Option<UserId>,
     /// The API key that was sent, if it is stored in the database (OFFPRINT_API_KEY is not).
     pub key: Option<KeyId>,
+    /// The session of the browser that is signed in, if the request came with its cookie.
+    pub session: Option<SessionId>,
     capabilities: CapabilitySet,
 }
 
 impl Caller {
     /// A caller who may do everything in this company.
     pub fn with_all_capabilities(company: CompanyId) -> Self {
-        Self { company, user: None, key: None, capabilities: CapabilitySet::all() }
+        Self { company, user: None, key: None, session: None, capabilities: CapabilitySet::all() }
     }
 
     /// The holder of a key.
     pub fn from_key(key: &ApiKeyRow) -> Self {
         let capabilities = key.capabilities.iter().copied().collect();
-        Self { company: key.company_id, user: Some(key.user_id), key: Some(key.key_id), capabilities }
+        Self { company: key.company_id, user: Some(key.user_id), key: Some(key.key_id), session: None, capabilities }
     }
 
-    /// Whose requests are counted together: those of the key, else those of the whole company.
+    /// A user who is signed in without a key, with the capabilities of all of the user's keys.
+    pub fn from_user(company: CompanyId, user: UserId, capabilities: impl IntoIterator<Item = Capability>) -> Self {
+        let capabilities = capabilities.into_iter().collect();
+        Self { company, user: Some(user), key: None, session: None, capabilities }
+    }
+
+    pub(crate) fn with_session(self, session: SessionId) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
+    /// Whose requests are counted together: those of the key, else of the user, else those of the whole company.
     pub fn rate_limit_subject(&self) -> RateLimitKey {
-        RateLimitKey::Caller(self.key.map_or(self.company.0, |key| key.0))
+        let user = self.user.map(|user| user.0);
+        RateLimitKey::Caller(self.key.map(|key| key.0).or(user).unwrap_or(self.company.0))
     }
 
     pub fn has_capability(&self, capability: Capability) -> bool {

@@ -16,8 +16,13 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
     let is_json = media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"));
     let remedy = match rule {
         BodyRule::Empty => return Ok(()),
-        BodyRule::Json | BodyRule::ExportRequest if !is_json => "Send the body as `Content-Type: application/json`.",
-        BodyRule::Json | BodyRule::ExportRequest if !matches!(charset.as_str(), "" | "utf-8" | "utf8" | "us-ascii") => {
+        BodyRule::OptionalJson if !announces_bytes(headers) => return Ok(()),
+        BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest if !is_json => {
+            "Send the body as `Content-Type: application/json`."
+        }
+        BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest
+            if !matches!(charset.as_str(), "" | "utf-8" | "utf8" | "us-ascii") =>
+        {
             "JSON is always UTF-8. Send the body as `Content-Type: application/json`, without another `charset`."
         }
         BodyRule::Form if media != "multipart/form-data" => {
@@ -36,6 +41,11 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
         _ => return check_encoding(rule, headers),
     };
     Err(Problem::new(Code::UnsupportedMediaType, remedy))
+}
+
+/// Whether the head says that there are bytes. A body without a length may be empty; who reads it looks at its type again.
+fn announces_bytes(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
 }
 
 /// How a body is compressed.
@@ -59,7 +69,7 @@ pub(crate) fn read_content_coding(headers: &HeaderMap) -> Option<ContentCoding> 
 
 /// Refuses bodies that are compressed otherwise than JSON may be: they would be stored or parsed as they are.
 fn check_encoding(rule: BodyRule, headers: &HeaderMap) -> Result<(), Problem> {
-    let is_json = matches!(rule, BodyRule::Json | BodyRule::ExportRequest);
+    let is_json = matches!(rule, BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest);
     let (accepted, detail) = match (read_content_coding(headers), is_json) {
         (Some(ContentCoding::Identity), _) | (Some(ContentCoding::Gzip), true) => return Ok(()),
         (_, true) => (
@@ -121,6 +131,10 @@ mod tests {
             assert_eq!(is_accepted(rule, &[("content-type", kind)]), accepted, "{rule:?} {kind}");
         }
         assert!(!is_accepted(BodyRule::Json, &[]));
+        assert!(is_accepted(BodyRule::OptionalJson, &[]));
+        assert!(is_accepted(BodyRule::OptionalJson, &[("content-length", "0")]));
+        assert!(!is_accepted(BodyRule::OptionalJson, &[("content-length", "2")]));
+        assert!(is_accepted(BodyRule::OptionalJson, &[("transfer-encoding", "chunked")]), "it may be empty");
         assert!(is_accepted(BodyRule::Bytes, &[]));
         let json = ("content-type", "application/json");
         assert!(is_accepted(BodyRule::Json, &[json, ("content-encoding", "identity")]));

@@ -6,13 +6,15 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
 use offprint_core::{Code, Digest};
 use serde::Serialize;
 use sqlx::types::Json;
 
-use crate::db::DbConnection;
 use crate::db::idempotency::{self, IdempotencyRow, IdempotencyState};
+use crate::db::{DbConnection, PgPool};
 use crate::http::address;
 use crate::http::extract::caller::Caller;
 use crate::http::middleware::route::find_route;
@@ -22,6 +24,7 @@ use crate::http::problem::Problem;
 const IDEMPOTENCY_KEY_HEADER: &str = "Idempotency-Key";
 
 /// The `Idempotency-Key` of a request, if it has one, and the operation that it belongs to.
+#[derive(Clone)]
 pub struct IdempotencyKey {
     key: Option<String>,
     /// Method and path.
@@ -54,6 +57,33 @@ impl FromRequest for IdempotencyKey {
     }
 }
 
+/// On the response to a request that was done before.
+const REPLAYED_HEADER: (&str, &str) = ("idempotent-replayed", "true");
+
+impl IdempotencyRow {
+    /// The first response once more, which had this status, and no headers of its own but `Location`.
+    pub fn into_response(self, status: StatusCode) -> HttpResponse {
+        let answer = self.to_builder(status);
+        self.replay(answer)
+    }
+
+    /// The status line and headers of the first response.
+    pub fn to_builder(&self, status: StatusCode) -> HttpResponseBuilder {
+        let mut answer = HttpResponseBuilder::new(status);
+        answer.insert_header(REPLAYED_HEADER);
+        if !self.location.is_empty() {
+            answer.insert_header((LOCATION, address::write_address(&self.location)));
+        }
+        answer
+    }
+
+    /// The body of the first response with these headers, for those that have more than `Location`.
+    pub fn replay(mut self, mut answer: HttpResponseBuilder) -> HttpResponse {
+        address::write_stored_links(&mut self.answer.0);
+        answer.insert_header(REPLAYED_HEADER).json(self.answer.0)
+    }
+}
+
 impl IdempotencyKey {
     /// The key with its user, so that nobody gets the answer to another user's request.
     fn scoped_key(&self, caller: &Caller) -> Option<String> {
@@ -75,25 +105,38 @@ impl IdempotencyKey {
         let Some(key) = self.scoped_key(caller) else { return Ok(None) };
         match idempotency::claim_idempotency_key(connection, caller.company, &key).await? {
             IdempotencyState::New => Ok(None),
-            IdempotencyState::Used(earlier) if earlier.operation != self.operation => {
-                let detail = format!(
-                    "This `Idempotency-Key` was used for `{}` within the last 24 hours, and a key belongs to one operation. \
-                     Send a new key.",
-                    earlier.operation
-                );
-                Err(Problem::new(Code::IdempotencyConflict, detail))
-            }
-            IdempotencyState::Used(earlier) if earlier.request_hash == body => Ok(Some(earlier)),
-            IdempotencyState::Used(_) => Err(Problem::new(
-                Code::IdempotencyConflict,
-                "This `Idempotency-Key` was used with a different body within the last 24 hours. Send a new key.",
-            )),
+            IdempotencyState::Used(earlier) => self.check_same_request(earlier, body).map(Some),
             IdempotencyState::InFlight => Err(Problem::new(
                 Code::IdempotencyInFlight,
                 "A request with this `Idempotency-Key` is still in progress. Retry in a second.",
             )
             .with_header(actix_web::http::header::RETRY_AFTER, "1")),
         }
+    }
+
+    /// The stored answer to an earlier request with this key, without a lock. For what has to be known before anything is
+    /// received: a request that only repeats needs no room for what it would create. [`reserve`](Self::reserve) decides.
+    pub async fn find_earlier(&self, pool: &PgPool, caller: &Caller) -> Result<Option<IdempotencyRow>, Problem> {
+        let Some(key) = self.scoped_key(caller) else { return Ok(None) };
+        Ok(idempotency::find_idempotent_response(pool, caller.company, &key).await?)
+    }
+
+    /// Checks that the request is the one that was answered.
+    pub fn check_same_request(&self, earlier: IdempotencyRow, body: Digest) -> Result<IdempotencyRow, Problem> {
+        if earlier.operation != self.operation {
+            let detail = format!(
+                "This `Idempotency-Key` was used for `{}` within the last 24 hours, and a key belongs to one operation. \
+                 Send a new key.",
+                earlier.operation
+            );
+            return Err(Problem::new(Code::IdempotencyConflict, detail));
+        }
+        if earlier.request_hash != body {
+            let detail =
+                "This `Idempotency-Key` was used with a different body within the last 24 hours. Send a new key.";
+            return Err(Problem::new(Code::IdempotencyConflict, detail));
+        }
+        Ok(earlier)
     }
 
     /// Stores the answer for retries, in the transaction that created the object.

@@ -6,6 +6,8 @@ pub mod accept;
 pub mod body;
 pub mod caller;
 pub mod content_headers;
+pub mod filter_query;
+pub(crate) mod form;
 pub mod idempotency;
 pub mod json;
 pub mod locale;

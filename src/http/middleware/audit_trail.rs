@@ -34,6 +34,10 @@ const MAX_ANONYMOUS_REFUSALS_PER_MINUTE: u32 = 600;
 #[derive(Clone)]
 pub struct CreatedObject(pub String);
 
+/// Whom a request turned out to be from, for operations that need no key: signing in and out.
+#[derive(Clone, Copy)]
+pub(crate) struct AuditedCaller(pub(crate) Caller);
+
 /// The audit entry of a request in progress.
 pub struct AuditRecorder {
     state: Data<AppState>,
@@ -108,6 +112,11 @@ impl AuditRecorder {
         };
         self.entry.status = i16::try_from(status.as_u16()).ok();
         self.entry.code = code.map(|code| code.to_kebab_case());
+        if let Some(AuditedCaller(caller)) =
+            answer.as_ref().ok().and_then(|answer| answer.response().extensions().get().copied())
+        {
+            (self.entry.company, self.entry.user, self.entry.key) = (caller.company, caller.user, caller.key);
+        }
         if let Some(created) = answer.as_ref().ok().and_then(find_created_object) {
             self.entry.object = created;
         }

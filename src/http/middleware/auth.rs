@@ -1,9 +1,10 @@
-//! Authentication and authorization of every request: the API key, the capabilities that the operation table asks for, the
+//! Authentication and authorization of every request: the API key or the session of a browser, the capabilities that the operation table asks for, the
 //! rate limit, and in open mode the checks against web pages of other sites.
 //!
 //! Begin reading at [`authenticate_request`]; `admit_request` has the checks in their order.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -21,7 +22,7 @@ use crate::app::AppState;
 use crate::app::rate_limiter::RateLimitKey;
 use crate::app::rate_limiter::RateLimitStatus;
 use crate::db::api_key::{ApiKeyRow, RawKey};
-use crate::db::row_level_security;
+use crate::db::{browser_session, row_level_security};
 use crate::http::extract::caller::Caller;
 use crate::http::extract::content_headers;
 use crate::http::middleware::audit_trail::AuditRecorder;
@@ -29,6 +30,7 @@ use crate::http::middleware::client_ip::ClientInfo;
 use crate::http::middleware::rate_limit;
 use crate::http::middleware::route::find_route;
 use crate::http::problem::Problem;
+use crate::http::session;
 use crate::id::CompanyId;
 
 /// `Sec-Fetch-Site`: how a page that made a browser send the request relates to the service.
@@ -95,7 +97,7 @@ async fn admit_request(
     if route.is_public() {
         return Ok((None, rate_limit::count_request(state, client)?));
     }
-    let caller = match identify_caller(state, request.headers(), client, record).await {
+    let caller = match identify_caller(state, request, client, record).await {
         Ok(caller) => caller,
         // Only callers without a known key are counted by address: nobody with a valid key is locked out by others there.
         Err(problem) => {
@@ -155,19 +157,56 @@ fn check_header_size(state: &AppState, request: &ServiceRequest) -> Result<(), P
 /// Identifies the caller by the API key. In open mode every caller may do everything in the one company.
 async fn identify_caller(
     state: &AppState,
-    headers: &HeaderMap,
+    request: &ServiceRequest,
     client: RateLimitKey,
     record: &mut AuditRecorder,
 ) -> Result<Caller, Problem> {
     if !state.settings.is_key_required() {
         return Ok(Caller::with_all_capabilities(state.company));
     }
-    let value = headers.get(header::AUTHORIZATION).ok_or_else(|| {
+    let Some(value) = request.headers().get(header::AUTHORIZATION) else {
+        return identify_session(state, request, record).await;
+    };
+    match find_key(state, read_bearer_token(value)?, client).await? {
+        KnownKey::Operator => Ok(Caller::with_all_capabilities(state.company)),
+        KnownKey::Stored(key) => {
+            record.set_key(&key);
+            check_key_validity(&key)?;
+            Ok(Caller::from_key(&key))
+        }
+    }
+}
+
+/// Identifies the caller by the cookie of a session. A key takes precedence: whoever sends one means it.
+async fn identify_session(
+    state: &AppState,
+    request: &ServiceRequest,
+    record: &mut AuditRecorder,
+) -> Result<Caller, Problem> {
+    let session = session::find_session(state, request.headers()).await?.ok_or_else(|| {
         reject_key(Code::Unauthenticated, "An API key is required. Send it as `Authorization: Bearer <key>`.")
     })?;
-    let sent = read_bearer_token(value)?;
+    record.set_caller(&session.caller, session.caller.rate_limit_subject());
+    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        session::check_session_write(state, &session, request)?;
+    }
+    Ok(session.caller)
+}
+
+/// A key that exists. A stored one may have been revoked or have expired.
+pub(crate) enum KnownKey {
+    /// OFFPRINT_API_KEY.
+    Operator,
+    Stored(Arc<ApiKeyRow>),
+}
+
+/// Finds the key that somebody sent.
+///
+/// # Errors
+/// 401 when it is unknown.
+pub(crate) async fn find_key(state: &AppState, sent: &str, client: RateLimitKey) -> Result<KnownKey, Problem> {
     if state.settings.api_key.as_ref().is_some_and(|key| bool::from(sent.as_bytes().ct_eq(key.as_bytes()))) {
-        return Ok(Caller::with_all_capabilities(state.company));
+        return Ok(KnownKey::Operator);
     }
     let unknown = || reject_key(Code::InvalidCredentials, "Unknown API key. Check that it was copied completely.");
     let raw: RawKey = sent.parse().map_err(|_| unknown())?;
@@ -176,10 +215,7 @@ async fn identify_caller(
         // Guessing keys must not keep the database busy.
         Err(_) => state.keys.find_one_at_a_time(&state.system, raw.id).await?,
     };
-    let key = row.filter(|key| raw.matches(&key.secret_sha256)).ok_or_else(unknown)?;
-    record.set_key(&key);
-    check_key_validity(&key)?;
-    Ok(Caller::from_key(&key))
+    row.filter(|key| raw.matches(&key.secret_sha256)).map(KnownKey::Stored).ok_or_else(unknown)
 }
 
 /// The key in `Authorization: Bearer <key>`.
@@ -194,11 +230,16 @@ fn read_bearer_token(value: &HeaderValue) -> Result<&str, Problem> {
     Err(reject_key(Code::InvalidCredentials, detail))
 }
 
-/// Checks again that the caller's key is valid, for requests that wait long.
+/// Checks again that the caller's key and session are valid, for requests that wait long.
 ///
 /// # Errors
-/// 401 when the key was revoked, has expired or was deleted meanwhile.
+/// 401 when the key was revoked, has expired or was deleted meanwhile, or the session has ended.
 pub async fn recheck_key(state: &AppState, caller: &Caller) -> Result<(), Problem> {
+    if let Some(session) = caller.session
+        && !browser_session::is_session_open(&state.system, session).await?
+    {
+        return Err(reject_key(Code::KeyDisabled, "The session has ended. Sign in again."));
+    }
     let Some(key) = caller.key else { return Ok(()) };
     match state.keys.find(&state.system, key).await? {
         Some(key) => check_key_validity(&key),
@@ -206,7 +247,7 @@ pub async fn recheck_key(state: &AppState, caller: &Caller) -> Result<(), Proble
     }
 }
 
-fn check_key_validity(key: &ApiKeyRow) -> Result<(), Problem> {
+pub(crate) fn check_key_validity(key: &ApiKeyRow) -> Result<(), Problem> {
     if let Some(at) = key.revoked_at {
         return Err(reject_key(
             Code::KeyDisabled,
@@ -256,7 +297,7 @@ fn check_host(state: &AppState, request: &ServiceRequest) -> Result<(), Problem>
     if state.settings.auth == crate::settings::AuthMode::OpenOnNetwork || find_route(request).is_probe() {
         return Ok(());
     }
-    let hosts = list_hosts(request);
+    let hosts = list_hosts(request.headers(), request.uri());
     if hosts.iter().all(|host| strip_port(host).is_some_and(is_loopback) || is_same_host(&state.public_url(), host)) {
         return Ok(());
     }
@@ -269,16 +310,15 @@ fn check_host(state: &AppState, request: &ServiceRequest) -> Result<(), Problem>
 
 /// Every host name in the request. `X-Forwarded-Host` and the like are ignored: any client can send them. A request without
 /// a host name does not come from a browser.
-fn list_hosts(request: &ServiceRequest) -> Vec<String> {
-    let target = request.uri().authority().map(|authority| authority.to_string());
-    let headers =
-        request.headers().get_all(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
-    headers.chain(target).collect()
+pub(crate) fn list_hosts(headers: &HeaderMap, target: &Uri) -> Vec<String> {
+    let target = target.authority().map(|authority| authority.to_string());
+    let hosts = headers.get_all(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+    hosts.chain(target).collect()
 }
 
 /// Whether an origin is the service itself, as the request addresses it or as OFFPRINT_PUBLIC_URL says, or is allowed.
 fn is_own_origin(state: &AppState, origin: &str, request: &ServiceRequest) -> bool {
-    list_hosts(request).iter().any(|host| is_same_host(origin, host))
+    list_hosts(request.headers(), request.uri()).iter().any(|host| is_same_host(origin, host))
         || state.settings.cors_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
         || is_same_site(origin, &state.public_url())
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use actix_web::Error;
 use actix_web::body::{BodySize, EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{ResponseHead, ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, header};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
@@ -25,19 +25,22 @@ pub async fn answer_head(
     }
     request.head_mut().method = Method::GET;
     let answer = next.call(request).await?;
-    Ok(answer.map_body(|head, body| {
-        let size = body.size();
-        if let BodySize::Sized(length) = size {
-            head.headers.insert(header::CONTENT_LENGTH, length.into());
-        }
-        head.no_chunking(true);
-        EitherBody::right(OmittedBody { is_none: matches!(size, BodySize::None) })
-    }))
+    Ok(answer.map_body(|head, body| EitherBody::right(omit_body(head, body))))
+}
+
+/// Leaves the body out, and says in the head how long it would be.
+pub(crate) fn omit_body(head: &mut ResponseHead, body: impl MessageBody) -> OmittedBody {
+    let size = body.size();
+    if let BodySize::Sized(length) = size {
+        head.headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    head.no_chunking(true);
+    OmittedBody { is_none: matches!(size, BodySize::None) }
 }
 
 /// No body, behind a head that has the length. For actix it is a stream that ends at once: it forgets that a request is a
 /// HEAD when the next one on the connection is there already, and would miss the bytes of a body with a length.
-struct OmittedBody {
+pub(crate) struct OmittedBody {
     is_none: bool,
 }
 

@@ -7,6 +7,7 @@ pub mod body_timeout;
 pub mod client_ip;
 pub mod compression;
 pub mod cors;
+pub mod error_pages;
 pub mod head;
 pub mod rate_limit;
 pub mod response_headers;

@@ -9,7 +9,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage};
+use actix_web::{Error, HttpMessage, HttpRequest};
 use tracing::{Instrument, info, info_span};
 use uuid::Uuid;
 
@@ -17,6 +17,7 @@ use crate::app::AppState;
 use crate::http::middleware::client_ip::ClientInfo;
 use crate::http::middleware::response_headers::map_response_headers;
 use crate::http::middleware::route::{find_route, get_logged_path};
+use crate::http::operations::{Deadline, Route};
 use crate::http::problem::REQUEST_ID;
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,6 +32,7 @@ pub async fn trace_request(
     let started = Instant::now();
     let (route, path) = (find_route(&request), get_logged_path(&request));
     let method = name_method(request.method());
+    let is_waiting = asks_to_wait(route, request.request());
     let settings = request.app_data::<Data<AppState>>().map(|state| state.settings.clone());
     let client =
         settings.as_ref().map(|settings| ClientInfo::from_connection(request.peer_addr(), request.headers(), settings));
@@ -60,7 +62,10 @@ pub async fn trace_request(
         )
     });
     let labels = [("method", method.to_owned()), ("operation", operation.to_owned()), ("status", status.to_string())];
-    metrics::histogram!("offprint_http_seconds", &labels).record(took.as_secs_f64());
+    match is_waiting {
+        true => metrics::histogram!("offprint_http_wait_seconds", &labels).record(took.as_secs_f64()),
+        false => metrics::histogram!("offprint_http_seconds", &labels).record(took.as_secs_f64()),
+    }
     let hsts = settings.map(|settings| settings.hsts.as_secs()).filter(|seconds| client.secure && *seconds > 0);
     let add_headers = move |headers: &mut HeaderMap| {
         if let Ok(value) = HeaderValue::from_str(&id) {
@@ -71,6 +76,18 @@ pub async fn trace_request(
         }
     };
     map_response_headers(answer, add_headers)
+}
+
+/// Whether the client asks the service to wait, by `?wait=` or `Prefer: wait`. How long that takes says nothing of how fast
+/// the service is.
+fn asks_to_wait(route: Route, request: &HttpRequest) -> bool {
+    let can_wait = route.operation().is_some_and(|operation| operation.deadline == Deadline::Wait);
+    let has_parameter = || request.query_string().split('&').any(|part| part.starts_with("wait=") && part != "wait=0");
+    let has_preference = || {
+        let values = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split([',', ';'])).any(|part| part.trim_start().starts_with("wait"))
+    };
+    can_wait && (has_parameter() || has_preference())
 }
 
 /// The method as logs and metrics have it. A client can make up any name, and each would be a time series of its own.

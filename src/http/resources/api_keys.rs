@@ -12,20 +12,24 @@ use crate::app::AppState;
 use crate::db::api_key::{self, NewApiKeyRow, RawKey};
 use crate::db::capability::{self, Capability};
 use crate::db::company::{self, UserRow};
+use crate::db::idempotency::IdempotencyRow;
 use crate::db::{self, link};
 use crate::http::address::write_address;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::page::PageQuery;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::responses::BodyProblems;
+use crate::http::responses::KeyIdempotencyProblem;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{KeyId, UserId};
 use crate::jobs::recipients::parse_mailbox;
+use crate::jobs::schedule::parse_time_zone;
 
 /// An API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,6 +68,9 @@ pub struct User {
     /// Language of the user's mails.
     #[schema(example = "en")]
     locale: Option<String>,
+    /// Time zone of the user's mails.
+    #[schema(example = "America/New_York")]
+    time_zone: Option<String>,
 }
 
 impl From<api_key::ApiKeyRow> for ApiKey {
@@ -76,6 +83,7 @@ impl From<api_key::ApiKeyRow> for ApiKey {
                 name: row.user_name,
                 email: row.user_email,
                 locale: row.user_locale,
+                time_zone: row.user_time_zone,
             },
             capabilities: row.capabilities.0,
             created_at: row.created_at,
@@ -114,6 +122,9 @@ pub struct CreateApiKey {
     /// Language of a new user's mails, such as `en` or `fr-BE`.
     #[schema(max_length = 12, example = "en")]
     locale: Option<String>,
+    /// Time zone of a new user's mails, by its IANA name.
+    #[schema(max_length = 64, example = "America/New_York")]
+    time_zone: Option<String>,
     /// What the key allows. Default, without `role`: everything except `admin`.
     #[schema(min_items = 1, max_items = 32)]
     capabilities: Option<Vec<Capability>>,
@@ -141,6 +152,9 @@ impl CreateApiKey {
         }
         if let Some(Err(detail)) = self.email.as_deref().map(parse_mailbox) {
             wrong("email", Code::InvalidValue, detail);
+        }
+        if let Some(Err(detail)) = self.time_zone.as_deref().map(parse_time_zone) {
+            wrong("timeZone", Code::InvalidValue, detail);
         }
         if let Some(at) = self.expires_at.filter(|at| *at <= Utc::now() + TimeDelta::seconds(1)) {
             wrong("expiresAt", Code::InvalidValue, format!("{} is in the past. Send a future time.", at.to_rfc3339()));
@@ -173,44 +187,67 @@ impl CreateApiKey {
 
 /// Create an API key.
 ///
-/// The key belongs to a user of the company, who is created if necessary. A user who exists is not changed: another `email`
-/// or `locale` is refused. The key itself is only in this response: the
-/// service stores a hash of it.
+/// The key belongs to a user of the company, who is created if necessary. A user who exists is not changed: another `email`,
+/// `locale` or `timeZone` is refused. The key itself is only in this response: the service stores a hash of it. So a repeated request
+/// with the same `Idempotency-Key` creates no second key, but cannot return the first one again: it is answered with 409
+/// `secret-not-stored`, which names the key to revoke.
 #[utoipa::path(
     tag = "keys",
     operation_id = "createApiKey",
     request_body(content = CreateApiKey, example = json!({"name": "web shop", "user": "ann", "email": "ann@example.org", "role": "IpsUser"})),
     responses(
         (status = 201, description = "The key was created.", body = CreatedApiKey, headers(("Location" = String, description = "URL of the key, without its secret."))),
-        BodyProblems,
+        BodyProblems, KeyIdempotencyProblem,
     ),
 )]
 #[post("/api-keys")]
 pub async fn create_api_key(
     state: Data<AppState>,
     caller: Caller,
-    JsonBody(body, _): JsonBody<CreateApiKey>,
+    key: IdempotencyKey,
+    JsonBody(body, digest): JsonBody<CreateApiKey>,
 ) -> Result<HttpResponse, Problem> {
     let capabilities = body.resolve_capabilities()?;
     let raw = RawKey::new().map_err(Problem::internal)?;
     let user = body.user.as_deref().unwrap_or(&body.name);
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let (email, locale) = (body.email.as_deref(), body.locale.as_deref());
-    let user_row = company::find_or_insert_user(&mut transaction, caller.company, user, email, locale).await?;
+    if let Some(earlier) = key.reserve(&mut transaction, &caller, digest).await? {
+        return Err(reject_repeated_key(&earlier));
+    }
+    let (email, locale, zone) = (body.email.as_deref(), body.locale.as_deref(), body.time_zone.as_deref());
+    let user_row = company::find_or_insert_user(&mut transaction, caller.company, user, email, locale, zone).await?;
     check_user_unchanged(&body, user, &user_row)?;
     let user = user_row.user_id;
     let new = NewApiKeyRow { name: &body.name, user, capabilities: &capabilities, expires_at: body.expires_at };
     let row = api_key::insert_api_key(&mut transaction, caller.company, &raw, &new).await?;
+    let location = format!("/api-keys/{}", row.key_id);
+    let about = ApiKey::from(row);
+    key.store(&mut transaction, &caller, digest, (&location, &about)).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, write_address(&format!("/api-keys/{}", row.key_id))))
+        .insert_header((header::LOCATION, write_address(&location)))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(CreatedApiKey { key: raw.reveal(), about: row.into() }))
+        .json(CreatedApiKey { key: raw.reveal(), about }))
+}
+
+/// The answer to a request that has created its key before.
+fn reject_repeated_key(earlier: &IdempotencyRow) -> Problem {
+    let detail = format!(
+        "The key {} was created by the first request with this `Idempotency-Key`. Its secret was only in that response, and is \
+         not stored. If the response was lost, revoke the key (`DELETE {}`) and create another with a new `Idempotency-Key`.",
+        earlier.location.rsplit('/').next().unwrap_or_default(),
+        earlier.location
+    );
+    Problem::new(Code::SecretNotStored, detail)
 }
 
 /// A key is not a way to change its user: whoever gets the mails of a user must not change by the way.
 fn check_user_unchanged(body: &CreateApiKey, name: &str, user: &UserRow) -> Result<(), Problem> {
-    let fields = [("email", &body.email, &user.email), ("locale", &body.locale, &user.locale)];
+    let fields = [
+        ("email", &body.email, &user.email),
+        ("locale", &body.locale, &user.locale),
+        ("timeZone", &body.time_zone, &user.time_zone),
+    ];
     let changed = fields.into_iter().filter(|(_, sent, stored)| sent.is_some() && sent != stored);
     let mistakes: Vec<ValidationError> = changed
         .map(|(field, _, _)| {

@@ -1,13 +1,13 @@
 //! What a code means: the page to which the `type` of a problem leads.
 
-use actix_web::http::header::{self, ContentType};
+use actix_web::http::header;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use offprint_core::Code;
 use serde::Serialize;
 
-use crate::http::address::write_address;
 use crate::http::extract::accept::choose_media_type;
+use crate::http::pages::code_page;
 use crate::http::problem::{IpsFault, Problem, choose_status, format_title, map_ips_fault};
 
 /// What a code means.
@@ -40,23 +40,10 @@ pub async fn explain_code(request: HttpRequest, code: Path<String>) -> Result<Ht
     answer.insert_header((header::VARY, "Accept"));
     Ok(match choose_media_type(&request, &[mime::APPLICATION_JSON, mime::TEXT_HTML])? {
         0 => answer.json(explanation),
-        _ => answer.content_type(ContentType::html()).body(explanation.to_page()),
+        _ => code_page::show_code_page(
+            &request,
+            (&explanation.title, &code.to_kebab_case(), explanation.description),
+            explanation.status,
+        )?,
     })
-}
-
-impl CodeExplanation {
-    /// The page. Nothing in it comes from a client, so nothing has to be escaped.
-    fn to_page(&self) -> String {
-        let description =
-            self.description.split('`').enumerate().fold(String::new(), |text, (index, part)| match index % 2 {
-                0 => text + part,
-                _ => text + "<code>" + part + "</code>",
-            });
-        include_str!("../pages/code.html")
-            .replace("{title}", &self.title)
-            .replace("{code}", &self.code.to_kebab_case())
-            .replace("{description}", &description)
-            .replace("{status}", &self.status.to_string())
-            .replace("{home}", &write_address("/"))
-    }
 }

@@ -21,20 +21,7 @@ use crate::http::operations::Route;
 use crate::http::problem::Problem;
 use crate::i18n;
 use crate::settings::Role;
-
-/// Show the start page.
-///
-/// A small HTML page with links to the documentation.
-#[utoipa::path(tag = "service", responses((status = 200, description = "The page.", content_type = "text/html")))]
-#[get("/")]
-pub async fn show_start_page() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(build_start_page())
-}
-
-/// The page with addresses that work wherever it is shown.
-fn build_start_page() -> String {
-    include_str!("../pages/start.html").replace("href=\"", &format!("href=\"{}", write_address("/")))
-}
+use crate::telemetry;
 
 /// Version, limits and formats of this service.
 #[derive(Serialize, ToSchema)]
@@ -332,19 +319,42 @@ async fn describe_confinement(state: &AppState) -> (Option<&'static str>, Vec<&'
 
 /// Show metrics.
 ///
-/// For Prometheus. With API keys, the numbers of stored and damaged files are only shown at OFFPRINT_METRICS_BIND, which
-/// needs no key.
+/// For Prometheus. With API keys, the numbers of stored and damaged files and the free disk are only shown at
+/// OFFPRINT_METRICS_BIND, which needs no key.
 #[utoipa::path(tag = "service", responses((status = 200, description = "Metrics in the Prometheus text format.", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
 pub async fn show_metrics(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let (backlog, workers) =
         (db::job::count_backlog(&state.system).await?, db::worker::list_live_workers(&state.system).await?);
     let mut text = state.metrics.render()
-        + &format_gauges(&backlog, &workers, db::blob::count_damaged_blobs(&state.system).await?);
-    if !can_see_details(&state, &request) {
+        + &format_gauges(&backlog, &workers, db::blob::count_damaged_blobs(&state.system).await?)
+        + &format_build_info()
+        + &telemetry::format_process_metrics();
+    if can_see_details(&state, &request) {
+        text += &format_disk_metrics(&state).await;
+    } else {
         text = text.lines().filter(|line| !line.contains("blob")).flat_map(|line| [line, "\n"]).collect();
     }
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+}
+
+/// The free space of the data folder. A disk that cannot be asked has no value.
+async fn format_disk_metrics(state: &AppState) -> String {
+    state.storage.free_bytes().await.map_or(String::new(), |bytes| {
+        format!(
+            "# HELP offprint_disk_free_bytes Bytes that the service can still write in its data folder.\n\
+             # TYPE offprint_disk_free_bytes gauge\noffprint_disk_free_bytes {bytes}\n"
+        )
+    })
+}
+
+/// What is running.
+fn format_build_info() -> String {
+    let (version, engine) = (env!("CARGO_PKG_VERSION"), offprint_imaging::ENGINE_VERSION);
+    format!(
+        "# HELP offprint_build_info 1, with the versions of the service and of its render engine as labels.\n\
+         # TYPE offprint_build_info gauge\noffprint_build_info{{version=\"{version}\",engine_version=\"{engine}\"}} 1\n"
+    )
 }
 
 /// Gauges that are counted in the database now: every process of the service reports the same values.

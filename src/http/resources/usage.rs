@@ -44,6 +44,9 @@ pub struct QuotaUsage {
     replaced_originals: Amount,
     /// Resumable uploads that are not complete. Each counts with its announced length.
     unfinished_uploads: Amount,
+    /// Rendered files of jobs, until they expire, and renditions that are kept for reuse; equal files count once. When the
+    /// quota is reached, those that no job needs are removed first.
+    renditions: Amount,
 }
 
 /// Number and size of objects.
@@ -88,7 +91,8 @@ fn describe_quota(usage: &UsageReportRow) -> QuotaUsage {
     let deleted_originals = Amount { count: usage.deleted_originals, bytes: usage.deleted_original_bytes };
     let replaced_originals = Amount { count: usage.replaced_originals, bytes: usage.replaced_original_bytes };
     let unfinished_uploads = Amount { count: usage.unfinished_uploads, bytes: usage.unfinished_upload_bytes };
-    let kinds = [&originals, &deleted_originals, &replaced_originals, &unfinished_uploads];
+    let renditions = Amount { count: usage.kept_renditions, bytes: usage.kept_rendition_bytes };
+    let kinds = [&originals, &deleted_originals, &replaced_originals, &unfinished_uploads, &renditions];
     let bytes = kinds.iter().map(|kind| kind.bytes).sum();
-    QuotaUsage { bytes, originals, deleted_originals, replaced_originals, unfinished_uploads }
+    QuotaUsage { bytes, originals, deleted_originals, replaced_originals, unfinished_uploads, renditions }
 }

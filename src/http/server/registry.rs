@@ -310,7 +310,11 @@ mod tests {
         drop(RequestGuard::begin(open[1].clone()));
         drop(RequestGuard::begin(open[2].clone()));
         register(&registry, "192.0.2.1").unwrap();
-        assert_eq!((open[1].waiting_since(), open[2].waiting_since().is_some()), (None, true), "the older one was closed");
+        assert_eq!(
+            (open[1].waiting_since(), open[2].waiting_since().is_some()),
+            (None, true),
+            "the older one was closed"
+        );
     }
 
     #[test]

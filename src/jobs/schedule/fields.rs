@@ -39,6 +39,15 @@ pub const DAY_OF_WEEK: CronField = CronField {
         "1 (Sunday) to 7 (Saturday) or SUN to SAT, `L`, the last of a day as `6L`, the third of a day as `6#3`, or `?`",
     )
 };
+/// 1 to 31, as in Unix.
+pub const UNIX_DAY_OF_MONTH: CronField =
+    CronField { wraps: false, ..CronField::new("day of month", 1, 31, "1 to 31, or `*`") };
+/// 0 (Sunday) to 7 (Sunday again) or words, as in Unix.
+pub const UNIX_DAY_OF_WEEK: CronField = CronField {
+    words: &WEEKDAYS,
+    wraps: false,
+    ..CronField::new("day of week", 0, 7, "0 (Sunday) to 7 (Sunday again) or SUN to SAT, or `*`")
+};
 /// 1970 to 2099.
 pub const YEAR: CronField = CronField { wraps: false, ..CronField::new("year", 1970, 2099, "1970 to 2099") };
 
@@ -55,6 +64,10 @@ pub enum DayRule {
     NearestWeekday(u32),
     /// These days of the week, 1 is Sunday.
     OfWeek(Vec<u32>),
+    /// These days of the month, and those of the other rule, too.
+    Either(Vec<u32>, Box<DayRule>),
+    /// Those of these days of the month that the other rule has, too.
+    Both(Vec<u32>, Box<DayRule>),
     /// The last such day of the week in the month.
     LastOfWeek(u32),
     /// A day of the week, and its number in the month.

@@ -19,7 +19,7 @@ use crate::reason::ValidationError;
 
 pub use cron::Cron;
 use offprint_core::Code;
-pub use time_zone::DEFAULT_TIME_ZONE;
+pub use time_zone::{DEFAULT_TIME_ZONE, parse_time_zone};
 
 /// Number of future runs that are checked for two that are too close together.
 const CHECKED_RUNS: usize = 200;
@@ -91,13 +91,13 @@ impl Recurrence {
 /// What is wrong with the schedule of an export request. Two runs must be at least `min_interval` apart.
 pub fn check_schedule(request: &ExportRequest, min_interval: Duration) -> Vec<ValidationError> {
     let Some(recurrence) = Recurrence::from_request(request) else {
-        let extra = [("timeZone", request.time_zone.is_some()), ("overlap", request.overlap.is_some())];
-        let detail = |name| format!("`{name}` requires `execSchedule`, which is missing. Send both, or omit `{name}`.");
-        return extra
-            .into_iter()
-            .filter(|(_, is_present)| *is_present)
-            .map(|(name, _)| ValidationError::new(format!("/{name}"), Code::ConflictingParameters, detail(name)))
-            .collect();
+        let zone = request.time_zone.as_deref().and_then(|name| time_zone::parse_time_zone(name).err());
+        let zone = zone.map(|detail| ValidationError::new("/timeZone", Code::InvalidValue, detail));
+        let overlap = request.overlap.map(|_| {
+            let detail = "`overlap` requires `execSchedule`, which is missing. Send both, or omit `overlap`.";
+            ValidationError::new("/overlap", Code::ConflictingParameters, detail)
+        });
+        return zone.into_iter().chain(overlap).collect();
     };
     let mut mistakes =
         recurrence.map_or_else(|mistakes| mistakes, |recurrence| check_frequency(&recurrence, min_interval));

@@ -50,7 +50,9 @@ fn the_examples_of_the_documentation_that_break_its_rules_are_refused_with_the_r
     for five in ["0 10,44 14 ? 3", "0 15 10 ? *", "00 00 00 * * "] {
         let message = join_errors(five);
         assert!(
-            message.contains("has 5 fields") && message.contains("6 or 7") && message.contains("day of week"),
+            message.contains("has five fields")
+                && message.contains("read as in Unix")
+                && message.contains("`?` in one"),
             "{message}"
         );
     }
@@ -90,6 +92,35 @@ fn days_are_those_of_quartz() {
         list_runs("0 0 0 31W 1-4 ? 2026", "UTC", "2026-01-01T00:00:00Z", 9),
         ["2026-01-30T00:00:00Z", "2026-03-31T00:00:00Z"]
     );
+    // In Quartz the 31st of a month of 30 days is the first of the next one. 2027-05-01 and 2027-01-02 are Saturdays.
+    assert_eq!(
+        list_runs("0 0 0 31W 3-6 ? 2027", "UTC", "2027-01-01T00:00:00Z", 9),
+        ["2027-03-31T00:00:00Z", "2027-04-30T00:00:00Z", "2027-05-31T00:00:00Z"]
+    );
+    assert_eq!(list_runs("0 0 0 30W 2 ? 2026-2035", "UTC", "2026-01-01T00:00:00Z", 9), [""; 0]);
+}
+
+/// 2026-11-01 is a Sunday.
+#[test]
+fn five_fields_are_those_of_unix() {
+    let of: [(&str, &[&str]); 9] = [
+        ("30 2 * * 1-5", &["11-02T02:30:00", "11-03T02:30:00", "11-04T02:30:00"]),
+        ("0 12 * * 0", &["11-01T12:00:00", "11-08T12:00:00"]),
+        ("0 12 * * 7", &["11-01T12:00:00", "11-08T12:00:00"]),
+        ("0 12 * * sun,sat", &["11-01T12:00:00", "11-07T12:00:00"]),
+        ("0 12 * * 5-7", &["11-01T12:00:00", "11-06T12:00:00", "11-07T12:00:00"]),
+        ("*/20 9 3 * *", &["11-03T09:00:00", "11-03T09:20:00", "11-03T09:40:00", "12-03T09:00:00"]),
+        ("0 0 3,30 * 1", &["11-02T00:00:00", "11-03T00:00:00", "11-09T00:00:00"]),
+        ("0 0 */10 * 1", &["12-21T00:00:00"]),
+        ("5 4 1 dec *", &["12-01T04:05:00"]),
+    ];
+    for (cron, expected) in of {
+        let expected: Vec<String> = expected.iter().map(|time| format!("2026-{time}Z")).collect();
+        assert_eq!(list_runs(cron, "UTC", "2026-10-31T23:59:59Z", expected.len()), expected, "{cron}");
+    }
+    for wrong in ["0 12 * * 8", "60 12 * * *", "0 12 ? * 1", "0 12 L * *", "0 12 * * 1#2", "0 12 5-3 * *"] {
+        assert!(join_errors(wrong).contains("read as in Unix"), "{wrong}");
+    }
 }
 
 #[test]

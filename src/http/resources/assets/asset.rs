@@ -1,6 +1,6 @@
 //! The representation of an asset, and the operations to list, show and delete assets.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use chrono::{DateTime, Utc};
 use offprint_core::Digest;
@@ -13,9 +13,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::AppState;
 use crate::db::asset::{AssetCriteria, AssetCursor, AssetRow, AssetType};
+use crate::db::metadata_map::MetadataMap;
 use crate::db::{self, DbConnection};
 use crate::http::address::{serialize_address, serialize_optional_address};
 use crate::http::extract::caller::Caller;
+use crate::http::extract::filter_query::{FilterQuery, MetadataFilterQuery};
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::preconditions::{self, Validators};
@@ -67,6 +69,8 @@ pub struct Asset {
     url_post_apply_modifier: String,
     /// Members of a set; null for files.
     member_array: Option<Vec<AssetId>>,
+    /// Texts of the client's own.
+    metadata: MetadataMap,
     /// Modification time of the file in archives: `lastModified` of the upload, else the capture time of the image, else
     /// the time of the upload.
     last_modified: DateTime<Utc>,
@@ -154,6 +158,7 @@ impl From<db::asset::AssetRow> for Asset {
             url_modifier: row.url_modifier,
             url_post_apply_modifier: row.url_post_apply_modifier,
             member_array: row.member_array.map(|members| members.0),
+            metadata: row.metadata.0,
             last_modified: row.entry_time,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -193,7 +198,7 @@ pub struct AssetListQuery {
 /// Sorted by folder, name and handle. Deleted assets are not listed.
 #[utoipa::path(
     tag = "assets",
-    params(AssetListQuery),
+    params(AssetListQuery, MetadataFilterQuery),
     responses((status = 200, description = "One page of assets.", body = Page<Asset>), QueryProblems)
 )]
 #[get("/assets")]
@@ -201,9 +206,9 @@ pub async fn list_assets(
     state: Data<AppState>,
     caller: Caller,
     request: HttpRequest,
-    query: Query<AssetListQuery>,
+    query: FilterQuery<AssetListQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.into_inner();
+    let FilterQuery { filters: query, metadata } = query;
     let limit = page::parse_limit(query.limit)?;
     let folder = query.folder.as_deref().map(Folder::parse).transpose();
     let folder = folder.map_err(|detail| Problem::invalid_parameter("folder", detail))?;
@@ -213,6 +218,7 @@ pub async fn list_assets(
         kind: query.kind,
         name: query.name.as_deref().map(normalize_name),
         sha256: query.sha256,
+        metadata,
     };
     let after = page::parse_cursor(query.cursor.as_deref(), &filter, parse_asset_cursor)?;
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;

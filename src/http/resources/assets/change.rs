@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use crate::app::AppState;
-use crate::db::asset::{AssetChange, AssetType};
+use crate::db::asset::{AssetChange, AssetType, MetadataEdit};
+use crate::db::metadata_map::MetadataChange;
 use crate::db::{self, image_preset};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
@@ -44,17 +45,21 @@ pub struct ChangeAsset {
     #[serde(default, deserialize_with = "deserialize_present")]
     #[schema(value_type = Option<String>, max_length = 8192)]
     url_post_apply_modifier: Option<Option<String>>,
+    /// Entries of the metadata to set; null removes an entry, and null instead of the object all of them.
+    #[serde(default, deserialize_with = "deserialize_present")]
+    #[schema(value_type = Option<MetadataChange>)]
+    metadata: Option<Option<MetadataChange>>,
 }
 
 /// Distinguishes null (`Some(None)`) from an absent field (`None`).
-fn deserialize_present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+fn deserialize_present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
 /// Change an asset.
 ///
-/// Changes name, file name, folder and the asset's own modifiers. To replace the bytes use `PUT …/content`. Existing jobs
-/// are not affected.
+/// Changes name, file name, folder, metadata and the asset's own modifiers. To replace the bytes use `PUT …/content`.
+/// Existing jobs are not affected.
 #[utoipa::path(
     tag = "assets",
     params(
@@ -87,6 +92,11 @@ pub async fn change_asset(
     let change = body.into_asset_change(asset.kind, modifier_errors)?;
     db::asset::update_asset(&mut transaction, caller.company, *handle, &change).await?;
     let asset = db::asset::fetch_asset(&mut transaction, caller.company, *handle).await?;
+    // The change may add entries to those that were there.
+    match asset.metadata.check("/metadata") {
+        mistakes if mistakes.is_empty() => {}
+        mistakes => return Err(Problem::from_errors(mistakes)),
+    }
     transaction.commit().await.map_err(db::DbError::from)?;
     let modified = asset.updated_at;
     preconditions::show_changed(HttpResponse::Ok(), &Asset::from(asset), Some(modified))
@@ -116,12 +126,15 @@ impl ChangeAsset {
             mistakes.push(ValidationError::new("/fileName", Code::InvalidValue, detail));
         }
         mistakes.extend(modifier_errors);
+        let metadata = self.metadata.as_ref().and_then(Option::as_ref);
+        mistakes.extend(metadata.into_iter().flat_map(|change| change.check("/metadata")));
         let change = AssetChange {
             name: self.name.and_then(|name| check_safe_name("/name", &name, &mut mistakes)),
             file_name: self.file_name.and_then(|name| check_safe_name("/fileName", &name, &mut mistakes)),
             folder: self.folder.and_then(|folder| check_safe_folder("/folder", &folder, &mut mistakes)),
             url_modifier: self.url_modifier.map(Option::unwrap_or_default),
             url_post_apply_modifier: self.url_post_apply_modifier.map(Option::unwrap_or_default),
+            metadata: self.metadata.map(|change| change.map_or(MetadataEdit::Clear, MetadataEdit::Merge)),
         };
         if mistakes.is_empty() { Ok(change) } else { Err(Problem::from_errors(mistakes)) }
     }

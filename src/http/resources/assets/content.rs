@@ -106,7 +106,7 @@ pub async fn replace_content(
     let freed_bytes = if is_freed { asset.size.unwrap_or(0).unsigned_abs() } else { 0 };
     let mut quota = StorageQuota::load(&state, company, freed_bytes).await?;
     let announced = limits::read_announced_bytes(request.headers());
-    quota.check_file_size(announced)?;
+    quota.check_file_size(announced).await?;
     limits::check_free_space(&state, announced).await?;
     let convert_error =
         |error| Problem::invalid_parameter("body", format!("The body ended too early: {error}. Nothing was changed."));

@@ -5,24 +5,28 @@
 use std::ops::ControlFlow;
 
 use actix_multipart::{Field, MultipartError};
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use offprint_core::Code;
 use offprint_core::name::FileName;
+use offprint_core::{Code, Digest};
 use offprint_storage::StagedBlob;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::app::{AppState, BlobTransaction};
 use crate::db::asset::{self, NewAsset, Original};
+use crate::db::idempotency::IdempotencyRow;
+use crate::db::metadata_map::MetadataMap;
 use crate::db::row_level_security;
 use crate::http::address::write_address;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::json::{clip_text, extend_pointer};
+use crate::http::extract::idempotency::IdempotencyKey;
+use crate::http::extract::json::{self, clip_text, extend_pointer};
 use crate::http::limits;
 use crate::http::limits::{EffectiveLimits, StorageQuota};
 use crate::http::problem::Problem;
@@ -32,22 +36,24 @@ use crate::http::resources::assets::change::check_safe_folder;
 use crate::http::resources::assets::file_type;
 use crate::http::resources::assets::part_headers::{PartHeaders, open_form};
 use crate::http::resources::assets::part_values::PartValues;
-use crate::http::responses::UploadProblems;
+use crate::http::responses::{IdempotencyProblem, UploadProblems};
 use crate::id::{AssetId, CompanyId};
 
 /// Maximum number of files in one request.
 const MAX_FILES: usize = 1000;
-/// Maximum number of parts in one request: each file can have a folder and a time of its own.
-const MAX_PARTS: usize = 3 * MAX_FILES;
+/// Maximum number of parts in one request: each file can have a folder, a time and metadata of its own.
+const MAX_PARTS: usize = 4 * MAX_FILES;
 /// Maximum length of a text part, in bytes.
 const MAX_TEXT_BYTES: usize = 4096;
+/// Maximum length of the part `metadata`, in bytes: room for all entries, with escapes.
+const MAX_METADATA_BYTES: usize = 64 << 10;
 /// Maximum length of the name of a part and of a file name, in bytes.
 const MAX_PART_NAME_BYTES: usize = 4096;
 /// Maximum length of all headers of a part together, in bytes.
 const MAX_PART_HEADER_BYTES: usize = 16 << 10;
 
-/// The parts of an upload, read in order: `folder` and `lastModified` apply to the files that follow them; the only one,
-/// when it stands behind all files, to all of them.
+/// The parts of an upload, read in order: `folder`, `lastModified` and `metadata` apply to the files that follow them; the
+/// only one of its name, when it stands behind all files, to all of them.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "only shown in the document: parts are read one after the other")]
@@ -61,6 +67,10 @@ pub struct UploadForm {
     /// in archives. Empty is the same as absent.
     #[schema(required = false, example = "")]
     last_modified: String,
+    /// Texts of your own for the files that follow, or for all files when it is behind the last one, as a JSON object such as
+    /// `{"order": "A-1042"}`. Empty is the same as absent.
+    #[schema(required = false, example = "")]
+    metadata: String,
     /// One or many files. The name is taken from the part, the type is detected from the bytes.
     // No `min_items`: what openapi-generator writes in Go to check it does not compile.
     #[schema(value_type = Vec<String>, format = Binary)]
@@ -89,22 +99,27 @@ pub struct UploadResult {
     responses(
         (status = 201, description = "The assets were created.", body = UploadResult,
          headers(("Location" = String, description = "URL of the asset, when there is exactly one."))),
-        UploadProblems,
+        UploadProblems, IdempotencyProblem,
     )
 )]
 #[post("/assets")]
 pub async fn upload_assets(
     state: Data<AppState>,
     caller: Caller,
+    key: IdempotencyKey,
     request: HttpRequest,
     body: Payload,
 ) -> Result<HttpResponse, Problem> {
     if !request.query_string().is_empty() {
-        let detail = "This operation has no query parameters. Send `folder` and `lastModified` as parts of the form.";
+        let detail = "This operation has no query parameters. Send `folder`, `lastModified` and `metadata` as parts of the form.";
         return Err(Problem::invalid_parameter("query", detail));
     }
     let mut parts = open_form(&request, body);
-    let mut quota = StorageQuota::for_assets(&state, caller.company).await?;
+    let mut quota = match key.find_earlier(&state.db, &caller).await? {
+        // It creates nothing, and the assets that it repeats may be what fills the quota.
+        Some(earlier) => StorageQuota::load(&state, caller.company, count_stored_bytes(&earlier)).await?,
+        None => StorageQuota::for_assets(&state, caller.company).await?,
+    };
     limits::check_free_space(&state, limits::read_announced_bytes(request.headers())).await?;
     let mut upload = MultipartUpload::default();
     while let Some(part) = parts.try_next().await.map_err(reject_multipart)? {
@@ -119,24 +134,77 @@ pub async fn upload_assets(
     for file in files {
         let (staged, original) = inspect_original(&state, file.staged, file.last_modified).await?;
         let (name, file_name) = (file.name.stem().to_owned(), file.name.to_string());
-        new.push(NewAsset { asset_id: AssetId::new(), name, file_name, folder: file.folder, original });
+        let (folder, metadata) = (file.folder, file.metadata);
+        new.push(NewAsset { asset_id: AssetId::new(), name, file_name, folder, metadata, original });
         blobs.push(staged);
     }
     blobs.sort_by_key(|staged| staged.digest.to_bytes());
     let limits = quota.hand_over();
     let company = caller.company;
-    let only_asset = if let [only] = new.as_slice() { Some(only.asset_id) } else { None };
-    let assets = run_to_end(company, async move {
+    let digest = compute_request_digest(&new);
+    let response = run_to_end(company, async move {
         let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
-        let registered = register_assets(&mut transaction, company, (new.as_slice(), blobs), &limits).await;
+        let registered = register_once(&mut transaction, &caller, (&key, digest), (&new, blobs), &limits).await;
         transaction.end(registered).await
-    })
-    .await?;
-    let mut answer = HttpResponse::Created();
-    if let Some(handle) = only_asset {
-        answer.insert_header((header::LOCATION, write_address(&format!("/assets/{handle}"))));
+    });
+    Ok(response.await?.into_response())
+}
+
+/// The bytes of the assets that an earlier upload created.
+fn count_stored_bytes(earlier: &IdempotencyRow) -> u64 {
+    let assets = earlier.answer.get("assets").and_then(Value::as_array);
+    assets.into_iter().flatten().filter_map(|asset| asset.get("size")?.as_u64()).sum()
+}
+
+/// What an upload answers: once more, or with new assets.
+enum UploadResponse {
+    Replayed(IdempotencyRow),
+    Created { location: String, result: UploadResult },
+}
+
+impl UploadResponse {
+    fn into_response(self) -> HttpResponse {
+        match self {
+            Self::Replayed(earlier) => earlier.into_response(StatusCode::CREATED),
+            Self::Created { location, result } => {
+                let mut answer = HttpResponse::Created();
+                if !location.is_empty() {
+                    answer.insert_header((header::LOCATION, write_address(&location)));
+                }
+                answer.json(result)
+            }
+        }
     }
-    Ok(answer.json(UploadResult { assets }))
+}
+
+/// The digest of what an upload asks for. Not of the body's bytes: a repeated request has other boundaries between its parts.
+fn compute_request_digest(new: &[NewAsset]) -> Digest {
+    let files: Vec<_> = new
+        .iter()
+        .map(|asset| {
+            let Original { sha256, entry_time, .. } = &asset.original;
+            (&asset.file_name, &asset.folder, &asset.metadata, sha256.to_string(), entry_time)
+        })
+        .collect();
+    Digest::compute(&serde_json::to_vec(&files).unwrap_or_default())
+}
+
+/// Registers the assets, unless the same request was done before.
+async fn register_once(
+    transaction: &mut BlobTransaction<'_>,
+    caller: &Caller,
+    (key, digest): (&IdempotencyKey, Digest),
+    (new, blobs): (&[NewAsset], Vec<StagedBlob>),
+    limits: &EffectiveLimits,
+) -> Result<UploadResponse, Problem> {
+    if let Some(earlier) = key.reserve(transaction.connection(), caller, digest).await? {
+        return Ok(UploadResponse::Replayed(earlier));
+    }
+    let assets = register_assets(transaction, caller.company, (new, blobs), limits).await?;
+    let location = if let [only] = new { format!("/assets/{}", only.asset_id) } else { String::new() };
+    let result = UploadResult { assets };
+    key.store(transaction.connection(), caller, digest, (&location, &result)).await?;
+    Ok(UploadResponse::Created { location, result })
 }
 
 async fn register_assets(
@@ -172,6 +240,7 @@ pub(in crate::http) async fn run_to_end<T: Send + 'static>(
 struct MultipartUpload {
     folders: PartValues<String>,
     times: PartValues<Option<DateTime<Utc>>>,
+    metadata: PartValues<MetadataMap>,
     files: Vec<ReceivedFile>,
     files_seen: usize,
     parts_seen: usize,
@@ -192,6 +261,7 @@ struct UploadedFile {
     name: FileName,
     folder: String,
     last_modified: Option<DateTime<Utc>>,
+    metadata: MetadataMap,
     staged: StagedBlob,
 }
 
@@ -231,10 +301,18 @@ impl MultipartUpload {
                 self.times.push(self.files_seen, time);
                 Ok(ControlFlow::Continue(()))
             }
+            "metadata" => {
+                let Some(text) = self.read_long_text("metadata", MAX_METADATA_BYTES, &mut part).await? else {
+                    return Ok(ControlFlow::Break(()));
+                };
+                let metadata = parse_metadata_text("/metadata", &text, &mut self.mistakes);
+                self.metadata.push(self.files_seen, metadata);
+                Ok(ControlFlow::Continue(()))
+            }
             other => {
                 let name = clip_text(other);
                 self.mistakes.push_with(|| {
-                    let detail = format!("Unknown part `{name}`. Known: file, folder, lastModified.");
+                    let detail = format!("Unknown part `{name}`. Known: file, folder, lastModified, metadata.");
                     ValidationError::new(extend_pointer("", &name), Code::UnknownField, detail)
                 });
                 // Read on for more mistakes, but not through a large file under a wrong name.
@@ -318,8 +396,17 @@ impl MultipartUpload {
     /// Reads a text part; none, with an error in `mistakes`, when it is longer than the limit. Text that is not UTF-8 is an
     /// error, too, and counts as empty.
     async fn read_text(&mut self, name: &str, part: &mut Field) -> Result<Option<String>, Problem> {
-        let Ok(bytes) = part.bytes(MAX_TEXT_BYTES).await else {
-            let detail = format!("The text is longer than {MAX_TEXT_BYTES} bytes.");
+        self.read_long_text(name, MAX_TEXT_BYTES, part).await
+    }
+
+    async fn read_long_text(
+        &mut self,
+        name: &str,
+        max_bytes: usize,
+        part: &mut Field,
+    ) -> Result<Option<String>, Problem> {
+        let Ok(bytes) = part.bytes(max_bytes).await else {
+            let detail = format!("The text is longer than {max_bytes} bytes.");
             self.mistakes.push(ValidationError::new(format!("/{name}"), Code::InvalidValue, detail));
             return Ok(None);
         };
@@ -337,7 +424,11 @@ impl MultipartUpload {
             let detail = "The part `file` is missing. Send at least one file.";
             self.mistakes.push(ValidationError::new("/file", Code::MissingParameter, detail));
         }
-        let unused = [("folder", self.folders.find_unused(count)), ("lastModified", self.times.find_unused(count))];
+        let unused = [
+            ("folder", self.folders.find_unused(count)),
+            ("lastModified", self.times.find_unused(count)),
+            ("metadata", self.metadata.find_unused(count)),
+        ];
         for (name, unused) in unused.into_iter().filter(|_| !self.is_cut_off) {
             self.mistakes.extend(
                 unused.map(|unused| ValidationError::new(format!("/{name}"), Code::InvalidValue, unused.explain(name))),
@@ -346,15 +437,37 @@ impl MultipartUpload {
         if !self.mistakes.is_empty() {
             return Err(Problem::from_errors(self.mistakes));
         }
-        let (folders, times) = (self.folders, self.times);
+        let (folders, times, metadata) = (self.folders, self.times, self.metadata);
         let add_fields = |file: ReceivedFile| UploadedFile {
             folder: folders.find(file.index, count).unwrap_or_default(),
             last_modified: times.find(file.index, count).flatten(),
+            metadata: metadata.find(file.index, count).unwrap_or_default(),
             name: file.name,
             staged: file.staged,
         };
         Ok(self.files.into_iter().map(add_fields).collect())
     }
+}
+
+/// Parses metadata that was sent as JSON text; empty when the text is empty or, with errors in `mistakes`, invalid.
+pub(in crate::http) fn parse_metadata_text(pointer: &str, text: &str, mistakes: &mut ValidationErrors) -> MetadataMap {
+    if text.is_empty() {
+        return MetadataMap::default();
+    }
+    let parsed = json::parse_json(text.as_bytes());
+    let map = parsed.ok().and_then(|(value, duplicates)| {
+        let map: MetadataMap = serde_json::from_value(value).ok()?;
+        duplicates.is_empty().then_some(map)
+    });
+    let Some(map) = map else {
+        let detail = "The text is not a JSON object of texts with each key once. Example: {\"order\": \"A-1042\"}.";
+        mistakes.push(ValidationError::new(pointer, Code::InvalidValue, detail));
+        return MetadataMap::default();
+    };
+    let errors = map.check(pointer);
+    let is_valid = errors.is_empty();
+    mistakes.extend(errors);
+    if is_valid { map } else { MetadataMap::default() }
 }
 
 /// Parses a modification time; none when it is empty or, with an error in `mistakes`, invalid.
@@ -392,8 +505,8 @@ pub async fn stage_file(
             checked_size = incoming.size();
             limits::check_free_space(state, 0).await?;
         }
-        quota.check_file_size(incoming.size() + piece.len() as u64)?;
-        quota.receive_bytes(piece.len() as u64)?;
+        quota.check_file_size(incoming.size() + piece.len() as u64).await?;
+        quota.receive_bytes(piece.len() as u64).await?;
         incoming.write(&piece).await?;
     }
     if incoming.size() == 0 { Ok(None) } else { Ok(Some(incoming.finish().await?)) }

@@ -158,7 +158,7 @@ async fn render_preview(
 }
 
 /// Renders into a temporary file, in the render processes reserved for previews.
-async fn render_to_bytes(
+pub(in crate::http) async fn render_to_bytes(
     state: &AppState,
     company: CompanyId,
     original: Digest,

@@ -10,7 +10,7 @@ use offprint_core::{Code, Digest};
 
 use crate::app::AppState;
 use crate::db;
-use crate::http::address::{write_address, write_stored_links};
+use crate::http::address::write_address;
 use crate::http::admission::admit_request;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
@@ -49,8 +49,6 @@ const QUEUE_FULL_RETRY_SECONDS: &str = "30";
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "createExportJob",
-    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "Your own unique key, 1 to 255 visible ASCII characters. \
-        For 24 hours the same key with the same body returns the first response, and nothing is created twice.")),
     request_body(content = ExportRequest, examples(
         ("All images" = (summary = "Every image, at most 800 pixels wide and high, as JPEG", value = json!({
             "assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=800&hei=800&fit=constrain&fmt=jpeg&qlt=85"
@@ -156,10 +154,9 @@ async fn create_job_or_schedule(
     (mut request, digest): (ExportRequest, Digest),
     recurring: bool,
 ) -> Result<HttpResponse, Problem> {
-    if let Some(mut earlier) = key.reserve(connection, caller, digest).await? {
-        write_stored_links(&mut earlier.answer.0);
-        let mut answer = build_created_response(recurring, &earlier.location);
-        return Ok(answer.insert_header(("idempotent-replayed", "true")).json(earlier.answer.0));
+    if let Some(earlier) = key.reserve(connection, caller, digest).await? {
+        let answer = build_created_response(recurring, &earlier.location);
+        return Ok(earlier.replay(answer));
     }
     let user = authorize_request(connection, caller, &mut request).await?;
     if recurring {

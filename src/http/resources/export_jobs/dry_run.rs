@@ -28,11 +28,11 @@ use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
 use crate::jobs::ExportRequest;
 use crate::jobs::RecipeContext;
-use crate::jobs::explain::plan_from_header;
+use crate::jobs::explain::{ModifierMeaning, plan_from_header};
 use crate::jobs::placement::check_archive_size;
 use crate::jobs::placement::check_recipient;
 use crate::jobs::prepare_draft;
-use crate::jobs::rendition::merge_failures;
+use crate::jobs::rendition::{RenditionSpec, list_rendition_specs, merge_failures};
 use crate::jobs::require_asset_header;
 use crate::jobs::schedule::Recurrence;
 use crate::reason::Reason;
@@ -47,6 +47,9 @@ pub struct DryRun {
     effective_modifier: Option<String>,
     /// The renditions with their effective modifiers; null when the request has none.
     renditions: Option<Vec<Rendition>>,
+    /// What each modifier means, command by command, as `POST /modifier-check` explains it: one for each rendition, or one for
+    /// `is_modifier` and `macro`; empty for `orig`. The resulting images are in `items`.
+    modifiers: Vec<CheckedModifier>,
     /// Size in bytes of the originals that would be read or exported.
     source_bytes: i64,
     /// The first runs of a request with `execSchedule`, else null. The other fields describe a run now.
@@ -55,6 +58,15 @@ pub struct DryRun {
     warnings: Vec<Reason>,
     /// Harmless remarks about the modifier, such as commands that have no meaning in an export.
     notices: Vec<Reason>,
+}
+
+/// A modifier of an export request.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CheckedModifier {
+    /// Name of the rendition; null without `renditions`.
+    rendition: Option<String>,
+    /// The meaning of its modifier.
+    meaning: ModifierMeaning,
 }
 
 /// What the job would do with one asset.
@@ -103,7 +115,8 @@ pub struct DryRunFile {
 /// Validate an export request (dry run).
 ///
 /// Shows what the job would do with each asset, without creating anything and without reading pixels: file names, sizes,
-/// and what would be skipped or fail and why. Errors in the request are reported as by `POST /export-jobs`.
+/// and what would be skipped or fail and why. Explains the modifiers command by command. Errors in the request are reported as
+/// by `POST /export-jobs`.
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "validateExportJob",
@@ -147,6 +160,7 @@ fn write_dry_run(
     recipes: &RecipeContext,
     given_up: &CancellationToken,
 ) -> serde_json::Result<Vec<u8>> {
+    let modifiers = explain_modifiers(&draft);
     let source_bytes =
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;
@@ -163,11 +177,22 @@ fn write_dry_run(
         items,
         effective_modifier: draft.effective_modifier,
         renditions: draft.renditions,
+        modifiers,
         source_bytes,
         next_runs,
         warnings,
         notices: draft.notices,
     })
+}
+
+/// Explains the modifiers of a draft. An asset's own modifiers are not included: they differ from asset to asset.
+fn explain_modifiers(draft: &Draft) -> Vec<CheckedModifier> {
+    let specs = list_rendition_specs(&draft.request);
+    let explain = |(spec, resolved): (RenditionSpec<'_>, _)| CheckedModifier {
+        rendition: spec.rendition.map(|rendition| rendition.name.clone()),
+        meaning: ModifierMeaning::from_modifier(resolved),
+    };
+    specs.into_iter().zip(&draft.resolved_renditions).map(explain).collect()
 }
 
 /// The first runs of a request with `execSchedule`.

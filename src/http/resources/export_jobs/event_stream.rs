@@ -39,7 +39,7 @@ use crate::http::resources::export_jobs::find_visible_job;
 use crate::http::resources::export_jobs::job;
 use crate::http::resources::export_jobs::job::Counts;
 use crate::http::resources::export_jobs::parse_job_handle;
-use crate::id::JobId;
+use crate::id::{CompanyId, JobId};
 
 /// Events per query while a stream catches up.
 const EVENT_PAGE_SIZE: i64 = 100;
@@ -100,7 +100,7 @@ pub(super) async fn open_event_stream(
         // 204 tells a browser not to reconnect.
         return Ok(add_stream_headers(HttpResponse::NoContent()).finish());
     }
-    let permit = take_stream_slot(&state, &caller)?;
+    let permit = take_stream_slot(&state, caller.company)?;
     let event_stream = EventStream {
         state,
         caller,
@@ -115,16 +115,16 @@ pub(super) async fn open_event_stream(
 }
 
 /// Keeps caches from storing a stream and proxies from buffering it.
-fn add_stream_headers(mut answer: HttpResponseBuilder) -> HttpResponseBuilder {
+pub(in crate::http) fn add_stream_headers(mut answer: HttpResponseBuilder) -> HttpResponseBuilder {
     answer
         .insert_header((header::CACHE_CONTROL, "no-cache, no-store, no-transform"))
         .insert_header(("x-accel-buffering", "no"));
     answer
 }
 
-fn take_stream_slot(state: &AppState, caller: &Caller) -> Result<StreamPermit, Problem> {
+pub(in crate::http) fn take_stream_slot(state: &AppState, company: CompanyId) -> Result<StreamPermit, Problem> {
     let (max, max_total) = (state.settings.max_streams, state.settings.max_all_streams);
-    state.stream_limiter.acquire(caller.company, max, max_total).map_err(|reached| {
+    state.stream_limiter.acquire(company, max, max_total).map_err(|reached| {
         let limit = match reached {
             StreamLimitReached::Company => format!("The company has {max} live streams open in this process"),
             StreamLimitReached::Total => format!("{max_total} live streams are open in this process"),
@@ -271,7 +271,7 @@ impl EventStream {
     }
 }
 
-fn format_frame(kind: &str, id: i64, data: &str) -> String {
+pub(in crate::http) fn format_frame(kind: &str, id: i64, data: &str) -> String {
     format!("event: {kind}\nid: {id}\ndata: {data}\n\n")
 }
 

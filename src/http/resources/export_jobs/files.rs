@@ -4,8 +4,8 @@ use actix_web::http::header;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get, route};
 use futures_util::stream::StreamExt;
-use offprint_core::Code;
 use offprint_core::name::{FileName, fold_path};
+use offprint_core::{Code, Digest};
 use offprint_storage::archive::Archive;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +15,6 @@ use crate::db;
 use crate::db::archive::{self, FileRow};
 use crate::db::enums::FileState;
 use crate::db::job::JobRow;
-use crate::db::link::LinkRow;
 use crate::http::address::serialize_optional_address;
 use crate::http::document::payloads::ExportManifest;
 use crate::http::extract::accept;
@@ -84,7 +83,7 @@ pub struct FileQuery {
 }
 
 /// Percent-encodes each segment of a path; slashes stay.
-fn encode_path(path: &str) -> String {
+pub(in crate::http) fn encode_path(path: &str) -> String {
     let segment =
         |segment| percent_encoding::utf8_percent_encode(segment, percent_encoding::NON_ALPHANUMERIC).to_string();
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
@@ -118,7 +117,7 @@ pub async fn list_files(
 }
 
 /// A cursor before the first file.
-const BEFORE_FIRST_FILE: (i32, i16) = (-1, -1);
+pub(in crate::http) const BEFORE_FIRST_FILE: (i32, i16) = (-1, -1);
 
 /// The parts of a cursor: the item's position, and the index among its files.
 fn parse_file_cursor(key: &[String]) -> Option<(i32, i16)> {
@@ -172,35 +171,43 @@ pub async fn fetch_file(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (job, path) = path.into_inner();
-    let job = find_unexpired_job(&state, caller, &job).await?;
-    let file = archive::fetch_file(&state.db, caller.company, job.job_id, &path, &fold_path(&path)).await?;
-    serve_file(&state, &job, file, &request).await
+    let job = find_visible_job(&state, &caller, &job).await?;
+    serve_job_file(&state, caller.company, &job, &path, &request).await
 }
 
 /// A job whose files are still kept.
 pub(super) async fn find_unexpired_job(state: &AppState, caller: Caller, path: &str) -> Result<JobRow, Problem> {
-    check_unexpired(find_visible_job(state, &caller, path).await?)
+    let job = find_visible_job(state, &caller, path).await?;
+    check_unexpired(&job)?;
+    Ok(job)
 }
 
-fn check_unexpired(job: JobRow) -> Result<JobRow, Problem> {
-    if job.expired { Err(reject_expired_job(&job)) } else { Ok(job) }
+pub(in crate::http) fn check_unexpired(job: &JobRow) -> Result<(), Problem> {
+    if job.expired { Err(reject_expired_job(job)) } else { Ok(()) }
 }
 
-/// Serves the target of a valid link of this company.
-pub(in crate::http) async fn serve_linked_file(
+/// Serves a file of a job of this company, which the caller may see.
+pub(in crate::http) async fn serve_job_file(
     state: &AppState,
     company: CompanyId,
-    link: &LinkRow,
+    job: &JobRow,
+    path: &str,
     request: &HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let job = check_unexpired(db::job::fetch_job(&state.db, company, link.job_id).await?)?;
-    match &link.path {
-        Some(path) => {
-            let file = archive::fetch_file(&state.db, company, job.job_id, path, &fold_path(path)).await?;
-            serve_file(state, &job, file, request).await
-        }
-        None => serve_archive(state, &job, find_archive(state, company, &job).await?, request).await,
-    }
+    check_unexpired(job)?;
+    let file = archive::fetch_file(&state.db, company, job.job_id, path, &fold_path(path)).await?;
+    serve_file(state, job, file, request).await
+}
+
+/// Serves the archive of a job of this company, which the caller may see.
+pub(in crate::http) async fn serve_job_archive(
+    state: &AppState,
+    company: CompanyId,
+    job: &JobRow,
+    request: &HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    check_unexpired(job)?;
+    serve_archive(state, job, find_archive(state, company, job).await?, request).await
 }
 
 fn reject_expired_job(job: &JobRow) -> Problem {
@@ -316,9 +323,8 @@ pub async fn fetch_archive(
     path: JobPath,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let job = find_unexpired_job(&state, caller, &path).await?;
-    let sealed = find_archive(&state, caller.company, &job).await?;
-    serve_archive(&state, &job, sealed, &request).await
+    let job = find_visible_job(&state, &caller, &path).await?;
+    serve_job_archive(&state, caller.company, &job, &request).await
 }
 
 async fn serve_archive(
@@ -327,15 +333,7 @@ async fn serve_archive(
     sealed: archive::ArchiveRow,
     request: &HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let Some(index) = sealed.index_sha256 else { return Err(reject_expired_job(job)) };
-    let (size, max) = (sealed.size as u64, state.settings.max_archive);
-    if max > 0 && size > max {
-        let detail = format!(
-            "The archive would have {size} bytes; the limit is {max}. Download the files one by one: see /export-jobs/{}/files.",
-            job.job_id
-        );
-        return Err(Problem::new(Code::ArchiveTooLarge, detail));
-    }
+    let index = check_archive(state, job, &sealed)?;
     let archive = Archive::open(&state.storage, &index).await?;
     let pieces = move |offset: u64, len: u64| archive.stream(offset..offset + len).boxed_local();
     let download = FileResponse {
@@ -348,6 +346,31 @@ async fn serve_archive(
         modified: Some(sealed.sealed_at),
     };
     download.into_response(request, state).await
+}
+
+/// The archive, if it can be downloaded.
+pub(in crate::http) async fn find_downloadable_archive(
+    state: &AppState,
+    company: CompanyId,
+    job: &JobRow,
+) -> Result<archive::ArchiveRow, Problem> {
+    let sealed = find_archive(state, company, job).await?;
+    check_archive(state, job, &sealed)?;
+    Ok(sealed)
+}
+
+/// The index of an archive that is kept and not too large.
+fn check_archive(state: &AppState, job: &JobRow, sealed: &archive::ArchiveRow) -> Result<Digest, Problem> {
+    let Some(index) = sealed.index_sha256 else { return Err(reject_expired_job(job)) };
+    let (size, max) = (sealed.size as u64, state.settings.max_archive);
+    if max > 0 && size > max {
+        let detail = format!(
+            "The archive would have {size} bytes; the limit is {max}. Download the files one by one: see /export-jobs/{}/files.",
+            job.job_id
+        );
+        return Err(Problem::new(Code::ArchiveTooLarge, detail));
+    }
+    Ok(index)
 }
 
 /// The file name of the archive: the job's name, made safe.

@@ -12,6 +12,7 @@ use crate::db::attempt::{self, AttemptEnding};
 use crate::db::enums::{FileState, ItemState};
 use crate::db::item_view;
 use crate::db::item_view::{ItemFileView, ItemView};
+use crate::db::metadata_map::MetadataMap;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
@@ -37,6 +38,8 @@ pub struct Item {
     name: String,
     /// Folder of the asset when the job was created.
     folder: String,
+    /// Metadata of the asset when the job was created.
+    metadata: MetadataMap,
     /// State of the item, or how it ended.
     state: ItemState,
     /// The files of the item: one for each rendition, in their order; empty when the item is skipped.
@@ -158,6 +161,7 @@ impl From<ItemView> for Item {
             asset_type: row.asset_type,
             name: row.asset_name,
             folder: row.folder,
+            metadata: row.metadata.0,
             state: row.state,
             path: only.as_ref().map(|file| file.path.clone()),
             size: only.as_ref().and_then(|file| file.size),

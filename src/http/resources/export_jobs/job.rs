@@ -5,8 +5,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::db;
-use crate::db::enums::{EmailSetting, Fmt, Layout, OnCorrupt, OnUnconvertible, OnUnsupported, Outcome, ShownState};
+use crate::db::enums::{
+    EmailSetting, Fmt, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported, Outcome, ShownState,
+};
 use crate::db::job::Rendition;
+use crate::db::metadata_map::MetadataMap;
 use crate::http::address::serialize_address;
 use crate::id::{JobId, ScheduleId, UserId};
 use crate::reason::Reason;
@@ -64,6 +67,10 @@ pub struct Job {
     pub locale: Option<String>,
     /// Layout of folders in the archive.
     pub layout: Layout,
+    /// Texts of the client's own, from the request.
+    pub metadata: MetadataMap,
+    /// How handles of assets that do not exist were handled.
+    pub on_missing: OnMissing,
     /// How sets are handled.
     pub on_unsupported: OnUnsupported,
     /// How files that are no images are handled.
@@ -213,6 +220,8 @@ impl From<db::job::JobRow> for Job {
             client_id: job.client_id,
             locale: job.locale,
             layout: job.layout,
+            metadata: job.metadata.0,
+            on_missing: job.on_missing,
             on_unsupported: job.on_unsupported,
             on_unconvertible: job.on_unconvertible,
             on_corrupt: job.on_corrupt,

@@ -1,7 +1,7 @@
 //! Links to a job's results, which work without an API key: created, listed and revoked here, opened in
 //! [`shared_links`](crate::http::resources::shared_links).
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::AppState;
+use crate::db::idempotency::IdempotencyRow;
 use crate::db::link::{self, NewLink};
 use crate::db::{self, archive};
 use crate::http::address::write_public_address;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::page::PageQuery;
@@ -28,6 +30,7 @@ use crate::http::resources::export_jobs::files;
 use crate::http::resources::export_jobs::find_visible_job;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::GoneProblem;
+use crate::http::responses::IdempotencyProblem;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{JobId, LinkId};
@@ -102,14 +105,15 @@ impl From<link::LinkRow> for Link {
     operation_id = "createExportLink",
     params(("jobHandle" = JobId, Path, description = "Handle of the job.")),
     request_body(content = CreateLink, description = "Target and lifetime of the link.", example = json!({"expiresIn": 86400})),
-    responses((status = 201, description = "The link was created.", body = CreatedLink), BodyProblems, NotFoundProblem, GoneProblem),
+    responses((status = 201, description = "The link was created.", body = CreatedLink), BodyProblems, NotFoundProblem, GoneProblem, IdempotencyProblem),
 )]
 #[post("/export-jobs/{jobHandle}/links")]
 pub async fn create_link(
     state: Data<AppState>,
     caller: Caller,
     path: JobPath,
-    JsonBody(body, _): JsonBody<CreateLink>,
+    key: IdempotencyKey,
+    JsonBody(body, digest): JsonBody<CreateLink>,
 ) -> Result<HttpResponse, Problem> {
     let job = files::find_unexpired_job(&state, caller, &path).await?;
     caller.check_can_manage(&job)?;
@@ -124,16 +128,44 @@ pub async fn create_link(
         mail_task_id: None,
         api_key: caller.key,
     };
-    let (link, url) = state.create_link(&state.db, caller.company, &new).await?;
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    if let Some(earlier) = key.reserve(&mut transaction, &caller, digest).await? {
+        return replay_link(&state, &mut transaction, &caller, earlier).await;
+    }
+    let row = link::insert_link(&mut transaction, caller.company, &new).await?;
+    let (id, job_id) = (row.link_id, job.job_id);
+    let url = state.build_link_url(&mut transaction, caller.company, id).await?;
     let url = write_public_address(&state, url);
-    let (id, job_id) = (link.link_id, job.job_id);
+    let link = Link::from(row);
+    // Without the URL, which is not stored.
+    key.store(&mut transaction, &caller, digest, ("", &link)).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
     tracing::info!(job.handle = %job_id, link.handle = %id, "Link {id} to job {job_id} was created");
-    // The URL is a credential.
     let mut answer = HttpResponse::Created();
-    answer.insert_header((header::CACHE_CONTROL, "no-store"));
-    let mut answer = answer.json(CreatedLink { link: link.into(), url });
+    let mut answer = answer.insert_header(NO_STORE).json(CreatedLink { link, url });
     answer.extensions_mut().insert(CreatedObject(format!("/export-jobs/{job_id}/links/{id}")));
     Ok(answer)
+}
+
+/// The URL of a link is a credential.
+const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+
+/// The first response once more. Its URL is signed again, and is the same unless the signing key was replaced.
+async fn replay_link(
+    state: &AppState,
+    connection: &mut db::DbConnection,
+    caller: &Caller,
+    mut earlier: IdempotencyRow,
+) -> Result<HttpResponse, Problem> {
+    let handle = earlier.answer.get("linkHandle").and_then(|handle| handle.as_str()?.parse().ok());
+    let handle: LinkId = handle.ok_or_else(|| Problem::internal("a stored response has no link"))?;
+    let url = write_public_address(state, state.build_link_url(connection, caller.company, handle).await?);
+    if let Some(fields) = earlier.answer.as_object_mut() {
+        fields.insert("url".to_owned(), url.into());
+    }
+    let mut answer = HttpResponse::Created();
+    answer.insert_header(NO_STORE);
+    Ok(earlier.replay(answer))
 }
 
 fn convert_file_error(error: db::DbError, path: &str) -> Problem {

@@ -12,6 +12,7 @@ pub mod items;
 pub mod job;
 pub mod links;
 pub mod show;
+pub mod thumbnails;
 
 use actix_web::web::Path;
 

@@ -15,6 +15,7 @@ use crate::db;
 use crate::db::enums::{JobState, Outcome, ShownState};
 use crate::db::job::{JobFilter, JobSort, ListedJobRow};
 use crate::http::extract::caller::Caller;
+use crate::http::extract::filter_query::{FilterQuery, MetadataFilterQuery};
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::prefer;
@@ -159,16 +160,18 @@ pub struct JobQuery {
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "listExportJobs",
-    params(JobQuery),
+    params(JobQuery, MetadataFilterQuery),
     responses((status = 200, description = "One page of jobs.", body = Page<Job>), QueryProblems),
 )]
 #[get("/export-jobs")]
 pub async fn list_export_jobs(
     state: Data<AppState>,
     caller: Caller,
-    filters: Query<JobQuery>,
+    query: FilterQuery<JobQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    let FilterQuery { filters, metadata } = query;
+    let selection = (&filters, &metadata);
     let limit = page::parse_limit(filters.limit)?;
     let (sort, descending) = parse_sort(filters.sort.as_deref().unwrap_or("-createdAt"))?;
     let state_name = filters.state.and_then(|state| serde_json::to_value(state).ok());
@@ -178,17 +181,18 @@ pub async fn list_export_jobs(
         name: filters.name.as_deref(),
         owner: if caller.can_read_all() { None } else { Some(caller.user.unwrap_or_default()) },
         schedule: filters.schedule_handle,
+        metadata: &metadata,
         sort,
         descending,
     };
-    let after = page::parse_cursor(filters.cursor.as_deref(), &*filters, |key| {
+    let after = page::parse_cursor(filters.cursor.as_deref(), &selection, |key| {
         let [key, id] = key else { return None };
         (sort == JobSort::JobName || is_timestamp(key)).then_some((key.clone(), id.parse().ok()?))
     })?;
     let after = after.as_ref().map(|(key, id): &(String, JobId)| (key.as_str(), *id));
     let rows = db::job::list_jobs(&state.db, caller.company, &filter, after, limit + 1).await?;
     let jobs: Vec<KeyedJob> = rows.into_iter().map(KeyedJob::from).collect();
-    let page = Page::new(jobs, limit, &*filters, |keyed| vec![keyed.key.clone(), keyed.job.job_handle.to_string()]);
+    let page = Page::new(jobs, limit, &selection, |keyed| vec![keyed.key.clone(), keyed.job.job_handle.to_string()]);
     Ok(page.into_response(&request))
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, post};
-use offprint_core::Code;
+use offprint_core::{Code, Digest};
 
 use crate::app::AppState;
 use crate::db::enums::ScheduleState;
@@ -10,6 +10,7 @@ use crate::db::schedule::{self, ScheduleRunResult};
 use crate::db::{self, DbConnection};
 use crate::http::admission::admit_request;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::extract::preconditions;
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
@@ -113,12 +114,19 @@ pub async fn run_schedule(
     caller: Caller,
     request: HttpRequest,
     path: SchedulePath,
+    key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
+    let digest = Digest::compute(b"");
     let _admission = admit_request(&state, caller.company).await?;
     let company_limits = EffectiveLimits::load(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    if let Some(earlier) = key.reserve(&mut transaction, &caller, digest).await? {
+        let answer = build_accepted_response(&earlier.location);
+        return Ok(earlier.replay(answer));
+    }
     let row = lock_managed_schedule(&mut transaction, &caller, (&request, &path)).await?;
     let job = create_run(&state, &mut transaction, &caller, &company_limits, &row).await?;
+    key.store(&mut transaction, &caller, digest, (&job.links.own, &job)).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     state.work_available.notify();
     Ok(build_accepted_response(&job.links.own).json(job))

@@ -6,12 +6,14 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, patch};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::schema::OneOfBuilder;
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::app::AppState;
 use crate::db;
 use crate::db::enums::ScheduleState;
+use crate::db::metadata_map::MetadataChange;
 use crate::db::schedule::{self, ScheduleInput};
 use crate::http::admission::admit_request;
 use crate::http::extract::body;
@@ -39,6 +41,8 @@ impl PartialSchema for ChangeSchedule {
         let mut schema = ExportRequest::schema();
         if let RefOr::T(Schema::Object(object)) = &mut schema {
             object.required.clear();
+            // In a merge patch null removes an entry.
+            object.properties.insert("metadata".to_owned(), build_nullable_metadata());
             object.description =
                 Some("Changes to a schedule. Absent fields stay as they are, null removes a field.".into());
         }
@@ -53,12 +57,20 @@ impl ToSchema for ChangeSchedule {
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         ExportRequest::schemas(schemas);
+        schemas.push((MetadataChange::name().into_owned(), MetadataChange::schema()));
     }
+}
+
+/// Entries of the metadata to change, or null to remove all.
+fn build_nullable_metadata() -> RefOr<Schema> {
+    let reference = Ref::from_schema_name(MetadataChange::name());
+    OneOfBuilder::new().item(ObjectBuilder::new().schema_type(Type::Null)).item(reference).into()
 }
 
 /// Change a schedule.
 ///
-/// Changes fields of its export request: absent fields stay, null removes a field (a JSON merge patch, RFC 7396). To name
+/// Changes fields of its export request: absent fields stay, null removes a field, also inside `assetFilter` and `metadata`
+/// (a JSON merge patch, RFC 7396). To name
 /// assets instead of a filter, remove the filter: `{"assetHandleArray": […], "assetFilter": null}`. Existing jobs are not
 /// affected. A changed `execSchedule` or `timeZone` applies from now. From now on runs have the caller's capabilities.
 #[utoipa::path(
@@ -103,15 +115,53 @@ pub async fn change_schedule(
     preconditions::show_changed(HttpResponse::Ok(), &changed, None)
 }
 
+/// Applies a JSON merge patch (RFC 7396) to an object.
+fn apply_merge_patch(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, value) in patch {
+        match value {
+            Value::Null => drop(target.remove(&name)),
+            Value::Object(patch) => {
+                let inner = target.entry(name).or_insert_with(|| Value::Object(Map::new()));
+                if !inner.is_object() {
+                    *inner = Value::Object(Map::new());
+                }
+                if let Value::Object(inner) = inner {
+                    apply_merge_patch(inner, patch);
+                }
+            }
+            value => drop(target.insert(name, value)),
+        }
+    }
+}
+
 /// The export request after the change.
 fn merge_change(request: &Value, change: Map<String, Value>) -> Result<ExportRequest, Problem> {
     let mut fields = request.as_object().cloned().unwrap_or_default();
-    for (name, value) in change {
-        if value.is_null() {
-            fields.remove(&name);
-        } else {
-            fields.insert(name, value);
+    apply_merge_patch(&mut fields, change);
+    body::parse_body(&serde_json::to_vec(&fields).map_err(Problem::internal)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Examples of RFC 7396, appendix A, whose target is an object.
+    #[test]
+    fn a_merge_patch_reaches_into_objects() {
+        for (target, patch, result) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [1]}), json!({"a": {"b": {"c": null}}}), json!({"a": {"b": {}}})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+        ] {
+            let (Value::Object(mut fields), Value::Object(patch)) = (target, patch) else { panic!("objects") };
+            apply_merge_patch(&mut fields, patch);
+            assert_eq!(Value::Object(fields), result);
         }
     }
-    body::parse_body(&serde_json::to_vec(&fields).map_err(Problem::internal)?)
 }

@@ -40,7 +40,6 @@ use crate::reason::{ValidationError, ValidationErrors};
 /// last changed the schedule have at that time.
 #[utoipa::path(
     tag = "export schedules",
-    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for `POST /export-jobs`.")),
     request_body(content = ExportRequest, examples(
         ("Every night" = (summary = "All images, at half past two on working days", value = json!({
             "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "America/New_York", "jobName": "new images",

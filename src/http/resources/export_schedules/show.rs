@@ -1,11 +1,12 @@
 //! Lists and shows schedules.
 
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 
 use crate::app::AppState;
 use crate::db;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::filter_query::{FilterQuery, MetadataFilterQuery};
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::page::PageQuery;
@@ -26,21 +27,22 @@ use crate::id::ScheduleId;
 /// `assetHandleArray` is null in this list.
 #[utoipa::path(
     tag = "export schedules",
-    params(PageQuery),
+    params(PageQuery, MetadataFilterQuery),
     responses((status = 200, description = "One page of schedules.", body = Page<ExportSchedule>), QueryProblems),
 )]
 #[get("/export-schedules")]
 pub async fn list_schedules(
     state: Data<AppState>,
     caller: Caller,
-    query: Query<PageQuery>,
+    query: FilterQuery<PageQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    let FilterQuery { filters: query, metadata } = query;
     let limit = page::parse_limit(query.limit)?;
-    let filters = "export-schedules";
+    let filters = ("export-schedules", &metadata);
     let after = page::parse_cursor(query.cursor.as_deref(), &filters, page::parse_single_key)?;
     let owner = if caller.can_read_all() { None } else { Some(caller.user.unwrap_or_default()) };
-    let rows = db::schedule::list_schedules(&state.db, caller.company, owner, after, limit + 1).await?;
+    let rows = db::schedule::list_schedules(&state.db, caller.company, (owner, &metadata), after, limit + 1).await?;
     let schedules = rows.into_iter().map(ExportSchedule::from_row).collect::<Result<Vec<_>, _>>()?;
     Ok(Page::new(schedules, limit, &filters, |schedule: &ExportSchedule| vec![schedule.handle().to_string()])
         .into_response(&request))

@@ -114,8 +114,9 @@ pub struct CheckModifier {
 
 /// Check a modifier.
 ///
-/// Explains a modifier command by command, or reports all its errors. With an asset, the response also has size and name of
-/// the resulting file. No pixels are read.
+/// The part of `POST /export-jobs/validate` that explains modifiers (`modifiers` there), for a modifier alone, without an
+/// export request. Explains a modifier command by command, or reports all its errors. With an asset, the response also has
+/// size and name of the resulting file. No pixels are read.
 ///
 /// A caller without the capability `assets:read` cannot name an asset, and other assets that the modifier references are not
 /// looked up: whether they exist is not told.

@@ -6,13 +6,14 @@ use chrono::{DateTime, Utc};
 use offprint_core::name::FileName;
 use offprint_core::{Code, Digest};
 
+use crate::db::metadata_map::MetadataMap;
 use crate::http::problem::Problem;
 use crate::http::problem::{ValidationError, ValidationErrors};
 use crate::http::resources::assets::change::check_safe_folder;
-use crate::http::resources::assets::multipart_upload::parse_date;
+use crate::http::resources::assets::multipart_upload::{parse_date, parse_metadata_text};
 
 /// Maximum length of the header, in bytes.
-const MAX_METADATA_BYTES: usize = 4096;
+const MAX_METADATA_BYTES: usize = 16 << 10;
 
 /// The parsed header.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct UploadMetadata {
     pub(super) folder: String,
     pub(super) last_modified: Option<DateTime<Utc>>,
     pub(super) sha256: Option<Digest>,
+    /// The client's own texts, for the asset.
+    pub(super) asset_metadata: MetadataMap,
 }
 
 /// Parses the header. Unknown keys are stored with the upload and have no effect.
@@ -34,6 +37,8 @@ pub(super) fn parse_metadata(header: &str) -> Result<UploadMetadata, Problem> {
     let folder = check_safe_folder("Upload-Metadata/folder", value("folder").unwrap_or_default(), &mut mistakes);
     let date = value("lastModified").unwrap_or_default();
     let last_modified = parse_date("Upload-Metadata/lastModified", date, &mut mistakes);
+    let asset_metadata =
+        parse_metadata_text("Upload-Metadata/metadata", value("metadata").unwrap_or_default(), &mut mistakes);
     let mut report = |key: &str, code, detail: String| {
         mistakes.push(ValidationError::new(format!("Upload-Metadata/{key}"), code, detail));
     };
@@ -56,7 +61,7 @@ pub(super) fn parse_metadata(header: &str) -> Result<UploadMetadata, Problem> {
     });
     match (file_name, folder) {
         (Some(file_name), Some(folder)) if mistakes.is_empty() => {
-            Ok(UploadMetadata { file_name: file_name.to_string(), folder, last_modified, sha256 })
+            Ok(UploadMetadata { file_name: file_name.to_string(), folder, last_modified, sha256, asset_metadata })
         }
         _ => Err(Problem::from_errors(mistakes)),
     }
@@ -95,7 +100,7 @@ mod tests {
         for wrong in ["a b", "a /w==", "a AA==", "a Yg==,a Yg=="] {
             assert!(parse_pairs(wrong).is_err(), "{wrong}");
         }
-        assert!(parse_pairs(&"a".repeat(5000)).unwrap_err().contains("4096"));
+        assert!(parse_pairs(&"a".repeat(17_000)).unwrap_err().contains("16384"));
     }
 
     #[test]

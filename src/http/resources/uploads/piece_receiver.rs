@@ -27,6 +27,7 @@ use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
 use crate::http::resources::assets::multipart_upload::inspect_original;
 use crate::http::resources::uploads::checksum::Checksum;
+use crate::http::resources::uploads::metadata;
 use crate::id::AssetId;
 
 /// Bytes after which a piece is stored while more arrive: at most this much is lost when the process crashes.
@@ -133,7 +134,9 @@ impl PieceReceiver {
         let name = FileName::sanitize(&upload.file_name).map_err(Problem::internal)?.stem().to_owned();
         let asset_id = AssetId::new();
         let (file_name, folder) = (upload.file_name.clone(), upload.folder.clone());
-        let new_asset = NewAsset { asset_id, name, file_name, folder, original };
+        // It was checked when the upload was created.
+        let metadata = metadata::parse_metadata(&upload.metadata)?.asset_metadata;
+        let new_asset = NewAsset { asset_id, name, file_name, folder, metadata, original };
         let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
         let registered = self.register_asset(&mut transaction, staged, &new_asset).await;
         let pieces = transaction.end(registered).await?;

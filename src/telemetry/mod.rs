@@ -1,13 +1,18 @@
 //! Logs and metrics.
 //!
 //! A log line is a sentence that can be understood alone, with fields for searching beside it. Metrics are recorded
-//! with the macros of the crate `metrics` where things happen; only those whose meaning is not plain from the name are
-//! described here. `docs/OPERATIONS.md` lists the ones to watch.
+//! with the macros of the crate `metrics` where things happen. Every counter is in the table in `counters.rs`, so that it
+//! begins at zero; `process.rs` reads what the system knows of the process. `docs/OPERATIONS.md` lists the ones to watch.
+
+mod counters;
+mod process;
 
 use std::io::IsTerminal;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
+
+pub use process::format_process_metrics;
 
 /// Starts logging to stderr: as text, or with `json` as one JSON object per line. `RUST_LOG` chooses what is logged;
 /// the default is level info, and warnings only of sqlx and the HTTP server.
@@ -30,27 +35,25 @@ const DURATION_BUCKETS_SECONDS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 
 /// Installs the metrics recorder. The caller must call `run_upkeep` on the handle regularly: until then every measured
 /// value of a histogram is kept in memory.
 pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
+    process::note_start();
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let handle =
         PrometheusBuilder::new().set_buckets_for_metric(seconds, &DURATION_BUCKETS_SECONDS)?.install_recorder()?;
+    counters::register_counters();
     metrics::describe_histogram!(
         "offprint_http_seconds",
-        "Time to answer HTTP requests, by method, operation and status."
+        "Time to answer HTTP requests that do not wait, by method, operation and status."
     );
+    metrics::describe_histogram!(
+        "offprint_http_wait_seconds",
+        "Time to answer HTTP requests that ask to wait for a change, by method, operation and status."
+    );
+    metrics::describe_gauge!("offprint_streams", "Open live streams.");
+    metrics::gauge!("offprint_streams").set(0.0);
     metrics::describe_histogram!(
         "offprint_render_seconds",
         "Time to render the files of an item, from fetching the original to the rendered files."
     );
-    metrics::describe_counter!(
-        "offprint_items_settled_total",
-        "Attempts at items, by how they ended (ending) and why (code)."
-    );
-    metrics::describe_counter!(
-        "offprint_audit_entries_left_out_total",
-        "Refused and failed requests that are in the log only, because their caller had too many within a minute."
-    );
-    metrics::describe_counter!("offprint_jobs_finished_total", "Finished jobs, by outcome.");
-    metrics::describe_counter!("offprint_stored_bytes_total", "Bytes written to the storage.");
     metrics::describe_gauge!("offprint_blobs", "Number of blobs at the last count.");
     metrics::describe_gauge!("offprint_blob_bytes", "Total size of all blobs in bytes at the last count.");
     metrics::describe_gauge!(
@@ -59,13 +62,5 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
     );
     metrics::describe_gauge!("offprint_listening", "Whether signals of other processes arrive: 1 or 0.");
     metrics::describe_gauge!("offprint_connections", "Open HTTP connections, by listener (http, metrics).");
-    metrics::describe_counter!(
-        "offprint_connections_closed_total",
-        "HTTP connections that the service ended or refused, by listener and reason."
-    );
-    metrics::describe_counter!(
-        "offprint_leases_lost_total",
-        "Leases that expired because a worker died or was cut off from the database."
-    );
     Ok(handle)
 }

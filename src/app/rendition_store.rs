@@ -1,0 +1,102 @@
+//! Keeps what a worker has rendered for an item: all its files in one transaction, within the storage quota of the company.
+//!
+//! ```text
+//!   blobs' rows, bytes       as for everything that is stored, see `blob_transaction.rs`
+//!   keep_renditions          they count from here on, and the item's claim keeps them until the settle
+//!   at the quota             cached renditions that no job has make room; else nothing is kept
+//!   commit                   not waited for: the settle's commit comes after it and is
+//! ```
+
+use offprint_core::Digest;
+use offprint_storage::StagedBlob;
+
+use crate::app::{AppState, BlobTransaction, StoreBlobError};
+use crate::db::attempt::Attempt;
+use crate::db::kept_rendition::{evict_renditions, keep_renditions};
+use crate::db::{self, DbConnection, DbError, limits};
+use crate::id::CompanyId;
+
+/// Why rendered files could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepRenditionsError {
+    /// The company would have more bytes than its storage quota allows.
+    #[error("the storage quota would be exceeded by {0} bytes")]
+    QuotaExceeded(i64),
+    #[error(transparent)]
+    Store(#[from] StoreBlobError),
+}
+
+impl From<DbError> for KeepRenditionsError {
+    fn from(error: DbError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl AppState {
+    /// Stores the files of an item and keeps them until the attempt is settled; all or none.
+    ///
+    /// # Errors
+    /// [`KeepRenditionsError::QuotaExceeded`] when there is no room for them, even without cached renditions.
+    pub async fn keep_rendered_files(
+        &self,
+        attempt: &Attempt,
+        mut staged: Vec<StagedBlob>,
+    ) -> Result<(), KeepRenditionsError> {
+        for blob in &mut staged {
+            // Large objects are sent before anything is locked.
+            self.storage.prepare(blob).await.map_err(StoreBlobError::from)?;
+        }
+        let digests: Vec<_> = staged.iter().map(|blob| blob.digest).collect();
+        let mut evicted = Vec::new();
+        let mut transaction = BlobTransaction::begin(&self.system, &self.storage).await?;
+        let kept: Result<(), KeepRenditionsError> = async {
+            transaction.store_all(staged).await?;
+            let connection = transaction.connection();
+            let added = db::with_query_timeout(keep_renditions(connection, attempt, &digests)).await?;
+            if added > 0 {
+                evicted = self.make_room(connection, attempt.company).await?;
+            }
+            Ok(())
+        }
+        .await;
+        transaction.end(kept).await?;
+        self.remove_unused_blobs(&evicted).await;
+        Ok(())
+    }
+
+    /// Brings the company back within its quota: what this transaction has added already counts. Returns the digests of
+    /// what was evicted.
+    async fn make_room(
+        &self,
+        connection: &mut DbConnection,
+        company: CompanyId,
+    ) -> Result<Vec<Digest>, KeepRenditionsError> {
+        let max_stored = self.settings.max_stored;
+        let find_excess = limits::find_quota_excess(connection, company, max_stored);
+        let Some(excess) = db::with_query_timeout(find_excess).await?.filter(|excess| *excess > 0) else {
+            return Ok(Vec::new());
+        };
+        let evicted = db::with_query_timeout(evict_renditions(connection, company, excess)).await?;
+        let missing = excess - evicted.iter().map(|kept| kept.size).sum::<i64>();
+        if missing > 0 {
+            return Err(KeepRenditionsError::QuotaExceeded(missing));
+        }
+        Ok(evicted.iter().map(|kept| kept.sha256).collect())
+    }
+
+    /// Evicts cached renditions of a company until about `bytes` more fit into its quota, and removes their bytes. Returns
+    /// how many bytes were freed. For uploads, which ask before their bytes arrive.
+    pub async fn evict_cached_renditions(&self, company: CompanyId, bytes: u64) -> Result<u64, DbError> {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let evicted = db::with_query_timeout(async {
+            let mut transaction = self.system.begin().await?;
+            let evicted = evict_renditions(&mut transaction, company, bytes).await?;
+            transaction.commit().await?;
+            Ok(evicted)
+        })
+        .await?;
+        let digests: Vec<_> = evicted.iter().map(|kept| kept.sha256).collect();
+        self.remove_unused_blobs(&digests).await;
+        Ok(evicted.iter().map(|kept| kept.size.unsigned_abs()).sum())
+    }
+}
