@@ -25,8 +25,8 @@ pub(crate) fn has_few_pixels_for_jpeg((width, height): (u32, u32)) -> bool {
     u64::from(width) * u64::from(height) <= MAX_FITTED_TABLES_PIXELS
 }
 
-/// Mean difference of neighbours up to which tables are made for an image. Below it they save 3 to 20 % of the bytes, for
-/// 2 % of the time that a render takes; images with more detail have the statistics that the usual tables are made for,
+/// Mean difference of neighbours up to which tables are made for an image. Below it they save 5 to 24 % of the bytes, for
+/// 1.5 ms of an image of 800 pixels; images with more detail have the statistics that the usual tables are made for,
 /// and more coefficients: 1 to 2 % of the bytes for 4 % of the time.
 const MAX_FITTED_TABLES_DETAIL: f64 = 4.0;
 
