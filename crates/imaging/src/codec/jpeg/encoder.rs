@@ -16,8 +16,8 @@ use crate::pixels::Raster;
 use crate::plan::EncodePlan;
 use crate::xmp;
 
-/// Largest image, in pixels, whose Huffman tables are made for it. Every coefficient is gone through twice then, and held
-/// until the end.
+/// Largest image, in pixels, whose Huffman tables are made for it. Every coefficient is gone through twice then, and
+/// held until the end.
 const MAX_FITTED_TABLES_PIXELS: u64 = 4 << 20;
 
 /// Whether an image is small enough for Huffman tables of its own.
@@ -25,8 +25,8 @@ pub(crate) fn has_few_pixels_for_jpeg((width, height): (u32, u32)) -> bool {
     u64::from(width) * u64::from(height) <= MAX_FITTED_TABLES_PIXELS
 }
 
-/// Mean difference of neighbours up to which tables are made for an image. Below it they save 5 to 24 % of the bytes, for
-/// 1.5 ms of an image of 800 pixels; images with more detail have the statistics that the usual tables are made for,
+/// Mean difference of neighbours up to which tables are made for an image. Below it they save 5 to 24 % of the bytes,
+/// for 1.5 ms of an image of 800 pixels; images with more detail have the statistics that the usual tables are made for,
 /// and more coefficients: 1 to 2 % of the bytes for 4 % of the time.
 const MAX_FITTED_TABLES_DETAIL: f64 = 4.0;
 
