@@ -116,7 +116,7 @@ pub const OWN_ATTRIBUTES: [OwnAttribute; 2] = [
         help: "In which values gray and RGB images are averaged where they become smaller. display is what Image \
                Serving does. With linear, light itself is averaged, with 16 bits and the curve of sRGB: stripes, grids \
                and other fine bright detail keep their brightness. JPEG and WebP are then decoded at full size, which \
-               takes about twice as long for small images of large ones.",
+               takes three to four times as long for small images of large ones.",
     },
 ];
 
