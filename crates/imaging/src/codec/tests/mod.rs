@@ -97,7 +97,7 @@ fn encode_png(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 4]) -> V
 /// A picture with slopes, edges and a little noise.
 fn draw_scene(x: u32, y: u32) -> [u8; 4] {
     let noise = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)).wrapping_mul(2_246_822_519) >> 30;
-    let edge = if (x / 23 + y / 31) % 2 == 0 { 30 } else { 0 };
+    let edge = if (x / 23 + y / 31).is_multiple_of(2) { 30 } else { 0 };
     [(x / 2 % 150 + noise + edge) as u8, (y / 3 % 170 + noise) as u8, ((x + y) / 4 % 190 + edge) as u8, 255]
 }
 
