@@ -64,7 +64,7 @@ pub(super) fn print_list(
     describe: impl Fn(&Value) -> Vec<String>,
 ) -> Result<(), CliError> {
     if json {
-        return items.iter().try_for_each(|item| print_json(item));
+        return items.iter().try_for_each(print_json);
     }
     let rows: Vec<Vec<String>> = items.iter().map(describe).collect();
     print_text(&format_table(columns, &rows))

@@ -10,13 +10,16 @@ use crate::db::{DbConnection, DbError, PgPool, event};
 use crate::id::{CompanyId, JobId};
 use crate::reason::Reason;
 
+/// Names the actions that a job in a state allows.
+type AllowedActions = fn(JobState) -> Vec<&'static str>;
+
 /// Locks the job and returns its state, if it is one of `from`.
 async fn lock_job(
     connection: &mut DbConnection,
     company: CompanyId,
     job: JobId,
     from: &[JobState],
-    allowed: fn(JobState) -> Vec<&'static str>,
+    allowed: AllowedActions,
 ) -> Result<JobState, DbError> {
     let state: Option<(JobState, String)> = sqlx::query_as(
         "select state, case when state = 'active' and started_at is null then 'queued' when state = 'active' then 'running' else state end
@@ -41,7 +44,7 @@ pub async fn change_job_state(
     job: JobId,
     (from, to): (&[JobState], JobState),
     code: &str,
-    allowed: fn(JobState) -> Vec<&'static str>,
+    allowed: AllowedActions,
 ) -> Result<(), DbError> {
     lock_job(connection, company, job, from, allowed).await?;
     // A scheduled job that was paused, and whose time has not come, waits for it again when it is resumed.
@@ -88,7 +91,7 @@ pub async fn retry_failed_items(
     company: CompanyId,
     job: JobId,
     refresh: bool,
-    (from, allowed): (&[JobState], fn(JobState) -> Vec<&'static str>),
+    (from, allowed): (&[JobState], AllowedActions),
 ) -> Result<(), DbError> {
     lock_job(connection, company, job, from, allowed).await?;
     let expired: bool =

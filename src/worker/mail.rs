@@ -87,7 +87,7 @@ async fn send_mail(state: &AppState, task: &MailTaskClaim) -> Result<(), SendErr
 /// The user of the company whose address this is.
 async fn find_recipient(state: &AppState, task: &MailTaskClaim) -> Result<Option<UserRow>, db::DbError> {
     match parse_mailbox(&task.recipient) {
-        Ok(mailbox) => company::find_user_by_email(&state.system, task.company_id, &mailbox.email.to_string()).await,
+        Ok(mailbox) => company::find_user_by_email(&state.system, task.company_id, mailbox.email.as_ref()).await,
         Err(_) => Ok(None),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use offprint_modifiers::{Support, list_commands};
+use offprint_modifiers::{OWN_ATTRIBUTES, OwnAttribute, Support, list_commands};
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -152,6 +152,13 @@ fn build_modifiers_page() -> String {
             writeln!(page, "| `{}` | {} | {default} | {help} | {} |", command.name, cell(&value), command.page)
                 .unwrap();
         }
+    }
+    page.push_str(
+        "\n## Attributes that only this service has\n\nThey are set by `OFFPRINT_ATTRIBUTES`, for all images.\n\n\
+         | attribute | values | default | what it does |\n|---|---|---|---|\n",
+    );
+    for OwnAttribute { name, values, help } in &OWN_ATTRIBUTES {
+        writeln!(page, "| `{name}` | {} | {} | {help} |", values.join(", "), values[0]).unwrap();
     }
     page
 }

@@ -184,7 +184,7 @@ async fn fields_behind_the_files_count(pool: PgPool) {
         let problem = upload_form(&app, parts).await.expect_status(422);
         assert_eq!(problem["errors"][0]["pointer"], "/folder", "{problem}");
     }
-    let unknown = upload_form(&app, &[a, (b"name=\"metadata\"", b"{}")]).await.expect_status(422);
+    let unknown = upload_form(&app, &[a, (b"name=\"colour\"", b"red")]).await.expect_status(422);
     assert_eq!(unknown["errors"][0]["code"], "unknown-field", "{unknown}");
 }
 

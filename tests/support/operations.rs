@@ -183,7 +183,9 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         // What only browsers ask for.
         (
             "GET",
-            "/sign-in"
+            "/"
+            | "/problems/{code}"
+            | "/sign-in"
             | "/sign-in/mail/{token}"
             | "/static/{version}/{file}"
             | "/favicon.ico"

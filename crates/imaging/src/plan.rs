@@ -1,7 +1,7 @@
 //! The render plan: what is done to make one image of one source, as numbers. Types only; how a recipe and a header
 //! become a plan is in `planner/`, what the steps are is in `step.rs`.
 
-use offprint_modifiers::{Compression, OutputFormat, PixelType, Quantize};
+use offprint_modifiers::{Compression, JpegEffort, OutputFormat, PixelType, Quantize};
 use serde::Serialize;
 
 use super::colour::Profile;
@@ -47,6 +47,11 @@ pub struct EncodePlan {
     pub jpeg_size: Option<u64>,
     /// Number of passes of a progressive JPEG.
     pub scans: Option<u8>,
+    /// How much work is put into making a JPEG small.
+    pub jpeg_effort: JpegEffort,
+    /// Whether the Huffman tables of a JPEG may be made for it: not where it can be encoded while the source is decoded,
+    /// also when it is not, because its bytes must not depend on what is rendered beside it; and not where it is large.
+    pub may_fit_tables: bool,
     /// How the number of colours is reduced.
     pub quantize: Option<Quantize>,
     /// Dots per inch.

@@ -6,7 +6,7 @@
 use offprint_core::Code;
 
 use super::error::RenderError;
-use super::pixels::{Pixels, Raster, Resampler, Sample};
+use super::pixels::{LinearResampler, Pixels, Raster, Resampler, Sample, is_linear_resampling};
 use super::step::{DecodePlan, Step};
 
 /// Takes rows from the top and makes an image of them, at 8 or 16 bits per component.
@@ -65,6 +65,7 @@ impl RowSink {
 pub(super) enum SampleSink<S> {
     Window(WindowSink<S>),
     Resize(Box<Resampler<S>>),
+    ResizeLinear(Box<LinearResampler<S>>),
 }
 
 /// Keeps a rectangle of the rows.
@@ -80,9 +81,14 @@ impl<S: Sample> SampleSink<S> {
     fn for_steps(decode: &DecodePlan, steps: &[Step]) -> Self {
         let size = (decode.width, decode.height);
         match RowSink::streamable_step(decode, steps) {
-            Some(Step::Resize { from, width, height, kernel }) => {
+            Some(Step::Resize { from, width, height, kernel, space }) => {
                 let components = (decode.color, decode.alpha);
-                Self::Resize(Box::new(Resampler::new(*from, (*width, *height), *kernel, size, components)))
+                let target = (*width, *height);
+                if is_linear_resampling(*space, *from, target) {
+                    Self::ResizeLinear(Box::new(LinearResampler::new(*from, target, *kernel, size, components)))
+                } else {
+                    Self::Resize(Box::new(Resampler::new(*from, target, *kernel, size, components)))
+                }
             }
             step => Self::for_window(decode, step.and_then(|step| find_inner_window(decode, step))),
         }
@@ -98,6 +104,7 @@ impl<S: Sample> SampleSink<S> {
         match self {
             Self::Window(window) => window.take(rows),
             Self::Resize(resize) => resize.take(rows)?,
+            Self::ResizeLinear(resize) => resize.take(rows)?,
         }
         Ok(())
     }
@@ -108,6 +115,7 @@ impl<S: Sample> SampleSink<S> {
                 Ok(Raster::new(width as u32, height as u32, decode.color, decode.alpha, data))
             }
             Self::Resize(resize) => resize.finish(),
+            Self::ResizeLinear(resize) => resize.finish(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The steps of a plan: operations on pixels, as numbers, and how the pictures that they need are decoded.
 //! [`super::execute`] executes them.
 
-use offprint_modifiers::{DecodeOptions, Noise, Outline, PixelType, Sampling, Tone};
+use offprint_modifiers::{DecodeOptions, Noise, Outline, PixelType, ResampleSpace, Sampling, Tone};
 use serde::Serialize;
 
 use super::colour::Conversion;
@@ -23,6 +23,8 @@ pub enum Step {
         width: u32,
         height: u32,
         kernel: Kernel,
+        /// In which values, where the image becomes smaller.
+        space: ResampleSpace,
     },
     /// Quarter turns and mirroring.
     Turn(Turn),

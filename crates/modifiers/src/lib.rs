@@ -76,7 +76,7 @@ mod work_budget;
 
 pub use asset_modifiers::{AssetModifierIndex, AssetModifiers, AssetSettings};
 pub use asset_reference::AssetReference;
-pub use attribute::Attributes;
+pub use attribute::{Attributes, OWN_ATTRIBUTES, OwnAttribute};
 pub use colour::Colour;
 pub use command::{CommandSpec, Scope, Support, list_commands};
 pub use diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
@@ -89,9 +89,9 @@ pub use path::{Outline, Stroke};
 pub use profile::{ProfileCatalog, ProfileName};
 pub use recipe::{
     BlendMode, Clip, ColorManagement, Colorize, Composite, Compression, Crop, DecodeOptions, Effect, Extend, Fit,
-    FitMode, Flip, Intent, Layer, LayerMask, LayerPoint, LayerScale, MaskUse, Noise, Output, Palette, PerPixelType,
-    Perspective, PixelType, Quantize, Recipe, Region, RequestKind, ResMode, Sampling, Sharpening, ThumbType, Thumbnail,
-    Tile, Tone, Usm, View, Watermark,
+    FitMode, Flip, Intent, JpegEffort, Layer, LayerMask, LayerPoint, LayerScale, MaskUse, Noise, Output, Palette,
+    PerPixelType, Perspective, PixelType, Quantize, Recipe, Region, RequestKind, ResMode, ResampleSpace, Sampling,
+    Sharpening, ThumbType, Thumbnail, Tile, Tone, Usm, View, Watermark,
 };
 pub use segment::ModifierSegment;
 pub use variables::{format_variables, list_variable_uses, list_variables};

@@ -23,6 +23,8 @@ pub(super) struct AomSettings {
     /// Matrix coefficients between RGB and the planes, in the numbers of AV1 (ITU-T H.273).
     pub(crate) matrix: u32,
     pub(crate) lossless: bool,
+    /// 0 to 9; 9 is the fastest for still images.
+    pub(crate) speed: u8,
 }
 
 /// A decoded frame: luma, and unless it is gray, Cb and Cr, which may be subsampled.
@@ -31,9 +33,6 @@ pub(super) struct AomFrame {
     pub(crate) bits: u8,
     pub(crate) planes: Vec<Plane<u16>>,
 }
-
-/// 0 to 9; 9 is the fastest for still images.
-const ENCODER_SPEED: c_int = 9;
 
 /// Encodes one plane, or three of which the last two have full or half width and height, as one AV1 frame. `None` when
 /// the library fails.
@@ -126,7 +125,7 @@ impl AomEncoder {
         // SAFETY: the library has filled it.
         let mut encoder = Self(unsafe { context.assume_init() });
         for (control, value) in [
-            (aom::AOME_SET_CPUUSED, ENCODER_SPEED),
+            (aom::AOME_SET_CPUUSED, c_int::from(settings.speed)),
             (aom::AOME_SET_CQ_LEVEL, settings.quantizer as c_int),
             (aom::AV1E_SET_LOSSLESS, c_int::from(settings.lossless)),
             // BT.709's primaries and sRGB's curve.

@@ -6,7 +6,6 @@
 
 #![allow(unsafe_code)]
 
-use std::mem::MaybeUninit;
 use std::os::raw::c_int;
 use std::ptr;
 
@@ -19,26 +18,32 @@ pub(super) struct WebpImage {
     pub(super) pixels: Vec<u8>,
 }
 
-/// Decodes a still image; none when it is damaged or an animation.
-pub(super) fn decode_image(file: &[u8]) -> Option<WebpImage> {
-    let mut features = MaybeUninit::<webp::WebPBitstreamFeatures>::zeroed();
-    // SAFETY: reads the bytes of `file` only, and fills in `features`, a struct of numbers that may all be zero.
-    let (status, features) = unsafe {
-        let status = webp::WebPGetFeatures(file.as_ptr(), file.len(), features.as_mut_ptr());
-        (status, features.assume_init())
-    };
-    if status != webp::VP8StatusCode::VP8_STATUS_OK || features.has_animation != 0 {
+/// Decodes a still image with sides divided by `shrink`, rounded up; none when it is damaged or an animation.
+pub(super) fn decode_image(file: &[u8], shrink: u8) -> Option<WebpImage> {
+    let mut config = webp::WebPDecoderConfig::new().ok()?;
+    // SAFETY: reads the bytes of `file` only, and fills in the features.
+    let status = unsafe { webp::WebPGetFeatures(file.as_ptr(), file.len(), &mut config.input) };
+    if status != webp::VP8StatusCode::VP8_STATUS_OK || config.input.has_animation != 0 {
         return None;
     }
-    let (width, height) = (u32::try_from(features.width).ok()?, u32::try_from(features.height).ok()?);
-    let has_alpha = features.has_alpha != 0;
+    let shrink_side = |side: c_int| u32::try_from(side).ok().map(|side| side.div_ceil(u32::from(shrink)));
+    let (width, height) = (shrink_side(config.input.width)?, shrink_side(config.input.height)?);
+    let has_alpha = config.input.has_alpha != 0;
     let stride = width as usize * if has_alpha { 4 } else { 3 };
-    let mut pixels = vec![0; stride.checked_mul(height as usize)?];
-    let decode = if has_alpha { webp::WebPDecodeRGBAInto } else { webp::WebPDecodeRGBInto };
-    // SAFETY: reads the bytes of `file` only; writes at most as many bytes as `pixels` has, which it is told.
-    let end =
-        unsafe { decode(file.as_ptr(), file.len(), pixels.as_mut_ptr(), pixels.len(), c_int::try_from(stride).ok()?) };
-    (!end.is_null()).then_some(WebpImage { width, has_alpha, pixels })
+    let mut pixels = vec![0_u8; stride.checked_mul(height as usize)?];
+    if shrink > 1 {
+        config.options.use_scaling = 1;
+        config.options.scaled_width = c_int::try_from(width).ok()?;
+        config.options.scaled_height = c_int::try_from(height).ok()?;
+    }
+    config.output.colorspace = if has_alpha { webp::WEBP_CSP_MODE::MODE_RGBA } else { webp::WEBP_CSP_MODE::MODE_RGB };
+    config.output.is_external_memory = 1;
+    let stride = c_int::try_from(stride).ok()?;
+    config.output.u.RGBA = webp::WebPRGBABuffer { rgba: pixels.as_mut_ptr(), stride, size: pixels.len() };
+    // SAFETY: reads the bytes of `file` only; writes at most as many bytes as `pixels` has, which it is told, and keeps
+    // no pointer: the memory of the output is ours.
+    let status = unsafe { webp::WebPDecode(file.as_ptr(), file.len(), &mut config) };
+    (status == webp::VP8StatusCode::VP8_STATUS_OK).then_some(WebpImage { width, has_alpha, pixels })
 }
 
 /// How an image is encoded.

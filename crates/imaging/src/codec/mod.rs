@@ -45,6 +45,7 @@ use offprint_core::Code;
 use offprint_modifiers::{OutputFormat, Quantize};
 
 pub(super) use decode::decode_image;
+pub(super) use jpeg::has_few_pixels_for_jpeg;
 pub(super) use streaming::{can_stream, stream_image};
 
 /// Writes an image to an empty file. Returns the length of the file in bytes.

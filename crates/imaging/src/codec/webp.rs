@@ -13,8 +13,9 @@ use super::libwebp::{self, WebpEncoding, WebpImage};
 use crate::error::RenderError;
 use crate::header::map_image_error;
 use crate::header::webp::WebpLayout;
-use crate::pixels::Raster;
+use crate::pixels::{Kernel, Pixels, Raster};
 use crate::plan::EncodePlan;
+use crate::step::DecodePlan;
 
 /// Longest side that the format allows, in pixels.
 const MAX_SIDE: u32 = 16_383;
@@ -34,9 +35,11 @@ pub(super) fn decode_webp(mut input: impl BufRead + Seek, rows: &mut DecodeOutpu
     }
     close_container(&mut file);
     if layout.animated {
-        rows.push(decode_with_image_crate(WebPDecoder::new(Cursor::new(file)).map_err(map_image_error)?)?)?;
+        let frame = decode_with_image_crate(WebPDecoder::new(Cursor::new(file)).map_err(map_image_error)?)?;
+        rows.push(shrink_frame(frame, rows.plan())?)?;
     } else {
-        let WebpImage { width, has_alpha, pixels } = libwebp::decode_image(&file).ok_or_else(damaged_webp_error)?;
+        let WebpImage { width, has_alpha, pixels } =
+            libwebp::decode_image(&file, rows.plan().shrink).ok_or_else(damaged_webp_error)?;
         let stride = width as usize * if has_alpha { 4 } else { 3 };
         for band in pixels.chunks((BAND_BYTES / stride).max(1) * stride) {
             let height = (band.len() / stride) as u32;
@@ -47,6 +50,15 @@ pub(super) fn decode_webp(mut input: impl BufRead + Seek, rows: &mut DecodeOutpu
         rows.report_irregularity("The WebP ends within metadata or a later frame.");
     }
     Ok(())
+}
+
+/// The image crate cannot shrink while it decodes.
+fn shrink_frame(frame: Pixels, plan: &DecodePlan) -> Result<Pixels, RenderError> {
+    if plan.shrink == 1 {
+        return Ok(frame);
+    }
+    let (width, height) = frame.size();
+    frame.resize([0.0, 0.0, f64::from(width), f64::from(height)], (plan.width, plan.height), Kernel::Box)
 }
 
 /// Ends the container behind the image: its length is that of the file, and it announces no metadata.

@@ -1,7 +1,7 @@
 //! A cut-out of one colour stays of one colour, whatever is done to its pixels: laid on that colour it cannot be seen,
 //! and laid on another one no pixel lies outside the two.
 
-use offprint_modifiers::{PixelType, Sampling};
+use offprint_modifiers::{PixelType, ResampleSpace, Sampling};
 
 use super::dispatch::apply_alone;
 use crate::pixels::{FillColor, Kernel, Pixels, Raster, Sample};
@@ -35,7 +35,8 @@ const COLORS: [[u8; 4]; 4] = [[120, 120, 125, 60], [255, 0, 9, 0], [3, 251, 128,
 /// What is done to pixels that mixes or cuts them.
 fn list_steps() -> Vec<Vec<Step>> {
     let (w, h) = (f64::from(WIDTH), f64::from(HEIGHT));
-    let resize = |from, width, height, kernel| Step::Resize { from, width, height, kernel };
+    let resize =
+        |from, width, height, kernel| Step::Resize { from, width, height, kernel, space: ResampleSpace::Display };
     let sharpen = |amount, sigma, threshold, mono| Step::Sharpen { amount, sigma, threshold, mono };
     let basic_sharpening = sharpen(1.0, std::f64::consts::FRAC_1_SQRT_2, 0.0, false);
     let mut lists = Vec::new();
@@ -74,7 +75,13 @@ fn list_steps() -> Vec<Vec<Step>> {
     lists.push(vec![Step::GrowMask { pixels: -2 }]);
     lists.push(vec![
         Step::Fade { opacity: 0.3 },
-        Step::Resize { from: [0.0, 0.0, w, h], width: 9, height: 9, kernel: Kernel::Lanczos3 },
+        Step::Resize {
+            from: [0.0, 0.0, w, h],
+            width: 9,
+            height: 9,
+            kernel: Kernel::Lanczos3,
+            space: ResampleSpace::Display,
+        },
     ]);
     lists
 }

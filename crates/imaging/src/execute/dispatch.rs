@@ -8,7 +8,7 @@ use offprint_modifiers::BlendMode;
 use super::layer_cache::LayerCache;
 use super::{apply_sub_plan, decode_source};
 use crate::error::{RenderError, RenderWarning};
-use crate::pixels::{Blend, Pixels, Raster, Sample, render_coverage};
+use crate::pixels::{Blend, Pixels, Raster, Sample, is_linear_resampling, render_coverage};
 use crate::row_sink::RowSink;
 use crate::source_files::SourceFiles;
 use crate::step::{DecodePlan, PaintContent, PaintStep, Step};
@@ -32,7 +32,14 @@ pub(super) fn apply_step(
     match step {
         Step::Mask { decode, turn } => pixels.into_owned().with_mask_from(decode_mask(decode, *turn, context)?),
         Step::Convert(conversion) => conversion.apply(pixels.into_owned()),
-        Step::Resize { from, width, height, kernel } => pixels.resize(*from, (*width, *height), *kernel),
+        Step::Resize { from, width, height, kernel, space } => {
+            let size = (*width, *height);
+            if is_linear_resampling(*space, *from, size) {
+                pixels.resize_linear(*from, size, *kernel)
+            } else {
+                pixels.resize(*from, size, *kernel)
+            }
+        }
         Step::Paint(paint) => paint_layer(paint, pixels.into_owned(), context),
         Step::AddEffects { effects, opacity, shape } => {
             let image = pixels.into_owned();

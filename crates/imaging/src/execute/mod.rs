@@ -43,7 +43,7 @@ use super::step::{DecodePlan, Step, SubPlan};
 
 /// Raise it whenever the same recipe and source may give other bytes than before: stored renditions of another version
 /// are not reused.
-pub const ENGINE_VERSION: i32 = 12;
+pub const ENGINE_VERSION: i32 = 13;
 
 /// A rendered image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

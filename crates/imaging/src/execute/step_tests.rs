@@ -1,6 +1,6 @@
 //! Every step does the same at both depths, and depths and components convert as they should.
 
-use offprint_modifiers::{Noise, PixelType, Sampling, Tone};
+use offprint_modifiers::{Noise, PixelType, ResampleSpace, Sampling, Tone};
 
 use super::dispatch::apply_alone;
 use crate::pixels::{FillColor, Kernel, Pixels, Raster, recolor_naively};
@@ -35,7 +35,7 @@ fn every_step_does_the_same_at_both_depths() {
     let kernel = Kernel::Triangle;
     let steps = [
         Step::Window { x: -3, y: 2, width: 20, height: 20, fill: FillColor::NONE },
-        Step::Resize { from: [1.0, 2.0, 20.0, 13.0], width: 9, height: 31, kernel },
+        Step::Resize { from: [1.0, 2.0, 20.0, 13.0], width: 9, height: 31, kernel, space: ResampleSpace::Display },
         Step::Turn(Turn::from_exif(7)),
         Step::Rotate { degrees: 31.0, width: 29, height: 27 },
         Step::Fade { opacity: 0.4 },

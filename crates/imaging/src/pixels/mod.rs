@@ -16,6 +16,7 @@ mod effect;
 mod fill_color;
 mod geometry;
 mod kernel;
+mod linear;
 mod matte;
 mod mix;
 mod morphology;
@@ -40,6 +41,7 @@ use offprint_modifiers::PixelType;
 pub use effect::ShapeEffect;
 pub use fill_color::FillColor;
 pub use kernel::Kernel;
+pub(crate) use linear::{LinearResampler, is_linear_resampling};
 pub(crate) use mix::recolor_naively;
 pub(crate) use outline::render_coverage;
 pub(crate) use paint::Blend;
@@ -99,6 +101,14 @@ impl Pixels {
         match self {
             Self::Eight(raster) => raster.resize(from, size, kernel).map(Self::Eight),
             Self::Sixteen(raster) => raster.resize(from, size, kernel).map(Self::Sixteen),
+        }
+    }
+
+    /// The same in linear light.
+    pub(crate) fn resize_linear(&self, from: [f64; 4], size: (u32, u32), kernel: Kernel) -> Result<Self, RenderError> {
+        match self {
+            Self::Eight(raster) => raster.resize_linear(from, size, kernel).map(Self::Eight),
+            Self::Sixteen(raster) => raster.resize_linear(from, size, kernel).map(Self::Sixteen),
         }
     }
 

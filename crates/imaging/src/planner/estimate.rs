@@ -1,7 +1,8 @@
 //! How much memory a plan takes.
 
-use offprint_modifiers::{Compression, Output, OutputFormat, PixelType};
+use offprint_modifiers::{Compression, JpegEffort, Output, OutputFormat, PixelType};
 
+use crate::codec::has_few_pixels_for_jpeg;
 use crate::header::{ImageHeader, SourceFormat};
 use crate::step::{DecodePlan, Step};
 
@@ -105,7 +106,25 @@ pub(super) fn estimate_encoding_bytes(output: &Output, (width, height): (u32, u3
         (OutputFormat::Avif, Compression::Lossless) => 40,
         // Chroma at half resolution.
         (OutputFormat::Avif, _) => 24,
+        (OutputFormat::Jpeg, _) => estimate_jpeg_bytes_per_pixel(output, (width, height)),
         _ => 0,
     };
     bytes_per_pixel * u64::from(width) * u64::from(height)
+}
+
+/// Where an encoder needs all coefficients before it writes any, it holds them, of two bytes each, beside the pixels;
+/// where it looks for small files, twice, beside the scans that it compares.
+fn estimate_jpeg_bytes_per_pixel(output: &Output, size: (u32, u32)) -> u64 {
+    let is_small = output.jpeg_effort == JpegEffort::Small;
+    if !is_small && !output.progressive && !has_few_pixels_for_jpeg(size) {
+        return 0;
+    }
+    let (image, coefficients) = match (output.pixel_type, output.full_chroma) {
+        (PixelType::Gray, _) => (1, 2),
+        (PixelType::Rgb, false) => (3, 3),
+        (PixelType::Rgb, true) => (3, 6),
+        // Inks are inverted in a copy.
+        (PixelType::Cmyk, _) => (8, 8),
+    };
+    image + if is_small { 2 * coefficients + 8 } else { coefficients }
 }

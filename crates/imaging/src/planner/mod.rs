@@ -37,7 +37,8 @@ use std::cell::Cell;
 
 use offprint_core::Code;
 use offprint_modifiers::{
-    Colour, Crop, Extend, Flip, Layer, LayerScale, PixelType, Recipe, RequestKind, ResMode, Sharpening, Tile, Tone,
+    Colour, Crop, Extend, Flip, Layer, LayerScale, PixelType, Recipe, RequestKind, ResMode, ResampleSpace, Sharpening,
+    Tile, Tone,
 };
 
 use self::source::PlanSource;
@@ -78,6 +79,8 @@ struct Planner<'a> {
     bits: u8,
     colors: &'a ColorPlan,
     kernel: Kernel,
+    /// In which values images are made smaller.
+    space: ResampleSpace,
     /// By what factor the image was resized so far. Radii that are given in source pixels shrink with it.
     shrink_ratio: f64,
     /// Where the source lies in the image.
@@ -113,6 +116,7 @@ impl<'a> Planner<'a> {
             bits: get_decoded_bits(header),
             colors,
             kernel,
+            space: recipe.view.resample_space,
             shrink_ratio: 1.0,
             source_transform: SourceTransform::for_image(header.upright_size(), header.orientation),
             last_window_inside: false,
@@ -491,7 +495,9 @@ impl<'a> Planner<'a> {
             }
             _ => from,
         };
-        self.steps.push(Step::Resize { from, width: size.0, height: size.1, kernel: self.kernel });
+        // Inks are shares of paper, which add up as light does.
+        let space = if self.pixel_type == PixelType::Cmyk { ResampleSpace::Display } else { self.space };
+        self.steps.push(Step::Resize { from, width: size.0, height: size.1, kernel: self.kernel, space });
         (self.size, self.nominal) = (size, size);
         Ok(())
     }

@@ -27,7 +27,9 @@ pub(super) fn fold_oversized_resizes(steps: &mut Vec<Step>, is_too_large: impl F
 
 /// Merges the resize at `index` with a later step; false when there is none.
 fn fold_resize(steps: &mut Vec<Step>, index: usize) -> bool {
-    let Step::Resize { from: [left, top, across, down], width, height, kernel } = steps[index] else { return false };
+    let Step::Resize { from: [left, top, across, down], width, height, kernel, space } = steps[index] else {
+        return false;
+    };
     let (wide, high) = (f64::from(width), f64::from(height));
     let mut turn = Turn::NONE;
     for later in index + 1..steps.len() {
@@ -51,7 +53,8 @@ fn fold_resize(steps: &mut Vec<Step>, index: usize) -> bool {
         let [x, y, w, h] = turn.undo(part, (wide, high));
         let (fx, fy) = (across / wide, down / high);
         let (width, height) = turn.size(size);
-        steps[index] = Step::Resize { from: [left + x * fx, top + y * fy, w * fx, h * fy], width, height, kernel };
+        let from = [left + x * fx, top + y * fy, w * fx, h * fy];
+        steps[index] = Step::Resize { from, width, height, kernel, space };
         steps.remove(later);
         return true;
     }

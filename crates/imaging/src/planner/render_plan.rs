@@ -7,6 +7,7 @@ use offprint_modifiers::{MaskUse, Output, OutputFormat, Recipe, RequestKind};
 
 use super::estimate::{estimate_encoding_bytes, estimate_peak_bytes};
 use super::{PlanContext, PlanSource, Planner};
+use crate::codec::{can_stream, has_few_pixels_for_jpeg};
 use crate::colour::ProfileBytes;
 use crate::error::{RenderError, RenderWarning};
 use crate::header::ImageHeader;
@@ -52,7 +53,7 @@ impl RenderPlan {
         let described = if source.is_blank() { own_header } else { header };
         let paths = if output.path_embed { planner.paths(header) } else { Vec::new() };
         let (decode, steps) = planner.finish(&source, recipe.reading)?;
-        Ok(Self {
+        let mut plan = Self {
             peak_bytes: estimate_peak_bytes(header, &decode, &steps, size).max(estimate_encoding_bytes(output, size)),
             decode,
             steps,
@@ -66,6 +67,8 @@ impl RenderPlan {
                 full_chroma: output.full_chroma,
                 jpeg_size: output.jpeg_size,
                 scans: output.scans,
+                jpeg_effort: output.jpeg_effort,
+                may_fit_tables: false,
                 quantize: output.quantize.clone(),
                 dpi: output.print_res.or(described.dpi).unwrap_or(output.default_print_res),
                 paths,
@@ -75,7 +78,9 @@ impl RenderPlan {
             width: size.0,
             height: size.1,
             warnings,
-        })
+        };
+        plan.encode.may_fit_tables = has_few_pixels_for_jpeg(size) && !can_stream(&plan);
+        Ok(plan)
     }
 }
 
@@ -117,7 +122,7 @@ mod tests {
     use crate::header::SourceFormat;
     use crate::step::Step;
     use crate::turn::Turn;
-    use offprint_modifiers::{Attributes, Macros, ModifierInput, PixelType, resolve_modifier};
+    use offprint_modifiers::{Attributes, Macros, ModifierInput, PixelType, ResampleSpace, resolve_modifier};
 
     fn make_header(format: SourceFormat, width: u32, height: u32) -> ImageHeader {
         ImageHeader {
@@ -180,6 +185,39 @@ mod tests {
         assert_eq!(shrink("wid=500&op_usm=1,2"), 8);
         assert_eq!(shrink("extend=1,1,1,1&wid=500"), 1);
         assert_eq!(plan_image(&make_header(SourceFormat::Png, 6000, 4000), "wid=500").unwrap().decode.shrink, 1);
+    }
+
+    #[test]
+    fn a_webp_without_alpha_is_shrunk_by_its_decoder_to_twice_the_size() {
+        let webp = make_header(SourceFormat::Webp, 6001, 4001);
+        let plan = plan_image(&webp, "wid=1500").unwrap();
+        assert_eq!((plan.decode.shrink, plan.decode.width, plan.decode.height), (2, 3001, 2001));
+        // The whole image was stretched to whole pixels.
+        let Step::Resize { from, .. } = plan.steps[0] else { panic!("{:?}", plan.steps) };
+        assert_eq!(from.map(|value| (value * 1e6).round() / 1e6), [0.0, 0.0, 3001.0, 2001.0]);
+        assert_eq!(plan_image(&webp, "wid=1501").unwrap().decode.shrink, 1);
+        assert_eq!(plan_image(&webp, "wid=370").unwrap().decode.shrink, 8);
+        let cutout = ImageHeader { alpha: true, ..webp };
+        assert_eq!(plan_image(&cutout, "wid=370").unwrap().decode.shrink, 1);
+    }
+
+    #[test]
+    fn no_decoder_shrinks_what_is_resampled_in_linear_light() {
+        let linear = |header: &ImageHeader, modifier| {
+            let mut recipe = resolve_recipe(modifier);
+            recipe.view.resample_space = ResampleSpace::Linear;
+            let (objects, profiles) = (ObjectHeaders::new(), ProfileBytes::default());
+            RenderPlan::new(&recipe, header, &objects, &RenderLimits::default(), &profiles).unwrap()
+        };
+        for format in [SourceFormat::Jpeg, SourceFormat::Webp] {
+            let plan = linear(&make_header(format, 6000, 4000), "wid=500");
+            assert_eq!(plan.decode.shrink, 1);
+            assert!(matches!(plan.steps[0], Step::Resize { space: ResampleSpace::Linear, .. }), "{:?}", plan.steps);
+        }
+        let inks = ImageHeader { color: PixelType::Cmyk, ..make_header(SourceFormat::Jpeg, 6000, 4000) };
+        let plan = linear(&inks, "wid=500");
+        assert_eq!(plan.decode.shrink, 8);
+        assert!(matches!(plan.steps[0], Step::Resize { space: ResampleSpace::Display, .. }), "{:?}", plan.steps);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What of a plan is done while the source is decoded: the shrink decision.
 //!
-//! A JPEG decoder can deliver an image at 1/2, 1/4 or 1/8 of its size for a fraction of the time, because it then
+//! A JPEG or WebP decoder can deliver an image at 1/2, 1/4 or 1/8 of its size for a fraction of the time, because it then
 //! leaves out coefficients before it computes pixels. The shrunk image is a rough average, so the decoder never goes
 //! all the way: at least 1.5 pixels must remain in each direction for every pixel that is wanted, and the kernel that
 //! the recipe asks for does the rest. docs/decisions/0001-codecs.md and 0016-renditions-of-a-jpeg.md have the figures.
@@ -15,19 +15,26 @@
 //!                                                                     --kernel--> 2000
 //! ```
 
-use offprint_modifiers::DecodeOptions;
+use offprint_modifiers::{DecodeOptions, ResampleSpace};
 
 use super::oversize::fold_oversized_resizes;
 use super::{PlanSource, Planner};
 use crate::error::RenderError;
-use crate::header::SourceFormat;
+use crate::header::{ImageHeader, SourceFormat};
 use crate::pixels::Kernel;
 use crate::step::{DecodePlan, Step};
 use crate::turn::Turn;
 
-/// How many pixels per wanted pixel a decoder must leave in each direction, so that the kernel still decides the
-/// quality.
-const MIN_OVERSAMPLING: f64 = 1.5;
+/// How many pixels per wanted pixel the decoder of a format must leave in each direction, so that the kernel still
+/// decides the quality; none where it cannot shrink. libwebp scales luma and chroma by averaging, which is rougher than
+/// what a JPEG decoder does, and where there is alpha it rounds colours times alpha to 8 bits.
+fn min_oversampling(header: &ImageHeader) -> Option<f64> {
+    match header.format {
+        SourceFormat::Jpeg => Some(1.5),
+        SourceFormat::Webp if !header.alpha => Some(2.0),
+        _ => None,
+    }
+}
 
 impl Planner<'_> {
     /// How the source is decoded, and the steps after that. If the first step other than turns is a crop or a resize,
@@ -64,15 +71,15 @@ impl Planner<'_> {
         }
         let (mut shrink, mut box_shrink) = (1, None);
         let turn_index = match self.steps.first_mut() {
-            Some(Step::Resize { from, width, height, .. }) => {
+            Some(Step::Resize { from, width, height, space, .. }) => {
                 *from = turn.undo(*from, (f64::from(stored.0), f64::from(stored.1)));
                 (*width, *height) = turn.size((*width, *height));
-                if header.format == SourceFormat::Jpeg {
+                // Decoders average values as they are stored.
+                if let Some(least) = min_oversampling(header).filter(|_| *space == ResampleSpace::Display) {
                     let ratio = (from[2] / f64::from(*width)).min(from[3] / f64::from(*height));
-                    let alone =
-                        [8, 4, 2].into_iter().find(|by| ratio / f64::from(*by) >= MIN_OVERSAMPLING).unwrap_or(1);
+                    let alone = [8, 4, 2].into_iter().find(|by| ratio / f64::from(*by) >= least).unwrap_or(1);
                     shrink = alone.min(reading.most_shrink.unwrap_or(alone));
-                    *from = from.map(|value| value / f64::from(shrink));
+                    shrink_rectangle(from, header, shrink);
                     box_shrink = plan_box_shrink(from, stored, shrink, alone);
                 }
                 1
@@ -108,6 +115,17 @@ impl Planner<'_> {
     }
 }
 
+/// The same rectangle of an image that the decoder has shrunk. JPEG decoders shrink by exactly this much, and leave a part
+/// of a pixel at an edge; libwebp stretches the whole image to whole pixels.
+fn shrink_rectangle(from: &mut [f64; 4], header: &ImageHeader, shrink: u8) {
+    let scale = |side: u32| match header.format {
+        SourceFormat::Webp => f64::from(side.div_ceil(u32::from(shrink))) / f64::from(side),
+        _ => 1.0 / f64::from(shrink),
+    };
+    let (across, down) = (scale(header.width), scale(header.height));
+    *from = [from[0] * across, from[1] * down, from[2] * across, from[3] * down];
+}
+
 /// Makes up for a decoder that shrinks less than this image needs (`shrink` instead of `alone`) because other
 /// renditions share the decode: averages boxes of pixels, which costs less than the kernel does, down to the size that
 /// the decoder would have delivered. `from` is changed to the same rectangle of the smaller image.
@@ -121,5 +139,5 @@ fn plan_box_shrink(from: &mut [f64; 4], stored: (u32, u32), shrink: u8, alone: u
     let (across, down) = (f64::from(width) / f64::from(wide), f64::from(height) / f64::from(high));
     *from = [from[0] * across, from[1] * down, from[2] * across, from[3] * down];
     let whole = [0.0, 0.0, f64::from(wide), f64::from(high)];
-    Some(Step::Resize { from: whole, width, height, kernel: Kernel::Box })
+    Some(Step::Resize { from: whole, width, height, kernel: Kernel::Box, space: ResampleSpace::Display })
 }

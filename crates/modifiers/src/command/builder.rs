@@ -10,7 +10,7 @@ use super::super::diagnostic::ValueError;
 use super::super::format::{self, OutputFormat, has_gray};
 use super::super::profile::ProfileName;
 use super::super::recipe::{
-    BlendMode, Effect, Layer, LayerScale, PixelType, Quantize, Recipe, RequestKind, ThumbType, Thumbnail,
+    BlendMode, Effect, JpegEffort, Layer, LayerScale, PixelType, Quantize, Recipe, RequestKind, ThumbType, Thumbnail,
 };
 
 /// What a command applies to.
@@ -204,6 +204,9 @@ impl<'a> RecipeBuilder<'a> {
         }
         output.scans = output.scans.filter(|_| output.progressive);
         output.jpeg_size = output.jpeg_size.filter(|_| output.format == OutputFormat::Jpeg);
+        if output.format != OutputFormat::Jpeg {
+            output.jpeg_effort = JpegEffort::Fast;
+        }
         output.path_embed &= output.format.can_carry_paths();
         recipe
     }

@@ -18,9 +18,11 @@ pub use self::effect::{BlendMode, Effect, Watermark};
 pub use self::layer::{
     Clip, Crop, Extend, Flip, Layer, LayerMask, LayerPoint, LayerScale, MaskUse, Perspective, Region, Sampling,
 };
-pub use self::output::{ColorManagement, Compression, Intent, Output, Palette, PerPixelType, PixelType, Quantize};
+pub use self::output::{
+    ColorManagement, Compression, Intent, JpegEffort, Output, Palette, PerPixelType, PixelType, Quantize,
+};
 pub use self::pixel::{Colorize, Noise, Sharpening, Tone, Usm};
-pub use self::view::{Fit, FitMode, RequestKind, ResMode, ThumbType, Thumbnail, Tile, View};
+pub use self::view::{Fit, FitMode, RequestKind, ResMode, ResampleSpace, ThumbType, Thumbnail, Tile, View};
 use super::asset_reference::AssetReference;
 use super::format::OutputFormat;
 use super::profile::ProfileName;

@@ -70,6 +70,9 @@ pub struct Output {
     pub jpeg_size: Option<u64>,
     /// Passes of a progressive JPEG; `None` leaves them to the encoder.
     pub scans: Option<u8>,
+    /// How much work is put into making a JPEG small.
+    #[serde(default, skip_serializing_if = "JpegEffort::is_fast")]
+    pub jpeg_effort: JpegEffort,
     /// Reduction to a palette; `None` if the format has none.
     pub quantize: Option<Quantize>,
     /// Whether the output profile is embedded.
@@ -85,6 +88,23 @@ pub struct Output {
     pub print_res: Option<f64>,
     /// Dots per inch if neither `print_res` nor the source has any.
     pub default_print_res: f64,
+}
+
+/// How much processor time a JPEG may take for fewer bytes. Not of Image Serving: attribute `JpegEffort`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JpegEffort {
+    /// As fast as possible.
+    #[default]
+    Fast,
+    /// Progressive, with coefficients that are chosen for few bytes (trellis quantisation).
+    Small,
+}
+
+impl JpegEffort {
+    fn is_fast(&self) -> bool {
+        *self == Self::Fast
+    }
 }
 
 /// The components of a pixel.

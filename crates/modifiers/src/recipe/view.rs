@@ -35,6 +35,9 @@ pub struct View {
     /// Shows where the image does not cover the view or is transparent; always opaque.
     pub background: Colour,
     pub res_mode: ResMode,
+    /// In which values images are made smaller.
+    #[serde(default, skip_serializing_if = "ResampleSpace::is_display")]
+    pub resample_space: ResampleSpace,
     /// Applied after all scaling.
     pub sharpening: Sharpening,
 }
@@ -121,4 +124,21 @@ pub enum ResMode {
     Sharp2,
     /// A sharper bicubic.
     Bisharp,
+}
+
+/// In which values pixels are averaged where an image is made smaller. Not of Image Serving: attribute `ResampleSpace`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ResampleSpace {
+    /// As they are stored: what Image Serving does.
+    #[default]
+    Display,
+    /// As amounts of light, with 16 bits: fine bright detail keeps its brightness.
+    Linear,
+}
+
+impl ResampleSpace {
+    fn is_display(&self) -> bool {
+        *self == Self::Display
+    }
 }

@@ -5,9 +5,10 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
+use mozjpeg::qtable::{AnnexK_Chroma, AnnexK_Luma};
 use mozjpeg::{ColorSpace, Compress, Marker, PixelDensity, PixelDensityUnit};
 use offprint_core::Code;
-use offprint_modifiers::PixelType;
+use offprint_modifiers::{JpegEffort, PixelType};
 
 use crate::codec::{encode_error, photoshop_paths};
 use crate::error::RenderError;
@@ -15,7 +16,24 @@ use crate::pixels::Raster;
 use crate::plan::EncodePlan;
 use crate::xmp;
 
-/// Encodes with the settings of libjpeg-turbo: no trellis, which costs forty times as much for a sixth of the bytes.
+/// Largest image, in pixels, whose Huffman tables are made for it. Every coefficient is gone through twice then, and
+/// held until the end.
+const MAX_FITTED_TABLES_PIXELS: u64 = 4 << 20;
+
+/// Whether an image is small enough for Huffman tables of its own.
+pub(crate) fn has_few_pixels_for_jpeg((width, height): (u32, u32)) -> bool {
+    u64::from(width) * u64::from(height) <= MAX_FITTED_TABLES_PIXELS
+}
+
+/// Mean difference of neighbours up to which tables are made for an image. Below it they save 6 to 24 % of the bytes,
+/// for 1.5 ms of an image of 800 pixels; images with more detail have the statistics that the usual tables are made for,
+/// and more coefficients: 1 to 2 % of the bytes for 4 % of the time.
+const MAX_FITTED_TABLES_DETAIL: f64 = 2.0;
+
+/// How many rows stand for the detail of an image: each of this many.
+const DETAIL_ROW_STEP: usize = 16;
+
+/// Encodes with the settings of libjpeg-turbo, unless the plan asks for small files.
 pub(in crate::codec) fn encode_jpeg(
     encode: &EncodePlan,
     pixels: &Raster<u8>,
@@ -43,13 +61,15 @@ pub(in crate::codec) fn encode_jpeg_rows(
 ) -> Result<(), RenderError> {
     let is_cmyk = encode.pixel_type == PixelType::Cmyk;
     let bands = bands.map(|band| if is_cmyk { band.invert() } else { band });
-    catch_encoder_panic(size, || write_jpeg(encode, size, bands, profile, out))
+    // Rows that are gone are not encoded twice.
+    let tables = HuffmanTables::Usual;
+    catch_encoder_panic(size, || write_jpeg((encode, tables), size, bands, profile, out))
 }
 
 /// A JPEG to embed in another file, which itself declares profile and paths.
 pub(in crate::codec) fn encode_bare_jpeg(encode: &EncodePlan, pixels: &Raster<u8>) -> Result<Vec<u8>, RenderError> {
     let mut file = Vec::new();
-    let bare = EncodePlan { paths: Vec::new(), ..encode.clone() };
+    let bare = EncodePlan { paths: Vec::new(), jpeg_effort: JpegEffort::Fast, ..encode.clone() };
     encode_whole(&bare, pixels, None, &mut file).map(|()| file)
 }
 
@@ -103,7 +123,8 @@ fn encode_whole(
             encode_with_scans(encode, pixels, profile, scans, out).map_err(|error| encode_error("JPEG", error))
         }
         None => catch_encoder_panic(pixels.size(), || {
-            write_jpeg(encode, pixels.size(), std::iter::once(pixels), profile, out)
+            let tables = HuffmanTables::choose(encode, pixels);
+            write_jpeg((encode, tables), pixels.size(), std::iter::once(pixels), profile, out)
         }),
     }
 }
@@ -158,13 +179,59 @@ fn encode_with_scans(
     }
 }
 
+/// The tables of a JPEG that is not progressive.
+#[derive(Clone, Copy, PartialEq)]
+enum HuffmanTables {
+    /// Those of the standard, annex K.
+    Usual,
+    /// Made for the image.
+    Fitted,
+}
+
+impl HuffmanTables {
+    fn choose(encode: &EncodePlan, pixels: &Raster<u8>) -> Self {
+        let is_worth_it = encode.may_fit_tables && measure_detail(pixels) < MAX_FITTED_TABLES_DETAIL;
+        if is_worth_it { Self::Fitted } else { Self::Usual }
+    }
+}
+
+/// Mean difference of horizontal neighbours in a component, green of RGB, in some of the rows.
+fn measure_detail(pixels: &Raster<u8>) -> f64 {
+    let channels = pixels.channels();
+    let (mut sum, mut count) = (0, 0);
+    for row in pixels.rows().step_by(DETAIL_ROW_STEP) {
+        let component = || row.iter().skip(channels / 2).step_by(channels);
+        sum += component().zip(component().skip(1)).map(|(left, right)| u64::from(left.abs_diff(*right))).sum::<u64>();
+        count += row.len() / channels - 1;
+    }
+    sum as f64 / count.max(1) as f64
+}
+
+fn set_effort(jpeg: &mut Compress, encode: &EncodePlan, tables: HuffmanTables) {
+    let quality = f32::from(encode.quality);
+    match encode.jpeg_effort {
+        JpegEffort::Fast => {
+            jpeg.set_fastest_defaults();
+            jpeg.set_quality(quality);
+            jpeg.set_optimize_coding(tables == HuffmanTables::Fitted);
+        }
+        // The library's own defaults: progressive, trellis, the best of many orders of scans. But the tables of
+        // quantisation are the usual ones, so that a quality means the same.
+        JpegEffort::Small => {
+            jpeg.set_quality(quality);
+            jpeg.set_luma_qtable(&AnnexK_Luma.scaled(quality, quality));
+            jpeg.set_chroma_qtable(&AnnexK_Chroma.scaled(quality, quality));
+        }
+    }
+}
+
 fn round_density(encode: &EncodePlan) -> u16 {
     encode.dpi.round().clamp(1.0, 65_535.0) as u16
 }
 
 /// The output does not depend on how the rows are split into bands.
 fn write_jpeg(
-    encode: &EncodePlan,
+    (encode, tables): (&EncodePlan, HuffmanTables),
     size: (u32, u32),
     bands: impl Iterator<Item = impl Borrow<Raster<u8>>>,
     profile: Option<&[u8]>,
@@ -176,14 +243,13 @@ fn write_jpeg(
         PixelType::Rgb => ColorSpace::JCS_RGB,
         PixelType::Cmyk => ColorSpace::JCS_CMYK,
     });
-    jpeg.set_fastest_defaults();
     jpeg.set_size(size.0 as usize, size.1 as usize);
-    jpeg.set_quality(f32::from(encode.quality));
+    set_effort(&mut jpeg, encode, tables);
     if pixel_type == PixelType::Rgb {
         let sampling = if encode.full_chroma { (1, 1) } else { (2, 2) };
         jpeg.set_chroma_sampling_pixel_sizes(sampling, sampling);
     }
-    if encode.progressive {
+    if encode.progressive && encode.jpeg_effort == JpegEffort::Fast {
         jpeg.set_progressive_mode();
     }
     let dpi = round_density(encode);

@@ -21,6 +21,7 @@ use super::libjpeg::{DecoderPanic, get_damage_count, new_error_manager, reset_da
 use crate::error::RenderError;
 use crate::pixels::Raster;
 
+pub(crate) use encoder::has_few_pixels_for_jpeg;
 pub(super) use encoder::{encode_bare_jpeg, encode_jpeg, encode_jpeg_rows};
 
 /// Approximate size of a band of rows, in bytes.

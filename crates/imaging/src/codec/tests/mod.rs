@@ -6,8 +6,11 @@ mod cut_files;
 mod full_disk;
 mod gif;
 mod jpeg;
+mod jpeg_effort;
 mod png;
 mod psd;
+mod shrunk_webp;
+mod transparent_avif;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -68,8 +71,44 @@ fn render_reading(source: &[u8], modifier: &str, reading: DecodeOptions) -> Resu
 }
 
 fn plan_image(path: &Path, modifier: &str, reading: DecodeOptions) -> Result<RenderPlan, RenderError> {
-    let (macros, attributes) = (Macros::default(), Attributes::default());
-    let recipe = resolve_modifier(&ModifierInput::new(modifier, &macros, &attributes)).unwrap().recipe;
+    plan_with_attributes(path, modifier, reading, &Attributes::default())
+}
+
+/// The same with attributes, such as `JpegEffort=small`.
+fn render_with_attributes(source: &[u8], modifier: &str, attributes: &str) -> Vec<u8> {
+    let mut parsed = Attributes::default();
+    parsed.set_all(attributes).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (path, output) = (folder.path().join("source"), folder.path().join("output"));
+    std::fs::write(&path, source).unwrap();
+    let plan = plan_with_attributes(&path, modifier, DecodeOptions::default(), &parsed).unwrap();
+    render_image(&plan, &SourceFiles::from_source(&path), &output).unwrap();
+    std::fs::read(output).unwrap()
+}
+
+/// A PNG of RGBA pixels.
+fn encode_png(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 4]) -> Vec<u8> {
+    let image = image::RgbaImage::from_fn(width, height, |x, y| image::Rgba(pixel(x, y)));
+    let mut file = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    file.into_inner()
+}
+
+/// A picture with slopes, edges and a little noise.
+fn draw_scene(x: u32, y: u32) -> [u8; 4] {
+    let noise = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)).wrapping_mul(2_246_822_519) >> 30;
+    let edge = if (x / 23 + y / 31).is_multiple_of(2) { 30 } else { 0 };
+    [(x / 2 % 150 + noise + edge) as u8, (y / 3 % 170 + noise) as u8, ((x + y) / 4 % 190 + edge) as u8, 255]
+}
+
+fn plan_with_attributes(
+    path: &Path,
+    modifier: &str,
+    reading: DecodeOptions,
+    attributes: &Attributes,
+) -> Result<RenderPlan, RenderError> {
+    let macros = Macros::default();
+    let recipe = resolve_modifier(&ModifierInput::new(modifier, &macros, attributes)).unwrap().recipe;
     let recipe = Recipe { reading, ..recipe };
     let header = read_image_header(path)?;
     RenderPlan::new(&recipe, &header, &ObjectHeaders::new(), &RenderLimits::default(), &ProfileBytes::default())
