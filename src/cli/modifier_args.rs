@@ -105,7 +105,7 @@ impl ModifierArgs {
             export_macro: self.export_macro.as_deref(),
             after: &own.after,
             object,
-            settings: &own.settings,
+            settings: Some(&own.settings),
             has_no_asset: source.is_none(),
             asset_modifiers: &asset_modifiers,
             ..ModifierInput::new(&self.modifier, &macros, &attributes)

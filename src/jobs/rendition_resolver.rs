@@ -128,7 +128,7 @@ impl ModifierSpec<'_> {
         budget: &WorkBudget,
     ) -> Result<ResolvedModifier, Vec<Diagnostic>> {
         let own = |text: fn(&AssetRow) -> &String| self.asset.map_or("", |asset| text(asset).as_str());
-        let settings = self.asset.map(read_asset_settings).unwrap_or_default();
+        let settings = self.asset.map(read_asset_settings);
         offprint_modifiers::resolve_modifier(&offprint_modifiers::ModifierInput {
             before: own(|asset| &asset.url_modifier),
             export_macro: self.export_macro,
@@ -136,7 +136,7 @@ impl ModifierSpec<'_> {
             parameters: self.item.map_or("", ItemTexts::variables),
             after: own(|asset| &asset.url_post_apply_modifier),
             object: self.asset.map_or("asset", |asset| asset.name.as_str()),
-            settings: &settings,
+            settings: settings.as_ref(),
             asset_modifiers,
             budget,
             ..offprint_modifiers::ModifierInput::new(self.modifier.unwrap_or_default(), self.macros, self.attributes)

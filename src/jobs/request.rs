@@ -117,7 +117,7 @@ impl ExportRequest {
 #[serde(rename_all = "camelCase")]
 pub struct AssetRequest {
     /// Handle of the asset.
-    #[schema(example = "00000000-0000-7000-8000-000000000001")]
+    #[schema(format = Uuid, example = "00000000-0000-7000-8000-000000000001")]
     pub asset_handle: String,
     /// A modifier that follows that of the job or the rendition, before the macro.
     #[serde(rename = "is_modifier")]

@@ -51,7 +51,10 @@ async fn a_check_says_what_a_modifier_means_or_all_that_is_wrong(pool: PgPool) {
 #[sqlx::test]
 async fn every_command_is_checked_through_the_api(pool: PgPool) {
     let app = TestApp::open(pool).await;
-    app.upload_to("shoes", &[("red.png", &encode_blank_png(9, 9))]).await.expect_status(201);
+    let shoes = app.upload_to("shoes", &[("red.png", &encode_blank_png(9, 9))]).await.expect_status(201);
+    // So that it can be named as a template.
+    let shoe = format!("/assets/{}", shoes["assets"][0]["assetHandle"].as_str().unwrap());
+    app.patch(shoe, json!({"urlModifier": "qlt=80"})).await.expect_status(200);
     app.upload_to("masks", &[("red.png", &encode_blank_png(9, 9))]).await.expect_status(201);
     for command in list_commands() {
         let answer = app.post("/modifier-check", json!({"is_modifier": command.accepts})).await;

@@ -111,7 +111,13 @@ async fn wrong_texts_of_assets_are_told_with_their_place(pool: PgPool) {
     pointers.sort();
     assert_eq!(
         pointers,
-        ["/assets/1/is_modifier", "/assets/2/parameters/object", "/assets/3/parameters/a b", "/assets/4/assetHandle",]
+        [
+            "/assets/1/is_modifier",
+            "/assets/2/parameters/object",
+            "/assets/3/parameters/a b",
+            "/assets/4/assetHandle",
+            "/assets/5/is_modifier",
+        ]
     );
     let missing = json!([{"assetHandle": shoe, "is_modifier": "layer=1&src=$x$", "parameters": {"x": "nobody"}}]);
     assert_eq!(refuse(json!({"fmt": "convert", "assets": missing})).await, ["/assets/0/is_modifier"]);

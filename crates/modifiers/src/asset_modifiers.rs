@@ -65,9 +65,6 @@ pub struct AssetModifierIndex(BTreeMap<String, AssetModifiers>);
 /// For modifiers without other assets.
 pub(super) static NO_ASSET_MODIFIERS: AssetModifierIndex = AssetModifierIndex(BTreeMap::new());
 
-/// For assets without settings.
-pub(super) static NO_ASSET_SETTINGS: LazyLock<AssetSettings> = LazyLock::new(AssetSettings::default);
-
 /// An asset that a modifier names and with which something is kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ReferencedAsset<'a> {

@@ -27,7 +27,7 @@ fn resolve_with(
         before: &own.before,
         after: &own.after,
         object: "shoe",
-        settings: &own.settings,
+        settings: Some(&own.settings),
         asset_modifiers: &index,
         ..ModifierInput::new(modifier, &macros, &all)
     })

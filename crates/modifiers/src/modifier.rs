@@ -33,8 +33,8 @@ pub struct ModifierInput<'a> {
     pub macros: &'a Macros,
     /// Value of `$object$`: the name of the asset.
     pub object: &'a str,
-    /// What else is kept with the asset.
-    pub settings: &'a AssetSettings,
+    /// What else is kept with the asset; `None` when it is not known which asset it will be.
+    pub settings: Option<&'a AssetSettings>,
     /// Whether there is no asset, so that layer 0 is a colour or the canvas alone.
     pub has_no_asset: bool,
     /// Defaults for everything that no text sets.
@@ -57,7 +57,7 @@ impl<'a> ModifierInput<'a> {
             after: "",
             macros,
             object: "",
-            settings: &asset_modifiers::NO_ASSET_SETTINGS,
+            settings: None,
             has_no_asset: false,
             attributes,
             asset_modifiers: &asset_modifiers::NO_ASSET_MODIFIERS,

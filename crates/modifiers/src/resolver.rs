@@ -148,9 +148,9 @@ impl<'a> CommandResolver<'a> {
             Some(_) => false,
             None => around.template.is_none(),
         };
-        let own = texts.own.filter(|_| draws_own).map(|own| {
+        let own = texts.own.filter(|_| draws_own).and_then(|own| {
             let origin = own.name.map_or(Origin::AssetBefore, |name| Origin::NamedBefore(name.to_owned()));
-            (0, own.settings, origin)
+            Some((0, own.settings?, origin))
         });
         let named = around
             .layers

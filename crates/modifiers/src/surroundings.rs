@@ -46,7 +46,7 @@ pub(super) struct RequestTexts<'a> {
 pub(super) struct OwnTexts<'a> {
     pub(super) before: &'a str,
     pub(super) after: &'a str,
-    pub(super) settings: &'a AssetSettings,
+    pub(super) settings: Option<&'a AssetSettings>,
     /// The name of the asset where it is not the one that is exported.
     pub(super) name: Option<&'a str>,
     /// The modifier of the named crop that is asked for.
@@ -74,7 +74,7 @@ pub(super) struct Surroundings<'a> {
 impl<'a> From<ReferencedAsset<'a>> for OwnTexts<'a> {
     fn from(asset: ReferencedAsset<'a>) -> Self {
         let AssetModifiers { before, after, settings } = asset.modifiers;
-        Self { before, after, settings, name: Some(asset.name), crop: asset.crop }
+        Self { before, after, settings: Some(settings), name: Some(asset.name), crop: asset.crop }
     }
 }
 
@@ -115,7 +115,8 @@ impl<'a> RequestTexts<'a> {
     }
 
     fn begin_expansion(&self) -> Expansion<'a> {
-        Expansion::new(self.macros, self.budget).with_crops(self.own.map(|own| &own.settings.crops))
+        Expansion::new(self.macros, self.budget)
+            .with_crops(self.own.and_then(|own| own.settings).map(|settings| &settings.crops))
     }
 
     fn add_request(&self, expansion: &mut Expansion<'a>) {

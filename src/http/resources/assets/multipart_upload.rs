@@ -75,8 +75,8 @@ pub struct UploadForm {
     #[schema(required = false, example = "")]
     metadata: String,
     /// What is kept with the files that follow, or with all files when it is behind the last one: a JSON object with fields of
-    /// `PATCH /assets/{assetHandle}`, but no names and no folder.
-    #[schema(required = false, example = "{\"maskAsset\": \"masks/shoe\", \"anchor\": \"10,20\"}")]
+    /// `PATCH /assets/{assetHandle}`, but no names and no folder, such as `{"maskAsset": "masks/shoe", "anchor": "10,20"}`.
+    #[schema(required = false, example = "")]
     record: String,
     /// One or many files. The name is taken from the part, the type is detected from the bytes.
     // No `min_items`: what openapi-generator writes in Go to check it does not compile.
