@@ -106,7 +106,7 @@ async fn a_form_has_bounds(pool: PgPool) {
     };
     let mention = |problem: &Value, text: &str| assert!(problem.to_string().contains(text), "{text}: {problem}");
     let folder = |text: &[u8]| ("name=\"folder\"".to_owned(), text.to_vec());
-    mention(&send(vec![folder(b"a"); 4001]).await, "at most 4000 parts");
+    mention(&send(vec![folder(b"a"); 5001]).await, "at most 5000 parts");
     mention(&send(vec![folder(&[b'a'; 4097])]).await, "longer than 4096 bytes");
     mention(&send(vec![(format!("name=\"{}\"", "n".repeat(5000)), vec![])]).await, "more than 4096 bytes");
     let file = format!("name=\"file\"; filename=\"{}\"", "n".repeat(5000));
