@@ -173,7 +173,10 @@ impl RenditionResolver {
         let spent = scope.budget.spent();
         let resolved = self.resolve(scope, "/assetHandleArray", None, None);
         self.own_units = scope.budget.spent() - spent;
-        self.resolved.insert(NO_OWN_TEXTS, resolved);
+        // An asset without texts of its own gets the same, but for a named crop, which it has not.
+        if !resolved.as_ref().is_some_and(|resolved| resolved.awaits_crop) {
+            self.resolved.insert(NO_OWN_TEXTS, resolved);
+        }
     }
 
     /// Units of work that resolving the rendition for these assets takes at least.

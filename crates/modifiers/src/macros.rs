@@ -105,6 +105,8 @@ pub(super) struct Expansion<'a> {
     expanded_bytes: usize,
     /// Named crops of the asset; `None` when it is not known which asset it will be.
     crops: Option<&'a BTreeMap<String, String>>,
+    /// Whether a named crop was asked for while the asset is not known.
+    pub(super) awaits_crop: bool,
     /// The watermark of the macro that was called last, of those that have one.
     pub(super) watermark: Option<&'a MacroWatermark>,
     /// The layer that the text being added belongs to.
@@ -128,6 +130,7 @@ impl<'a> Expansion<'a> {
             call_stack: Vec::new(),
             expanded_bytes: 0,
             crops: None,
+            awaits_crop: false,
             watermark: None,
             layer: None,
             part_start: 0,
@@ -217,7 +220,10 @@ impl<'a> Expansion<'a> {
 
     /// Adds the modifier of a named crop of the asset.
     fn add_crop(&mut self, crop: &str, token: RawToken<'a>, origin: &Origin) {
-        let Some(crops) = self.crops else { return };
+        let Some(crops) = self.crops else {
+            self.awaits_crop = true;
+            return;
+        };
         match crops.get(crop) {
             Some(text) => self.add(text, &Origin::Crop(crop.to_owned())),
             None => {

@@ -80,6 +80,8 @@ pub struct ResolvedModifier {
     pub notices: Vec<Diagnostic>,
     /// Whether a value refers to `$object$`, so that another asset may give another recipe.
     pub uses_object: bool,
+    /// Whether it asks for a named crop of an asset that is not known yet, so that the crop is missing in the recipe.
+    pub awaits_crop: bool,
 }
 
 impl ResolvedModifier {
@@ -183,9 +185,9 @@ fn resolve_with(
     if !resolver.errors.is_empty() {
         return Err(resolver.errors);
     }
-    let effective_modifier = expansion.to_text();
+    let (effective_modifier, awaits_crop) = (expansion.to_text(), expansion.awaits_crop);
     let CommandResolver { remarks: Remarks { warnings, notices }, uses_object, .. } = resolver;
-    Ok(ResolvedModifier { recipe, effective_modifier, commands, warnings, notices, uses_object })
+    Ok(ResolvedModifier { recipe, effective_modifier, commands, warnings, notices, uses_object, awaits_crop })
 }
 
 #[cfg(test)]
