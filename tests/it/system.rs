@@ -43,7 +43,9 @@ async fn unknown_addresses_and_methods_are_problems(pool: PgPool) {
     let wrong = app.delete("/info").await;
     assert_eq!(wrong.header("allow"), "GET, HEAD");
     assert_eq!(wrong.expect_status(405)["code"], "method-not-allowed");
-    for (path, methods) in [("/info", "GET, HEAD"), ("/assets", "POST, GET, HEAD, PATCH"), ("/downloads/x", "GET, HEAD")] {
+    for (path, methods) in
+        [("/info", "GET, HEAD"), ("/assets", "POST, GET, HEAD, PATCH"), ("/downloads/x", "GET, HEAD")]
+    {
         let wrong = app.send(TestRequest::default().method("BREW".parse().unwrap()).uri(path)).await;
         assert_eq!((wrong.status.as_u16(), wrong.header("allow")), (405, methods), "{path}");
     }
