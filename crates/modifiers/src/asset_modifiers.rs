@@ -2,7 +2,6 @@
 //! `urlPostApplyModifier`), masks, anchors, resolutions, named crops. Documentation pages: r-src, r-modifier-cat, r-postmodifier-cat.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
