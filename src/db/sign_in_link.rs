@@ -111,8 +111,6 @@ pub struct SignInMailClaim {
     pub sign_in_link_id: SignInLinkId,
     /// The fencing token.
     pub claim: i32,
-    /// Failed attempts so far.
-    pub tries: i32,
     pub recipient: String,
     pub user_name: String,
     pub company_name: String,
@@ -129,7 +127,7 @@ pub async fn claim_sign_in_mail(pool: &PgPool, lease: Duration) -> Result<Option
           where link.company_id = due.company_id and link.sign_in_link_id = due.sign_in_link_id
             and company_user.company_id = link.company_id and company_user.user_id = link.user_id
             and company.company_id = link.company_id
-         returning link.company_id, link.sign_in_link_id, link.claim, link.tries, company_user.email as recipient,
+         returning link.company_id, link.sign_in_link_id, link.claim, company_user.email as recipient,
                    company_user.name as user_name, company.name as company_name, company_user.locale",
     )
     .bind(to_pg_interval(lease))

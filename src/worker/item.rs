@@ -58,7 +58,6 @@ pub(super) async fn claim_items(
 }
 
 /// Claims the next item and processes it. Returns whether there was one. For tests, which wait for nothing.
-#[cfg_attr(dead_code_check, expect(dead_code, reason = "for tests"))]
 pub(super) async fn process_next_item(state: &AppState) -> Result<bool, db::DbError> {
     let settler = Settler::default();
     let Some(item) = claim_items(state, &settler, 1).await?.pop() else { return Ok(false) };
