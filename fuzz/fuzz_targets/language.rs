@@ -56,7 +56,8 @@ fuzz_target!(|texts: FuzzedTexts<'_>| {
             Origin::Modifier => texts.modifier,
             Origin::ExportMacro => texts.export_macro.unwrap_or_default(),
             Origin::AssetAfter => texts.after,
-            Origin::NamedBefore(_) | Origin::NamedAfter(_) => {
+            Origin::Item | Origin::Parameters => unreachable!("no asset has texts in a request: {diagnostic:?}"),
+            Origin::NamedBefore(_) | Origin::NamedAfter(_) | Origin::Crop(_) | Origin::Watermark => {
                 unreachable!("no asset has modifiers of its own: {diagnostic:?}")
             }
             Origin::Macro(name) => {

@@ -190,7 +190,7 @@ fn assert_steps_hold(
             Step::AddEffects { ref effects, opacity, ref shape } => {
                 assert!((0.0..=1.0).contains(&opacity), "{modifier}");
                 assert_effects_hold(effects, modifier);
-                for plan in shape {
+                if let Some(plan) = shape {
                     assert_eq!(assert_sub_plan_holds(plan, header, limits, modifier), size, "{modifier}");
                 }
             }
