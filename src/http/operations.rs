@@ -36,6 +36,9 @@ pub struct OperationSpec {
     /// Whether the document shows the operation. It does not show itself and its pages.
     #[cfg_attr(dead_code_check, expect(dead_code, reason = "for the test that compares both"))]
     pub is_documented: bool,
+    /// Whether requests count toward a rate limit. Liveness does not: it asks nothing, so it wears nothing out, and a stranger
+    /// at a balancer's address must not make the service look dead.
+    pub is_counted: bool,
 }
 
 /// The body of a request, and its limit.
@@ -106,6 +109,7 @@ impl OperationSpec {
             audit: AuditClass::Changes,
             has_head: false,
             is_documented: true,
+            is_counted: true,
         }
     }
 
@@ -127,6 +131,10 @@ impl OperationSpec {
 
     const fn with_head(self) -> Self {
         Self { has_head: true, ..self }
+    }
+
+    const fn without_count(self) -> Self {
+        Self { is_counted: false, ..self }
     }
 
     const fn without_document(self) -> Self {
@@ -276,7 +284,7 @@ pub const OPERATIONS: &[OperationSpec] = &[
     get("/usage", "showUsage", AnyKey),
     get("/workers", "listWorkers", ADMIN),
     get("/info", "showInfo", AnyKey),
-    get("/health/live", "checkLiveness", Probe),
+    get("/health/live", "checkLiveness", Probe).without_count(),
     get("/health/ready", "checkReadiness", Probe),
     get("/metrics", "showMetrics", ADMIN),
     get("/", "showStartPage", Public).without_document(),

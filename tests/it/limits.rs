@@ -177,6 +177,21 @@ async fn too_many_requests_are_told_when_to_go_on(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn readiness_has_an_allowance_of_its_own_and_liveness_needs_none(pool: PgPool) {
+    let app = TestApp::with_settings(pool, |settings| settings.max_requests = Some(3)).await;
+    let ask = async |path: &str| {
+        let request = TestRequest::get().uri(path).peer_addr("192.0.2.1:1000".parse().unwrap());
+        app.send(request).await.status.as_u16()
+    };
+    let mut readiness = Vec::new();
+    for _ in 0..400 {
+        readiness.push(ask("/health/ready").await);
+        assert_eq!(ask("/health/live").await, 200);
+    }
+    assert!(readiness[..300].iter().all(|status| *status == 200) && readiness.contains(&429), "{readiness:?}");
+}
+
+#[sqlx::test]
 async fn keys_are_counted_by_themselves_and_wrong_ones_by_address(pool: PgPool) {
     let mut app = open_guarded_app(pool).await;
     let mut settings = (*app.state.settings).clone();

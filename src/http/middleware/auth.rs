@@ -91,7 +91,9 @@ async fn admit_request(
     let route = find_route(request);
     let client = RateLimitKey::for_address(request.extensions().get::<ClientInfo>().and_then(|client| client.address));
     if route.is_probe() {
-        rate_limit::count_probe(state, client)?;
+        if route.operation().is_none_or(|operation| operation.is_counted) {
+            rate_limit::count_probe(state, client)?;
+        }
         return Ok((None, None));
     }
     if route.is_public() {
