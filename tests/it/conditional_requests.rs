@@ -142,7 +142,9 @@ async fn head_is_supported_wherever_get_is(pool: PgPool) {
         let get = ann.get(&path).await;
         let head = ann.send(TestRequest::default().method(Method::HEAD).uri(&path)).await;
         assert_eq!((head.status, head.body.len()), (get.status, 0), "HEAD {path}");
-        assert!(get.status.is_success(), "GET {path}: {}", get.status);
+        // Pages with a token or a name of their own: these objects have none of them.
+        let is_unknown = ["/sign-in/mail/", "/static/"].iter().any(|begin| operation.path.starts_with(begin));
+        assert!(get.status.is_success() || get.status.is_redirection() || is_unknown, "GET {path}: {}", get.status);
         for name in ["content-type", "etag", "cache-control"] {
             assert_eq!(head.header(name), get.header(name), "{name} of HEAD {path}");
         }

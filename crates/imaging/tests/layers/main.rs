@@ -297,7 +297,7 @@ fn bombs_of_layers_are_refused_by_their_plan() {
         layers("src=a&size=16384,16384", 100),
         layers("color=ff0000&size=16384,16384&rotate=1", 100),
         format!("size=12000,8000&{}", layers("bgColor=ff0000", 6)),
-        format!("size=12000,8000&{}", layers("mask=a&color=ff0000&size=12000,8000", 6)),
+        format!("size=12000,8000&{}", layers("mask=a&color=ff0000&size=12000,8000", 12)),
         format!("size=12000,8000&extend=1,1,1,1&layer=0&{effects}"),
         format!("size=12000,8000&extend=1,1,1,1&layer=comp&{effects}"),
         nested,
