@@ -33,16 +33,10 @@ pub(crate) async fn fetch_link_file(
     request: HttpRequest,
 ) -> HttpResponse {
     let (token, path) = path.into_inner();
-    let fetch = async {
-        let link = OpenedLink::verify(&state, &token).await?;
-        let serve = async {
-            check_covers(&link, &path)?;
-            let job = link.fetch_job(&state).await?;
-            files::serve_job_file(&state, link.company, &job, &path, &request).await
-        };
-        run_as_company(link.company, serve).await
-    };
-    protect_link_response(fetch.await)
+    serve_behind_link(&state, &token, &path, async |link, job| {
+        files::serve_job_file(&state, link.company, job, &path, &request).await
+    })
+    .await
 }
 
 /// `GET /downloads/{token}/thumbnails/{path}`: what a file behind the link looks like.
@@ -53,12 +47,25 @@ pub(crate) async fn fetch_link_thumbnail(
     request: HttpRequest,
 ) -> HttpResponse {
     let (token, path) = path.into_inner();
+    serve_behind_link(&state, &token, &path, async |link, job| {
+        thumbnails::serve_thumbnail(&state, link.company, job, &path, &request).await
+    })
+    .await
+}
+
+/// Serves something of a file that is behind a link, as the link's company.
+async fn serve_behind_link(
+    state: &AppState,
+    token: &str,
+    path: &str,
+    serve: impl AsyncFnOnce(&OpenedLink, &JobRow) -> Result<HttpResponse, Problem>,
+) -> HttpResponse {
     let fetch = async {
-        let link = OpenedLink::verify(&state, &token).await?;
+        let link = OpenedLink::verify(state, token).await?;
         let serve = async {
-            check_covers(&link, &path)?;
-            let job = link.fetch_job(&state).await?;
-            thumbnails::serve_thumbnail(&state, link.company, &job, &path, &request).await
+            check_covers(&link, path)?;
+            let job = link.fetch_job(state).await?;
+            serve(&link, &job).await
         };
         run_as_company(link.company, serve).await
     };
