@@ -530,12 +530,13 @@ create table export_job (
     is_modifier        text,
     macro              text,
     effective_modifier text,
-    -- [{name, is_modifier, macro, suffix, effectiveModifier}], instead of the three above.
+    -- [{name, is_modifier, macro, suffix, nameTemplate, effectiveModifier}], instead of the three above.
     renditions         jsonb,
     email_setting      text        not null,
     notify_emails      jsonb       not null default '[]',
     callback_url       text,                               -- gets a webhook message after each run
     metadata           jsonb       not null default '{}',  -- the client's own texts by key
+    name_template      text,                               -- how files are named; null: as their originals
     on_missing         text        not null default 'fail',  -- what happens to handles of assets that do not exist
     on_unsupported     text        not null,
     on_unconvertible   text        not null,

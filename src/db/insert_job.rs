@@ -44,6 +44,7 @@ pub struct NewJob<'a> {
     pub notify_emails: &'a [String],
     pub callback_url: Option<&'a str>,
     pub metadata: &'a MetadataMap,
+    pub name_template: Option<&'a str>,
     pub on_missing: OnMissing,
     pub on_unsupported: OnUnsupported,
     pub on_unconvertible: OnUnconvertible,
@@ -241,10 +242,10 @@ async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: 
         "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
              effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
              exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions, on_corrupt, user_id,
-             schedule_id, callback_url, modifier_warnings, notices, metadata, on_missing, time_zone)
+             schedule_id, callback_url, modifier_warnings, notices, metadata, on_missing, time_zone, name_template)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
              case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26, $27, $28, $29,
-             $30, $31, $32, $33, $34)",
+             $30, $31, $32, $33, $34, $35)",
     )
     .bind(company)
     .bind(job.job_id)
@@ -280,6 +281,7 @@ async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: 
     .bind(Json(job.metadata))
     .bind(job.on_missing)
     .bind(job.time_zone)
+    .bind(job.name_template)
     .execute(connection)
     .await?;
     Ok(())

@@ -8,6 +8,7 @@
 //!       | selection            assets, by handle or filter
 //!       | draft_builder        on the compute pool, within a budget:
 //!       |   rendition_resolver   modifier + macro -> recipe, once for all assets with the same own modifiers
+//!       |   file_names           by name template or by the original, then each once
 //!       v
 //!     Draft --placement--> the rows of a job, within the limits of the company
 //! ```
@@ -23,7 +24,9 @@ pub mod draft;
 mod draft_builder;
 mod error_list;
 pub mod explain;
+mod file_names;
 pub mod modifier_resolution;
+pub mod name_template;
 pub mod outcome;
 pub mod per_asset;
 pub mod placement;

@@ -20,6 +20,8 @@ pub struct ItemTexts {
     pub is_modifier: Option<String>,
     /// As they were sent; none without any.
     pub parameters: Option<BTreeMap<String, String>>,
+    /// How its files are named.
+    pub name_template: Option<String>,
     /// The parameters as a modifier that sets variables.
     variables: String,
 }
@@ -30,7 +32,13 @@ impl ItemTexts {
         let parameters = asset.parameters.clone().filter(|parameters| !parameters.is_empty());
         let pairs = parameters.iter().flatten().map(|(name, value)| (name.as_str(), value.as_str()));
         let variables = offprint_modifiers::format_variables(pairs).unwrap_or_default();
-        Self { is_modifier: asset.is_modifier.clone(), parameters, variables }
+        let (is_modifier, name_template) = (asset.is_modifier.clone(), asset.name_template.clone());
+        Self { is_modifier, parameters, name_template, variables }
+    }
+
+    /// Without what makes no difference to the pixels.
+    pub fn without_name(&self) -> Self {
+        Self { name_template: None, ..self.clone() }
     }
 
     /// The modifier, or an empty text.

@@ -72,6 +72,12 @@ pub struct ExportRequest {
     /// Several files of each asset, instead of `is_modifier` and `macro`. They share the decoding of the source.
     #[schema(min_items = 1, max_items = 10)]
     pub renditions: Option<Vec<RenditionRequest>>,
+    /// How the files are named, such as `{name|before:_}.{name|after:_|map:A=MAIN,B=PT01}`. Placeholders: `name` `fileName`
+    /// `folder` `rendition` `width` `height` `n` `n:04` `date` `date:%Y%m%d` `assetHandle` `metadata.KEY` `ext`. Operators:
+    /// `after` `afterLast` `before` `beforeLast` `first` `last` `lower` `upper` `replace` `map` `default`. A `/` makes folders. The
+    /// extension of the format is added where `{ext}` is not. Default: the name of the original.
+    #[schema(max_length = 512, example = "{name|lower}-{width}x{height}")]
+    pub name_template: Option<String>,
     /// What to do with damaged images in a convert job. Default: `fail`.
     pub on_corrupt: Option<OnCorrupt>,
     /// Whether converted images keep copyright, creator, credit and terms of use, as a small XMP block. Default: true. All other metadata is
@@ -126,6 +132,9 @@ pub struct AssetRequest {
     /// Values of variables, such as those of a template: they take precedence over all other definitions.
     #[schema(example = json!({"badge": "sale"}))]
     pub parameters: Option<BTreeMap<String, String>>,
+    /// How its files are named, instead of `nameTemplate` of the rendition and of the job.
+    #[schema(max_length = 512, example = "{name|before:_}.MAIN")]
+    pub name_template: Option<String>,
 }
 
 /// A rendition: one of several ways in which every image of a job is converted.
@@ -145,6 +154,9 @@ pub struct RenditionRequest {
     /// Suffix of the file names, added to the base name after a `-`: letters, digits, `-`, `_` and `@`. Default: `name`.
     #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9_@-]{1,32}$", example = "800")]
     pub suffix: Option<String>,
+    /// How its files are named, instead of `nameTemplate` of the job and of `suffix`.
+    #[schema(max_length = 512, example = "{rendition}/{name}")]
+    pub name_template: Option<String>,
 }
 
 impl RenditionRequest {

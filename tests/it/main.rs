@@ -49,6 +49,7 @@ mod log;
 mod mails;
 mod metadata;
 mod modifier_language;
+mod name_templates;
 mod named_assets;
 mod names;
 mod notify;

@@ -50,6 +50,10 @@ pub struct ExportArgs {
     #[arg(long, value_parser = ["flat", "folders"], default_value = "flat")]
     layout: String,
 
+    /// How files are named, like `{name|before:_}.{name|after:_|map:A=MAIN}`. docs/NAMES.md describes it.
+    #[arg(long, value_name = "TEMPLATE")]
+    name_template: Option<String>,
+
     /// The zip to write. Until it is complete there are FILE.part and FILE.ticket; the same command continues with them.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -69,6 +73,9 @@ impl ExportArgs {
         });
         if let Some(modifier) = &self.is_modifier {
             body["is_modifier"] = json!(modifier);
+        }
+        if let Some(template) = &self.name_template {
+            body["nameTemplate"] = json!(template);
         }
         if let Some(preset) = &self.preset {
             body["macro"] = json!(preset);
