@@ -91,6 +91,7 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::assets::content::download_content)
         .service(resources::assets::content::replace_content)
         .service(resources::assets::sets::create_set)
+        .service(resources::image_preset_import::import_image_presets)
         .service(resources::image_presets::list_image_presets)
         .service(resources::image_presets::show_image_preset)
         .service(resources::image_presets::save_image_preset)

@@ -65,8 +65,24 @@ pub fn check_assets(request: &ExportRequest) -> Vec<ValidationError> {
     assets.flat_map(|(index, asset)| check_asset(&format!("/assets/{index}"), asset, request.fmt)).collect()
 }
 
+/// An entry names one asset.
+fn check_target(pointer: &str, asset: &AssetRequest) -> Vec<ValidationError> {
+    match (&asset.asset_handle, &asset.name) {
+        (Some(_), None) => Vec::new(),
+        (None, Some(name)) if !name.trim().is_empty() => Vec::new(),
+        (Some(_), Some(_)) => {
+            let detail = "`assetHandle` and `name` cannot be combined. Send one of them.";
+            vec![ValidationError::new(format!("{pointer}/name"), Code::ConflictingParameters, detail)]
+        }
+        (None, _) => {
+            let detail = "The entry names no asset. Send its `assetHandle` or its `name`.";
+            vec![ValidationError::new(format!("{pointer}/assetHandle"), Code::MissingParameter, detail)]
+        }
+    }
+}
+
 fn check_asset(pointer: &str, asset: &AssetRequest, fmt: Fmt) -> Vec<ValidationError> {
-    let mut mistakes = Vec::new();
+    let mut mistakes = check_target(pointer, asset);
     let parameters = asset.parameters.as_ref();
     if fmt == Fmt::Orig {
         let sent =

@@ -19,6 +19,7 @@ pub fn check_request(request: &ExportRequest, context: &ExportContext<'_>) -> (V
     let mut mistakes: Vec<ValidationError> = check_asset_selection(request).into_iter().collect();
     mistakes.extend(per_asset::check_assets(request));
     mistakes.extend(rendition::check_renditions(request));
+    mistakes.extend(rendition::check_count(request, context.max_renditions));
     mistakes.extend(file_names::check_name_templates(request));
     mistakes.extend(check_exec_time(request));
     mistakes.extend(schedule::check_schedule(request, context.min_schedule_interval));

@@ -172,6 +172,9 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         ("POST", "/asset-sets") => {
             (Json(|objects| json!({"type": "ImageSet", "name": "s", "memberArray": [objects.asset]})), NotFound)
         }
+        ("POST", "/image-presets/import") => {
+            (Json(|_| json!({"files": [{"name": "p.tab", "content": "Name\tDefinition\nx\twid=5\n"}]})), OwnData)
+        }
         ("GET" | "DELETE", "/image-presets/{name}") => (Empty, NotFound),
         ("PUT", "/image-presets/{name}") => (Json(|_| json!({"urlModifier": "wid=20"})), OwnData),
         ("GET", "/modifier-commands") => (Empty, OwnData),

@@ -5,6 +5,7 @@ pub mod assets;
 pub mod audit_log;
 pub mod export_jobs;
 pub mod export_schedules;
+pub mod image_preset_import;
 pub mod image_presets;
 pub mod modifiers;
 pub mod problems;
