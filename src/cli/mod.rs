@@ -2,8 +2,8 @@
 //! and nothing uses this module but `main`.
 //!
 //! Exit codes: 0: done. 1: `doctor` found something that does not work, or a job that was watched did not export every
-//! asset. 2: a problem, printed as one JSON object on stderr. 3: done with remarks, which were printed: `admin import-presets`.
-//! 64: wrong usage.
+//! asset. 2: a problem, printed as one JSON object on stderr. 3: done with remarks, which were printed: `admin
+//! import-presets`, `parity`. 64: wrong usage.
 
 pub mod admin;
 mod assets;
@@ -23,6 +23,7 @@ mod listing;
 mod migrate;
 mod modifier_args;
 mod openapi;
+mod parity;
 mod push;
 mod render;
 mod render_worker;
@@ -63,10 +64,12 @@ enum CliCommand {
     Check(check::CheckArgs),
     /// Uploads folders of files to a running service. Files that are already there are skipped.
     Push(push::PushArgs),
-    /// Creates an export job for a folder of a running service, waits for it and downloads its zip.
+    /// Creates an export job for a folder or a list of assets of a running service, waits for it and downloads its zip.
     Export(export::ExportArgs),
     /// Lists, watches, controls and downloads the export jobs of a running service.
     Jobs(jobs::JobsArgs),
+    /// Renders the same images at Scene7 and at a running service, and writes a page that shows where they differ.
+    Parity(parity::ParityArgs),
     /// Lists and shows the assets of a running service.
     Assets(assets::AssetsArgs),
     /// Prints the completions of this command line for a shell.
@@ -177,6 +180,7 @@ fn run_command(command: CliCommand) -> Result<ExitCode, CliError> {
         CliCommand::Doctor(arguments) => return doctor::run_doctor(arguments),
         CliCommand::Jobs(arguments) => return jobs::run_jobs(arguments),
         CliCommand::Admin(arguments) => return admin::run_admin(arguments),
+        CliCommand::Parity(arguments) => return parity::run_parity(arguments),
         CliCommand::Assets(arguments) => assets::run_assets(arguments),
         CliCommand::Completions(arguments) => shell::run_completions(&arguments, CliArgs::command()),
         CliCommand::Man(arguments) => shell::run_man(&arguments, CliArgs::command()),

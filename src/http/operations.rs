@@ -54,6 +54,8 @@ pub enum BodyRule {
     ExportRequest,
     /// The same, or a list of names as text or table.
     ExportList,
+    /// Addresses: a log, a list or a sitemap, compressed or not. Its handler bounds it.
+    Addresses,
     /// Files of a catalog: as JSON, or one as text.
     CatalogFiles,
     /// One JSON object a line, or a table. Its handler bounds it.
@@ -277,6 +279,11 @@ pub const OPERATIONS: &[OperationSpec] = &[
     get("/image-presets/{name}", "showImagePreset", All(&[PresetsRead])),
     put("/image-presets/{name}", "saveImagePreset", All(&[PresetsWrite])).with_body(BodyRule::Json),
     delete("/image-presets/{name}", "deleteImagePreset", All(&[PresetsWrite])),
+    post("/migrations/scene7", "migrateScene7", CREATE_JOBS)
+        .with_body(BodyRule::Addresses).with_deadline(Deadline::Transfer).with_idempotency(Idempotency::Key),
+    get("/migrations/scene7/{migrationHandle}", "showScene7Migration", READ_JOBS),
+    delete("/migrations/scene7/{migrationHandle}", "deleteScene7Migration", MANAGE_JOBS),
+    get("/migrations/scene7/{migrationHandle}/redirects", "fetchRedirects", READ_JOBS),
     get("/modifier-commands", "listModifierCommands", AnyKey),
     // The answer shows the text of presets.
     post("/modifier-check", "checkModifier", All(&[PresetsRead]))

@@ -77,6 +77,9 @@ impl CatalogContent {
             };
         }
         let header = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default();
+        if header.is_empty() {
+            return Ok(());
+        }
         let has_ini_name = name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("ini"));
         if has_ini_name || (!header.contains('\t') && header.contains('=')) {
             self.attributes.extend(catalog::parse_catalog_attributes(text));

@@ -73,7 +73,7 @@ fn check_template(request: &ExportRequest, pointer: &str, text: &str) -> Vec<Val
 /// The budget is exhausted.
 pub(super) fn assign_paths(
     request: &ExportRequest,
-    items: &mut Vec<DraftItem>,
+    items: &mut [DraftItem],
     recipes: &RecipeContext,
     budget: &WorkBudget,
 ) -> Result<(), ()> {

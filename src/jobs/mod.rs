@@ -29,6 +29,7 @@ mod file_names;
 pub mod listed_text;
 pub mod modifier_resolution;
 pub mod name_template;
+pub mod old_addresses;
 pub mod outcome;
 pub mod per_asset;
 pub mod placement;

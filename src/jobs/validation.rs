@@ -18,8 +18,10 @@ use crate::reason::{Reason, ValidationError};
 pub fn check_request(request: &ExportRequest, context: &ExportContext<'_>) -> (Vec<ValidationError>, Vec<Reason>) {
     let mut mistakes: Vec<ValidationError> = check_asset_selection(request).into_iter().collect();
     mistakes.extend(per_asset::check_assets(request));
-    mistakes.extend(rendition::check_renditions(request));
-    mistakes.extend(rendition::check_count(request, context.max_renditions));
+    match rendition::check_count(request, context.max_renditions) {
+        Some(too_many) => mistakes.push(too_many),
+        None => mistakes.extend(rendition::check_renditions(request)),
+    }
     mistakes.extend(file_names::check_name_templates(request));
     mistakes.extend(check_exec_time(request));
     mistakes.extend(schedule::check_schedule(request, context.min_schedule_interval));

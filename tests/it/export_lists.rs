@@ -82,7 +82,7 @@ async fn names_that_do_not_exist_are_listed_by_line(pool: PgPool) {
     // Mistakes of a table name their lines, too.
     let table = "name,modifier\na,wid=5\na,wid=tall\n";
     let refused = post_list(&app, "/export-jobs", "text/csv", table).await.expect_status(422);
-    assert!(refused["errors"][0]["detail"].as_str().unwrap().starts_with("Line 3: `wid=tall`"), "{refused}");
+    assert!(refused["errors"][0]["detail"].as_str().unwrap().starts_with("Line 3: `wid`"), "{refused}");
 }
 
 #[sqlx::test]

@@ -206,6 +206,19 @@ pub async fn read_body_bytes(
     }
 }
 
+/// The same for a body that may be a gzip file by itself, whatever its headers say.
+///
+/// # Errors
+/// When it is larger, compressed or not.
+pub async fn read_list_bytes(
+    request: &HttpRequest,
+    body: actix_web::web::Payload,
+    limit: usize,
+) -> Result<Vec<u8>, Problem> {
+    let bytes = read_body_bytes(request, body, limit).await?;
+    if bytes.starts_with(b"\x1f\x8b") { inflate_body(&bytes, limit) } else { Ok(bytes) }
+}
+
 /// Reads a whole body into memory.
 pub(super) async fn read_body(mut pieces: Payload, limit: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();

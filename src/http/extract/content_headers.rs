@@ -34,6 +34,10 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
         BodyRule::CatalogFiles if !is_json && !is_plain_text(headers) && !is_table(headers) => {
             "Send the file as `Content-Type: text/plain` or `text/tab-separated-values`, or several as `application/json`."
         }
+        BodyRule::Addresses if !is_address_list(&media) => {
+            "Send the addresses as `Content-Type: text/plain`, `text/xml` or `application/gzip`. Example: `curl \
+             --data-binary @access.log -H 'content-type: text/plain'`."
+        }
         BodyRule::Form if media != "multipart/form-data" => {
             "Send the files as `multipart/form-data` in parts named `file`. Example: `curl -F file=@photo.jpg`."
         }
@@ -61,6 +65,12 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
 /// Whether a body of records is a table.
 pub(crate) fn is_table(headers: &HeaderMap) -> bool {
     matches!(read_content_type(headers).0.as_str(), "text/csv" | "application/csv" | "text/tab-separated-values")
+}
+
+/// Whether a media type is that of a log, a list or a sitemap.
+fn is_address_list(media: &str) -> bool {
+    let known = ["text/plain", "text/csv", "text/xml", "application/xml", "application/gzip", "application/x-gzip"];
+    known.contains(&media)
 }
 
 /// Whether a body is JSON.
@@ -108,8 +118,8 @@ pub(crate) fn read_content_coding(headers: &HeaderMap) -> Option<ContentCoding> 
 
 /// Refuses bodies that are compressed otherwise than JSON may be: they would be stored or parsed as they are.
 fn check_encoding(rule: BodyRule, headers: &HeaderMap) -> Result<(), Problem> {
-    use BodyRule::{CatalogFiles, ExportList, ExportRequest, Json, OptionalJson, Records};
-    let is_json = matches!(rule, Json | OptionalJson | ExportRequest | ExportList | Records | CatalogFiles);
+    use BodyRule::{Addresses, CatalogFiles, ExportList, ExportRequest, Json, OptionalJson, Records};
+    let is_json = matches!(rule, Json | OptionalJson | ExportRequest | ExportList | Records | CatalogFiles | Addresses);
     let (accepted, detail) = match (read_content_coding(headers), is_json) {
         (Some(ContentCoding::Identity), _) | (Some(ContentCoding::Gzip), true) => return Ok(()),
         (_, true) => (
@@ -159,6 +169,9 @@ mod tests {
             (BodyRule::Json, "text/x+json", false),
             (BodyRule::Json, "application/x-www-form-urlencoded", false),
             (BodyRule::Json, "", false),
+            (BodyRule::Addresses, "text/plain", true),
+            (BodyRule::Addresses, "application/gzip", true),
+            (BodyRule::Addresses, "application/x-www-form-urlencoded", false),
             (BodyRule::CatalogFiles, "text/tab-separated-values", true),
             (BodyRule::CatalogFiles, "text/plain; charset=latin1", true),
             (BodyRule::CatalogFiles, "application/json", true),

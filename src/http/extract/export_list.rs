@@ -54,6 +54,11 @@ impl FromRequest for ExportBody {
             let limit = compute_list_body_limit(state.map_or(0, |state| state.settings.max_items));
             let payload = payload.await.map_err(Problem::internal)?;
             let text = read_whole_body(&request, payload, limit).await?;
+            if is_plain_text(request.headers()) && text.trim_start().starts_with('{') {
+                let detail = "The body is JSON, but its `Content-Type` says that it is a list of names. Send it as \
+                              `Content-Type: application/json`.";
+                return Err(Problem::new(Code::UnsupportedMediaType, detail));
+            }
             let digest = Digest::compute(format!("{}\n{text}", request.query_string()).as_bytes());
             let (request, lines) = parse_list(&text, request.query_string(), request.headers())?;
             Ok(Self { request, digest, lines })
@@ -208,7 +213,7 @@ fn read_row(row: &Row, columns: &[Column]) -> Result<Value, String> {
 }
 
 /// The fields of a request in a query string.
-fn read_query_fields(query: &str) -> Result<Map<String, Value>, Problem> {
+pub fn read_query_fields(query: &str) -> Result<Map<String, Value>, Problem> {
     let pairs = web::Query::<Vec<(String, String)>>::from_query(query);
     let pairs = pairs.map_err(|error| Problem::invalid_parameter("query", error.to_string()))?;
     let mut fields = Map::new();
@@ -237,6 +242,21 @@ fn read_query_fields(query: &str) -> Result<Map<String, Value>, Problem> {
         }
     }
     if mistakes.is_empty() { Ok(fields) } else { Err(Problem::from_errors(mistakes)) }
+}
+
+/// Takes a field that is true or false and belongs to no export request.
+///
+/// # Errors
+/// The value is neither.
+pub fn take_flag(fields: &mut Map<String, Value>, name: &str) -> Result<Option<bool>, Problem> {
+    match fields.remove(name) {
+        None => Ok(None),
+        Some(value) => match value.as_str() {
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            _ => Err(Problem::invalid_parameter(name, "Send `true` or `false`.")),
+        },
+    }
 }
 
 /// Fields of an export request in the query string, for a body that is a list, for the document.

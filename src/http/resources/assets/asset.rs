@@ -215,7 +215,6 @@ pub struct AssetListQuery {
     #[param(rename = "updatedSince")]
     updated_since: Option<DateTime<Utc>>,
     /// Only assets that have all these tags, separated by commas: the entry `tags` of their `metadata`.
-    #[param(example = "summer,sale")]
     tags: Option<String>,
     /// Assets per page, 1 to 1000. Default: 100.
     #[param(minimum = 1, maximum = 1000, default = 100)]
