@@ -70,6 +70,7 @@ mod queue;
 mod quota;
 mod quota_renditions;
 mod recipe_sources;
+mod remote_stores;
 mod render;
 mod render_command;
 mod render_damage;

@@ -59,7 +59,7 @@ fn the_operation_table_and_the_document_agree() {
         let expected: &[&str] = match row.body {
             BodyRule::Empty => &[],
             BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest => &["application/json"],
-            BodyRule::Records => &["application/x-ndjson", "text/csv"],
+            BodyRule::Records => &["application/json", "application/x-ndjson", "text/csv"],
             BodyRule::Form => &["multipart/form-data"],
             BodyRule::PageForm => &["application/x-www-form-urlencoded"],
             BodyRule::Bytes if path.starts_with("/uploads/") => &["application/offset+octet-stream"],
