@@ -73,8 +73,10 @@ pub struct AppState {
     pub keys: ApiKeyCache,
     /// Id of this process in leases and in the attempt history.
     pub worker: WorkerId,
-    /// Notified when there may be work.
+    /// Notified when there may be work: items or tasks.
     pub work_available: Notifier,
+    /// Notified when this process may have made tasks: it can do them itself.
+    pub tasks_available: Notifier,
     /// Notified when a job has changed.
     pub job_changes: Notifier,
     /// Tells the workers on a job about job actions.

@@ -197,6 +197,7 @@ async fn build_state(
         keys: Default::default(),
         worker: WorkerId::new(),
         work_available: Default::default(),
+        tasks_available: Default::default(),
         job_changes: Default::default(),
         job_signals: Default::default(),
         live_jobs: Default::default(),

@@ -87,6 +87,8 @@ mod storage;
 mod streamed_encoding;
 mod supply_chain;
 mod system;
+mod task_kills;
+mod tasks;
 mod tus;
 mod tus_writers;
 mod warnings;
