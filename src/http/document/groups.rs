@@ -20,6 +20,10 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("modifiers", "The Image Serving modifier language: its commands, and a checker."),
             ("migrations", "From addresses of Scene7 to files and a redirect map."),
             ("export schedules", "Exports that recur: a cron expression in a time zone."),
+            (
+                "connections",
+                "Buckets, folders and web servers of others, which the operator has set up for your company.",
+            ),
             ("webhooks", "Signed messages sent when a job ends: their deliveries and their secret."),
             ("webhook messages", "What the service sends to `callbackUrl`."),
         ],

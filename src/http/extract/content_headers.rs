@@ -41,8 +41,8 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
         BodyRule::Form if media != "multipart/form-data" => {
             "Send the files as `multipart/form-data` in parts named `file`. Example: `curl -F file=@photo.jpg`."
         }
-        BodyRule::Records if !is_table(headers) && !is_json_lines(&media) => {
-            "Send the records as `Content-Type: application/x-ndjson` (a JSON object a line) or `text/csv`."
+        BodyRule::Records if !is_table(headers) && !is_json_lines(&media) && !is_json => {
+            "Send the records as `Content-Type: application/json`, `application/x-ndjson` (a JSON object a line) or `text/csv`."
         }
         BodyRule::Records if !matches!(charset.as_str(), "" | "utf-8" | "utf8" | "us-ascii") => {
             "Send the records as UTF-8, without another `charset`."
@@ -186,7 +186,8 @@ mod tests {
             (BodyRule::Records, "application/x-ndjson", true),
             (BodyRule::Records, "text/csv; charset=utf-8", true),
             (BodyRule::Records, "text/csv; charset=latin1", false),
-            (BodyRule::Records, "application/json", false),
+            (BodyRule::Records, "application/json", true),
+            (BodyRule::Records, "text/plain", false),
             (BodyRule::Records, "", false),
             (BodyRule::Bytes, "image/png", true),
             (BodyRule::Bytes, "application/octet-stream", true),
