@@ -268,6 +268,11 @@ fn find_asset<'a>(assets: &'a HashMap<String, NamedAssetRow>, name: &str) -> Res
             Err(Reason::new(Code::UnsupportedFormat, detail))
         }
         Some(found) => Ok(found),
+        None if name.contains(':') => {
+            let detail = "The address names a crop behind the `:`, and nothing is made of these. Give the asset this crop (`crops`) \
+                          and export it with `$preset$:Crop`.";
+            Err(Reason::new(Code::NotSupportedYet, detail))
+        }
         None => {
             let detail = match root {
                 Some(root) => format!(

@@ -147,8 +147,8 @@ fn write_nginx(redirects: &[RedirectRow], target: impl Fn(&RedirectRow) -> Strin
         *spellings.entry(redirect.address.to_lowercase()).or_default() += 1;
     }
     let longest = redirects.iter().map(|redirect| redirect.address.len()).max().unwrap_or(0);
-    let bucket = (longest + 64).next_power_of_two().max(128);
-    let size = (redirects.len() * 4).next_power_of_two().max(2048);
+    let bucket = (longest * 2 + 128).next_power_of_two();
+    let size = (redirects.len() * 8).next_power_of_two().max(4096);
     let mut text = format!(
         "# In the block http. Then in the server that has the old addresses:\n\
          #     if ($offprint_target) {{ return 301 $offprint_target; }}\n\
