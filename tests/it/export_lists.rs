@@ -6,6 +6,7 @@ use sqlx::PgPool;
 
 use crate::support::export_jobs::{drain_work, fetch_items, fetch_job};
 use crate::support::images::draw_jpeg;
+use crate::support::service_process::{ServiceProcess, build_database_url};
 use crate::support::test_app::{TestApp, TestResponse};
 use crate::support::test_user::{TestUser, open_guarded_app};
 
@@ -185,4 +186,32 @@ async fn a_key_for_presets_alone_exports_lists_with_presets(pool: PgPool) {
         let request = TestRequest::post().uri("/export-jobs/validate").insert_header(("content-type", "text/csv"));
         limited.send(request.set_payload(table)).await.expect_status(status);
     }
+}
+
+#[sqlx::test]
+async fn the_export_command_takes_a_list(pool: PgPool) {
+    let folder = tempfile::TempDir::new().unwrap();
+    let service = ServiceProcess::start(&build_database_url(&pool), &folder, &[]).unwrap();
+    for name in ["12345_A.jpg", "12345_B.jpg"] {
+        service.upload_asset(name.into(), draw_jpeg(1)).await;
+    }
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("list.csv"), "sku,outputName\n12345_A,12345.MAIN\nnobody,x\n12345_B,\n").unwrap();
+    let run = async |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_offprint"));
+        command.args(["export", "--fmt", "convert", "--is-modifier", "wid=9&fmt=png", "--list", &path("list.csv")]);
+        command.args(["--out", &path("out.zip")]).args(more).env("OFFPRINT_URL", &service.url);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    };
+    let refused = run(&[]).await;
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("Line 3: There is no asset nobody"), "{refused:?}");
+    let done = run(&["--skip-missing", "--name-template", "{name|lower}"]).await;
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let archive = zip::ZipArchive::new(std::fs::File::open(path("out.zip")).unwrap()).unwrap();
+    let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+    let names: Vec<&String> = names.iter().filter(|name| name.ends_with(".png")).collect();
+    assert_eq!(names, ["12345.MAIN.png", "12345_b.png"]);
+    let both = run(&["--folder", "x"]).await;
+    assert_eq!(both.status.code(), Some(64), "{both:?}");
 }

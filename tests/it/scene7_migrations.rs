@@ -216,6 +216,9 @@ async fn lists_come_in_many_clothes(pool: PgPool) {
     }
     send(&app, "/migrations/scene7?dryRun=maybe", "text/plain", "/is/image/SKU001_A").await.expect_status(400);
     send(&app, "/migrations/scene7", "application/json", "{}").await.expect_status(415);
+    let crop =
+        send(&app, "/migrations/scene7", "text/plain", "/is/image/SKU001_A:Large?wid=3").await.expect_status(200);
+    assert_eq!(list_findings(&crop, "notUnderstood"), BTreeMap::from([("not-supported-yet".to_owned(), 1)]));
     // A macro follows the modifier of every address.
     app.put("/image-presets/png", json!({"urlModifier": "fmt=png"})).await.expect_status(201);
     let made = send(&app, "/migrations/scene7?dryRun=false&macro=$png$", "text/plain", "/is/image/SKU002_A?wid=3")

@@ -32,7 +32,7 @@ use crate::jobs::placement::JobPlacement;
 use crate::jobs::request::{AssetRequest, Fmt, Layout};
 
 /// Bytes of a list, after decompression.
-const MAX_LIST_BYTES: usize = 64 << 20;
+const MAX_LIST_BYTES: usize = 32 << 20;
 /// The most jobs of one migration.
 const MAX_JOBS: usize = 100;
 /// How files are named where the request does not say.
@@ -64,7 +64,7 @@ pub struct MigrationQuery {
 /// Migrate from Scene7.
 ///
 /// Takes the addresses that a shop uses today: an access log (common, combined or W3C format), a sitemap, or a list with an
-/// address a line, which a number of requests may precede, as `uniq -c` writes it; as a gzip file (`application/gzip`), too, 64
+/// address a line, which a number of requests may precede, as `uniq -c` writes it; as a gzip file (`application/gzip`), too, 32
 /// MiB at most.
 /// Leaves out what changes no image (cache-busters, campaigns), finds the assets by name, and resolves each modifier. The report
 /// says what would not be understood and how often it was requested. With `dryRun=false` export jobs are created for exactly
