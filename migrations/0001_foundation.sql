@@ -105,8 +105,10 @@ create table browser_session (
     session_id          uuid        not null,
     secret_sha256       bytea       not null,
     user_id             uuid,                              -- null: signed in with OFFPRINT_API_KEY
-    api_key_id          uuid,                              -- the key that was used; null: a link in a mail
+    api_key_id          uuid,                              -- the key that was used; null: another way
     operator_key_sha256 bytea,                             -- of OFFPRINT_API_KEY, when that was used
+    issuer              text,                              -- the identity provider, when the user signed in there
+    capabilities        jsonb,                             -- what its claims gave then; the settings bound it
     created_at          timestamptz not null default now(),
     expires_at          timestamptz not null,
     primary key (company_id, session_id),
@@ -115,7 +117,9 @@ create table browser_session (
     -- A session is looked up before its company is known.
     constraint session_is_one_companys unique (session_id),
     constraint session_secret_length check (octet_length(secret_sha256) = 32),
-    constraint session_has_a_holder check ((user_id is null) = (operator_key_sha256 is not null))
+    constraint session_has_a_holder check ((user_id is null) = (operator_key_sha256 is not null)),
+    constraint session_of_a_provider check
+        ((issuer is null) = (capabilities is null) and (issuer is null or (user_id is not null and api_key_id is null)))
 );
 -- Removing those that have expired.
 create index browser_session_by_end on browser_session (expires_at);
@@ -143,6 +147,32 @@ create table sign_in_link (
 create index sign_in_link_by_user on sign_in_link (company_id, user_id);
 -- The claim's pick.
 create index sign_in_link_due on sign_in_link (run_at) where sent_at is null;
+
+-- Users who sign in at an identity provider: there a name or an address may change hands, a subject does not.
+create table user_identity (
+    company_id uuid        not null,
+    issuer     text        not null,
+    subject    text        not null,                       -- the claim `sub`
+    user_id    uuid        not null,
+    created_at timestamptz not null default now(),
+    used_at    timestamptz not null default now(),
+    primary key (company_id, issuer, subject),
+    foreign key (company_id, user_id) references company_user on delete cascade,
+    constraint identity_is_one_users unique (company_id, user_id, issuer)
+);
+
+-- Attempts to sign in at the identity provider that have begun. Deleted when the browser comes back. Nobody knows yet whose
+-- they are, so they belong to no company.
+create table sign_in_attempt (
+    state_sha256   bytea       primary key,                -- of what the provider sends back
+    browser_sha256 bytea       not null,                   -- of that browser's cookie
+    next_path      text        not null,                   -- where to go afterwards
+    expires_at     timestamptz not null,
+    constraint attempt_state_length check (octet_length(state_sha256) = 32),
+    constraint attempt_browser_length check (octet_length(browser_sha256) = 32)
+);
+-- Removing those that nobody finished.
+create index sign_in_attempt_by_end on sign_in_attempt (expires_at);
 
 -- What a company uses, kept up to date with every change: an upload must not count a million rows. A table of its own,
 -- because every claim writes the company's row.
@@ -897,11 +927,12 @@ create table worker (
 ) with (fillfactor = 50);                                  -- updated by each heartbeat: the new row stays on the page
 
 
--- 9. Row-level security, on every table but `blob` and `worker`, which belong to no company
+-- 9. Row-level security, on every table but `blob`, `worker` and `sign_in_attempt`, which belong to no company
 
 select enable_row_level_security('company'), enable_row_level_security('company_user'),
        enable_row_level_security('api_key'), enable_row_level_security('browser_session'),
-       enable_row_level_security('sign_in_link'), enable_row_level_security('company_usage'),
+       enable_row_level_security('sign_in_link'), enable_row_level_security('user_identity'),
+       enable_row_level_security('company_usage'),
        enable_row_level_security('idempotency'), enable_row_level_security('audit_log'),
        enable_row_level_security('asset'), enable_row_level_security('image_preset'),
        enable_row_level_security('replaced_original'),

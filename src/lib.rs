@@ -29,6 +29,7 @@
 //! | [`id`] | the typed ids (handles) |
 //! | [`jobs`] | from export request to draft, job actions, outcomes, schedules; no SQL, no HTTP |
 //! | [`notify`] | sends mails and webhooks |
+//! | [`oidc`] | asks an identity provider who somebody is |
 //! | [`reason`] | a code with a sentence: why something failed, or what to know about it |
 //! | [`settings`] | all settings: meaning, default, environment variable |
 //! | [`telemetry`] | logs and metrics |
@@ -56,6 +57,7 @@ pub mod i18n;
 pub mod id;
 pub mod jobs;
 pub mod notify;
+pub mod oidc;
 pub mod reason;
 pub mod settings;
 pub mod telemetry;

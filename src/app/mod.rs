@@ -50,6 +50,7 @@ use crate::id::{CompanyId, LinkId, SignInLinkId, WorkerId};
 use crate::jobs::{ExportContext, RecipeContext};
 use crate::notify::Mailer;
 use crate::notify::webhook::WebhookSender;
+use crate::oidc::IdentityProvider;
 use crate::settings::{SandboxMode, Settings};
 
 /// Everything that requests and background tasks share.
@@ -90,6 +91,8 @@ pub struct AppState {
     /// The same of thumbnails, of which a page asks for many at once.
     pub thumbnail_renders: PreviewRenders,
     pub mailer: Arc<Mailer>,
+    /// Where people may sign in; none where the settings name no provider.
+    pub identity_provider: Option<Arc<IdentityProvider>>,
     pub webhook_sender: Arc<WebhookSender>,
     /// Renders the text of `/metrics`.
     pub metrics: PrometheusHandle,

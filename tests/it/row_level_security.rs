@@ -11,7 +11,7 @@ use crate::support::test_app::TestApp;
 use crate::support::test_user::{TestUser, open_guarded_app};
 
 /// Tables without a company: blobs (bytes without an owner), worker processes, applied migrations.
-const TABLES_WITHOUT_COMPANY: [&str; 3] = ["_sqlx_migrations", "blob", "worker"];
+const TABLES_WITHOUT_COMPANY: [&str; 4] = ["_sqlx_migrations", "blob", "sign_in_attempt", "worker"];
 
 #[sqlx::test]
 async fn the_suite_runs_under_a_role_that_row_level_security_binds(pool: PgPool) {

@@ -21,6 +21,7 @@ use offprint::id::WorkerId;
 use offprint::jobs::CallbackPolicy;
 use offprint::notify::Mailer;
 use offprint::notify::webhook::{HostLookup, WEBHOOK_TIMEOUT, WebhookSender};
+use offprint::oidc::{IdentityProvider, OidcConfig};
 use offprint::settings::Settings;
 use offprint_core::Digest;
 use offprint_imaging::ProfileLibrary;
@@ -174,6 +175,9 @@ impl TestApp {
             profiles,
             attributes: Arc::new(attributes),
             mailer: Arc::new(mailer),
+            identity_provider: OidcConfig::from_settings(&settings)
+                .unwrap()
+                .map(|config| Arc::new(IdentityProvider::new(config))),
             webhook_sender: Arc::new(WebhookSender::with_lookup(callbacks, Arc::new(EmptyResolver), WEBHOOK_TIMEOUT)),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             rate_limiter: Default::default(),
@@ -290,6 +294,7 @@ impl TestApp {
             "update browser_session set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
             "update sign_in_link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval,
                  run_at = run_at - $1::interval",
+            "update sign_in_attempt set expires_at = expires_at - $1::interval",
             "update webhook_secret set expires_at = expires_at - $1::interval",
             "update mail_task set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval",
         ];

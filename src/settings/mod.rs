@@ -3,12 +3,16 @@
 //! This module knows nothing of the rest of the service. [`Settings`] is what `serve` takes; its flattened parts
 //! ([`DatabaseSettings`], [`StorageSettings`], [`ModifierSettings`]) are also what single `admin` commands take.
 
+mod oidc;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
 use ipnet::IpNet;
+
+pub use oidc::{OidcSettings, is_loopback, is_secure_address};
 
 /// The database, and the data folder in which the private one runs.
 #[derive(clap::Args, Clone, Debug)]
@@ -177,6 +181,9 @@ pub struct Settings {
     /// File that contains this API key.
     #[arg(long, env = "OFFPRINT_API_KEY_FILE", conflicts_with = "api_key")]
     pub api_key_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub oidc: OidcSettings,
 
     /// Address and port that serve `/metrics` and health without an API key, for operators, such as 127.0.0.1:9090.
     /// Without it `/metrics` requires a key with the capability `admin`, where keys are required.
@@ -439,7 +446,7 @@ pub enum AuthMode {
 impl Settings {
     /// Whether callers must send a key.
     pub fn is_key_required(&self) -> bool {
-        self.auth == AuthMode::Keys || self.api_key.is_some()
+        self.auth == AuthMode::Keys || self.api_key.is_some() || self.oidc.oidc_issuer.is_some()
     }
 
     /// Maximum requests per minute of one caller; 0 means no limit.
@@ -460,6 +467,7 @@ impl Settings {
             self.smtp_url = Some(read_secret(path)?);
         }
         self.database = self.database.with_secrets()?;
+        self.oidc = self.oidc.with_secrets()?;
         match &self.api_key {
             Some(key) if key.len() < 16 => {
                 Err("OFFPRINT_API_KEY must have at least 16 characters. `openssl rand -hex 32` \
