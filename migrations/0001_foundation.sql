@@ -441,7 +441,7 @@ create table recipe_source (
 -- Maintenance asks whether a blob is still used, and which recipes need an original.
 create index recipe_source_uses_blob on recipe_source (sha256);
 
--- The renditions that are kept for a company: files of its jobs, and the render cache. Each blob counts once toward the
+-- The renditions that are kept for a company: files of its jobs, the render cache, and thumbnails. Each blob counts once toward the
 -- company's quota, however many of its rows refer to it. A row is written when the bytes are stored, before anything
 -- refers to them: until then the claim of the item keeps it. Without references and without that claim the row is
 -- removed, and then the bytes.
@@ -449,7 +449,7 @@ create table kept_rendition (
     company_id uuid    not null references company,
     sha256     bytea   not null references blob,
     size       bigint  not null,
-    job_id     uuid    not null,                           -- the claim that stored it last; no foreign key, the item
+    job_id     uuid    not null,                           -- the claim that stored it last, zeros for a thumbnail; no foreign key, the item
     position   integer not null,                           -- may go first
     claim      integer not null,
     primary key (company_id, sha256)
@@ -486,17 +486,22 @@ create index rendition_uses_recipe on rendition (recipe_id, company_id);
 -- When the cache is full, the least recently used renditions go first.
 create index rendition_by_use on rendition (used_at);
 
--- Small pictures of files, for pages. They go with the bytes that they show; those of an older engine are not used.
+-- Small pictures of files, for pages. They go with the bytes that they show, and before when room is needed: they are cached
+-- renditions that no job has. Those of an older engine are not used.
 create table thumbnail (
-    company_id     uuid    not null references company,
-    source_sha256  bytea   not null references blob on delete cascade,
-    engine_version integer not null,
-    sha256         bytea   not null references blob,
-    primary key (company_id, source_sha256, engine_version)
+    company_id     uuid        not null references company,
+    source_sha256  bytea       not null references blob on delete cascade,
+    engine_version integer     not null,
+    sha256         bytea       not null,
+    used_at        timestamptz not null default now(),     -- written at most once an hour
+    primary key (company_id, source_sha256, engine_version),
+    foreign key (company_id, sha256) references kept_rendition
 );
--- Maintenance asks whether a blob is still used, and removes the thumbnails of one that is not.
-create index thumbnail_uses_blob on thumbnail (sha256);
+-- Maintenance asks whether a company still has a thumbnail, and removes those of a blob that goes.
+create index thumbnail_uses_blob on thumbnail (sha256, company_id);
 create index thumbnail_of_blob on thumbnail (source_sha256);
+-- When the cache is full, the least recently used go first.
+create index thumbnail_by_use on thumbnail (used_at);
 
 
 -- 5. Schedules

@@ -231,7 +231,7 @@ pub struct Settings {
     pub max_assets: u64,
 
     /// Maximum bytes of a company: originals, each counted as often as it was uploaded, replaced and deleted ones that jobs
-    /// still use, what unfinished uploads have announced, and renditions that jobs or the render cache keep.
+    /// still use, what unfinished uploads have announced, renditions that jobs or the render cache keep, and thumbnails.
     #[arg(long, env = "OFFPRINT_MAX_STORED", default_value_t = 1 << 40)]
     pub max_stored: u64,
 
@@ -307,7 +307,7 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_DECODED_BYTES", default_value_t = 512 << 20)]
     pub max_decoded_bytes: u64,
 
-    /// Maximum bytes of renditions that are kept for reuse after the jobs that made them.
+    /// Maximum bytes of renditions that are kept for reuse after the jobs that made them, and of thumbnails.
     #[arg(long, env = "OFFPRINT_MAX_CACHE", default_value_t = 20 << 30)]
     pub max_cache: u64,
 
