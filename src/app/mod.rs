@@ -9,6 +9,7 @@ mod blob_transaction;
 pub mod bytes_in_flight;
 pub mod link_token;
 pub mod live_jobs;
+pub mod live_links;
 mod notifier;
 pub mod preview_renders;
 pub mod rate_limiter;
@@ -38,6 +39,7 @@ pub use rendition_store::KeepRenditionsError;
 use crate::app::bytes_in_flight::BytesInFlight;
 use crate::app::link_token::{LinkToken, TokenKind};
 use crate::app::live_jobs::LiveJobs;
+use crate::app::live_links::LiveLinks;
 use crate::app::preview_renders::{MAX_CONCURRENT_PREVIEWS, PreviewRenders};
 use crate::app::rate_limiter::RateLimiter;
 use crate::app::readiness::ReadinessCache;
@@ -78,6 +80,8 @@ pub struct AppState {
     pub job_signals: JobSignals,
     /// Live updates of watched jobs.
     pub live_jobs: LiveJobs,
+    /// Which links of open pages still work.
+    pub live_links: LiveLinks,
     pub stream_limiter: StreamLimiter,
     /// What requests are receiving, for the quotas of companies.
     pub bytes_in_flight: BytesInFlight,

@@ -201,6 +201,7 @@ async fn build_state(
         job_changes: Default::default(),
         job_signals: Default::default(),
         live_jobs: Default::default(),
+        live_links: Default::default(),
         stream_limiter: Default::default(),
         bytes_in_flight: Default::default(),
         profiles,

@@ -175,7 +175,8 @@ fn requests_see_all_companies_in_few_places() {
     }
     places.sort();
     // The audit log, which is also written after the response; keys and sessions, whose company is not known before they
-    // are found; the accounts of a mail address, in whichever company; health and metrics; the list of workers.
-    let expected = ["audit_trail.rs", "auth.rs", "by_mail.rs", "session.rs", "system.rs", "workers.rs"];
+    // are found; the accounts of a mail address, in whichever company; attempts to sign in, which belong to none yet, and the
+    // company that a claim names; health and metrics; the list of workers.
+    let expected = ["audit_trail.rs", "auth.rs", "by_mail.rs", "by_oidc.rs", "session.rs", "system.rs", "workers.rs"];
     assert_eq!(places, expected, "everything else must use `state.db`, which row-level security binds");
 }

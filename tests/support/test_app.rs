@@ -164,6 +164,7 @@ impl TestApp {
             job_changes: Default::default(),
             job_signals: Default::default(),
             live_jobs: Default::default(),
+            live_links: Default::default(),
             stream_limiter: Default::default(),
             bytes_in_flight: Default::default(),
             render_pools: RenderPools::open(
