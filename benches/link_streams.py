@@ -15,15 +15,18 @@ offprint = sys.argv[1]
 streams = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
 seconds = int(sys.argv[3]) if len(sys.argv) > 3 else 20
 host, port = "127.0.0.1", 8097
-ITEMS, RENDITIONS = 160, 8
+# More than can be rendered while it is measured.
+ITEMS, RENDITIONS = 500, 8
+# Streams that are opened at the same time: people do not come all at once, and memory that was needed for a moment stays.
+OPENED_AT_ONCE = 20
 
 
 def draw_png(number):
-    """A picture of 1,200 by 900 pixels with a slope, so that a render takes some tens of milliseconds."""
-    rows = b"".join(b"\0" + bytes((x * y // 97 + number) & 255 for x in range(1200)) * 3 for y in range(300)) * 3
+    """A small picture of 300 by 225 pixels with a slope, so that items end often."""
+    rows = b"".join(b"\0" + bytes((x * y // 97 + number) & 255 for x in range(300)) * 3 for y in range(225))
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    head = struct.pack(">IIBBBBB", 1200, 900, 8, 2, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", 300, 225, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
 
 
@@ -65,8 +68,8 @@ def query(sql):
 
 
 def count_transactions():
-    # Backends report what they did some time after it: at the latest when they are idle for a second.
-    time.sleep(1.2)
+    # Idle backends report what they did within ten seconds.
+    time.sleep(11)
     return query("select xact_commit + xact_rollback from pg_stat_database where datname = current_database()")
 
 
@@ -89,27 +92,30 @@ async def read_stream(path, counts):
     writer.close()
 
 
-async def measure(name, assets, write_path):
+async def measure(turn, name, assets, write_path):
     """One job, watched by so many streams; what that costs."""
     with tempfile.TemporaryDirectory() as folder:
         service = Service(folder)
         try:
             client = Client(f"http://{host}:{port}")
             handles = [client.upload(f"{number}.png", image) for number, image in enumerate(assets)]
-            renditions = [{"name": f"r{number}", "is_modifier": f"wid={400 + number}&fmt=png"} for number in range(RENDITIONS)]
+            # Other sizes each time, so that nothing is in the cache.
+            renditions = [{"name": f"r{number}", "is_modifier": f"wid={100 + RENDITIONS * turn + number}&fmt=png"} for number in range(RENDITIONS)]
             request = {"assetHandleArray": handles, "fmt": "convert", "renditions": renditions, "execTime": "2099-01-01T00:00:00Z"}
             job = client.call("POST", "/export-jobs", request)["jobHandle"]
             before, counts = service.resident_mib(), {"open": 0, "frames": 0, "bytes": 0}
             path = write_path and write_path(client, job)
-            tasks = [asyncio.create_task(read_stream(path, counts)) for _ in range(streams if path else 0)]
-            while counts["open"] < len(tasks):
-                await asyncio.sleep(0.05)
+            tasks = []
+            while path and counts["open"] < streams:
+                missing = min(OPENED_AT_ONCE - (len(tasks) - counts["open"]), streams - len(tasks))
+                tasks += [asyncio.create_task(read_stream(path, counts)) for _ in range(missing)]
+                await asyncio.sleep(0.005)
             results = {}
             for phase in ("idle", "running"):
+                transactions = await asyncio.to_thread(count_transactions)
                 if phase == "running":
                     client.call("POST", f"/export-jobs/{job}/run", {})
                     await asyncio.sleep(2)
-                transactions = await asyncio.to_thread(count_transactions)
                 used, frames, started = service.processor_seconds(), counts["frames"], time.time()
                 await asyncio.sleep(seconds)
                 used, frames, lasted = service.processor_seconds() - used, counts["frames"] - frames, time.time() - started
@@ -121,7 +127,8 @@ async def measure(name, assets, write_path):
             memory = service.resident_mib() - before
             print(f"{name:13} memory   {memory:6.1f} MiB more; the job is {state}")
             # The next service has the same database, and none of these bytes.
-            client.call("POST", f"/export-jobs/{job}/stop", {})
+            if state != "finished":
+                client.call("POST", f"/export-jobs/{job}/stop", {})
             while client.call("GET", f"/export-jobs/{job}")["state"] != "finished":
                 await asyncio.sleep(0.2)
             for task in tasks:
@@ -137,9 +144,9 @@ async def main():
     assets = [draw_png(number) for number in range(ITEMS)]
     def write_link_path(client, job):
         return client.call("POST", f"/export-jobs/{job}/links", {})["url"].split(f":{port}", 1)[1] + "/events"
-    nobody = await measure("nobody", assets, None)
-    events = await measure("event streams", assets, lambda _, job: f"/export-jobs/{job}/events")
-    links = await measure("link pages", assets, write_link_path)
+    nobody = await measure(0, "nobody", assets, None)
+    events = await measure(1, "event streams", assets, lambda _, job: f"/export-jobs/{job}/events")
+    links = await measure(2, "link pages", assets, write_link_path)
     print(f"\n{streams} of each, less the same without anybody:")
     for name, of in (("memory, MiB", lambda all: all[0]), ("processor idle, s", lambda all: all[1]["idle"][0]),
                      ("processor running, s", lambda all: all[1]["running"][0]), ("transactions idle", lambda all: all[1]["idle"][1]),

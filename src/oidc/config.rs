@@ -65,13 +65,17 @@ impl OidcConfig {
             (Some(claim), Some(map)) => Some(CapabilityMap { claim: claim.clone(), entries: parse_map(map)? }),
             (None, None) => None,
             _ => {
-                return Err("OFFPRINT_OIDC_CAPABILITIES_CLAIM and OFFPRINT_OIDC_CAPABILITIES_MAP need each other.".into());
+                return Err(
+                    "OFFPRINT_OIDC_CAPABILITIES_CLAIM and OFFPRINT_OIDC_CAPABILITIES_MAP need each other.".into()
+                );
             }
         };
         if capabilities.is_empty() && capability_map.is_none() {
-            return Err("Nobody who signs in at OFFPRINT_OIDC_ISSUER could do anything. Set OFFPRINT_OIDC_CAPABILITIES, or \
+            return Err(
+                "Nobody who signs in at OFFPRINT_OIDC_ISSUER could do anything. Set OFFPRINT_OIDC_CAPABILITIES, or \
                         OFFPRINT_OIDC_CAPABILITIES_CLAIM with OFFPRINT_OIDC_CAPABILITIES_MAP."
-                .into());
+                    .into(),
+            );
         }
         Ok(Some(Self {
             issuer,
@@ -153,8 +157,8 @@ fn parse_map(text: &str) -> Result<Vec<(String, Vec<Capability>)>, String> {
     let mut entries: Vec<(String, Vec<Capability>)> = Vec::new();
     for entry in text.split(';').map(str::trim).filter(|entry| !entry.is_empty()) {
         let (value, names) = entry.rsplit_once('=').map(|(value, names)| (value.trim(), names)).unwrap_or_default();
-        let capabilities =
-            parse_capabilities(names.split(',')).map_err(|reason| format!("OFFPRINT_OIDC_CAPABILITIES_MAP: {reason}"))?;
+        let capabilities = parse_capabilities(names.split(','))
+            .map_err(|reason| format!("OFFPRINT_OIDC_CAPABILITIES_MAP: {reason}"))?;
         if value.is_empty() || capabilities.is_empty() {
             return Err(format!(
                 "OFFPRINT_OIDC_CAPABILITIES_MAP: {entry:?} is not like `value=capability,capability`. Entries are separated by `;`."
@@ -189,7 +193,10 @@ mod tests {
 
     #[test]
     fn names_of_capabilities_are_checked() {
-        assert_eq!(parse_capabilities(["admin", " assets:read", "", "admin"].into_iter()).unwrap(), [AssetsRead, Admin]);
+        assert_eq!(
+            parse_capabilities(["admin", " assets:read", "", "admin"].into_iter()).unwrap(),
+            [AssetsRead, Admin]
+        );
         assert!(parse_capabilities(["everything"].into_iter()).unwrap_err().contains("\"everything\""));
     }
 }

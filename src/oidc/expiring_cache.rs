@@ -69,10 +69,7 @@ impl<T> ExpiringCache<T> {
 }
 
 impl<T> CacheState<T> {
-    async fn fetch(
-        &mut self,
-        fetch: impl Future<Output = Result<T, ProviderError>>,
-    ) -> Result<Arc<T>, ProviderError> {
+    async fn fetch(&mut self, fetch: impl Future<Output = Result<T, ProviderError>>) -> Result<Arc<T>, ProviderError> {
         if let Some((_, error)) = self.failure.as_ref().filter(|(at, _)| at.elapsed() < FAILURE_TTL) {
             return Err(error.clone());
         }

@@ -134,9 +134,11 @@ impl KeyMaterial {
             Self::Rsa { modulus, exponent } => algorithm.rsa_parameters().is_some_and(|parameters| {
                 RsaPublicKeyComponents { n: modulus, e: exponent }.verify(parameters, message, signature).is_ok()
             }),
-            Self::Curve { name, point } => algorithm.curve().filter(|(curve, _)| curve == name).is_some_and(
-                |(_, verification)| UnparsedPublicKey::new(verification, point).verify(message, signature).is_ok(),
-            ),
+            Self::Curve { name, point } => {
+                algorithm.curve().filter(|(curve, _)| curve == name).is_some_and(|(_, verification)| {
+                    UnparsedPublicKey::new(verification, point).verify(message, signature).is_ok()
+                })
+            }
         }
     }
 }
@@ -180,7 +182,13 @@ mod tests {
             {"kty": "EC", "kid": "c", "crv": "P-384", "x": P384_POINT[0], "y": P384_POINT[1]},
             {"kty": "OKP", "kid": "d", "crv": "Ed25519", "x": ED25519_POINT, "key_ops": ["verify"]}
         ]));
-        let signatures = [("RS256", "r", RS256), ("RS512", "r", RS512), ("PS256", "r", PS256), ("ES384", "c", ES384), ("EdDSA", "d", EDDSA)];
+        let signatures = [
+            ("RS256", "r", RS256),
+            ("RS512", "r", RS512),
+            ("PS256", "r", PS256),
+            ("ES384", "c", ES384),
+            ("EdDSA", "d", EDDSA),
+        ];
         for (name, key, signature) in signatures {
             assert_eq!(verify(&keys, name, Some(key), signature), Ok(()), "{name}");
             assert_eq!(verify(&keys, name, None, signature), Ok(()), "{name}: the only key that fits");

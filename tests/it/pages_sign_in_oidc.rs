@@ -104,14 +104,22 @@ async fn somebody_signs_in_at_the_provider_and_acts_until_signing_out(pool: PgPo
     let lines = admin.get("/audit-log?limit=100").await.expect_status(200);
     let line = lines["items"].as_array().unwrap().iter().find(|line| line["operation"] == "GET /sign-in/oidc/callback");
     let line = line.unwrap_or_else(|| panic!("{lines}"));
-    assert_eq!((&line["outcome"], &line["user"], &line["object"]), (&json!("done"), &json!("ann"), &json!("/sign-in/oidc/callback")));
+    assert_eq!(
+        (&line["outcome"], &line["user"], &line["object"]),
+        (&json!("done"), &json!("ann"), &json!("/sign-in/oidc/callback"))
+    );
     // Nothing of the attempt is left, in the database or in the log.
-    let (rows, log) =
-        (secret_leak_check::dump_tables(&mut app.state.system.acquire().await.unwrap()).await, secret_leak_check::read_log());
-    for secret in [sent["state"].clone(), sent["nonce"].clone(), read_parameter(&callback, "code"), CLIENT_SECRET.into()] {
+    let (rows, log) = (
+        secret_leak_check::dump_tables(&mut app.state.system.acquire().await.unwrap()).await,
+        secret_leak_check::read_log(),
+    );
+    for secret in
+        [sent["state"].clone(), sent["nonce"].clone(), read_parameter(&callback, "code"), CLIENT_SECRET.into()]
+    {
         assert!(!rows.contains(&secret) && !log.contains(&secret), "{secret}");
     }
-    let left: i64 = sqlx::query_scalar("select count(*) from sign_in_attempt").fetch_one(&app.state.system).await.unwrap();
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from sign_in_attempt").fetch_one(&app.state.system).await.unwrap();
     assert_eq!(left, 0);
     let out = browser.submit(&start, "/sign-out", &[]).await;
     assert_eq!((out.status(), has_session(&browser)), (200, false));
@@ -151,11 +159,8 @@ async fn a_state_works_once_for_ten_minutes_in_its_own_browser(pool: PgPool) {
     assert!(has_session(&browser));
     assert_eq!(copy.open(&callback).await.status(), 403);
     let replayed = approve(&provider, &begin(&copy, "/sign-in/oidc").await);
-    let replayed = write_callback(&[
-        ("state", &read_parameter(&replayed, "state")),
-        ("code", &code),
-        ("iss", &provider.issuer()),
-    ]);
+    let replayed =
+        write_callback(&[("state", &read_parameter(&replayed, "state")), ("code", &code), ("iss", &provider.issuer())]);
     assert_eq!(copy.open(&replayed).await.status(), 403, "the provider does not take a code twice");
     assert!(!has_session(&copy));
     // Ten minutes.
@@ -169,7 +174,8 @@ async fn a_state_works_once_for_ten_minutes_in_its_own_browser(pool: PgPool) {
     // The sweep removes what nobody finished.
     app.advance_time("10 minutes").await;
     offprint::worker::sweep_expired(&app.state).await.unwrap();
-    let left: i64 = sqlx::query_scalar("select count(*) from sign_in_attempt").fetch_one(&app.state.system).await.unwrap();
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from sign_in_attempt").fetch_one(&app.state.system).await.unwrap();
     assert_eq!(left, 0);
     let lines = admin.get("/audit-log?limit=100").await.expect_status(200);
     let refused = lines["items"].as_array().unwrap().iter().filter(|line| line["code"] == "sign-in-expired");
@@ -381,7 +387,8 @@ async fn attempts_at_the_provider_are_limited_and_lead_nowhere_else(pool: PgPool
         statuses.push(begin(&TestBrowser::new(&app), "/sign-in/oidc").await.status.as_u16());
     }
     assert!(statuses[..30].iter().all(|status| *status == 303) && statuses[30..].contains(&429), "{statuses:?}");
-    let rows: i64 = sqlx::query_scalar("select count(*) from sign_in_attempt").fetch_one(&app.state.system).await.unwrap();
+    let rows: i64 =
+        sqlx::query_scalar("select count(*) from sign_in_attempt").fetch_one(&app.state.system).await.unwrap();
     assert!(rows < 35, "{rows}");
 }
 

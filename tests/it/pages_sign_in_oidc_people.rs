@@ -147,7 +147,10 @@ async fn a_user_is_known_by_the_subject_and_not_by_the_name(pool: PgPool) {
     assert_eq!(find_user().await, (2, "bob".into()));
     // Only a verified address is kept; it may come later.
     let find_email = async || -> Option<String> {
-        sqlx::query_scalar("select email from company_user where name = 'bob'").fetch_one(&app.state.system).await.unwrap()
+        sqlx::query_scalar("select email from company_user where name = 'bob'")
+            .fetch_one(&app.state.system)
+            .await
+            .unwrap()
     };
     assert_eq!(find_email().await, None);
     provider.set_claims(json!({"sub": "another", "email": "bob@example.org"}));

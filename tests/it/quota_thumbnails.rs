@@ -74,7 +74,10 @@ async fn at_the_quota_thumbnails_make_room_and_are_made_again(pool: PgPool) {
     let first = fetch_thumbnail(&app, &job, "a.jpg").await;
     let second = fetch_thumbnail(&app, &job, "b.jpg").await;
     // Room for the larger one only: the one that was used last stays.
-    sqlx::query("update thumbnail set used_at = used_at - interval '2 hours'").execute(&app.state.system).await.unwrap();
+    sqlx::query("update thumbnail set used_at = used_at - interval '2 hours'")
+        .execute(&app.state.system)
+        .await
+        .unwrap();
     fetch_thumbnail(&app, &job, "b.jpg").await;
     let upload = draw_jpeg(3);
     set_quota(&app, originals + second.len() as i64 + upload.len() as i64).await;

@@ -158,17 +158,11 @@ pub(in crate::http) async fn finish_oidc_sign_in(
     };
     let claims = provider.redeem_code(&redemption).await.map_err(explain_provider_error)?;
     let identity = provider.config().resolve_identity(&claims).map_err(|error| reject_person(&error.to_string()))?;
-    count_attempt(
-        &state,
-        RateLimitKey::Caller(hash_to_id(&format!("{} {}", provider.issuer(), identity.subject))),
-    )?;
+    count_attempt(&state, RateLimitKey::Caller(hash_to_id(&format!("{} {}", provider.issuer(), identity.subject))))?;
     let (company, user) = find_user(&state, provider, &identity).await?;
     let caller = Caller::from_user(company, user, identity.capabilities.iter().copied());
-    let method = SignInMethod::Provider {
-        user,
-        issuer: provider.issuer().to_owned(),
-        capabilities: identity.capabilities,
-    };
+    let method =
+        SignInMethod::Provider { user, issuer: provider.issuer().to_owned(), capabilities: identity.capabilities };
     begin(&state, &request, caller, &method, check_next(Some(&next))).await
 }
 
@@ -236,9 +230,14 @@ fn explain_refusal(error: &str) -> Problem {
         "temporarily_unavailable" | "server_error" => {
             explain_provider_error(ProviderError::Unreachable(format!("it answers {error}")))
         }
-        "access_denied" | "login_required" | "interaction_required" | "consent_required" | "account_selection_required" => {
-            Problem::new(Code::SignInRefused, format!("The identity provider did not sign you in ({error}). Sign in again."))
-        }
+        "access_denied"
+        | "login_required"
+        | "interaction_required"
+        | "consent_required"
+        | "account_selection_required" => Problem::new(
+            Code::SignInRefused,
+            format!("The identity provider did not sign you in ({error}). Sign in again."),
+        ),
         _ => {
             let error: String = error.chars().take(100).collect();
             explain_provider_error(ProviderError::Unusable(format!("it answers {error:?}")))
@@ -256,7 +255,8 @@ fn explain_provider_error(error: ProviderError) -> Problem {
             Problem::new(Code::IdentityProviderUnavailable, detail).with_header(header::RETRY_AFTER, "5")
         }
         ProviderError::Unusable(_) | ProviderError::Token(_) => {
-            let detail = "The answer of the identity provider cannot be used. The log has details under this request ID.";
+            let detail =
+                "The answer of the identity provider cannot be used. The log has details under this request ID.";
             Problem::new(Code::IdentityProviderFailed, detail)
         }
     }

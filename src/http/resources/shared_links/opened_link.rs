@@ -4,10 +4,10 @@ use offprint_core::Code;
 
 use crate::app::AppState;
 use crate::app::link_token::{LinkToken, TokenKind};
+use crate::db::DbError;
 use crate::db::job::{self, JobRow};
 use crate::db::link::{self, LinkRow};
 use crate::db::row_level_security::run_as_company;
-use crate::db::DbError;
 use crate::http::problem::Problem;
 use crate::id::{CompanyId, LinkId};
 
