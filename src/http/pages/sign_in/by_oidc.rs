@@ -201,12 +201,14 @@ async fn find_user(
 
 /// The company of this name. One that the operator has named is created; a claim creates none.
 async fn find_company(state: &AppState, provider: &IdentityProvider, name: &str) -> Result<CompanyId, Problem> {
-    if provider.config().is_company_fixed() {
-        let mut connection = state.system.acquire().await.map_err(db::DbError::from)?;
-        return Ok(company::ensure_company(&mut connection, name).await?);
+    if let Some(company) = company::find_company(&state.system, name).await? {
+        return Ok(company);
     }
-    let found = company::find_company(&state.system, name).await?;
-    found.ok_or_else(|| reject_person(&format!("there is no company {name:?}")))
+    if !provider.config().is_company_fixed() {
+        return Err(reject_person(&format!("there is no company {name:?}")));
+    }
+    let mut connection = state.system.acquire().await.map_err(db::DbError::from)?;
+    Ok(company::ensure_company(&mut connection, name).await?)
 }
 
 /// The state is unknown. What exactly is wrong would tell others whether a state exists.
