@@ -35,6 +35,7 @@ mod exportjob;
 mod exportjob_results;
 mod fleet;
 mod formats;
+mod golden_layers;
 mod hostile_input;
 mod http;
 mod idempotency;
