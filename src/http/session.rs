@@ -172,11 +172,15 @@ fn check_own_page(state: &AppState, request: &impl RequestHead) -> Result<(), Pr
         public_host.as_ref().is_some_and(|host| host.as_str().eq_ignore_ascii_case(authority.as_str()))
             || hosts.iter().any(|host| host.eq_ignore_ascii_case(authority.as_str()))
     };
-    let is_same_site = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
-    if headers.get_all(header::ORIGIN).all(is_own) && headers.get_all(SEC_FETCH_SITE).all(is_same_site) {
+    if headers.get_all(header::ORIGIN).all(is_own) && !is_sent_by_other_site(headers) {
         return Ok(());
     }
     Err(Problem::new(Code::ForeignOrigin, "A page of another site sent this request. Nothing was done."))
+}
+
+/// Whether a page of another site made the browser send the request, as far as the browser says.
+pub(crate) fn is_sent_by_other_site(headers: &HeaderMap) -> bool {
+    headers.get_all(SEC_FETCH_SITE).any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
 }
 
 /// A browser that is not signed in.

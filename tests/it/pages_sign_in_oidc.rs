@@ -393,6 +393,24 @@ async fn attempts_at_the_provider_are_limited_and_lead_nowhere_else(pool: PgPool
 }
 
 #[sqlx::test]
+async fn another_site_cannot_begin_a_sign_in(pool: PgPool) {
+    let provider = FakeProvider::start();
+    let app = open_app(pool, &provider, |_| {}).await;
+    for (site, is_led_there) in [("cross-site", false), ("same-site", false), ("same-origin", true), ("none", true)] {
+        let mut browser = TestBrowser::elsewhere(&app);
+        browser.headers.push(("sec-fetch-site", site.to_owned()));
+        let answer = begin(&browser, "/sign-in/oidc?next=/info").await;
+        let location = answer.header("location").to_owned();
+        assert_eq!(
+            (answer.status.as_u16(), location.starts_with("http://")),
+            (303, is_led_there),
+            "{site}: {location}"
+        );
+        assert!(is_led_there || location == "/sign-in?next=%2Finfo", "{site}: {location}");
+    }
+}
+
+#[sqlx::test]
 async fn without_a_provider_there_is_no_such_way(pool: PgPool) {
     let app = crate::support::test_user::open_guarded_app(pool).await;
     let browser = TestBrowser::elsewhere(&app);

@@ -68,13 +68,13 @@ fn find_sign_in_address(code: Code, status: StatusCode, reader: &ErrorReader) ->
             | Code::IdentityProviderUnavailable
     );
     let next = reader.next.as_deref().filter(|_| !is_attempt);
-    (is_attempt || status == StatusCode::UNAUTHORIZED).then(|| write_sign_in_address(next))
+    (is_attempt || status == StatusCode::UNAUTHORIZED).then(|| write_address(&write_sign_in_path(next)))
 }
 
-/// The address of the page to sign in, which leads back.
-fn write_sign_in_address(next: Option<&str>) -> String {
+/// The path of the page to sign in, which leads back.
+pub(super) fn write_sign_in_path(next: Option<&str>) -> String {
     let next = next.map(|next| format!("?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC))).unwrap_or_default();
-    write_address(&format!("/sign-in{next}"))
+    format!("/sign-in{next}")
 }
 
 /// The name of the messages about a code.

@@ -27,6 +27,7 @@ use crate::db::{self, company, sign_in_attempt};
 use crate::http::address::write_public_address;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::locale;
+use crate::http::pages::error_page::write_sign_in_path;
 use crate::http::problem::Problem;
 use crate::http::session::{self, BrowserSecret};
 use crate::i18n;
@@ -95,6 +96,10 @@ pub(in crate::http) async fn begin_oidc_sign_in(
     let next = check_next(query.next.as_deref());
     if session::find_session(&state, request.headers()).await?.is_some() {
         return Ok(redirect(next));
+    }
+    if session::is_sent_by_other_site(request.headers()) {
+        // Where the provider asks nothing, its users would be signed in without knowing.
+        return Ok(redirect(&write_sign_in_path(Some(next))));
     }
     let browser = BrowserSecret::find_or_create(request.headers())?;
     let attempt = Attempt::new(&browser)?;
