@@ -124,8 +124,8 @@ create table browser_session (
 -- Removing those that have expired.
 create index browser_session_by_end on browser_session (expires_at);
 
--- Links in mails by which users sign in. They are used once, in the browser that asked for them; the URL is signed. The
--- row is also the task of sending the mail.
+-- Links in mails by which users sign in. They are used once, in the browser that asked for them; the URL is signed. A task
+-- of the kind `sign-in-mail` sends the mail.
 create table sign_in_link (
     company_id      uuid        not null,
     sign_in_link_id uuid        not null,
@@ -135,18 +135,12 @@ create table sign_in_link (
     created_at      timestamptz not null default now(),
     expires_at      timestamptz not null,
     used_at         timestamptz,
-    claim           integer     not null default 0,
-    tries           integer     not null default 0,        -- failed tries to send the mail
-    run_at          timestamptz not null default now(),    -- when it is due, or its lease ends
-    sent_at         timestamptz,
     primary key (company_id, sign_in_link_id),
     foreign key (company_id, user_id) references company_user on delete cascade,
     constraint sign_in_browser_length check (octet_length(browser_sha256) = 32)
 );
 -- The open links of a user are counted.
 create index sign_in_link_by_user on sign_in_link (company_id, user_id);
--- The claim's pick.
-create index sign_in_link_due on sign_in_link (run_at) where sent_at is null;
 
 -- Users who sign in at an identity provider: there a name or an address may change hands, a subject does not.
 create table user_identity (
@@ -602,12 +596,6 @@ create table export_job (
     bytes              bigint      not null default 0,
     event_seq          bigint      not null default 0,     -- number of the last event; raised under this row's lock
 
-    -- Sealing (writing archive and manifests at the end of a run) is leased and fenced like an item.
-    seal_claim         integer     not null default 0,
-    seal_tries         integer     not null default 0,
-    seal_run_at        timestamptz not null default now(),
-    seal_lease_until   timestamptz,
-
     created_at         timestamptz not null default now(),
     started_at         timestamptz,
     finished_at        timestamptz,
@@ -804,30 +792,83 @@ create table export_attempt (
 );
 
 
--- 7. Mail, download links and webhooks
+-- 7. Tasks, download links and webhooks
 
--- Mails to send, written in the transaction that finishes the run and sent by the workers.
-create table mail_task (
-    company_id   uuid        not null,
-    mail_task_id uuid        not null,
-    job_id       uuid        not null,
-    run          integer     not null,
-    recipient    text        not null,
-    state        text        not null default 'waiting',
-    claim        integer     not null default 0,
-    tries        integer     not null default 0,           -- failed tries
-    run_at       timestamptz not null default now(),
-    lease_until  timestamptz,
-    ended_at     timestamptz,
-    detail       text,                                     -- the last error of the mail server
-    primary key (company_id, mail_task_id),
+-- Background work that is not an item, one row for each piece: sealing a run, sending a mail, sending a webhook message.
+-- Whatever makes the work necessary writes the row in its own transaction; workers claim, lease and fence rows as they do
+-- items (docs/decisions, number 71). What a kind may cost and how often it is tried is a table in src/worker/task_rules.rs.
+create table task (
+    company_id  uuid        not null references company,
+    task_id     uuid        not null,                      -- the header `webhook-id` of every attempt to send a message
+    kind        text        not null,
+    job_id      uuid,                                      -- the job that it belongs to, and goes with
+    run         integer,                                   -- the job's
+    key         text        not null default '',           -- tells tasks of one kind and run apart: a mail's recipient
+    payload     jsonb       not null default '{}',         -- what its kind needs to know; a struct of Rust
+    priority    smallint    not null default 0,            -- within its kind and company, higher first
+    state       text        not null default 'waiting',
+    claim       integer     not null default 0,            -- number of the last attempt; fences all that it writes
+    tries       integer     not null default 0,            -- failed attempts since it was written or replayed
+    lost        integer     not null default 0,            -- attempts whose lease expired, likewise
+    run_at      timestamptz not null default now(),
+    lease_until timestamptz,
+    give_up_at  timestamptz,                               -- when no further attempt may begin; null: never
+    detail      text,                                      -- why the last attempt failed
+    created_at  timestamptz not null default now(),
+    ended_at    timestamptz,
+    primary key (company_id, task_id),
     foreign key (company_id, job_id) references export_job on delete cascade,
-    -- Each recipient gets one mail for each run. Job details read it too.
-    constraint one_mail_task_a_run unique (company_id, job_id, run, recipient),
-    constraint mail_task_state check (state in ('waiting', 'sending', 'sent', 'failed'))
+    -- A run is sealed once, has one message, and one mail for each recipient, whoever writes the row how often. Job
+    -- details and lists of deliveries read it too, and the cascade when the job is removed.
+    constraint one_task_a_key unique nulls not distinct (company_id, job_id, kind, run, key),
+    constraint task_kind check (kind in ('seal', 'sign-in-mail', 'mail', 'webhook')),
+    constraint task_state check (state in ('waiting', 'running', 'done', 'failed')),
+    constraint task_lease_means_running check ((state = 'running') = (lease_until is not null)),
+    constraint task_end_has_time check ((state in ('done', 'failed')) = (ended_at is not null))
+) with (
+    fillfactor = 80,                                       -- a task's row is written three times in its life
+    autovacuum_vacuum_scale_factor = 0.02,                 -- a queue: many dead rows, always at the same end
+    autovacuum_vacuum_threshold = 1000
 );
--- The claim's pick: mails that are due, or whose lease may have expired.
-create index mail_task_due on mail_task (run_at) where state in ('waiting', 'sending');
+-- The claim's pick: by kind, company and priority, what is due first. Those that back off are last in their range, so a
+-- hundred thousand of them cost a claim nothing.
+create index task_waiting on task (kind, company_id, priority, run_at) where state = 'waiting';
+-- How many tasks of a kind run for each company, and whose lease has expired. Holds running tasks only.
+create index task_running on task (kind, company_id, lease_until) where state = 'running';
+-- Retention of kinds that do not stay as long as their job.
+create index task_ended on task (kind, ended_at) where ended_at is not null;
+
+-- Every attempt at a task, written when it begins and completed when it ends: one that stays incomplete was cut off.
+create table task_attempt (
+    company_id uuid        not null,
+    task_id    uuid        not null,
+    attempt    integer     not null,                       -- the claim of the task
+    worker_id  uuid,
+    begun_at   timestamptz not null default now(),
+    ended_at   timestamptz,
+    ending     text,
+    latency    integer,                                    -- milliseconds until the other side answered or failed
+    status     smallint,                                   -- its answer, such as an HTTP status
+    error      text,
+    primary key (company_id, task_id, attempt),
+    foreign key (company_id, task_id) references task on delete cascade,
+    constraint task_attempt_ending check (ending in ('done', 'tried-again', 'failed', 'given-back')),
+    constraint task_attempt_end check ((ending is null) = (ended_at is null))
+);
+
+-- A run is sealed when its last item has ended, by whatever statement that happened, and however often the job's row is
+-- written afterwards. A trigger, so that no statement can forget it. A paused job is sealed too when it has nothing left
+-- to do. The condition stands in `when`: it is all that other changes of a job cost.
+create function create_seal_task() returns trigger language plpgsql as $$
+begin
+    insert into task (company_id, task_id, kind, job_id, run)
+    values (new.company_id, gen_random_uuid(), 'seal', new.job_id, new.run) on conflict do nothing;
+    return null;
+end $$;
+create trigger job_is_sealed after insert or update on export_job for each row
+    when (new.succeeded + new.failed + new.skipped + new.stopped = new.total
+          and new.state in ('active', 'paused', 'stopping') and new.deleted_at is null)
+    execute function create_seal_task();
 
 -- The keys that sign a company's download links.
 create table link_key (
@@ -846,7 +887,7 @@ create table link (
     link_id      uuid        not null,
     job_id       uuid        not null,
     path         text,                                     -- a file's path in the archive; null: the archive
-    mail_task_id uuid,                                     -- the mail that contains it
+    task_id      uuid,                                     -- the mail that contains it
     api_key_id   uuid,                                     -- the API key that created it; null: a mail, or no key
     created_at   timestamptz not null default now(),
     expires_at   timestamptz not null,
@@ -854,7 +895,7 @@ create table link (
     primary key (company_id, link_id),
     foreign key (company_id, job_id) references export_job on delete cascade,
     -- A mail that is sent again contains the same link.
-    constraint one_link_a_mail_task unique (company_id, mail_task_id)
+    constraint one_link_a_mail unique (company_id, task_id)
 );
 -- Lists of a job's links, and the cascade when the job is removed.
 create index link_by_job on link (company_id, job_id, created_at, link_id);
@@ -870,48 +911,6 @@ create table webhook_secret (
     expires_at timestamptz,                                -- null: current; else the previous one, which signs until then
     primary key (company_id, secret_id),
     constraint webhook_secret_length check (octet_length(secret) = 32)
-);
-
--- Webhook messages: one for each run of a job that has a `callbackUrl`, written in the transaction that finishes the
--- run and sent by the workers.
-create table webhook (
-    company_id  uuid        not null,
-    webhook_id  uuid        not null,                      -- the header `webhook-id` of every try
-    job_id      uuid        not null,
-    run         integer     not null,
-    url         text        not null,
-    type        text        not null,
-    body        text        not null,                      -- the exact bytes: every try sends the same
-    state       text        not null default 'waiting',
-    claim       integer     not null default 0,            -- number of the last try; fences the settle
-    tries       integer     not null default 0,            -- failed tries since it was written or replayed
-    run_at      timestamptz not null default now(),
-    lease_until timestamptz,
-    created_at  timestamptz not null default now(),
-    give_up_at  timestamptz not null default now() + interval '24 hours',
-    ended_at    timestamptz,
-    primary key (company_id, webhook_id),
-    foreign key (company_id, job_id) references export_job on delete cascade,
-    -- Each run has one message. Lists of a job's messages read it too.
-    constraint one_webhook_a_run unique (company_id, job_id, run),
-    constraint webhook_state check (state in ('waiting', 'sending', 'delivered', 'failed')),
-    constraint lease_means_sending check ((state = 'sending') = (lease_until is not null))
-);
--- The claim's pick: messages that are due, or whose lease may have expired.
-create index webhook_due on webhook (run_at) where state in ('waiting', 'sending');
-
--- Every try of a webhook message, written when it begins and completed when it ends: one that stays incomplete was cut
--- off.
-create table webhook_attempt (
-    company_id uuid        not null,
-    webhook_id uuid        not null,
-    attempt    integer     not null,                       -- the claim of the message
-    begun_at   timestamptz not null default now(),
-    latency    integer,                                    -- milliseconds until the response status or the error
-    status     smallint,
-    error      text,
-    primary key (company_id, webhook_id, attempt),
-    foreign key (company_id, webhook_id) references webhook on delete cascade
 );
 
 
@@ -949,6 +948,6 @@ select enable_row_level_security('company'), enable_row_level_security('company_
        enable_row_level_security('export_job'), enable_row_level_security('export_item'),
        enable_row_level_security('export_file'), enable_row_level_security('archive'),
        enable_row_level_security('export_event'), enable_row_level_security('export_attempt'),
-       enable_row_level_security('mail_task'), enable_row_level_security('link_key'),
-       enable_row_level_security('link'), enable_row_level_security('webhook_secret'),
-       enable_row_level_security('webhook'), enable_row_level_security('webhook_attempt');
+       enable_row_level_security('task'), enable_row_level_security('task_attempt'),
+       enable_row_level_security('link_key'), enable_row_level_security('link'),
+       enable_row_level_security('webhook_secret');

@@ -61,8 +61,8 @@ handle!(/// Handle of a schedule, `scheduleHandle` in JSON.
     ScheduleId);
 handle!(/// Identifies a worker process in the log and in the history of attempts.
     WorkerId);
-handle!(/// Handle of a mail that is to be sent.
-    MailTaskId);
+handle!(/// Identifies a piece of background work that is not an item: a seal, a mail, a webhook message.
+    TaskId);
 handle!(/// Handle of a webhook delivery, `deliveryHandle` in JSON.
     WebhookId);
 handle!(/// Handle of an entry in the audit log, `auditHandle` in JSON.

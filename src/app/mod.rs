@@ -7,6 +7,7 @@
 
 mod blob_transaction;
 pub mod bytes_in_flight;
+pub mod connections;
 pub mod link_token;
 pub mod live_jobs;
 pub mod live_links;
@@ -37,6 +38,7 @@ pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
 pub use rendition_store::KeepRenditionsError;
 
 use crate::app::bytes_in_flight::BytesInFlight;
+use crate::app::connections::Connections;
 use crate::app::link_token::{LinkToken, TokenKind};
 use crate::app::live_jobs::LiveJobs;
 use crate::app::live_links::LiveLinks;
@@ -66,14 +68,18 @@ pub struct AppState {
     /// The database for the service's own work: shows the rows of all companies.
     pub system: PgPool,
     pub storage: Storage,
+    /// Stores of others that companies may import from and deliver to.
+    pub connections: Connections,
     /// The company of callers without an API key of their own: everybody in open mode, and holders of
     /// `OFFPRINT_API_KEY`.
     pub company: CompanyId,
     pub keys: ApiKeyCache,
     /// Id of this process in leases and in the attempt history.
     pub worker: WorkerId,
-    /// Notified when there may be work.
+    /// Notified when there may be work: items or tasks.
     pub work_available: Notifier,
+    /// Notified when this process may have made tasks: it can do them itself.
+    pub tasks_available: Notifier,
     /// Notified when a job has changed.
     pub job_changes: Notifier,
     /// Tells the workers on a job about job actions.

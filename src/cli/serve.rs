@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use super::CliError;
 use super::database::{read_connect_options, wait_for_database};
 use crate::app;
+use crate::app::connections::Connections;
 use crate::app::signal_relay;
 use crate::app::{AppState, ConfinementError, RenderPools};
 use crate::db::{self, PgPool};
@@ -183,6 +184,7 @@ async fn build_state(
     let identity_provider =
         OidcConfig::from_settings(&settings).map_err(|detail| CliError::new(Code::InvalidValue, detail))?;
     let storage = connect_storage(&settings.database, &settings.storage).await?;
+    let connections = read_connections(&settings)?;
     let profiles = ProfileLibrary::read(&settings.modifiers.icc_dir);
     let attributes = build_attributes(&settings.modifiers, &profiles)?;
     let renders = start_render_pools(&settings, &profiles).await?;
@@ -194,10 +196,12 @@ async fn build_state(
         db,
         system,
         storage,
+        connections,
         company,
         keys: Default::default(),
         worker: WorkerId::new(),
         work_available: Default::default(),
+        tasks_available: Default::default(),
         job_changes: Default::default(),
         job_signals: Default::default(),
         live_jobs: Default::default(),
@@ -257,6 +261,13 @@ pub fn open_storage(database: &DatabaseSettings, settings: &StorageSettings) -> 
         offprint_storage::StorageError::InvalidAddress(detail) => CliError::new(Code::InvalidValue, detail),
         error => to_unavailable_error("The storage could not be opened", &error),
     })
+}
+
+/// The connections that the operator has set up. Nothing is sent to them yet.
+pub(super) fn read_connections(settings: &Settings) -> Result<Connections, CliError> {
+    let Some(file) = &settings.connections else { return Ok(Connections::default()) };
+    Connections::read(file, &read_environment(), settings.storage.storage_timeout)
+        .map_err(|error| CliError::new(Code::InvalidValue, error))
 }
 
 /// The environment variables that are Unicode.

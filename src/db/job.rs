@@ -154,9 +154,10 @@ const SELECT_JOB: &str = "select job.*,
        archive.size as archive_size
   from export_job job
   left join lateral (
-      select case when bool_or(state in ('waiting', 'sending')) then 'waiting' when bool_or(state = 'failed') then 'failed' else 'sent' end as state,
-             jsonb_agg(recipient order by recipient) as recipients, max(detail) as detail, max(ended_at) as ended_at
-        from mail_task mail where mail.company_id = job.company_id and mail.job_id = job.job_id and mail.run = job.run
+      select case when bool_or(state in ('waiting', 'running')) then 'waiting' when bool_or(state = 'failed') then 'failed' else 'sent' end as state,
+             jsonb_agg(key order by key) as recipients, max(detail) as detail, max(ended_at) as ended_at
+        from task mail
+       where mail.company_id = job.company_id and mail.job_id = job.job_id and mail.kind = 'mail' and mail.run = job.run
       having count(*) > 0) mail on true
   left join archive on archive.company_id = job.company_id and archive.job_id = job.job_id and archive.run = job.run
  where job.deleted_at is null";

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use crate::db::enums::JobState;
-use crate::db::{DbConnection, DbError, PgPool, event};
+use crate::db::{DbConnection, DbError, PgPool, event, task_queue};
 use crate::id::{CompanyId, JobId};
 use crate::reason::Reason;
 
@@ -138,7 +138,7 @@ pub async fn retry_failed_items(
     sqlx::query(
         "update export_job
             set state = 'active', outcome = null, finished_at = null, expires_at = null, run = run + 1, run_total = $3,
-                run_started_at = null, failed = failed - $3, warned = warned - $4, seal_run_at = now(), seal_tries = 0,
+                run_started_at = null, failed = failed - $3, warned = warned - $4,
                 notices = coalesce((select jsonb_agg(notice) from jsonb_array_elements(notices) as notice
                                      where notice ->> 'code' <> 'outdated-content'), '[]') || $5::jsonb
           where company_id = $1 and job_id = $2",
@@ -309,6 +309,7 @@ pub async fn remove_deleted_job(pool: &PgPool) -> Result<bool, DbError> {
     ] {
         while sqlx::query(sql).bind(company).bind(job).bind(REMOVAL_BATCH).execute(pool).await?.rows_affected() > 0 {}
     }
+    while task_queue::remove_tasks_of_job(pool, company, job).await? > 0 {}
     sqlx::query("delete from export_job where company_id = $1 and job_id = $2 and deleted_at is not null")
         .bind(company)
         .bind(job)

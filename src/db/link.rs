@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 
 use crate::db::{DbConnection, DbError, PgPool};
-use crate::id::{CompanyId, JobId, KeyId, LinkId, MailTaskId};
+use crate::id::{CompanyId, JobId, KeyId, LinkId, TaskId};
 
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct LinkRow {
@@ -38,8 +38,8 @@ pub struct NewLink<'a> {
     pub path: Option<&'a str>,
     /// Seconds. The link expires with the job's files at the latest, if their expiry is known.
     pub expires_in: i64,
-    /// The mail that contains it.
-    pub mail_task_id: Option<MailTaskId>,
+    /// The task of the mail that contains it.
+    pub mail: Option<TaskId>,
     /// The API key that creates it.
     pub api_key: Option<KeyId>,
 }
@@ -53,17 +53,17 @@ pub async fn insert_link(
     new: &NewLink<'_>,
 ) -> Result<LinkRow, DbError> {
     let link = sqlx::query_as(AssertSqlSafe(format!(
-        "insert into link (company_id, link_id, job_id, path, mail_task_id, expires_at, api_key_id)
+        "insert into link (company_id, link_id, job_id, path, task_id, expires_at, api_key_id)
          select $1, $2, job_id, $4, $5, least(now() + make_interval(secs => $6), expires_at), $7
            from export_job where company_id = $1 and job_id = $3 and deleted_at is null
-         on conflict on constraint one_link_a_mail_task do update set mail_task_id = excluded.mail_task_id
+         on conflict on constraint one_link_a_mail do update set task_id = excluded.task_id
          returning {LINK_COLUMNS}"
     )))
     .bind(company)
     .bind(LinkId::new())
     .bind(new.job_id)
     .bind(new.path)
-    .bind(new.mail_task_id)
+    .bind(new.mail)
     .bind(new.expires_in as f64)
     .bind(new.api_key)
     .fetch_optional(connection)

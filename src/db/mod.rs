@@ -7,7 +7,7 @@
 //! * Time that decides anything is the database's (`now()`), because the clocks of processes differ.
 //!
 //! Begin with [`insert_job`] (an export request becomes rows), [`item`] (a worker claims an item), [`settle`] (an
-//! attempt ends) and [`seal`] (the job is finished). [`row_level_security`] says which rows a connection sees.
+//! attempt ends), [`task`] (work that is not an item) and [`seal`] (the job is finished). [`row_level_security`] says which rows a connection sees.
 
 pub mod api_key;
 pub mod api_key_cache;
@@ -50,6 +50,9 @@ mod settle_tail;
 pub mod sign_in_attempt;
 pub mod sign_in_link;
 pub mod signal;
+pub mod task;
+pub mod task_claim;
+pub mod task_queue;
 pub mod thumbnail;
 mod transition;
 pub mod upload;

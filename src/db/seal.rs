@@ -1,17 +1,16 @@
 //! Sealing: the last step of a run.
 //!
 //! When all items of a run have ended, one worker writes manifests and archive index, and then finishes the job in one
-//! transaction: state, outcome, archive, log, mails and webhook. A seal is claimed, leased and fenced like an item:
+//! transaction: state, outcome, archive, log, mails and webhook. The seal is a task, written by a trigger in the
+//! transaction that ended the last item:
 //!
 //! ```text
-//!   claim_seal ──> (worker writes manifests and index, renews the lease) ──> finish_job    fence: seal_claim
-//!                                       └── something failed ──> postpone_seal
+//!   claim_tasks ──> find_ended_job ──> (worker writes manifests and index) ──> finish_job      fence: that of the task
+//!                                              └── something failed ──> postpone_seal
 //! ```
 //!
 //! Two workers may seal the same job when the lease of the first expired. Both write the same bytes, which are stored
-//! by content; only the one that holds the current `seal_claim` can finish the job.
-
-use std::time::Duration;
+//! by content; only the one that holds the task can finish the job.
 
 use chrono::{DateTime, Utc};
 use offprint_core::{Code, Digest};
@@ -19,18 +18,17 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use crate::db::enums::{EmailSetting, Fmt, Outcome};
-use crate::db::interval::to_pg_interval;
 use crate::db::job::Rendition;
 use crate::db::metadata_map::MetadataMap;
-use crate::db::webhook::{self, NewWebhook};
-use crate::db::{DbConnection, DbError, PgPool, event, limits};
-use crate::id::{CompanyId, JobId, MailTaskId};
+use crate::db::task::{self, NewTask, TaskClaim, TaskEnd, TaskOutcome, TaskState};
+use crate::db::{DbConnection, DbError, PgPool, event, limits, mail_task};
+use crate::id::{CompanyId, JobId};
 use crate::reason::Reason;
 
-/// A job that a worker is sealing.
+/// A job whose items have all ended, and that is to be sealed.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[allow(missing_docs, reason = "columns; migrations/0001_foundation.sql says what they mean")]
-pub struct SealClaim {
+pub struct EndedJob {
     pub company_id: CompanyId,
     pub job_id: JobId,
     pub job_name: String,
@@ -41,7 +39,6 @@ pub struct SealClaim {
     pub modifier_warnings: Json<Vec<Reason>>,
     pub notices: Json<Vec<Reason>>,
     pub run: i32,
-    pub seal_claim: i32,
     pub created_at: DateTime<Utc>,
     pub total: i32,
     pub succeeded: i32,
@@ -57,40 +54,19 @@ pub struct SealClaim {
     pub bytes: i64,
 }
 
-/// Claims a job whose items have all ended, for the length of a lease.
-///
-/// The inner query locks one job that is due (`skip locked`: not one that another worker is claiming right now), and
-/// the update raises its fencing token. A paused job is sealed too when it has nothing left to do.
-pub async fn claim_seal(pool: &PgPool, lease: Duration) -> Result<Option<SealClaim>, DbError> {
-    let claim = sqlx::query_as(
-        "update export_job job set seal_claim = seal_claim + 1, seal_lease_until = now() + $1
-           from (select company_id, job_id from export_job
-                  where state in ('active', 'paused', 'stopping') and deleted_at is null
-                    and succeeded + failed + skipped + stopped = total
-                    and seal_run_at <= now() and (seal_lease_until is null or seal_lease_until < now())
-                  order by job_id limit 1 for update skip locked) due
-          where job.company_id = due.company_id and job.job_id = due.job_id
-         returning job.*",
-    )
-    .bind(to_pg_interval(lease))
-    .fetch_optional(pool)
-    .await?;
-    Ok(claim)
-}
-
-/// Renews the lease of a seal. Returns `false` when another worker has claimed it.
-pub async fn renew_seal_lease(pool: &PgPool, claim: &SealClaim, lease: Duration) -> Result<bool, DbError> {
-    let renewed = sqlx::query(
-        "update export_job set seal_lease_until = now() + $4
-          where company_id = $1 and job_id = $2 and seal_claim = $3 and state <> 'finished'",
+/// Finds the job of a seal. None when there is nothing to seal any more: the job was deleted, or this run is finished.
+pub async fn find_ended_job(pool: &PgPool, claim: &TaskClaim) -> Result<Option<EndedJob>, DbError> {
+    let job = sqlx::query_as(
+        "select * from export_job
+          where company_id = $1 and job_id = $2 and run = $3 and state in ('active', 'paused', 'stopping') and deleted_at is null
+            and succeeded + failed + skipped + stopped = total",
     )
     .bind(claim.company_id)
     .bind(claim.job_id)
-    .bind(claim.seal_claim)
-    .bind(to_pg_interval(lease))
-    .execute(pool)
+    .bind(claim.run)
+    .fetch_optional(pool)
     .await?;
-    Ok(renewed.rows_affected() == 1)
+    Ok(job)
 }
 
 /// The archive and manifests that a seal has stored.
@@ -108,40 +84,47 @@ pub struct NewArchive {
     pub manifest_csv: Digest,
 }
 
+/// What finishing a job writes.
+#[derive(Clone, Debug)]
+pub struct Seal {
+    pub job: EndedJob,
+    pub archive: NewArchive,
+    pub outcome: Outcome,
+    /// Empty when nobody is to be notified.
+    pub recipients: Vec<String>,
+    /// Mails that the company may send each day; 0: no limit. Recipients beyond get none; the job's log says so.
+    pub max_mails: u32,
+    pub webhook: Option<NewTask>,
+}
+
 /// Finishes the job: state, outcome, archive, events, mails and webhook in one transaction, so that a finished job
-/// always has its archive, and a mail is sent exactly when its job is finished. Returns `false` when another worker
-/// holds the seal or the job was deleted: then nothing was written.
+/// always has its archive, and a mail is sent exactly when its job is finished. Returns the state of the task; none when
+/// another worker holds the seal or the job was deleted: then nothing was written.
 ///
-/// The first update is the fence and takes the job's lock. It also checks once more that all items have ended.
-///
-/// `recipients` is empty when nobody is to be notified. Recipients beyond the company's `max_mails` of the day (0: no
-/// limit) get no mail; the job's log says so.
-pub async fn finish_job(
-    pool: &PgPool,
-    claim: &SealClaim,
-    archive: &NewArchive,
-    outcome: Outcome,
-    recipients: &[String],
-    max_mails: u32,
-    webhook: Option<&NewWebhook<'_>>,
-) -> Result<bool, DbError> {
-    let (company, job) = (claim.company_id, claim.job_id);
+/// The first update takes the job's lock and checks once more that all items have ended; the settle is the fence.
+pub async fn finish_job(pool: &PgPool, claim: &TaskClaim, seal: &Seal) -> Result<Option<TaskState>, DbError> {
+    let Seal { job: EndedJob { company_id: company, job_id: job, run, .. }, archive, outcome, .. } = seal;
+    let (company, job, run, outcome) = (*company, *job, *run, *outcome);
     let mut transaction = pool.begin().await?;
     let finished = sqlx::query(
         "update export_job
-            set state = 'finished', outcome = $4, finished_at = now(), expires_at = now() + make_interval(secs => expires_in),
-                seal_lease_until = null
-          where company_id = $1 and job_id = $2 and seal_claim = $3 and state <> 'finished' and deleted_at is null
+            set state = 'finished', outcome = $4, finished_at = now(), expires_at = now() + make_interval(secs => expires_in)
+          where company_id = $1 and job_id = $2 and run = $3 and state <> 'finished' and deleted_at is null
             and succeeded + failed + skipped + stopped = total",
     )
     .bind(company)
     .bind(job)
-    .bind(claim.seal_claim)
+    .bind(run)
     .bind(outcome)
     .execute(&mut *transaction)
     .await?;
     if finished.rows_affected() == 0 {
-        return Ok(false);
+        return Ok(None);
+    }
+    let settled = task::settle_task(&mut *transaction, claim, &TaskEnd::new(TaskOutcome::Done, None)).await?;
+    if settled.is_none() {
+        // Dropping the transaction undoes the update.
+        return Ok(None);
     }
     // What is not ready now will not become ready in this run; a retry sets it to waiting again.
     sqlx::query("update export_file set state = 'absent' where company_id = $1 and job_id = $2 and state = 'waiting'")
@@ -160,7 +143,7 @@ pub async fn finish_job(
     )
     .bind(company)
     .bind(job)
-    .bind(claim.run)
+    .bind(run)
     .bind(archive.entries)
     .bind(archive.size)
     .bind(&archive.etag)
@@ -182,76 +165,49 @@ pub async fn finish_job(
         Outcome::Failed => event::insert_event(&mut transaction, company, job, "fatalError", json!({})).await?,
         _ => {}
     }
-    event::insert_event(&mut transaction, company, job, "exportEnded", json!({ "outcome": outcome, "run": claim.run }))
+    event::insert_event(&mut transaction, company, job, "exportEnded", json!({ "outcome": outcome, "run": run }))
         .await?;
-    insert_mail_tasks(&mut transaction, claim, recipients, max_mails).await?;
-    if let Some(webhook) = webhook {
-        webhook::insert_webhook(&mut transaction, company, job, claim.run, webhook).await?;
-    }
+    insert_mails(&mut transaction, seal).await?;
+    task::insert_tasks(&mut transaction, company, seal.webhook.as_slice()).await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(settled)
 }
 
-async fn insert_mail_tasks(
-    connection: &mut DbConnection,
-    claim: &SealClaim,
-    recipients: &[String],
-    max_mails: u32,
-) -> Result<(), DbError> {
+async fn insert_mails(connection: &mut DbConnection, seal: &Seal) -> Result<(), DbError> {
+    let Seal { job: EndedJob { company_id: company, job_id: job, run, .. }, recipients, max_mails, .. } = seal;
+    let (company, run, max_mails) = (*company, (*job, *run), *max_mails);
     if recipients.is_empty() {
         return Ok(());
     }
-    let (company, job) = (claim.company_id, claim.job_id);
     let allowed = limits::reserve_mails(connection, company, recipients.len() as i32, max_mails as i32).await? as usize;
-    for (number, recipient) in recipients.iter().enumerate() {
-        let refused = (number >= allowed).then(|| {
-            format!(
-                "{}: not sent, because the company's limit of {max_mails} mails a day is reached.",
-                Code::TooManyMails.to_kebab_case()
-            )
-        });
-        sqlx::query(
-            "insert into mail_task (company_id, mail_task_id, job_id, run, recipient, state, detail, ended_at)
-             values ($1, $2, $3, $4, $5, case when $6::text is null then 'waiting' else 'failed' end, $6,
-                     case when $6 is not null then now() end)",
-        )
-        .bind(company)
-        .bind(MailTaskId::new())
-        .bind(job)
-        .bind(claim.run)
-        .bind(recipient)
-        .bind(&refused)
-        .execute(&mut *connection)
-        .await?;
-        if let Some(detail) = refused {
-            event::insert_event(connection, company, job, "emailFailed", json!({ "to": recipient, "detail": detail }))
-                .await?;
-        }
-    }
-    Ok(())
+    let refusal = format!(
+        "{}: not sent, because the company's limit of {max_mails} mails a day is reached.",
+        Code::TooManyMails.to_kebab_case()
+    );
+    mail_task::insert_mail_tasks(connection, company, run, recipients, allowed, &refusal).await
 }
 
-/// Releases a seal that failed, to be tried again after this pause. The job's log gets an entry for the first failure
-/// of a run only, or a full storage would fill the log.
-pub async fn postpone_seal(pool: &PgPool, claim: &SealClaim, pause: Duration, reason: &Reason) -> Result<(), DbError> {
-    sqlx::query(
-        "with postponed as (
-             -- Release the lease, if the seal is still ours, and reserve an event number for the first failure.
-             update export_job
-                set seal_lease_until = null, seal_tries = seal_tries + 1, seal_run_at = now() + $4,
-                    event_seq = event_seq + (seal_tries = 0)::int
-              where company_id = $1 and job_id = $2 and seal_claim = $3 and state <> 'finished'
-             returning event_seq, seal_tries
-         )
-         insert into export_event (company_id, job_id, seq, code, parameters)
-         select $1, $2, event_seq, 'archiveFailed', jsonb_build_object('failure', $5::jsonb) from postponed where seal_tries = 1",
-    )
-    .bind(claim.company_id)
-    .bind(claim.job_id)
-    .bind(claim.seal_claim)
-    .bind(to_pg_interval(pause))
-    .bind(Json(reason))
-    .execute(pool)
-    .await?;
-    Ok(())
+/// Settles a seal that failed, to be tried again. The job's log gets an entry for the first failure of a run only, or a
+/// full storage would fill the log. Returns the task's new state; none when another worker holds the seal: then nothing was
+/// written.
+pub async fn postpone_seal(
+    pool: &PgPool,
+    claim: &TaskClaim,
+    end: &TaskEnd,
+    reason: &Reason,
+) -> Result<Option<TaskState>, DbError> {
+    let mut transaction = pool.begin().await?;
+    // The job first, as everywhere.
+    sqlx::query("select from export_job where company_id = $1 and job_id = $2 for update")
+        .bind(claim.company_id)
+        .bind(claim.job_id)
+        .execute(&mut *transaction)
+        .await?;
+    let settled = task::settle_task(&mut *transaction, claim, end).await?;
+    if let Some(job) = claim.job_id.filter(|_| settled.is_some() && claim.tries == 0) {
+        let parameters = json!({ "failure": reason });
+        event::insert_event(&mut transaction, claim.company_id, job, "archiveFailed", parameters).await?;
+    }
+    transaction.commit().await?;
+    Ok(settled)
 }

@@ -1,16 +1,20 @@
-//! Webhook messages: written when a run ends, claimed and leased like items, with a record of every attempt to send
-//! them.
+//! Webhook messages: tasks that are written when a run ends, and are listed with every attempt to send them.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::db::interval::to_pg_interval;
-use crate::db::{DbConnection, DbError, PgPool};
+use crate::db::task::{NewTask, TaskKind};
+use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, JobId, WebhookId};
+
+/// How long a message is tried, from when it was written or replayed.
+pub const MESSAGE_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// State of a webhook message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
@@ -27,143 +31,21 @@ pub enum DeliveryState {
     Failed,
 }
 
-/// A message to insert.
-#[derive(Clone, Debug)]
-pub struct NewWebhook<'a> {
-    pub url: &'a str,
-    /// The event type, such as `export_job.finished`.
-    pub kind: &'static str,
+/// What a message is, in its task.
+#[derive(Clone, Debug, Deserialize)]
+pub struct WebhookPayload {
+    pub url: String,
     /// The exact bytes that every attempt sends.
     pub body: String,
 }
 
-/// Inserts the message of a run that ends with this transaction.
-pub async fn insert_webhook(
-    connection: &mut DbConnection,
-    company: CompanyId,
-    job: JobId,
-    run: i32,
-    new: &NewWebhook<'_>,
-) -> Result<(), DbError> {
-    sqlx::query(
-        "insert into webhook (company_id, webhook_id, job_id, run, url, type, body) values ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(company)
-    .bind(WebhookId::new())
-    .bind(job)
-    .bind(run)
-    .bind(new.url)
-    .bind(new.kind)
-    .bind(&new.body)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// A message that a worker has claimed.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct WebhookClaim {
-    pub company_id: CompanyId,
-    pub webhook_id: WebhookId,
-    pub job_id: JobId,
-    pub url: String,
-    pub body: String,
-    /// Number of this attempt, and the fencing token.
-    pub claim: i32,
-    /// Failed attempts since it was written or replayed.
-    pub tries: i32,
-}
-
-/// Claims a message that is due, for the length of a lease, and records the attempt. Companies with the fewest messages
-/// in flight come first, so that one company's slow receivers do not delay the messages of others.
-pub async fn claim_webhook(pool: &PgPool, lease: Duration) -> Result<Option<WebhookClaim>, DbError> {
-    let claim = sqlx::query_as(
-        "with busy as (
-             select company_id, count(*) as sends from webhook where state = 'sending' and lease_until >= now() group by company_id
-         ), due as (
-             select webhook.company_id, webhook_id
-               from webhook join export_job job using (company_id, job_id) left join busy using (company_id)
-              where job.deleted_at is null
-                and ((webhook.state = 'waiting' and run_at <= now()) or (webhook.state = 'sending' and lease_until < now()))
-              order by coalesce(sends, 0), run_at limit 1 for update of webhook skip locked
-         ), taken as (
-             update webhook set state = 'sending', claim = claim + 1, lease_until = now() + $1
-               from due where webhook.company_id = due.company_id and webhook.webhook_id = due.webhook_id
-             returning webhook.company_id, webhook.webhook_id, job_id, url, body, claim, tries
-         ), attempt as (
-             insert into webhook_attempt (company_id, webhook_id, attempt) select company_id, webhook_id, claim from taken
-         )
-         select * from taken",
-    )
-    .bind(to_pg_interval(lease))
-    .fetch_optional(pool)
-    .await?;
-    Ok(claim)
-}
-
-/// What an attempt means for its message.
-#[derive(Clone, Copy, Debug)]
-pub enum WebhookOutcome {
-    /// The receiver accepted it.
-    Delivered,
-    /// It failed; try again after this pause, unless the message's deadline is over by then.
-    Retry(Duration),
-    /// The receiver refused it for good.
-    Failed,
-}
-
-/// The facts about an attempt that ended.
-#[derive(Clone, Debug)]
-pub struct WebhookResult<'a> {
-    /// The HTTP status; none when there was no response.
-    pub status: Option<u16>,
-    /// None when the message was delivered.
-    pub error: Option<&'a str>,
-    /// Time until the response status or the error.
-    pub latency: Duration,
-}
-
-/// Settles a message and completes the record of its attempt. Returns the message's new state; none when the caller no
-/// longer holds it.
-pub async fn settle_webhook(
-    pool: &PgPool,
-    claim: &WebhookClaim,
-    outcome: WebhookOutcome,
-    result: &WebhookResult<'_>,
-) -> Result<Option<DeliveryState>, DbError> {
-    let (to, pause) = match outcome {
-        WebhookOutcome::Delivered => (DeliveryState::Delivered, Duration::ZERO),
-        WebhookOutcome::Retry(pause) => (DeliveryState::Waiting, pause),
-        WebhookOutcome::Failed => (DeliveryState::Failed, Duration::ZERO),
-    };
-    let settled = sqlx::query_scalar(
-        "with transition as (
-             select case when $4 = 'waiting' and now() + $5 > give_up_at then 'failed' else $4 end as to_state
-               from webhook where company_id = $1 and webhook_id = $2
-         ), settled as (
-             update webhook
-                set state = to_state, lease_until = null, run_at = now() + $5, tries = tries + (to_state <> 'delivered')::int,
-                    ended_at = case when to_state <> 'waiting' then now() end
-               from transition where company_id = $1 and webhook_id = $2 and claim = $3 and state = 'sending'
-             returning state
-         ), attempt as (
-             -- Also when the message has been claimed by another worker since: this attempt has ended all the same.
-             update webhook_attempt set latency = $6, status = $7, error = $8
-              where company_id = $1 and webhook_id = $2 and attempt = $3
-         )
-         select state from settled",
-    )
-    .bind(claim.company_id)
-    .bind(claim.webhook_id)
-    .bind(claim.claim)
-    .bind(to)
-    .bind(to_pg_interval(pause))
-    .bind(i32::try_from(result.latency.as_millis()).unwrap_or(i32::MAX))
-    .bind(result.status.and_then(|status| i16::try_from(status).ok()))
-    .bind(result.error)
-    .fetch_optional(pool)
-    .await?;
-    Ok(settled)
+/// The message about a run. `event_type` is such as `export_job.finished`.
+pub fn build_webhook_task(job: JobId, run: i32, url: &str, event_type: &str, body: &str) -> NewTask {
+    NewTask {
+        payload: json!({ "url": url, "type": event_type, "body": body }),
+        give_up_after: Some(MESSAGE_TTL.as_secs_f64()),
+        ..NewTask::of_run(TaskKind::Webhook, job, run)
+    }
 }
 
 /// A message with its attempts, as lists show it.
@@ -204,16 +86,18 @@ pub async fn list_deliveries(
     limit: i64,
 ) -> Result<Vec<DeliveryRow>, DbError> {
     let deliveries = sqlx::query_as(
-        "select webhook_id, run, url, type, state, created_at, ended_at, case when state = 'waiting' then run_at end as next_at, attempts
-           from webhook
+        "select task_id as webhook_id, run, payload ->> 'url' as url, payload ->> 'type' as type, created_at, ended_at,
+                case state when 'running' then 'sending' when 'done' then 'delivered' else state end as state,
+                case when state = 'waiting' then run_at end as next_at, attempts
+           from task webhook
           cross join lateral (
                 select coalesce(jsonb_agg(to_jsonb(recent) order by attempt), '[]') as attempts
                   from (select attempt, begun_at, latency, status, error,
-                               attempt = webhook.claim and webhook.state = 'sending' and webhook.lease_until >= now() as going_on
-                          from webhook_attempt
-                         where webhook_attempt.company_id = webhook.company_id and webhook_attempt.webhook_id = webhook.webhook_id
+                               attempt = webhook.claim and webhook.state = 'running' and webhook.lease_until >= now() as going_on
+                          from task_attempt
+                         where task_attempt.company_id = webhook.company_id and task_attempt.task_id = webhook.task_id
                          order by attempt desc limit 50) recent) history
-          where company_id = $1 and job_id = $2 and run > $3 order by run limit $4",
+          where company_id = $1 and job_id = $2 and kind = 'webhook' and run > $3 order by run limit $4",
     )
     .bind(company)
     .bind(job)
@@ -237,20 +121,21 @@ pub async fn replay_webhook(
 ) -> Result<bool, DbError> {
     let replayed: Option<bool> = sqlx::query_scalar(
         "with target as (
-             select company_id, webhook_id, state = 'sending' and lease_until >= now() as in_flight
-               from webhook where company_id = $1 and job_id = $2 and webhook_id = $3 for update
+             select company_id, task_id, state = 'running' and lease_until >= now() as in_flight
+               from task where company_id = $1 and job_id = $2 and task_id = $3 and kind = 'webhook' for update
          ), replayed as (
-             update webhook
-                set state = 'waiting', tries = 0, run_at = now(), lease_until = null, give_up_at = now() + interval '24 hours',
+             update task
+                set state = 'waiting', tries = 0, lost = 0, run_at = now(), lease_until = null, give_up_at = now() + $4,
                     ended_at = null
                from target
-              where webhook.company_id = target.company_id and webhook.webhook_id = target.webhook_id and not in_flight
+              where task.company_id = target.company_id and task.task_id = target.task_id and not in_flight
          )
          select not in_flight from target",
     )
     .bind(company)
     .bind(job)
     .bind(webhook)
+    .bind(to_pg_interval(MESSAGE_TTL))
     .fetch_optional(pool)
     .await?;
     replayed.ok_or(DbError::NotFound("delivery of this job"))

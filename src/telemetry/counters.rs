@@ -62,6 +62,14 @@ const COUNTERS: &[KnownCounter] = &[
         series: &[&[("outcome", Words(&["delivered", "tried-again", "given-up"]))]],
     },
     KnownCounter {
+        name: "offprint_task_tries_total",
+        description: "Tries of tasks (seals, mails, webhooks), by kind and outcome; `lost` is one whose lease expired.",
+        series: &[&[
+            ("kind", Words(&["seal", "sign-in-mail", "mail", "webhook"])),
+            ("outcome", Words(&["done", "tried-again", "given-up", "given-back", "lost"])),
+        ]],
+    },
+    KnownCounter {
         name: "offprint_schedule_runs_total",
         description: "Runs of schedules, by outcome; `refused` created no job.",
         series: &[&[("outcome", Words(&["started", "skipped", "refused"]))]],
@@ -160,6 +168,7 @@ mod tests {
         for line in [
             "offprint_leases_lost_total 0",
             "offprint_mail_tries_total{outcome=\"given-up\"} 0",
+            "offprint_task_tries_total{kind=\"seal\",outcome=\"tried-again\"} 0",
             "offprint_items_settled_total{ending=\"succeeded\",code=\"\"} 0",
             "offprint_items_settled_total{ending=\"failed\",code=\"corrupt\"} 0",
             "offprint_connections_closed_total{listener=\"http\",reason=\"too-many\"} 0",
@@ -167,7 +176,7 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
         let series = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
-        assert_eq!(series, 4 + 19 + 2 + 3 + 5 + 3 + 1 + 3 + 3 + 3 + 1 + 1 + 1 + 12);
+        assert_eq!(series, 4 + 19 + 2 + 3 + 5 + 3 + 1 + 3 + 3 + 20 + 3 + 1 + 1 + 1 + 12);
     }
 
     /// A counter that is recorded anywhere is in the table: the source is read, because a recorder sees only what happened.

@@ -123,7 +123,7 @@ async fn process_claim(
     if is_waiting_again {
         state.work_available.notify()
     } else {
-        state.work_available.notify_local()
+        state.tasks_available.notify_local()
     }
     Ok(())
 }

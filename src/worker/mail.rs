@@ -1,58 +1,49 @@
-//! Sends the mails that are due. A mail that cannot be sent does not change its job.
+//! Sends the mails about runs. A mail that cannot be sent does not change its job.
 
 use chrono_tz::Tz;
-use tracing::{info, warn};
 
-use super::get_message_delay;
 use crate::app::AppState;
 use crate::db::company::{self, UserRow};
 use crate::db::enums::{FileState, ItemState, Outcome};
 use crate::db::link::NewLink;
-use crate::db::mail_task::{self, MailOutcome, MailTaskClaim};
+use crate::db::task::TaskClaim;
 use crate::db::{self, archive, item_view, job};
 use crate::i18n;
+use crate::id::{CompanyId, JobId, TaskId};
 use crate::jobs::recipients::parse_mailbox;
 use crate::notify::{JobMail, MailCounts, MailFailure, MailLinks, SendError};
+use crate::worker::task::{AttemptResult, Performed};
 
-/// Attempts to send one mail, spread over about a day.
-const MAX_MAIL_TRIES: i32 = 12;
-
-/// Sends one mail that is due. Returns whether there was one.
-pub async fn send_next_mail(state: &AppState) -> Result<bool, db::DbError> {
-    // Mail servers may be slow, so the lease is long. If sending takes longer still, the fence makes the late settle
-    // change nothing.
-    let Some(task) =
-        db::with_query_timeout(mail_task::claim_mail_task(&state.system, state.settings.lease * 6)).await?
-    else {
-        return Ok(false);
+/// Sends a mail.
+pub(super) async fn perform_mail(state: &AppState, claim: &TaskClaim) -> Result<Performed, db::DbError> {
+    let (Some(job), Some(run)) = (claim.job_id, claim.run) else {
+        return Ok(AttemptResult::Failed("the mail belongs to no job".into()).into());
     };
-    let outcome = match send_mail(state, &task).await {
-        Ok(()) => {
-            info!(job.handle = %task.job_id, "Sent the mail about job {}", task.job_id);
-            count_try("sent");
-            MailOutcome::Sent
-        }
-        Err(SendError::Temporary(reason)) if task.tries + 1 < MAX_MAIL_TRIES => {
-            warn!(job.handle = %task.job_id, "Could not send the mail about job {} yet; it is tried again: {reason}", task.job_id);
-            count_try("tried-again");
-            MailOutcome::Retry(reason, get_message_delay(task.tries))
-        }
-        Err(SendError::Temporary(reason) | SendError::Permanent(reason)) => {
-            warn!(job.handle = %task.job_id, "Gave up the mail about job {}: {reason}", task.job_id);
-            count_try("given-up");
-            MailOutcome::Failed(reason)
-        }
-    };
-    db::with_query_timeout(mail_task::settle_mail_task(&state.system, &task, outcome)).await?;
-    state.job_changes.notify();
-    Ok(true)
+    let mail =
+        RunMail { company_id: claim.company_id, task_id: claim.task_id, job_id: job, run, recipient: &claim.key };
+    Ok(to_attempt_result(send_mail(state, &mail).await).into())
 }
 
-fn count_try(outcome: &'static str) {
-    metrics::counter!("offprint_mail_tries_total", "outcome" => outcome).increment(1);
+/// What the mail server's answer means for the task.
+pub(super) fn to_attempt_result(sent: Result<(), SendError>) -> AttemptResult {
+    match sent {
+        Ok(()) => AttemptResult::Done,
+        Err(SendError::Temporary(reason)) => AttemptResult::Retry(reason),
+        Err(SendError::Permanent(reason)) => AttemptResult::Failed(reason),
+    }
 }
 
-async fn send_mail(state: &AppState, task: &MailTaskClaim) -> Result<(), SendError> {
+/// The mail about a run to one recipient.
+struct RunMail<'a> {
+    company_id: CompanyId,
+    task_id: TaskId,
+    job_id: JobId,
+    run: i32,
+    /// Mail address.
+    recipient: &'a str,
+}
+
+async fn send_mail(state: &AppState, task: &RunMail<'_>) -> Result<(), SendError> {
     let later = |error: db::DbError| SendError::Temporary(error.to_string());
     let job = match job::fetch_job(&state.system, task.company_id, task.job_id).await {
         Ok(job) => job,
@@ -85,8 +76,8 @@ async fn send_mail(state: &AppState, task: &MailTaskClaim) -> Result<(), SendErr
 }
 
 /// The user of the company whose address this is.
-async fn find_recipient(state: &AppState, task: &MailTaskClaim) -> Result<Option<UserRow>, db::DbError> {
-    match parse_mailbox(&task.recipient) {
+async fn find_recipient(state: &AppState, task: &RunMail<'_>) -> Result<Option<UserRow>, db::DbError> {
+    match parse_mailbox(task.recipient) {
         Ok(mailbox) => company::find_user_by_email(&state.system, task.company_id, mailbox.email.as_ref()).await,
         Err(_) => Ok(None),
     }
@@ -95,7 +86,7 @@ async fn find_recipient(state: &AppState, task: &MailTaskClaim) -> Result<Option
 /// Links that work for the recipient: everybody may open the page of the results; the job needs an account.
 async fn build_links(
     state: &AppState,
-    task: &MailTaskClaim,
+    task: &RunMail<'_>,
     job: &job::JobRow,
     is_user: bool,
 ) -> Result<MailLinks, db::DbError> {
@@ -115,7 +106,7 @@ async fn build_links(
 /// page says what failed as well. None when the job was deleted.
 async fn create_page_link(
     state: &AppState,
-    task: &MailTaskClaim,
+    task: &RunMail<'_>,
     job: &job::JobRow,
 ) -> Result<Option<String>, db::DbError> {
     let mut files = match (job.files, job.total) {
@@ -126,8 +117,8 @@ async fn create_page_link(
         _ => Vec::new(),
     };
     let path = files.pop().map(|file| file.path);
-    let (mail_task_id, expires_in) = (Some(task.mail_task_id), job.expires_in);
-    let new = NewLink { job_id: task.job_id, path: path.as_deref(), expires_in, mail_task_id, api_key: None };
+    let (mail, expires_in) = (Some(task.task_id), job.expires_in);
+    let new = NewLink { job_id: task.job_id, path: path.as_deref(), expires_in, mail, api_key: None };
     match state.create_link(&state.system, task.company_id, &new).await {
         Ok((_, url)) => Ok(Some(url)),
         Err(db::DbError::NotFound(_)) => Ok(None),
@@ -137,15 +128,15 @@ async fn create_page_link(
 
 fn build_mail(
     state: &AppState,
-    task: &MailTaskClaim,
+    task: &RunMail<'_>,
     job: &job::JobRow,
     links: MailLinks,
     failures: Vec<MailFailure>,
 ) -> JobMail {
     let host = state.public_url().split_once("://").map_or("offprint", |(_, rest)| rest).replace([':', '/'], ".");
     JobMail {
-        message_id: format!("<{}.{}@{host}>", task.mail_task_id, task.run),
-        recipient: task.recipient.clone(),
+        message_id: format!("<{}.{}@{host}>", task.task_id, task.run),
+        recipient: task.recipient.to_owned(),
         language: job.locale.as_deref().and_then(i18n::find_language).unwrap_or_else(i18n::default_language),
         job_name: job.job_name.clone(),
         job_handle: job.job_id,

@@ -10,7 +10,7 @@ use crate::db::asset::AssetType;
 use crate::db::enums::{ItemState, Outcome};
 use crate::db::item_view::{ItemFileView, ItemView};
 use crate::db::metadata_map::MetadataMap;
-use crate::db::seal::SealClaim;
+use crate::db::seal::EndedJob;
 use crate::id::AssetId;
 use crate::reason::Reason;
 
@@ -75,7 +75,7 @@ impl<'a> ManifestLine<'a> {
 }
 
 /// The beginning of `manifest.json`, up to the first line.
-pub fn build_json_head(job: &SealClaim, outcome: Outcome) -> String {
+pub fn build_json_head(job: &EndedJob, outcome: Outcome) -> String {
     let warnings = [job.warnings.as_slice(), job.modifier_warnings.as_slice()].concat();
     let head = json!({
         "jobHandle": job.job_id, "jobName": job.job_name, "metadata": job.metadata, "run": job.run, "outcome": outcome,

@@ -2,11 +2,10 @@
 //!
 //! ```text
 //!   run_workers ─┬─ run_dispatcher                 claims items for all free slots             item.rs, settler.rs
-//!                ├─ run_maintenance                due jobs, seals, sweeps, retention          seal.rs, sweep.rs, …
+//!                ├─ run_task_dispatcher            seals jobs, sends mails and webhooks        task.rs, seal.rs, mail.rs, …
+//!                ├─ run_maintenance                due jobs, sweeps, retention                 sweep.rs, retention.rs
 //!                ├─ scheduler::run_scheduler       creates the jobs of schedules               scheduler.rs
 //!                ├─ scrub::run_scrub               compares stored bytes with their digests    scrub.rs
-//!                ├─ run_mail_task                  sends mails                                 mail.rs
-//!                ├─ run_webhook_task               sends webhooks                              webhook.rs
 //!                └─ heartbeat::run_heartbeat       says that this worker is alive              heartbeat.rs
 //! ```
 //!
@@ -25,6 +24,9 @@ mod seal;
 mod settler;
 mod sign_in_mail;
 mod sweep;
+mod task;
+mod task_dispatcher;
+mod task_rules;
 mod webhook;
 
 use std::sync::Arc;
@@ -43,6 +45,8 @@ pub use scheduler::run_next_schedule;
 #[cfg_attr(dead_code_check, expect(unused_imports, reason = "for tests, which wait for nothing"))]
 pub use scrub::scrub_next_blob;
 pub use sweep::sweep_expired;
+#[cfg_attr(dead_code_check, expect(unused_imports, reason = "for tests, which wait for nothing"))]
+pub use task::run_task;
 
 use crate::app::AppState;
 use crate::db::item::MAX_CLAIMS;
@@ -56,9 +60,6 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
 
 /// How long running items may take to end when the service shuts down. After that they are given back.
 const SHUTDOWN_GRACE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// How many webhooks a process sends at once.
-const MAX_CONCURRENT_WEBHOOKS: usize = 8;
 
 /// Works until the service shuts down and running items have ended or were given back.
 pub async fn run_workers(state: AppState) {
@@ -76,8 +77,7 @@ async fn run_tasks(state: AppState) {
     tasks.spawn(restart_after_panics(state.clone(), run_maintenance));
     tasks.spawn(restart_after_panics(state.clone(), scheduler::run_scheduler));
     tasks.spawn(restart_after_panics(state.clone(), scrub::run_scrub));
-    tasks.spawn(restart_after_panics(state.clone(), run_mail_task));
-    tasks.spawn(restart_after_panics(state, run_webhook_task));
+    tasks.spawn(restart_after_panics(state, task_dispatcher::run_task_dispatcher));
     while tasks.join_next().await.is_some() {}
 }
 
@@ -101,11 +101,6 @@ async fn wait_for_work(state: &AppState, notified: impl Future<Output = ()>) {
         () = sleep(POLL_INTERVAL) => {}
         () = state.closing.cancelled() => {}
     }
-}
-
-/// The pause after `tries` failed attempts to send a message: 10 s, 30 s, 90 s, … at most 3 hours.
-fn get_message_delay(tries: i32) -> Duration {
-    Duration::from_secs((10 * 3u64.pow(tries.clamp(0, 10) as u32)).min(3 * 3600))
 }
 
 /// Claims items for all slots that are free, and processes each in a task of its own.
@@ -158,63 +153,14 @@ async fn take_free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
     free
 }
 
-/// A panic is a bug. The item is taken over when its lease expires.
+/// A panic is a bug. What panicked is taken over when its lease expires.
 fn log_panic(ended: Result<(), JoinError>) {
     if let Err(panic) = ended {
-        tracing::error!(error = %panic, "An item's task panicked: {panic}");
+        tracing::error!(error = %panic, "An item or task panicked: {panic}");
     }
 }
 
-/// Sends mails. A task of its own, because mail servers may be slow and sealing must not wait for them.
-async fn run_mail_task(state: AppState) {
-    while !state.closing.is_cancelled() {
-        let notified = state.job_changes.listen();
-        let sent = tokio::select! {
-            sent = send_next_message(&state) => sent,
-            () = wait_for_grace_end(&state) => return,
-        };
-        match sent {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => warn!(error = %error, "Could not claim or settle a mail: {error}"),
-        }
-        wait_for_work(&state, notified).await;
-    }
-}
-
-/// Sends one mail. Somebody waits for those to sign in, so they come first.
-async fn send_next_message(state: &AppState) -> Result<bool, db::DbError> {
-    Ok(sign_in_mail::send_next_sign_in_mail(state).await? || mail::send_next_mail(state).await?)
-}
-
-/// Sends webhooks, several at once, so that a slow receiver does not delay the others.
-async fn run_webhook_task(state: AppState) {
-    let mut sending = JoinSet::new();
-    while !state.closing.is_cancelled() {
-        let notified = state.job_changes.listen();
-        while sending.len() >= MAX_CONCURRENT_WEBHOOKS {
-            sending.join_next().await;
-        }
-        match webhook::claim_webhook(&state).await {
-            Ok(Some(claim)) => {
-                let state = state.clone();
-                sending.spawn(async move {
-                    if let Err(error) = webhook::deliver_webhook(&state, &claim).await {
-                        warn!(error = %error, "Could not record the result of a webhook: {error}");
-                    }
-                });
-                continue;
-            }
-            Ok(None) => {}
-            Err(error) => warn!(error = %error, "Could not claim a webhook: {error}"),
-        }
-        wait_for_work(&state, notified).await;
-        while sending.try_join_next().is_some() {}
-    }
-    while sending.join_next().await.is_some() {}
-}
-
-/// Does everything that is neither an item nor a message: due jobs, seals, sweeps and retention, in turn.
+/// Does everything that is neither an item nor a task: due jobs, sweeps and retention, in turn.
 async fn run_maintenance(state: AppState) {
     if let Err(error) = retention::record_blob_metrics(&state).await {
         warn!(error = %error, "Could not count the stored blobs: {error}");
@@ -224,7 +170,7 @@ async fn run_maintenance(state: AppState) {
     let mut part = 0;
     while !state.closing.is_cancelled() {
         let notified = state.work_available.listen();
-        match do_maintenance_task(&state).await {
+        match start_due_jobs(&state).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(error) => warn!(error = %error, "A maintenance task failed: {error}"),
@@ -237,7 +183,7 @@ async fn run_maintenance(state: AppState) {
         }
         if last_retention.elapsed() > RETENTION_INTERVAL {
             last_retention = Instant::now();
-            // A storage that hangs must not keep jobs from being sealed.
+            // A storage that hangs must not keep scheduled jobs from being started.
             if timeout(RETENTION_INTERVAL, clean_up_storage(&state, &mut part)).await.is_err() {
                 warn!("Removing expired data took longer than 10 minutes and was interrupted; it is tried again");
             }
@@ -263,14 +209,14 @@ async fn clean_up_storage(state: &AppState, part: &mut u8) {
     }
 }
 
-/// Starts due jobs or seals one job. Returns whether there was something to do.
-async fn do_maintenance_task(state: &AppState) -> Result<bool, db::DbError> {
-    if db::with_query_timeout(db::job_actions::start_due_jobs(&state.system)).await? > 0 {
+/// Starts due jobs. Returns whether there were any.
+async fn start_due_jobs(state: &AppState) -> Result<bool, db::DbError> {
+    let has_started = db::with_query_timeout(db::job_actions::start_due_jobs(&state.system)).await? > 0;
+    if has_started {
         state.work_available.notify();
         state.job_changes.notify();
-        return Ok(true);
     }
-    seal::seal_next_job(state).await
+    Ok(has_started)
 }
 
 /// Does everything that can be done now, including a sweep, and returns how many items were processed. Tests call it
@@ -283,9 +229,8 @@ pub async fn drain_work(state: &AppState) -> Result<usize, db::DbError> {
         if item::process_next_item(state).await? {
             items += 1;
         } else if !(scheduler::run_next_schedule(state).await?
-            || do_maintenance_task(state).await?
-            || send_next_message(state).await?
-            || webhook::send_next_webhook(state).await?)
+            || start_due_jobs(state).await?
+            || task::run_next_tasks(state).await?)
         {
             return Ok(items);
         }

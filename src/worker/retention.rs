@@ -7,7 +7,9 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::app::{AppState, StoreBlobError};
-use crate::db::{self, audit, blob, kept_rendition, recipe, retention, worker};
+use crate::db::task::TaskKind;
+use crate::db::{self, audit, blob, kept_rendition, recipe, retention, task_queue, worker};
+use crate::worker::task_rules::find_rules;
 
 /// How long a job and its manifests are kept after it has finished.
 const JOB_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -28,6 +30,7 @@ pub async fn enforce_retention(state: &AppState) -> Result<(), db::DbError> {
         info!("Released the files of {released} expired jobs");
     }
     while retention::delete_old_jobs(&state.system, JOB_TTL).await? > 0 {}
+    remove_ended_tasks(state).await?;
     remove_recipes(state).await?;
     release_originals(state).await?;
     worker::delete_gone_workers(&state.system, JOB_TTL).await?;
@@ -36,6 +39,15 @@ pub async fn enforce_retention(state: &AppState) -> Result<(), db::DbError> {
     release_renditions(state).await?;
     remove_recipes(state).await?;
     remove_unused_blobs(state).await
+}
+
+/// Removes tasks that ended long ago, of those kinds that no job shows.
+async fn remove_ended_tasks(state: &AppState) -> Result<(), db::DbError> {
+    for kind in TaskKind::ALL {
+        let Some(age) = find_rules(kind).retention else { continue };
+        while task_queue::remove_ended_tasks(&state.system, kind, age).await? > 0 {}
+    }
+    Ok(())
 }
 
 /// Removes deleted assets and replaced originals that no job needs any more, and their bytes.

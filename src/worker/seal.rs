@@ -2,51 +2,43 @@
 //!
 //! The archive itself is never written: the index says where each entry begins, and a download is put together from the
 //! index and the blobs. Everything here can be repeated: a worker that dies while sealing leaves only blobs that
-//! nothing refers to, and the next one writes the same bytes again. [`crate::db::seal`] has the claim and the
-//! transaction that finishes the job.
-
-use std::time::Duration;
+//! nothing refers to, and the next one writes the same bytes again. [`crate::db::seal`] has the transaction that finishes
+//! the job.
 
 use offprint_core::{Code, Digest};
 use offprint_storage::archive::ArchiveIndexWriter;
 use offprint_storage::{BlobWriter, archive};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::app::AppState;
 use crate::app::StoreBlobError;
 use crate::db;
 use crate::db::enums::Outcome;
 use crate::db::item_view::{self, ItemFileView, ItemView};
-use crate::db::seal::{self, NewArchive, SealClaim};
+use crate::db::seal::{self, EndedJob, NewArchive, Seal};
+use crate::db::task::TaskClaim;
 use crate::jobs::outcome::RunCounts;
 use crate::jobs::outcome::is_mail_wanted;
 use crate::reason::Reason;
+use crate::worker::task::{AttemptResult, Effect, Performed};
 use crate::worker::{manifest, webhook};
 
 /// Items per query.
 const ITEMS_PER_PAGE: i64 = 1000;
 
-/// Seals one job whose items have all ended. Returns whether there was one.
-pub async fn seal_next_job(state: &AppState) -> Result<bool, db::DbError> {
-    let Some(claim) = db::with_query_timeout(seal::claim_seal(&state.system, state.settings.lease)).await? else {
-        return Ok(false);
+/// Writes what a run needs to be finished; the job is finished when the task is settled.
+pub(super) async fn perform_seal(state: &AppState, claim: &TaskClaim) -> Result<Performed, db::DbError> {
+    let Some(job) = db::with_query_timeout(seal::find_ended_job(&state.system, claim)).await? else {
+        return Ok(AttemptResult::Retry("there is nothing to seal".into()).into());
     };
-    match seal_job(state, &claim).await {
-        Ok(true) => {
-            state.live_jobs.notify_job_ended();
-            state.job_changes.notify();
-            state.work_available.notify_local();
-        }
-        Ok(false) => warn!("Job {} was sealed by another worker, or deleted", claim.job_id),
+    match seal_job(state, job).await {
+        Ok(seal) => Ok(Performed::new(AttemptResult::Done, Effect::FinishJob(Box::new(seal)))),
         Err(error) => {
-            warn!(error = %error, job.handle = %claim.job_id, "Could not seal job {} yet; it is tried again: {error}", claim.job_id);
-            let pause = Duration::from_secs(10);
-            db::with_query_timeout(seal::postpone_seal(&state.system, &claim, pause, &to_postponement_reason(&error)))
-                .await?;
-            state.job_changes.notify();
+            let reason = to_postponement_reason(&error);
+            let (result, effect) = (AttemptResult::Retry(reason.detail.clone()), Effect::LogSealFailure(reason));
+            Ok(Performed { cause: Some(error.to_string()), ..Performed::new(result, effect) })
         }
     }
-    Ok(true)
 }
 
 /// The reason for the job's log. It has no details, because those belong to the operator and are in the service's log.
@@ -59,7 +51,7 @@ fn to_postponement_reason(error: &StoreBlobError) -> Reason {
     }
 }
 
-async fn seal_job(state: &AppState, job: &SealClaim) -> Result<bool, StoreBlobError> {
+async fn seal_job(state: &AppState, job: EndedJob) -> Result<Seal, StoreBlobError> {
     let counts = RunCounts {
         succeeded: job.succeeded,
         failed: job.failed,
@@ -69,26 +61,28 @@ async fn seal_job(state: &AppState, job: &SealClaim) -> Result<bool, StoreBlobEr
         missing: job.warnings.iter().filter(|warning| warning.code == Code::SkippedMissing).count() as i32,
     };
     let outcome = Outcome::from_counts(counts);
-    let archive = write_manifests_and_index(state, job, outcome).await?;
+    let archive = write_manifests_and_index(state, &job, outcome).await?;
     let recipients =
-        if is_mail_wanted(job.email_setting, outcome) { find_recipients(state, job).await? } else { Vec::new() };
-    let (max_mails, webhook) =
-        (state.settings.max_mails, webhook::build_webhook(job, outcome, state.settings.public_url.as_deref()));
-    let finishing = seal::finish_job(&state.system, job, &archive, outcome, &recipients, max_mails, webhook.as_ref());
-    let finished = db::with_query_timeout(finishing).await?;
-    if finished {
-        let (id, name) = (job.job_id, &job.job_name);
-        info!(
-            job.handle = %id, job.outcome = ?outcome, item.count = job.total, archive.bytes = archive.size,
-            "Job {name:?} ({id}) is finished: {} of {} items succeeded, {} failed", job.succeeded, job.total, job.failed
-        );
-        metrics::counter!("offprint_jobs_finished_total", "outcome" => outcome.name()).increment(1);
-    }
-    Ok(finished)
+        if is_mail_wanted(job.email_setting, outcome) { find_recipients(state, &job).await? } else { Vec::new() };
+    let webhook = webhook::build_webhook(&job, outcome, state.settings.public_url.as_deref());
+    Ok(Seal { job, archive, outcome, recipients, max_mails: state.settings.max_mails, webhook })
+}
+
+/// Logs and counts a job that is finished, and wakes those who wait for that.
+pub(super) fn report_finished_job(state: &AppState, seal: &Seal) {
+    let Seal { job, archive, outcome, .. } = seal;
+    info!(
+        job.handle = %job.job_id, job.outcome = ?outcome, item.count = job.total, archive.bytes = archive.size,
+        "Job {:?} ({}) is finished: {} of {} items succeeded, {} failed", job.job_name, job.job_id, job.succeeded, job.total,
+        job.failed
+    );
+    metrics::counter!("offprint_jobs_finished_total", "outcome" => outcome.name()).increment(1);
+    state.live_jobs.notify_job_ended();
+    state.work_available.notify_local();
 }
 
 /// The recipients that the request names; otherwise the job's owner; otherwise `OFFPRINT_MAIL_TO`.
-async fn find_recipients(state: &AppState, job: &SealClaim) -> Result<Vec<String>, db::DbError> {
+async fn find_recipients(state: &AppState, job: &EndedJob) -> Result<Vec<String>, db::DbError> {
     if !job.notify_emails.is_empty() {
         return Ok(job.notify_emails.0.clone());
     }
@@ -99,7 +93,7 @@ async fn find_recipients(state: &AppState, job: &SealClaim) -> Result<Vec<String
 /// Reads items and files once, in order, and writes the manifests and the archive index.
 async fn write_manifests_and_index(
     state: &AppState,
-    job: &SealClaim,
+    job: &EndedJob,
     outcome: Outcome,
 ) -> Result<NewArchive, StoreBlobError> {
     let mut index_writer = ArchiveIndexWriter::new(&state.storage).await?;
@@ -135,7 +129,6 @@ async fn write_manifests_and_index(
             Some(last) if page.len() as i64 == ITEMS_PER_PAGE => from = last.position + 1,
             _ => break,
         }
-        db::with_query_timeout(seal::renew_seal_lease(&state.system, job, state.settings.lease)).await?;
     }
     json.write(manifest::JSON_TAIL.as_bytes()).await?;
     let manifest_json = add_manifest(state, &mut index_writer, "manifest.json", json, job).await?;
@@ -152,7 +145,7 @@ async fn add_manifest(
     index_writer: &mut ArchiveIndexWriter,
     path: &str,
     bytes: BlobWriter,
-    job: &SealClaim,
+    job: &EndedJob,
 ) -> Result<Digest, StoreBlobError> {
     let staged = bytes.finish().await?;
     let (digest, size, crc32) = (staged.digest, staged.size, staged.crc32);

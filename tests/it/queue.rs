@@ -2,6 +2,7 @@
 
 use offprint::db::item::{self, LeaseRenewal};
 use offprint::db::settle::{AttemptOutcome, settle_item};
+use offprint::db::task::{TaskKind, renew_task_lease};
 use offprint::reason::Reason;
 use offprint_core::Code;
 use offprint_imaging::ENGINE_VERSION;
@@ -10,7 +11,7 @@ use sqlx::PgPool;
 
 use crate::support::export_jobs::{create_job, drain_work, fetch_items, fetch_job, run_export};
 use crate::support::images::draw_jpeg;
-use crate::support::queue::{LEASE_DURATION, claim_item, settle_with_files, try_claim_item};
+use crate::support::queue::{LEASE_DURATION, claim_item, claim_task, settle_with_files, try_claim_item};
 use crate::support::test_app::TestApp;
 
 /// Settles an attempt that produced no files.
@@ -178,7 +179,7 @@ async fn a_seal_that_died_is_taken_over(pool: PgPool) {
     let job = create_job(&app, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20"})).await;
     let claim = claim_item(&app).await;
     assert!(settle_with_files(&app, &claim).await);
-    let dead = offprint::db::seal::claim_seal(&app.state.system, LEASE_DURATION).await.unwrap().expect("it is due");
+    let dead = claim_task(&app, TaskKind::Seal).await;
     drain_work(&app).await;
     let before = fetch_job(&app, &job).await;
     assert_eq!((&before["state"], &before["progress"]["percent"]), (&json!("running"), &json!(99)));
@@ -186,7 +187,7 @@ async fn a_seal_that_died_is_taken_over(pool: PgPool) {
     drain_work(&app).await;
     assert_eq!(fetch_job(&app, &job).await["outcome"], "succeeded");
     assert!(
-        !offprint::db::seal::renew_seal_lease(&app.state.system, &dead, LEASE_DURATION).await.unwrap(),
+        !renew_task_lease(&app.state.system, &dead, LEASE_DURATION).await.unwrap(),
         "the fencing token of the dead worker is outdated"
     );
     app.assert_consistent().await;

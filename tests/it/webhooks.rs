@@ -7,7 +7,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use offprint::db::{webhook, webhook_secret};
+use offprint::db::task::{TaskEnd, TaskKind, TaskOutcome, settle_task};
+use offprint::db::webhook::WebhookPayload;
+use offprint::db::webhook_secret;
 use offprint::jobs::CallbackPolicy;
 use offprint::notify::webhook::{WEBHOOK_TIMEOUT, WebhookMessage, WebhookSender};
 use serde_json::{Value, json};
@@ -15,6 +17,7 @@ use sqlx::PgPool;
 
 use crate::support::export_jobs::drain_work;
 use crate::support::images::draw_image;
+use crate::support::queue::{claim_task, try_claim_task};
 use crate::support::test_app::TestApp;
 use crate::support::test_user::{TestUser, open_guarded_app};
 use crate::support::webhook_receiver::ReceiverReply::{EndlessBody, NoReply, Redirect, Status};
@@ -487,17 +490,19 @@ async fn a_worker_that_dies_after_sending_sends_the_same_again(pool: PgPool) {
     let silent = build_unresolvable_state(&app);
     offprint::worker::drain_work(&silent).await.unwrap();
     app.advance_time("1 minute").await;
-    let due = webhook::claim_webhook(&app.state.system, Duration::from_secs(30)).await.unwrap().unwrap();
+    let due = claim_task(&app, TaskKind::Webhook).await;
+    let payload: WebhookPayload = due.parse_payload().unwrap();
     let secrets =
         [webhook_secret::ensure_webhook_secrets(&app.state.system, due.company_id).await.unwrap().remove(0).secret];
-    let message = WebhookMessage { id: due.webhook_id.to_string(), url: &due.url, body: &due.body, secrets: &secrets };
+    let message =
+        WebhookMessage { id: due.task_id.to_string(), url: &payload.url, body: &payload.body, secrets: &secrets };
     assert_eq!(app.state.webhook_sender.send(&message).await.status, Some(200));
     // The worker dies here. While its lease lasts, nobody else sends and nobody can replay.
     drain_work(&app).await;
     assert_eq!(receiver.messages().len(), 1);
     let on_its_way = fetch_delivery(&app, &job).await;
     assert_eq!((&on_its_way["state"], &on_its_way["attempts"][1]["error"]), (&json!("sending"), &Value::Null));
-    let replay = format!("{job}/deliveries/{}/replay", due.webhook_id);
+    let replay = format!("{job}/deliveries/{}/replay", due.task_id);
     assert_eq!(app.post(&replay, Value::Null).await.expect_status(409)["code"], "wrong-state");
     app.advance_time("1 minute").await;
     drain_work(&app).await;
@@ -510,9 +515,8 @@ async fn a_worker_that_dies_after_sending_sends_the_same_again(pool: PgPool) {
         "{delivery}"
     );
     // The result of the dead worker is not recorded any more.
-    let ended = webhook::WebhookResult { status: Some(500), error: Some("late"), latency: Duration::ZERO };
-    let late = webhook::settle_webhook(&app.state.system, &due, webhook::WebhookOutcome::Failed, &ended).await.unwrap();
-    assert_eq!(late, None);
+    let ended = TaskEnd { status: Some(500), ..TaskEnd::new(TaskOutcome::Failed, Some("late".into())) };
+    assert_eq!(settle_task(&app.state.system, &due, &ended).await.unwrap(), None);
 }
 
 /// The same service with a resolver that knows no host.
@@ -551,7 +555,7 @@ async fn receivers_of_one_company_that_hang_hold_up_no_other(pool: PgPool) {
     drain_work(&app).await;
     app.advance_time("1 hour").await;
     let mut claimed = Vec::new();
-    while let Some(due) = webhook::claim_webhook(&app.state.system, Duration::from_secs(30)).await.unwrap() {
+    while let Some(due) = try_claim_task(&app, TaskKind::Webhook).await {
         claimed.push(due.company_id);
     }
     let first_of_eve = claimed.iter().position(|company| *company == eve.company).unwrap();

@@ -40,9 +40,23 @@ UNEXPECTED = """
 
 # Runs without exactly one sent mail.
 MAILS = """
-    select job.job_name, job.run, count(mail_task.*), count(mail_task.*) filter (where mail_task.state = 'sent')
-      from export_job job left join mail_task using (company_id, job_id)
-     group by job.job_name, job.run having count(mail_task.*) <> job.run or count(mail_task.*) filter (where mail_task.state = 'sent') <> job.run"""
+    select job.job_name, job.run, count(mail.*), count(mail.*) filter (where mail.state = 'done')
+      from export_job job
+      left join task mail on mail.company_id = job.company_id and mail.job_id = job.job_id and mail.kind = 'mail'
+     group by job.job_name, job.run having count(mail.*) <> job.run or count(mail.*) filter (where mail.state = 'done') <> job.run"""
+
+# Runs that were not sealed exactly once, and tasks that did not end, or whose end is in no attempt or in two.
+TASKS = """
+    select 'runs ' || job.job_name, job.run::text, count(seal.*)::text
+      from export_job job
+      left join task seal on seal.company_id = job.company_id and seal.job_id = job.job_id and seal.kind = 'seal'
+                         and seal.state = 'done'
+     group by job.job_name, job.run having count(seal.*) <> job.run
+    union all
+    select task.kind, task.state, count(attempt.*)::text
+      from task left join task_attempt attempt
+        on attempt.company_id = task.company_id and attempt.task_id = task.task_id and attempt.ending = 'done'
+     group by task.company_id, task.task_id having task.state <> 'done' or count(attempt.*) <> 1"""
 
 # Logs with gaps in their numbers, by which live streams resume.
 GAPS = "select job_id, max(seq), count(*) from export_event group by job_id having max(seq) <> count(*)"
@@ -76,6 +90,7 @@ def audit(postgres, work):
         "wrong counts": postgres.query(COUNTS),
         "gaps in logs": postgres.query(GAPS),
         "mails per run": postgres.query(MAILS),
+        "tasks": postgres.query(TASKS),
         "failed queries": list_failed_queries(work),
     }
     sent, runs = list_mails(os.path.join(work, "data", "mail")), int(postgres.query("select sum(run) from export_job")[0][0])

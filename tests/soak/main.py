@@ -235,13 +235,13 @@ class Soak:
     # ---- The end ----------------------------------------------------------------------------------------------
 
     def settle_down(self):
-        """Waits until every job is finished and every mail is sent, with a time limit, because something may be lost. Items
+        """Waits until every job is finished and every task is done, with a time limit, because something may be lost. Items
         that are to be tried again later extend it: after four tries by up to six minutes."""
         deadline = time.monotonic() + 180
         next_try = "select coalesce(ceil(extract(epoch from max(run_at) - now())), 0) from export_item where state = 'waiting'"
         unfinished = (
             "select (select count(*) from export_job where state <> 'finished') + "
-            "(select count(*) from mail_task where state in ('waiting', 'sending'))"
+            "(select count(*) from task where state in ('waiting', 'running'))"
         )
         while time.monotonic() < deadline and self.postgres.query(unfinished)[0][0] != "0":
             for client, job in self.jobs:

@@ -5,6 +5,8 @@ use std::time::Duration;
 use offprint::db::item::{self, ClaimOptions};
 use offprint::db::kept_rendition::keep_renditions;
 use offprint::db::settle::{AttemptOutcome, SettledFile, settle_item};
+use offprint::db::task::{TaskClaim, TaskKind};
+use offprint::db::task_claim::{self, TaskClaimOptions};
 use offprint_imaging::ENGINE_VERSION;
 
 use crate::support::test_app::TestApp;
@@ -51,4 +53,18 @@ pub async fn settle_with_files(app: &TestApp, claim: &item::Claim) -> bool {
 
 fn build_settled_file(claim: &item::Claim, rendition: i16) -> SettledFile {
     SettledFile { rendition, sha256: claim.sha256, image: None, warnings: Vec::new(), reused: false }
+}
+
+/// Claims up to this many tasks of a kind.
+pub async fn claim_tasks(app: &TestApp, kind: TaskKind, slots: usize) -> Vec<TaskClaim> {
+    let options = TaskClaimOptions { worker: app.state.worker, lease: LEASE_DURATION, slots: &[(kind, slots)] };
+    task_claim::claim_tasks(&app.state.system, &options).await.unwrap()
+}
+
+pub async fn try_claim_task(app: &TestApp, kind: TaskKind) -> Option<TaskClaim> {
+    claim_tasks(app, kind, 1).await.pop()
+}
+
+pub async fn claim_task(app: &TestApp, kind: TaskKind) -> TaskClaim {
+    try_claim_task(app, kind).await.expect("a task is due")
 }

@@ -16,6 +16,7 @@ use clap::Parser;
 use futures_util::future::BoxFuture;
 use offprint::app::AppState;
 use offprint::app::RenderPools;
+use offprint::app::connections::Connections;
 use offprint::db;
 use offprint::id::WorkerId;
 use offprint::jobs::CallbackPolicy;
@@ -150,17 +151,24 @@ impl TestApp {
             Some(s3) => s3.open_storage(folder.path()),
             None => Storage::open(folder.path()).unwrap(),
         };
+        let connections = settings
+            .connections
+            .as_deref()
+            .map(|file| Connections::read(file, &Vec::new(), settings.storage.storage_timeout).unwrap());
+        let connections = connections.unwrap_or_default();
         let profiles = ProfileLibrary::read(&settings.modifiers.icc_dir);
         let mut attributes = Attributes { profiles: profiles.names().clone(), ..Attributes::default() };
         attributes.set_all(&settings.modifiers.attributes).unwrap();
         let state = AppState {
             storage,
+            connections,
             company: db::company::ensure_default_company(&system).await.unwrap(),
             db: db::open_request_pool(options, 4),
             system,
             keys: Default::default(),
             worker: WorkerId::new(),
             work_available: Default::default(),
+            tasks_available: Default::default(),
             job_changes: Default::default(),
             job_signals: Default::default(),
             live_jobs: Default::default(),
@@ -281,8 +289,7 @@ impl TestApp {
         let moves = [
             "update export_item set run_at = run_at - $1::interval where state = 'waiting'",
             "update export_item set lease_until = lease_until - $1::interval where state = 'running'",
-            "update export_job set seal_run_at = seal_run_at - $1::interval, seal_lease_until = seal_lease_until - $1::interval,
-                 exec_time = exec_time - $1::interval, expires_at = expires_at - $1::interval",
+            "update export_job set exec_time = exec_time - $1::interval, expires_at = expires_at - $1::interval",
             "update export_job set finished_at = finished_at - $1::interval where state = 'finished'",
             "update upload set expires_at = expires_at - $1::interval, lease_until = lease_until - $1::interval",
             "update blob set created_at = created_at - $1::interval, held_until = held_until - $1::interval",
@@ -290,14 +297,12 @@ impl TestApp {
             "update link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
             "update export_schedule set next_run_at = next_run_at - $1::interval",
             "update worker set heartbeat_at = heartbeat_at - $1::interval, live_until = live_until - $1::interval",
-            "update webhook set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval,
-                 give_up_at = give_up_at - $1::interval",
+            "update task set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval,
+                 give_up_at = give_up_at - $1::interval, ended_at = ended_at - $1::interval",
             "update browser_session set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
-            "update sign_in_link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval,
-                 run_at = run_at - $1::interval",
+            "update sign_in_link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
             "update sign_in_attempt set expires_at = expires_at - $1::interval",
             "update webhook_secret set expires_at = expires_at - $1::interval",
-            "update mail_task set run_at = run_at - $1::interval, lease_until = lease_until - $1::interval",
         ];
         for sql in moves {
             sqlx::query(sql).bind(interval).execute(&self.state.system).await.unwrap();

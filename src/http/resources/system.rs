@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::app::AppState;
 use crate::app::readiness::MIN_FREE_BYTES;
 use crate::db;
+use crate::db::task_queue::TaskQueueRow;
 use crate::http::address::write_address;
 use crate::http::extract::body::compute_export_body_limit;
 use crate::http::extract::caller::Caller;
@@ -328,6 +329,7 @@ pub async fn show_metrics(state: Data<AppState>, request: HttpRequest) -> Result
         (db::job::count_backlog(&state.system).await?, db::worker::list_live_workers(&state.system).await?);
     let mut text = state.metrics.render()
         + &format_gauges(&backlog, &workers, db::blob::count_damaged_blobs(&state.system).await?)
+        + &format_task_gauges(&db::task_queue::measure_task_queue(&state.system).await?)
         + &format_build_info()
         + &telemetry::format_process_metrics();
     if can_see_details(&state, &request) {
@@ -355,6 +357,25 @@ fn format_build_info() -> String {
         "# HELP offprint_build_info 1, with the versions of the service and of its render engine as labels.\n\
          # TYPE offprint_build_info gauge\noffprint_build_info{{version=\"{version}\",engine_version=\"{engine}\"}} 1\n"
     )
+}
+
+/// The queue of tasks, each kind also when there is nothing to do.
+fn format_task_gauges(queue: &[TaskQueueRow]) -> String {
+    let mut text =
+        "# HELP offprint_tasks Tasks that have not ended, by kind and state.\n# TYPE offprint_tasks gauge\n".to_owned();
+    for TaskQueueRow { kind, waiting, running, .. } in queue {
+        let kind = kind.name();
+        text += &format!(
+            "offprint_tasks{{kind=\"{kind}\",state=\"waiting\"}} {waiting}\n\
+             offprint_tasks{{kind=\"{kind}\",state=\"running\"}} {running}\n"
+        );
+    }
+    text += "# HELP offprint_task_oldest_wait_seconds How long the oldest task of a kind has been due.\n\
+             # TYPE offprint_task_oldest_wait_seconds gauge\n";
+    for TaskQueueRow { kind, oldest_wait, .. } in queue {
+        text += &format!("offprint_task_oldest_wait_seconds{{kind=\"{}\"}} {oldest_wait:.3}\n", kind.name());
+    }
+    text
 }
 
 /// Gauges that are counted in the database now: every process of the service reports the same values.

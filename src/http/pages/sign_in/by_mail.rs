@@ -85,7 +85,7 @@ pub(in crate::http) async fn request_sign_in_mail(
         let links =
             sign_in_link::insert_sign_in_links(&state.system, &address, &browser.hash(), next, LINK_TTL).await?;
         tracing::info!(links, "Somebody asked for a mail to sign in; {links} accounts get one");
-        state.job_changes.notify();
+        state.work_available.notify();
     }
     show_message(&request, StatusCode::OK, "page-sign-in-sent", (None, None))
 }

@@ -156,6 +156,6 @@ pub async fn replay_delivery(
         let detail = "An attempt to deliver the webhook is in progress. Retry in a few seconds.";
         return Err(Problem::new(Code::WrongState, detail));
     }
-    state.job_changes.notify();
+    state.work_available.notify();
     Ok(HttpResponse::Accepted().finish())
 }

@@ -125,7 +125,7 @@ pub async fn create_link(
         job_id: job.job_id,
         path: body.path.as_deref(),
         expires_in: body.expires_in.unwrap_or(DEFAULT_LINK_TTL_SECONDS),
-        mail_task_id: None,
+        mail: None,
         api_key: caller.key,
     };
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
