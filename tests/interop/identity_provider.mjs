@@ -83,3 +83,4 @@ createServer(async (request, response) => {
   const [status, type, text, headers = {}] = answerRequest(request.method, new URL(request.url, issuer), body, request.headers);
   response.writeHead(status, { "content-type": type, ...headers }).end(text);
 }).listen(Number(port), () => console.log(`An identity provider answers at ${issuer}`));
+process.on("SIGTERM", () => process.exit(0));
