@@ -27,7 +27,7 @@ async fn insert_due_tasks(app: &TestApp, company: CompanyId, kind: TaskKind, cou
         ..NewTask::of_run(kind, JobId::new(), 1)
     };
     let tasks: Vec<NewTask> = (0..count).map(build_task).collect();
-    insert_tasks(&mut *app.state.system.acquire().await.unwrap(), company, &tasks).await.unwrap();
+    insert_tasks(&mut app.state.system.acquire().await.unwrap(), company, &tasks).await.unwrap();
 }
 
 async fn create_company(app: &TestApp) -> CompanyId {
