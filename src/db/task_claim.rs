@@ -42,7 +42,8 @@ struct WantedRecord {
 ///   another claim may have just locked the first ones; `locked` passes over those and stops when the slots are full.
 ///   `for update` stands in a subquery that is run for each row, in this order. What was seen before the lock is compared
 ///   again: another claim may have taken the task, and even ended it, since this statement began.
-/// * A task whose worker disappeared more than twice waits a minute longer each time: it may be what ends its workers.
+/// * A task whose worker disappeared more than twice waits 10 s, 30 s, 90 s, … at most 15 minutes: it may be what ends its
+///   workers.
 /// * What is wanted is JSON, of which the planner knows nothing: of an array it counts the elements, finds the statement a
 ///   little cheaper than usual, and plans it anew each time, which takes longer than to run it. `slots between` makes it
 ///   expect one kind, and rows are looked up by their place (`ctid`): so the plan that it keeps since the table was empty
@@ -84,7 +85,7 @@ pub async fn claim_tasks(pool: &PgPool, options: &TaskClaimOptions<'_>) -> Resul
              select kind, company_id, priority, task.ctid, claim, lease_until
                from task
               where state = 'running' and kind in (select kind from wanted)
-                and lease_until < now() - make_interval(mins => greatest(lost - 1, 0))
+                and lease_until < now() - case when lost > 1 then interval '10 seconds' * 3 ^ least(lost - 2, 4) else '0' end
                 and not exists (select from export_job job
                                  where job.company_id = task.company_id and job.job_id = task.job_id
                                    and job.deleted_at is not null offset 0)
