@@ -18,7 +18,8 @@ fn write_language_list() {
     files.sort();
     let lines = files.iter().map(|path| {
         let tag = path.file_stem().unwrap_or_default().to_string_lossy();
-        format!("    ({tag:?}, include_str!({path:?})),\n")
+        // Relative to the checkout: a target folder outlives the folder that the clone was in.
+        format!("    ({tag:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/src/i18n/{tag}.ftl\"))),\n")
     });
     let list = format!("&[\n{}]\n", lines.collect::<String>());
     let out = Path::new(&std::env::var("OUT_DIR").unwrap_or_default()).join("languages.rs");

@@ -80,6 +80,11 @@ pub struct Settings {
     #[command(flatten)]
     pub storage: StorageSettings,
 
+    /// File of connections (TOML): buckets, folders and web servers that companies may import from and deliver to. Default:
+    /// none. docs/OPERATIONS.md has an example.
+    #[arg(long, env = "OFFPRINT_CONNECTIONS")]
+    pub connections: Option<PathBuf>,
+
     /// Bytes per second at which each worker process reads stored files again to find damage; every file is read once
     /// in 30 days. 0: never.
     #[arg(long, env = "OFFPRINT_SCRUB_RATE", default_value_t = 8 << 20)]

@@ -7,6 +7,7 @@
 
 mod blob_transaction;
 pub mod bytes_in_flight;
+pub mod connections;
 pub mod link_token;
 pub mod live_jobs;
 mod notifier;
@@ -36,6 +37,7 @@ pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
 pub use rendition_store::KeepRenditionsError;
 
 use crate::app::bytes_in_flight::BytesInFlight;
+use crate::app::connections::Connections;
 use crate::app::link_token::{LinkToken, TokenKind};
 use crate::app::live_jobs::LiveJobs;
 use crate::app::preview_renders::{MAX_CONCURRENT_PREVIEWS, PreviewRenders};
@@ -63,6 +65,8 @@ pub struct AppState {
     /// The database for the service's own work: shows the rows of all companies.
     pub system: PgPool,
     pub storage: Storage,
+    /// Stores of others that companies may import from and deliver to.
+    pub connections: Connections,
     /// The company of callers without an API key of their own: everybody in open mode, and holders of
     /// `OFFPRINT_API_KEY`.
     pub company: CompanyId,

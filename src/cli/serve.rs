@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use super::CliError;
 use super::database::{read_connect_options, wait_for_database};
 use crate::app;
+use crate::app::connections::Connections;
 use crate::app::signal_relay;
 use crate::app::{AppState, ConfinementError, RenderPools};
 use crate::db::{self, PgPool};
@@ -179,6 +180,7 @@ async fn build_state(
     let callbacks =
         CallbackPolicy { allow_http: settings.webhook_http, allowed_networks: settings.webhook_networks.clone() };
     let storage = connect_storage(&settings.database, &settings.storage).await?;
+    let connections = read_connections(&settings)?;
     let profiles = ProfileLibrary::read(&settings.modifiers.icc_dir);
     let attributes = build_attributes(&settings.modifiers, &profiles)?;
     let renders = start_render_pools(&settings, &profiles).await?;
@@ -190,6 +192,7 @@ async fn build_state(
         db,
         system,
         storage,
+        connections,
         company,
         keys: Default::default(),
         worker: WorkerId::new(),
@@ -252,6 +255,13 @@ pub fn open_storage(database: &DatabaseSettings, settings: &StorageSettings) -> 
         offprint_storage::StorageError::InvalidAddress(detail) => CliError::new(Code::InvalidValue, detail),
         error => to_unavailable_error("The storage could not be opened", &error),
     })
+}
+
+/// The connections that the operator has set up. Nothing is sent to them yet.
+pub(super) fn read_connections(settings: &Settings) -> Result<Connections, CliError> {
+    let Some(file) = &settings.connections else { return Ok(Connections::default()) };
+    Connections::read(file, &read_environment(), settings.storage.storage_timeout)
+        .map_err(|error| CliError::new(Code::InvalidValue, error))
 }
 
 /// The environment variables that are Unicode.

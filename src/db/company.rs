@@ -31,6 +31,11 @@ pub async fn find_company(pool: &PgPool, name: &str) -> Result<Option<CompanyId>
     Ok(sqlx::query_scalar("select company_id from company where name = $1").bind(name).fetch_optional(pool).await?)
 }
 
+/// The name of a company.
+pub async fn fetch_company_name(connection: &mut DbConnection, company: CompanyId) -> Result<String, DbError> {
+    Ok(sqlx::query_scalar("select name from company where company_id = $1").bind(company).fetch_one(connection).await?)
+}
+
 /// The names that a company has in Image Serving beside its own, which modifiers write before its assets.
 pub async fn fetch_root_ids(pool: &PgPool, company: CompanyId) -> Result<Vec<String>, DbError> {
     Ok(sqlx::query_scalar("select root_ids from company where company_id = $1").bind(company).fetch_one(pool).await?)

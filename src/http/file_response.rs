@@ -126,7 +126,7 @@ impl FileResponse {
             .content_type(self.mime.as_str())
             .insert_header((header::CONTENT_DISPOSITION, format_attachment(&self.file_name)))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox"));
+            .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'; frame-ancestors 'none'"));
         if let Some(digest) = self.digest {
             let name = HeaderName::from_static("repr-digest");
             answer.insert_header((name, format!("sha-256=:{}:", STANDARD.encode(digest.0))));

@@ -102,6 +102,7 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::api_keys::show_api_key)
         .service(resources::api_keys::revoke_api_key)
         .service(resources::system::show_info)
+        .service(resources::connections::list_connections)
         .service(resources::workers::list_workers)
         .service(resources::audit_log::list_audit_log)
         .service(resources::usage::show_usage);

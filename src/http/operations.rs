@@ -281,6 +281,7 @@ pub const OPERATIONS: &[OperationSpec] = &[
     get("/api-keys/{keyHandle}", "showApiKey", ADMIN),
     delete("/api-keys/{keyHandle}", "revokeApiKey", ADMIN),
     get("/audit-log", "listAuditLog", ADMIN),
+    get("/connections", "listConnections", AnyKey),
     get("/usage", "showUsage", AnyKey),
     get("/workers", "listWorkers", ADMIN),
     get("/info", "showInfo", AnyKey),

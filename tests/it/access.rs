@@ -113,10 +113,29 @@ async fn pages_cannot_be_framed_and_json_is_never_a_page(pool: PgPool) {
         assert_eq!((answer.header("x-content-type-options"), answer.header("x-frame-options")), ("nosniff", "DENY"));
     }
     for other in ["/assets", "/openapi.json", "/nowhere", "/health/live", "/swagger-ui/swagger-initializer.js"] {
-        assert_eq!(app.get(other).await.header("x-content-type-options"), "nosniff", "{other}");
+        let answer = app.get(other).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{other}");
+        let policy = answer.header("content-security-policy");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{other}: {policy}"
+        );
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{other}");
     }
     let script = String::from_utf8(app.get("/swagger-ui/index.html").await.body).unwrap();
     assert!(!script.contains("<script>") && !script.contains("onload="), "the policy forbids inline scripts: {script}");
+}
+
+#[sqlx::test]
+async fn what_one_caller_may_see_is_kept_by_no_shared_cache(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let asset = app.upload_asset("a.txt", b"a").await;
+    for path in
+        ["/assets", "/usage", "/info", "/nowhere", &format!("/assets/{asset}"), &format!("/assets/{asset}/content")]
+    {
+        let caching = app.get(path).await.header("cache-control").to_owned();
+        assert!(caching == "private, no-store" || caching == "private, no-cache", "{path}: {caching}");
+    }
 }
 
 #[sqlx::test]

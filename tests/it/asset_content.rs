@@ -36,7 +36,7 @@ async fn an_original_comes_back_as_it_was(pool: PgPool) {
     );
     assert_eq!(answer.header("repr-digest"), format!("sha-256=:{}:", encode_base64(&digest.0)));
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    assert_eq!(answer.header("content-security-policy"), "sandbox");
+    assert!(answer.header("content-security-policy").starts_with("sandbox;"));
     assert_eq!(answer.header("cache-control"), "private, no-cache");
 }
 

@@ -231,6 +231,17 @@ async fn strangers_with_many_addresses_have_no_more_lines(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn the_log_of_requests_says_who_read(pool: PgPool) {
+    let app = open_guarded_app(pool).await;
+    let ann = TestUser::new(&app, "ours", "ann").await;
+    let request = TestRequest::get().uri("/assets").insert_header(("x-request-id", "who-read-this"));
+    ann.send(request).await.expect_status(200);
+    let log = secret_leak_check::read_log();
+    let line = log.lines().find(|line| line.contains("who-read-this") && line.contains("-> 200")).unwrap();
+    assert!(line.contains("user.handle") && line.contains("key.handle"), "{line}");
+}
+
+#[sqlx::test]
 async fn no_spelling_of_a_path_puts_a_token_or_key_into_a_log(pool: PgPool) {
     let app = open_guarded_app(pool).await;
     let ann = TestUser::new(&app, "ours", "ann").await;

@@ -33,10 +33,33 @@ pub enum S3Behavior {
     Truncating,
 }
 
+#[derive(Clone)]
+struct S3Object {
+    bytes: Bytes,
+    modified: DateTime<Utc>,
+    /// What is kept beside the bytes: media type, caching, and the client's own metadata.
+    headers: Vec<(String, String)>,
+}
+
+impl S3Object {
+    fn from_request(request: &HttpRequest, bytes: Bytes) -> Self {
+        let is_kept = |name: &str| name == "content-type" || name == "cache-control" || name.starts_with("x-amz-meta-");
+        let headers = request.headers().iter().filter(|(name, _)| is_kept(name.as_str()));
+        let text = |value: &header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+        Self { bytes, modified: Utc::now(), headers }
+    }
+
+    /// As of a part of the digest, so that it changes with the bytes.
+    fn etag(&self) -> String {
+        format!("\"{}\"", &Digest::compute(&self.bytes).to_string()[..32])
+    }
+}
+
 #[derive(Default)]
 struct S3State {
-    objects: BTreeMap<String, (Bytes, DateTime<Utc>)>,
-    uploads: BTreeMap<String, (String, BTreeMap<u32, Bytes>)>,
+    objects: BTreeMap<String, S3Object>,
+    uploads: BTreeMap<String, (S3Object, String, BTreeMap<u32, Bytes>)>,
     behavior: S3Behavior,
     puts: usize,
 }
@@ -115,14 +138,32 @@ impl FakeS3 {
         self.lock().puts
     }
 
+    /// Puts an object there, as another program would.
+    pub fn insert(&self, name: &str, bytes: &[u8]) {
+        let object = S3Object { bytes: Bytes::copy_from_slice(bytes), modified: Utc::now(), headers: Vec::new() };
+        self.lock().objects.insert(name.to_owned(), object);
+    }
+
+    /// The bytes of an object, and a header that is kept with it.
+    pub fn read(&self, name: &str, header: &str) -> Option<(Vec<u8>, Option<String>)> {
+        let state = self.lock();
+        let object = state.objects.get(name)?;
+        let value = object.headers.iter().find(|(known, _)| known == header).map(|(_, value)| value.clone());
+        Some((object.bytes.to_vec(), value))
+    }
+
+    pub fn remove(&self, name: &str) {
+        self.lock().objects.remove(name);
+    }
+
     /// Replaces the bytes of an object, as a failing store would.
     pub fn overwrite(&self, name: &str, bytes: &[u8]) {
-        self.lock().objects.get_mut(name).unwrap().0 = Bytes::copy_from_slice(bytes);
+        self.lock().objects.get_mut(name).unwrap().bytes = Bytes::copy_from_slice(bytes);
     }
 
     /// Moves the modification time of every object back.
     pub fn age_objects(&self, by: Duration) {
-        self.lock().objects.values_mut().for_each(|(_, modified)| *modified -= by);
+        self.lock().objects.values_mut().for_each(|object| object.modified -= by);
     }
 
     fn lock(&self) -> MutexGuard<'_, S3State> {
@@ -156,7 +197,7 @@ async fn handle_request(state: Data<Mutex<S3State>>, request: HttpRequest, body:
     let mut state = state.lock().unwrap();
     let upload = query.get("uploadId");
     match (request.method(), upload) {
-        (&Method::POST, None) if query.contains_key("uploads") => state.begin_upload(name),
+        (&Method::POST, None) if query.contains_key("uploads") => state.begin_upload(&request, name),
         (&Method::PUT, Some(upload)) => state.put_part(upload, &query["partNumber"], body),
         (&Method::POST, Some(upload)) => state.complete_upload(upload),
         (&Method::DELETE, Some(upload)) => match state.uploads.remove(upload) {
@@ -164,9 +205,15 @@ async fn handle_request(state: Data<Mutex<S3State>>, request: HttpRequest, body:
             None => build_error(StatusCode::NOT_FOUND, "NoSuchUpload"),
         },
         (&Method::PUT, None) => {
+            let is_absent = !state.objects.contains_key(&name);
+            if request.headers().contains_key(header::IF_NONE_MATCH) && !is_absent {
+                return build_error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
+            }
             state.puts += 1;
-            state.objects.insert(name, (body, Utc::now()));
-            HttpResponse::Ok().insert_header((header::ETAG, "\"put\"")).finish()
+            let object = S3Object::from_request(&request, body);
+            let etag = object.etag();
+            state.objects.insert(name, object);
+            HttpResponse::Ok().insert_header((header::ETAG, etag)).finish()
         }
         (&Method::DELETE, None) => {
             state.objects.remove(&name);
@@ -179,15 +226,15 @@ async fn handle_request(state: Data<Mutex<S3State>>, request: HttpRequest, body:
 }
 
 impl S3State {
-    fn begin_upload(&mut self, name: String) -> HttpResponse {
+    fn begin_upload(&mut self, request: &HttpRequest, name: String) -> HttpResponse {
         let id = format!("upload+{}", uuid::Uuid::now_v7());
         let xml = format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>");
-        self.uploads.insert(id, (name, BTreeMap::new()));
+        self.uploads.insert(id, (S3Object::from_request(request, Bytes::new()), name, BTreeMap::new()));
         HttpResponse::Ok().content_type("application/xml").body(xml)
     }
 
     fn put_part(&mut self, upload: &str, number: &str, body: Bytes) -> HttpResponse {
-        let Some((_, parts)) = self.uploads.get_mut(upload) else {
+        let Some((_, _, parts)) = self.uploads.get_mut(upload) else {
             return build_error(StatusCode::NOT_FOUND, "NoSuchUpload");
         };
         parts.insert(number.parse().unwrap(), body);
@@ -195,11 +242,11 @@ impl S3State {
     }
 
     fn complete_upload(&mut self, upload: &str) -> HttpResponse {
-        let Some((name, parts)) = self.uploads.remove(upload) else {
+        let Some((object, name, parts)) = self.uploads.remove(upload) else {
             return build_error(StatusCode::NOT_FOUND, "NoSuchUpload");
         };
         let bytes: Vec<u8> = parts.into_values().flatten().collect();
-        self.objects.insert(name, (bytes.into(), Utc::now()));
+        self.objects.insert(name, S3Object { bytes: bytes.into(), modified: Utc::now(), ..object });
         let xml = "<CompleteMultipartUploadResult><ETag>\"joined\"</ETag></CompleteMultipartUploadResult>";
         HttpResponse::Ok().content_type("application/xml").body(xml)
     }
@@ -213,9 +260,10 @@ impl S3State {
         let page: Vec<_> = rest.by_ref().take(LIST_PAGE_SIZE).collect();
         let contents: String = page
             .iter()
-            .map(|(name, (bytes, modified))| {
-                let (size, at) = (bytes.len(), modified.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
-                format!("<Contents><Key>{name}</Key><Size>{size}</Size><LastModified>{at}</LastModified><ETag>\"x\"</ETag></Contents>")
+            .map(|(name, object)| {
+                let at = object.modified.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+                let (size, etag) = (object.bytes.len(), object.etag());
+                format!("<Contents><Key>{name}</Key><Size>{size}</Size><LastModified>{at}</LastModified><ETag>{etag}</ETag></Contents>")
             })
             .collect();
         let next = match (rest.next(), page.last()) {
@@ -227,9 +275,13 @@ impl S3State {
     }
 
     fn get_object(&self, request: &HttpRequest, name: &str, cut: bool) -> HttpResponse {
-        let Some((bytes, modified)) = self.objects.get(name) else {
+        let Some(object) = self.objects.get(name) else {
             return build_error(StatusCode::NOT_FOUND, "NoSuchKey");
         };
+        let (bytes, etag) = (&object.bytes, object.etag());
+        if request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+            return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
+        }
         let range = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok());
         let range = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
         let (status, from, to) = match range {
@@ -244,8 +296,11 @@ impl S3State {
         }
         let mut answer = HttpResponse::build(status);
         answer
-            .insert_header((header::ETAG, "\"x\""))
-            .insert_header((header::LAST_MODIFIED, httpdate::fmt_http_date((*modified).into())));
+            .insert_header((header::ETAG, etag))
+            .insert_header((header::LAST_MODIFIED, httpdate::fmt_http_date(object.modified.into())));
+        for (name, value) in &object.headers {
+            answer.insert_header((name.as_str(), value.as_str()));
+        }
         if status == StatusCode::PARTIAL_CONTENT {
             answer.insert_header((header::CONTENT_RANGE, format!("bytes {from}-{}/{}", to - 1, bytes.len())));
         }

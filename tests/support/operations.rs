@@ -178,7 +178,9 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         ("POST", "/modifier-check") => (Json(|_| json!({"is_modifier": "wid=10"})), OwnData),
         ("POST", "/api-keys") => (Json(|_| json!({"name": "third"})), OwnData),
         ("GET" | "DELETE", "/api-keys/{keyHandle}") => (Empty, NotFound),
-        ("GET", "/info" | "/usage" | "/workers" | "/metrics" | "/health/live" | "/health/ready") => (Empty, OwnData),
+        ("GET", "/info" | "/connections" | "/usage" | "/workers" | "/metrics" | "/health/live" | "/health/ready") => {
+            (Empty, OwnData)
+        }
         ("POST", "/sign-in/key" | "/sign-in/mail" | "/sign-in/mail/{token}" | "/sign-out") => (PageForm, OwnData),
         // What only browsers ask for.
         (

@@ -16,6 +16,7 @@ use clap::Parser;
 use futures_util::future::BoxFuture;
 use offprint::app::AppState;
 use offprint::app::RenderPools;
+use offprint::app::connections::Connections;
 use offprint::db;
 use offprint::id::WorkerId;
 use offprint::jobs::CallbackPolicy;
@@ -149,11 +150,17 @@ impl TestApp {
             Some(s3) => s3.open_storage(folder.path()),
             None => Storage::open(folder.path()).unwrap(),
         };
+        let connections = settings
+            .connections
+            .as_deref()
+            .map(|file| Connections::read(file, &Vec::new(), settings.storage.storage_timeout).unwrap());
+        let connections = connections.unwrap_or_default();
         let profiles = ProfileLibrary::read(&settings.modifiers.icc_dir);
         let mut attributes = Attributes { profiles: profiles.names().clone(), ..Attributes::default() };
         attributes.set_all(&settings.modifiers.attributes).unwrap();
         let state = AppState {
             storage,
+            connections,
             company: db::company::ensure_default_company(&system).await.unwrap(),
             db: db::open_request_pool(options, 4),
             system,

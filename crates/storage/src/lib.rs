@@ -1,4 +1,5 @@
-//! Blobs named by their content, in a folder or an object store, and zip archives that are computed, not built.
+//! Blobs named by their content, in a folder or an object store, and zip archives that are computed, not built; and the
+//! stores of others ([`remote`]).
 //!
 //! This crate is the only code that knows where stored bytes lie. It knows nothing of companies, assets, jobs, SQL or
 //! HTTP: callers decide which blobs exist and who may read them.
@@ -16,7 +17,7 @@
 //! could remove a blob that was published again a moment before.
 //!
 //! Where to begin reading: [`Storage`] in this file, then `blob_writer.rs` (in) and `blob_reader.rs` (out); [`archive`]
-//! is built on both.
+//! is built on both. [`remote`] stands alone.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), offprint_storage::StorageError> {
@@ -53,6 +54,8 @@ mod instance_credentials;
 mod local_blob;
 mod multipart;
 mod object_backend;
+mod object_stores;
+pub mod remote;
 mod sweep;
 
 use std::fs;

@@ -19,6 +19,10 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("image presets", "Stored, named modifiers. `$name$` calls one as a macro."),
             ("modifiers", "The Image Serving modifier language: its commands, and a checker."),
             ("export schedules", "Exports that recur: a cron expression in a time zone."),
+            (
+                "connections",
+                "Buckets, folders and web servers of others, which the operator has set up for your company.",
+            ),
             ("webhooks", "Signed messages sent when a job ends: their deliveries and their secret."),
             ("webhook messages", "What the service sends to `callbackUrl`."),
         ],

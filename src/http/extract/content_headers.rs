@@ -13,7 +13,7 @@ use crate::http::problem::Problem;
 /// without one, and as text, but not as JSON.
 pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), Problem> {
     let (media, charset) = read_content_type(headers);
-    let is_json = media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"));
+    let is_json = is_json_media(&media);
     let remedy = match rule {
         BodyRule::Empty => return Ok(()),
         BodyRule::OptionalJson if !announces_bytes(headers) => return Ok(()),
@@ -28,8 +28,8 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
         BodyRule::Form if media != "multipart/form-data" => {
             "Send the files as `multipart/form-data` in parts named `file`. Example: `curl -F file=@photo.jpg`."
         }
-        BodyRule::Records if !is_table(headers) && !is_json_lines(&media) => {
-            "Send the records as `Content-Type: application/x-ndjson` (a JSON object a line) or `text/csv`."
+        BodyRule::Records if !is_table(headers) && !is_json_lines(&media) && !is_json => {
+            "Send the records as `Content-Type: application/json`, `application/x-ndjson` (a JSON object a line) or `text/csv`."
         }
         BodyRule::Records if !matches!(charset.as_str(), "" | "utf-8" | "utf8" | "us-ascii") => {
             "Send the records as UTF-8, without another `charset`."
@@ -52,6 +52,15 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
 /// Whether a body of records is a table.
 pub(crate) fn is_table(headers: &HeaderMap) -> bool {
     matches!(read_content_type(headers).0.as_str(), "text/csv" | "application/csv" | "text/tab-separated-values")
+}
+
+/// Whether a body is one JSON value.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    is_json_media(&read_content_type(headers).0)
+}
+
+fn is_json_media(media: &str) -> bool {
+    media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
 }
 
 /// Whether a media type is that of JSON objects, one a line.
@@ -140,7 +149,8 @@ mod tests {
             (BodyRule::Records, "application/x-ndjson", true),
             (BodyRule::Records, "text/csv; charset=utf-8", true),
             (BodyRule::Records, "text/csv; charset=latin1", false),
-            (BodyRule::Records, "application/json", false),
+            (BodyRule::Records, "application/json", true),
+            (BodyRule::Records, "text/plain", false),
             (BodyRule::Records, "", false),
             (BodyRule::Bytes, "image/png", true),
             (BodyRule::Bytes, "application/octet-stream", true),

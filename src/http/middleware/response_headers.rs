@@ -13,6 +13,9 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
      font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
+/// What is no page may load nothing, even if a browser is made to show it as one.
+const DATA_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
 /// Adds the headers to every response.
 pub async fn protect_response(
     request: ServiceRequest,
@@ -50,10 +53,12 @@ fn add_protection(headers: &mut HeaderMap) {
     // A browser must not guess that JSON, text or a file is a page.
     set_default(headers, header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if media.trim_start().to_ascii_lowercase().starts_with("text/html") {
-        set_default(headers, header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
-        // For browsers that do not know `frame-ancestors`.
-        set_default(headers, header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        set_default(headers, header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    }
+    let is_page = media.trim_start().to_ascii_lowercase().starts_with("text/html");
+    set_default(headers, header::CONTENT_SECURITY_POLICY, if is_page { PAGE_POLICY } else { DATA_POLICY });
+    // For browsers that do not know `frame-ancestors`.
+    set_default(headers, header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    set_default(headers, header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // What one caller may see is not for caches that others share, and is kept only where it can be validated.
+    let caching = if headers.contains_key(header::ETAG) { "private, no-cache" } else { "private, no-store" };
+    set_default(headers, header::CACHE_CONTROL, HeaderValue::from_static(caching));
 }

@@ -14,6 +14,7 @@ use tracing::{Instrument, info, info_span};
 use uuid::Uuid;
 
 use crate::app::AppState;
+use crate::http::extract::caller::Caller;
 use crate::http::middleware::client_ip::ClientInfo;
 use crate::http::middleware::response_headers::map_response_headers;
 use crate::http::middleware::route::{find_route, get_logged_path};
@@ -40,10 +41,13 @@ pub async fn trace_request(
     request.extensions_mut().insert(client);
     let span = info_span!("request", request.id = %id);
     let answer = REQUEST_ID.scope(id.clone(), convert_error_response(request, next)).instrument(span.clone()).await;
-    let status = match &answer {
-        Ok(answer) => answer.status(),
-        Err(error) => error.as_response_error().status_code(),
+    let (status, caller) = match &answer {
+        Ok(answer) => (answer.status(), answer.request().extensions().get::<Caller>().copied()),
+        Err(error) => (error.as_response_error().status_code(), None),
     };
+    // Ids only: a log is read by more people than the list of users.
+    let user = caller.and_then(|caller| caller.user).map(|user| user.to_string());
+    let key = caller.and_then(|caller| caller.key).map(|key| key.to_string());
     let status = status.as_u16();
     let took = started.elapsed();
     // Rounded to a tenth.
@@ -57,6 +61,8 @@ pub async fn trace_request(
             http.operation = operation,
             http.status = status,
             client.address = address,
+            user.handle = user,
+            key.handle = key,
             took_ms,
             "{method} {path} -> {status}"
         )

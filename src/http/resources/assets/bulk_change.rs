@@ -17,9 +17,10 @@ use crate::db::{self, image_preset};
 use crate::http::admission::admit_request;
 use crate::http::extract::body::read_whole_body;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::content_headers::is_table;
+use crate::http::extract::content_headers::{is_json, is_table};
 use crate::http::problem::{Problem, ValidationError, ValidationErrors};
-use crate::http::resources::assets::record_lines::{RecordLine, parse_json_lines, parse_table};
+use crate::http::resources::assets::change::ChangeAsset;
+use crate::http::resources::assets::record_lines::{RecordLine, parse_array, parse_json_lines, parse_table};
 use crate::http::responses::BodyProblems;
 use crate::id::AssetId;
 use crate::jobs::build_macros;
@@ -30,6 +31,26 @@ const MAX_BULK_BYTES: usize = 16 << 20;
 
 /// Units of work for the modifiers of all records, about a second of one processor.
 const MAX_BULK_UNITS: u64 = 100_000_000;
+
+/// Changes to many assets.
+#[derive(ToSchema)]
+#[schema(as = AssetRecords)]
+#[allow(dead_code, reason = "the document shows it; records are read one by one, each with its own errors")]
+pub struct AssetRecords {
+    #[schema(max_items = 10_000)]
+    records: Vec<AssetRecord>,
+}
+
+/// Changes to one of many assets.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "as above")]
+pub struct AssetRecord {
+    /// Handle of the asset, or its name as modifiers write it.
+    #[schema(max_length = 1300, example = "shoes/red")]
+    asset: String,
+    #[serde(flatten)]
+    change: ChangeAsset,
+}
 
 /// What became of the records.
 #[derive(Serialize, ToSchema)]
@@ -49,7 +70,7 @@ pub struct BulkChange {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordResult {
-    /// The line of the body that the record begins in, from 1.
+    /// The line of the body that the record begins in, or its place in `records`, from 1.
     #[schema(example = 1)]
     line: usize,
     /// The asset as the record names it.
@@ -66,8 +87,8 @@ pub struct RecordResult {
 /// Change many assets.
 ///
 /// The body has one record for each asset: `asset` is its handle, or its name as modifiers write it (`name` or
-/// `folder/name`), and the other fields are those of `PATCH /assets/{assetHandle}` but `metadata`. Send JSON objects, one a line
-/// (`application/x-ndjson`), or a table with a header line (`text/csv`), where an empty cell leaves its field as it is and
+/// `folder/name`), and the other fields are those of `PATCH /assets/{assetHandle}` but `metadata`. Send `{"records": […]}`, JSON objects,
+/// one a line (`application/x-ndjson`), or a table with a header line (`text/csv`), where an empty cell leaves its field as it is and
 /// `null` removes its value. A record is applied or refused for itself, at most 10,000 in one request. Existing jobs are not
 /// affected.
 #[utoipa::path(
@@ -76,6 +97,7 @@ pub struct RecordResult {
     request_body(
         description = "The records.",
         content(
+            (AssetRecords = "application/json", example = json!({"records": [{"asset": "fileToExport", "anchor": "10,20"}]})),
             (String = "application/x-ndjson", example = "{\"asset\": \"fileToExport\", \"anchor\": \"10,20\"}\n"),
             (String = "text/csv", example = "asset,anchor,userData\r\nfileToExport,\"10,20\",4711\r\n"),
         ),
@@ -90,9 +112,13 @@ pub async fn change_assets(
     body: Payload,
 ) -> Result<HttpResponse, Problem> {
     let text = read_whole_body(&request, body, MAX_BULK_BYTES).await?;
-    let is_table = is_table(request.headers());
+    let (is_table, is_json) = (is_table(request.headers()), is_json(request.headers()));
     let _admission = admit_request(&state, caller.company).await?;
-    let parse = move || if is_table { parse_table(&text) } else { parse_json_lines(&text) };
+    let parse = move || match (is_table, is_json) {
+        (true, _) => parse_table(&text),
+        (false, true) => parse_array(&text),
+        (false, false) => parse_json_lines(&text),
+    };
     let records = state.compute.run(caller.company, parse).await.map_err(Problem::internal)??;
     if records.is_empty() {
         let detail = "The body has no records. Send one for each asset to change.";

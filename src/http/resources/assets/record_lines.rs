@@ -1,4 +1,5 @@
-//! Records of assets in bulk: one JSON object a line, or a table with a header line. Each becomes a change of one asset.
+//! Records of assets in bulk: a JSON array, one JSON object a line, or a table with a header line. Each becomes a change of
+//! one asset.
 //!
 //! A cell of a table is text; the fields that are numbers or objects are parsed as JSON. An empty cell leaves its field as
 //! it is, and `null` removes its value.
@@ -39,7 +40,7 @@ const JSON_COLUMNS: [&str; 3] = ["resolution", "thumbRes", "crops"];
 /// One record.
 #[derive(Debug)]
 pub(super) struct RecordLine {
-    /// The line that it begins in, from 1.
+    /// The line that it begins in, or its place in the array, from 1.
     pub(super) line: usize,
     /// Handle or name of the asset; empty when the record has none.
     pub(super) target: String,
@@ -64,6 +65,37 @@ pub(super) fn parse_json_lines(text: &str) -> Result<Vec<RecordLine>, Problem> {
         records.push(record);
     }
     Ok(records)
+}
+
+/// Parses the body `{"records": […]}`.
+///
+/// # Errors
+/// When it is not that, or there are too many records.
+pub(super) fn parse_array(text: &str) -> Result<Vec<RecordLine>, Problem> {
+    let (value, mistakes) = crate::http::extract::json::parse_json(text.as_bytes())
+        .map_err(|error| Problem::new(Code::MalformedJson, format!("The body is not valid JSON: {error}.")))?;
+    let records = match value {
+        Value::Object(mut fields) if fields.len() == 1 => fields.remove("records"),
+        _ => None,
+    };
+    let Some(Value::Array(records)) = records else {
+        let detail = "The body is not an object with the array `records` and nothing else.";
+        return Err(Problem::from_errors(vec![ValidationError::new("/records", Code::WrongType, detail)]));
+    };
+    // A field that occurs twice is gone from the parsed value, so it is told for the whole body.
+    let mistakes = mistakes.into_parts().1;
+    if !mistakes.is_empty() {
+        return Err(Problem::from_errors(mistakes));
+    }
+    check_count(records.len().saturating_sub(1))?;
+    let read = |(index, record)| match record {
+        Value::Object(fields) => {
+            let text = Value::Object(fields.clone()).to_string();
+            read_fields(index + 1, fields, &text)
+        }
+        _ => reject_line(index + 1, "The record is not a JSON object."),
+    };
+    Ok(records.into_iter().enumerate().map(read).collect())
 }
 
 /// Parses a table (RFC 4180). Its separator is the first of comma, semicolon and tab that the header line has.
@@ -230,6 +262,26 @@ mod tests {
         assert!(shown(1).contains("resolution: Some(None)") && shown(1).contains("anchor: None"), "{}", shown(1));
         assert!(parse_table("asset;colour\n").is_err());
         assert!(parse_table("anchor\n1").is_err());
+    }
+
+    #[test]
+    fn an_array_of_records_is_read_as_lines_are() {
+        let records = parse_array(r#"{"records": [{"asset": "a", "anchor": "1,1"}, 7, {"anchor": "1,1"}]}"#).unwrap();
+        let outcomes: Vec<_> = records.iter().map(|record| (record.line, record.change.is_ok())).collect();
+        assert_eq!(outcomes, [(1, true), (2, false), (3, false)]);
+        for wrong in [
+            "[]",
+            "{}",
+            r#"{"records": {}}"#,
+            r#"{"records": [], "x": 1}"#,
+            r#"{"records": [{"asset": "a", "asset": "b"}]}"#,
+            "{",
+        ] {
+            assert!(parse_array(wrong).is_err(), "{wrong}");
+        }
+        let record = r#"{"asset":"a"},"#.repeat(MAX_RECORDS);
+        assert!(parse_array(&format!(r#"{{"records": [{}]}}"#, record.trim_end_matches(','))).is_ok());
+        assert!(parse_array(&format!(r#"{{"records": [{record}{{"asset":"a"}}]}}"#)).is_err());
     }
 
     #[test]
