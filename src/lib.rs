@@ -11,7 +11,7 @@
 //!    their leases while they are worked on.
 //! 6. It fetches the original from `offprint_storage`, and `offprint_sandbox` renders it in a process of its own.
 //! 7. In there `offprint_imaging` reads the header, plans, decodes, executes the steps and encodes.
-//! 8. The files are stored as blobs, and [`db::settle::settle_item`] records the end of the attempt in one statement.
+//! 8. The files are stored as blobs, and [`db::settle::settle_items`] records the end of the attempt in one statement.
 //! 9. When all items have ended, a worker seals the job: manifests, archive index, outcome ([`db::seal`]).
 //! 10. [`notify`] sends mail and webhook in the language of [`i18n`]; clients download files or the archive.
 //!
