@@ -559,12 +559,13 @@ create table export_job (
     is_modifier        text,
     macro              text,
     effective_modifier text,
-    -- [{name, is_modifier, macro, suffix, effectiveModifier}], instead of the three above.
+    -- [{name, is_modifier, macro, suffix, nameTemplate, effectiveModifier}], instead of the three above.
     renditions         jsonb,
     email_setting      text        not null,
     notify_emails      jsonb       not null default '[]',
     callback_url       text,                               -- gets a webhook message after each run
     metadata           jsonb       not null default '{}',  -- the client's own texts by key
+    name_template      text,                               -- how files are named; null: as their originals
     on_missing         text        not null default 'fail',  -- what happens to handles of assets that do not exist
     on_unsupported     text        not null,
     on_unconvertible   text        not null,
@@ -914,7 +915,31 @@ create table webhook_secret (
 );
 
 
--- 8. Processes
+-- 8. Migrations from other systems
+
+-- A list of old addresses, and what was found in it. The jobs that were created stand in the report; they may be deleted.
+create table address_migration (
+    company_id   uuid        not null references company,
+    migration_id uuid        not null,
+    report       jsonb       not null,                     -- as it was answered
+    created_at   timestamptz not null default now(),
+    primary key (company_id, migration_id)
+);
+
+-- Where each old address is now.
+create table address_redirect (
+    company_id   uuid        not null,
+    migration_id uuid        not null,
+    position     bigint      not null,                     -- order of the map
+    address      text        not null,                     -- path and query, as requested
+    path         text        not null,                     -- of the file in its job
+    requests     bigint      not null,                     -- how often it was requested
+    primary key (company_id, migration_id, position),
+    foreign key (company_id, migration_id) references address_migration on delete cascade
+);
+
+
+-- 9. Processes
 
 -- The processes that work, and until when each is believed to be alive. They belong to the installation and to no
 -- company, so there is no `company_id`. Rows of ended processes are kept for a while, because attempts name them.
@@ -931,7 +956,7 @@ create table worker (
 ) with (fillfactor = 50);                                  -- updated by each heartbeat: the new row stays on the page
 
 
--- 9. Row-level security, on every table but `blob`, `worker` and `sign_in_attempt`, which belong to no company
+-- 10. Row-level security, on every table but `blob`, `worker` and `sign_in_attempt`, which belong to no company
 
 select enable_row_level_security('company'), enable_row_level_security('company_user'),
        enable_row_level_security('api_key'), enable_row_level_security('browser_session'),
@@ -950,4 +975,5 @@ select enable_row_level_security('company'), enable_row_level_security('company_
        enable_row_level_security('export_event'), enable_row_level_security('export_attempt'),
        enable_row_level_security('task'), enable_row_level_security('task_attempt'),
        enable_row_level_security('link_key'), enable_row_level_security('link'),
-       enable_row_level_security('webhook_secret');
+       enable_row_level_security('webhook_secret'),
+       enable_row_level_security('address_migration'), enable_row_level_security('address_redirect');

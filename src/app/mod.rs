@@ -323,6 +323,7 @@ impl AppState {
         ExportContext {
             recipes: self.recipe_context(),
             compute: &self.compute,
+            max_renditions: self.settings.max_renditions,
             min_schedule_interval: self.settings.min_schedule_interval,
             callback_policy: &self.webhook_sender.policy,
             mail_domains: &self.settings.mail_domains,

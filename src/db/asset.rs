@@ -140,17 +140,22 @@ pub async fn list_assets(
                 url_post_apply_modifier, settings, member_array, metadata, entry_time, created_at, updated_at
          from asset
          where company_id = $1 and deleted_at is null
-           and ($2::text is null or folder = $2 or ($3 and ($2 = '' or starts_with(folder, $2 || '/'))))
+           and ($2::text[] is null or folder = any ($2)
+                or ($3 and exists (select from unnest($2) as root where root = '' or starts_with(folder, root || '/'))))
            and ($4::text is null or type = $4)
            and ($5::text is null or starts_with(name, $5))
            and ($6::bytea is null or sha256 = $6)
            and metadata @> $11::jsonb
+           and ($12::text[] is null or name = any ($12) or file_name = any ($12))
+           and ($13::timestamptz is null or updated_at >= $13)
+           and ($14::text[] = '{}' or
+                regexp_split_to_array(lower(btrim(coalesce(metadata ->> 'tags', ''))), ' *, *') @> $14)
            and ($7::text is null or (folder, name, asset_id) > ($7, $8::text, $9::uuid))
          order by folder, name, asset_id
          limit $10",
     )
     .bind(company)
-    .bind(&criteria.folder)
+    .bind(&criteria.folders)
     .bind(criteria.recursive)
     .bind(criteria.kind)
     .bind(&criteria.name)
@@ -160,8 +165,29 @@ pub async fn list_assets(
     .bind(after_handle)
     .bind(limit)
     .bind(Json(&criteria.metadata))
+    .bind(&criteria.names)
+    .bind(criteria.updated_since)
+    .bind(&criteria.tags)
     .fetch(connection);
     collect_rows(assets).await
+}
+
+/// Which of these names assets have, as name or as file name.
+pub async fn find_known_names(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    names: &[String],
+) -> Result<Vec<String>, DbError> {
+    let known = sqlx::query_scalar(
+        "select wanted from unnest($2::text[]) as wanted
+          where exists (select from asset where company_id = $1 and deleted_at is null and name = wanted)
+             or exists (select from asset where company_id = $1 and deleted_at is null and file_name = wanted)",
+    )
+    .bind(company)
+    .bind(names)
+    .fetch_all(connection)
+    .await?;
+    Ok(known)
 }
 
 /// Registers an uploaded file. Its blob must exist.

@@ -172,13 +172,19 @@ pub struct NewAssetSet {
 /// Criteria for assets. None means no restriction.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct AssetCriteria {
-    pub folder: Option<String>,
-    /// Whether subfolders of `folder` are included.
+    /// In one of these.
+    pub folders: Option<Vec<String>>,
+    /// Whether their subfolders are included.
     pub recursive: bool,
     pub kind: Option<AssetType>,
     /// Beginning of the name; case-sensitive.
     pub name: Option<String>,
+    /// Name or file name is one of these.
+    pub names: Option<Vec<String>>,
     pub sha256: Option<Digest>,
+    pub updated_since: Option<DateTime<Utc>>,
+    /// Tags that an asset must have, in lower case.
+    pub tags: Vec<String>,
     /// Entries that an asset must have.
     pub metadata: MetadataMap,
 }

@@ -44,6 +44,7 @@ pub struct NewJob<'a> {
     pub notify_emails: &'a [String],
     pub callback_url: Option<&'a str>,
     pub metadata: &'a MetadataMap,
+    pub name_template: Option<&'a str>,
     pub on_missing: OnMissing,
     pub on_unsupported: OnUnsupported,
     pub on_unconvertible: OnUnconvertible,
@@ -246,18 +247,18 @@ async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: 
         "on_unconvertible": job.on_unconvertible, "on_corrupt": job.on_corrupt, "layout": job.layout, "strict": job.strict,
         "priority": job.priority, "exec_time": job.exec_time, "expires_in": job.expires_in, "user_id": job.user_id,
         "schedule_id": job.schedule_id, "warnings": job.warnings, "modifier_warnings": job.modifier_warnings,
-        "notices": job.notices, "total": job.items.len(), "failed": count(ItemState::Failed),
+        "notices": job.notices, "name_template": job.name_template, "total": job.items.len(), "failed": count(ItemState::Failed),
         "skipped": count(ItemState::Skipped), "warned": warned,
     });
     sqlx::query(
         "insert into export_job (company_id, job_id, job_name, description, client_id, locale, time_zone, fmt, is_modifier, macro,
              effective_modifier, renditions, email_setting, notify_emails, callback_url, metadata, on_missing, on_unsupported,
              on_unconvertible, on_corrupt, layout, strict, priority, exec_time, expires_in, user_id, schedule_id, warnings,
-             modifier_warnings, notices, run_total, total, failed, skipped, warned, state)
+             modifier_warnings, notices, name_template, run_total, total, failed, skipped, warned, state)
          select $1, job_id, job_name, description, client_id, locale, time_zone, fmt, is_modifier, macro,
              effective_modifier, renditions, email_setting, notify_emails, callback_url, metadata, on_missing, on_unsupported,
              on_unconvertible, on_corrupt, layout, strict, priority, exec_time, expires_in, user_id, schedule_id, warnings,
-             modifier_warnings, notices, total, total, failed, skipped, warned,
+             modifier_warnings, notices, name_template, total, total, failed, skipped, warned,
              case when exec_time > now() then 'scheduled' else 'active' end
            from jsonb_populate_record(null::export_job, $2)",
     )

@@ -9,6 +9,7 @@
 //! Begin with [`insert_job`] (an export request becomes rows), [`item`] (a worker claims an item), [`settle`] (an
 //! attempt ends), [`task`] (work that is not an item) and [`seal`] (the job is finished). [`row_level_security`] says which rows a connection sees.
 
+pub mod address_migration;
 pub mod api_key;
 pub mod api_key_cache;
 pub mod archive;

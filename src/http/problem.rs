@@ -149,6 +149,16 @@ impl Problem {
         self
     }
 
+    /// Changes each error that is told. The sentence of a single one follows it.
+    pub fn map_errors(mut self, change: impl FnMut(ValidationError) -> ValidationError) -> Self {
+        self.errors = self.errors.into_iter().map(change).collect();
+        match self.errors.as_slice() {
+            [only] if self.code == Code::ValidationFailed => self.detail = format!("{}: {}", only.pointer, only.detail),
+            _ => {}
+        }
+        self
+    }
+
     /// The errors of the request.
     pub fn into_errors(self) -> Vec<ValidationError> {
         self.errors

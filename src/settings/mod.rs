@@ -280,6 +280,10 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_ITEMS", default_value_t = 10_000)]
     pub max_items: usize,
 
+    /// Maximum number of renditions of a job, 1 to 100.
+    #[arg(long, env = "OFFPRINT_MAX_RENDITIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub max_renditions: u32,
+
     /// Maximum bytes of an uploaded file.
     #[arg(long, env = "OFFPRINT_MAX_UPLOAD", default_value_t = 2 << 30)]
     pub max_upload: u64,
