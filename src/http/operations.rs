@@ -307,6 +307,10 @@ pub const OPERATIONS: &[OperationSpec] = &[
     post("/sign-in/mail", "requestSignInMail", Public).with_body(BodyRule::PageForm).without_document(),
     get("/sign-in/mail/{token}", "showSignInLink", Public).without_document(),
     post("/sign-in/mail/{token}", "signInByMail", Public).with_body(BodyRule::PageForm).without_document(),
+    get("/sign-in/oidc", "beginOidcSignIn", Public).without_document(),
+    // The response has a session.
+    get("/sign-in/oidc/callback", "finishOidcSignIn", Public).with_audit(AuditClass::Disclosure)
+        .with_idempotency(Idempotency::Repeated).without_document(),
     post("/sign-out", "signOut", Public).with_body(BodyRule::PageForm).without_document(),
     // What browsers ask for when they show a page.
     get("/static/{version}/{file}", "showStaticFile", Public).without_document(),

@@ -223,6 +223,8 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
             | "/problems/{code}"
             | "/sign-in"
             | "/sign-in/mail/{token}"
+            | "/sign-in/oidc"
+            | "/sign-in/oidc/callback"
             | "/static/{version}/{file}"
             | "/favicon.ico"
             | "/robots.txt"
@@ -278,6 +280,8 @@ impl Operation {
             (PageForm, _) => status == 403,
             // The token is one of a download.
             (_, "/sign-in/mail/{token}") => status == 404,
+            // No identity provider is set.
+            (_, "/sign-in/oidc" | "/sign-in/oidc/callback") => status == 404,
             // The file is a text.
             (_, "/downloads/{token}/thumbnails/{path}") => status == 404,
             _ => matches!(status, 200..=299 | 303 | 308),
