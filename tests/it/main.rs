@@ -64,6 +64,7 @@ mod pages_mails;
 mod pages_sign_in;
 mod pages_sign_in_mail;
 mod per_asset_exports;
+mod pool;
 mod private_files;
 mod process_lifecycle;
 mod proxies;
