@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::time::timeout;
 
 use crate::db::error::DbError;
@@ -38,11 +38,12 @@ fn build_timeout_error() -> sqlx::Error {
 pub fn open_request_pool(options: PgConnectOptions, connections: u32) -> PgPool {
     build_pool_options(connections)
         .after_connect(|connection, _| {
-            Box::pin(async move { set_application_name(connection, &build_application_name()).await })
+            Box::pin(async move { set_application_name(connection, &build_application_name()).await.map(drop) })
         })
         .before_acquire(|connection, _| {
-            Box::pin(async move { set_application_name(connection, &build_application_name()).await.map(|()| true) })
+            Box::pin(async move { Ok(!set_application_name(connection, &build_application_name()).await?) })
         })
+        .after_release(|connection, _| Box::pin(async move { end_cut_off_query(connection).await.map(|()| true) }))
         .connect_lazy_with(options.application_name(NO_COMPANY_NAME))
 }
 
@@ -50,7 +51,9 @@ pub fn open_request_pool(options: PgConnectOptions, connections: u32) -> PgPool 
 /// Connections are not tested before each use, which would double the round trips: a query on a dead connection fails
 /// as [`DbError::Unreachable`], and the next one gets a new connection.
 pub fn open_system_pool(options: PgConnectOptions, connections: u32) -> PgPool {
-    build_pool_options(connections).connect_lazy_with(options.application_name(ALL_COMPANIES_NAME))
+    build_pool_options(connections)
+        .after_release(|connection, _| Box::pin(async move { Ok(!execute_outside_transaction(connection, "").await?) }))
+        .connect_lazy_with(options.application_name(ALL_COMPANIES_NAME))
 }
 
 fn build_pool_options(connections: u32) -> PgPoolOptions {
@@ -58,19 +61,31 @@ fn build_pool_options(connections: u32) -> PgPoolOptions {
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
         .test_before_acquire(false)
-        .after_release(|connection, _| {
-            // What a query that was cut off has left to be sent or read; nothing, and so no round trip, after any other.
-            // Then sqlx pings the connection.
-            Box::pin(async move {
-                timeout(PING_TIMEOUT, connection.flush())
-                    .await
-                    .unwrap_or_else(|_| Err(build_timeout_error()))
-                    .map(|()| true)
-            })
-        })
 }
 
-async fn set_application_name(connection: &mut DbConnection, name: &str) -> Result<(), sqlx::Error> {
-    let renamed = sqlx::query("select set_config('application_name', $1, false)").bind(name).execute(connection);
-    timeout(PING_TIMEOUT, renamed).await.unwrap_or_else(|_| Err(build_timeout_error())).map(drop)
+/// Sends and reads what a query that was cut off has left; nothing, and so no round trip, after any other. Then sqlx pings
+/// the connection, which has no time-out.
+async fn end_cut_off_query(connection: &mut DbConnection) -> Result<(), sqlx::Error> {
+    timeout(PING_TIMEOUT, connection.flush()).await.unwrap_or_else(|_| Err(build_timeout_error()))
+}
+
+/// Executes a statement that begins no transaction. Returns whether one was open: somebody was cut off while he waited for
+/// the answer to `begin`, and sqlx does not know of the transaction. Such a connection must be closed: what is written
+/// through it is never committed, and holds its locks.
+async fn execute_outside_transaction(connection: &mut DbConnection, sql: &str) -> Result<bool, sqlx::Error> {
+    // The only function that tells what the server says of the transaction: it fails where none is open.
+    let executed = connection.begin_with(AssertSqlSafe(sql.to_owned()));
+    match timeout(PING_TIMEOUT, executed).await {
+        Ok(Ok(_)) => Ok(true),
+        Ok(Err(sqlx::Error::BeginFailed)) => Ok(false),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(build_timeout_error()),
+    }
+}
+
+/// Names a connection, which costs the round trip that also says whether it can be used: returns whether a transaction was
+/// open.
+async fn set_application_name(connection: &mut DbConnection, name: &str) -> Result<bool, sqlx::Error> {
+    // The name has letters, digits, slashes and hyphens.
+    execute_outside_transaction(connection, &format!("select set_config('application_name', '{name}', false)")).await
 }

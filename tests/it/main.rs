@@ -69,6 +69,7 @@ mod pages_sign_in_oidc;
 mod pages_sign_in_oidc_people;
 mod parity;
 mod per_asset_exports;
+mod pool;
 mod preset_imports;
 mod private_files;
 mod process_lifecycle;
