@@ -26,6 +26,8 @@ async fn poll_times<T>(work: impl Future<Output = T>, times: usize) -> bool {
 /// Cuts `begin` off at each step, and writes through the same connection afterwards: what is written must be there for
 /// others, instead of in a transaction that nobody knows of.
 async fn assert_writes_are_committed(app: &TestApp, pool: &PgPool) {
+    // With a connection that is there, the first step sends `begin`.
+    sqlx::query("select 1").execute(pool).await.unwrap();
     let mut cut_off = 0;
     for times in 0.. {
         let has_ended = poll_times(pool.begin(), times).await;
@@ -41,7 +43,7 @@ async fn assert_writes_are_committed(app: &TestApp, pool: &PgPool) {
             break;
         }
     }
-    assert!(cut_off > 1, "{cut_off}");
+    assert!(cut_off > 0, "it was not cut off");
 }
 
 #[sqlx::test]
