@@ -191,9 +191,15 @@ pub async fn find_session(pool: &PgPool, raw: &RawSession) -> Result<Option<Sess
     }))
 }
 
-/// Whether a session that was found has not ended meanwhile.
+/// Whether a session that was found has not ended meanwhile. One by mail ends with the last key of its user.
 pub async fn is_session_open(pool: &PgPool, session: SessionId) -> Result<bool, DbError> {
-    let sql = "select exists (select from browser_session where session_id = $1 and expires_at > now())";
+    let sql = "select exists (
+                   select from browser_session session
+                    where session_id = $1 and expires_at > now()
+                      and (user_id is null or api_key_id is not null or issuer is not null
+                           or exists (select from api_key
+                                       where api_key.company_id = session.company_id and api_key.user_id = session.user_id
+                                         and revoked_at is null and (api_key.expires_at is null or api_key.expires_at > now()))))";
     Ok(sqlx::query_scalar(sql).bind(session).fetch_one(pool).await?)
 }
 

@@ -1,13 +1,15 @@
 //! Signing in by a link in a mail: once, for 15 minutes, in the browser that asked.
 
+use actix_web::test::TestRequest;
 use serde_json::json;
 use sqlx::PgPool;
 
 use crate::support::browser::{OpenPage, TestBrowser};
+use crate::support::event_stream_reader::TEST_TIMEOUT;
 use crate::support::mail::parse_mail;
 use crate::support::secret_leak_check;
 use crate::support::test_app::TestApp;
-use crate::support::test_user::{TestUser, open_guarded_app};
+use crate::support::test_user::{TestUser, open_guarded_app, send_with_authorization};
 
 /// A user with a mail address and a key.
 async fn create_ann(app: &TestApp) -> TestUser<'_> {
@@ -118,6 +120,42 @@ async fn a_link_ends_after_fifteen_minutes_and_with_the_users_keys(pool: PgPool)
     let later = TestBrowser::new(&app);
     ask_for_mail(&later, "ann@example.org").await;
     assert!(take_links(&app).await.is_empty(), "an account without rights gets no mail");
+}
+
+#[sqlx::test]
+async fn a_stream_of_a_session_by_mail_ends_with_the_users_last_key(pool: PgPool) {
+    let app = TestApp::with_settings(pool, |settings| {
+        settings.auth = offprint::settings::AuthMode::Keys;
+        settings.stream_heartbeat = std::time::Duration::from_millis(20);
+    })
+    .await;
+    let admin = TestUser::new(&app, "one", "admin").await;
+    let body = json!({"name": "of ann", "user": "ann", "email": "Ann <ann@example.org>", "locale": "nl"});
+    let key = admin.post("/api-keys", body).await.expect_status(201);
+    let authorization = format!("Bearer {}", key["key"].as_str().unwrap());
+    let asset = admin.upload_asset("a.txt", b"bytes").await;
+    let browser = TestBrowser::new(&app);
+    ask_for_mail(&browser, "ann@example.org").await;
+    let link = take_links(&app).await.remove(0);
+    let page = browser.open(&link).await;
+    browser.submit(&page, &link, &[]).await;
+    let form = json!({"assetHandleArray": [asset], "fmt": "orig", "execTime": "2099-01-01T00:00:00Z"});
+    let request = TestRequest::post().uri("/export-jobs").set_json(form);
+    let job = send_with_authorization(&app, request, Some(&authorization)).await.expect_status(202);
+    let job = job["jobHandle"].as_str().unwrap();
+    let cookie = format!("offprint_session={}", browser.cookies.borrow()["offprint_session"]);
+    let request = TestRequest::get().uri(&format!("/export-jobs/{job}/events")).insert_header(("cookie", cookie));
+    let request = request.insert_header(("accept", "text/event-stream")).insert_header(("host", "localhost"));
+    let service = actix_web::test::init_service(offprint::http::build_app(app.state.clone())).await;
+    let answer = actix_web::dev::Service::call(&service, request.to_request()).await.unwrap().map_into_boxed_body();
+    assert_eq!(answer.status(), 200);
+    let revoke_uri = format!("/api-keys/{}", key["keyHandle"].as_str().unwrap());
+    let revoke = admin.send(TestRequest::delete().uri(&revoke_uri));
+    let read_all = tokio::time::timeout(TEST_TIMEOUT, actix_web::body::to_bytes(answer.into_body()));
+    let (text, revoked) = tokio::join!(read_all, revoke);
+    assert_eq!(revoked.status, 204);
+    let text = text.expect("the stream ends").unwrap_or_default();
+    assert!(text.starts_with(b"retry: "), "{text:?}");
 }
 
 #[sqlx::test]
