@@ -16,6 +16,7 @@ mod doctor;
 mod environment;
 mod export;
 mod import_presets;
+mod imports;
 mod jobs;
 mod licenses;
 mod listing;
@@ -66,6 +67,8 @@ enum CliCommand {
     Export(export::ExportArgs),
     /// Lists, watches, controls and downloads the export jobs of a running service.
     Jobs(jobs::JobsArgs),
+    /// Imports files of connections or URLs into a running service, and watches and controls imports.
+    Imports(imports::ImportsArgs),
     /// Lists and shows the assets of a running service.
     Assets(assets::AssetsArgs),
     /// Prints the completions of this command line for a shell.
@@ -184,6 +187,7 @@ fn run_command(command: CliCommand) -> Result<ExitCode, CliError> {
         CliCommand::RenderWorker(arguments) => render_worker::run_render_worker(arguments),
         CliCommand::Push(arguments) => push::run_push(arguments),
         CliCommand::Export(arguments) => export::run_export(arguments),
+        CliCommand::Imports(arguments) => return imports::run_imports(arguments),
         CliCommand::Admin(arguments) => admin::run_admin(arguments),
         CliCommand::Demo(arguments) => demo::run_demo(arguments),
         CliCommand::TestPostgres(arguments) => test_postgres::run_test_postgres(arguments),

@@ -26,6 +26,8 @@ pub mod enums;
 pub mod event;
 pub mod idempotency;
 pub mod image_preset;
+pub mod import;
+pub mod import_entry;
 pub mod insert_job;
 pub(crate) mod interval;
 pub mod item;

@@ -23,6 +23,7 @@ pub mod draft;
 mod draft_builder;
 mod error_list;
 pub mod explain;
+pub mod import;
 pub mod modifier_resolution;
 pub mod outcome;
 pub mod per_asset;

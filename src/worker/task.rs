@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{Instrument, info, info_span, warn};
 
@@ -22,8 +23,9 @@ use crate::db::task::{self, TaskClaim, TaskEnd, TaskKind, TaskOutcome, TaskState
 use crate::db::task_claim::{self, TaskClaimOptions};
 use crate::db::{self, mail_task};
 use crate::reason::Reason;
+use crate::worker::import::BatchEnd;
 use crate::worker::task_rules::find_rules;
-use crate::worker::{mail, seal, sign_in_mail, wait_for_grace_end, webhook};
+use crate::worker::{import, mail, seal, sign_in_mail, wait_for_grace_end, webhook};
 
 /// How an attempt went.
 #[derive(Clone, Debug)]
@@ -45,6 +47,10 @@ pub(super) enum Effect {
     FinishJob(Box<Seal>),
     /// The archive could not be written: the job's log says so.
     LogSealFailure(Reason),
+    /// The source of an import has been listed: completely, or not, for this reason.
+    EndListing(Option<Reason>),
+    /// Files of an import were brought.
+    EndImportBatch(Box<BatchEnd>),
 }
 
 /// An attempt that has ended.
@@ -92,7 +98,7 @@ pub(super) async fn run_next_tasks(state: &AppState) -> Result<bool, db::DbError
 pub async fn run_task(state: &AppState, claim: TaskClaim) -> Result<(), db::DbError> {
     let span = info_span!("task", task.kind = claim.kind.name(), task.id = %claim.task_id);
     let run = async {
-        let Some(performed) = perform_under_lease(state, &claim).await else {
+        let Some(mut performed) = perform_under_lease(state, &claim).await else {
             warn!(
                 "The lease of a {} expired while this worker was at it; another one does it again",
                 claim.kind.name()
@@ -100,7 +106,7 @@ pub async fn run_task(state: &AppState, claim: TaskClaim) -> Result<(), db::DbEr
             count_try(claim.kind, "lost");
             return Ok(());
         };
-        let settled = settle_performed(state, &claim, &performed).await?;
+        let settled = settle_performed(state, &claim, &mut performed).await?;
         report_end(&claim, &performed, settled);
         notify_end(state, &claim, &performed, settled);
         Ok(())
@@ -147,6 +153,8 @@ async fn perform_task(state: &AppState, claim: &TaskClaim) -> Result<Performed, 
         TaskKind::SignInMail => sign_in_mail::perform_sign_in_mail(state, claim).await,
         TaskKind::Mail => mail::perform_mail(state, claim).await,
         TaskKind::Webhook => webhook::perform_webhook(state, claim).await,
+        TaskKind::Import => import::perform_import(state, claim).boxed().await,
+        TaskKind::ImportBatch => import::perform_import_batch(state, claim).boxed().await,
     }
 }
 
@@ -167,14 +175,19 @@ fn decide_end(claim: &TaskClaim, performed: &Performed) -> TaskEnd {
 async fn settle_performed(
     state: &AppState,
     claim: &TaskClaim,
-    performed: &Performed,
+    performed: &mut Performed,
 ) -> Result<Option<TaskState>, db::DbError> {
     let (pool, end) = (&state.system, decide_end(claim, performed));
-    match (&performed.effect, claim.kind, claim.job_id) {
+    match (&mut performed.effect, claim.kind, claim.job_id) {
         (Effect::FinishJob(seal), ..) => db::with_query_timeout(db::seal::finish_job(pool, claim, seal)).await,
         (Effect::LogSealFailure(reason), ..) => {
             db::with_query_timeout(db::seal::postpone_seal(pool, claim, &end, reason)).await
         }
+        (Effect::EndListing(failure), ..) => {
+            db::with_query_timeout(import::settle_listing(state, claim, &end, failure.as_ref())).await
+        }
+        // Not as a whole within the time of a query: it stores files.
+        (Effect::EndImportBatch(batch), ..) => import::settle_import_batch(state, claim, &end, batch).boxed().await,
         (Effect::Nothing, TaskKind::Mail, Some(job)) => {
             db::with_query_timeout(mail_task::settle_mail_task(pool, claim, job, &end)).await
         }

@@ -7,6 +7,7 @@ pub mod connections;
 pub mod export_jobs;
 pub mod export_schedules;
 pub mod image_presets;
+pub mod imports;
 pub mod modifiers;
 pub mod problems;
 pub mod shared_links;
