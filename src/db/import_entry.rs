@@ -313,11 +313,11 @@ pub async fn end_entries(
                 set etag = excluded.etag, size = excluded.size, asset_id = excluded.asset_id
          )
          update import
-            set imported = imported + counted.imported, skipped = skipped + counted.skipped, failed = failed + counted.failed,
-                bytes = bytes + counted.bytes
-           from (select (count(*) filter (where state = 'imported'))::int as imported, (count(*) filter (where state = 'skipped'))::int as skipped,
-                        (count(*) filter (where state = 'failed'))::int as failed,
-                        coalesce(sum(size) filter (where state = 'imported'), 0)::bigint as bytes from written) counted
+            set imported = imported + brought, skipped = skipped + left_out, failed = failed + not_brought, bytes = bytes + brought_bytes
+           from (select (count(*) filter (where state = 'imported'))::int as brought,
+                        (count(*) filter (where state = 'skipped'))::int as left_out,
+                        (count(*) filter (where state = 'failed'))::int as not_brought,
+                        coalesce(sum(size) filter (where state = 'imported'), 0)::bigint as brought_bytes from written) counted
           where company_id = $1 and import_id = $2",
     )
     .bind(company)

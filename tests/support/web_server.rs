@@ -16,8 +16,6 @@ pub enum Page {
     /// These statuses first, then the file.
     Flaky(Vec<u16>, Bytes),
     Redirect(String),
-    /// Fewer bytes than announced.
-    Cut(Bytes),
 }
 
 #[derive(Default)]
@@ -85,11 +83,6 @@ async fn answer(state: Data<Mutex<WebState>>, request: HttpRequest) -> HttpRespo
         Some(Page::Redirect(to)) => HttpResponse::Found().insert_header((header::LOCATION, to.as_str())).finish(),
         Some(Page::Flaky(statuses, _)) if !statuses.is_empty() => {
             HttpResponse::build(StatusCode::from_u16(statuses.remove(0)).unwrap()).finish()
-        }
-        Some(Page::Cut(bytes)) => {
-            let half = bytes.slice(..bytes.len() / 2);
-            let body = futures_util::stream::iter([Ok(half), Err(std::io::Error::other("cut"))]);
-            HttpResponse::Ok().body(actix_web::body::SizedStream::new(bytes.len() as u64, body))
         }
         Some(Page::File(bytes) | Page::Flaky(_, bytes)) => {
             let etag = format!("\"{}\"", &Digest::compute(bytes).to_string()[..16]);
