@@ -20,7 +20,7 @@ use crate::db::task::TaskClaim;
 use crate::jobs::outcome::RunCounts;
 use crate::jobs::outcome::is_mail_wanted;
 use crate::reason::Reason;
-use crate::worker::task::{AttemptResult, Effect, Performed};
+use crate::worker::performed::{AttemptResult, Effect, Performed};
 use crate::worker::{manifest, webhook};
 
 /// Items per query.

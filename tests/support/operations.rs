@@ -22,6 +22,7 @@ pub struct OperationFixtures {
     pub delivery: String,
     pub upload: String,
     pub import: String,
+    pub migration: String,
 }
 
 impl OperationFixtures {
@@ -50,8 +51,9 @@ impl OperationFixtures {
         // It is not run: no test uses the network.
         let source = json!({"source": {"urls": [{"url": "https://images.example.org/a.jpg"}]}});
         let import = text(&user.post("/imports", source).await.expect_status(202)["importHandle"]);
+        let migration = create_migration(user).await;
         let (preset, link) = ("preset-of-ours".into(), text(&created_link["linkHandle"]));
-        Self { job, asset, preset, key, link, token, schedule, delivery, upload, import }
+        Self { job, asset, preset, key, link, token, schedule, delivery, upload, import, migration }
     }
 
     /// Handles of objects that do not exist.
@@ -59,8 +61,21 @@ impl OperationFixtures {
         let handle = || uuid::Uuid::now_v7().to_string();
         let (link, token) = (handle(), "nothing".into());
         let preset = "preset-of-nobody".into();
-        let (schedule, delivery, upload, import) = (handle(), handle(), handle(), handle());
-        Self { job: handle(), asset: handle(), preset, key: handle(), link, token, schedule, delivery, upload, import }
+        let (schedule, delivery, upload) = (handle(), handle(), handle());
+        let (import, migration) = (handle(), handle());
+        Self {
+            job: handle(),
+            asset: handle(),
+            preset,
+            key: handle(),
+            link,
+            token,
+            schedule,
+            delivery,
+            upload,
+            import,
+            migration,
+        }
     }
 
     pub fn fill_path(&self, path: &str) -> String {
@@ -77,6 +92,7 @@ impl OperationFixtures {
             .replace("{scheduleHandle}", &self.schedule)
             .replace("{uploadHandle}", &self.upload)
             .replace("{importHandle}", &self.import)
+            .replace("{migrationHandle}", &self.migration)
             .replace("{version}/{file}", "0/style.css")
             .replace("{file}", "index.html")
     }
@@ -100,6 +116,8 @@ pub enum RequestPayload {
     Bytes,
     /// A record of an asset, as a line of JSON.
     Records,
+    /// A list of old addresses.
+    Addresses,
     /// Creates a resumable upload.
     UploadCreation,
     /// Appends bytes to a resumable upload.
@@ -107,7 +125,19 @@ pub enum RequestPayload {
     /// A form that comes from no page: it is refused.
     PageForm,
 }
-use RequestPayload::{Bytes, Empty, File, Json, PageForm, Records, UploadChunk, UploadCreation};
+use RequestPayload::{Addresses, Bytes, Empty, File, Json, PageForm, Records, UploadChunk, UploadCreation};
+
+/// A migration of one image.
+async fn create_migration(user: &TestUser<'_>) -> String {
+    let image = crate::support::images::draw_jpeg(1);
+    let name = uuid::Uuid::now_v7();
+    user.upload_asset(&format!("{name}.jpg"), &image).await;
+    let request =
+        TestRequest::post().uri("/migrations/scene7?dryRun=false").insert_header(("content-type", "text/plain"));
+    let created = user.send(request.set_payload(format!("/is/image/{name}?wid=5"))).await.expect_status(200);
+    offprint::worker::drain_work(&user.app.state).await.unwrap();
+    created["migrationHandle"].as_str().unwrap().to_owned()
+}
 
 /// The headers that create a resumable upload of ten bytes.
 fn add_upload_headers(request: TestRequest) -> TestRequest {
@@ -184,8 +214,14 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         ("POST", "/asset-sets") => {
             (Json(|objects| json!({"type": "ImageSet", "name": "s", "memberArray": [objects.asset]})), NotFound)
         }
+        ("POST", "/image-presets/import") => {
+            (Json(|_| json!({"files": [{"name": "p.tab", "content": "Name\tDefinition\nx\twid=5\n"}]})), OwnData)
+        }
         ("GET" | "DELETE", "/image-presets/{name}") => (Empty, NotFound),
         ("PUT", "/image-presets/{name}") => (Json(|_| json!({"urlModifier": "wid=20"})), OwnData),
+        ("POST", "/migrations/scene7") => (Addresses, OwnData),
+        ("GET" | "DELETE", "/migrations/scene7/{migrationHandle}")
+        | ("GET", "/migrations/scene7/{migrationHandle}/redirects") => (Empty, NotFound),
         ("GET", "/modifier-commands") => (Empty, OwnData),
         ("POST", "/modifier-check") => (Json(|_| json!({"is_modifier": "wid=10"})), OwnData),
         ("POST", "/api-keys") => (Json(|_| json!({"name": "third"})), OwnData),
@@ -201,6 +237,8 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
             | "/problems/{code}"
             | "/sign-in"
             | "/sign-in/mail/{token}"
+            | "/sign-in/oidc"
+            | "/sign-in/oidc/callback"
             | "/static/{version}/{file}"
             | "/favicon.ico"
             | "/robots.txt"
@@ -234,6 +272,7 @@ impl Operation {
             Records => request
                 .insert_header(("content-type", "application/x-ndjson"))
                 .set_payload(r#"{"asset": "a", "userData": "x"}"#),
+            Addresses => request.insert_header(("content-type", "text/plain")).set_payload("/is/image/old?wid=6"),
             File => build_upload_request("b.txt", b"another file"),
             UploadCreation => add_upload_headers(request),
             UploadChunk => add_upload_headers(request)
@@ -255,6 +294,8 @@ impl Operation {
             (PageForm, _) => status == 403,
             // The token is one of a download.
             (_, "/sign-in/mail/{token}") => status == 404,
+            // No identity provider is set.
+            (_, "/sign-in/oidc" | "/sign-in/oidc/callback") => status == 404,
             // The file is a text.
             (_, "/downloads/{token}/thumbnails/{path}") => status == 404,
             _ => matches!(status, 200..=299 | 303 | 308),

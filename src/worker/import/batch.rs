@@ -25,7 +25,7 @@ use crate::jobs::import::ImportSource;
 use crate::reason::Reason;
 use crate::worker::import::source::{Source, SourceError};
 use crate::worker::import::{MAX_LOST, is_last_try};
-use crate::worker::task::{AttemptResult, Effect, Performed};
+use crate::worker::performed::{AttemptResult, Effect, Performed};
 
 /// Files of one batch that are read at the same time.
 const CONCURRENT_FILES: usize = 8;

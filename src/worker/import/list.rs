@@ -15,7 +15,7 @@ use crate::jobs::import::{ImportSource, SourceUrl, build_path_filter, find_entry
 use crate::reason::Reason;
 use crate::worker::import::source::{Source, SourceError};
 use crate::worker::import::{MAX_LOST, is_last_try};
-use crate::worker::task::{AttemptResult, Effect, Performed};
+use crate::worker::performed::{AttemptResult, Effect, Performed};
 
 /// Entries that are inserted together.
 const PAGE_ENTRIES: usize = 1000;
