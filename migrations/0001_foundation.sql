@@ -793,7 +793,81 @@ create table export_attempt (
 );
 
 
--- 7. Tasks, download links and webhooks
+-- 7. Imports
+
+-- Files of others that become assets. A task lists the source and inserts entries, other tasks bring some entries each.
+create table import (
+    company_id   uuid        not null references company,
+    import_id    uuid        not null,
+    name         text        not null,
+    source       jsonb       not null,                     -- as in the request
+    folder       text        not null,
+    layout       text        not null,
+    on_existing  text        not null,
+    metadata     jsonb       not null,                     -- of the new assets
+    callback_url text,
+    run          integer     not null default 1,           -- one more with each retry
+    state        text        not null default 'queued',
+    outcome      text,
+    failure      jsonb,                                    -- why the source could not be listed completely
+    is_listed    boolean     not null default false,       -- the listing has ended
+    batches      integer     not null default 0,           -- numbers of batches given out so far
+    found        integer     not null default 0,           -- entries
+    imported     integer     not null default 0,
+    skipped      integer     not null default 0,
+    failed       integer     not null default 0,
+    stopped      integer     not null default 0,
+    bytes        bigint      not null default 0,           -- of what was imported
+    created_at   timestamptz not null default now(),
+    started_at   timestamptz,
+    finished_at  timestamptz,
+    primary key (company_id, import_id),
+    constraint import_layout check (layout in ('flat', 'folders')),
+    constraint import_on_existing check (on_existing in ('skip', 'replace', 'rename')),
+    constraint import_state check (state in ('queued', 'running', 'stopping', 'finished')),
+    constraint import_outcome check (outcome in ('succeeded', 'partiallyFailed', 'failed', 'stopped')),
+    constraint import_end_has_outcome check ((state = 'finished') = (outcome is not null)),
+    constraint import_end_has_time check ((state = 'finished') = (finished_at is not null))
+) with (fillfactor = 50);                                  -- each batch counts here: keep the row on its page
+-- How many a company has that are not finished, and which are old.
+create index import_unfinished on import (company_id) where state <> 'finished';
+create index import_by_end on import (finished_at) where finished_at is not null;
+
+-- The files that an import found, and what became of each.
+create table import_entry (
+    company_id uuid        not null,
+    import_id  uuid        not null,
+    path       text        collate "C" not null,           -- below the connection's address; or the URL
+    folder     text        not null,                       -- of the asset
+    file_name  text        not null,                       -- of the asset; empty where the name cannot be used
+    size       bigint,                                     -- as far as it is known
+    etag       text,
+    object_key bytea       not null,                       -- of `imported_object`
+    batch      integer     not null,                       -- the entries that one task brings
+    state      text        not null default 'waiting',
+    asset_id   uuid,                                       -- no foreign key, it may go first
+    failure    jsonb,                                      -- why it was skipped or failed
+    ended_at   timestamptz,
+    primary key (company_id, import_id, path),
+    foreign key (company_id, import_id) references import on delete cascade,
+    constraint import_entry_state check (state in ('waiting', 'imported', 'skipped', 'failed', 'stopped'))
+) with (fillfactor = 80);                                  -- written again when it ends
+create index import_entry_waiting on import_entry (company_id, import_id, batch) where state = 'waiting';
+
+-- What objects were when they were last imported: what has the same ETag and size is not moved again.
+create table imported_object (
+    company_id uuid   not null,
+    object_key bytea  not null,                            -- SHA-256 of connection, path and folder, which are too long together
+    etag       text   not null,
+    size       bigint not null,
+    asset_id   uuid   not null,
+    primary key (company_id, object_key),
+    foreign key (company_id, asset_id) references asset on delete cascade
+);
+create index imported_object_by_asset on imported_object (company_id, asset_id);
+
+
+-- 8. Tasks, download links and webhooks
 
 -- Background work that is not an item, one row for each piece: sealing a run, sending a mail, sending a webhook message.
 -- Whatever makes the work necessary writes the row in its own transaction; workers claim, lease and fence rows as they do
@@ -803,7 +877,8 @@ create table task (
     task_id     uuid        not null,                      -- the header `webhook-id` of every attempt to send a message
     kind        text        not null,
     job_id      uuid,                                      -- the job that it belongs to, and goes with
-    run         integer,                                   -- the job's
+    import_id   uuid,                                      -- the import, likewise
+    run         integer,                                   -- the job's or import's
     key         text        not null default '',           -- tells tasks of one kind and run apart: a mail's recipient
     payload     jsonb       not null default '{}',         -- what its kind needs to know; a struct of Rust
     priority    smallint    not null default 0,            -- within its kind and company, higher first
@@ -819,10 +894,11 @@ create table task (
     ended_at    timestamptz,
     primary key (company_id, task_id),
     foreign key (company_id, job_id) references export_job on delete cascade,
+    foreign key (company_id, import_id) references import on delete cascade,
     -- A run is sealed once, has one message, and one mail for each recipient, whoever writes the row how often. Job
     -- details and lists of deliveries read it too, and the cascade when the job is removed.
-    constraint one_task_a_key unique nulls not distinct (company_id, job_id, kind, run, key),
-    constraint task_kind check (kind in ('seal', 'sign-in-mail', 'mail', 'webhook')),
+    constraint one_task_a_key unique nulls not distinct (company_id, job_id, import_id, kind, run, key),
+    constraint task_kind check (kind in ('seal', 'sign-in-mail', 'mail', 'webhook', 'import', 'import-batch')),
     constraint task_state check (state in ('waiting', 'running', 'done', 'failed')),
     constraint task_lease_means_running check ((state = 'running') = (lease_until is not null)),
     constraint task_end_has_time check ((state in ('done', 'failed')) = (ended_at is not null))
@@ -836,6 +912,8 @@ create table task (
 create index task_waiting on task (kind, company_id, priority, run_at) where state = 'waiting';
 -- How many tasks of a kind run for each company, and whose lease has expired. Holds running tasks only.
 create index task_running on task (kind, company_id, lease_until) where state = 'running';
+-- The cascade when an import is removed, and its stop.
+create index task_by_import on task (company_id, import_id) where import_id is not null;
 -- Retention of kinds that do not stay as long as their job.
 create index task_ended on task (kind, ended_at) where ended_at is not null;
 
@@ -915,7 +993,7 @@ create table webhook_secret (
 );
 
 
--- 8. Migrations from other systems
+-- 9. Migrations from other systems
 
 -- A list of old addresses, and what was found in it. The jobs that were created stand in the report; they may be deleted.
 create table address_migration (
@@ -939,7 +1017,7 @@ create table address_redirect (
 );
 
 
--- 9. Processes
+-- 10. Processes
 
 -- The processes that work, and until when each is believed to be alive. They belong to the installation and to no
 -- company, so there is no `company_id`. Rows of ended processes are kept for a while, because attempts name them.
@@ -956,7 +1034,7 @@ create table worker (
 ) with (fillfactor = 50);                                  -- updated by each heartbeat: the new row stays on the page
 
 
--- 10. Row-level security, on every table but `blob`, `worker` and `sign_in_attempt`, which belong to no company
+-- 11. Row-level security, on every table but `blob`, `worker` and `sign_in_attempt`, which belong to no company
 
 select enable_row_level_security('company'), enable_row_level_security('company_user'),
        enable_row_level_security('api_key'), enable_row_level_security('browser_session'),
@@ -974,6 +1052,8 @@ select enable_row_level_security('company'), enable_row_level_security('company_
        enable_row_level_security('export_file'), enable_row_level_security('archive'),
        enable_row_level_security('export_event'), enable_row_level_security('export_attempt'),
        enable_row_level_security('task'), enable_row_level_security('task_attempt'),
+       enable_row_level_security('import'), enable_row_level_security('import_entry'),
+       enable_row_level_security('imported_object'),
        enable_row_level_security('link_key'), enable_row_level_security('link'),
        enable_row_level_security('webhook_secret'),
        enable_row_level_security('address_migration'), enable_row_level_security('address_redirect');

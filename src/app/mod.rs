@@ -8,15 +8,18 @@
 mod blob_transaction;
 pub mod bytes_in_flight;
 pub mod connections;
+pub mod file_type;
 pub mod link_token;
 pub mod live_jobs;
 pub mod live_links;
 mod notifier;
+pub mod original_intake;
 pub mod preview_renders;
 pub mod rate_limiter;
 pub mod readiness;
 mod rendition_store;
 pub mod signal_relay;
+pub mod storage_quota;
 pub mod stream_limiter;
 
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ mod doctor;
 mod environment;
 mod export;
 mod import_presets;
+mod imports;
 mod jobs;
 mod licenses;
 mod listing;
@@ -68,6 +69,8 @@ enum CliCommand {
     Export(export::ExportArgs),
     /// Lists, watches, controls and downloads the export jobs of a running service.
     Jobs(jobs::JobsArgs),
+    /// Imports files of connections or URLs into a running service, and watches and controls imports.
+    Imports(imports::ImportsArgs),
     /// Renders the same images at Scene7 and at a running service, and writes a page that shows where they differ.
     Parity(parity::ParityArgs),
     /// Lists and shows the assets of a running service.
@@ -193,6 +196,7 @@ fn run_command(command: CliCommand) -> Result<ExitCode, CliError> {
         CliCommand::RenderWorker(arguments) => render_worker::run_render_worker(arguments),
         CliCommand::Push(arguments) => push::run_push(arguments),
         CliCommand::Export(arguments) => export::run_export(arguments),
+        CliCommand::Imports(arguments) => return imports::run_imports(arguments),
         CliCommand::Demo(arguments) => demo::run_demo(arguments),
         CliCommand::TestPostgres(arguments) => test_postgres::run_test_postgres(arguments),
     }?;

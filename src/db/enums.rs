@@ -202,6 +202,52 @@ impl Outcome {
     }
 }
 
+/// State of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum ImportState {
+    /// Nothing has begun yet.
+    Queued,
+    /// Its source is being listed, or its files are being brought.
+    Running,
+    /// It was stopped, and ends.
+    Stopping,
+    /// It has ended, with an outcome.
+    Finished,
+}
+
+/// State of a file of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum ImportEntryState {
+    /// Not done yet, or to be tried again.
+    Waiting,
+    /// It is an asset.
+    Imported,
+    /// Unchanged, or left out because of its name; `reason` says which.
+    Skipped,
+    /// `reason` says why.
+    Failed,
+    /// Not done, because the import was stopped.
+    Stopped,
+}
+
+/// What an import does where there is an asset of the name already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum OnExisting {
+    /// The file is left out.
+    #[default]
+    Skip,
+    /// The asset gets the file as its new content. Names, metadata and handle stay.
+    Replace,
+    /// The file becomes a new asset, with a number behind its name: `shoe (2).jpg`.
+    Rename,
+}
+
 /// State of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]

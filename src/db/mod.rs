@@ -29,6 +29,8 @@ mod error;
 pub mod event;
 pub mod idempotency;
 pub mod image_preset;
+pub mod import;
+pub mod import_entry;
 pub mod insert_job;
 pub(crate) mod interval;
 pub mod item;

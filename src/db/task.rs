@@ -11,8 +11,8 @@
 //! token, as it is for items: it grows with each claim, and what names an older one changes nothing. What a kind writes
 //! beside (a job that is finished, a line of a log) it writes in the transaction of the settle, and only when that wrote.
 //!
-//! A task that belongs to a job is written under the lock of the job's row or without it, never the other way round: job
-//! first, then task.
+//! A task that belongs to a job or an import is written under the lock of its row or without it, never the other way round:
+//! job or import first, then task.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use sqlx::types::Json;
 
 use crate::db::interval::to_pg_interval;
 use crate::db::{DbConnection, DbError, PgPool};
-use crate::id::{CompanyId, JobId, TaskId};
+use crate::id::{CompanyId, ImportId, JobId, TaskId};
 
 /// What a task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
@@ -39,10 +39,15 @@ pub enum TaskKind {
     Mail,
     /// Sends a webhook message about a run that has ended.
     Webhook,
+    /// Lists the source of an import.
+    Import,
+    /// Brings some files of an import.
+    ImportBatch,
 }
 
 impl TaskKind {
-    pub const ALL: [Self; 4] = [Self::Seal, Self::SignInMail, Self::Mail, Self::Webhook];
+    pub const ALL: [Self; 6] =
+        [Self::Seal, Self::SignInMail, Self::Mail, Self::Webhook, Self::Import, Self::ImportBatch];
 
     /// The name in the table and in metrics.
     pub fn name(self) -> &'static str {
@@ -51,6 +56,8 @@ impl TaskKind {
             Self::SignInMail => "sign-in-mail",
             Self::Mail => "mail",
             Self::Webhook => "webhook",
+            Self::Import => "import",
+            Self::ImportBatch => "import-batch",
         }
     }
 }
@@ -74,6 +81,8 @@ pub struct NewTask {
     pub task_id: TaskId,
     pub kind: TaskKind,
     pub job_id: Option<JobId>,
+    /// The import that it belongs to, and goes with.
+    pub import_id: Option<ImportId>,
     pub run: Option<i32>,
     /// Tells the tasks of one kind and run apart.
     pub key: String,
@@ -92,6 +101,7 @@ impl NewTask {
             task_id: TaskId::new(),
             kind,
             job_id: Some(job),
+            import_id: None,
             run: Some(run),
             key: String::new(),
             payload: Value::Object(serde_json::Map::new()),
@@ -99,16 +109,21 @@ impl NewTask {
             refusal: None,
         }
     }
+
+    /// A task of a run of an import, to be done at once and never given up.
+    pub fn of_import(kind: TaskKind, import: ImportId, run: i32) -> Self {
+        Self { job_id: None, import_id: Some(import), ..Self::of_run(kind, JobId(import.0), run) }
+    }
 }
 
 /// Inserts tasks with the transaction that makes them necessary. Those that exist already stay as they are.
 pub async fn insert_tasks(connection: &mut DbConnection, company: CompanyId, tasks: &[NewTask]) -> Result<(), DbError> {
     sqlx::query(
-        "insert into task (company_id, task_id, kind, job_id, run, key, payload, give_up_at, state, detail, ended_at)
-         select $1, task_id, kind, job_id, run, key, payload, now() + make_interval(secs => give_up_after),
+        "insert into task (company_id, task_id, kind, job_id, import_id, run, key, payload, give_up_at, state, detail, ended_at)
+         select $1, task_id, kind, job_id, import_id, run, key, payload, now() + make_interval(secs => give_up_after),
                 case when refusal is null then 'waiting' else 'failed' end, refusal, case when refusal is not null then now() end
            from jsonb_to_recordset($2) as new (
-                task_id uuid, kind text, job_id uuid, run int, key text, payload jsonb, give_up_after float8, refusal text)
+                task_id uuid, kind text, job_id uuid, import_id uuid, run int, key text, payload jsonb, give_up_after float8, refusal text)
          on conflict on constraint one_task_a_key do nothing",
     )
     .bind(company)
@@ -125,6 +140,7 @@ pub struct TaskClaim {
     pub task_id: TaskId,
     pub kind: TaskKind,
     pub job_id: Option<JobId>,
+    pub import_id: Option<ImportId>,
     pub run: Option<i32>,
     pub key: String,
     pub payload: Json<Value>,

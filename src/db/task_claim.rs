@@ -115,7 +115,7 @@ pub async fn claim_tasks(pool: &PgPool, options: &TaskClaimOptions<'_>) -> Resul
              insert into task_attempt (company_id, task_id, attempt, worker_id)
              select company_id, task_id, claim, $2 from taken
          )
-         select company_id, task_id, kind, job_id, run, key, payload, claim, tries, lost from taken",
+         select company_id, task_id, kind, job_id, import_id, run, key, payload, claim, tries, lost from taken",
     )
     .bind(Json(wanted))
     .bind(options.worker)

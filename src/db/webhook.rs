@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::db::interval::to_pg_interval;
 use crate::db::task::{NewTask, TaskKind};
 use crate::db::{DbError, PgPool};
-use crate::id::{CompanyId, JobId, WebhookId};
+use crate::id::{CompanyId, ImportId, JobId, WebhookId};
 
 /// How long a message is tried, from when it was written or replayed.
 pub const MESSAGE_TTL: Duration = Duration::from_secs(24 * 3600);
@@ -45,6 +45,15 @@ pub fn build_webhook_task(job: JobId, run: i32, url: &str, event_type: &str, bod
         payload: json!({ "url": url, "type": event_type, "body": body }),
         give_up_after: Some(MESSAGE_TTL.as_secs_f64()),
         ..NewTask::of_run(TaskKind::Webhook, job, run)
+    }
+}
+
+/// The message about a run of an import.
+pub fn build_import_webhook_task(import: ImportId, run: i32, url: &str, body: &str) -> NewTask {
+    NewTask {
+        payload: json!({ "url": url, "type": "import.finished", "body": body }),
+        give_up_after: Some(MESSAGE_TTL.as_secs_f64()),
+        ..NewTask::of_import(TaskKind::Webhook, import, run)
     }
 }
 

@@ -108,6 +108,13 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::api_keys::revoke_api_key)
         .service(resources::system::show_info)
         .service(resources::connections::list_connections)
+        .service(resources::imports::create::create_import)
+        .service(resources::imports::show::list_imports)
+        .service(resources::imports::show::show_import)
+        .service(resources::imports::show::list_import_entries)
+        .service(resources::imports::actions::stop_import)
+        .service(resources::imports::actions::retry_import)
+        .service(resources::imports::actions::delete_import)
         .service(resources::workers::list_workers)
         .service(resources::audit_log::list_audit_log)
         .service(resources::usage::show_usage);

@@ -14,6 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::StoreBlobError;
+use crate::app::storage_quota::IntakeError;
 use crate::db;
 use crate::http::address::write_address;
 use crate::reason::CodeSchema;
@@ -220,6 +221,17 @@ impl From<db::DbError> for Problem {
             }
             db::DbError::Unreachable(_) => Self::unavailable(error),
             db::DbError::QueryFailed(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Refused(reason) => Self::new(reason.code, reason.detail),
+            IntakeError::Db(error) => error.into(),
+            IntakeError::Storage(error) => error.into(),
+            IntakeError::Staged(error) => Self::internal(error),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Where webhooks may be sent: which URLs an export request may name, and which addresses may be connected to.
+//! Which URLs of callers the service calls, for webhooks and imports: which ones a request may name, and which addresses may be
+//! connected to.
 //!
 //! The service usually stands inside a network that its callers cannot reach. Without these checks a webhook would let
 //! anyone who may create export jobs send requests into it (server-side request forgery). URLs are checked when the request
@@ -91,7 +92,7 @@ impl CallbackPolicy {
         match find_non_public_reason(target) {
             Some(_) if self.allowed_networks.iter().any(|net| net.contains(&target)) => Ok(()),
             Some(why) => Err(format!(
-                "Webhooks are not sent to {address}: it is {why}. Use a public host, or allow the address in \
+                "{address} is not called: it is {why}. Use a public host, or allow the address in \
                  OFFPRINT_WEBHOOK_NETWORKS."
             )),
             None => Ok(()),
@@ -110,13 +111,13 @@ impl CallbackPolicy {
             "https" => {}
             "http" if self.allow_http => {}
             "http" => {
-                return Err("Webhooks are sent by https only. Send an https URL, or set OFFPRINT_WEBHOOK_HTTP.".into());
+                return Err("URLs are called by https only. Send an https URL, or set OFFPRINT_WEBHOOK_HTTP.".into());
             }
             scheme => return Err(format!("`{scheme}` URLs are not supported. Send an https URL.")),
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(
-                "The URL contains a user name or password. Remove them: the receiver can verify the signature of \
+                "The URL contains a user name or password. Remove them: a webhook's receiver can verify the signature of \
                         each message."
                     .into(),
             );

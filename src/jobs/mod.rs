@@ -26,6 +26,7 @@ mod draft_builder;
 mod error_list;
 pub mod explain;
 mod file_names;
+pub mod import;
 pub mod listed_text;
 pub mod modifier_resolution;
 pub mod name_template;

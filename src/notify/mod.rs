@@ -3,6 +3,7 @@
 //!
 //! Begin reading at [`Mailer::send`] and [`webhook::WebhookSender::send`].
 
+pub mod fetch;
 mod mail_content;
 mod mail_message;
 mod sign_in_mail;

@@ -16,9 +16,10 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Response, redirect, retry};
+use reqwest::{Client, ClientBuilder, Response, redirect, retry};
 use sha2::Sha256;
 
+use super::fetch::build_reader;
 use super::mail_content::to_single_line;
 use crate::jobs::CallbackPolicy;
 
@@ -103,6 +104,8 @@ pub struct WebhookSender {
     /// Where webhooks may be sent.
     pub policy: CallbackPolicy,
     http: Result<Client, String>,
+    /// Reads files, see `fetch.rs`.
+    pub(super) reader: Result<Client, String>,
 }
 
 impl WebhookSender {
@@ -127,9 +130,9 @@ impl WebhookSender {
                 .pool_max_idle_per_host(0)
                 .timeout(timeout)
         };
-        // A machine without CA certificates can still send by http, where that is allowed.
-        let http = builder().build().or_else(|_| builder().tls_certs_only([]).build());
-        Self { policy, http: http.map_err(|error| format!("Requests cannot be sent: {}", describe_root_cause(&error))) }
+        let http = open_client(builder);
+        let reader = open_client(|| build_reader(Client::builder().dns_resolver(resolver.clone()), policy.clone()));
+        Self { policy, http, reader }
     }
 
     /// Sends a message, once.
@@ -163,6 +166,12 @@ impl WebhookSender {
             .header("webhook-signature", signatures.join(" "));
         request.body(message.body.to_owned()).send().await.map_err(|error| SendError::from_request(&error))
     }
+}
+
+/// A machine without CA certificates can still send by http, where that is allowed.
+fn open_client(builder: impl Fn() -> ClientBuilder) -> Result<Client, String> {
+    let opened = builder().build().or_else(|_| builder().tls_certs_only([]).build());
+    opened.map_err(|error| format!("Requests cannot be sent: {}", describe_root_cause(&error)))
 }
 
 /// Reads the rest of a response, up to a limit, so that the receiver can finish sending. Nothing of it is kept: it may come
@@ -209,21 +218,52 @@ impl SendError {
     }
 }
 
-fn describe_send_error(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return format!("There was no answer in time: a receiver has {} seconds.", WEBHOOK_TIMEOUT.as_secs());
+/// What went wrong with a request, as far as a stranger to the service's network may know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RequestFailure {
+    Timeout,
+    /// The name does not exist, or has addresses that are not called.
+    Host,
+    Tls,
+    Connection,
+    /// It was made, and ended too early.
+    Broken,
+}
+
+impl RequestFailure {
+    pub(super) fn find(error: &reqwest::Error) -> Self {
+        let causes = || std::iter::successors(Some(error as &(dyn Error + 'static)), |&cause| cause.source());
+        if error.is_timeout() {
+            Self::Timeout
+        } else if causes().any(|cause| cause.is::<HostError>()) {
+            Self::Host
+        } else if causes().any(is_tls_error) {
+            Self::Tls
+        } else if error.is_connect() {
+            Self::Connection
+        } else {
+            Self::Broken
+        }
     }
-    let causes = || std::iter::successors(Some(error as &(dyn Error + 'static)), |&cause| cause.source());
-    let sentence = if causes().any(|cause| cause.is::<HostError>()) {
-        "The host of `callbackUrl` does not exist, or has addresses that are not public. Use a public host, or have its \
-         addresses allowed in OFFPRINT_WEBHOOK_NETWORKS."
-    } else if causes().any(is_tls_error) {
-        "The TLS connection failed. The receiver needs a certificate that is valid for its host name and signed by a \
-         public authority."
-    } else if error.is_connect() {
-        "No connection could be made to the receiver. Check that it listens on this port."
-    } else {
-        "The receiver ended the connection without a response."
+}
+
+fn describe_send_error(error: &reqwest::Error) -> String {
+    let sentence = match RequestFailure::find(error) {
+        RequestFailure::Timeout => {
+            return format!("There was no answer in time: a receiver has {} seconds.", WEBHOOK_TIMEOUT.as_secs());
+        }
+        RequestFailure::Host => {
+            "The host of `callbackUrl` does not exist, or has addresses that are not public. Use a public host, or have its \
+             addresses allowed in OFFPRINT_WEBHOOK_NETWORKS."
+        }
+        RequestFailure::Tls => {
+            "The TLS connection failed. The receiver needs a certificate that is valid for its host name and signed by a \
+             public authority."
+        }
+        RequestFailure::Connection => {
+            "No connection could be made to the receiver. Check that it listens on this port."
+        }
+        RequestFailure::Broken => "The receiver ended the connection without a response.",
     };
     sentence.to_owned()
 }
@@ -234,7 +274,7 @@ fn is_tls_error(cause: &(dyn Error + 'static)) -> bool {
 }
 
 /// The root cause of an error. The rest of the chain repeats the URL, which may contain secrets.
-fn describe_root_cause(error: &(dyn Error + 'static)) -> String {
+pub(super) fn describe_root_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source().filter(|_| !cause.is::<HostError>()) {
         cause = deeper;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   run_workers ─┬─ run_dispatcher                 claims items for all free slots             item.rs, settler.rs
-//!                ├─ run_task_dispatcher            seals jobs, sends mails and webhooks        task.rs, seal.rs, mail.rs, …
+//!                ├─ run_task_dispatcher            seals, mails, webhooks, imports             task.rs, seal.rs, import/, …
 //!                ├─ run_maintenance                due jobs, sweeps, retention                 sweep.rs, retention.rs
 //!                ├─ scheduler::run_scheduler       creates the jobs of schedules               scheduler.rs
 //!                ├─ scrub::run_scrub               compares stored bytes with their digests    scrub.rs
@@ -14,6 +14,7 @@
 //! `item.rs`.
 
 mod heartbeat;
+mod import;
 mod item;
 mod mail;
 mod manifest;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::db::seal::Seal;
 use crate::reason::Reason;
+use crate::worker::import::BatchEnd;
 
 /// How an attempt went.
 #[derive(Clone, Debug)]
@@ -25,6 +26,10 @@ pub(super) enum Effect {
     FinishJob(Box<Seal>),
     /// The archive could not be written: the job's log says so.
     LogSealFailure(Reason),
+    /// The source of an import has been listed: completely, or not, for this reason.
+    EndListing(Option<Reason>),
+    /// Files of an import were brought.
+    EndImportBatch(Box<BatchEnd>),
 }
 
 /// An attempt that has ended.

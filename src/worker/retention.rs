@@ -8,10 +8,10 @@ use tracing::{info, warn};
 
 use crate::app::{AppState, StoreBlobError};
 use crate::db::task::TaskKind;
-use crate::db::{self, audit, blob, kept_rendition, recipe, retention, task_queue, worker};
+use crate::db::{self, audit, blob, import, kept_rendition, recipe, retention, task_queue, worker};
 use crate::worker::task_rules::find_rules;
 
-/// How long a job and its manifests are kept after it has finished.
+/// How long a job and its manifests, or an import, are kept after they have finished.
 const JOB_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// How long entries of the audit log are kept.
@@ -30,6 +30,7 @@ pub async fn enforce_retention(state: &AppState) -> Result<(), db::DbError> {
         info!("Released the files of {released} expired jobs");
     }
     while retention::delete_old_jobs(&state.system, JOB_TTL).await? > 0 {}
+    while import::delete_old_imports(&state.system, JOB_TTL).await? > 0 {}
     remove_ended_tasks(state).await?;
     remove_recipes(state).await?;
     release_originals(state).await?;

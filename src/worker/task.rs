@@ -11,6 +11,7 @@
 //! another worker. So it writes nothing of its own that could not be written twice: what must happen exactly once is an
 //! [`Effect`](super::performed::Effect), which is written in the transaction of the settle and behind its fence.
 
+use futures_util::FutureExt;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{Instrument, info, info_span, warn};
 
@@ -21,7 +22,7 @@ use crate::db::{self, mail_task};
 use crate::worker::performed::{AttemptResult, Effect, Performed};
 use crate::worker::task_rules::find_rules;
 use crate::worker::waiting::wait_for_grace_end;
-use crate::worker::{mail, seal, sign_in_mail, webhook};
+use crate::worker::{import, mail, seal, sign_in_mail, webhook};
 
 /// Claims tasks of these kinds, so many of each.
 pub(super) async fn claim_tasks(state: &AppState, slots: &[(TaskKind, usize)]) -> Result<Vec<TaskClaim>, db::DbError> {
@@ -43,7 +44,7 @@ pub(super) async fn run_next_tasks(state: &AppState) -> Result<bool, db::DbError
 pub async fn run_task(state: &AppState, claim: TaskClaim) -> Result<(), db::DbError> {
     let span = info_span!("task", task.kind = claim.kind.name(), task.id = %claim.task_id);
     let run = async {
-        let Some(performed) = perform_under_lease(state, &claim).await else {
+        let Some(mut performed) = perform_under_lease(state, &claim).await else {
             warn!(
                 "The lease of a {} expired while this worker was at it; another one does it again",
                 claim.kind.name()
@@ -51,7 +52,7 @@ pub async fn run_task(state: &AppState, claim: TaskClaim) -> Result<(), db::DbEr
             count_try(claim.kind, "lost");
             return Ok(());
         };
-        let settled = settle_performed(state, &claim, &performed).await?;
+        let settled = settle_performed(state, &claim, &mut performed).await?;
         report_end(&claim, &performed, settled);
         notify_end(state, &claim, &performed, settled);
         Ok(())
@@ -98,6 +99,8 @@ async fn perform_task(state: &AppState, claim: &TaskClaim) -> Result<Performed, 
         TaskKind::SignInMail => sign_in_mail::perform_sign_in_mail(state, claim).await,
         TaskKind::Mail => mail::perform_mail(state, claim).await,
         TaskKind::Webhook => webhook::perform_webhook(state, claim).await,
+        TaskKind::Import => import::perform_import(state, claim).boxed().await,
+        TaskKind::ImportBatch => import::perform_import_batch(state, claim).boxed().await,
     }
 }
 
@@ -118,14 +121,19 @@ fn decide_end(claim: &TaskClaim, performed: &Performed) -> TaskEnd {
 async fn settle_performed(
     state: &AppState,
     claim: &TaskClaim,
-    performed: &Performed,
+    performed: &mut Performed,
 ) -> Result<Option<TaskState>, db::DbError> {
     let (pool, end) = (&state.system, decide_end(claim, performed));
-    match (&performed.effect, claim.kind, claim.job_id) {
+    match (&mut performed.effect, claim.kind, claim.job_id) {
         (Effect::FinishJob(seal), ..) => db::with_query_timeout(db::seal::finish_job(pool, claim, seal)).await,
         (Effect::LogSealFailure(reason), ..) => {
             db::with_query_timeout(db::seal::postpone_seal(pool, claim, &end, reason)).await
         }
+        (Effect::EndListing(failure), ..) => {
+            db::with_query_timeout(import::settle_listing(state, claim, &end, failure.as_ref())).await
+        }
+        // Not as a whole within the time of a query: it stores files.
+        (Effect::EndImportBatch(batch), ..) => import::settle_import_batch(state, claim, &end, batch).boxed().await,
         (Effect::Nothing, TaskKind::Mail, Some(job)) => {
             db::with_query_timeout(mail_task::settle_mail_task(pool, claim, job, &end)).await
         }

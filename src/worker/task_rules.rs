@@ -71,6 +71,25 @@ pub(super) const fn find_rules(kind: TaskKind) -> TaskRules {
             max_lost: MAX_LOST,
             retention: None,
         },
+        // Every import must end, so its tasks are never given up: what they cannot do in the end becomes a failure of the
+        // import or of its files, see `import`.
+        TaskKind::Import => TaskRules {
+            slots: 2,
+            first_pause: seconds(5),
+            max_pause: seconds(300),
+            max_tries: None,
+            max_lost: None,
+            retention: Some(DAY),
+        },
+        // Several at once, because each waits for a store of others and for the disk.
+        TaskKind::ImportBatch => TaskRules {
+            slots: 4,
+            first_pause: seconds(5),
+            max_pause: seconds(300),
+            max_tries: None,
+            max_lost: None,
+            retention: Some(DAY),
+        },
     }
 }
 
@@ -109,7 +128,8 @@ mod tests {
     #[test]
     fn only_what_nobody_has_to_have_is_given_up() {
         for kind in TaskKind::ALL {
-            let (rules, is_given_up) = (find_rules(kind), kind != TaskKind::Seal);
+            let must_end = matches!(kind, TaskKind::Seal | TaskKind::Import | TaskKind::ImportBatch);
+            let (rules, is_given_up) = (find_rules(kind), !must_end);
             assert_eq!(rules.is_lost(1000), is_given_up, "{kind:?}");
             assert!(rules.slots > 0 && rules.first_pause > Duration::ZERO, "{kind:?}");
         }

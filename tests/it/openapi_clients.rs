@@ -337,16 +337,17 @@ fn webhooks_are_described() {
         assert!(!list_document_operations().iter().any(is_same_tag), "generators write a class for each tag");
         assert_eq!(message["operationId"], **name);
         let schema = &message["requestBody"]["content"]["application/json"]["schema"];
-        assert_eq!(*schema, json!({"$ref": "#/components/schemas/WebhookEvent"}));
+        let expected = if name == "importFinished" { "ImportWebhookEvent" } else { "WebhookEvent" };
+        assert_eq!(*schema, json!({"$ref": format!("#/components/schemas/{expected}")}));
         let headers: Vec<&str> =
             list_parameters(message).iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
         assert_eq!(headers, ["webhook-id", "webhook-timestamp", "webhook-signature"]);
         let about = message["description"].as_str().unwrap();
-        kinds.extend(about.split('`').filter(|part| part.starts_with("export_job.")));
+        kinds.extend(about.split('`').filter(|part| part.starts_with("export_job.") || part.starts_with("import.")));
     }
     assert_eq!(
         kinds.into_iter().collect::<Vec<_>>(),
-        ["export_job.failed", "export_job.finished", "export_job.stopped"]
+        ["export_job.failed", "export_job.finished", "export_job.stopped", "import.finished"]
     );
 }
 

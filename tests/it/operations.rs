@@ -20,6 +20,7 @@ fn normalize_response(answer: TestResponse, objects: &OperationFixtures) -> (u16
     }
     let text = [
         (&objects.upload, "U"),
+        (&objects.import, "I"),
         (&objects.job, "J"),
         (&objects.asset, "A"),
         (&objects.key, "K"),

@@ -108,6 +108,8 @@ async fn what_a_store_answers_says_whether_to_try_again() {
         s3.set_behavior(S3Behavior::Failing(status));
         let error = store.head("a.jpg").await.unwrap_err();
         assert_eq!(error.is_temporary(), is_temporary, "{status}: {error}");
+        let error = store.list("").try_collect::<Vec<_>>().await.unwrap_err();
+        assert_eq!(error.is_temporary(), is_temporary, "listing, {status}: {error}");
     }
     s3.set_behavior(S3Behavior::Healthy);
     assert_eq!(read(&store, "a.jpg").await, b"bytes");

@@ -26,5 +26,6 @@ pub mod storage_fixture;
 pub mod test_app;
 pub mod test_user;
 pub mod tus;
+pub mod web_server;
 pub mod webhook_receiver;
 pub mod zero_filled_archive;

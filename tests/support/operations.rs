@@ -21,6 +21,7 @@ pub struct OperationFixtures {
     pub schedule: String,
     pub delivery: String,
     pub upload: String,
+    pub import: String,
     pub migration: String,
 }
 
@@ -47,9 +48,12 @@ impl OperationFixtures {
         let created_upload =
             user.send(add_upload_headers(TestRequest::post().uri("/uploads"))).await.expect_status(201);
         let upload = text(&created_upload["uploadHandle"]);
+        // It is not run: no test uses the network.
+        let source = json!({"source": {"urls": [{"url": "https://images.example.org/a.jpg"}]}});
+        let import = text(&user.post("/imports", source).await.expect_status(202)["importHandle"]);
         let migration = create_migration(user).await;
         let (preset, link) = ("preset-of-ours".into(), text(&created_link["linkHandle"]));
-        Self { job, asset, preset, key, link, token, schedule, delivery, upload, migration }
+        Self { job, asset, preset, key, link, token, schedule, delivery, upload, import, migration }
     }
 
     /// Handles of objects that do not exist.
@@ -57,7 +61,8 @@ impl OperationFixtures {
         let handle = || uuid::Uuid::now_v7().to_string();
         let (link, token) = (handle(), "nothing".into());
         let preset = "preset-of-nobody".into();
-        let (schedule, delivery, upload, migration) = (handle(), handle(), handle(), handle());
+        let (schedule, delivery, upload) = (handle(), handle(), handle());
+        let (import, migration) = (handle(), handle());
         Self {
             job: handle(),
             asset: handle(),
@@ -68,6 +73,7 @@ impl OperationFixtures {
             schedule,
             delivery,
             upload,
+            import,
             migration,
         }
     }
@@ -85,6 +91,7 @@ impl OperationFixtures {
             .replace("{token}", &self.token)
             .replace("{scheduleHandle}", &self.schedule)
             .replace("{uploadHandle}", &self.upload)
+            .replace("{importHandle}", &self.import)
             .replace("{migrationHandle}", &self.migration)
             .replace("{version}/{file}", "0/style.css")
             .replace("{file}", "index.html")
@@ -156,6 +163,13 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
             | "/export-schedules/{scheduleHandle}/run",
         ) => (Empty, NotFound),
         ("GET", "/export-schedules") => (Empty, OwnData),
+        ("POST", "/imports") => {
+            (Json(|_| json!({"source": {"urls": [{"url": "https://images.example.org/b.jpg"}]}})), OwnData)
+        }
+        ("GET", "/imports") => (Empty, OwnData),
+        ("GET" | "DELETE", "/imports/{importHandle}") => (Empty, NotFound),
+        ("GET", "/imports/{importHandle}/entries") => (Empty, NotFound),
+        ("POST", "/imports/{importHandle}/stop" | "/imports/{importHandle}/retry") => (Empty, NotFound),
         ("GET", "/export-jobs" | "/assets" | "/image-presets" | "/api-keys" | "/audit-log") => (Empty, OwnData),
         ("GET" | "HEAD" | "DELETE", "/export-jobs/{jobHandle}") => (Empty, NotFound),
         (

@@ -99,11 +99,11 @@ codes! {
     UnsupportedAssetType,
     /// No item is left to export.
     NothingToExport,
-    /// The job would have more items than allowed.
+    /// The job or import would have more items than allowed.
     TooManyItems,
     /// The archive would be larger than the limit; its files can be downloaded one by one.
     ArchiveTooLarge,
-    /// The company has reached its limit of unfinished jobs.
+    /// The company has reached its limit of unfinished jobs or imports.
     QueueFull,
     /// A cron expression that cannot be parsed, or that would run never or too often.
     InvalidSchedule,
@@ -223,6 +223,18 @@ codes! {
     Lost,
     /// The job was stopped before this item was finished.
     Stopped,
+
+    // Files of imports.
+    /// The file is as it was when it was last imported.
+    Unchanged,
+    /// The folder has an asset of this name already.
+    NameTaken,
+    /// The source has no such file.
+    SourceNotFound,
+    /// The source refuses access.
+    SourceDenied,
+    /// The source cannot be reached, or does not answer as it should.
+    SourceUnreachable,
 
     // Warnings.
     /// Transparency was replaced by the background, because the output format has none.

@@ -24,6 +24,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
                 "connections",
                 "Buckets, folders and web servers of others, which the operator has set up for your company.",
             ),
+            ("imports", "Files of connections and web servers that become assets."),
             ("webhooks", "Signed messages sent when a job ends: their deliveries and their secret."),
             ("webhook messages", "What the service sends to `callbackUrl`."),
         ],

@@ -9,11 +9,13 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::db::asset::AssetType;
-use crate::db::enums::{Fmt, ItemState, Outcome, ShownState};
+use crate::db::enums::{Fmt, ImportState, ItemState, Outcome, ShownState};
+use crate::db::import::ImportCounts;
 use crate::db::job::Rendition;
 use crate::db::metadata_map::MetadataMap;
 use crate::http::resources::export_jobs::job::{Counts, Links};
-use crate::id::{AssetId, JobId};
+use crate::http::resources::imports::import::ImportLinks;
+use crate::id::{AssetId, ImportId, JobId};
 use crate::reason::Reason;
 
 /// The message that is sent to `callbackUrl` when a run of a job has ended.
@@ -53,6 +55,40 @@ pub struct WebhookEventData {
     bytes: i64,
     /// Related URLs.
     links: Links,
+}
+
+/// The message that is sent to `callbackUrl` when a run of an import has ended.
+#[derive(ToSchema)]
+pub struct ImportWebhookEvent {
+    /// `import.finished`, whatever the outcome. An open list: ignore types that you do not know.
+    #[schema(example = "import.finished")]
+    r#type: String,
+    /// When the run ended.
+    timestamp: DateTime<Utc>,
+    /// The import, as `GET /imports/{importHandle}` shows it.
+    data: ImportWebhookEventData,
+}
+
+/// The import in a message: the fields of the same names in the import.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct ImportWebhookEventData {
+    /// Handle of the import.
+    import_handle: ImportId,
+    /// Its name for people.
+    name: String,
+    /// Number of the run, from 1.
+    run: i32,
+    /// State of the import: `finished`.
+    state: ImportState,
+    /// How the run ended.
+    outcome: Outcome,
+    /// Why the source could not be listed completely; null when it could.
+    failure: Option<Reason>,
+    /// How many files there are, by state.
+    counts: ImportCounts,
+    /// Related URLs.
+    links: ImportLinks,
 }
 
 /// The results of a job by asset, failures included.
@@ -144,6 +180,8 @@ pub struct ExportManifestItem {
 pub(super) fn list_webhook_schemas() -> Vec<(String, RefOr<Schema>)> {
     let mut schemas = vec![(WebhookEvent::name().into_owned(), <WebhookEvent as utoipa::PartialSchema>::schema())];
     WebhookEvent::schemas(&mut schemas);
+    schemas.push((ImportWebhookEvent::name().into_owned(), <ImportWebhookEvent as utoipa::PartialSchema>::schema()));
+    ImportWebhookEvent::schemas(&mut schemas);
     schemas
 }
 
@@ -163,8 +201,10 @@ pub(super) fn add_webhooks(document: &mut Value) {
         ("exportJobFinished", "export_job.finished", "An export job has finished", "At least one item succeeded."),
         ("exportJobFailed", "export_job.failed", "An export job has failed", "No item succeeded."),
         ("exportJobStopped", "export_job.stopped", "An export job was stopped", "Its finished files stay."),
+        ("importFinished", "import.finished", "An import has ended", "`outcome` says how."),
     ];
     for (id, kind, summary, about) in kinds {
+        let schema = if id == "importFinished" { "ImportWebhookEvent" } else { "WebhookEvent" };
         document["webhooks"][id] = json!({"post": {
             // A tag of its own: generators write a class for each tag, and those of operations and of webhooks
             // would overwrite each other.
@@ -183,7 +223,7 @@ pub(super) fn add_webhooks(document: &mut Value) {
             ],
             "requestBody": {
                 "required": true,
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/WebhookEvent"}}},
+                "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}},
             },
             "responses": {
                 "2XX": {"description": "Received. Anything else is tried again, with growing pauses, for 24 hours."},

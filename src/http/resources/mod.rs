@@ -8,6 +8,7 @@ pub mod export_jobs;
 pub mod export_schedules;
 pub mod image_preset_import;
 pub mod image_presets;
+pub mod imports;
 pub mod migrations;
 pub mod modifiers;
 pub mod problems;

@@ -56,9 +56,22 @@ impl From<object_store::Error> for RemoteError {
             Cause::NotSupported { .. } | Cause::NotImplemented { .. } => Self::NotSupported(error),
             Cause::InvalidPath { source } => Self::InvalidPath(source.to_string()),
             Cause::Generic { .. } if is_missing_folder(&error) => Self::NotFound,
+            // What a listing is answered has no variant of its own.
+            Cause::Generic { .. } => match find_status(&error) {
+                Some(401 | 403) => Self::Denied(error),
+                Some(404) => Self::NotFound,
+                _ => Self::Unreachable(error),
+            },
             _ => Self::Unreachable(error),
         }
     }
+}
+
+/// The HTTP status that an error comes from. The library keeps its type to itself, and shows it in the sentence.
+fn find_status(error: &object_store::Error) -> Option<u16> {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let sentence = causes.last()?.to_string();
+    sentence.strip_prefix("Server returned non-2xx status code: ")?.get(..3)?.parse().ok()
 }
 
 /// A folder that does not exist is a plain error of the operating system in the library.

@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use offprint_core::{Code, Digest};
 use offprint_storage::StagedBlob;
 
+use crate::app::original_intake::{inspect_original, stage_original};
 use crate::app::{AppState, BlobTransaction};
 use crate::db;
 use crate::db::asset::Original;
@@ -19,9 +20,7 @@ use crate::http::limits::{EffectiveLimits, StorageQuota};
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::resources::assets::asset::Asset;
-use crate::http::resources::assets::multipart_upload::inspect_original;
 use crate::http::resources::assets::multipart_upload::run_to_end;
-use crate::http::resources::assets::multipart_upload::stage_file;
 use crate::http::responses::ContentProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::PreconditionProblem;
@@ -110,7 +109,7 @@ pub async fn replace_content(
     limits::check_free_space(&state, announced).await?;
     let convert_error =
         |error| Problem::invalid_parameter("body", format!("The body ended too early: {error}. Nothing was changed."));
-    let Some(staged) = stage_file(&state, &mut quota, body.map_err(convert_error)).await? else {
+    let Some(staged) = stage_original(&state, &mut quota, body.map_err(convert_error)).await? else {
         return Err(Problem::from_errors(vec![ValidationError::new("", Code::EmptyFile, "The body is empty.")]));
     };
     let (staged, original) = inspect_original(&state, staged, None).await?;

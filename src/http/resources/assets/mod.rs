@@ -4,7 +4,6 @@ pub mod asset;
 pub mod bulk_change;
 pub mod change;
 pub mod content;
-pub mod file_type;
 pub mod multipart_upload;
 mod part_headers;
 mod part_values;

@@ -1,6 +1,6 @@
 //! Multipart uploads: each file is streamed into the storage while it is hashed; all files become assets, or none.
 //!
-//! The functions that stage a file and inspect it are shared with `PUT …/content` and resumable uploads.
+//! What stages a file and inspects it is shared with all that becomes an original: `app::original_intake`.
 
 use std::ops::ControlFlow;
 
@@ -8,9 +8,8 @@ use actix_multipart::{Field, MultipartError};
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use offprint_core::name::FileName;
 use offprint_core::{Code, Digest};
 use offprint_storage::StagedBlob;
@@ -18,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::app::original_intake::{inspect_original, stage_original};
 use crate::app::{AppState, BlobTransaction};
 use crate::db::asset::{self, AssetChange, NewAsset, Original};
 use crate::db::idempotency::IdempotencyRow;
@@ -33,7 +33,6 @@ use crate::http::problem::Problem;
 use crate::http::problem::{ValidationError, ValidationErrors};
 use crate::http::resources::assets::asset::Asset;
 use crate::http::resources::assets::change::{check_safe_folder, read_record};
-use crate::http::resources::assets::file_type;
 use crate::http::resources::assets::part_headers::{PartHeaders, open_form};
 use crate::http::resources::assets::part_values::PartValues;
 use crate::http::responses::{IdempotencyProblem, UploadProblems};
@@ -396,7 +395,7 @@ impl MultipartUpload {
                 format!("One request may have at most {MAX_FILES} files. Nothing was stored. Split the request.");
             return Err(Problem::from_errors(vec![ValidationError::new("/file", Code::InvalidValue, detail)]));
         }
-        let staged = stage_file(state, quota, part.map_err(reject_multipart)).await?;
+        let staged = stage_original(state, quota, part.map_err(reject_multipart)).await?;
         let name = match FileName::sanitize(&sent_name) {
             Ok(name) => name,
             Err(_) if sent_name.is_empty() => {
@@ -523,50 +522,6 @@ pub(in crate::http) fn parse_date(pointer: &str, text: &str, mistakes: &mut Vali
         });
     }
     date
-}
-
-/// Streams one file into the storage; none when it is empty.
-///
-/// # Errors
-/// 413 beyond the limit for one file, 422 beyond the company's quota, 507 when less than 64 MiB of the disk are left.
-pub async fn stage_file(
-    state: &AppState,
-    quota: &mut StorageQuota,
-    bytes: impl Stream<Item = Result<Bytes, Problem>>,
-) -> Result<Option<StagedBlob>, Problem> {
-    let mut bytes = std::pin::pin!(bytes);
-    limits::check_free_space(state, 0).await?;
-    let mut incoming = state.storage.create_blob().await?;
-    let mut checked_size = 0;
-    while let Some(piece) = bytes.next().await {
-        let piece = piece?;
-        if incoming.size() >= checked_size + limits::FREE_SPACE_CHECK_BYTES {
-            checked_size = incoming.size();
-            limits::check_free_space(state, 0).await?;
-        }
-        quota.check_file_size(incoming.size() + piece.len() as u64).await?;
-        quota.receive_bytes(piece.len() as u64).await?;
-        incoming.write(&piece).await?;
-    }
-    if incoming.size() == 0 { Ok(None) } else { Ok(Some(incoming.finish().await?)) }
-}
-
-/// Inspects a staged file, and prepares it for being stored.
-pub async fn inspect_original(
-    state: &AppState,
-    mut staged: StagedBlob,
-    last_modified: Option<DateTime<Utc>>,
-) -> Result<(StagedBlob, Original), Problem> {
-    let facts = file_type::inspect_file(staged.path().to_owned()).await.map_err(Problem::internal)?;
-    state.storage.prepare(&mut staged).await?;
-    let (sha256, size) = (staged.digest, staged.size as i64);
-    let entry_time = last_modified.or(facts.captured_at);
-    let mime = facts.mime.to_owned();
-    let (header, unconvertible) = match facts.header {
-        Ok(header) => (Some(header), None),
-        Err(reason) => (None, Some(reason)),
-    };
-    Ok((staged, Original { kind: facts.kind, sha256, size, mime, header, unconvertible, entry_time }))
 }
 
 fn reject_multipart(error: MultipartError) -> Problem {

@@ -19,13 +19,13 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::app::original_intake::inspect_original;
 use crate::app::{AppState, BlobTransaction};
 use crate::db::asset::{self, NewAsset};
 use crate::db::upload::{self, UploadClaim, UploadRow};
 use crate::http::limits;
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
-use crate::http::resources::assets::multipart_upload::inspect_original;
 use crate::http::resources::uploads::checksum::Checksum;
 use crate::http::resources::uploads::metadata;
 use crate::id::AssetId;
