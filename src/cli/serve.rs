@@ -181,6 +181,7 @@ async fn build_state(
             .map_err(|error| CliError::new(Code::InvalidValue, error.to_string()))?;
     let callbacks =
         CallbackPolicy { allow_http: settings.webhook_http, allowed_networks: settings.webhook_networks.clone() };
+    let reads = CallbackPolicy { allow_http: settings.import_http, allowed_networks: settings.import_networks.clone() };
     let identity_provider =
         OidcConfig::from_settings(&settings).map_err(|detail| CliError::new(Code::InvalidValue, detail))?;
     let storage = connect_storage(&settings.database, &settings.storage).await?;
@@ -213,7 +214,7 @@ async fn build_state(
         render_pools: renders,
         mailer: Arc::new(mailer),
         identity_provider: identity_provider.map(|config| Arc::new(IdentityProvider::new(config))),
-        webhook_sender: Arc::new(WebhookSender::new(callbacks)),
+        webhook_sender: Arc::new(WebhookSender::new(callbacks, reads)),
         metrics,
         rate_limiter: Default::default(),
         probe_limiter: Default::default(),

@@ -93,7 +93,7 @@ impl CallbackPolicy {
             Some(_) if self.allowed_networks.iter().any(|net| net.contains(&target)) => Ok(()),
             Some(why) => Err(format!(
                 "{address} is not called: it is {why}. Use a public host, or allow the address in \
-                 OFFPRINT_WEBHOOK_NETWORKS."
+                 OFFPRINT_WEBHOOK_NETWORKS (for imports: OFFPRINT_IMPORT_NETWORKS)."
             )),
             None => Ok(()),
         }
@@ -111,7 +111,7 @@ impl CallbackPolicy {
             "https" => {}
             "http" if self.allow_http => {}
             "http" => {
-                return Err("URLs are called by https only. Send an https URL, or set OFFPRINT_WEBHOOK_HTTP.".into());
+                return Err("URLs are called by https only. Send an https URL, or set OFFPRINT_WEBHOOK_HTTP (for imports: OFFPRINT_IMPORT_HTTP).".into());
             }
             scheme => return Err(format!("`{scheme}` URLs are not supported. Send an https URL.")),
         }

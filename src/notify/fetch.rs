@@ -54,7 +54,7 @@ impl FetchError {
             RequestFailure::Timeout => ("The server did not answer in time.", true),
             RequestFailure::Host => (
                 "The host of the URL, or of a redirect, does not exist, has addresses that are not public, or redirects too \
-                 often. Use the final URL on a public host, or have its addresses allowed in OFFPRINT_WEBHOOK_NETWORKS.",
+                 often. Use the final URL on a public host, or have its addresses allowed in OFFPRINT_IMPORT_NETWORKS.",
                 false,
             ),
             RequestFailure::Tls => (

@@ -103,6 +103,8 @@ pub struct WebhookReply {
 pub struct WebhookSender {
     /// Where webhooks may be sent.
     pub policy: CallbackPolicy,
+    /// What imports may read. Webhooks show nobody what an address answers; imports do, so these are other networks.
+    pub read_policy: CallbackPolicy,
     http: Result<Client, String>,
     /// Reads files, see `fetch.rs`.
     pub(super) reader: Result<Client, String>,
@@ -110,14 +112,24 @@ pub struct WebhookSender {
 
 impl WebhookSender {
     /// A sender with the system's resolver.
-    pub fn new(policy: CallbackPolicy) -> Self {
-        Self::with_lookup(policy, Arc::new(SystemLookup), WEBHOOK_TIMEOUT)
+    pub fn new(policy: CallbackPolicy, read_policy: CallbackPolicy) -> Self {
+        Self::open(policy, read_policy, Arc::new(SystemLookup), WEBHOOK_TIMEOUT)
     }
 
-    /// A sender with another resolver and timeout.
+    /// A sender with another resolver and timeout, which may read what it may call.
     pub fn with_lookup(policy: CallbackPolicy, lookup: Arc<dyn HostLookup>, timeout: Duration) -> Self {
+        Self::open(policy.clone(), policy, lookup, timeout)
+    }
+
+    fn open(
+        policy: CallbackPolicy,
+        read_policy: CallbackPolicy,
+        lookup: Arc<dyn HostLookup>,
+        timeout: Duration,
+    ) -> Self {
         // TLS needs a crypto provider once per process. An error means that there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let reading_resolver = Arc::new(GuardedResolver { lookup: lookup.clone(), policy: read_policy.clone() });
         let resolver = Arc::new(GuardedResolver { lookup, policy: policy.clone() });
         let builder = || {
             Client::builder()
@@ -131,8 +143,9 @@ impl WebhookSender {
                 .timeout(timeout)
         };
         let http = open_client(builder);
-        let reader = open_client(|| build_reader(Client::builder().dns_resolver(resolver.clone()), policy.clone()));
-        Self { policy, http, reader }
+        let reader =
+            open_client(|| build_reader(Client::builder().dns_resolver(reading_resolver.clone()), read_policy.clone()));
+        Self { policy, read_policy, http, reader }
     }
 
     /// Sends a message, once.

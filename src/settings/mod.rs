@@ -211,11 +211,19 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAIL_TO")]
     pub mail_to: Option<String>,
 
-    /// Networks that webhooks may be sent to, and URLs imported from, although they are not public: addresses or networks, separated by commas,
-    /// such as `10.1.0.0/16`. Anyone who may create export jobs can then send POST requests to them, and anyone who may
-    /// upload can import files from them.
+    /// Networks that webhooks may be sent to although they are not public: addresses or networks, separated by commas, such
+    /// as `10.1.0.0/16`. Anyone who may create export jobs can then send POST requests to them.
     #[arg(long, env = "OFFPRINT_WEBHOOK_NETWORKS", value_delimiter = ',', value_parser = parse_network)]
     pub webhook_networks: Vec<IpNet>,
+
+    /// Networks that URLs may be imported from although they are not public, such as `10.1.0.0/16`. Anyone who may upload can
+    /// then read what answers there.
+    #[arg(long, env = "OFFPRINT_IMPORT_NETWORKS", value_delimiter = ',', value_parser = parse_network)]
+    pub import_networks: Vec<IpNet>,
+
+    /// Allow imports over unencrypted http.
+    #[arg(long, env = "OFFPRINT_IMPORT_HTTP")]
+    pub import_http: bool,
 
     /// Allow webhooks over unencrypted http.
     #[arg(long, env = "OFFPRINT_WEBHOOK_HTTP")]

@@ -90,12 +90,18 @@ fn check_proxy_settings(settings: &Settings, report: &mut DoctorReport) {
             "Name the proxies' addresses or networks only",
         );
     }
-    for network in settings.webhook_networks.iter().filter(|network| network.prefix_len() == 0) {
-        report.warn(
-            "settings",
-            format!("OFFPRINT_WEBHOOK_NETWORKS contains {network}: users can send requests to this machine and to metadata of clouds"),
-            "Name the networks of your receivers only",
-        );
+    let networks = [
+        ("OFFPRINT_WEBHOOK_NETWORKS", "send requests to", "receivers", &settings.webhook_networks),
+        ("OFFPRINT_IMPORT_NETWORKS", "read from", "image servers", &settings.import_networks),
+    ];
+    for (name, deed, whose, networks) in networks {
+        for network in networks.iter().filter(|network| network.prefix_len() == 0) {
+            report.warn(
+                "settings",
+                format!("{name} contains {network}: users can {deed} this machine and metadata of clouds"),
+                format!("Name the networks of your {whose} only"),
+            );
+        }
     }
     if settings.stream_heartbeat >= USUAL_PROXY_TIMEOUT {
         report.warn(

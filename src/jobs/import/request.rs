@@ -91,7 +91,11 @@ impl ImportSource {
 }
 
 /// Checks everything of a request that can be checked without its connection, and normalises its folder. Returns all mistakes.
-pub fn check_import(request: &mut ImportRequest, callbacks: &CallbackPolicy) -> ValidationErrors {
+pub fn check_import(
+    request: &mut ImportRequest,
+    callbacks: &CallbackPolicy,
+    reads: &CallbackPolicy,
+) -> ValidationErrors {
     let mut mistakes = ValidationErrors::default();
     let mut report = |pointer: String, code: Code, detail: String| {
         mistakes.push_with(|| ValidationError::new(pointer, code, detail));
@@ -117,7 +121,7 @@ pub fn check_import(request: &mut ImportRequest, callbacks: &CallbackPolicy) -> 
             report("/source".into(), Code::MissingParameter, detail.into());
         }
         (Some(_), None) => check_paths(source, &mut report),
-        (None, Some(urls)) => check_urls(source, urls, callbacks, &mut report),
+        (None, Some(urls)) => check_urls(source, urls, reads, &mut report),
     }
     mistakes.extend(request.metadata.iter().flat_map(|metadata| metadata.check("/metadata")));
     mistakes
@@ -176,7 +180,7 @@ fn report_repeated<'a>(
 fn check_urls(
     source: &ImportSource,
     urls: &[SourceUrl],
-    callbacks: &CallbackPolicy,
+    reads: &CallbackPolicy,
     report: &mut impl FnMut(String, Code, String),
 ) {
     let others = [
@@ -197,7 +201,7 @@ fn check_urls(
         if url.len() > MAX_URL_BYTES {
             let detail = format!("The URL has {} bytes; the limit is {MAX_URL_BYTES}.", url.len());
             report(format!("/source/urls/{index}/url"), Code::InvalidValue, detail);
-        } else if let Err(detail) = callbacks.check_url(url) {
+        } else if let Err(detail) = reads.check_url(url) {
             report(format!("/source/urls/{index}/url"), Code::InvalidValue, detail);
         } else if name.is_none() && find_url_name(url).is_none() {
             let detail = "The path of the URL does not end with a file name. Send `name`.";

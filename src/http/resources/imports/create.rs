@@ -62,7 +62,7 @@ pub async fn create_import(
     JsonBody(mut request, digest): JsonBody<ImportRequest>,
 ) -> Result<HttpResponse, Problem> {
     let _admission = admit_request(&state, caller.company).await?;
-    let mut mistakes = check_import(&mut request, &state.webhook_sender.policy);
+    let mut mistakes = check_import(&mut request, &state.webhook_sender.policy, &state.webhook_sender.read_policy);
     check_connection(&state, caller.company, &request, &mut mistakes).await?;
     if !mistakes.is_empty() {
         return Err(Problem::from_errors(mistakes));
