@@ -14,8 +14,9 @@ use sqlx::types::Json;
 use crate::db::asset::AssetType;
 use crate::db::enums::{EmailSetting, Fmt, ItemState, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported};
 use crate::db::job::Rendition;
+use crate::db::destination::NewDestination;
 use crate::db::metadata_map::MetadataMap;
-use crate::db::{DbConnection, DbError, event};
+use crate::db::{DbConnection, DbError, destination, event};
 use crate::id::{AssetId, CompanyId, JobId, ScheduleId, UserId};
 use crate::reason::Reason;
 
@@ -63,6 +64,7 @@ pub struct NewJob<'a> {
     /// Originals of other assets that recipes read, each with the id of a recipe that does.
     pub recipe_sources: Vec<RecipeSource>,
     pub items: Vec<NewItem<'a>>,
+    pub destinations: Vec<NewDestination>,
 }
 
 /// An original of another asset that a recipe reads.
@@ -139,6 +141,7 @@ pub async fn insert_job(connection: &mut DbConnection, company: CompanyId, job: 
             insert_files(connection, company, job.job_id, files).await?;
         }
     }
+    destination::insert_destinations(connection, company, job.job_id, &job.destinations).await?;
     log_request(connection, company, job).await?;
     log_ended_items(connection, company, job.job_id).await
 }
@@ -241,10 +244,10 @@ async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: 
         "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
              effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
              exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions, on_corrupt, user_id,
-             schedule_id, callback_url, modifier_warnings, notices, metadata, on_missing, time_zone)
+             schedule_id, callback_url, modifier_warnings, notices, metadata, on_missing, time_zone, open_destinations)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
              case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26, $27, $28, $29,
-             $30, $31, $32, $33, $34)",
+             $30, $31, $32, $33, $34, $35)",
     )
     .bind(company)
     .bind(job.job_id)
@@ -280,6 +283,7 @@ async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: 
     .bind(Json(job.metadata))
     .bind(job.on_missing)
     .bind(job.time_zone)
+    .bind(job.destinations.len() as i16)
     .execute(connection)
     .await?;
     Ok(())

@@ -21,6 +21,8 @@ pub mod browser_session;
 pub mod bulk_settle;
 pub mod capability;
 pub mod company;
+pub mod delivery;
+pub mod destination;
 pub mod diagnosis;
 pub mod enums;
 pub mod event;

@@ -39,10 +39,12 @@ pub enum TaskKind {
     Mail,
     /// Sends a webhook message about a run that has ended.
     Webhook,
+    /// Delivers files of a job to one of its destinations.
+    Delivery,
 }
 
 impl TaskKind {
-    pub const ALL: [Self; 4] = [Self::Seal, Self::SignInMail, Self::Mail, Self::Webhook];
+    pub const ALL: [Self; 5] = [Self::Seal, Self::SignInMail, Self::Mail, Self::Webhook, Self::Delivery];
 
     /// The name in the table and in metrics.
     pub fn name(self) -> &'static str {
@@ -51,6 +53,7 @@ impl TaskKind {
             Self::SignInMail => "sign-in-mail",
             Self::Mail => "mail",
             Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
         }
     }
 }

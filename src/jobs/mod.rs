@@ -19,6 +19,7 @@ pub mod catalog;
 pub mod context;
 mod decode_sharing;
 mod default_name;
+pub mod destination;
 pub mod draft;
 mod draft_builder;
 mod error_list;

@@ -17,7 +17,7 @@ use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
 use crate::jobs::ExportContext;
 use crate::jobs::ExportRequest;
-use crate::jobs::default_name::build_default_name;
+use crate::jobs::destination::{PrefixValues, build_destinations};
 use crate::jobs::prepare_draft;
 use crate::reason::Reason;
 use crate::settings::Settings;
@@ -84,16 +84,18 @@ impl JobPlacement<'_> {
         draft: Draft,
     ) -> Result<(), db::DbError> {
         let (request, user) = (&draft.request, self.user);
-        let mut warnings = draft.warnings;
+        let mut warnings = draft.warnings.clone();
         warnings.extend(check_recipient(self.settings, request, user));
         let time_zone = request.time_zone.as_deref().or(user.and_then(|user| user.time_zone.as_deref()));
-        let default_name = build_default_name(&draft.items, time_zone, Utc::now());
+        let job_name = draft.choose_job_name(time_zone);
+        let time = request.exec_time.map_or_else(Utc::now, |time| time.max(Utc::now()));
+        let prefix_values = PrefixValues { time, time_zone, job_name: &job_name, job: Some(job_id) };
         let no_metadata = MetadataMap::default();
         let job = NewJob {
             job_id,
             user_id: user.map(|user| user.user_id),
             schedule_id: self.schedule,
-            job_name: request.job_name.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or(&default_name),
+            job_name: &job_name,
             description: request.description.as_deref(),
             client_id: request.client_id.as_deref(),
             locale: request.locale.as_deref().or(user.and_then(|user| user.locale.as_deref())),
@@ -122,6 +124,7 @@ impl JobPlacement<'_> {
             recipes: &draft.recipes,
             recipe_sources: draft.recipe_sources,
             items: draft.items.iter().map(to_new_item).collect(),
+            destinations: build_destinations(request, &prefix_values),
         };
         insert_job::insert_job(connection, self.company, &job).await
     }

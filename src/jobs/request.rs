@@ -13,6 +13,7 @@ use crate::db::asset::AssetType;
 pub use crate::db::enums::{EmailSetting, Fmt, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported, Overlap};
 use crate::db::metadata_map::MetadataMap;
 use crate::id::UserId;
+use crate::jobs::destination::DestinationRequest;
 
 /// An export request. The names are those of ExportJob; what ExportJob does not have is camelCase.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -80,6 +81,9 @@ pub struct ExportRequest {
     /// URL that a signed webhook is sent to when a run of the job has ended: https, on a public host.
     #[schema(max_length = 2048, example = "https://example.org/hooks/export")]
     pub callback_url: Option<String>,
+    /// Stores to which the files are delivered as soon as each is ready. The job has ended when they are delivered.
+    #[schema(max_items = 5)]
+    pub deliver_to: Option<Vec<DestinationRequest>>,
     /// Texts of your own, such as an order number. They are shown with the job and sent in its webhooks and manifest, and
     /// jobs can be listed by them. Jobs of a schedule have the schedule's.
     pub metadata: Option<MetadataMap>,

@@ -13,10 +13,12 @@
 //! a dead process had claimed is taken over when the lease expires. This module never uses `http`. Begin reading with
 //! `item.rs`.
 
+mod delivery;
 mod heartbeat;
 mod item;
 mod mail;
 mod manifest;
+mod manifest_delivery;
 mod retention;
 mod scheduler;
 mod scrub;

@@ -23,7 +23,7 @@ use crate::db::task_claim::{self, TaskClaimOptions};
 use crate::db::{self, mail_task};
 use crate::reason::Reason;
 use crate::worker::task_rules::find_rules;
-use crate::worker::{mail, seal, sign_in_mail, wait_for_grace_end, webhook};
+use crate::worker::{delivery, mail, seal, sign_in_mail, wait_for_grace_end, webhook};
 
 /// How an attempt went.
 #[derive(Clone, Debug)]
@@ -147,6 +147,7 @@ async fn perform_task(state: &AppState, claim: &TaskClaim) -> Result<Performed, 
         TaskKind::SignInMail => sign_in_mail::perform_sign_in_mail(state, claim).await,
         TaskKind::Mail => mail::perform_mail(state, claim).await,
         TaskKind::Webhook => webhook::perform_webhook(state, claim).await,
+        TaskKind::Delivery => delivery::perform_delivery(state, claim).await,
     }
 }
 
@@ -177,6 +178,9 @@ async fn settle_performed(
         }
         (Effect::Nothing, TaskKind::Mail, Some(job)) => {
             db::with_query_timeout(mail_task::settle_mail_task(pool, claim, job, &end)).await
+        }
+        (Effect::Nothing, TaskKind::Delivery, _) => {
+            db::with_query_timeout(db::delivery::settle_delivery(pool, claim, &end)).await
         }
         (Effect::Nothing, ..) => db::with_query_timeout(task::settle_task(pool, claim, &end)).await,
     }
@@ -237,8 +241,12 @@ fn notify_end(state: &AppState, claim: &TaskClaim, performed: &Performed, settle
     if let (Effect::FinishJob(seal), Some(TaskState::Done)) = (&performed.effect, settled) {
         seal::report_finished_job(state, seal);
     }
-    // Mails are shown with their job.
-    if matches!(claim.kind, TaskKind::Seal | TaskKind::Mail) {
+    // A destination that was closed may have left a seal to do.
+    if claim.kind == TaskKind::Delivery {
+        state.tasks_available.notify_local();
+    }
+    // Mails and destinations are shown with their job.
+    if matches!(claim.kind, TaskKind::Seal | TaskKind::Mail | TaskKind::Delivery) {
         state.job_changes.notify();
     }
 }

@@ -27,6 +27,7 @@ use crate::jobs::Draft;
 use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
 use crate::jobs::ExportRequest;
+use crate::jobs::destination::{PrefixValues, build_destinations};
 use crate::jobs::RecipeContext;
 use crate::jobs::explain::{ModifierMeaning, plan_from_header};
 use crate::jobs::placement::check_archive_size;
@@ -52,12 +53,24 @@ pub struct DryRun {
     modifiers: Vec<CheckedModifier>,
     /// Size in bytes of the originals that would be read or exported.
     source_bytes: i64,
+    /// Where the files would be delivered, in the order of the request. `{jobHandle}` stands for the handle that the job will have.
+    deliver_to: Vec<DryRunDestination>,
     /// The first runs of a request with `execSchedule`, else null. The other fields describe a run now.
     next_runs: Option<Vec<DateTime<Utc>>>,
     /// Warnings about the request and its modifier.
     warnings: Vec<Reason>,
     /// Harmless remarks about the modifier, such as commands that have no meaning in an export.
     notices: Vec<Reason>,
+}
+
+/// A store to which the files would be delivered.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DryRunDestination {
+    /// Name of the connection.
+    connection: String,
+    /// Folder in the store, if the job ran now.
+    #[schema(example = "2026-11-29/spring catalogue")]
+    prefix: String,
 }
 
 /// A modifier of an export request.
@@ -161,6 +174,7 @@ fn write_dry_run(
     given_up: &CancellationToken,
 ) -> serde_json::Result<Vec<u8>> {
     let modifiers = explain_modifiers(&draft);
+    let deliver_to = preview_destinations(&draft);
     let source_bytes =
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
     let mut warnings = draft.warnings;
@@ -179,10 +193,20 @@ fn write_dry_run(
         renditions: draft.renditions,
         modifiers,
         source_bytes,
+        deliver_to,
         next_runs,
         warnings,
         notices: draft.notices,
     })
+}
+
+/// Where the files of a draft would be delivered.
+fn preview_destinations(draft: &Draft) -> Vec<DryRunDestination> {
+    let (request, name) = (&draft.request, draft.choose_job_name(draft.request.time_zone.as_deref()));
+    let values =
+        PrefixValues { time: Utc::now(), time_zone: request.time_zone.as_deref(), job_name: &name, job: None };
+    let destinations = build_destinations(request, &values).into_iter();
+    destinations.map(|new| DryRunDestination { connection: new.connection, prefix: new.prefix }).collect()
 }
 
 /// Explains the modifiers of a draft. An asset's own modifiers are not included: they differ from asset to asset.
