@@ -117,7 +117,7 @@ pub async fn insert_destinations(
 /// The destinations of a job, in the order of the request.
 pub async fn list_destinations(pool: &PgPool, company: CompanyId, job: JobId) -> Result<Vec<DestinationRow>, DbError> {
     let rows: Vec<Json<DestinationRow>> = sqlx::query_scalar(
-        "select to_jsonb(destination) from destination where company_id = $1 and job_id = $2 order by destination.destination",
+        "select to_jsonb(listed) from destination listed where company_id = $1 and job_id = $2 order by destination",
     )
     .bind(company)
     .bind(job)

@@ -183,8 +183,8 @@ const SELECT_JOB: &str = "select job.*,
        mail.state as mail_state, mail.recipients as mail_recipients,
        mail.detail as mail_detail, mail.ended_at as mail_ended_at,
        archive.size as archive_size,
-       (select jsonb_agg(to_jsonb(destination) order by destination.destination) from destination
-         where destination.company_id = job.company_id and destination.job_id = job.job_id) as destinations
+       (select jsonb_agg(to_jsonb(listed) order by listed.destination) from destination listed
+         where listed.company_id = job.company_id and listed.job_id = job.job_id) as destinations
   from export_job job
   left join lateral (
       select case when bool_or(state in ('waiting', 'running')) then 'waiting' when bool_or(state = 'failed') then 'failed' else 'sent' end as state,

@@ -351,7 +351,7 @@ async fn jobs_without_files_end_too(pool: PgPool) {
     let shop = Shop::open(pool).await;
     let asset = shop.app.upload_asset("a.txt", b"no image").await;
     let mut request = deliver(&[asset], json!({"connection": "bucket"}));
-    (request["fmt"], request["onUnconvertible"]) = (json!("convert"), json!("fail"));
+    (request["fmt"], request["is_modifier"], request["onUnconvertible"]) = (json!("convert"), json!("wid=9"), json!("fail"));
     let job = run_export(&shop.app, request).await;
     assert_eq!((&job["state"], &job["outcome"]), (&json!("finished"), &json!("failed")), "{job:#}");
     assert_eq!(job["deliverTo"][0]["state"], "done");
