@@ -723,6 +723,12 @@ create table destination (
     bytes           bigint   not null default 0,           -- of the delivered files
     manifest_failure jsonb,                                -- why the manifests were not delivered
     has_manifest    boolean  not null default false,       -- manifests of this job were delivered
+    -- With `onlyChanged`: whose files in `delivered_file` are compared; null: everything is delivered.
+    target          text,
+    removes         boolean  not null default false,       -- what is gone from the selection is removed from the store
+    left_out        integer  not null default 0,           -- unchanged files of items that the job does not have
+    unchanged       integer  not null default 0,           -- unchanged files of the job
+    removed         integer  not null default 0,
     primary key (company_id, job_id, destination),
     foreign key (company_id, job_id) references export_job on delete cascade,
     constraint destination_state check (state in ('delivering', 'done', 'stopped')),
@@ -742,11 +748,28 @@ create table delivery (
     primary key (company_id, job_id, position, rendition, destination),
     foreign key (company_id, job_id, position, rendition) references export_file on delete cascade,
     foreign key (company_id, job_id, destination) references destination on delete cascade,
-    constraint delivery_state check (state in ('delivered', 'skipped', 'failed', 'outdated')),
+    constraint delivery_state check (state in ('delivered', 'skipped', 'unchanged', 'failed', 'outdated')),
     constraint delivery_failure_means_failed check ((state = 'failed') = (failure is not null))
 );
 -- What could not be delivered is shown by destination.
 create index delivery_failed on delivery (company_id, job_id, destination, position) where state = 'failed';
+
+-- What the stores have that destinations with `onlyChanged` deliver to, by what it was made from. No reference to blobs and
+-- jobs: it stays when they go.
+create table delivered_file (
+    company_id     uuid    not null references company,
+    target         text    not null,                       -- connection, and prefix with its `{date}` and `{jobHandle}` as sent
+    path           text    not null,                       -- in the archive
+    store_path     text    not null,
+    asset_id       uuid    not null,
+    source_sha256  bytea   not null,
+    recipe_id      bytea,                                  -- null: an original
+    engine_version integer not null,
+    sha256         bytea   not null,
+    size           bigint  not null,
+    job_id         uuid    not null,                       -- the last one that delivered it, or left it out as unchanged
+    primary key (company_id, target, path)
+);
 
 -- The elements of a JSON array at these indexes: of the job's modifier warnings, those of an item or a file.
 create function pick_elements(list jsonb, indexes jsonb) returns jsonb language sql immutable parallel safe return
@@ -987,6 +1010,7 @@ select enable_row_level_security('company'), enable_row_level_security('company_
        enable_row_level_security('export_file'), enable_row_level_security('archive'),
        enable_row_level_security('export_event'), enable_row_level_security('export_attempt'),
        enable_row_level_security('destination'), enable_row_level_security('delivery'),
+       enable_row_level_security('delivered_file'),
        enable_row_level_security('task'), enable_row_level_security('task_attempt'),
        enable_row_level_security('link_key'), enable_row_level_security('link'),
        enable_row_level_security('webhook_secret');

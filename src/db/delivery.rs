@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::types::Json;
 
+use crate::db::delivered_file::has_removable;
 use crate::db::destination::OnExisting;
 use crate::db::enums::JobState;
 use crate::db::task::{self, TaskClaim, TaskEnd, TaskState};
@@ -37,12 +38,17 @@ pub struct OpenDestination {
     pub prefix: String,
     pub on_existing: OnExisting,
     pub cache_control: Option<String>,
+    /// Whose delivered files are compared, with `onlyChanged`.
+    pub target: Option<String>,
+    /// Whether what is gone from the selection is removed, which is done last.
+    pub removes_now: bool,
 }
 
 /// Finds the destination of a task. None when nothing is to be delivered: it is closed, or the job is stopped or deleted.
 pub async fn find_destination(pool: &PgPool, claim: &TaskClaim) -> Result<Option<OpenDestination>, DbError> {
     let destination = sqlx::query_as(
-        "select company.name as company_name, destination.*
+        "select company.name as company_name, destination.*,
+                removes and job.succeeded + job.failed + job.skipped + job.stopped = job.total as removes_now
            from destination join export_job job using (company_id, job_id) join company using (company_id)
           where company_id = $1 and job_id = $2 and destination.destination::text = $3 and destination.state = 'delivering'
             and job.state in ('active', 'paused') and job.deleted_at is null",
@@ -72,19 +78,29 @@ pub struct UndeliveredFile {
     pub mime: Option<String>,
     /// The store has what this file was before a retry.
     pub is_outdated: bool,
+    /// The store has it already, made from the same original in the same way.
+    pub is_unchanged: bool,
 }
 
 /// Lists files that are ready and not delivered to a destination, behind a place.
 pub async fn list_undelivered(
     pool: &PgPool,
     claim: &TaskClaim,
-    destination: i16,
+    destination: &OpenDestination,
+    engine_version: i32,
     (position, rendition): FilePlace,
     limit: i64,
 ) -> Result<Vec<UndeliveredFile>, DbError> {
     let files = sqlx::query_as(
         "select file.position, file.rendition, file.path, file.sha256, file.size, file.crc32, file.mime,
-                known.state is not null as is_outdated
+                known.state is not null as is_outdated,
+                $7::text is not null and exists (
+                    select from delivered_file earlier
+                      join export_item item on item.company_id = $1 and item.job_id = $2 and item.position = file.position
+                       and item.sha256 = earlier.source_sha256
+                     where earlier.company_id = $1 and earlier.target = $7 and earlier.path = file.path
+                       and earlier.recipe_id is not distinct from file.recipe_id
+                       and (file.recipe_id is null or earlier.engine_version = $8)) as is_unchanged
            from export_file file
            left join lateral (
                 select state from delivery
@@ -96,10 +112,12 @@ pub async fn list_undelivered(
     )
     .bind(claim.company_id)
     .bind(claim.job_id)
-    .bind(destination)
+    .bind(destination.destination)
     .bind(position)
     .bind(rendition)
     .bind(limit)
+    .bind(&destination.target)
+    .bind(engine_version)
     .fetch_all(pool)
     .await?;
     Ok(files)
@@ -112,6 +130,8 @@ pub enum DeliveryEnd {
     Delivered,
     /// The store has another file of this name, and the request says to leave it.
     Skipped,
+    /// The store has it already.
+    Unchanged,
     Failed,
 }
 
@@ -142,6 +162,7 @@ pub async fn record_deliveries(
     pool: &PgPool,
     claim: &TaskClaim,
     destination: i16,
+    engine_version: i32,
     records: &[DeliveryRecord],
 ) -> Result<DeliveryGoesOn, DbError> {
     let goes_on: Option<bool> = sqlx::query_scalar(
@@ -164,6 +185,7 @@ pub async fn record_deliveries(
          ), counted as (
              select count(*) filter (where recorded.state = 'delivered') as delivered,
                     count(*) filter (where recorded.state = 'skipped') as skipped,
+                    count(*) filter (where recorded.state = 'unchanged') as unchanged,
                     count(*) filter (where recorded.state = 'failed') as failed,
                     coalesce(sum(file.size) filter (where recorded.state = 'delivered'), 0) as bytes
                from held cross join recorded
@@ -171,9 +193,30 @@ pub async fn record_deliveries(
                     select size from export_file
                      where export_file.company_id = held.company_id and export_file.job_id = held.job_id
                        and export_file.position = recorded.position and export_file.rendition = recorded.rendition offset 0) file
+         ), remembered as (
+             -- For the next job with `onlyChanged`.
+             insert into delivered_file (company_id, target, path, store_path, asset_id, source_sha256, recipe_id,
+                    engine_version, sha256, size, job_id)
+             select file.company_id, destination.target, file.path,
+                    case when destination.prefix = '' then file.path else destination.prefix || '/' || file.path end,
+                    item.asset_id, item.sha256, file.recipe_id, $6, file.sha256, file.size, file.job_id
+               from held join destination on destination.company_id = held.company_id and destination.job_id = held.job_id
+                                         and destination.destination = $4 and destination.target is not null
+              cross join recorded
+               join export_file file on file.company_id = held.company_id and file.job_id = held.job_id
+                and file.position = recorded.position and file.rendition = recorded.rendition
+               join export_item item on item.company_id = held.company_id and item.job_id = held.job_id
+                and item.position = recorded.position
+              where recorded.state = 'delivered'
+              order by file.path
+             on conflict (company_id, target, path) do update
+                set store_path = excluded.store_path, asset_id = excluded.asset_id, source_sha256 = excluded.source_sha256,
+                    recipe_id = excluded.recipe_id, engine_version = excluded.engine_version, sha256 = excluded.sha256,
+                    size = excluded.size, job_id = excluded.job_id
          ), counters as (
              update destination
                 set delivered = destination.delivered + counted.delivered, skipped = destination.skipped + counted.skipped,
+                    unchanged = destination.unchanged + counted.unchanged,
                     failed = destination.failed + counted.failed, bytes = destination.bytes + counted.bytes
                from held, counted
               where destination.company_id = held.company_id and destination.job_id = held.job_id
@@ -186,6 +229,7 @@ pub async fn record_deliveries(
     .bind(claim.claim)
     .bind(destination)
     .bind(Json(records))
+    .bind(engine_version)
     .fetch_optional(pool)
     .await?;
     Ok(match goes_on {
@@ -241,7 +285,7 @@ async fn decide_next(
     settled: TaskState,
 ) -> Result<(), DbError> {
     let handled: Option<i32> = sqlx::query_scalar(
-        "select delivered + skipped + failed from destination
+        "select delivered + skipped + unchanged + failed from destination
           where company_id = $1 and job_id = $2 and destination::text = $3 and state = 'delivering'",
     )
     .bind(claim.company_id)
@@ -259,7 +303,8 @@ async fn decide_next(
         // It was stopped while the task was at it, and its last item wakes it.
         _ if is_stopping => Ok(()),
         TaskState::Waiting => Ok(()),
-        _ if !is_complete => {
+        TaskState::Failed if job.has_ended => close_destination(connection, claim, job_id, "done").await,
+        _ if !is_complete || job.has_ended && has_removable(connection, claim, job_id).await? => {
             sqlx::query(
                 "update task set state = 'waiting', run_at = now(), ended_at = null where company_id = $1 and task_id = $2",
             )

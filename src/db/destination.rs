@@ -50,6 +50,12 @@ pub struct NewDestination {
     /// Whether the manifests are delivered, too.
     pub manifest: bool,
     pub cache_control: Option<String>,
+    /// Whose delivered files are compared, with `onlyChanged`.
+    pub target: Option<String>,
+    /// Whether what is gone from the selection is removed from the store.
+    pub removes: bool,
+    /// Unchanged files of items that the job does not have.
+    pub left_out: i32,
 }
 
 /// A destination with its counters.
@@ -73,12 +79,18 @@ pub struct DestinationRow {
     pub manifest_failure: Option<Reason>,
     /// Whether manifests of this job were delivered, in this run or an earlier one.
     pub has_manifest: bool,
+    /// Unchanged files of items that the job does not have.
+    pub left_out: i32,
+    /// Unchanged files of the job.
+    pub unchanged: i32,
+    /// Files that were removed from the store.
+    pub removed: i32,
 }
 
 impl DestinationRow {
     /// Files for which nothing is to be done any more.
     pub fn count_handled(&self) -> i32 {
-        self.delivered + self.skipped + self.failed
+        self.delivered + self.skipped + self.unchanged + self.failed
     }
 }
 
@@ -94,10 +106,10 @@ pub async fn insert_destinations(
     }
     sqlx::query(
         "insert into destination (company_id, job_id, destination, connection, prefix_template, prefix, on_existing, manifest,
-             cache_control, planned_files)
+             cache_control, target, removes, left_out, planned_files)
          select $1, $2, new.number - 1, new.entry ->> 'connection', new.entry ->> 'prefix_template', new.entry ->> 'prefix',
-                new.entry ->> 'on_existing', (new.entry ->> 'manifest')::boolean, new.entry ->> 'cache_control',
-                (select count(*) from export_file file where file.company_id = $1 and file.job_id = $2)
+                new.entry ->> 'on_existing', (new.entry ->> 'manifest')::boolean, new.entry ->> 'cache_control', new.entry ->> 'target', (new.entry ->> 'removes')::boolean,
+                (new.entry ->> 'left_out')::int, (select count(*) from export_file file where file.company_id = $1 and file.job_id = $2)
            from jsonb_array_elements($3) with ordinality as new (entry, number)",
     )
     .bind(company)
@@ -134,7 +146,7 @@ pub async fn reopen_destinations(connection: &mut DbConnection, company: Company
         "with again as (
              delete from delivery
               where company_id = $1 and job_id = $2
-                and (state = 'failed' or state = 'skipped' and exists (
+                and (state = 'failed' or state in ('skipped', 'unchanged') and exists (
                     select from export_file file
                      where file.company_id = $1 and file.job_id = $2 and file.position = delivery.position
                        and file.rendition = delivery.rendition and file.state <> 'ready'))
@@ -156,6 +168,7 @@ pub async fn reopen_destinations(connection: &mut DbConnection, company: Company
         "with counted as (
              select delivery.destination, count(*) filter (where delivery.state = 'delivered') as delivered,
                     count(*) filter (where delivery.state = 'skipped') as skipped,
+                    count(*) filter (where delivery.state = 'unchanged') as unchanged,
                     coalesce(sum(file.size) filter (where delivery.state = 'delivered'), 0) as bytes
                from delivery join export_file file using (company_id, job_id, position, rendition)
               where delivery.company_id = $1 and delivery.job_id = $2 group by delivery.destination
@@ -164,6 +177,7 @@ pub async fn reopen_destinations(connection: &mut DbConnection, company: Company
                 set state = 'delivering', failed = 0, manifest_failure = null,
                     delivered = coalesce((select delivered from counted where counted.destination = destination.destination), 0),
                     skipped = coalesce((select skipped from counted where counted.destination = destination.destination), 0),
+                    unchanged = coalesce((select unchanged from counted where counted.destination = destination.destination), 0),
                     bytes = coalesce((select bytes from counted where counted.destination = destination.destination), 0)
               where company_id = $1 and job_id = $2
              returning 1
@@ -188,7 +202,7 @@ pub async fn has_undelivered(connection: &mut DbConnection, company: CompanyId, 
              select from destination join export_job job using (company_id, job_id)
               where company_id = $1 and job_id = $2
                 and (destination.failed > 0 or destination.manifest_failure is not null
-                     or destination.delivered + destination.skipped < job.files))",
+                     or destination.delivered + destination.skipped + destination.unchanged < job.files))",
     )
     .bind(company)
     .bind(job)

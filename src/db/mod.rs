@@ -21,6 +21,7 @@ pub mod browser_session;
 pub mod bulk_settle;
 pub mod capability;
 pub mod company;
+pub mod delivered_file;
 pub mod delivery;
 pub mod destination;
 pub mod diagnosis;

@@ -107,6 +107,7 @@ event-emailFailed = No mail was sent to { $to }. { $detail }
 
 # Failures and warnings of items, by their code. English shows the stored sentence, so these are only the model for other
 # languages.
+reason-unchanged = The files are unchanged since they were delivered.
 reason-delivery-failed = The file could not be delivered.
 reason-truncated = The file ends before the image is complete.
 reason-corrupt = The image data is damaged.

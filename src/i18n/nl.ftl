@@ -98,6 +98,7 @@ event-exportEnded = De export is afgelopen: { $outcome ->
 event-emailSent = Er is een mail gestuurd naar { $to }.
 event-emailFailed = Er is geen mail gestuurd naar { $to }. { $detail }
 
+reason-unchanged = De bestanden zijn ongewijzigd sinds ze zijn afgeleverd.
 reason-delivery-failed = Het bestand kon niet worden afgeleverd.
 reason-truncated = Het bestand houdt eerder op dan de afbeelding.
 reason-corrupt = De gegevens van de afbeelding zijn beschadigd.

@@ -44,6 +44,17 @@ pub struct DestinationRequest {
     pub cache_control: Option<String>,
 }
 
+/// What happens to delivered files whose assets are gone from the selection of a request with `onlyChanged`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnRemoved {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They are removed from the store, if nobody has replaced them there.
+    Delete,
+}
+
 impl DestinationRequest {
     /// The prefix as sent, without outer slashes.
     pub fn prefix_template(&self) -> &str {
@@ -68,6 +79,7 @@ impl ConnectionRights<'_> {
 }
 
 /// What the placeholders of a prefix stand for.
+#[derive(Clone, Copy)]
 pub struct PrefixValues<'a> {
     /// When the job runs.
     pub time: DateTime<Utc>,
@@ -76,12 +88,15 @@ pub struct PrefixValues<'a> {
     pub job_name: &'a str,
     /// None when there is no job, as in a dry run.
     pub job: Option<JobId>,
+    /// Leaves what differs from run to run as it is.
+    pub keeps_variables: bool,
 }
 
 impl PrefixValues<'_> {
     /// The value of a placeholder, by its name; none when there is no such one.
     fn find(&self, name: &str) -> Option<String> {
         match name {
+            "date" if self.keeps_variables => Some("{date}".to_owned()),
             "date" => {
                 let zone: Tz = self.time_zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
                 Some(self.time.with_timezone(&zone).format("%Y-%m-%d").to_string())
@@ -91,6 +106,7 @@ impl PrefixValues<'_> {
                 let name = self.job_name.replace(['/', '\\'], "-");
                 FileName::sanitize(&name).map_or_else(|_| self.find("jobHandle"), |name| Some(name.as_str().to_owned()))
             }
+            "jobHandle" if self.keeps_variables => Some("{jobHandle}".to_owned()),
             "jobHandle" => Some(self.job.map_or_else(|| "{jobHandle}".to_owned(), |job| job.to_string())),
             _ => None,
         }
@@ -158,13 +174,13 @@ pub(crate) async fn check_destinations(
     context: &ExportContext<'_>,
 ) -> Result<Vec<ValidationError>, DbError> {
     let destinations = request.deliver_to.as_deref().unwrap_or_default();
+    let mut errors = check_only_changed(request, destinations);
     if destinations.is_empty() {
-        return Ok(Vec::new());
+        return Ok(errors);
     }
     let company = company::fetch_company_name(connection, company).await?;
     let known: Vec<&ConnectionRights<'_>> =
         context.connections.iter().filter(|connection| connection.is_for(&company)).collect();
-    let mut errors = Vec::new();
     for (index, destination) in destinations.iter().enumerate() {
         let mut add = |field: &str, code, detail| {
             errors.push(ValidationError::new(format!("/deliverTo/{index}/{field}"), code, detail));
@@ -174,7 +190,7 @@ pub(crate) async fn check_destinations(
         }
         // The values do not matter: those of names are safe, whatever they are.
         let values =
-            PrefixValues { time: Utc::now(), time_zone: None, job_name: "name", job: Some(JobId::new()) };
+            PrefixValues { time: Utc::now(), time_zone: None, job_name: "name", job: Some(JobId::new()), keeps_variables: false };
         if let Err(detail) = resolve_prefix(destination.prefix_template(), &values) {
             add("prefix", Code::InvalidValue, detail);
         }
@@ -190,6 +206,28 @@ pub(crate) async fn check_destinations(
         }
     }
     Ok(errors)
+}
+
+/// What is delivered only when it changed needs somewhere to go, and a folder that has the same name next time.
+fn check_only_changed(request: &ExportRequest, destinations: &[DestinationRequest]) -> Vec<ValidationError> {
+    let only_changed = request.only_changed.unwrap_or(false);
+    let mut errors = Vec::new();
+    if only_changed && destinations.is_empty() {
+        let detail = "`onlyChanged` compares with what was delivered before. Send `deliverTo`, or leave `onlyChanged` out.";
+        errors.push(ValidationError::new("/onlyChanged", Code::ConflictingParameters, detail));
+    }
+    if request.on_removed == Some(OnRemoved::Delete) && !only_changed {
+        let detail = "Only what `onlyChanged` has delivered can be removed. Send `onlyChanged: true`, too.";
+        errors.push(ValidationError::new("/onRemoved", Code::ConflictingParameters, detail));
+    }
+    let has_no_name = request.job_name.as_deref().is_none_or(|name| name.trim().is_empty());
+    let uses_name = destinations.iter().any(|destination| destination.prefix_template().contains("{jobName}"));
+    if only_changed && has_no_name && uses_name {
+        let detail = "The prefix has {jobName}, and a name that is made up differs from day to day. Send `jobName` with \
+                      `onlyChanged`, or a prefix without it.";
+        errors.push(ValidationError::new("/jobName", Code::MissingParameter, detail));
+    }
+    errors
 }
 
 fn check_connection(name: &str, known: &[&ConnectionRights<'_>]) -> Result<(), String> {
@@ -215,8 +253,14 @@ fn check_cache_control(text: &str) -> Option<String> {
 /// The destinations of a job, with their prefixes.
 pub(crate) fn build_destinations(request: &ExportRequest, values: &PrefixValues<'_>) -> Vec<NewDestination> {
     let destinations = request.deliver_to.iter().flatten();
+    let only_changed = request.only_changed.unwrap_or(false);
     let build = |destination: &DestinationRequest| {
         let template = destination.prefix_template();
+        let fixed = PrefixValues { keeps_variables: true, ..*values };
+        let target = only_changed.then(|| {
+            let prefix = resolve_prefix(template, &fixed).unwrap_or_else(|_| template.to_owned());
+            format!("{}/{prefix}", destination.connection)
+        });
         NewDestination {
             connection: destination.connection.clone(),
             prefix_template: template.to_owned(),
@@ -226,6 +270,9 @@ pub(crate) fn build_destinations(request: &ExportRequest, values: &PrefixValues<
             on_existing: destination.on_existing.unwrap_or_default(),
             manifest: destination.manifest.unwrap_or(false),
             cache_control: destination.cache_control.clone(),
+            target,
+            removes: request.on_removed == Some(OnRemoved::Delete),
+            left_out: 0,
         }
     };
     destinations.map(build).collect()
@@ -238,7 +285,7 @@ mod tests {
     fn resolve(template: &str, job_name: &str) -> Result<String, String> {
         let time = "2026-11-29T23:30:00Z".parse().unwrap();
         let job = Some("00000000-0000-7000-8000-000000000001".parse().unwrap());
-        resolve_prefix(template, &PrefixValues { time, time_zone: Some("Europe/Brussels"), job_name, job })
+        resolve_prefix(template, &PrefixValues { time, time_zone: Some("Europe/Brussels"), job_name, job, keeps_variables: false })
     }
 
     #[test]

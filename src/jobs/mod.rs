@@ -16,6 +16,7 @@ pub mod actions;
 pub mod archive_paths;
 pub mod callback;
 pub mod catalog;
+pub mod changes;
 pub mod context;
 mod decode_sharing;
 mod default_name;

@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::AppState;
+use crate::db::delivered_file::{self, RemovableFile};
 use crate::db::delivery::{
     self, DeliveryEnd, DeliveryGoesOn, DeliveryRecord, OpenDestination, UndeliveredFile, record_deliveries,
 };
@@ -29,6 +30,7 @@ use crate::db::destination::OnExisting;
 use crate::db::task::TaskClaim;
 use crate::db::{self, DbError};
 use crate::reason::Reason;
+use crate::worker::CACHE_ENGINE_VERSION;
 use crate::worker::task::{AttemptResult, Performed};
 
 /// Files that a task sends at once. A small file is a round trip that is mostly waiting.
@@ -126,6 +128,7 @@ impl DeliveryTask<'_> {
             _ if self.state.closing.is_cancelled() => AttemptResult::GivenBack,
             Tally { refusal: Some(reason), .. } => AttemptResult::Failed(reason),
             Tally { temporary: Some(reason), .. } => AttemptResult::Retry(reason),
+            Tally { .. } if self.destination.removes_now => self.remove_files().await?,
             Tally { .. } => AttemptResult::Done,
         };
         Ok(result.into())
@@ -177,7 +180,8 @@ impl DeliveryTask<'_> {
             let listed = delivery::list_undelivered(
                 &self.state.system,
                 self.claim,
-                self.destination.destination,
+                &self.destination,
+                CACHE_ENGINE_VERSION,
                 place,
                 FILES_PER_PAGE,
             );
@@ -214,7 +218,8 @@ impl DeliveryTask<'_> {
                 Err(_) => {}
             }
             let (pool, destination) = (&self.state.system, self.destination.destination);
-            match db::with_query_timeout(record_deliveries(pool, self.claim, destination, &records)).await {
+            let recorded = record_deliveries(pool, self.claim, destination, CACHE_ENGINE_VERSION, &records);
+            match db::with_query_timeout(recorded).await {
                 Ok(DeliveryGoesOn::Yes) => {}
                 Ok(other) => {
                     goes_on = other;
@@ -232,7 +237,36 @@ impl DeliveryTask<'_> {
         Ok(goes_on)
     }
 
+    /// Removes what is gone from the selection, page by page.
+    async fn remove_files(&self) -> Result<AttemptResult, DbError> {
+        loop {
+            let listed = delivered_file::list_removable_files(&self.state.system, self.claim, FILES_PER_PAGE);
+            let page = db::with_query_timeout(listed).await?;
+            if page.is_empty() {
+                return Ok(AttemptResult::Done);
+            }
+            if self.halt.is_cancelled() {
+                return Ok(AttemptResult::GivenBack);
+            }
+            let remove = async |file: &RemovableFile| {
+                self.store.remove_content(&file.store_path, file.size as u64, file.sha256).await
+            };
+            let removed: Vec<Result<bool, RemoteError>> =
+                stream::iter(&page).map(remove).buffered(MAX_CONCURRENT_FILES).collect().await;
+            // What somebody has replaced is not ours any more, so it is forgotten as well.
+            let paths: Vec<&str> =
+                page.iter().zip(&removed).filter(|(_, end)| end.is_ok()).map(|(file, _)| file.path.as_str()).collect();
+            db::with_query_timeout(delivered_file::record_removals(&self.state.system, self.claim, &paths)).await?;
+            if let Some(error) = removed.iter().find_map(|end| end.as_ref().err()) {
+                return Ok(AttemptResult::Retry(describe_error(error)));
+            }
+        }
+    }
+
     async fn deliver_file(&self, file: UndeliveredFile) -> FileEnd {
+        if file.is_unchanged {
+            return FileEnd::Recorded(self.end_file(&file, DeliveryEnd::Unchanged, None));
+        }
         let path = join_path(&self.destination.prefix, &file.path);
         let fail = |detail: String| self.end_file(&file, DeliveryEnd::Failed, Some(detail));
         if path.len() > MAX_PATH_BYTES {
@@ -323,6 +357,7 @@ fn count_ends(records: &[DeliveryRecord]) {
     for (state, name) in [
         (DeliveryEnd::Delivered, "delivered"),
         (DeliveryEnd::Skipped, "skipped"),
+        (DeliveryEnd::Unchanged, "unchanged"),
         (DeliveryEnd::Failed, "failed"),
     ] {
         let count = records.iter().filter(|record| record.state == state).count() as u64;

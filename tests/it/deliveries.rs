@@ -113,7 +113,7 @@ async fn every_file_arrives_with_its_type_and_the_manifest_last(pool: PgPool) {
         .unwrap();
     let to_bucket = &job["deliverTo"][0];
     assert_eq!(to_bucket["prefix"], format!("{date}/spring-shoes"));
-    assert_eq!(to_bucket["counts"], json!({"delivered": 2, "skipped": 0, "failed": 0, "waiting": 0}));
+    assert_eq!(to_bucket["counts"], json!({"delivered": 2, "skipped": 0, "unchanged": 0, "failed": 0, "waiting": 0, "removed": 0}));
     assert_eq!((&to_bucket["state"], &to_bucket["bytes"]), (&json!("done"), &job["bytes"]));
     let names: Vec<String> = shop.s3.object_names();
     let expected = ["manifest.csv", "manifest.json", "shoe-print.tiff", "shoe-web.webp"];
@@ -182,7 +182,8 @@ async fn a_dry_run_says_where_files_would_go_and_writes_nothing(pool: PgPool) {
     let assets = shop.upload(1).await;
     let request = deliver(&assets, json!({"connection": "bucket", "prefix": "{jobName}/{jobHandle}"}));
     let preview = shop.app.post("/export-jobs/validate", request).await.expect_status(200);
-    assert_eq!(preview["deliverTo"], json!([{"connection": "bucket", "prefix": "spring/{jobHandle}"}]));
+    assert_eq!(preview["deliverTo"], json!([{"connection": "bucket", "prefix": "spring/{jobHandle}",
+        "changed": null, "unchanged": null, "removed": null}]));
     drain_work(&shop.app).await;
     assert!(shop.s3.object_names().is_empty());
 }
@@ -225,7 +226,8 @@ async fn files_of_others_are_replaced_left_or_an_error_as_the_request_says(pool:
         let to = json!({"connection": "bucket", "prefix": rule, "onExisting": rule, "manifest": true});
         let job = run_export(&shop.app, deliver(&assets, to)).await;
         let [delivered, skipped, failed] = counts;
-        let expected = json!({"delivered": delivered, "skipped": skipped, "failed": failed, "waiting": 0});
+        let expected = json!({"delivered": delivered, "skipped": skipped, "unchanged": 0,
+            "failed": failed, "waiting": 0, "removed": 0});
         assert_eq!(job["deliverTo"][0]["counts"], expected, "{rule}");
         assert_eq!(job["outcome"], outcome, "{rule}");
         assert_eq!(shop.read_object(&format!("{rule}/a0.txt")).unwrap(), bytes.as_bytes(), "{rule}");
@@ -270,7 +272,7 @@ async fn a_store_that_is_down_is_waited_for(pool: PgPool) {
     drain_work(&shop.app).await;
     let waiting = fetch_job(&shop.app, &job).await;
     assert_eq!((&waiting["state"], &waiting["outcome"]), (&json!("running"), &Value::Null));
-    assert_eq!(waiting["deliverTo"][0]["counts"], json!({"delivered": 0, "skipped": 0, "failed": 0, "waiting": 3}));
+    assert_eq!(waiting["deliverTo"][0]["counts"], json!({"delivered": 0, "skipped": 0, "unchanged": 0, "failed": 0, "waiting": 3, "removed": 0}));
     assert_eq!(waiting["progress"]["percent"], 49);
     assert!(try_claim_task(&shop.app, TaskKind::Delivery).await.is_none(), "it backs off");
     shop.s3.set_behavior(S3Behavior::Healthy);
@@ -296,7 +298,7 @@ async fn a_store_that_stays_down_is_given_up_and_a_retry_delivers(pool: PgPool) 
     drain_work(&shop.app).await;
     let ended = fetch_job(&shop.app, &job).await;
     assert_eq!(ended["outcome"], "succeededWithWarnings", "{ended:#}");
-    assert_eq!(ended["deliverTo"][0]["counts"], json!({"delivered": 0, "skipped": 0, "failed": 2, "waiting": 0}));
+    assert_eq!(ended["deliverTo"][0]["counts"], json!({"delivered": 0, "skipped": 0, "unchanged": 0, "failed": 2, "waiting": 0, "removed": 0}));
     let failures = shop.fetch_destinations(&job).await[0]["failures"].clone();
     assert_eq!(failures[1]["reason"]["detail"], "The store did not answer as it should.");
     shop.s3.set_behavior(S3Behavior::Healthy);
@@ -384,7 +386,7 @@ async fn a_delivery_that_is_killed_anywhere_loses_nothing_and_counts_once(pool: 
         drain_work(&shop.app).await;
         let finished = fetch_job(&shop.app, &job).await;
         assert_eq!(finished["outcome"], "succeeded", "after {steps} steps: {finished:#}");
-        let counts = json!({"delivered": 3, "skipped": 0, "failed": 0, "waiting": 0});
+        let counts = json!({"delivered": 3, "skipped": 0, "unchanged": 0, "failed": 0, "waiting": 0, "removed": 0});
         assert_eq!(finished["deliverTo"][0]["counts"], counts, "after {steps} steps");
         for number in 0..3 {
             let bytes = shop.read_object(&format!("x/a{number}.txt"));
@@ -446,7 +448,7 @@ async fn a_stale_holder_of_a_delivery_changes_nothing(pool: PgPool) {
         failure: None,
     };
     let pool = &shop.app.state.system;
-    let recorded = record_deliveries(pool, &stale, 0, std::slice::from_ref(&record)).await.unwrap();
+    let recorded = record_deliveries(pool, &stale, 0, 1, std::slice::from_ref(&record)).await.unwrap();
     assert_eq!(recorded, DeliveryGoesOn::Lost);
     for outcome in [TaskOutcome::Done, TaskOutcome::Failed, TaskOutcome::GivenBack] {
         assert_eq!(settle_delivery(pool, &stale, &TaskEnd::new(outcome, None)).await.unwrap(), None);
@@ -455,7 +457,7 @@ async fn a_stale_holder_of_a_delivery_changes_nothing(pool: PgPool) {
     assert_eq!(dump().await, before);
     // The holder's record counts once, however often it is written.
     for _ in 0..2 {
-        assert_eq!(record_deliveries(pool, &holder, 0, &[record.clone()]).await.unwrap(), DeliveryGoesOn::Yes);
+        assert_eq!(record_deliveries(pool, &holder, 0, 1, &[record.clone()]).await.unwrap(), DeliveryGoesOn::Yes);
     }
     run_task(&shop.app.state, holder).await.unwrap();
     let delivered: i32 = sqlx::query_scalar("select delivered from destination").fetch_one(pool).await.unwrap();
@@ -480,4 +482,122 @@ async fn runs_of_a_schedule_deliver_to_folders_of_their_day(pool: PgPool) {
         .unwrap();
     let file = shop.folder.path().join(format!("out/nightly/{date}/a0.txt"));
     assert_eq!(std::fs::read(&file).unwrap(), b"bytes of 0", "{}", file.display());
+}
+
+/// A request that delivers originals of a folder to a bucket when they changed.
+fn sync(changes: Value) -> Value {
+    let mut request = json!({"assetFilter": {"folder": ""}, "fmt": "orig", "jobName": "nightly", "onlyChanged": true,
+        "deliverTo": [{"connection": "bucket", "prefix": "sync"}]});
+    request.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    request
+}
+
+#[sqlx::test]
+async fn a_second_run_moves_only_what_changed(pool: PgPool) {
+    let shop = Shop::open(pool).await;
+    let assets = shop.upload(3).await;
+    let first = run_export(&shop.app, sync(json!({}))).await;
+    assert_eq!((&first["outcome"], &first["deliverTo"][0]["counts"]["delivered"]), (&json!("succeeded"), &json!(3)));
+    let puts = shop.s3.put_count();
+    // Nothing changed: a job without items, which ends all the same.
+    let second = run_export(&shop.app, sync(json!({}))).await;
+    assert_eq!((&second["outcome"], &second["counts"]["total"]), (&json!("succeeded"), &json!(0)), "{second:#}");
+    let counts = json!({"delivered": 0, "skipped": 0, "unchanged": 3, "failed": 0, "waiting": 0, "removed": 0});
+    assert_eq!(second["deliverTo"][0]["counts"], counts);
+    assert_eq!(second["notices"][0]["code"], "unchanged");
+    assert_eq!(shop.s3.put_count(), puts, "nothing was moved");
+    // Other content of one asset, and a new one.
+    let content = TestRequest::put().uri(&format!("/assets/{}/content", assets[1])).set_payload("other bytes");
+    shop.app.send(content.insert_header(("content-type", "text/plain"))).await.expect_success();
+    shop.app.upload_asset("new.txt", b"new").await;
+    let preview = shop.app.post("/export-jobs/validate", sync(json!({}))).await.expect_status(200);
+    let to = &preview["deliverTo"][0];
+    assert_eq!((&to["changed"], &to["unchanged"], &to["removed"]), (&json!(2), &json!(2), &json!(0)), "{to}");
+    let third = run_export(&shop.app, sync(json!({}))).await;
+    assert_eq!(third["counts"]["total"], 2, "{third:#}");
+    let counts = json!({"delivered": 2, "skipped": 0, "unchanged": 2, "failed": 0, "waiting": 0, "removed": 0});
+    assert_eq!(third["deliverTo"][0]["counts"], counts);
+    assert_eq!(shop.s3.put_count(), puts + 2);
+    assert_eq!(shop.read_object("sync/a1.txt").unwrap(), b"other bytes");
+    shop.app.assert_consistent().await;
+}
+
+#[sqlx::test]
+async fn of_an_asset_only_the_rendition_is_delivered_that_changed(pool: PgPool) {
+    let shop = Shop::open(pool).await;
+    let asset = shop.app.upload_asset("shoe.jpg", &draw_jpeg(1)).await;
+    let request = |width: u32| {
+        json!({"assetHandleArray": [asset], "fmt": "convert", "onlyChanged": true,
+            "renditions": [{"name": "web", "is_modifier": "wid=10&fmt=webp"}, {"name": "print", "is_modifier": format!("wid={width}&fmt=png")}],
+            "deliverTo": [{"connection": "bucket", "prefix": "sync"}]})
+    };
+    run_export(&shop.app, request(20)).await;
+    let puts = shop.s3.put_count();
+    let job = run_export(&shop.app, request(30)).await;
+    let counts = json!({"delivered": 1, "skipped": 0, "unchanged": 1, "failed": 0, "waiting": 0, "removed": 0});
+    assert_eq!((&job["outcome"], &job["deliverTo"][0]["counts"]), (&json!("succeeded"), &counts), "{job:#}");
+    assert_eq!(shop.s3.put_count(), puts + 1);
+    // A version of the service that renders differently: everything rendered has changed.
+    sqlx::query("update delivered_file set engine_version = 0").execute(&shop.app.state.system).await.unwrap();
+    let preview = shop.app.post("/export-jobs/validate", request(30)).await.expect_status(200);
+    assert_eq!(preview["deliverTo"][0]["changed"], 2);
+    shop.app.assert_consistent().await;
+}
+
+#[sqlx::test]
+async fn what_is_gone_from_the_selection_is_removed_on_request_only(pool: PgPool) {
+    let shop = Shop::open(pool).await;
+    let assets = shop.upload(4).await;
+    run_export(&shop.app, sync(json!({}))).await;
+    shop.app.delete(format!("/assets/{}", assets[0])).await.expect_success();
+    shop.app.delete(format!("/assets/{}", assets[1])).await.expect_success();
+    let kept = run_export(&shop.app, sync(json!({}))).await;
+    assert_eq!(kept["deliverTo"][0]["counts"]["removed"], 0);
+    assert!(shop.read_object("sync/a0.txt").is_some(), "they stay by default");
+    // One of them was replaced by somebody else.
+    shop.s3.insert("out/sync/a1.txt", b"theirs");
+    let preview = shop.app.post("/export-jobs/validate", sync(json!({"onRemoved": "delete"}))).await.expect_status(200);
+    assert_eq!(preview["deliverTo"][0]["removed"], 2);
+    let job = run_export(&shop.app, sync(json!({"onRemoved": "delete"}))).await;
+    assert_eq!((&job["outcome"], &job["deliverTo"][0]["counts"]["removed"]), (&json!("succeeded"), &json!(2)), "{job:#}");
+    assert!(shop.read_object("sync/a0.txt").is_none());
+    assert_eq!(shop.read_object("sync/a1.txt").unwrap(), b"theirs", "what is not ours stays");
+    assert!(shop.read_object("sync/a2.txt").is_some() && shop.read_object("sync/a3.txt").is_some());
+    let again = run_export(&shop.app, sync(json!({"onRemoved": "delete"}))).await;
+    assert_eq!(again["deliverTo"][0]["counts"]["removed"], 0);
+    shop.app.assert_consistent().await;
+}
+
+#[sqlx::test]
+async fn a_failed_asset_is_no_reason_to_remove_its_file(pool: PgPool) {
+    let shop = Shop::open(pool).await;
+    let asset = shop.app.upload_asset("shoe.jpg", &draw_jpeg(1)).await;
+    let request = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=10&fmt=png", "onlyChanged": true,
+        "onRemoved": "delete", "deliverTo": [{"connection": "bucket", "prefix": "sync"}]});
+    run_export(&shop.app, request.clone()).await;
+    let mut cut = draw_jpeg(2);
+    cut.truncate(cut.len() / 2);
+    let content = TestRequest::put().uri(&format!("/assets/{asset}/content")).set_payload(cut);
+    shop.app.send(content.insert_header(("content-type", "image/jpeg"))).await.expect_success();
+    let job = run_export(&shop.app, request).await;
+    assert_eq!(job["counts"]["failed"], 1, "{job:#}");
+    assert_eq!(job["deliverTo"][0]["counts"]["removed"], 0);
+    assert!(shop.read_object("sync/shoe.png").is_some());
+}
+
+#[sqlx::test]
+async fn mistakes_of_only_changed_name_the_remedy(pool: PgPool) {
+    let shop = Shop::open(pool).await;
+    let assets = shop.upload(1).await;
+    let named = json!([{"connection": "bucket"}]);
+    for (fields, pointer) in [
+        (json!({"onlyChanged": true}), "/onlyChanged"),
+        (json!({"onRemoved": "delete", "deliverTo": [{"connection": "bucket", "prefix": "x"}]}), "/onRemoved"),
+        (json!({"onlyChanged": true, "deliverTo": named}), "/jobName"),
+    ] {
+        let mut request = json!({"assetHandleArray": assets, "fmt": "orig"});
+        request.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let problem = shop.app.post("/export-jobs", request).await.expect_status(422);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
 }

@@ -347,8 +347,9 @@ impl TestApp {
                     where upload.company_id = used.company_id and asset_id is null))
               union all
              select 'deliveries to ' || destination.job_id, destination::text from destination
-              where (delivered, skipped, failed) <> (
+              where (delivered, skipped, unchanged, failed) <> (
                   select count(*) filter (where delivery.state = 'delivered'), count(*) filter (where delivery.state = 'skipped'),
+                         count(*) filter (where delivery.state = 'unchanged'),
                          count(*) filter (where delivery.state = 'failed')
                     from delivery
                    where delivery.job_id = destination.job_id and delivery.destination = destination.destination)

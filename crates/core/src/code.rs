@@ -225,6 +225,8 @@ codes! {
     DuplicateHandle,
     /// An asset that does not exist was left out, because the request says so.
     SkippedMissing,
+    /// Assets were left out, because their files are unchanged since they were delivered.
+    Unchanged,
     /// Files could not be delivered to a connection.
     DeliveryFailed,
     /// A retry used the content that an asset had when the job was created, although it has other content now.

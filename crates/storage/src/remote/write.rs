@@ -80,6 +80,18 @@ impl RemoteStore {
         }
     }
 
+    /// Removes a file, if it has this content. Returns whether it is gone: `false` when somebody has replaced it.
+    pub async fn remove_content(&self, path: &str, size: u64, digest: Digest) -> Result<bool, RemoteError> {
+        let file = RemoteFile { path, size, digest, media_type: "", cache_control: None };
+        match self.has_content(&self.resolve(path)?, &file).await {
+            Ok(false) => return Ok(false),
+            Ok(true) => self.remove(path).await?,
+            Err(RemoteError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
     /// Removes a file; a missing one is no error.
     pub async fn remove(&self, path: &str) -> Result<(), RemoteError> {
         match self.store.delete(&self.resolve(path)?).await.map_err(RemoteError::from) {

@@ -54,10 +54,14 @@ pub struct DeliveryCounts {
     pub delivered: i32,
     /// Files that were left out, because the store has other ones of their names.
     pub skipped: i32,
+    /// Files that are unchanged since an earlier delivery, with those of assets that were left out of the job.
+    pub unchanged: i32,
     /// Files that could not be delivered.
     pub failed: i32,
     /// Files that are planned and not delivered yet; none when the destination is `done`.
     pub waiting: i32,
+    /// Files that were removed from the store, because their assets are gone from the selection.
+    pub removed: i32,
 }
 
 impl From<&DestinationRow> for Destination {
@@ -73,7 +77,14 @@ impl From<&DestinationRow> for Destination {
             manifest: row.manifest,
             cache_control: row.cache_control.clone(),
             state: row.state,
-            counts: DeliveryCounts { delivered: row.delivered, skipped: row.skipped, failed: row.failed, waiting },
+            counts: DeliveryCounts {
+                delivered: row.delivered,
+                skipped: row.skipped,
+                unchanged: row.unchanged + row.left_out,
+                failed: row.failed,
+                waiting,
+                removed: row.removed,
+            },
             bytes: row.bytes,
             manifest_failure: row.manifest_failure.clone(),
         }
