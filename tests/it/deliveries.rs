@@ -289,12 +289,12 @@ async fn a_store_that_stays_down_is_given_up_and_a_retry_delivers(pool: PgPool) 
     let shop = Shop::open(pool).await;
     let job = shop.create_delivering_job(2).await;
     shop.s3.set_behavior(S3Behavior::Failing(400));
-    for _ in 0..12 {
+    for _ in 0..11 {
         drain_work(&shop.app).await;
         assert_eq!(fetch_job(&shop.app, &job).await["outcome"], Value::Null);
         shop.app.advance_time("1 hour").await;
     }
-    // The last try settled with everything given up; the seal is what remains.
+    // The twelfth is the last.
     drain_work(&shop.app).await;
     let ended = fetch_job(&shop.app, &job).await;
     assert_eq!(ended["outcome"], "succeededWithWarnings", "{ended:#}");
@@ -383,8 +383,15 @@ async fn a_delivery_that_is_killed_anywhere_loses_nothing_and_counts_once(pool: 
         let has_ended = run_steps(async { run_task(&shop.app.state, claim).await.unwrap() }, steps).await;
         shop.app.assert_consistent().await;
         shop.app.advance_time("1 minute").await;
-        drain_work(&shop.app).await;
-        let finished = fetch_job(&shop.app, &job).await;
+        let mut finished = Value::Null;
+        // The last statement of the killed worker may still hold the lock of the task, and is passed over.
+        for _ in 0..100 {
+            drain_work(&shop.app).await;
+            finished = fetch_job(&shop.app, &job).await;
+            if finished["state"] == "finished" {
+                break;
+            }
+        }
         assert_eq!(finished["outcome"], "succeeded", "after {steps} steps: {finished:#}");
         let counts = json!({"delivered": 3, "skipped": 0, "unchanged": 0, "failed": 0, "waiting": 0, "removed": 0});
         assert_eq!(finished["deliverTo"][0]["counts"], counts, "after {steps} steps");
@@ -413,10 +420,14 @@ async fn a_job_can_be_deleted_while_it_is_delivered(pool: PgPool) {
         let job = shop.create_delivering_job(3).await;
         let claim = claim_task(&shop.app, TaskKind::Delivery).await;
         let mut work = pin!(async { run_task(&shop.app.state, claim).await.unwrap() });
-        run_steps(work.as_mut(), steps).await;
-        shop.app.send(TestRequest::delete().uri(&format!("/export-jobs/{job}"))).await.expect_status(204);
+        let has_ended = run_steps(work.as_mut(), steps).await;
+        let delete = shop.app.send(TestRequest::delete().uri(&format!("/export-jobs/{job}")));
         // The worker goes on, as far as it gets.
-        work.await;
+        let answer = match has_ended {
+            true => delete.await,
+            false => futures_util::join!(work, delete).1,
+        };
+        answer.expect_status(204);
         drain_work(&shop.app).await;
         let left: i64 = sqlx::query_scalar("select (select count(*) from destination) + (select count(*) from delivery)")
             .fetch_one(&shop.app.state.system)
