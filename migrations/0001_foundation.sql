@@ -105,8 +105,10 @@ create table browser_session (
     session_id          uuid        not null,
     secret_sha256       bytea       not null,
     user_id             uuid,                              -- null: signed in with OFFPRINT_API_KEY
-    api_key_id          uuid,                              -- the key that was used; null: a link in a mail
+    api_key_id          uuid,                              -- the key that was used; null: another way
     operator_key_sha256 bytea,                             -- of OFFPRINT_API_KEY, when that was used
+    issuer              text,                              -- the identity provider, when the user signed in there
+    capabilities        jsonb,                             -- what its claims gave then; the settings bound it
     created_at          timestamptz not null default now(),
     expires_at          timestamptz not null,
     primary key (company_id, session_id),
@@ -115,7 +117,9 @@ create table browser_session (
     -- A session is looked up before its company is known.
     constraint session_is_one_companys unique (session_id),
     constraint session_secret_length check (octet_length(secret_sha256) = 32),
-    constraint session_has_a_holder check ((user_id is null) = (operator_key_sha256 is not null))
+    constraint session_has_a_holder check ((user_id is null) = (operator_key_sha256 is not null)),
+    constraint session_of_a_provider check
+        ((issuer is null) = (capabilities is null) and (issuer is null or (user_id is not null and api_key_id is null)))
 );
 -- Removing those that have expired.
 create index browser_session_by_end on browser_session (expires_at);
@@ -137,6 +141,32 @@ create table sign_in_link (
 );
 -- The open links of a user are counted.
 create index sign_in_link_by_user on sign_in_link (company_id, user_id);
+
+-- Users who sign in at an identity provider: there a name or an address may change hands, a subject does not.
+create table user_identity (
+    company_id uuid        not null,
+    issuer     text        not null,
+    subject    text        not null,                       -- the claim `sub`
+    user_id    uuid        not null,
+    created_at timestamptz not null default now(),
+    used_at    timestamptz not null default now(),
+    primary key (company_id, issuer, subject),
+    foreign key (company_id, user_id) references company_user on delete cascade,
+    constraint identity_is_one_users unique (company_id, user_id, issuer)
+);
+
+-- Attempts to sign in at the identity provider that have begun. Deleted when the browser comes back. Nobody knows yet whose
+-- they are, so they belong to no company.
+create table sign_in_attempt (
+    state_sha256   bytea       primary key,                -- of what the provider sends back
+    browser_sha256 bytea       not null,                   -- of that browser's cookie
+    next_path      text        not null,                   -- where to go afterwards
+    expires_at     timestamptz not null,
+    constraint attempt_state_length check (octet_length(state_sha256) = 32),
+    constraint attempt_browser_length check (octet_length(browser_sha256) = 32)
+);
+-- Removing those that nobody finished.
+create index sign_in_attempt_by_end on sign_in_attempt (expires_at);
 
 -- What a company uses, kept up to date with every change: an upload must not count a million rows. A table of its own,
 -- because every claim writes the company's row.
@@ -405,7 +435,7 @@ create table recipe_source (
 -- Maintenance asks whether a blob is still used, and which recipes need an original.
 create index recipe_source_uses_blob on recipe_source (sha256);
 
--- The renditions that are kept for a company: files of its jobs, and the render cache. Each blob counts once toward the
+-- The renditions that are kept for a company: files of its jobs, the render cache, and thumbnails. Each blob counts once toward the
 -- company's quota, however many of its rows refer to it. A row is written when the bytes are stored, before anything
 -- refers to them: until then the claim of the item keeps it. Without references and without that claim the row is
 -- removed, and then the bytes.
@@ -413,7 +443,7 @@ create table kept_rendition (
     company_id uuid    not null references company,
     sha256     bytea   not null references blob,
     size       bigint  not null,
-    job_id     uuid    not null,                           -- the claim that stored it last; no foreign key, the item
+    job_id     uuid    not null,                           -- the claim that stored it last, zeros for a thumbnail; no foreign key, the item
     position   integer not null,                           -- may go first
     claim      integer not null,
     primary key (company_id, sha256)
@@ -450,17 +480,22 @@ create index rendition_uses_recipe on rendition (recipe_id, company_id);
 -- When the cache is full, the least recently used renditions go first.
 create index rendition_by_use on rendition (used_at);
 
--- Small pictures of files, for pages. They go with the bytes that they show; those of an older engine are not used.
+-- Small pictures of files, for pages. They go with the bytes that they show, and before when room is needed: they are cached
+-- renditions that no job has. Those of an older engine are not used.
 create table thumbnail (
-    company_id     uuid    not null references company,
-    source_sha256  bytea   not null references blob on delete cascade,
-    engine_version integer not null,
-    sha256         bytea   not null references blob,
-    primary key (company_id, source_sha256, engine_version)
+    company_id     uuid        not null references company,
+    source_sha256  bytea       not null references blob on delete cascade,
+    engine_version integer     not null,
+    sha256         bytea       not null,
+    used_at        timestamptz not null default now(),     -- written at most once an hour
+    primary key (company_id, source_sha256, engine_version),
+    foreign key (company_id, sha256) references kept_rendition
 );
--- Maintenance asks whether a blob is still used, and removes the thumbnails of one that is not.
-create index thumbnail_uses_blob on thumbnail (sha256);
+-- Maintenance asks whether a company still has a thumbnail, and removes those of a blob that goes.
+create index thumbnail_uses_blob on thumbnail (sha256, company_id);
 create index thumbnail_of_blob on thumbnail (source_sha256);
+-- When the cache is full, the least recently used go first.
+create index thumbnail_by_use on thumbnail (used_at);
 
 
 -- 5. Schedules
@@ -524,12 +559,13 @@ create table export_job (
     is_modifier        text,
     macro              text,
     effective_modifier text,
-    -- [{name, is_modifier, macro, suffix, effectiveModifier}], instead of the three above.
+    -- [{name, is_modifier, macro, suffix, nameTemplate, effectiveModifier}], instead of the three above.
     renditions         jsonb,
     email_setting      text        not null,
     notify_emails      jsonb       not null default '[]',
     callback_url       text,                               -- gets a webhook message after each run
     metadata           jsonb       not null default '{}',  -- the client's own texts by key
+    name_template      text,                               -- how files are named; null: as their originals
     on_missing         text        not null default 'fail',  -- what happens to handles of assets that do not exist
     on_unsupported     text        not null,
     on_unconvertible   text        not null,
@@ -976,7 +1012,31 @@ create table webhook_secret (
 );
 
 
--- 8. Processes
+-- 8. Migrations from other systems
+
+-- A list of old addresses, and what was found in it. The jobs that were created stand in the report; they may be deleted.
+create table address_migration (
+    company_id   uuid        not null references company,
+    migration_id uuid        not null,
+    report       jsonb       not null,                     -- as it was answered
+    created_at   timestamptz not null default now(),
+    primary key (company_id, migration_id)
+);
+
+-- Where each old address is now.
+create table address_redirect (
+    company_id   uuid        not null,
+    migration_id uuid        not null,
+    position     bigint      not null,                     -- order of the map
+    address      text        not null,                     -- path and query, as requested
+    path         text        not null,                     -- of the file in its job
+    requests     bigint      not null,                     -- how often it was requested
+    primary key (company_id, migration_id, position),
+    foreign key (company_id, migration_id) references address_migration on delete cascade
+);
+
+
+-- 9. Processes
 
 -- The processes that work, and until when each is believed to be alive. They belong to the installation and to no
 -- company, so there is no `company_id`. Rows of ended processes are kept for a while, because attempts name them.
@@ -993,11 +1053,12 @@ create table worker (
 ) with (fillfactor = 50);                                  -- updated by each heartbeat: the new row stays on the page
 
 
--- 9. Row-level security, on every table but `blob` and `worker`, which belong to no company
+-- 10. Row-level security, on every table but `blob`, `worker` and `sign_in_attempt`, which belong to no company
 
 select enable_row_level_security('company'), enable_row_level_security('company_user'),
        enable_row_level_security('api_key'), enable_row_level_security('browser_session'),
-       enable_row_level_security('sign_in_link'), enable_row_level_security('company_usage'),
+       enable_row_level_security('sign_in_link'), enable_row_level_security('user_identity'),
+       enable_row_level_security('company_usage'),
        enable_row_level_security('idempotency'), enable_row_level_security('audit_log'),
        enable_row_level_security('asset'), enable_row_level_security('image_preset'),
        enable_row_level_security('replaced_original'),
@@ -1013,4 +1074,5 @@ select enable_row_level_security('company'), enable_row_level_security('company_
        enable_row_level_security('delivered_file'),
        enable_row_level_security('task'), enable_row_level_security('task_attempt'),
        enable_row_level_security('link_key'), enable_row_level_security('link'),
-       enable_row_level_security('webhook_secret');
+       enable_row_level_security('webhook_secret'),
+       enable_row_level_security('address_migration'), enable_row_level_security('address_redirect');

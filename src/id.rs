@@ -69,6 +69,8 @@ handle!(/// Handle of an entry in the audit log, `auditHandle` in JSON.
     AuditId);
 handle!(/// Handle of a shared link, `linkHandle` in JSON.
     LinkId);
+handle!(/// Handle of a migration from another system, `migrationHandle` in JSON.
+    MigrationId);
 handle!(/// Handle of a resumable upload, `uploadHandle` in JSON.
     UploadId);
 handle!(/// Handle of an API key, `keyHandle` in JSON.

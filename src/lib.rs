@@ -11,7 +11,7 @@
 //!    their leases while they are worked on.
 //! 6. It fetches the original from `offprint_storage`, and `offprint_sandbox` renders it in a process of its own.
 //! 7. In there `offprint_imaging` reads the header, plans, decodes, executes the steps and encodes.
-//! 8. The files are stored as blobs, and [`db::settle::settle_item`] records the end of the attempt in one statement.
+//! 8. The files are stored as blobs, and [`db::settle::settle_items`] records the end of the attempt in one statement.
 //! 9. When all items have ended, a worker seals the job: manifests, archive index, outcome ([`db::seal`]).
 //! 10. [`notify`] sends mail and webhook in the language of [`i18n`]; clients download files or the archive.
 //!
@@ -29,6 +29,7 @@
 //! | [`id`] | the typed ids (handles) |
 //! | [`jobs`] | from export request to draft, job actions, outcomes, schedules; no SQL, no HTTP |
 //! | [`notify`] | sends mails and webhooks |
+//! | [`oidc`] | asks an identity provider who somebody is |
 //! | [`reason`] | a code with a sentence: why something failed, or what to know about it |
 //! | [`settings`] | all settings: meaning, default, environment variable |
 //! | [`telemetry`] | logs and metrics |
@@ -56,6 +57,7 @@ pub mod i18n;
 pub mod id;
 pub mod jobs;
 pub mod notify;
+pub mod oidc;
 pub mod reason;
 pub mod settings;
 pub mod telemetry;

@@ -16,7 +16,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -90,6 +90,20 @@ struct WatchedJob {
     version: String,
     /// Number of the last event that was read; none before the first round, which reads no events.
     seq: Option<i64>,
+    /// When an end of an item was last written at once for the watchers.
+    hurried_at: Option<Instant>,
+}
+
+impl WatchedJob {
+    /// Whether a change would be shown as soon as it is written. At most once in each round.
+    fn take_awaited_change(&mut self, now: Instant) -> bool {
+        let is_awaited = self.updates.receiver_count() > 0
+            && self.hurried_at.is_none_or(|last| now.duration_since(last) >= MIN_UPDATE_INTERVAL);
+        if is_awaited {
+            self.hurried_at = Some(now);
+        }
+        is_awaited
+    }
 }
 
 /// A watcher of a job.
@@ -125,6 +139,12 @@ impl LiveJobs {
     /// are noticed at the usual rate.
     pub fn notify_job_ended(&self) {
         self.0.job_ended.notify_one();
+    }
+
+    /// Whether somebody in this process waits for the next change of a job, so that it is worth writing at once. After that
+    /// not again before the next round, which shows all changes until then.
+    pub fn take_awaited_change(&self, company: CompanyId, job: JobId) -> bool {
+        self.lock_watched().jobs.get_mut(&(company, job)).is_some_and(|job| job.take_awaited_change(Instant::now()))
     }
 
     fn lock_watched(&self) -> MutexGuard<'_, WatchedJobs> {
@@ -262,4 +282,24 @@ async fn publish_events(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_hurried_for_a_watcher_once_in_each_round() {
+        let (live_jobs, key) = (LiveJobs::default(), (CompanyId::new(), JobId::new()));
+        assert!(!live_jobs.take_awaited_change(key.0, key.1), "nobody watches");
+        let watch = live_jobs.lock_watched().jobs.entry(key).or_default().updates.subscribe();
+        assert!(live_jobs.take_awaited_change(key.0, key.1));
+        assert!(!live_jobs.take_awaited_change(key.0, key.1), "the next round shows it");
+        assert!(!live_jobs.take_awaited_change(key.0, JobId::new()), "another job");
+        let mut watched = live_jobs.lock_watched();
+        let job = watched.jobs.get_mut(&key).unwrap();
+        assert!(job.take_awaited_change(Instant::now() + MIN_UPDATE_INTERVAL));
+        drop(watch);
+        assert!(!job.take_awaited_change(Instant::now() + 3 * MIN_UPDATE_INTERVAL), "nobody watches any more");
+    }
 }

@@ -10,6 +10,7 @@ pub mod bytes_in_flight;
 pub mod connections;
 pub mod link_token;
 pub mod live_jobs;
+pub mod live_links;
 mod notifier;
 pub mod preview_renders;
 pub mod rate_limiter;
@@ -40,6 +41,7 @@ use crate::app::bytes_in_flight::BytesInFlight;
 use crate::app::connections::{Connection, Connections};
 use crate::app::link_token::{LinkToken, TokenKind};
 use crate::app::live_jobs::LiveJobs;
+use crate::app::live_links::LiveLinks;
 use crate::app::preview_renders::{MAX_CONCURRENT_PREVIEWS, PreviewRenders};
 use crate::app::rate_limiter::RateLimiter;
 use crate::app::readiness::ReadinessCache;
@@ -52,6 +54,7 @@ use crate::id::{CompanyId, LinkId, SignInLinkId, WorkerId};
 use crate::jobs::{ExportContext, RecipeContext};
 use crate::notify::Mailer;
 use crate::notify::webhook::WebhookSender;
+use crate::oidc::IdentityProvider;
 use crate::settings::{SandboxMode, Settings};
 
 /// Everything that requests and background tasks share.
@@ -83,6 +86,8 @@ pub struct AppState {
     pub job_signals: JobSignals,
     /// Live updates of watched jobs.
     pub live_jobs: LiveJobs,
+    /// Which links of open pages still work.
+    pub live_links: LiveLinks,
     pub stream_limiter: StreamLimiter,
     /// What requests are receiving, for the quotas of companies.
     pub bytes_in_flight: BytesInFlight,
@@ -96,6 +101,8 @@ pub struct AppState {
     /// The same of thumbnails, of which a page asks for many at once.
     pub thumbnail_renders: PreviewRenders,
     pub mailer: Arc<Mailer>,
+    /// Where people may sign in; none where the settings name no provider.
+    pub identity_provider: Option<Arc<IdentityProvider>>,
     pub webhook_sender: Arc<WebhookSender>,
     /// Renders the text of `/metrics`.
     pub metrics: PrometheusHandle,
@@ -316,6 +323,7 @@ impl AppState {
         ExportContext {
             recipes: self.recipe_context(),
             compute: &self.compute,
+            max_renditions: self.settings.max_renditions,
             min_schedule_interval: self.settings.min_schedule_interval,
             callback_policy: &self.webhook_sender.policy,
             mail_domains: &self.settings.mail_domains,

@@ -1,4 +1,4 @@
-//! Keeps what a worker has rendered for an item: all its files in one transaction, within the storage quota of the company.
+//! Keeps what was rendered, within the storage quota of the company: all files of an item in one transaction, or a thumbnail.
 //!
 //! ```text
 //!   blobs' rows, bytes       as for everything that is stored, see `blob_transaction.rs`
@@ -13,7 +13,7 @@ use offprint_storage::StagedBlob;
 use crate::app::{AppState, BlobTransaction, StoreBlobError};
 use crate::db::attempt::Attempt;
 use crate::db::kept_rendition::{evict_renditions, keep_renditions};
-use crate::db::{self, DbConnection, DbError, limits};
+use crate::db::{self, DbConnection, DbError, limits, thumbnail};
 use crate::id::CompanyId;
 
 /// Why rendered files could not be kept.
@@ -62,6 +62,41 @@ impl AppState {
         transaction.end(kept).await?;
         self.remove_unused_blobs(&evicted).await;
         Ok(())
+    }
+
+    /// Stores a thumbnail of these bytes and keeps it. Returns whether there was room for it, if need be in place of other
+    /// cached renditions.
+    ///
+    /// # Errors
+    /// When the storage or the database does not answer.
+    pub async fn keep_thumbnail(
+        &self,
+        company: CompanyId,
+        source: &Digest,
+        engine_version: i32,
+        mut staged: StagedBlob,
+    ) -> Result<bool, StoreBlobError> {
+        self.storage.prepare(&mut staged).await?;
+        let mut evicted = Vec::new();
+        let mut transaction = BlobTransaction::begin(&self.system, &self.storage).await?;
+        let kept: Result<(), KeepRenditionsError> = async {
+            let thumbnail = transaction.store(staged).await?;
+            let connection = transaction.connection();
+            let insert = thumbnail::insert_thumbnail(connection, company, source, engine_version, &thumbnail);
+            if db::with_query_timeout(insert).await? > 0 {
+                evicted = self.make_room(connection, company).await?;
+            }
+            // It may itself be what had to go.
+            if evicted.contains(&thumbnail) { Err(KeepRenditionsError::QuotaExceeded(0)) } else { Ok(()) }
+        }
+        .await;
+        match transaction.end(kept).await {
+            Ok(()) => {}
+            Err(KeepRenditionsError::QuotaExceeded(_)) => return Ok(false),
+            Err(KeepRenditionsError::Store(error)) => return Err(error),
+        }
+        self.remove_unused_blobs(&evicted).await;
+        Ok(true)
     }
 
     /// Brings the company back within its quota: what this transaction has added already counts. Returns the digests of

@@ -2,7 +2,8 @@
 //! and nothing uses this module but `main`.
 //!
 //! Exit codes: 0: done. 1: `doctor` found something that does not work, or a job that was watched did not export every
-//! asset. 2: a problem, printed as one JSON object on stderr. 64: wrong usage.
+//! asset. 2: a problem, printed as one JSON object on stderr. 3: done with remarks, which were printed: `admin
+//! import-presets`, `parity`. 64: wrong usage.
 
 pub mod admin;
 mod assets;
@@ -22,6 +23,7 @@ mod listing;
 mod migrate;
 mod modifier_args;
 mod openapi;
+mod parity;
 mod push;
 mod render;
 mod render_worker;
@@ -62,10 +64,12 @@ enum CliCommand {
     Check(check::CheckArgs),
     /// Uploads folders of files to a running service. Files that are already there are skipped.
     Push(push::PushArgs),
-    /// Creates an export job for a folder of a running service, waits for it and downloads its zip.
+    /// Creates an export job for a folder or a list of assets of a running service, waits for it and downloads its zip.
     Export(export::ExportArgs),
     /// Lists, watches, controls and downloads the export jobs of a running service.
     Jobs(jobs::JobsArgs),
+    /// Renders the same images at Scene7 and at a running service, and writes a page that shows where they differ.
+    Parity(parity::ParityArgs),
     /// Lists and shows the assets of a running service.
     Assets(assets::AssetsArgs),
     /// Prints the completions of this command line for a shell.
@@ -107,6 +111,9 @@ impl CliCommand {
         }
     }
 }
+
+/// Exit code of what is done, but lost something on the way that it tells.
+const DONE_WITH_REMARKS: u8 = 3;
 
 /// Why a subcommand failed. Printed as one JSON object on stderr.
 #[derive(Debug, Serialize)]
@@ -172,6 +179,8 @@ fn run_command(command: CliCommand) -> Result<ExitCode, CliError> {
     match command {
         CliCommand::Doctor(arguments) => return doctor::run_doctor(arguments),
         CliCommand::Jobs(arguments) => return jobs::run_jobs(arguments),
+        CliCommand::Admin(arguments) => return admin::run_admin(arguments),
+        CliCommand::Parity(arguments) => return parity::run_parity(arguments),
         CliCommand::Assets(arguments) => assets::run_assets(arguments),
         CliCommand::Completions(arguments) => shell::run_completions(&arguments, CliArgs::command()),
         CliCommand::Man(arguments) => shell::run_man(&arguments, CliArgs::command()),
@@ -184,7 +193,6 @@ fn run_command(command: CliCommand) -> Result<ExitCode, CliError> {
         CliCommand::RenderWorker(arguments) => render_worker::run_render_worker(arguments),
         CliCommand::Push(arguments) => push::run_push(arguments),
         CliCommand::Export(arguments) => export::run_export(arguments),
-        CliCommand::Admin(arguments) => admin::run_admin(arguments),
         CliCommand::Demo(arguments) => demo::run_demo(arguments),
         CliCommand::TestPostgres(arguments) => test_postgres::run_test_postgres(arguments),
     }?;

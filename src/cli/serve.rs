@@ -31,6 +31,7 @@ use crate::id::WorkerId;
 use crate::jobs::CallbackPolicy;
 use crate::notify::Mailer;
 use crate::notify::webhook::WebhookSender;
+use crate::oidc::{IdentityProvider, OidcConfig, check_oidc_settings};
 use crate::settings::{AuthMode, DatabaseSettings, ModifierSettings, Role, Settings, StorageSettings};
 use crate::telemetry;
 use crate::worker;
@@ -48,6 +49,7 @@ pub fn run_serve(arguments: ServeArgs) -> Result<(), CliError> {
     telemetry::init_logging(settings.log_json);
     let settings = settings.with_secrets().map_err(|error| CliError::new(Code::InvalidValue, error))?;
     check_network_access(&settings)?;
+    check_oidc_settings(&settings).map_err(|error| CliError::new(Code::InvalidValue, error))?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| to_unavailable_error("The async runtime could not be started", &error))?;
     runtime.block_on(serve_until_stopped(settings))
@@ -179,6 +181,8 @@ async fn build_state(
             .map_err(|error| CliError::new(Code::InvalidValue, error.to_string()))?;
     let callbacks =
         CallbackPolicy { allow_http: settings.webhook_http, allowed_networks: settings.webhook_networks.clone() };
+    let identity_provider =
+        OidcConfig::from_settings(&settings).map_err(|detail| CliError::new(Code::InvalidValue, detail))?;
     let storage = connect_storage(&settings.database, &settings.storage).await?;
     let connections = read_connections(&settings)?;
     let profiles = ProfileLibrary::read(&settings.modifiers.icc_dir);
@@ -201,12 +205,14 @@ async fn build_state(
         job_changes: Default::default(),
         job_signals: Default::default(),
         live_jobs: Default::default(),
+        live_links: Default::default(),
         stream_limiter: Default::default(),
         bytes_in_flight: Default::default(),
         profiles,
         attributes: Arc::new(attributes),
         render_pools: renders,
         mailer: Arc::new(mailer),
+        identity_provider: identity_provider.map(|config| Arc::new(IdentityProvider::new(config))),
         webhook_sender: Arc::new(WebhookSender::new(callbacks)),
         metrics,
         rate_limiter: Default::default(),

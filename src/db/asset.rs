@@ -1,214 +1,17 @@
 //! Assets: uploaded files, and sets of them. Deleted assets keep their row while a job uses it; no query here but
 //! [`is_asset_registered`] returns them.
 
-use chrono::{DateTime, Utc};
 use offprint_core::Digest;
 use offprint_core::name::normalize_name;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::json;
 use sqlx::types::Json;
-use utoipa::ToSchema;
 
-use crate::db::metadata_map::{MetadataChange, MetadataMap};
-use crate::db::optional_digest::OptionalDigest;
+pub use crate::db::asset_record::{
+    AssetChange, AssetCriteria, AssetCursor, AssetRow, AssetType, MetadataEdit, NewAsset, NewAssetSet, Original,
+};
+use crate::db::metadata_map::MetadataChange;
 use crate::db::{DbConnection, DbError, collect_rows, retention, row_level_security};
 use crate::id::{AssetId, CompanyId};
-use crate::reason::Reason;
-
-/// Type of an asset, detected from its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
-#[sqlx(type_name = "text")]
-pub enum AssetType {
-    /// A raster image.
-    Image,
-    /// A GIF with more than one frame.
-    AnimatedGif,
-    /// A vector image in SVG.
-    Svg,
-    /// A PDF document.
-    Pdf,
-    /// PostScript, encapsulated or not.
-    PostScript,
-    /// PostScript written by Illustrator.
-    Illustrator,
-    /// A video.
-    Video,
-    /// An audio file.
-    Audio,
-    /// A font.
-    Font,
-    /// An ICC colour profile.
-    IccProfile,
-    /// A zip file.
-    Zip,
-    /// A text, table, presentation, book or web page.
-    Document,
-    /// XML that is none of the other types.
-    Xml,
-    /// Any other file.
-    Other,
-    /// A set: images that belong together.
-    ImageSet,
-    /// A set: rendered views.
-    RenderSet,
-    /// A set: views around an object.
-    SpinSet,
-    /// A set: images and videos.
-    MediaSet,
-    /// A set: one video in several bit rates.
-    MbrSet,
-    /// A set: videos.
-    VideoSet,
-    /// A set: pages of a catalogue.
-    Catalog,
-    /// A set: offers.
-    OfferSet,
-}
-
-impl AssetType {
-    /// The name as it is serialized.
-    pub fn name(self) -> String {
-        format!("{self:?}")
-    }
-
-    /// Whether it has members instead of a file, so that it cannot be exported.
-    pub fn is_set(self) -> bool {
-        matches!(
-            self,
-            Self::ImageSet
-                | Self::RenderSet
-                | Self::SpinSet
-                | Self::MediaSet
-                | Self::MbrSet
-                | Self::VideoSet
-                | Self::Catalog
-                | Self::OfferSet
-        )
-    }
-
-    /// Whether it is a raster image, which can be converted if its format can be read.
-    pub fn is_raster(self) -> bool {
-        matches!(self, Self::Image | Self::AnimatedGif)
-    }
-}
-
-/// An asset that is not deleted.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct AssetRow {
-    pub asset_id: AssetId,
-    #[sqlx(rename = "type")]
-    pub kind: AssetType,
-    /// Initially the file name without its extension.
-    pub name: String,
-    /// None for sets.
-    pub file_name: Option<String>,
-    /// As `a/b`; empty at the top.
-    pub folder: String,
-    /// The original; none for sets.
-    #[sqlx(try_from = "OptionalDigest")]
-    pub sha256: Option<Digest>,
-    /// Bytes of the original.
-    pub size: Option<i64>,
-    /// Media type of the original.
-    pub mime: Option<String>,
-    /// What the image header says, as JSON; none when it is no image or its header cannot be read.
-    pub header: Option<Value>,
-    /// Why the original cannot be converted, where that was found at upload.
-    pub unconvertible: Option<Json<Reason>>,
-    /// Applied before a job's modifier.
-    pub url_modifier: String,
-    /// Applied after a job's modifier.
-    pub url_post_apply_modifier: String,
-    /// What modifiers take from the asset: a JSON object with mask, anchor, resolution, crops and so on.
-    pub settings: Value,
-    /// Members of a set, as given.
-    pub member_array: Option<Json<Vec<AssetId>>>,
-    /// The client's own texts.
-    pub metadata: Json<MetadataMap>,
-    /// Time of its entry in archives.
-    pub entry_time: DateTime<Utc>,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
-}
-
-/// The facts about an original: everything that changes when it is replaced.
-#[derive(Clone, Debug)]
-pub struct Original {
-    pub kind: AssetType,
-    pub sha256: Digest,
-    /// In bytes.
-    pub size: i64,
-    /// Media type.
-    pub mime: String,
-    pub header: Option<Value>,
-    /// Why it cannot be converted; none for images whose header can be read.
-    pub unconvertible: Option<Reason>,
-    /// When the file was last changed, for its entry in archives; none: the time of the upload.
-    pub entry_time: Option<DateTime<Utc>>,
-}
-
-/// An uploaded file to register.
-#[derive(Clone, Debug)]
-pub struct NewAsset {
-    pub asset_id: AssetId,
-    pub name: String,
-    pub file_name: String,
-    pub folder: String,
-    pub metadata: MetadataMap,
-    pub original: Original,
-    /// What is kept with it from the beginning: modifiers and settings.
-    pub record: AssetChange,
-}
-
-/// A set to register.
-#[derive(Clone, Debug)]
-pub struct NewAssetSet {
-    pub asset_id: AssetId,
-    /// One of the types for which [`AssetType::is_set`] holds.
-    pub kind: AssetType,
-    pub name: String,
-    pub folder: String,
-    pub metadata: MetadataMap,
-    pub members: Vec<AssetId>,
-}
-
-/// Criteria for assets. None means no restriction.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct AssetCriteria {
-    pub folder: Option<String>,
-    /// Whether subfolders of `folder` are included.
-    pub recursive: bool,
-    pub kind: Option<AssetType>,
-    /// Beginning of the name; case-sensitive.
-    pub name: Option<String>,
-    pub sha256: Option<Digest>,
-    /// Entries that an asset must have.
-    pub metadata: MetadataMap,
-}
-
-/// Position in a list of assets: folder, name, handle.
-pub type AssetCursor = (String, String, AssetId);
-
-/// Changes to an asset; none: unchanged.
-#[derive(Clone, Debug, Default)]
-pub struct AssetChange {
-    pub name: Option<String>,
-    pub file_name: Option<String>,
-    pub folder: Option<String>,
-    pub url_modifier: Option<String>,
-    pub url_post_apply_modifier: Option<String>,
-    /// All of them, not only those that change.
-    pub settings: Option<Value>,
-    pub metadata: Option<MetadataEdit>,
-}
-
-/// A change of an asset's metadata.
-#[derive(Clone, Debug)]
-pub enum MetadataEdit {
-    /// Removes all entries.
-    Clear,
-    Merge(MetadataChange),
-}
 
 /// Finds the assets with these handles, in any order. Handles that are unknown, deleted or another company's are left
 /// out.
@@ -337,17 +140,22 @@ pub async fn list_assets(
                 url_post_apply_modifier, settings, member_array, metadata, entry_time, created_at, updated_at
          from asset
          where company_id = $1 and deleted_at is null
-           and ($2::text is null or folder = $2 or ($3 and ($2 = '' or starts_with(folder, $2 || '/'))))
+           and ($2::text[] is null or folder = any ($2)
+                or ($3 and exists (select from unnest($2) as root where root = '' or starts_with(folder, root || '/'))))
            and ($4::text is null or type = $4)
            and ($5::text is null or starts_with(name, $5))
            and ($6::bytea is null or sha256 = $6)
            and metadata @> $11::jsonb
+           and ($12::text[] is null or name = any ($12) or file_name = any ($12))
+           and ($13::timestamptz is null or updated_at >= $13)
+           and ($14::text[] = '{}' or
+                regexp_split_to_array(lower(btrim(coalesce(metadata ->> 'tags', ''))), ' *, *') @> $14)
            and ($7::text is null or (folder, name, asset_id) > ($7, $8::text, $9::uuid))
          order by folder, name, asset_id
          limit $10",
     )
     .bind(company)
-    .bind(&criteria.folder)
+    .bind(&criteria.folders)
     .bind(criteria.recursive)
     .bind(criteria.kind)
     .bind(&criteria.name)
@@ -357,35 +165,53 @@ pub async fn list_assets(
     .bind(after_handle)
     .bind(limit)
     .bind(Json(&criteria.metadata))
+    .bind(&criteria.names)
+    .bind(criteria.updated_since)
+    .bind(&criteria.tags)
     .fetch(connection);
     collect_rows(assets).await
 }
 
+/// Which of these names assets have, as name or as file name.
+pub async fn find_known_names(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    names: &[String],
+) -> Result<Vec<String>, DbError> {
+    let known = sqlx::query_scalar(
+        "select wanted from unnest($2::text[]) as wanted
+          where exists (select from asset where company_id = $1 and deleted_at is null and name = wanted)
+             or exists (select from asset where company_id = $1 and deleted_at is null and file_name = wanted)",
+    )
+    .bind(company)
+    .bind(names)
+    .fetch_all(connection)
+    .await?;
+    Ok(known)
+}
+
 /// Registers an uploaded file. Its blob must exist.
 pub async fn insert_asset(connection: &mut DbConnection, company: CompanyId, new: &NewAsset) -> Result<(), DbError> {
-    let original = &new.original;
+    let (original, record) = (&new.original, &new.record);
+    let row = json!({
+        "asset_id": new.asset_id, "type": original.kind, "name": new.name, "file_name": new.file_name, "folder": new.folder,
+        "sha256": original.sha256, "size": original.size, "mime": original.mime, "header": original.header,
+        "unconvertible": original.unconvertible, "entry_time": original.entry_time, "url_modifier": record.url_modifier,
+        "url_post_apply_modifier": record.url_post_apply_modifier, "settings": record.settings, "metadata": new.metadata,
+    });
     sqlx::query(
         "insert into asset (company_id, asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible,
                             entry_time, url_modifier, url_post_apply_modifier, settings, metadata)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, now()), coalesce($13, ''), coalesce($14, ''),
-                 coalesce($15, '{}'), $16)",
+         select $1, asset_id, type, name, file_name, folder, decode(sha256, 'hex'), size, mime, header, unconvertible,
+                coalesce(entry_time, now()), coalesce(url_modifier, ''), coalesce(url_post_apply_modifier, ''),
+                coalesce(settings, '{}'), metadata
+           from jsonb_to_record($2) as new (
+                asset_id uuid, type text, name text, file_name text, folder text, sha256 text, size bigint, mime text,
+                header jsonb, unconvertible jsonb, entry_time timestamptz, url_modifier text, url_post_apply_modifier text,
+                settings jsonb, metadata jsonb)",
     )
     .bind(company)
-    .bind(new.asset_id)
-    .bind(original.kind)
-    .bind(&new.name)
-    .bind(&new.file_name)
-    .bind(&new.folder)
-    .bind(original.sha256.to_bytes())
-    .bind(original.size)
-    .bind(&original.mime)
-    .bind(&original.header)
-    .bind(original.unconvertible.as_ref().map(Json))
-    .bind(original.entry_time)
-    .bind(&new.record.url_modifier)
-    .bind(&new.record.url_post_apply_modifier)
-    .bind(&new.record.settings)
-    .bind(Json(&new.metadata))
+    .bind(Json(row))
     .execute(connection)
     .await?;
     Ok(())

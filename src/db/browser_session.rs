@@ -7,9 +7,11 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use offprint_core::Digest;
 use sha2::Sha256;
+use sqlx::types::Json;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use crate::db::capability::Capability;
 use crate::db::interval::to_pg_interval;
 use crate::db::optional_digest::OptionalDigest;
 use crate::db::{DbError, PgPool};
@@ -55,8 +57,13 @@ impl RawSession {
 
 /// The CSRF token of a secret.
 pub fn compute_csrf_token(secret: &[u8]) -> String {
-    let mac = Hmac::<Sha256>::new_from_slice(secret).ok().map(|mac| mac.chain_update(b"csrf token"));
-    mac.map(|mac| hex::encode(mac.finalize().into_bytes())).unwrap_or_default()
+    derive_secret(secret, b"csrf token").map(hex::encode).unwrap_or_default()
+}
+
+/// A secret for one purpose, made from another one, which it does not reveal.
+pub fn derive_secret(secret: &[u8], purpose: &[u8]) -> Option<[u8; 32]> {
+    let mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
+    Some(mac.chain_update(purpose).finalize().into_bytes().into())
 }
 
 /// The text is not a session.
@@ -83,7 +90,7 @@ impl fmt::Debug for RawSession {
 }
 
 /// How somebody signed in; the session ends with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInMethod {
     /// By an API key of this user.
     Key(UserId, KeyId),
@@ -91,6 +98,13 @@ pub enum SignInMethod {
     Mail(UserId),
     /// By OFFPRINT_API_KEY, of which this is the hash.
     OperatorKey(Digest),
+    /// At an identity provider, as this user.
+    Provider {
+        user: UserId,
+        issuer: String,
+        /// What the provider's claims gave then.
+        capabilities: Vec<Capability>,
+    },
 }
 
 /// A session that has not expired.
@@ -111,6 +125,8 @@ struct StoredSession {
     api_key_id: Option<KeyId>,
     #[sqlx(try_from = "OptionalDigest")]
     operator_key_sha256: Option<Digest>,
+    issuer: Option<String>,
+    capabilities: Option<Json<Vec<Capability>>>,
     user_name: Option<String>,
 }
 
@@ -119,17 +135,22 @@ pub async fn insert_session(
     pool: &PgPool,
     company: CompanyId,
     raw: &RawSession,
-    method: SignInMethod,
+    method: &SignInMethod,
     ttl: Duration,
 ) -> Result<(), DbError> {
     let (user, key, operator_key) = match method {
-        SignInMethod::Key(user, key) => (Some(user), Some(key), None),
-        SignInMethod::Mail(user) => (Some(user), None, None),
+        SignInMethod::Key(user, key) => (Some(*user), Some(*key), None),
+        SignInMethod::Mail(user) | SignInMethod::Provider { user, .. } => (Some(*user), None, None),
         SignInMethod::OperatorKey(hash) => (None, None, Some(hash.to_bytes())),
     };
+    let (issuer, capabilities) = match method {
+        SignInMethod::Provider { issuer, capabilities, .. } => (Some(issuer), Some(Json(capabilities))),
+        _ => (None, None),
+    };
     sqlx::query(
-        "insert into browser_session (company_id, session_id, secret_sha256, user_id, api_key_id, operator_key_sha256, expires_at)
-         values ($1, $2, $3, $4, $5, $6, now() + $7)",
+        "insert into browser_session (company_id, session_id, secret_sha256, user_id, api_key_id, operator_key_sha256, expires_at,
+                                      issuer, capabilities)
+         values ($1, $2, $3, $4, $5, $6, now() + $7, $8, $9)",
     )
     .bind(company)
     .bind(raw.id)
@@ -138,6 +159,8 @@ pub async fn insert_session(
     .bind(key)
     .bind(operator_key)
     .bind(to_pg_interval(ttl))
+    .bind(issuer)
+    .bind(capabilities)
     .execute(pool)
     .await?;
     Ok(())
@@ -154,13 +177,16 @@ pub async fn find_session(pool: &PgPool, raw: &RawSession) -> Result<Option<Sess
     .fetch_optional(pool)
     .await?;
     Ok(stored.filter(|stored| raw.matches(&stored.secret_sha256)).and_then(|stored| {
-        let method = match (stored.user_id, stored.api_key_id, stored.operator_key_sha256) {
-            (Some(user), Some(key), _) => SignInMethod::Key(user, key),
-            (Some(user), None, _) => SignInMethod::Mail(user),
-            (None, _, Some(hash)) => SignInMethod::OperatorKey(hash),
+        let StoredSession { company_id, user_name, issuer, capabilities, .. } = stored;
+        let method = match (stored.user_id, stored.api_key_id, stored.operator_key_sha256, issuer.zip(capabilities)) {
+            (Some(user), Some(key), _, _) => SignInMethod::Key(user, key),
+            (Some(user), None, _, Some((issuer, Json(capabilities)))) => {
+                SignInMethod::Provider { user, issuer, capabilities }
+            }
+            (Some(user), None, _, None) => SignInMethod::Mail(user),
+            (None, _, Some(hash), _) => SignInMethod::OperatorKey(hash),
             _ => return None,
         };
-        let StoredSession { company_id, user_name, .. } = stored;
         Some(SessionRow { company_id, method, user_name })
     }))
 }
@@ -177,10 +203,11 @@ pub async fn delete_session(pool: &PgPool, session: SessionId) -> Result<(), DbE
     Ok(())
 }
 
-/// Removes sessions and links for signing in that have expired.
+/// Removes sessions, and links and attempts to sign in, that have expired.
 pub async fn delete_expired_sessions(pool: &PgPool) -> Result<(), DbError> {
     for sql in [
         "delete from browser_session where expires_at <= now()",
+        "delete from sign_in_attempt where expires_at <= now()",
         // Kept for a day, so that their holders learn what happened.
         "delete from sign_in_link where expires_at <= now() - interval '1 day'",
     ] {

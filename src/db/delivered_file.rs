@@ -98,10 +98,13 @@ pub async fn list_removable_files(pool: &PgPool, claim: &TaskClaim, limit: i64) 
 }
 
 /// Whether there are files to remove.
-pub(super) async fn has_removable(connection: &mut DbConnection, claim: &TaskClaim, job: JobId) -> Result<bool, DbError> {
+pub(super) async fn has_removable(
+    connection: &mut DbConnection,
+    claim: &TaskClaim,
+    job: JobId,
+) -> Result<bool, DbError> {
     let sql = concat!("select exists (select ", removable_files!(), ")");
-    let found =
-        sqlx::query_scalar(sql).bind(claim.company_id).bind(job).bind(&claim.key).fetch_one(connection).await?;
+    let found = sqlx::query_scalar(sql).bind(claim.company_id).bind(job).bind(&claim.key).fetch_one(connection).await?;
     Ok(found)
 }
 

@@ -250,11 +250,7 @@ struct LockedJob {
 /// Settles a delivery: gives up what is left when the task is given up, wakes it again when files came meanwhile, and closes
 /// the destination when no more will come. Returns the task's new state; none when it is another worker's: then nothing was
 /// written.
-pub async fn settle_delivery(
-    pool: &PgPool,
-    claim: &TaskClaim,
-    end: &TaskEnd,
-) -> Result<Option<TaskState>, DbError> {
+pub async fn settle_delivery(pool: &PgPool, claim: &TaskClaim, end: &TaskEnd) -> Result<Option<TaskState>, DbError> {
     let mut transaction = pool.begin().await?;
     // The job first, as everywhere. It keeps files from becoming ready until the commit.
     let job: Option<LockedJob> = sqlx::query_as(
@@ -380,11 +376,13 @@ async fn close_destination(
         let parameters = json!({ "connection": name, "files": failed, "failure": reason });
         event::insert_event(connection, claim.company_id, job, "deliveryFailed", parameters).await?;
     }
-    sqlx::query("update export_job set open_destinations = open_destinations - 1 where company_id = $1 and job_id = $2")
-        .bind(claim.company_id)
-        .bind(job)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "update export_job set open_destinations = open_destinations - 1 where company_id = $1 and job_id = $2",
+    )
+    .bind(claim.company_id)
+    .bind(job)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -141,7 +141,11 @@ pub async fn list_destinations(pool: &PgPool, company: CompanyId, job: JobId) ->
 /// Opens the destinations of a finished job again, for its next run: what could not be delivered is delivered again, and so
 /// are files that the run makes anew. Returns how many files failed before. The caller holds the job's lock, and begins the
 /// run afterwards.
-pub async fn reopen_destinations(connection: &mut DbConnection, company: CompanyId, job: JobId) -> Result<i64, DbError> {
+pub async fn reopen_destinations(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    job: JobId,
+) -> Result<i64, DbError> {
     let failed: i64 = sqlx::query_scalar(
         "with again as (
              delete from delivery

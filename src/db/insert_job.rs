@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use sqlx::types::Json;
 
 use crate::db::asset::AssetType;
+use crate::db::destination::NewDestination;
 use crate::db::enums::{EmailSetting, Fmt, ItemState, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported};
 use crate::db::job::Rendition;
-use crate::db::destination::NewDestination;
 use crate::db::metadata_map::MetadataMap;
 use crate::db::{DbConnection, DbError, destination, event};
 use crate::id::{AssetId, CompanyId, JobId, ScheduleId, UserId};
@@ -45,6 +45,7 @@ pub struct NewJob<'a> {
     pub notify_emails: &'a [String],
     pub callback_url: Option<&'a str>,
     pub metadata: &'a MetadataMap,
+    pub name_template: Option<&'a str>,
     pub on_missing: OnMissing,
     pub on_unsupported: OnUnsupported,
     pub on_unconvertible: OnUnconvertible,
@@ -237,53 +238,36 @@ async fn insert_recipe_sources(
 }
 
 async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: &NewJob<'_>) -> Result<(), DbError> {
-    let count = |state| job.items.iter().filter(|item| item.state == state).count() as i32;
-    let warned =
-        job.items.iter().filter(|item| item.state != ItemState::Waiting && !item.warnings.is_empty()).count() as i32;
+    let count = |state| job.items.iter().filter(|item| item.state == state).count();
+    let warned = job.items.iter().filter(|item| item.state != ItemState::Waiting && !item.warnings.is_empty()).count();
+    // Names are those of the columns.
+    let row = json!({
+        "job_id": job.job_id, "job_name": job.job_name, "description": job.description, "client_id": job.client_id,
+        "locale": job.locale, "time_zone": job.time_zone, "fmt": job.fmt, "is_modifier": job.is_modifier,
+        "macro": job.r#macro, "effective_modifier": job.effective_modifier, "renditions": job.renditions,
+        "email_setting": job.email_setting, "notify_emails": job.notify_emails, "callback_url": job.callback_url,
+        "metadata": job.metadata, "on_missing": job.on_missing, "on_unsupported": job.on_unsupported,
+        "on_unconvertible": job.on_unconvertible, "on_corrupt": job.on_corrupt, "layout": job.layout, "strict": job.strict,
+        "priority": job.priority, "exec_time": job.exec_time, "expires_in": job.expires_in, "user_id": job.user_id,
+        "schedule_id": job.schedule_id, "warnings": job.warnings, "modifier_warnings": job.modifier_warnings,
+        "notices": job.notices, "name_template": job.name_template, "total": job.items.len(), "failed": count(ItemState::Failed),
+        "skipped": count(ItemState::Skipped), "warned": warned,
+        "open_destinations": job.destinations.len(),
+    });
     sqlx::query(
-        "insert into export_job (company_id, job_id, job_name, description, client_id, locale, fmt, is_modifier, macro,
-             effective_modifier, email_setting, notify_emails, on_unsupported, on_unconvertible, layout, strict, priority,
-             exec_time, expires_in, warnings, state, run_total, total, failed, skipped, warned, renditions, on_corrupt, user_id,
-             schedule_id, callback_url, modifier_warnings, notices, metadata, on_missing, time_zone, open_destinations)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-             case when $18 > now() then 'scheduled' else 'active' end, $21, $21, $22, $23, $24, $25, $26, $27, $28, $29,
-             $30, $31, $32, $33, $34, $35)",
+        "insert into export_job (company_id, job_id, job_name, description, client_id, locale, time_zone, fmt, is_modifier, macro,
+             effective_modifier, renditions, email_setting, notify_emails, callback_url, metadata, on_missing, on_unsupported,
+             on_unconvertible, on_corrupt, layout, strict, priority, exec_time, expires_in, user_id, schedule_id, warnings,
+             modifier_warnings, notices, name_template, run_total, total, failed, skipped, warned, open_destinations, state)
+         select $1, job_id, job_name, description, client_id, locale, time_zone, fmt, is_modifier, macro,
+             effective_modifier, renditions, email_setting, notify_emails, callback_url, metadata, on_missing, on_unsupported,
+             on_unconvertible, on_corrupt, layout, strict, priority, exec_time, expires_in, user_id, schedule_id, warnings,
+             modifier_warnings, notices, name_template, total, total, failed, skipped, warned, open_destinations,
+             case when exec_time > now() then 'scheduled' else 'active' end
+           from jsonb_populate_record(null::export_job, $2)",
     )
     .bind(company)
-    .bind(job.job_id)
-    .bind(job.job_name)
-    .bind(job.description)
-    .bind(job.client_id)
-    .bind(job.locale)
-    .bind(job.fmt)
-    .bind(job.is_modifier)
-    .bind(job.r#macro)
-    .bind(job.effective_modifier)
-    .bind(job.email_setting)
-    .bind(Json(job.notify_emails))
-    .bind(job.on_unsupported)
-    .bind(job.on_unconvertible)
-    .bind(job.layout)
-    .bind(job.strict)
-    .bind(job.priority)
-    .bind(job.exec_time)
-    .bind(job.expires_in)
-    .bind(Json(job.warnings))
-    .bind(job.items.len() as i32)
-    .bind(count(ItemState::Failed))
-    .bind(count(ItemState::Skipped))
-    .bind(warned)
-    .bind(job.renditions.map(Json))
-    .bind(job.on_corrupt)
-    .bind(job.user_id)
-    .bind(job.schedule_id)
-    .bind(job.callback_url)
-    .bind(Json(job.modifier_warnings))
-    .bind(Json(job.notices))
-    .bind(Json(job.metadata))
-    .bind(job.on_missing)
-    .bind(job.time_zone)
-    .bind(job.destinations.len() as i16)
+    .bind(Json(row))
     .execute(connection)
     .await?;
     Ok(())

@@ -34,6 +34,10 @@ pub struct Rendition {
     pub r#macro: Option<String>,
     /// Appended to the base name of its files, after a `-`.
     pub suffix: String,
+    /// How its files are named, as sent.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub name_template: Option<String>,
     /// The modifier with every macro expanded, as of the creation of the job.
     pub effective_modifier: String,
 }
@@ -59,6 +63,7 @@ pub struct JobRow {
     pub notify_emails: Json<Vec<String>>,
     pub callback_url: Option<String>,
     pub metadata: Json<MetadataMap>,
+    pub name_template: Option<String>,
     pub on_missing: OnMissing,
     pub on_unsupported: OnUnsupported,
     pub on_unconvertible: OnUnconvertible,

@@ -1,17 +1,18 @@
-//! Renditions that are kept for a company, as files of its jobs or in its render cache. Each blob counts once toward the
-//! company's quota.
+//! Renditions that are kept for a company, as files of its jobs, in its render cache or as thumbnails. Each blob counts once
+//! toward the company's quota.
 //!
 //! ```text
 //!   keep_renditions      the worker has stored the bytes: they count from here on
 //!   settle               files and render cache refer to them
-//!   evict_renditions     the company is at its limit: cached renditions that no job has go first
+//!   insert_thumbnail     the same for a thumbnail, with what refers to it
+//!   evict_renditions     the company is at its limit: cached renditions and thumbnails that no job has go first
 //!   release_renditions   nothing refers to them any more: they stop to count, and their bytes may be removed
 //! ```
 //!
 //! Until something refers to a rendition, the claim of its item keeps it: while the item still runs under that claim, the
 //! settle may come. So nothing has to be held for a time, and what a dead worker left counts no longer than its lease.
 //!
-//! The foreign keys of files and of the render cache make the count exact: they lock the row that they refer to, and a
+//! The foreign keys of files, of the render cache and of thumbnails make the count exact: they lock the row that they refer to, and a
 //! row that was removed a moment before refuses the settle, which is then tried again
 //! ([`DbError::refers_to_removed_blob`]).
 
@@ -36,13 +37,15 @@ macro_rules! not_in_jobs_sql {
     };
 }
 
-/// The same, and the render cache does not have it either.
+/// The same, and it is neither in the render cache nor a thumbnail.
 macro_rules! unused_sql {
     () => {
         concat!(
             not_in_jobs_sql!(),
             " and not exists (select from rendition
-                               where rendition.sha256 = kept.sha256 and rendition.company_id = kept.company_id offset 0)"
+                               where rendition.sha256 = kept.sha256 and rendition.company_id = kept.company_id offset 0)
+              and not exists (select from thumbnail
+                               where thumbnail.sha256 = kept.sha256 and thumbnail.company_id = kept.company_id offset 0)"
         )
     };
 }
@@ -91,7 +94,7 @@ pub struct KeptRenditionRow {
 }
 
 /// Evicts renditions of the company that no job has, until `bytes` are free: those without any reference first, then the
-/// least recently used of the render cache. Returns them; after the commit their bytes may be removed. There may be fewer
+/// least recently used of the render cache and of thumbnails. Returns them; after the commit their bytes may be removed. There may be fewer
 /// than asked for.
 ///
 /// Rows that somebody else is working with are left out and never waited for, because the caller may hold the company's
@@ -138,8 +141,12 @@ async fn lock_evictable(
         "select kept.company_id, kept.sha256, kept.size, cache.used_at is null as is_unused
            from kept_rendition kept
           cross join lateral (
-                select max(used_at) as used_at from rendition
-                 where rendition.sha256 = kept.sha256 and rendition.company_id = kept.company_id) cache
+                select max(used_at) as used_at
+                  from (select used_at from rendition
+                         where rendition.sha256 = kept.sha256 and rendition.company_id = kept.company_id
+                         union all
+                        select used_at from thumbnail
+                         where thumbnail.sha256 = kept.sha256 and thumbnail.company_id = kept.company_id) uses) cache
           where kept.company_id = $1 and kept.sha256 <> all($2) and ",
         not_in_jobs_sql!(),
         " order by cache.used_at nulls first, kept.sha256 limit 100 for update of kept skip locked"
@@ -147,7 +154,7 @@ async fn lock_evictable(
     Ok(sqlx::query_as(sql).bind(company).bind(to_bytes(tried)).fetch_all(connection).await?)
 }
 
-/// Removes renditions of a company from the render cache, except rows that a settle is using.
+/// Removes renditions of a company from the render cache and thumbnails, except rows that somebody is using.
 async fn uncache_renditions(
     connection: &mut DbConnection,
     company: CompanyId,
@@ -157,6 +164,13 @@ async fn uncache_renditions(
         "with cached as (
              select source_sha256, recipe_id, engine_version from rendition
               where sha256 = any($2) and company_id = $1 for update skip locked
+         ), small as (
+             select source_sha256, engine_version from thumbnail
+              where sha256 = any($2) and company_id = $1 for update skip locked
+         ), thumbnails as (
+             delete from thumbnail using small
+              where thumbnail.company_id = $1 and thumbnail.source_sha256 = small.source_sha256
+                and thumbnail.engine_version = small.engine_version
          )
          delete from rendition using cached
           where rendition.company_id = $1 and rendition.source_sha256 = cached.source_sha256

@@ -94,6 +94,25 @@ pub async fn list_links(
     Ok(links)
 }
 
+/// Which of these links have expired, were revoked, or do not exist any more.
+pub async fn list_ended_links(
+    pool: &PgPool,
+    links: &[(CompanyId, LinkId)],
+) -> Result<Vec<(CompanyId, LinkId)>, DbError> {
+    let (companies, ids): (Vec<CompanyId>, Vec<LinkId>) = links.iter().copied().unzip();
+    let ended = sqlx::query_as(
+        "select asked.company_id, asked.link_id from unnest($1::uuid[], $2::uuid[]) asked (company_id, link_id)
+          where not exists (select from link
+                             where link.company_id = asked.company_id and link.link_id = asked.link_id
+                               and revoked_at is null and expires_at > now())",
+    )
+    .bind(companies)
+    .bind(ids)
+    .fetch_all(pool)
+    .await?;
+    Ok(ended)
+}
+
 /// Revokes a link. Repeating it is harmless; the first time of revocation stays.
 pub async fn revoke_link(
     connection: &mut DbConnection,

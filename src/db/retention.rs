@@ -184,21 +184,32 @@ pub async fn release_original(
     kept_rendition::release_renditions(connection, company, &uncached).await
 }
 
-/// Shrinks the render cache to at most `bytes` bytes; the least recently used renditions go first. Files of jobs keep
-/// their bytes. Returns how many were removed.
-pub async fn shrink_rendition_cache(pool: &PgPool, bytes: u64) -> Result<u64, DbError> {
-    let removed = sqlx::query(
-        "delete from rendition using (
-             select company_id, source_sha256, recipe_id, engine_version,
-                    sum(blob.size) over (order by used_at desc, rendition.sha256, recipe_id) as running_total
-               from rendition join blob on blob.sha256 = rendition.sha256) old
-          where running_total > $1 and rendition.company_id = old.company_id and rendition.source_sha256 = old.source_sha256
+/// Shrinks the render cache with its thumbnails to at most `bytes` bytes; the least recently used go first. Files of jobs keep
+/// their bytes.
+pub async fn shrink_rendition_cache(pool: &PgPool, bytes: u64) -> Result<(), DbError> {
+    sqlx::query(
+        "with cached as (
+             select company_id, source_sha256, recipe_id, engine_version, sha256, used_at from rendition
+              union all
+             select company_id, source_sha256, null, engine_version, sha256, used_at from thumbnail
+         ), old as (
+             select * from (
+                 select cached.*, sum(blob.size) over (order by used_at desc, sha256, recipe_id, source_sha256) as running_total
+                   from cached join blob using (sha256)) ranked
+              where running_total > $1
+         ), thumbnails as (
+             delete from thumbnail using old
+              where old.recipe_id is null and thumbnail.company_id = old.company_id
+                and thumbnail.source_sha256 = old.source_sha256 and thumbnail.engine_version = old.engine_version
+         )
+         delete from rendition using old
+          where rendition.company_id = old.company_id and rendition.source_sha256 = old.source_sha256
             and rendition.recipe_id = old.recipe_id and rendition.engine_version = old.engine_version",
     )
     .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
     .execute(pool)
     .await?;
-    Ok(removed.rows_affected())
+    Ok(())
 }
 
 /// SQL condition for a blob that nothing refers to: every foreign key to `blob` is asked. What cached renditions and files
@@ -210,7 +221,6 @@ const UNUSED_BLOB_SQL: &str = "not exists (select from asset where asset.sha256 
     and not exists (select from recipe_source source where source.sha256 = blob.sha256)
     and not exists (select from kept_rendition kept where kept.sha256 = blob.sha256)
     and not exists (select from rendition where rendition.source_sha256 = blob.sha256)
-    and not exists (select from thumbnail where thumbnail.sha256 = blob.sha256)
     and not exists (select from archive where archive.index_sha256 = blob.sha256)
     and not exists (select from archive where archive.manifest_json_sha256 = blob.sha256)
     and not exists (select from archive where archive.manifest_csv_sha256 = blob.sha256)

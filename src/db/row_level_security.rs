@@ -8,14 +8,11 @@
 
 use std::future::Future;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use tokio::time::timeout;
-
-use super::{DbConnection, DbError, PING_TIMEOUT, build_timeout_error};
+use crate::db::{DbError, PgPool};
 use crate::id::CompanyId;
 
 /// Name of a connection that sees no rows.
-const NO_COMPANY_NAME: &str = "offprint/nobody";
+pub(super) const NO_COMPANY_NAME: &str = "offprint/nobody";
 /// Name of a connection for the service's own work, which sees all rows.
 pub const ALL_COMPANIES_NAME: &str = "offprint/all";
 
@@ -49,29 +46,8 @@ pub(super) fn is_company_filter_skipped() -> bool {
 }
 
 /// The application name for connections of this task.
-fn build_application_name() -> String {
+pub(super) fn build_application_name() -> String {
     ACTING_COMPANY.try_with(|company| format!("offprint/{company}")).unwrap_or_else(|_| NO_COMPANY_NAME.to_owned())
-}
-
-async fn set_application_name(connection: &mut DbConnection, name: &str) -> Result<(), sqlx::Error> {
-    let renamed = sqlx::query("select set_config('application_name', $1, false)").bind(name).execute(connection);
-    timeout(PING_TIMEOUT, renamed).await.unwrap_or_else(|_| Err(build_timeout_error())).map(drop)
-}
-
-/// Opens a pool whose connections see the company of the task that acquires them.
-pub(super) fn open_company_pool(pool: PgPoolOptions, options: PgConnectOptions) -> PgPool {
-    pool.after_connect(|connection, _| {
-        Box::pin(async move { set_application_name(connection, &build_application_name()).await })
-    })
-    .before_acquire(|connection, _| {
-        Box::pin(async move { set_application_name(connection, &build_application_name()).await.map(|()| true) })
-    })
-    .connect_lazy_with(options.application_name(NO_COMPANY_NAME))
-}
-
-/// Opens a pool whose connections see all companies.
-pub(super) fn open_service_pool(pool: PgPoolOptions, options: PgConnectOptions) -> PgPool {
-    pool.connect_lazy_with(options.application_name(ALL_COMPANIES_NAME))
 }
 
 /// Whether Postgres enforces row-level security for our role. It does not for superusers and roles with BYPASSRLS.

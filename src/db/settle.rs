@@ -30,40 +30,34 @@ pub struct AttemptEnd {
 /// How many ends one statement settles at most.
 pub const MAX_SETTLES: usize = 64;
 
-/// Settles one attempt, see [`settle_items`].
-pub async fn settle_item(
-    pool: &PgPool,
-    attempt: &Attempt,
-    files: &[SettledFile],
-    outcome: AttemptOutcome,
-    engine_version: i32,
-) -> Result<bool, DbError> {
-    let end = AttemptEnd { attempt: attempt.clone(), files: files.to_vec(), outcome };
-    Ok(settle_items(pool, &[&end], engine_version).await?.pop().unwrap_or(false))
+/// What became of a set of attempts.
+#[derive(Clone, Debug)]
+pub struct SettledSet {
+    /// For each attempt whether it was written. `false`: the item no longer belongs to the caller, nothing of it was
+    /// written, and the caller must drop its work.
+    pub written: Vec<bool>,
+    /// Whether it had the last item of a job, which is to be sealed now.
+    pub has_ended_job: bool,
 }
 
-/// Settles a set of attempts: all or none. Says for each whether it was written. `false`: the item no longer belongs to
-/// the caller, nothing of it was written, and the caller must drop its work.
+/// Settles a set of attempts: all or none.
 ///
 /// Rendered files enter the render cache under `engine_version`, so that equal renders are reused.
 ///
 /// # Errors
 /// Those of the database. What one end is to blame for fails the whole set; settle them one by one then.
-pub async fn settle_items(pool: &PgPool, ends: &[&AttemptEnd], engine_version: i32) -> Result<Vec<bool>, DbError> {
+pub async fn settle_items(pool: &PgPool, ends: &[&AttemptEnd], engine_version: i32) -> Result<SettledSet, DbError> {
     let transitions: Vec<Transition> =
         ends.iter().map(|end| decide_transition(&end.attempt.counters, &end.files, &end.outcome)).collect();
     let settled = write_transitions(pool, ends, &transitions, engine_version).await?;
-    Ok(ends
-        .iter()
-        .zip(transitions)
-        .map(|(end, transition)| {
-            let Some(row) = settled.iter().find(|row| row.is_of(&end.attempt)) else { return false };
-            let ending = if row.is_stopped { AttemptEnding::Stopped } else { transition.ending };
-            let code = transition.reason.as_ref().map_or_else(String::new, |reason| reason.code.to_kebab_case());
-            metrics::counter!("offprint_items_settled_total", "ending" => ending.name(), "code" => code).increment(1);
-            true
-        })
-        .collect())
+    let written = ends.iter().zip(transitions).map(|(end, transition)| {
+        let Some(row) = settled.iter().find(|row| row.is_of(&end.attempt)) else { return false };
+        let ending = if row.is_stopped { AttemptEnding::Stopped } else { transition.ending };
+        let code = transition.reason.as_ref().map_or_else(String::new, |reason| reason.code.to_kebab_case());
+        metrics::counter!("offprint_items_settled_total", "ending" => ending.name(), "code" => code).increment(1);
+        true
+    });
+    Ok(SettledSet { written: written.collect(), has_ended_job: settled.iter().any(|row| row.has_ended_job) })
 }
 
 /// An end as the statement reads it. Names are its columns.
@@ -152,6 +146,8 @@ struct SettledRow {
     claim: i32,
     /// Whether the item was stopped instead of being tried again.
     is_stopped: bool,
+    /// Whether all items of its job have ended.
+    has_ended_job: bool,
 }
 
 impl SettledRow {
@@ -245,7 +241,8 @@ async fn write_transitions(
               order by ended.company_id, ended.sha256, files.recipe_id
              on conflict (company_id, source_sha256, recipe_id, engine_version) do update set used_at = now()
          )
-         select job_id, position, claim, to_state <> reported_state as is_stopped from ended"
+         select job_id, position, claim, to_state <> reported_state as is_stopped, counters.has_ended as has_ended_job
+           from ended join counters using (company_id, job_id)"
     );
     let settled =
         sqlx::query_as(sql).bind(engine_version).bind(Json(reported)).bind(Json(new_files)).fetch_all(pool).await?;

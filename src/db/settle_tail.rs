@@ -18,7 +18,8 @@ macro_rules! one_by_one_sql {
 /// * `produced`: the files of these items that are ready now.
 ///
 /// ```text
-///   (picker) ──> ended ──┬──> tally ──> counters ──> events      counts of each job; numbers of its events
+///   (picker) ──> ended ──┬──> tally ──> counters ──> events      counts of each job, whether all its items have ended, and
+///                        │                                       numbers of its events
 ///                        ├──> attempts
 ///            produced ───┴──> files ──> file_tally ──> counters
 /// ```
@@ -69,7 +70,8 @@ macro_rules! settle_tail_sql {
                     event_seq = job.event_seq + tally.events
                from tally left join file_tally using (company_id, job_id)
               where job.company_id = tally.company_id and job.job_id = tally.job_id
-             returning job.company_id, job.job_id, job.event_seq - tally.events as last_seq
+             returning job.company_id, job.job_id, job.event_seq - tally.events as last_seq,
+                       job.succeeded + job.failed + job.skipped + job.stopped = job.total as has_ended
          ), events as (
              -- The log, in order of position: how each item ended, then its warnings. Nothing is logged when it will be tried
              -- again.

@@ -11,6 +11,7 @@ use crate::id::{CompanyId, JobId};
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct TaskQueueRow {
     pub kind: TaskKind,
+    /// Including those whose worker has died.
     pub waiting: i64,
     pub running: i64,
     /// Seconds for which the task that has been due longest has been due; 0 when none is due.
@@ -23,12 +24,11 @@ pub async fn measure_task_queue(pool: &PgPool) -> Result<Vec<TaskQueueRow>, DbEr
         "select known.kind, coalesce(waiting, 0) as waiting, coalesce(running, 0) as running, coalesce(oldest_wait, 0) as oldest_wait
            from unnest($1::text[]) with ordinality as known (kind, place)
            left join (
-                select kind, count(*) filter (where state = 'waiting') as waiting,
-                       count(*) filter (where state = 'running') as running,
-                       greatest(extract(epoch from now() - min(run_at) filter (where state = 'waiting')), 0)::float8 as oldest_wait
-                  from (select kind, state, run_at from task where state = 'waiting'
+                select kind, count(*) filter (where not is_running) as waiting, count(*) filter (where is_running) as running,
+                       greatest(extract(epoch from now() - min(due_at) filter (where not is_running)), 0)::float8 as oldest_wait
+                  from (select kind, run_at as due_at, false as is_running from task where state = 'waiting'
                          union all
-                        select kind, state, run_at from task where state = 'running') open
+                        select kind, lease_until, lease_until >= now() from task where state = 'running') open
                  group by kind) counted using (kind)
           order by place",
     )

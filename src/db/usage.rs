@@ -35,7 +35,6 @@ pub async fn measure_usage(pool: &PgPool, company: CompanyId) -> Result<UsageRep
               union select sha256 from kept_rendition where company_id = $1
               union select source_sha256 from rendition where company_id = $1
               union select sha256 from recipe_source where company_id = $1
-              union select sha256 from thumbnail where company_id = $1
               union select index_sha256 from archive where company_id = $1
               union select manifest_json_sha256 from archive where company_id = $1
               union select manifest_csv_sha256 from archive where company_id = $1

@@ -52,6 +52,29 @@ pub struct FileResponse {
 }
 
 impl FileResponse {
+    /// A whole blob of this size, in bytes.
+    pub fn from_blob(sha256: Digest, size: i64, mime: &str, file_name: &str) -> Self {
+        Self {
+            source: FileSource::Blob(sha256),
+            size: size as u64,
+            etag: sha256.to_string(),
+            mime: mime.to_owned(),
+            file_name: file_name.to_owned(),
+            digest: Some(sha256),
+            modified: None,
+        }
+    }
+
+    /// Bytes that are stored nowhere.
+    pub fn from_bytes(bytes: Bytes, mime: &str, file_name: &str) -> Self {
+        let (digest, size) = (Digest::compute(&bytes), bytes.len() as i64);
+        let slice = move |offset: u64, len: u64| -> ByteStream {
+            let part = bytes.slice(offset as usize..(offset + len) as usize);
+            Box::pin(stream::once(async move { Ok(part) }))
+        };
+        Self { source: FileSource::Generated(Box::new(slice)), ..Self::from_blob(digest, size, mime, file_name) }
+    }
+
     /// The response: 200, 206 for one range, 304 when the client has the current bytes; without a body for HEAD.
     ///
     /// # Errors

@@ -52,6 +52,12 @@ pub enum BodyRule {
     OptionalJson,
     /// JSON with room for the handles of the largest job.
     ExportRequest,
+    /// The same, or a list of names as text or table.
+    ExportList,
+    /// Addresses: a log, a list or a sitemap, compressed or not. Its handler bounds it.
+    Addresses,
+    /// Files of a catalog: as JSON, or one as text.
+    CatalogFiles,
     /// One JSON object a line, or a table. Its handler bounds it.
     Records,
     /// `multipart/form-data`. Its handler bounds the parts; each file has the company's upload limit.
@@ -199,9 +205,9 @@ const WRITE_ASSETS: AccessRule = All(&[AssetsWrite]);
 #[rustfmt::skip]
 pub const OPERATIONS: &[OperationSpec] = &[
     post("/export-jobs/validate", "validateExportJob", CREATE_JOBS)
-        .with_body(BodyRule::ExportRequest).with_idempotency(Idempotency::Inherent).with_audit(AuditClass::Refusals),
+        .with_body(BodyRule::ExportList).with_idempotency(Idempotency::Inherent).with_audit(AuditClass::Refusals),
     post("/export-jobs", "createExportJob", CREATE_JOBS)
-        .with_body(BodyRule::ExportRequest).with_idempotency(Idempotency::Key),
+        .with_body(BodyRule::ExportList).with_idempotency(Idempotency::Key),
     get("/export-jobs", "listExportJobs", READ_JOBS),
     get("/export-jobs/{jobHandle}", "showExportJob", READ_JOBS).with_deadline(Deadline::Wait),
     get("/export-jobs/{jobHandle}/items", "listExportItems", READ_JOBS),
@@ -269,10 +275,16 @@ pub const OPERATIONS: &[OperationSpec] = &[
     patch("/uploads/{uploadHandle}", "appendToUpload", WRITE_ASSETS)
         .with_body(BodyRule::Bytes).with_deadline(Deadline::Transfer),
     delete("/uploads/{uploadHandle}", "endUpload", WRITE_ASSETS),
+    post("/image-presets/import", "importImagePresets", All(&[PresetsWrite])).with_body(BodyRule::CatalogFiles),
     get("/image-presets", "listImagePresets", All(&[PresetsRead])),
     get("/image-presets/{name}", "showImagePreset", All(&[PresetsRead])),
     put("/image-presets/{name}", "saveImagePreset", All(&[PresetsWrite])).with_body(BodyRule::Json),
     delete("/image-presets/{name}", "deleteImagePreset", All(&[PresetsWrite])),
+    post("/migrations/scene7", "migrateScene7", CREATE_JOBS)
+        .with_body(BodyRule::Addresses).with_deadline(Deadline::Transfer).with_idempotency(Idempotency::Key),
+    get("/migrations/scene7/{migrationHandle}", "showScene7Migration", READ_JOBS),
+    delete("/migrations/scene7/{migrationHandle}", "deleteScene7Migration", MANAGE_JOBS),
+    get("/migrations/scene7/{migrationHandle}/redirects", "fetchRedirects", READ_JOBS),
     get("/modifier-commands", "listModifierCommands", AnyKey),
     // The answer shows the text of presets.
     post("/modifier-check", "checkModifier", All(&[PresetsRead]))
@@ -296,6 +308,10 @@ pub const OPERATIONS: &[OperationSpec] = &[
     post("/sign-in/mail", "requestSignInMail", Public).with_body(BodyRule::PageForm).without_document(),
     get("/sign-in/mail/{token}", "showSignInLink", Public).without_document(),
     post("/sign-in/mail/{token}", "signInByMail", Public).with_body(BodyRule::PageForm).without_document(),
+    get("/sign-in/oidc", "beginOidcSignIn", Public).without_document(),
+    // The response has a session.
+    get("/sign-in/oidc/callback", "finishOidcSignIn", Public).with_audit(AuditClass::Disclosure)
+        .with_idempotency(Idempotency::Repeated).without_document(),
     post("/sign-out", "signOut", Public).with_body(BodyRule::PageForm).without_document(),
     // What browsers ask for when they show a page.
     get("/static/{version}/{file}", "showStaticFile", Public).without_document(),

@@ -149,6 +149,16 @@ impl Problem {
         self
     }
 
+    /// Changes each error that is told. The sentence of a single one follows it.
+    pub fn map_errors(mut self, change: impl FnMut(ValidationError) -> ValidationError) -> Self {
+        self.errors = self.errors.into_iter().map(change).collect();
+        match self.errors.as_slice() {
+            [only] if self.code == Code::ValidationFailed => self.detail = format!("{}: {}", only.pointer, only.detail),
+            _ => {}
+        }
+        self
+    }
+
     /// The errors of the request.
     pub fn into_errors(self) -> Vec<ValidationError> {
         self.errors
@@ -240,9 +250,13 @@ pub(in crate::http) fn choose_status(code: Code) -> StatusCode {
     match code {
         Code::MalformedJson | Code::InvalidParameter | Code::InvalidCursor => StatusCode::BAD_REQUEST,
         Code::Unauthenticated | Code::InvalidCredentials | Code::KeyDisabled => StatusCode::UNAUTHORIZED,
-        Code::ForeignOrigin | Code::OperationForbidden | Code::ValueForbidden | Code::ImpersonationForbidden => {
-            StatusCode::FORBIDDEN
-        }
+        Code::ForeignOrigin
+        | Code::OperationForbidden
+        | Code::ValueForbidden
+        | Code::ImpersonationForbidden
+        | Code::SignInExpired
+        | Code::SignInRefused
+        | Code::SignInNotPermitted => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -263,7 +277,8 @@ pub(in crate::http) fn choose_status(code: Code) -> StatusCode {
         Code::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
         Code::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
         Code::Internal | Code::CorruptOriginal => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::Unavailable | Code::QueueFull => StatusCode::SERVICE_UNAVAILABLE,
+        Code::IdentityProviderFailed => StatusCode::BAD_GATEWAY,
+        Code::Unavailable | Code::QueueFull | Code::IdentityProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::RateLimited | Code::TooManyStreams | Code::Busy => StatusCode::TOO_MANY_REQUESTS,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,

@@ -3,11 +3,12 @@
 //! ```text
 //!   offprint_session  HttpOnly  id and secret of the session; its row says who signed in and how
 //!   offprint_csrf               token made from that secret, for scripts of our pages (Swagger UI) to send as X-CSRF-Token
-//!   offprint_browser  HttpOnly  a random number, by which a browser that asked for a mail is recognized
+//!   offprint_browser  HttpOnly  a random number, by which a browser is recognized that asked for a mail, or went to the
+//!                               identity provider
 //! ```
 //!
 //! All are `SameSite=Lax`, `Secure` behind TLS, and below the path of the service. A session ends with its time, its key, its
-//! user or by signing out, at once and on every process: its row is asked each time.
+//! user, its identity provider or by signing out, at once and on every process: its row is asked each time.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use subtle::ConstantTimeEq;
 
 use crate::app::AppState;
 use crate::db::api_key;
-use crate::db::browser_session::{self, RawSession, SignInMethod, compute_csrf_token};
+use crate::db::browser_session::{self, RawSession, SignInMethod, compute_csrf_token, derive_secret};
 use crate::db::row_level_security::run_as_company;
 use crate::http::address::write_address;
 use crate::http::extract::caller::Caller;
@@ -30,7 +31,7 @@ use crate::id::CompanyId;
 
 /// How long a session lasts.
 pub(crate) const SESSION_TTL: Duration = Duration::from_secs(8 * 3600);
-/// How long a browser is recognized that has asked for a mail.
+/// How long a browser is recognized that has not signed in yet.
 const BROWSER_TTL: Duration = Duration::from_secs(24 * 3600);
 
 const SESSION_COOKIE: &str = "offprint_session";
@@ -73,6 +74,14 @@ pub(crate) async fn find_session(state: &AppState, headers: &HeaderMap) -> Resul
         SignInMethod::OperatorKey(hash) => {
             let current = state.settings.api_key.as_ref().map(|key| Digest::compute(key.as_bytes()));
             (current == Some(hash)).then(|| Caller::with_all_capabilities(row.company_id))
+        }
+        SignInMethod::Provider { user, issuer, capabilities } => {
+            // Settings that give less than before count at once.
+            let provider = state.identity_provider.as_ref().filter(|provider| provider.issuer() == issuer);
+            provider.and_then(|provider| {
+                let left: Vec<_> = capabilities.into_iter().filter(|one| provider.config().grants(*one)).collect();
+                (!left.is_empty()).then(|| Caller::from_user(row.company_id, user, left))
+            })
         }
     };
     Ok(caller.map(|caller| OpenSession {
@@ -163,11 +172,15 @@ fn check_own_page(state: &AppState, request: &impl RequestHead) -> Result<(), Pr
         public_host.as_ref().is_some_and(|host| host.as_str().eq_ignore_ascii_case(authority.as_str()))
             || hosts.iter().any(|host| host.eq_ignore_ascii_case(authority.as_str()))
     };
-    let is_same_site = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
-    if headers.get_all(header::ORIGIN).all(is_own) && headers.get_all(SEC_FETCH_SITE).all(is_same_site) {
+    if headers.get_all(header::ORIGIN).all(is_own) && !is_sent_by_other_site(headers) {
         return Ok(());
     }
     Err(Problem::new(Code::ForeignOrigin, "A page of another site sent this request. Nothing was done."))
+}
+
+/// Whether a page of another site made the browser send the request, as far as the browser says.
+pub(crate) fn is_sent_by_other_site(headers: &HeaderMap) -> bool {
+    headers.get_all(SEC_FETCH_SITE).any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
 }
 
 /// A browser that is not signed in.
@@ -195,6 +208,15 @@ impl BrowserSecret {
     /// What is stored of it.
     pub(crate) fn hash(&self) -> Digest {
         Digest::compute(&self.0)
+    }
+
+    /// A secret for one purpose within one attempt to sign in, which needs to be stored nowhere.
+    ///
+    /// # Errors
+    /// Never: HMAC takes keys of any length.
+    pub(crate) fn derive(&self, purpose: &str, attempt: &str) -> Result<[u8; 32], Problem> {
+        let purpose = format!("{purpose} {attempt}");
+        derive_secret(&self.0, purpose.as_bytes()).ok_or_else(|| Problem::internal("HMAC refused a key"))
     }
 }
 
@@ -225,7 +247,7 @@ pub(crate) async fn begin_session(
     request: &impl HttpMessage,
     answer: &mut HttpResponse,
     company: CompanyId,
-    method: SignInMethod,
+    method: &SignInMethod,
 ) -> Result<(), Problem> {
     let raw = RawSession::new().map_err(Problem::internal)?;
     if let Some(old) = read_session(request.headers()) {

@@ -4,14 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use offprint_core::name::fold_path;
 
-use crate::db::enums::Layout;
-
 /// The longest file name that common file systems support.
 const MAX_NAME_BYTES: usize = 255;
 
 /// Allocates the paths of an archive, each once.
 pub struct PathAllocator {
-    layout: Layout,
     taken_keys: HashSet<String>,
     folder_keys: HashSet<String>,
     /// The last number given to a name, so that ten thousand equal names do not each count from two.
@@ -28,7 +25,7 @@ pub fn build_output_name(file_name: &str, suffix: Option<&str>, extension: Optio
 }
 
 /// Base name, and extension with its dot. A name whose only dot is at its start has no extension.
-fn split_extension(name: &str) -> (&str, &str) {
+pub(super) fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(dot) if dot > 0 => name.split_at(dot),
         _ => (name, ""),
@@ -42,17 +39,16 @@ fn truncate_name(text: &str, bytes: usize) -> &str {
 }
 
 impl PathAllocator {
-    /// For an archive with these folders. No file may get the name of a folder or of a manifest.
-    pub fn new<'a>(layout: Layout, folders: impl Iterator<Item = &'a str>) -> Self {
+    /// For an archive with these folders; empty for its top. No file may get the name of a folder or of a manifest.
+    pub fn new<'a>(folders: impl Iterator<Item = &'a str>) -> Self {
         let mut folder_keys = HashSet::new();
-        if layout == Layout::Folders {
-            for folder in folders {
-                let ends = folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]);
-                folder_keys.extend(ends.map(|end| fold_path(&folder[..end])));
-            }
+        // Most files share a few folders.
+        let distinct: HashSet<&str> = folders.filter(|folder| !folder.is_empty()).collect();
+        for folder in distinct {
+            let ends = folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]);
+            folder_keys.extend(ends.map(|end| fold_path(&folder[..end])));
         }
         Self {
-            layout,
             taken_keys: HashSet::from(["manifest.json".into(), "manifest.csv".into()]),
             folder_keys,
             last_numbers: HashMap::new(),
@@ -61,9 +57,9 @@ impl PathAllocator {
 
     /// The path for a file of this name. The second file of a name becomes `name (2).ext`, in the order of the calls.
     pub fn allocate(&mut self, folder: &str, name: &str) -> String {
-        let join = |name: &str| match self.layout {
-            Layout::Folders if !folder.is_empty() => format!("{folder}/{name}"),
-            _ => name.to_owned(),
+        let join = |name: &str| match folder.is_empty() {
+            true => name.to_owned(),
+            false => format!("{folder}/{name}"),
         };
         let (base, extension) = split_extension(name);
         let mut path = join(name);
@@ -83,7 +79,7 @@ mod tests {
     use super::*;
 
     fn make_flat_allocator() -> PathAllocator {
-        PathAllocator::new(Layout::Flat, std::iter::empty())
+        PathAllocator::new(std::iter::empty())
     }
 
     #[test]
@@ -109,11 +105,10 @@ mod tests {
     #[test]
     fn manifests_and_folders_are_taken() {
         assert_eq!(make_flat_allocator().allocate("", "Manifest.json"), "Manifest (2).json");
-        let mut names = PathAllocator::new(Layout::Folders, ["shoes/red"].into_iter());
+        let mut names = PathAllocator::new(["", "shoes/red"].into_iter());
         assert_eq!(names.allocate("", "shoes"), "shoes (2)");
         assert_eq!(names.allocate("shoes", "RED"), "shoes/RED (2)");
         assert_eq!(names.allocate("shoes/red", "a.jpg"), "shoes/red/a.jpg");
-        assert_eq!(make_flat_allocator().allocate("shoes/red", "a.jpg"), "a.jpg");
     }
 
     #[test]

@@ -1,20 +1,22 @@
-//! Files of an Image Serving catalog, read for `offprint admin import-presets`: macro files and attributes.
+//! Macros and attributes of an Image Serving catalog: reads them, and checks macros as image presets.
 //! Documentation pages: c-file-formats, r-definition-macro.
 
 use offprint_core::Code;
 use offprint_modifiers::{Attributes, CommandStatus, Diagnostic, Macros, ModifierInput, Origin, ResolvedModifier};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::jobs::rendition_resolver::to_reason;
 use crate::reason::Reason;
 
-const MAX_PRESET_BYTES: usize = 8192;
+/// Longest modifier of a preset, in bytes.
+pub const MAX_PRESET_BYTES: usize = 8192;
 
 /// A macro of a macro file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogMacro {
-    /// Line of the file, from 1.
-    pub line: usize,
+    /// Line of the file, from 1; none in JSON.
+    pub line: Option<usize>,
     pub name: String,
     /// The modifier that it stands for.
     pub text: String,
@@ -28,13 +30,13 @@ pub struct CatalogAttribute {
 }
 
 /// The result of importing a macro as an image preset.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PresetImport {
     /// Name of the preset.
     pub preset: String,
-    /// Line of the file, from 1.
-    pub line: usize,
+    /// Line of the file, from 1; null in JSON.
+    pub line: Option<usize>,
     /// What the preset loses here: commands that are ignored, and catalog attributes that differ from this service's.
     pub loses: Vec<Reason>,
     /// Why it cannot be imported; empty when it can.
@@ -65,13 +67,13 @@ pub fn parse_catalog_macros(text: &str) -> Result<Vec<CatalogMacro>, String> {
     let macros = lines.map(|(line, text)| {
         let cells = split_cells(text);
         let cell = |at: usize| cells.get(at).cloned().unwrap_or_default();
-        CatalogMacro { line: line + 1, name: cell(name), text: cell(definition) }
+        CatalogMacro { line: Some(line + 1), name: cell(name), text: cell(definition) }
     });
     Ok(macros.collect())
 }
 
 /// The cells of a line. Quotes around a cell are removed, and doubled quotes inside it become single.
-fn split_cells(line: &str) -> Vec<String> {
+pub(super) fn split_cells(line: &str) -> Vec<String> {
     let plain = |cell: &str| {
         let cell = cell.trim();
         let quoted = cell.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
@@ -109,7 +111,10 @@ pub fn check_preset_imports(
         let duplicate = definitions[..number].iter().find(|earlier| is_same(&earlier.name, &definition.name));
         let mut mistakes: Vec<Reason> = [
             check_preset_name(&definition.name).err(),
-            duplicate.map(|earlier| format!("Duplicate name (case-insensitive): line {} has it too.", earlier.line)),
+            duplicate.map(|earlier| match earlier.line {
+                Some(line) => format!("Duplicate name (case-insensitive): line {line} has it too."),
+                None => "Duplicate name (case-insensitive): an earlier preset has it too.".to_owned(),
+            }),
             (definition.text.len() > MAX_PRESET_BYTES)
                 .then(|| format!("The definition is longer than {MAX_PRESET_BYTES} bytes.")),
             offprint_modifiers::is_blank(&definition.text).then(|| "The definition has no commands.".to_owned()),
@@ -148,7 +153,15 @@ pub fn check_preset_name(name: &str) -> Result<(), String> {
     ))
 }
 
-fn resolve_preset(text: &str, macros: &Macros, attributes: &Attributes) -> Result<ResolvedModifier, Vec<Diagnostic>> {
+/// Resolves a modifier that will be stored, for no asset.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(super) fn resolve_preset(
+    text: &str,
+    macros: &Macros,
+    attributes: &Attributes,
+) -> Result<ResolvedModifier, Vec<Diagnostic>> {
     offprint_modifiers::resolve_modifier(&ModifierInput {
         object: "asset",
         ..ModifierInput::new(text, macros, attributes)
@@ -204,8 +217,8 @@ mod tests {
                 .into(),
         );
         let read = parse_catalog_macros(&file).unwrap();
-        assert_eq!(read[0], CatalogMacro { line: 3, name: "small".into(), text: "wid=4&fmt=png".into() });
-        assert_eq!(read[1], CatalogMacro { line: 5, name: "sharp".into(), text: "$small$&op_usm=1,1".into() });
+        assert_eq!(read[0], CatalogMacro { line: Some(3), name: "small".into(), text: "wid=4&fmt=png".into() });
+        assert_eq!(read[1], CatalogMacro { line: Some(5), name: "sharp".into(), text: "$small$&op_usm=1,1".into() });
         assert!(parse_catalog_macros("Name\tText\na\tb").unwrap_err().contains("Definition"));
         assert_eq!(decode_catalog_text(vec![b'a', 0xE9]), "aé");
         let attributes = parse_catalog_attributes("# x\nJpegQuality=70,1\nattribute::MaxPix = 9,9\njpegquality=85\n");

@@ -118,7 +118,10 @@ pub async fn leave_out_unchanged(
     if unchanged.is_empty() {
         return Ok(left_out);
     }
-    let detail = format!("Assets that were left out, because their files are unchanged since they were delivered: {}.", unchanged.len());
+    let detail = format!(
+        "Assets that were left out, because their files are unchanged since they were delivered: {}.",
+        unchanged.len()
+    );
     draft.notices.push(Reason::new(Code::Unchanged, detail));
     left_out.paths = unchanged.into_iter().flat_map(|item| item.files).map(|file| file.path).collect();
     destinations.iter_mut().for_each(|destination| destination.left_out = left_out.paths.len() as i32);

@@ -79,6 +79,8 @@ pub struct ExportContext<'a> {
     pub recipes: RecipeContext,
     /// Where modifiers are resolved.
     pub compute: &'a ComputePool,
+    /// Maximum number of renditions of a job.
+    pub max_renditions: u32,
     /// Minimum time between two runs of a schedule.
     pub min_schedule_interval: Duration,
     /// Where webhooks may be sent.

@@ -7,8 +7,8 @@ use offprint_core::name::FileName;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use crate::db::destination::OnExisting;
 use crate::db::destination::NewDestination;
+pub use crate::db::destination::OnExisting;
 use crate::db::{DbConnection, DbError, company};
 use crate::id::{CompanyId, JobId};
 use crate::jobs::ExportContext;
@@ -128,9 +128,9 @@ pub fn resolve_prefix(template: &str, values: &PrefixValues<'_>) -> Result<Strin
         let (name, after) = after
             .split_once('}')
             .ok_or_else(|| format!("`{template}` has a `{{` without a `}}` behind it. Close the placeholder."))?;
-        let value = values.find(name).ok_or_else(|| {
-            format!("`{{{name}}}` is not a placeholder. Use {{date}}, {{jobName}} or {{jobHandle}}.")
-        })?;
+        let value = values
+            .find(name)
+            .ok_or_else(|| format!("`{{{name}}}` is not a placeholder. Use {{date}}, {{jobName}} or {{jobHandle}}."))?;
         resolved.push_str(before);
         resolved.push_str(&value);
         rest = after;
@@ -189,8 +189,13 @@ pub(crate) async fn check_destinations(
             add("connection", Code::InvalidValue, detail);
         }
         // The values do not matter: those of names are safe, whatever they are.
-        let values =
-            PrefixValues { time: Utc::now(), time_zone: None, job_name: "name", job: Some(JobId::new()), keeps_variables: false };
+        let values = PrefixValues {
+            time: Utc::now(),
+            time_zone: None,
+            job_name: "name",
+            job: Some(JobId::new()),
+            keeps_variables: false,
+        };
         if let Err(detail) = resolve_prefix(destination.prefix_template(), &values) {
             add("prefix", Code::InvalidValue, detail);
         }
@@ -213,7 +218,8 @@ fn check_only_changed(request: &ExportRequest, destinations: &[DestinationReques
     let only_changed = request.only_changed.unwrap_or(false);
     let mut errors = Vec::new();
     if only_changed && destinations.is_empty() {
-        let detail = "`onlyChanged` compares with what was delivered before. Send `deliverTo`, or leave `onlyChanged` out.";
+        let detail =
+            "`onlyChanged` compares with what was delivered before. Send `deliverTo`, or leave `onlyChanged` out.";
         errors.push(ValidationError::new("/onlyChanged", Code::ConflictingParameters, detail));
     }
     if request.on_removed == Some(OnRemoved::Delete) && !only_changed {
@@ -231,10 +237,14 @@ fn check_only_changed(request: &ExportRequest, destinations: &[DestinationReques
 }
 
 fn check_connection(name: &str, known: &[&ConnectionRights<'_>]) -> Result<(), String> {
-    let writable: Vec<String> =
-        known.iter().filter(|connection| connection.can_write).map(|connection| format!("`{}`", connection.name)).collect();
+    let writable: Vec<String> = known
+        .iter()
+        .filter(|connection| connection.can_write)
+        .map(|connection| format!("`{}`", connection.name))
+        .collect();
     let remedy = match writable.as_slice() {
-        [] => "There is none to which files can be delivered; the operator sets them up (OFFPRINT_CONNECTIONS).".to_owned(),
+        [] => "There is none to which files can be delivered; the operator sets them up (OFFPRINT_CONNECTIONS)."
+            .to_owned(),
         names => format!("Files can be delivered to {}.", names.join(", ")),
     };
     match known.iter().find(|connection| connection.name == name) {
@@ -285,7 +295,10 @@ mod tests {
     fn resolve(template: &str, job_name: &str) -> Result<String, String> {
         let time = "2026-11-29T23:30:00Z".parse().unwrap();
         let job = Some("00000000-0000-7000-8000-000000000001".parse().unwrap());
-        resolve_prefix(template, &PrefixValues { time, time_zone: Some("Europe/Brussels"), job_name, job, keeps_variables: false })
+        resolve_prefix(
+            template,
+            &PrefixValues { time, time_zone: Some("Europe/Brussels"), job_name, job, keeps_variables: false },
+        )
     }
 
     #[test]

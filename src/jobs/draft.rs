@@ -153,7 +153,8 @@ pub async fn prepare_draft(
     let (mut errors, warnings) = check_request(&request, context);
     errors.extend(check_recipients(connection, company, &request, context).await?);
     errors.extend(check_destinations(connection, company, &request, context).await?);
-    let selection = select_assets(connection, company, &request, max_items).await?;
+    let root_ids = &context.recipes.attributes.root_ids;
+    let selection = select_assets(connection, company, &request, max_items, root_ids).await?;
     let macros = match request.fmt {
         Fmt::Convert => image_preset::list_macros(connection, company).await?,
         Fmt::Orig => Vec::new(),

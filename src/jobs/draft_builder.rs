@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use offprint_core::name::fold_path;
 use offprint_core::{Code, Digest};
 use offprint_modifiers::{AssetSettings, Attributes, Macros, WorkBudget, estimate_units};
 
@@ -14,12 +13,11 @@ use crate::db::enums::{Fmt, ItemState, OnUnconvertible};
 use crate::db::insert_job::RecipeSource;
 use crate::db::job::Rendition;
 use crate::jobs::RecipeContext;
-use crate::jobs::archive_paths;
-use crate::jobs::archive_paths::PathAllocator;
 use crate::jobs::decode_sharing::share_decode;
 use crate::jobs::draft::{Draft, DraftError, DraftFile, DraftItem};
 use crate::jobs::error_list::ErrorList;
 use crate::jobs::explain_unconvertible;
+use crate::jobs::file_names::assign_paths;
 use crate::jobs::per_asset::ItemTexts;
 use crate::jobs::read_asset_settings;
 use crate::jobs::references::AssetReferences;
@@ -90,7 +88,9 @@ fn number_assets(assets: Vec<(String, AssetRow)>, mut items: HashMap<String, Ite
         let next = texts.len() as u32;
         let item = items.remove(&pointer).unwrap_or_default();
         let (before, after) = (asset.url_modifier.clone(), asset.url_post_apply_modifier.clone());
-        let own_texts = *texts.entry((before, after, format_settings(&asset), item.clone())).or_insert(next);
+        // How its files are named makes no difference to what they are.
+        let key = item.without_name();
+        let own_texts = *texts.entry((before, after, format_settings(&asset), key)).or_insert(next);
         let next = names.len() as u32;
         let name = *names.entry(asset.name.clone()).or_insert(next);
         let own = [asset.url_modifier.as_str(), &asset.url_post_apply_modifier, item.modifier(), item.variables()];
@@ -253,7 +253,8 @@ impl DraftBuilder {
         let modifier_warnings = merge_remarks(warning_lists);
         let notices = merge_remarks(notice_lists).reasons;
         assign_modifier_warnings(&mut items, &modifier_warnings);
-        assign_paths(&self.request, &mut items);
+        assign_paths(&self.request, &mut items, &self.recipes, &self.budget)
+            .map_err(|()| DraftError::Rejected(self.reject_work()))?;
         let mut effective = self.effective_modifiers.into_iter();
         let renditions = self.request.renditions.as_ref().map(|renditions| {
             renditions
@@ -344,6 +345,7 @@ fn freeze_rendition(rendition: &RenditionRequest, effective_modifier: String) ->
         is_modifier: rendition.is_modifier.clone(),
         r#macro: rendition.r#macro.clone(),
         suffix: rendition.suffix().to_owned(),
+        name_template: rendition.name_template.clone(),
         effective_modifier,
     }
 }
@@ -395,9 +397,14 @@ impl DraftItem {
 
     /// Fails the item with all of its files.
     fn fail(mut self, reason: Reason) -> Self {
+        self.fail_with(reason);
+        self
+    }
+
+    /// The same in place.
+    pub(super) fn fail_with(&mut self, reason: Reason) {
         self.files.clear();
         (self.state, self.failure) = (ItemState::Failed, Some(reason));
-        self
     }
 
     fn skip(&mut self, reason: Reason) {
@@ -430,27 +437,5 @@ fn assign_modifier_warnings(items: &mut [DraftItem], warnings: &MergedRemarks) {
         let (file, places) = file_and_places;
         let own = file.recipe.iter().flat_map(|recipe| recipe.warnings.iter());
         file.modifier_warnings = own.filter_map(|index| places.get(*index).copied()).collect();
-    }
-}
-
-/// Gives every file its path in the archive.
-fn assign_paths(request: &ExportRequest, items: &mut [DraftItem]) {
-    let folders: Vec<String> =
-        items.iter().filter(|item| !item.files.is_empty()).map(|item| item.asset.folder.clone()).collect();
-    let mut names = PathAllocator::new(request.layout.unwrap_or_default(), folders.iter().map(String::as_str));
-    let renditions = request.renditions.as_deref().unwrap_or_default();
-    for DraftItem { asset, files, .. } in items {
-        for (number, file) in files.iter_mut().enumerate() {
-            let format = file.recipe.as_ref().map(|recipe| recipe.format);
-            // An original is not a rendition and gets no suffix.
-            let suffix = format.and_then(|_| renditions.get(number)).map(RenditionRequest::suffix);
-            let file_name = archive_paths::build_output_name(
-                asset.file_name.as_deref().unwrap_or(&asset.name),
-                suffix,
-                format.map(|format| format.extension()),
-            );
-            file.path = names.allocate(&asset.folder, &file_name);
-            file.path_key = fold_path(&file.path);
-        }
     }
 }

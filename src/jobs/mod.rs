@@ -8,6 +8,7 @@
 //!       | selection            assets, by handle or filter
 //!       | draft_builder        on the compute pool, within a budget:
 //!       |   rendition_resolver   modifier + macro -> recipe, once for all assets with the same own modifiers
+//!       |   file_names           by name template or by the original, then each once
 //!       v
 //!     Draft --placement--> the rows of a job, within the limits of the company
 //! ```
@@ -16,6 +17,7 @@ pub mod actions;
 pub mod archive_paths;
 pub mod callback;
 pub mod catalog;
+pub mod catalog_files;
 pub mod changes;
 pub mod context;
 mod decode_sharing;
@@ -25,10 +27,15 @@ pub mod draft;
 mod draft_builder;
 mod error_list;
 pub mod explain;
+mod file_names;
+pub mod listed_text;
 pub mod modifier_resolution;
+pub mod name_template;
+pub mod old_addresses;
 pub mod outcome;
 pub mod per_asset;
 pub mod placement;
+pub mod preset_import;
 pub mod recipients;
 pub mod references;
 pub mod remarks;

@@ -20,6 +20,8 @@ pub struct ItemTexts {
     pub is_modifier: Option<String>,
     /// As they were sent; none without any.
     pub parameters: Option<BTreeMap<String, String>>,
+    /// How its files are named.
+    pub name_template: Option<String>,
     /// The parameters as a modifier that sets variables.
     variables: String,
 }
@@ -30,7 +32,13 @@ impl ItemTexts {
         let parameters = asset.parameters.clone().filter(|parameters| !parameters.is_empty());
         let pairs = parameters.iter().flatten().map(|(name, value)| (name.as_str(), value.as_str()));
         let variables = offprint_modifiers::format_variables(pairs).unwrap_or_default();
-        Self { is_modifier: asset.is_modifier.clone(), parameters, variables }
+        let (is_modifier, name_template) = (asset.is_modifier.clone(), asset.name_template.clone());
+        Self { is_modifier, parameters, name_template, variables }
+    }
+
+    /// Without what makes no difference to the pixels.
+    pub fn without_name(&self) -> Self {
+        Self { name_template: None, ..self.clone() }
     }
 
     /// The modifier, or an empty text.
@@ -57,8 +65,24 @@ pub fn check_assets(request: &ExportRequest) -> Vec<ValidationError> {
     assets.flat_map(|(index, asset)| check_asset(&format!("/assets/{index}"), asset, request.fmt)).collect()
 }
 
+/// An entry names one asset.
+fn check_target(pointer: &str, asset: &AssetRequest) -> Vec<ValidationError> {
+    match (&asset.asset_handle, &asset.name) {
+        (Some(_), None) => Vec::new(),
+        (None, Some(name)) if !name.trim().is_empty() => Vec::new(),
+        (Some(_), Some(_)) => {
+            let detail = "`assetHandle` and `name` cannot be combined. Send one of them.";
+            vec![ValidationError::new(format!("{pointer}/name"), Code::ConflictingParameters, detail)]
+        }
+        (None, _) => {
+            let detail = "The entry names no asset. Send its `assetHandle` or its `name`.";
+            vec![ValidationError::new(format!("{pointer}/assetHandle"), Code::MissingParameter, detail)]
+        }
+    }
+}
+
 fn check_asset(pointer: &str, asset: &AssetRequest, fmt: Fmt) -> Vec<ValidationError> {
-    let mut mistakes = Vec::new();
+    let mut mistakes = check_target(pointer, asset);
     let parameters = asset.parameters.as_ref();
     if fmt == Fmt::Orig {
         let sent =

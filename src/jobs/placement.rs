@@ -116,6 +116,7 @@ impl JobPlacement<'_> {
             notify_emails: request.notify_emails.as_deref().unwrap_or_default(),
             callback_url: request.callback_url.as_deref(),
             metadata: request.metadata.as_ref().unwrap_or(&no_metadata),
+            name_template: request.name_template.as_deref(),
             on_missing: request.on_missing.unwrap_or_default(),
             on_unsupported: request.on_unsupported.unwrap_or_default(),
             on_unconvertible: request.on_unconvertible.unwrap_or(OnUnconvertible::Original),

@@ -85,6 +85,15 @@ pub fn check_renditions(request: &ExportRequest) -> Vec<ValidationError> {
     }
 }
 
+/// A job may have a number of renditions that the operator sets.
+pub fn check_count(request: &ExportRequest, max_renditions: u32) -> Option<ValidationError> {
+    let count = request.renditions.as_ref().map(Vec::len).filter(|count| *count > max_renditions as usize)?;
+    let detail = format!(
+        "The request has {count} renditions; the limit is {max_renditions} (OFFPRINT_MAX_RENDITIONS). Split them into several jobs."
+    );
+    Some(ValidationError::new("/renditions", Code::InvalidValue, detail))
+}
+
 /// Every file needs commands: those of its rendition, or those of its asset.
 fn check_none_empty(request: &ExportRequest) -> Vec<ValidationError> {
     let mut assets = request.assets.iter().flatten().peekable();

@@ -14,6 +14,7 @@ pub use crate::db::enums::{EmailSetting, Fmt, Layout, OnCorrupt, OnMissing, OnUn
 use crate::db::metadata_map::MetadataMap;
 use crate::id::UserId;
 use crate::jobs::destination::{DestinationRequest, OnRemoved};
+use crate::jobs::listed_text::ListedText;
 
 /// An export request. The names are those of ExportJob; what ExportJob does not have is camelCase.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -70,9 +71,16 @@ pub struct ExportRequest {
     pub overlap: Option<Overlap>,
     /// The user of the company who will own the job. Requires `exports:manage-all`. Default: the caller.
     pub user_handle: Option<UserId>,
-    /// Several files of each asset, instead of `is_modifier` and `macro`. They share the decoding of the source.
-    #[schema(min_items = 1, max_items = 10)]
+    /// Several files of each asset, instead of `is_modifier` and `macro`. They share the decoding of the source. At most as many
+    /// as OFFPRINT_MAX_RENDITIONS says, 10 by default.
+    #[schema(min_items = 1, max_items = 100)]
     pub renditions: Option<Vec<RenditionRequest>>,
+    /// How the files are named, such as `{name|before:_}.{name|after:_|map:A=MAIN,B=PT01}`. Placeholders: `name` `fileName`
+    /// `folder` `rendition` `width` `height` `n` `n:04` `date` `date:%Y%m%d` `assetHandle` `metadata.KEY` `ext`. Operators:
+    /// `after` `afterLast` `before` `beforeLast` `first` `last` `lower` `upper` `replace` `map` `default`. A `/` makes folders. The
+    /// extension of the format is added where `{ext}` is not. Default: the name of the original.
+    #[schema(max_length = 512, example = "{name|lower}-{width}x{height}")]
+    pub name_template: Option<String>,
     /// What to do with damaged images in a convert job. Default: `fail`.
     pub on_corrupt: Option<OnCorrupt>,
     /// Whether converted images keep copyright, creator, credit and terms of use, as a small XMP block. Default: true. All other metadata is
@@ -126,9 +134,12 @@ impl ExportRequest {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssetRequest {
-    /// Handle of the asset.
+    /// Handle of the asset. This or `name` is required.
     #[schema(format = Uuid, example = "00000000-0000-7000-8000-000000000001")]
-    pub asset_handle: String,
+    pub asset_handle: Option<String>,
+    /// Name of the asset: `name`, `folder/name`, its file name or its handle, with a root ID before it or without.
+    #[schema(max_length = 1300, example = "shoes/red/12345_A")]
+    pub name: Option<String>,
     /// A modifier that follows that of the job or the rendition, before the macro.
     #[serde(rename = "is_modifier")]
     #[schema(max_length = 8192, example = "rotate=90")]
@@ -136,6 +147,9 @@ pub struct AssetRequest {
     /// Values of variables, such as those of a template: they take precedence over all other definitions.
     #[schema(example = json!({"badge": "sale"}))]
     pub parameters: Option<BTreeMap<String, String>>,
+    /// How its files are named, instead of `nameTemplate` of the rendition and of the job.
+    #[schema(max_length = 512, example = "{name|before:_}.MAIN")]
+    pub name_template: Option<String>,
 }
 
 /// A rendition: one of several ways in which every image of a job is converted.
@@ -155,6 +169,9 @@ pub struct RenditionRequest {
     /// Suffix of the file names, added to the base name after a `-`: letters, digits, `-`, `_` and `@`. Default: `name`.
     #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9_@-]{1,32}$", example = "800")]
     pub suffix: Option<String>,
+    /// How its files are named, instead of `nameTemplate` of the job and of `suffix`.
+    #[schema(max_length = 512, example = "{rendition}/{name}")]
+    pub name_template: Option<String>,
 }
 
 impl RenditionRequest {
@@ -171,6 +188,9 @@ pub struct AssetFilter {
     /// Assets in this folder, such as `shoes/summer`. Empty: the top folder. Default: all folders.
     #[schema(max_length = 1024, example = "shoes/summer")]
     pub folder: Option<String>,
+    /// Assets in any of these folders, instead of `folder`.
+    #[schema(min_items = 1, max_items = 100)]
+    pub folders: Option<Vec<ListedText>>,
     /// Whether subfolders are included. Default: false.
     pub recursive: Option<bool>,
     /// Assets of this type.
@@ -178,6 +198,14 @@ pub struct AssetFilter {
     /// Assets whose name begins with this text.
     #[schema(max_length = 255)]
     pub name: Option<String>,
+    /// Assets whose name or file name is one of these. Names of no asset are treated as `onMissing` says.
+    #[schema(min_items = 1, max_items = 100_000)]
+    pub names: Option<Vec<ListedText>>,
+    /// Assets that were uploaded, replaced or changed at this time or later.
+    pub updated_since: Option<DateTime<Utc>>,
+    /// Assets that have all these tags, ignoring case: the entry `tags` of their `metadata`, separated by commas.
+    #[schema(min_items = 1, max_items = 16)]
+    pub tags: Option<Vec<ListedText>>,
     /// Assets that have all these entries in their `metadata`.
     pub metadata: Option<MetadataMap>,
 }

@@ -101,6 +101,12 @@ fn check_original_right(request: &mut ExportRequest) -> Option<ValidationError> 
     }
 }
 
+/// Whether a modifier is nothing but the call of a preset.
+fn is_preset_call(text: &str) -> bool {
+    let name = text.trim().strip_prefix('$').and_then(|rest| rest.strip_suffix('$'));
+    name.is_some_and(|name| crate::jobs::catalog::check_preset_name(name).is_ok())
+}
+
 fn check_modifier_right(request: &ExportRequest) -> Vec<ValidationError> {
     let renditions = request.renditions.iter().flatten().enumerate();
     let renditions = renditions
@@ -108,6 +114,8 @@ fn check_modifier_right(request: &ExportRequest) -> Vec<ValidationError> {
     let own = std::iter::once(("/is_modifier".to_owned(), request.is_modifier.as_deref())).chain(renditions);
     let assets = request.assets.iter().flatten().enumerate();
     let assets = assets.map(|(index, asset)| (format!("/assets/{index}/is_modifier"), asset.is_modifier.as_deref()));
+    // A preset of an asset alone is written as its call.
+    let assets = assets.filter(|(_, text)| !text.is_some_and(is_preset_call));
     own.chain(assets)
         .filter(|(_, text)| text.is_some_and(|text| !offprint_modifiers::is_blank(text)))
         .map(|(pointer, _)| {

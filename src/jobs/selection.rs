@@ -1,11 +1,11 @@
 //! The assets of an export request: by handle or by filter, each once, in the requested order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use offprint_core::Code;
 use offprint_core::name::{Folder, normalize_name};
 
-use crate::db::asset::{self, AssetRow};
+use crate::db::asset::{self, AssetRow, NamedAssetRow};
 use crate::db::enums::{OnMissing, OnUnsupported};
 use crate::db::{self, DbConnection};
 use crate::id::{AssetId, CompanyId};
@@ -24,24 +24,32 @@ pub struct Selection {
     pub warnings: Vec<Reason>,
 }
 
-/// Finds the assets that the request names or filters, `max_items` at most.
+/// A tag as it is compared; none when it is empty.
+pub fn normalize_tag(tag: &str) -> Option<String> {
+    Some(tag.trim().to_lowercase()).filter(|tag| !tag.is_empty())
+}
+
+/// Finds the assets that the request names or filters, `max_items` at most. `root_ids` may stand before names.
 pub async fn select_assets(
     connection: &mut DbConnection,
     company: CompanyId,
     request: &ExportRequest,
     max_items: usize,
+    root_ids: &[String],
 ) -> Result<Selection, db::DbError> {
     let on_missing = request.on_missing.unwrap_or_default();
     let mut selection = match (&request.asset_handle_array, &request.asset_filter) {
         (Some(handles), None) => select_by_handles(connection, company, handles, max_items, on_missing).await?,
         (None, Some(filter)) => {
-            select_by_filter(connection, company, filter, request.exec_schedule.is_some(), max_items).await?
+            let recurring = request.exec_schedule.is_some();
+            select_by_filter(connection, company, filter, recurring, (max_items, on_missing)).await?
         }
         // Reported by `validation::check_request`, unless there are `assets`.
         _ => Selection::default(),
     };
     if let Some(assets) = &request.assets {
-        select_listed_assets(connection, company, assets, (max_items, on_missing), &mut selection).await?;
+        let limits = (max_items, on_missing);
+        select_listed_assets(connection, company, assets, root_ids, limits, &mut selection).await?;
     }
     selection.check_anything_left(request);
     if request.on_unsupported.unwrap_or_default() == OnUnsupported::Refuse {
@@ -96,6 +104,7 @@ async fn select_listed_assets(
     connection: &mut DbConnection,
     company: CompanyId,
     assets: &[AssetRequest],
+    root_ids: &[String],
     (max_items, on_missing): (usize, OnMissing),
     selection: &mut Selection,
 ) -> Result<(), db::DbError> {
@@ -104,20 +113,79 @@ async fn select_listed_assets(
         selection.errors.push(reject_too_many_items("/assets", max_items, &format!("{total} assets")));
         return Ok(());
     }
-    let handles: Vec<AssetId> = assets.iter().filter_map(|asset| asset.asset_handle.parse().ok()).collect();
-    let found: HashMap<AssetId, AssetRow> =
-        asset::find_assets(connection, company, &handles).await?.into_iter().map(|row| (row.asset_id, row)).collect();
+    let found = ListedAssets::find(connection, company, root_ids, assets).await?;
+    let mut named = HashSet::new();
     for (index, asset) in assets.iter().enumerate() {
         let pointer = format!("/assets/{index}");
-        match asset.asset_handle.parse().ok().and_then(|handle: AssetId| found.get(&handle)) {
-            Some(row) => {
-                selection.items.insert(pointer.clone(), ItemTexts::new(asset));
+        let texts = ItemTexts::new(asset);
+        match found.get(asset) {
+            // Who lists names lists each as often as it is in the list, and wants it once.
+            Ok(Some(row)) if asset.name.is_some() && !named.insert((row.asset_id, texts.clone())) => {
+                let detail = format!("`{}` is listed more than once. It is exported once.", row.name);
+                selection.warnings.push(Reason::new(Code::DuplicateHandle, detail));
+            }
+            Ok(Some(row)) => {
+                selection.items.insert(pointer.clone(), texts);
                 selection.assets.push((pointer, row.clone()));
             }
-            None => selection.note_missing_asset(format!("{pointer}/assetHandle"), &asset.asset_handle, on_missing),
+            Ok(None) => {
+                let field = if asset.name.is_some() { "name" } else { "assetHandle" };
+                let target = asset.name.as_deref().or(asset.asset_handle.as_deref()).unwrap_or_default();
+                selection.note_missing_asset(format!("{pointer}/{field}"), target, on_missing);
+            }
+            Err(detail) => {
+                let error = ValidationError::new(format!("{pointer}/name"), Code::InvalidValue, detail);
+                selection.errors.push(error);
+            }
         }
     }
     Ok(())
+}
+
+/// The assets that `assets` names, by handle or by name.
+struct ListedAssets {
+    by_handle: HashMap<AssetId, AssetRow>,
+    by_name: HashMap<String, NamedAssetRow>,
+}
+
+impl ListedAssets {
+    async fn find(
+        connection: &mut DbConnection,
+        company: CompanyId,
+        root_ids: &[String],
+        assets: &[AssetRequest],
+    ) -> Result<Self, db::DbError> {
+        let handles: Vec<AssetId> =
+            assets.iter().filter_map(|asset| asset.asset_handle.as_deref()?.parse().ok()).collect();
+        let by_handle = asset::find_assets(connection, company, &handles).await?;
+        let names: BTreeSet<&str> = assets.iter().filter_map(|asset| asset.name.as_deref()).collect();
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let by_name = match names.is_empty() {
+            true => Vec::new(),
+            false => asset::find_assets_by_name(connection, company, root_ids, &names).await?,
+        };
+        Ok(Self {
+            by_handle: by_handle.into_iter().map(|row| (row.asset_id, row)).collect(),
+            by_name: by_name.into_iter().map(|found| (found.wanted.clone(), found)).collect(),
+        })
+    }
+
+    /// The asset of an entry; none when there is none.
+    ///
+    /// # Errors
+    /// Several assets have the name.
+    fn get(&self, asset: &AssetRequest) -> Result<Option<&AssetRow>, String> {
+        match &asset.name {
+            None => Ok(asset.asset_handle.as_deref().and_then(|handle| self.by_handle.get(&handle.parse().ok()?))),
+            Some(name) => match self.by_name.get(name) {
+                Some(found) if found.count > 1 => Err(format!(
+                    "{} assets are named {name}. Write folder/name, or the handle of the asset.",
+                    found.count
+                )),
+                found => Ok(found.map(|found| &found.asset)),
+            },
+        }
+    }
 }
 
 async fn select_by_filter(
@@ -125,32 +193,32 @@ async fn select_by_filter(
     company: CompanyId,
     filter: &AssetFilter,
     recurring: bool,
-    max_items: usize,
+    (max_items, on_missing): (usize, OnMissing),
 ) -> Result<Selection, db::DbError> {
     let mut selection = Selection::default();
-    let folder = match filter.folder.as_deref().map(Folder::parse).transpose() {
-        Ok(folder) => folder.map(|folder| folder.as_str().to_owned()),
-        Err(detail) => {
-            selection.errors.push(ValidationError::new("/assetFilter/folder", Code::InvalidValue, detail));
+    let asset_filter = match build_criteria(filter) {
+        Ok(criteria) => criteria,
+        Err(errors) => {
+            selection.errors = errors;
             return Ok(selection);
         }
     };
-    let asset_filter = asset::AssetCriteria {
-        // A filter without a folder means all folders.
-        recursive: filter.recursive.unwrap_or(folder.is_none()),
-        folder,
-        kind: filter.r#type,
-        name: filter.name.as_deref().map(normalize_name),
-        sha256: None,
-        metadata: filter.metadata.clone().unwrap_or_default(),
-    };
+    if let Some(names) = &asset_filter.names {
+        let known: HashSet<String> = asset::find_known_names(connection, company, names).await?.into_iter().collect();
+        for (index, name) in names.iter().enumerate().filter(|(_, name)| !known.contains(*name)) {
+            selection.note_missing_asset(format!("/assetFilter/names/{index}"), name, on_missing);
+        }
+        if !selection.errors.is_empty() {
+            return Ok(selection);
+        }
+    }
     let found = asset::find_matching_assets(connection, company, &asset_filter, max_items as i64 + 1).await?;
     if found.len() > max_items {
         selection.errors.push(reject_too_many_items("/assetFilter", max_items, "more assets"));
     } else if found.is_empty() {
         let detail = format!(
             "No asset matches the filter ({}), so there is nothing to export. Check it with GET /assets, which takes the \
-             same filter.",
+             same conditions.",
             describe_filter(&asset_filter)
         );
         match recurring {
@@ -163,11 +231,53 @@ async fn select_by_filter(
     Ok(selection)
 }
 
+/// The criteria of a filter.
+fn build_criteria(filter: &AssetFilter) -> Result<asset::AssetCriteria, Vec<ValidationError>> {
+    let mut errors = Vec::new();
+    let mut parse = |pointer: String, text: &str| match Folder::parse(text) {
+        Ok(folder) => Some(folder.as_str().to_owned()),
+        Err(detail) => {
+            errors.push(ValidationError::new(pointer, Code::InvalidValue, detail));
+            None
+        }
+    };
+    let folders: Option<Vec<String>> = match (&filter.folder, &filter.folders) {
+        (None, None) => None,
+        (Some(folder), None) => Some(parse("/assetFilter/folder".into(), folder).into_iter().collect()),
+        (None, Some(folders)) => Some(
+            (folders.iter().enumerate())
+                .filter_map(|(index, folder)| parse(format!("/assetFilter/folders/{index}"), &folder.0))
+                .collect(),
+        ),
+        (Some(_), Some(_)) => {
+            let detail = "`folder` and `folders` cannot be combined. Send one of them.";
+            errors.push(ValidationError::new("/assetFilter/folders", Code::ConflictingParameters, detail));
+            None
+        }
+    };
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(asset::AssetCriteria {
+        // A filter without a folder means all folders.
+        recursive: filter.recursive.unwrap_or(folders.is_none()),
+        folders,
+        kind: filter.r#type,
+        name: filter.name.as_deref().map(normalize_name),
+        names: filter.names.as_ref().map(|names| names.iter().map(|name| normalize_name(&name.0)).collect()),
+        sha256: None,
+        updated_since: filter.updated_since,
+        tags: filter.tags.iter().flatten().filter_map(|tag| normalize_tag(&tag.0)).collect(),
+        metadata: filter.metadata.clone().unwrap_or_default(),
+    })
+}
+
 impl Selection {
     /// Refuses a request whose assets are all missing. A schedule may find them again when it runs.
     fn check_anything_left(&mut self, request: &ExportRequest) {
         let is_missing = |warning: &Reason| warning.code == Code::SkippedMissing;
-        if !self.assets.is_empty() || !self.errors.is_empty() || !self.warnings.iter().any(is_missing) {
+        let has_result = request.asset_filter.is_some();
+        if has_result || !self.assets.is_empty() || !self.errors.is_empty() || !self.warnings.iter().any(is_missing) {
             return;
         }
         let detail = "None of the assets exists, so there is nothing to export. GET /assets lists the assets.";
@@ -178,10 +288,11 @@ impl Selection {
         }
     }
 
-    /// Notes that a handle has no asset: an error, or a warning where such handles are left out. What is no handle at all was
-    /// never an asset: a mistake of the client, which is not skipped.
+    /// Notes that a handle or name has no asset: an error, or a warning where such ones are left out. Where a handle is expected,
+    /// what is none was never an asset: a mistake of the client, which is not skipped.
     fn note_missing_asset(&mut self, pointer: String, handle: &str, on_missing: OnMissing) {
-        if on_missing == OnMissing::Skip && handle.parse::<AssetId>().is_ok() {
+        let is_name = pointer.contains("name");
+        if on_missing == OnMissing::Skip && (is_name || handle.parse::<AssetId>().is_ok()) {
             let detail = format!("There is no asset {handle}. It was left out (`onMissing: skip`).");
             return self.warnings.push(Reason::new(Code::SkippedMissing, detail));
         }
@@ -210,23 +321,32 @@ impl Selection {
 /// The filter in words, for an error.
 fn describe_filter(filter: &asset::AssetCriteria) -> String {
     let mut parts = Vec::new();
-    match (filter.folder.as_deref(), filter.recursive) {
+    match (filter.folders.as_deref(), filter.recursive) {
         (None, _) => parts.push("all folders".to_owned()),
-        (Some(folder), recursive) => {
-            let folder = if folder.is_empty() { "the top folder".to_owned() } else { format!("folder `{folder}`") };
+        (Some(folders), recursive) => {
+            let name = |folder: &String| match folder.is_empty() {
+                true => "the top folder".to_owned(),
+                false => format!("folder `{folder}`"),
+            };
+            let folder = folders.iter().map(name).collect::<Vec<_>>().join(" or ");
             let subfolders = if recursive { "with subfolders" } else { "without subfolders" };
             parts.push(format!("{folder} {subfolders}"));
         }
     }
     parts.extend(filter.kind.map(|kind| format!("type {}", kind.name())));
     parts.extend(filter.name.as_deref().map(|name| format!("names that begin with `{name}`")));
+    parts.extend(filter.names.as_ref().map(|names| format!("one of {} names", names.len())));
+    parts.extend(filter.updated_since.map(|time| format!("changed since {}", time.to_rfc3339())));
+    parts.extend(filter.tags.iter().map(|tag| format!("tag `{tag}`")));
     parts.extend(filter.metadata.0.iter().map(|(key, value)| format!("metadata `{key}` is `{value}`")));
     parts.join(", ")
 }
 
 /// The error of a request for more items than a job may have.
 fn reject_too_many_items(pointer: &str, max_items: usize, found: &str) -> ValidationError {
-    let detail =
-        format!("A job can have {max_items} items (OFFPRINT_MAX_ITEMS), and this one would have {found}. Split it.");
+    let detail = format!(
+        "A job can have {max_items} items (OFFPRINT_MAX_ITEMS), and this one would have {found}. Split it: several requests, \
+         each with a part of the assets, give the same files."
+    );
     ValidationError::new(pointer, Code::TooManyItems, detail)
 }

@@ -7,6 +7,7 @@ use offprint_core::Code;
 
 use crate::jobs::CallbackPolicy;
 use crate::jobs::ExportContext;
+use crate::jobs::file_names;
 use crate::jobs::per_asset;
 use crate::jobs::rendition;
 use crate::jobs::request::ExportRequest;
@@ -17,7 +18,11 @@ use crate::reason::{Reason, ValidationError};
 pub fn check_request(request: &ExportRequest, context: &ExportContext<'_>) -> (Vec<ValidationError>, Vec<Reason>) {
     let mut mistakes: Vec<ValidationError> = check_asset_selection(request).into_iter().collect();
     mistakes.extend(per_asset::check_assets(request));
-    mistakes.extend(rendition::check_renditions(request));
+    match rendition::check_count(request, context.max_renditions) {
+        Some(too_many) => mistakes.push(too_many),
+        None => mistakes.extend(rendition::check_renditions(request)),
+    }
+    mistakes.extend(file_names::check_name_templates(request));
     mistakes.extend(check_exec_time(request));
     mistakes.extend(schedule::check_schedule(request, context.min_schedule_interval));
     mistakes.extend(check_locale(request));

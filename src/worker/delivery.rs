@@ -30,8 +30,8 @@ use crate::db::destination::OnExisting;
 use crate::db::task::TaskClaim;
 use crate::db::{self, DbError};
 use crate::reason::Reason;
-use crate::worker::CACHE_ENGINE_VERSION;
-use crate::worker::task::{AttemptResult, Performed};
+use crate::worker::performed::{AttemptResult, Performed};
+use crate::worker::waiting::CACHE_ENGINE_VERSION;
 
 /// Files that a task sends at once. A small file is a round trip that is mostly waiting.
 const MAX_CONCURRENT_FILES: usize = 24;
@@ -270,7 +270,8 @@ impl DeliveryTask<'_> {
         let path = join_path(&self.destination.prefix, &file.path);
         let fail = |detail: String| self.end_file(&file, DeliveryEnd::Failed, Some(detail));
         if path.len() > MAX_PATH_BYTES {
-            let detail = format!("The path in the store would have {} bytes; at most {MAX_PATH_BYTES} are allowed.", path.len());
+            let detail =
+                format!("The path in the store would have {} bytes; at most {MAX_PATH_BYTES} are allowed.", path.len());
             return FileEnd::Recorded(fail(detail));
         }
         let kib = (file.size as u64).div_ceil(1024).clamp(1, MAX_FILE_KIB) as u32;
@@ -341,7 +342,8 @@ pub(super) fn describe_error(error: &RemoteError) -> String {
         RemoteError::Own(_) => "The storage of the service did not answer.".to_owned(),
         RemoteError::NotFound => "The store has no such bucket or folder.".to_owned(),
         RemoteError::Exists => {
-            "The store has another file of this name, and `onExisting` is `fail`. Remove it, then retry the job.".to_owned()
+            "The store has another file of this name, and `onExisting` is `fail`. Remove it, then retry the job."
+                .to_owned()
         }
         error => {
             let mut sentence = error.to_string();

@@ -32,7 +32,7 @@ use crate::db::settle::{self, AttemptEnd, AttemptOutcome, SettledFile};
 use crate::jobs::rendition::merge_failures;
 use crate::reason::Reason;
 use crate::worker::settler::{RunningItem, Settler};
-use crate::worker::{CACHE_ENGINE_VERSION, wait_for_grace_end};
+use crate::worker::waiting::{CACHE_ENGINE_VERSION, wait_for_grace_end};
 
 /// An item that this process has claimed.
 pub(super) struct ClaimedItem {
@@ -115,15 +115,14 @@ async fn process_claim(
             || settle_ready_items(&state.system, claim.company_id, claim.job_id, state.worker, CACHE_ENGINE_VERSION);
         while db::with_query_timeout(settle_more()).await? > 0 {
             state.job_changes.notify();
+            // They may have been the last ones of the job.
+            state.tasks_available.notify_local();
         }
     }
     state.job_changes.notify();
-    // An item that waits again may be claimed by any process. Otherwise it may have been the last item of its job,
-    // which this process can seal.
     if is_waiting_again {
-        state.work_available.notify()
-    } else {
-        state.tasks_available.notify_local()
+        // Any process may claim it.
+        state.work_available.notify();
     }
     Ok(())
 }

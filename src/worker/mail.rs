@@ -12,7 +12,7 @@ use crate::i18n;
 use crate::id::{CompanyId, JobId, TaskId};
 use crate::jobs::recipients::parse_mailbox;
 use crate::notify::{JobMail, MailCounts, MailFailure, MailLinks, SendError};
-use crate::worker::task::{AttemptResult, Performed};
+use crate::worker::performed::{AttemptResult, Performed};
 
 /// Sends a mail.
 pub(super) async fn perform_mail(state: &AppState, claim: &TaskClaim) -> Result<Performed, db::DbError> {

@@ -46,11 +46,10 @@ pub(super) async fn deliver_manifests(
     let mut ends = Vec::new();
     let is_wanted = |row: &DestinationRow| row.manifest && row.state == db::destination::DestinationState::Done;
     for (number, destination) in (0..).zip(destinations).filter(|(_, destination)| is_wanted(destination)) {
-        let files = [("manifest.json", "application/json", archive.manifest_json), (
-            "manifest.csv",
-            "text/csv; charset=utf-8",
-            archive.manifest_csv,
-        )];
+        let files = [
+            ("manifest.json", "application/json", archive.manifest_json),
+            ("manifest.csv", "text/csv; charset=utf-8", archive.manifest_csv),
+        ];
         let mut failure = None;
         for (name, media_type, digest) in files {
             match deliver_manifest(state, job, destination, (name, media_type, digest)).await? {
@@ -58,7 +57,8 @@ pub(super) async fn deliver_manifests(
                 Err((reason, true)) if tries + 1 < MAX_TRIES => return Ok(ManifestDelivery::TryAgain(reason)),
                 Err((reason, _)) => {
                     failure.get_or_insert_with(|| {
-                        let detail = format!("The manifest was not delivered to `{}`: {reason}", destination.connection);
+                        let detail =
+                            format!("The manifest was not delivered to `{}`: {reason}", destination.connection);
                         Reason::new(Code::DeliveryFailed, detail)
                     });
                 }

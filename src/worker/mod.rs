@@ -19,6 +19,7 @@ mod item;
 mod mail;
 mod manifest;
 mod manifest_delivery;
+mod performed;
 mod retention;
 mod scheduler;
 mod scrub;
@@ -29,14 +30,14 @@ mod sweep;
 mod task;
 mod task_dispatcher;
 mod task_rules;
+mod waiting;
 mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use offprint_imaging::ENGINE_VERSION;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
@@ -53,15 +54,10 @@ pub use task::run_task;
 use crate::app::AppState;
 use crate::db::item::MAX_CLAIMS;
 use crate::worker::settler::Settler;
-
-/// How often tasks look for work when they are not notified: a signal of another process may have been lost.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
+use crate::worker::waiting::{POLL_INTERVAL, log_panic, wait_for_work};
 
 /// How often expired data is removed.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
-
-/// How long running items may take to end when the service shuts down. After that they are given back.
-const SHUTDOWN_GRACE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Works until the service shuts down and running items have ended or were given back.
 pub async fn run_workers(state: AppState) {
@@ -93,15 +89,6 @@ async fn restart_after_panics<W: Future<Output = ()> + Send + 'static>(state: Ap
         }
         // The cause may still be there: do not spin.
         sleep(POLL_INTERVAL).await;
-    }
-}
-
-/// Waits until the task is notified, the poll interval is over or the service shuts down.
-async fn wait_for_work(state: &AppState, notified: impl Future<Output = ()>) {
-    tokio::select! {
-        () = notified => {}
-        () = sleep(POLL_INTERVAL) => {}
-        () = state.closing.cancelled() => {}
     }
 }
 
@@ -153,13 +140,6 @@ async fn take_free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
         free.push(slot);
     }
     free
-}
-
-/// A panic is a bug. What panicked is taken over when its lease expires.
-fn log_panic(ended: Result<(), JoinError>) {
-    if let Err(panic) = ended {
-        tracing::error!(error = %panic, "An item or task panicked: {panic}");
-    }
 }
 
 /// Does everything that is neither an item nor a task: due jobs, sweeps and retention, in turn.
@@ -238,12 +218,3 @@ pub async fn drain_work(state: &AppState) -> Result<usize, db::DbError> {
         }
     }
 }
-
-/// Waits until the service has been shutting down for [`SHUTDOWN_GRACE_TIMEOUT`].
-async fn wait_for_grace_end(state: &AppState) {
-    state.closing.cancelled().await;
-    sleep(SHUTDOWN_GRACE_TIMEOUT).await;
-}
-
-/// The engine version under which renditions are cached.
-const CACHE_ENGINE_VERSION: i32 = ENGINE_VERSION;

@@ -12,7 +12,6 @@ use sqlx::Acquire as _;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
-use super::wait_for_work;
 use crate::app::AppState;
 use crate::db::capability::Capability::ExportsCreate;
 use crate::db::schedule::{self, DueRun, ScheduleRunResult};
@@ -26,6 +25,7 @@ use crate::jobs::request::Overlap;
 use crate::jobs::rights;
 use crate::jobs::schedule::Recurrence;
 use crate::reason::{Reason, ValidationError};
+use crate::worker::waiting::wait_for_work;
 
 /// How long the creation of a job may take.
 const JOB_CREATION_TIMEOUT: Duration = Duration::from_secs(60);

@@ -24,7 +24,7 @@ use crate::jobs::outcome::is_mail_wanted;
 use crate::reason::Reason;
 use crate::worker::manifest::UndeliveredFiles;
 use crate::worker::manifest_delivery::{self, ManifestDelivery};
-use crate::worker::task::{AttemptResult, Effect, Performed};
+use crate::worker::performed::{AttemptResult, Effect, Performed};
 use crate::worker::{manifest, webhook};
 
 /// Items per query.

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Nobody is worth waiting for when no other item runs in this process, when the set is full, when the end may be the last
-//! of its job, which is what clients wait for, and when the job or the service stops. So a single item is written at once,
-//! as if there were no sets. Whoever watches the progress of a job sees it four times a second, which 50 ms do not change.
+//! of its job, which is what clients wait for, when somebody waits for the next change of the job, and when the job or the
+//! service stops. So a single item is written at once, as if there were no sets. Whoever watches a job is shown its progress
+//! four times a second, so no more ends of a job than that are written at once for them.
 //!
 //! There is no task of its own: the item whose end came first writes for the others. While one set is written the next one
 //! gathers. A slot is free as soon as its end is handed over; the lease of an item outlasts the wait by far.
@@ -25,10 +26,10 @@ use tracing::warn;
 use crate::app::AppState;
 use crate::db;
 use crate::db::item::Claim;
-use crate::db::settle::{AttemptEnd, AttemptOutcome, MAX_SETTLES, settle_item, settle_items};
+use crate::db::settle::{AttemptEnd, AttemptOutcome, MAX_SETTLES, SettledSet, settle_items};
 use crate::id::JobId;
 use crate::reason::Reason;
-use crate::worker::CACHE_ENGINE_VERSION;
+use crate::worker::waiting::CACHE_ENGINE_VERSION;
 
 /// How long the end of an item waits for others.
 const MAX_WAIT: Duration = Duration::from_millis(50);
@@ -139,7 +140,8 @@ impl Settler {
         running: RunningItem,
     ) -> Result<bool, db::DbError> {
         let is_urgent = !matches!(end.outcome, AttemptOutcome::Succeeded | AttemptOutcome::Failed(_))
-            || state.closing.is_cancelled();
+            || state.closing.is_cancelled()
+            || state.live_jobs.take_awaited_change(end.attempt.company, end.attempt.job);
         let (written, result) = oneshot::channel();
         let (is_first, is_due) = {
             let mut pending = self.0.lock();
@@ -184,9 +186,9 @@ impl Settler {
 async fn write_ends(state: &AppState, ends: Vec<PendingEnd>) {
     if ends.len() > 1 {
         let set: Vec<&AttemptEnd> = ends.iter().map(|pending| &pending.end).collect();
-        match db::with_query_timeout(settle_items(&state.system, &set, CACHE_ENGINE_VERSION)).await {
+        match settle_set(state, &set).await {
             Ok(settled) => {
-                for (pending, settled) in ends.into_iter().zip(settled) {
+                for (pending, settled) in ends.into_iter().zip(settled.written) {
                     // Whoever waited for it may be gone.
                     let _ = pending.written.send(Ok(settled));
                 }
@@ -204,6 +206,15 @@ async fn write_ends(state: &AppState, ends: Vec<PendingEnd>) {
     join_all(ends.into_iter().map(settle)).await;
 }
 
+/// Writes ends in one statement. When they were the last of a job, it can be sealed.
+async fn settle_set(state: &AppState, set: &[&AttemptEnd]) -> Result<SettledSet, db::DbError> {
+    let settled = db::with_query_timeout(settle_items(&state.system, set, CACHE_ENGINE_VERSION)).await?;
+    if settled.has_ended_job {
+        state.tasks_available.notify_local();
+    }
+    Ok(settled)
+}
+
 /// Settles one item, and tries again for about the length of a lease while the database cannot be reached. Otherwise the
 /// finished work would be lost, and the item rendered again after its lease expires.
 ///
@@ -212,8 +223,7 @@ async fn settle_with_retry(state: &AppState, end: &AttemptEnd) -> Result<bool, d
     let mut end = end.clone();
     let mut pause = Duration::from_millis(100);
     loop {
-        let settle = settle_item(&state.system, &end.attempt, &end.files, end.outcome.clone(), CACHE_ENGINE_VERSION);
-        match db::with_query_timeout(settle).await {
+        match settle_set(state, &[&end]).await {
             Err(error) if error.refers_to_removed_blob() && !end.files.is_empty() => {
                 let detail = "A file of the render cache was removed meanwhile; it is rendered again.";
                 end.files.clear();
@@ -224,7 +234,7 @@ async fn settle_with_retry(state: &AppState, end: &AttemptEnd) -> Result<bool, d
                 sleep(pause).await;
                 pause *= 2;
             }
-            settled => return settled,
+            settled => return Ok(settled?.written.pop().unwrap_or(false)),
         }
     }
 }

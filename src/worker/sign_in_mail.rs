@@ -8,7 +8,7 @@ use crate::i18n;
 use crate::id::SignInLinkId;
 use crate::notify::SignInMail;
 use crate::worker::mail::to_attempt_result;
-use crate::worker::task::{AttemptResult, Performed};
+use crate::worker::performed::{AttemptResult, Performed};
 
 /// Sends a mail. Its key is the link.
 pub(super) async fn perform_sign_in_mail(state: &AppState, claim: &TaskClaim) -> Result<Performed, db::DbError> {

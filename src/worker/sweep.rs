@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use crate::app::AppState;
 use crate::db::settle::{AttemptEnd, AttemptOutcome, MAX_SETTLES, settle_items};
 use crate::db::{self, browser_session, idempotency, item, job_actions, upload};
-use crate::worker::CACHE_ENGINE_VERSION;
+use crate::worker::waiting::CACHE_ENGINE_VERSION;
 
 /// A temporary file that was not written to for this long was left behind by a process that died.
 const TEMPORARY_FILE_TTL: Duration = Duration::from_secs(3600);
@@ -43,7 +43,7 @@ async fn take_back_items(state: &AppState) -> Result<bool, db::DbError> {
     for ends in ends.chunks(MAX_SETTLES) {
         let set: Vec<&AttemptEnd> = ends.iter().collect();
         let settled = settle_items(&state.system, &set, CACHE_ENGINE_VERSION).await?;
-        for (AttemptEnd { attempt, .. }, _) in ends.iter().zip(settled).filter(|(_, is_settled)| *is_settled) {
+        for (AttemptEnd { attempt, .. }, _) in ends.iter().zip(settled.written).filter(|(_, is_settled)| *is_settled) {
             has_settled = true;
             warn!("The lease of item {} of job {} expired; the item is taken back", attempt.position, attempt.job);
             metrics::counter!("offprint_leases_lost_total").increment(1);

@@ -9,68 +9,19 @@
 //!
 //! What a kind does may be cut off at any point, when the process dies or the lease is lost, and is then done again by
 //! another worker. So it writes nothing of its own that could not be written twice: what must happen exactly once is an
-//! [`Effect`], which is written in the transaction of the settle and behind its fence.
-
-use std::time::Duration;
+//! [`Effect`](super::performed::Effect), which is written in the transaction of the settle and behind its fence.
 
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::app::AppState;
-use crate::db::seal::Seal;
 use crate::db::task::{self, TaskClaim, TaskEnd, TaskKind, TaskOutcome, TaskState};
 use crate::db::task_claim::{self, TaskClaimOptions};
 use crate::db::{self, mail_task};
-use crate::reason::Reason;
+use crate::worker::performed::{AttemptResult, Effect, Performed};
 use crate::worker::task_rules::find_rules;
-use crate::worker::{delivery, mail, seal, sign_in_mail, wait_for_grace_end, webhook};
-
-/// How an attempt went.
-#[derive(Clone, Debug)]
-pub(super) enum AttemptResult {
-    Done,
-    /// The world is the cause, for this reason: another try may work.
-    Retry(String),
-    /// Every further try would fail as well, for this reason.
-    Failed(String),
-    /// The service shuts down.
-    GivenBack,
-}
-
-/// What is written together with the settle of a task, if the task is still the worker's.
-#[derive(Debug)]
-pub(super) enum Effect {
-    Nothing,
-    /// The run has its archive: the job is finished.
-    FinishJob(Box<Seal>),
-    /// The archive could not be written: the job's log says so.
-    LogSealFailure(Reason),
-}
-
-/// An attempt that has ended.
-#[derive(Debug)]
-pub(super) struct Performed {
-    pub(super) result: AttemptResult,
-    /// What the other side answered, such as an HTTP status.
-    pub(super) status: Option<u16>,
-    /// Time until the other side answered or failed.
-    pub(super) latency: Option<Duration>,
-    /// More than the task's owner is told, for the log.
-    pub(super) cause: Option<String>,
-    pub(super) effect: Effect,
-}
-
-impl Performed {
-    pub(super) fn new(result: AttemptResult, effect: Effect) -> Self {
-        Self { result, status: None, latency: None, cause: None, effect }
-    }
-}
-
-impl From<AttemptResult> for Performed {
-    fn from(result: AttemptResult) -> Self {
-        Self::new(result, Effect::Nothing)
-    }
-}
+use crate::worker::waiting::wait_for_grace_end;
+use crate::worker::{delivery, mail, seal, sign_in_mail, webhook};
 
 /// Claims tasks of these kinds, so many of each.
 pub(super) async fn claim_tasks(state: &AppState, slots: &[(TaskKind, usize)]) -> Result<Vec<TaskClaim>, db::DbError> {

@@ -12,7 +12,7 @@ use crate::app::AppState;
 use crate::db::task::{TaskClaim, TaskKind};
 use crate::worker::task::{claim_tasks, run_task};
 use crate::worker::task_rules::find_rules;
-use crate::worker::{POLL_INTERVAL, log_panic};
+use crate::worker::waiting::{POLL_INTERVAL, log_panic};
 
 /// The free slots of each kind.
 struct TaskSlots([(TaskKind, Arc<Semaphore>); TaskKind::ALL.len()]);

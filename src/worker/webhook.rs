@@ -10,7 +10,7 @@ use crate::db::task::{NewTask, TaskClaim};
 use crate::db::webhook::{WebhookPayload, build_webhook_task};
 use crate::db::{self, webhook_secret};
 use crate::notify::webhook::{WebhookMessage, WebhookReply};
-use crate::worker::task::{AttemptResult, Performed};
+use crate::worker::performed::{AttemptResult, Performed};
 
 /// Builds the message about a job that ends, if its request names a receiver.
 /// Its links begin with `public_url`, where the service knows it.

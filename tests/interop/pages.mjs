@@ -1,15 +1,15 @@
 // The pages as people use them, in Chromium: a link is opened on a phone while its job runs, progress moves, one item
-// fails, the zip and a file are downloaded and compared; withdrawn and unknown links; signing in by mail and by key, and
-// Swagger UI while signed in; without scripts; with the keyboard; 320 pixels wide. axe-core looks at every page in both
+// fails, the zip and a file are downloaded and compared; withdrawn and unknown links; signing in at an identity provider, by
+// mail and by key, and Swagger UI while signed in; without scripts; with the keyboard; 320 pixels wide. axe-core looks at every page in both
 // themes. No console error, no violation of the policy, no request to another host.
-// pages.mjs URL CHROMIUM IMAGES MAILS SCREENSHOTS [KEY]; runs where playwright-core and axe-core are installed.
+// pages.mjs URL CHROMIUM IMAGES MAILS SCREENSHOTS [KEY PROVIDER]; runs where playwright-core and axe-core are installed.
 import { createRequire } from "node:module";
 import { existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 const require = createRequire(process.cwd() + "/");
 const { chromium } = require("playwright-core");
 const axeSource = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const [url, executablePath, images, mails, screenshots, key] = process.argv.slice(2);
+const [url, executablePath, images, mails, screenshots, key, provider] = process.argv.slice(2);
 mkdirSync(screenshots, { recursive: true });
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
@@ -30,7 +30,8 @@ async function openWindow(options = {}) {
   page.on("console", (message) => message.type() === "error" && !isExpected(message.text()) && problems.push(`${page.url()}: ${message.text()}`));
   page.on("pageerror", (error) => problems.push(`${page.url()}: ${error}`));
   page.on("request", (request) => {
-    if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(url)) problems.push(`${page.url()} asks ${request.url()}`);
+    const isOwn = [url, provider].some((origin) => origin && request.url().startsWith(`${origin}/`));
+    if (!/^(data|blob):/.test(request.url()) && !isOwn) problems.push(`${page.url()} asks ${request.url()}`);
   });
   return page;
 }
@@ -200,6 +201,42 @@ if (key) {
   await check(page, "signed-in");
   await page.locator("header form button").click();
   assert((await page.locator("header form").count()) === 0, "signed out");
+
+  // At the identity provider, from the page that asked for it, and back to it. Its page is another site, so the cookie must
+  // be one that comes with the way back.
+  await page.goto(url + "/export-jobs");
+  await page.locator("main .button").click();
+  await page.locator('a[href*="/sign-in/oidc"]').click();
+  await page.waitForURL(`${provider}/**`);
+  await page.getByRole("button", { name: "Deny" }).click();
+  await page.waitForURL(`${url}/**`);
+  assert((await page.locator("h1").innerText()).includes("You were not signed in"), "what the provider refuses is told");
+  await check(page, "sign-in-refused");
+  await page.locator("main .button").click();
+  await page.locator('a[href*="/sign-in/oidc"]').click();
+  await page.getByRole("button", { name: "Allow" }).click();
+  await page.waitForURL(`${url}/**`);
+  const used = page.url();
+  await page.goto(url + "/");
+  assert((await page.locator("header").innerText()).includes("olivia"), `signed in at the provider: ${used}`);
+  await check(page, "");
+  const answers = await Promise.all(["/assets", "/api-keys"].map((path) => page.request.get(url + path)));
+  assert(answers.map((answer) => answer.status()).join() === "200,403", "with what the provider's claim gives, and no more");
+  await page.locator("header form button").click();
+  assert((await page.locator("header form").count()) === 0, "signed out");
+  // From the start page, in Dutch; and once more with the answer of before.
+  await dutch.goto(url + "/");
+  await check(dutch, "start-with-provider");
+  await dutch.locator('main a[href*="/sign-in/oidc"]').click();
+  await dutch.getByRole("button", { name: "Allow" }).click();
+  await dutch.waitForURL(`${url}/`);
+  assert((await dutch.locator("header").innerText()).includes("olivia"), "back on the start page");
+  const callback = (await (await fetch(`${provider}/last-callback`)).json()).address;
+  await dutch.goto(callback);
+  assert((await dutch.locator("h1").innerText()).includes("Log opnieuw in"), "an answer signs in once");
+  await check(dutch, "");
+  await dutch.goto(url + "/");
+  await dutch.locator("header form button").click();
 
   await page.goto(url + "/sign-in");
   await page.locator("#key").fill(key);

@@ -204,7 +204,8 @@ async fn records_are_changed_in_bulk(pool: PgPool) {
     assert_eq!(app.get("/assets?folder=c").await.expect_status(200)["items"][0]["userData"], Value::Null);
 
     for (media, body, status) in [
-        ("application/json", "{}".to_owned(), 415),
+        ("application/json", "{}".to_owned(), 422),
+        ("application/xml", "<records/>".to_owned(), 415),
         ("text/csv; charset=iso-8859-1", "asset\nshoe\n".to_owned(), 415),
         ("text/csv", "asset,colour\nshoe,red\n".to_owned(), 422),
         ("text/csv", "asset\n".to_owned(), 422),

@@ -113,7 +113,10 @@ async fn every_file_arrives_with_its_type_and_the_manifest_last(pool: PgPool) {
         .unwrap();
     let to_bucket = &job["deliverTo"][0];
     assert_eq!(to_bucket["prefix"], format!("{date}/spring-shoes"));
-    assert_eq!(to_bucket["counts"], json!({"delivered": 2, "skipped": 0, "unchanged": 0, "failed": 0, "waiting": 0, "removed": 0}));
+    assert_eq!(
+        to_bucket["counts"],
+        json!({"delivered": 2, "skipped": 0, "unchanged": 0, "failed": 0, "waiting": 0, "removed": 0})
+    );
     assert_eq!((&to_bucket["state"], &to_bucket["bytes"]), (&json!("done"), &job["bytes"]));
     let names: Vec<String> = shop.s3.object_names();
     let expected = ["manifest.csv", "manifest.json", "shoe-print.tiff", "shoe-web.webp"];
@@ -154,12 +157,24 @@ async fn mistakes_of_destinations_are_told_together_and_name_the_remedy(pool: Pg
             .map(|error| (error["pointer"].as_str().unwrap(), error["detail"].as_str().unwrap()))
             .collect();
         let expected = [
-            ("/deliverTo/0/connection", "There is no connection `nowhere`. Files can be delivered to `bucket`, `folder`."),
-            ("/deliverTo/1/connection", "The connection `source` can only be read. Files can be delivered to `bucket`, `folder`."),
-            ("/deliverTo/2/connection", "There is no connection `others`. Files can be delivered to `bucket`, `folder`."),
+            (
+                "/deliverTo/0/connection",
+                "There is no connection `nowhere`. Files can be delivered to `bucket`, `folder`.",
+            ),
+            (
+                "/deliverTo/1/connection",
+                "The connection `source` can only be read. Files can be delivered to `bucket`, `folder`.",
+            ),
+            (
+                "/deliverTo/2/connection",
+                "There is no connection `others`. Files can be delivered to `bucket`, `folder`.",
+            ),
             ("/deliverTo/3/prefix", "`..` is not allowed. Write the path from the address of the connection."),
             ("/deliverTo/4/prefix", "`{day}` is not a placeholder. Use {date}, {jobName} or {jobHandle}."),
-            ("/deliverTo/4/cacheControl", "\"a\\r\\nx: y\" is not a value of Cache-Control. Send one such as `public, max-age=86400`."),
+            (
+                "/deliverTo/4/cacheControl",
+                "\"a\\r\\nx: y\" is not a value of Cache-Control. Send one such as `public, max-age=86400`.",
+            ),
         ];
         assert_eq!(errors, expected);
     }
@@ -182,8 +197,11 @@ async fn a_dry_run_says_where_files_would_go_and_writes_nothing(pool: PgPool) {
     let assets = shop.upload(1).await;
     let request = deliver(&assets, json!({"connection": "bucket", "prefix": "{jobName}/{jobHandle}"}));
     let preview = shop.app.post("/export-jobs/validate", request).await.expect_status(200);
-    assert_eq!(preview["deliverTo"], json!([{"connection": "bucket", "prefix": "spring/{jobHandle}",
-        "changed": null, "unchanged": null, "removed": null}]));
+    assert_eq!(
+        preview["deliverTo"],
+        json!([{"connection": "bucket", "prefix": "spring/{jobHandle}",
+        "changed": null, "unchanged": null, "removed": null}])
+    );
     drain_work(&shop.app).await;
     assert!(shop.s3.object_names().is_empty());
 }
@@ -244,7 +262,10 @@ async fn files_of_others_are_replaced_left_or_an_error_as_the_request_says(pool:
         let line = manifest["items"][0]["warnings"][0]["detail"].as_str().unwrap();
         assert!(line.starts_with("Not delivered to `bucket`: The store has another file of this name"), "{line}");
         let failures = shop.fetch_destinations(handle).await[0]["failures"].clone();
-        assert_eq!((&failures[0]["path"], &failures[0]["reason"]["code"]), (&json!("a0.txt"), &json!("delivery-failed")));
+        assert_eq!(
+            (&failures[0]["path"], &failures[0]["reason"]["code"]),
+            (&json!("a0.txt"), &json!("delivery-failed"))
+        );
         let log = fetch_log(&shop.app, handle, "code=deliveryFailed").await;
         let sentence = log[0]["message"].as_str().unwrap();
         assert!(sentence.starts_with("1 file could not be delivered to “bucket”. The store has another"), "{sentence}");
@@ -272,14 +293,20 @@ async fn a_store_that_is_down_is_waited_for(pool: PgPool) {
     drain_work(&shop.app).await;
     let waiting = fetch_job(&shop.app, &job).await;
     assert_eq!((&waiting["state"], &waiting["outcome"]), (&json!("running"), &Value::Null));
-    assert_eq!(waiting["deliverTo"][0]["counts"], json!({"delivered": 0, "skipped": 0, "unchanged": 0, "failed": 0, "waiting": 3, "removed": 0}));
+    assert_eq!(
+        waiting["deliverTo"][0]["counts"],
+        json!({"delivered": 0, "skipped": 0, "unchanged": 0, "failed": 0, "waiting": 3, "removed": 0})
+    );
     assert_eq!(waiting["progress"]["percent"], 49);
     assert!(try_claim_task(&shop.app, TaskKind::Delivery).await.is_none(), "it backs off");
     shop.s3.set_behavior(S3Behavior::Healthy);
     shop.app.advance_time("1 minute").await;
     drain_work(&shop.app).await;
     let finished = fetch_job(&shop.app, &job).await;
-    assert_eq!((&finished["outcome"], &finished["deliverTo"][0]["counts"]["delivered"]), (&json!("succeeded"), &json!(3)));
+    assert_eq!(
+        (&finished["outcome"], &finished["deliverTo"][0]["counts"]["delivered"]),
+        (&json!("succeeded"), &json!(3))
+    );
     assert_eq!(shop.s3.put_count(), 3);
     shop.app.assert_consistent().await;
 }
@@ -298,7 +325,10 @@ async fn a_store_that_stays_down_is_given_up_and_a_retry_delivers(pool: PgPool) 
     drain_work(&shop.app).await;
     let ended = fetch_job(&shop.app, &job).await;
     assert_eq!(ended["outcome"], "succeededWithWarnings", "{ended:#}");
-    assert_eq!(ended["deliverTo"][0]["counts"], json!({"delivered": 0, "skipped": 0, "unchanged": 0, "failed": 2, "waiting": 0, "removed": 0}));
+    assert_eq!(
+        ended["deliverTo"][0]["counts"],
+        json!({"delivered": 0, "skipped": 0, "unchanged": 0, "failed": 2, "waiting": 0, "removed": 0})
+    );
     let failures = shop.fetch_destinations(&job).await[0]["failures"].clone();
     assert_eq!(failures[1]["reason"]["detail"], "The store did not answer as it should.");
     shop.s3.set_behavior(S3Behavior::Healthy);
@@ -353,7 +383,8 @@ async fn jobs_without_files_end_too(pool: PgPool) {
     let shop = Shop::open(pool).await;
     let asset = shop.app.upload_asset("a.txt", b"no image").await;
     let mut request = deliver(&[asset], json!({"connection": "bucket"}));
-    (request["fmt"], request["is_modifier"], request["onUnconvertible"]) = (json!("convert"), json!("wid=9"), json!("fail"));
+    (request["fmt"], request["is_modifier"], request["onUnconvertible"]) =
+        (json!("convert"), json!("wid=9"), json!("fail"));
     let job = run_export(&shop.app, request).await;
     assert_eq!((&job["state"], &job["outcome"]), (&json!("finished"), &json!("failed")), "{job:#}");
     assert_eq!(job["deliverTo"][0]["state"], "done");
@@ -429,10 +460,11 @@ async fn a_job_can_be_deleted_while_it_is_delivered(pool: PgPool) {
         };
         answer.expect_status(204);
         drain_work(&shop.app).await;
-        let left: i64 = sqlx::query_scalar("select (select count(*) from destination) + (select count(*) from delivery)")
-            .fetch_one(&shop.app.state.system)
-            .await
-            .unwrap();
+        let left: i64 =
+            sqlx::query_scalar("select (select count(*) from destination) + (select count(*) from delivery)")
+                .fetch_one(&shop.app.state.system)
+                .await
+                .unwrap();
         assert_eq!(left, 0, "after {steps} steps");
         shop.app.assert_consistent().await;
     }
@@ -570,7 +602,11 @@ async fn what_is_gone_from_the_selection_is_removed_on_request_only(pool: PgPool
     let preview = shop.app.post("/export-jobs/validate", sync(json!({"onRemoved": "delete"}))).await.expect_status(200);
     assert_eq!(preview["deliverTo"][0]["removed"], 2);
     let job = run_export(&shop.app, sync(json!({"onRemoved": "delete"}))).await;
-    assert_eq!((&job["outcome"], &job["deliverTo"][0]["counts"]["removed"]), (&json!("succeeded"), &json!(2)), "{job:#}");
+    assert_eq!(
+        (&job["outcome"], &job["deliverTo"][0]["counts"]["removed"]),
+        (&json!("succeeded"), &json!(2)),
+        "{job:#}"
+    );
     assert!(shop.read_object("sync/a0.txt").is_none());
     assert_eq!(shop.read_object("sync/a1.txt").unwrap(), b"theirs", "what is not ours stays");
     assert!(shop.read_object("sync/a2.txt").is_some() && shop.read_object("sync/a3.txt").is_some());

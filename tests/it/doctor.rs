@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use tempfile::TempDir;
 
+use crate::support::identity_provider::{CLIENT_ID, FakeProvider, ProviderBehavior};
 use crate::support::mail::start_mail_server;
 use crate::support::service_process::{build_database_url, format_path, run_offprint_with};
 
@@ -175,4 +176,29 @@ fn a_private_postgres_that_does_not_run_is_no_failure() {
     assert_finding(&report, "database", "warning", "while `offprint serve` runs");
     assert_finding(&report, "data folder", "warning", "does not exist yet");
     assert!(!data_dir.exists(), "doctor creates nothing");
+}
+
+#[sqlx::test]
+async fn the_identity_provider_is_asked(pool: PgPool) {
+    let (folder, provider) = (TempDir::new().unwrap(), FakeProvider::start());
+    let issuer = provider.issuer();
+    let settings = [
+        ("OFFPRINT_OIDC_ISSUER", &*issuer),
+        ("OFFPRINT_OIDC_CLIENT_ID", CLIENT_ID),
+        ("OFFPRINT_OIDC_CAPABILITIES", "assets:read"),
+    ];
+    let (report, code) = run_doctor(&pool, &folder, &settings).await;
+    assert_eq!(code, Some(0), "{report:#}");
+    assert_finding(&report, "identity provider", "ok", "http://127.0.0.1:8080/sign-in/oidc/callback");
+    let (report, code) = run_doctor(&pool, &folder, &settings[..2]).await;
+    assert_eq!(code, Some(1));
+    assert_finding(&report, "settings", "failed", "OFFPRINT_OIDC_CAPABILITIES");
+    for (behavior, reason) in
+        [(ProviderBehavior::OtherIssuer, "to the last slash"), (ProviderBehavior::Failing(500), "500")]
+    {
+        provider.set_behavior(behavior);
+        let (report, code) = run_doctor(&pool, &folder, &settings).await;
+        assert_eq!(code, Some(1), "{report:#}");
+        assert_finding(&report, "identity provider", "failed", reason);
+    }
 }

@@ -102,7 +102,7 @@ async fn macro_files_are_imported_and_say_what_is_lost(pool: PgPool) {
         })
     };
     let dry = import(&["--dry-run"]).await.unwrap();
-    assert_eq!(dry.status.code(), Some(2), "{dry:?}");
+    assert_eq!(dry.status.code(), Some(3), "{dry:?}");
     assert_eq!(app.get("/image-presets/thumb").await.expect_status(200)["urlModifier"], "wid=1");
     let done = import(&[]).await.unwrap();
     let lines: Vec<Value> =

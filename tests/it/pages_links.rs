@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::support::browser::{PAGE_ACCEPT, TestBrowser};
-use crate::support::event_stream_reader::{EventStreamReader, StreamChunk};
-use crate::support::export_jobs::{create_job, drain_work};
+use crate::support::event_stream_reader::{EventStreamReader, StreamChunk, TEST_TIMEOUT};
+use crate::support::export_jobs::{create_job, drain_work, send_job_action};
 use crate::support::images::{create_broken_jpeg, draw_jpeg};
 use crate::support::test_app::TestApp;
 use crate::support::test_user::{TestUser, open_guarded_app};
@@ -276,6 +276,29 @@ async fn a_stream_ends_with_its_link(pool: PgPool) {
     app.delete(format!("/export-jobs/{job}/links/{}", created["linkHandle"].as_str().unwrap())).await.expect_success();
     assert!(reader.read_rest().await.is_empty());
     assert_eq!(open_progress(&app, link, "en").await.0, 410);
+}
+
+#[sqlx::test]
+async fn a_stream_ends_with_its_link_while_progress_arrives_without_a_pause(pool: PgPool) {
+    let app = TestApp::with_settings(pool, |settings| settings.stream_heartbeat = Duration::from_secs(1)).await;
+    let job = order_pngs(&app, &[("a.jpg", draw_jpeg(1))], json!({"execTime": "2099-01-01T00:00:00Z"})).await;
+    let created = app.post(format!("/export-jobs/{job}/links"), json!({})).await.expect_status(201);
+    let url = created["url"].as_str().unwrap();
+    let (_, mut reader) = open_progress(&app, &url[url.find("/downloads/").unwrap()..], "en").await;
+    reader.next().await.unwrap();
+    app.delete(format!("/export-jobs/{job}/links/{}", created["linkHandle"].as_str().unwrap())).await.expect_success();
+    // The page learns of changes four times a second, more often than it sends heartbeats.
+    let change = async {
+        loop {
+            for action in ["pause", "resume"] {
+                send_job_action(&app, &job, action).await.expect_success();
+            }
+        }
+    };
+    tokio::select! {
+        ended = tokio::time::timeout(TEST_TIMEOUT, reader.read_rest()) => assert!(ended.is_ok(), "the stream goes on"),
+        () = change => unreachable!(),
+    }
 }
 
 #[sqlx::test]

@@ -1,22 +1,21 @@
 //! Guarantees of the queue: fences, leases, job actions while items run, reuse of renditions, counters.
 
 use offprint::db::item::{self, LeaseRenewal};
-use offprint::db::settle::{AttemptOutcome, settle_item};
+use offprint::db::settle::AttemptOutcome;
 use offprint::db::task::{TaskKind, renew_task_lease};
 use offprint::reason::Reason;
 use offprint_core::Code;
-use offprint_imaging::ENGINE_VERSION;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::support::export_jobs::{create_job, drain_work, fetch_items, fetch_job, run_export};
 use crate::support::images::draw_jpeg;
-use crate::support::queue::{LEASE_DURATION, claim_item, claim_task, settle_with_files, try_claim_item};
+use crate::support::queue::{LEASE_DURATION, claim_item, claim_task, settle_item, settle_with_files, try_claim_item};
 use crate::support::test_app::TestApp;
 
 /// Settles an attempt that produced no files.
 async fn settle_without_files(app: &TestApp, claim: &item::Claim, ending: AttemptOutcome) -> bool {
-    settle_item(&app.state.system, &claim.attempt(app.state.worker), &[], ending, ENGINE_VERSION).await.unwrap()
+    settle_item(app, &claim.attempt(app.state.worker), &[], ending).await.unwrap()
 }
 
 async fn create_three_item_job(app: &TestApp, request: Value) -> String {

@@ -2,14 +2,14 @@
 
 use offprint::db::company::ensure_company;
 use offprint::db::limits::{CompanyLimitsRow, update_company_limits};
-use offprint::db::settle::{AttemptOutcome, SettledFile, settle_item};
+use offprint::db::settle::{AttemptOutcome, SettledFile};
 use offprint::worker::{enforce_retention, sweep_expired};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::support::export_jobs::{create_job, drain_work, fetch_items, fetch_job, run_export, send_job_action};
 use crate::support::images::draw_jpeg;
-use crate::support::queue::claim_item;
+use crate::support::queue::{claim_item, settle_item};
 use crate::support::test_app::TestApp;
 
 async fn fetch_quota(app: &TestApp) -> Value {
@@ -190,8 +190,7 @@ async fn an_item_whose_cached_rendition_is_evicted_meanwhile_is_tried_again(pool
     assert!(app.state.evict_cached_renditions(app.state.company, 1).await.unwrap() > 0);
     let file = SettledFile { rendition: 0, sha256: cached.sha256, image: None, warnings: Vec::new(), reused: true };
     let (attempt, files) = (claim.attempt(app.state.worker), [file]);
-    let (outcome, engine) = (AttemptOutcome::Succeeded, offprint_imaging::ENGINE_VERSION);
-    let settled = settle_item(&app.state.system, &attempt, &files, outcome, engine).await;
+    let settled = settle_item(&app, &attempt, &files, AttemptOutcome::Succeeded).await;
     assert!(settled.is_err_and(|error| error.refers_to_removed_blob()));
     app.expire_leases().await;
     drain_work(&app).await;

@@ -41,7 +41,8 @@ async fn build_end(app: &TestApp, claim: &Claim, outcome: AttemptOutcome) -> Att
 }
 
 async fn settle(app: &TestApp, ends: &[AttemptEnd]) -> Result<Vec<bool>, offprint::db::DbError> {
-    settle_items(&app.state.system, &ends.iter().collect::<Vec<_>>(), ENGINE_VERSION).await
+    let settled = settle_items(&app.state.system, &ends.iter().collect::<Vec<_>>(), ENGINE_VERSION).await?;
+    Ok(settled.written)
 }
 
 #[sqlx::test]
@@ -259,5 +260,43 @@ async fn workers_settle_many_items_in_few_statements(pool: PgPool) {
         .await
         .unwrap();
     assert!((1..25).contains(&transactions), "{transactions} transactions for 25 items");
+    app.assert_consistent().await;
+}
+
+/// A set that the database rejects is written one by one: no item is lost, and none is held up by another.
+#[sqlx::test]
+async fn workers_settle_one_by_one_what_fails_as_a_set(pool: PgPool) {
+    let app = TestApp::with_settings(pool, |settings| settings.slots = 4).await;
+    // What a sequence counts stays counted when the statement is undone.
+    for sql in [
+        "create sequence rejected_set",
+        "create function reject_sets() returns trigger language plpgsql as $$
+         begin
+             if (select count(*) from ended where state = 'succeeded') > 1 then
+                 perform nextval('rejected_set');
+                 raise exception 'no sets today';
+             end if;
+             return null;
+         end $$",
+        "create trigger reject_sets after update on export_item referencing new table as ended
+             for each statement execute function reject_sets()",
+    ] {
+        sqlx::query(sql).execute(&app.state.system).await.unwrap();
+    }
+    let assets = upload_images(&app, 24).await;
+    let job = create_job(&app, request_png(&assets, 20)).await;
+    let workers = tokio::spawn(offprint::worker::run_workers(app.state.clone()));
+    let mut now = fetch_job(&app, &job).await;
+    while now["state"] != "finished" {
+        now = app.get(format!("/export-jobs/{job}?wait=20")).await.expect_status(200);
+    }
+    app.state.closing.cancel();
+    workers.await.unwrap();
+    assert_eq!((&now["outcome"], &now["counts"]["succeeded"]), (&json!("succeeded"), &json!(24)), "{now}");
+    let items = fetch_items(&app, &now).await;
+    assert!(items.iter().all(|item| item["attempts"] == 1), "{items:?}");
+    let sets: bool =
+        sqlx::query_scalar("select is_called from rejected_set").fetch_one(&app.state.system).await.unwrap();
+    assert!(sets, "there was no set to reject");
     app.assert_consistent().await;
 }

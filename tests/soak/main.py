@@ -236,9 +236,14 @@ class Soak:
 
     def settle_down(self):
         """Waits until every job is finished and every task is done, with a time limit, because something may be lost. Items
-        that are to be tried again later extend it: after four tries by up to six minutes."""
+        and tasks that are to be tried again later extend it: after four tries by up to six minutes."""
         deadline = time.monotonic() + 180
-        next_try = "select coalesce(ceil(extract(epoch from max(run_at) - now())), 0) from export_item where state = 'waiting'"
+        next_try = (
+            "select coalesce(ceil(extract(epoch from max(run_at) - now())), 0) from ("
+            "select run_at from export_item where state = 'waiting' union all "
+            "select run_at from task where state = 'waiting' union all "
+            "select lease_until + interval '10 seconds' * 3 ^ least(lost - 2, 4) from task where state = 'running' and lost > 1) open"
+        )
         unfinished = (
             "select (select count(*) from export_job where state <> 'finished') + "
             "(select count(*) from task where state in ('waiting', 'running'))"

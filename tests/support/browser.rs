@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
@@ -18,6 +20,8 @@ pub struct TestBrowser<'a> {
     /// Headers of every request, such as those of a proxy.
     pub headers: Vec<(&'static str, String)>,
     pub cookies: RefCell<BTreeMap<String, String>>,
+    /// Where its connections come from; attempts to sign in are counted by address.
+    pub address: Option<SocketAddr>,
 }
 
 /// A page, and what the browser knows about it.
@@ -30,7 +34,14 @@ pub struct OpenPage {
 
 impl<'a> TestBrowser<'a> {
     pub fn new(app: &'a TestApp) -> Self {
-        Self { app, language: "en", headers: Vec::new(), cookies: RefCell::default() }
+        Self { app, language: "en", headers: Vec::new(), cookies: RefCell::default(), address: None }
+    }
+
+    /// One that nobody's attempts to sign in are counted with.
+    pub fn elsewhere(app: &'a TestApp) -> Self {
+        static COUNT: AtomicU16 = AtomicU16::new(0);
+        let [high, low] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        Self { address: Some(SocketAddr::from(([198, 18, high, low], 1024))), ..Self::new(app) }
     }
 
     /// Sends one request with the browser's headers and cookies, and keeps the cookies of the response.
@@ -40,6 +51,9 @@ impl<'a> TestBrowser<'a> {
         let mut request = request.insert_header(("accept-language", self.language));
         if !cookies.is_empty() {
             request = request.insert_header(("cookie", cookies.join("; ")));
+        }
+        if let Some(address) = self.address {
+            request = request.peer_addr(address);
         }
         for (name, value) in &self.headers {
             request = request.insert_header((*name, value.as_str()));

@@ -10,6 +10,7 @@ pub mod event_stream_reader;
 pub mod export_jobs;
 pub mod fake_s3;
 pub mod http_server;
+pub mod identity_provider;
 pub mod images;
 pub mod mail;
 pub mod operations;

@@ -21,6 +21,7 @@ pub struct OperationFixtures {
     pub schedule: String,
     pub delivery: String,
     pub upload: String,
+    pub migration: String,
 }
 
 impl OperationFixtures {
@@ -46,8 +47,9 @@ impl OperationFixtures {
         let created_upload =
             user.send(add_upload_headers(TestRequest::post().uri("/uploads"))).await.expect_status(201);
         let upload = text(&created_upload["uploadHandle"]);
+        let migration = create_migration(user).await;
         let (preset, link) = ("preset-of-ours".into(), text(&created_link["linkHandle"]));
-        Self { job, asset, preset, key, link, token, schedule, delivery, upload }
+        Self { job, asset, preset, key, link, token, schedule, delivery, upload, migration }
     }
 
     /// Handles of objects that do not exist.
@@ -55,8 +57,19 @@ impl OperationFixtures {
         let handle = || uuid::Uuid::now_v7().to_string();
         let (link, token) = (handle(), "nothing".into());
         let preset = "preset-of-nobody".into();
-        let (schedule, delivery, upload) = (handle(), handle(), handle());
-        Self { job: handle(), asset: handle(), preset, key: handle(), link, token, schedule, delivery, upload }
+        let (schedule, delivery, upload, migration) = (handle(), handle(), handle(), handle());
+        Self {
+            job: handle(),
+            asset: handle(),
+            preset,
+            key: handle(),
+            link,
+            token,
+            schedule,
+            delivery,
+            upload,
+            migration,
+        }
     }
 
     pub fn fill_path(&self, path: &str) -> String {
@@ -72,6 +85,7 @@ impl OperationFixtures {
             .replace("{token}", &self.token)
             .replace("{scheduleHandle}", &self.schedule)
             .replace("{uploadHandle}", &self.upload)
+            .replace("{migrationHandle}", &self.migration)
             .replace("{version}/{file}", "0/style.css")
             .replace("{file}", "index.html")
     }
@@ -95,6 +109,8 @@ pub enum RequestPayload {
     Bytes,
     /// A record of an asset, as a line of JSON.
     Records,
+    /// A list of old addresses.
+    Addresses,
     /// Creates a resumable upload.
     UploadCreation,
     /// Appends bytes to a resumable upload.
@@ -102,7 +118,19 @@ pub enum RequestPayload {
     /// A form that comes from no page: it is refused.
     PageForm,
 }
-use RequestPayload::{Bytes, Empty, File, Json, PageForm, Records, UploadChunk, UploadCreation};
+use RequestPayload::{Addresses, Bytes, Empty, File, Json, PageForm, Records, UploadChunk, UploadCreation};
+
+/// A migration of one image.
+async fn create_migration(user: &TestUser<'_>) -> String {
+    let image = crate::support::images::draw_jpeg(1);
+    let name = uuid::Uuid::now_v7();
+    user.upload_asset(&format!("{name}.jpg"), &image).await;
+    let request =
+        TestRequest::post().uri("/migrations/scene7?dryRun=false").insert_header(("content-type", "text/plain"));
+    let created = user.send(request.set_payload(format!("/is/image/{name}?wid=5"))).await.expect_status(200);
+    offprint::worker::drain_work(&user.app.state).await.unwrap();
+    created["migrationHandle"].as_str().unwrap().to_owned()
+}
 
 /// The headers that create a resumable upload of ten bytes.
 fn add_upload_headers(request: TestRequest) -> TestRequest {
@@ -173,8 +201,14 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         ("POST", "/asset-sets") => {
             (Json(|objects| json!({"type": "ImageSet", "name": "s", "memberArray": [objects.asset]})), NotFound)
         }
+        ("POST", "/image-presets/import") => {
+            (Json(|_| json!({"files": [{"name": "p.tab", "content": "Name\tDefinition\nx\twid=5\n"}]})), OwnData)
+        }
         ("GET" | "DELETE", "/image-presets/{name}") => (Empty, NotFound),
         ("PUT", "/image-presets/{name}") => (Json(|_| json!({"urlModifier": "wid=20"})), OwnData),
+        ("POST", "/migrations/scene7") => (Addresses, OwnData),
+        ("GET" | "DELETE", "/migrations/scene7/{migrationHandle}")
+        | ("GET", "/migrations/scene7/{migrationHandle}/redirects") => (Empty, NotFound),
         ("GET", "/modifier-commands") => (Empty, OwnData),
         ("POST", "/modifier-check") => (Json(|_| json!({"is_modifier": "wid=10"})), OwnData),
         ("POST", "/api-keys") => (Json(|_| json!({"name": "third"})), OwnData),
@@ -190,6 +224,8 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
             | "/problems/{code}"
             | "/sign-in"
             | "/sign-in/mail/{token}"
+            | "/sign-in/oidc"
+            | "/sign-in/oidc/callback"
             | "/static/{version}/{file}"
             | "/favicon.ico"
             | "/robots.txt"
@@ -223,6 +259,7 @@ impl Operation {
             Records => request
                 .insert_header(("content-type", "application/x-ndjson"))
                 .set_payload(r#"{"asset": "a", "userData": "x"}"#),
+            Addresses => request.insert_header(("content-type", "text/plain")).set_payload("/is/image/old?wid=6"),
             File => build_upload_request("b.txt", b"another file"),
             UploadCreation => add_upload_headers(request),
             UploadChunk => add_upload_headers(request)
@@ -244,6 +281,8 @@ impl Operation {
             (PageForm, _) => status == 403,
             // The token is one of a download.
             (_, "/sign-in/mail/{token}") => status == 404,
+            // No identity provider is set.
+            (_, "/sign-in/oidc" | "/sign-in/oidc/callback") => status == 404,
             // The file is a text.
             (_, "/downloads/{token}/thumbnails/{path}") => status == 404,
             _ => matches!(status, 200..=299 | 303 | 308),

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use offprint::db::DbError;
+use offprint::db::attempt::Attempt;
 use offprint::db::item::{self, ClaimOptions};
 use offprint::db::kept_rendition::keep_renditions;
-use offprint::db::settle::{AttemptOutcome, SettledFile, settle_item};
+use offprint::db::settle::{AttemptEnd, AttemptOutcome, SettledFile, settle_items};
 use offprint::db::task::{TaskClaim, TaskKind};
 use offprint::db::task_claim::{self, TaskClaimOptions};
 use offprint_imaging::ENGINE_VERSION;
@@ -42,13 +44,22 @@ async fn keep_original(app: &TestApp, claim: &item::Claim) {
     transaction.commit().await.unwrap();
 }
 
+/// Settles one attempt. Whether it was written.
+pub async fn settle_item(
+    app: &TestApp,
+    attempt: &Attempt,
+    files: &[SettledFile],
+    outcome: AttemptOutcome,
+) -> Result<bool, DbError> {
+    let end = AttemptEnd { attempt: attempt.clone(), files: files.to_vec(), outcome };
+    Ok(settle_items(&app.state.system, &[&end], ENGINE_VERSION).await?.written == [true])
+}
+
 /// Settles an attempt as succeeded; its files are copies of the original.
 pub async fn settle_with_files(app: &TestApp, claim: &item::Claim) -> bool {
     keep_original(app, claim).await;
     let files: Vec<SettledFile> = claim.files.iter().map(|file| build_settled_file(claim, file.rendition)).collect();
-    settle_item(&app.state.system, &claim.attempt(app.state.worker), &files, AttemptOutcome::Succeeded, ENGINE_VERSION)
-        .await
-        .unwrap()
+    settle_item(app, &claim.attempt(app.state.worker), &files, AttemptOutcome::Succeeded).await.unwrap()
 }
 
 fn build_settled_file(claim: &item::Claim, rendition: i16) -> SettledFile {

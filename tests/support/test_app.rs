@@ -22,6 +22,7 @@ use offprint::id::WorkerId;
 use offprint::jobs::CallbackPolicy;
 use offprint::notify::Mailer;
 use offprint::notify::webhook::{HostLookup, WEBHOOK_TIMEOUT, WebhookSender};
+use offprint::oidc::{IdentityProvider, OidcConfig};
 use offprint::settings::Settings;
 use offprint_core::Digest;
 use offprint_imaging::ProfileLibrary;
@@ -171,6 +172,7 @@ impl TestApp {
             job_changes: Default::default(),
             job_signals: Default::default(),
             live_jobs: Default::default(),
+            live_links: Default::default(),
             stream_limiter: Default::default(),
             bytes_in_flight: Default::default(),
             render_pools: RenderPools::open(
@@ -182,6 +184,9 @@ impl TestApp {
             profiles,
             attributes: Arc::new(attributes),
             mailer: Arc::new(mailer),
+            identity_provider: OidcConfig::from_settings(&settings)
+                .unwrap()
+                .map(|config| Arc::new(IdentityProvider::new(config))),
             webhook_sender: Arc::new(WebhookSender::with_lookup(callbacks, Arc::new(EmptyResolver), WEBHOOK_TIMEOUT)),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             rate_limiter: Default::default(),
@@ -296,6 +301,7 @@ impl TestApp {
                  give_up_at = give_up_at - $1::interval, ended_at = ended_at - $1::interval",
             "update browser_session set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
             "update sign_in_link set created_at = created_at - $1::interval, expires_at = expires_at - $1::interval",
+            "update sign_in_attempt set expires_at = expires_at - $1::interval",
             "update webhook_secret set expires_at = expires_at - $1::interval",
         ];
         for sql in moves {

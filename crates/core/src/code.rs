@@ -151,6 +151,16 @@ codes! {
     ForeignOrigin,
     /// The `Host` of the request is not that of this service.
     MisdirectedRequest,
+    /// This attempt to sign in at the identity provider was finished before, took too long, or began in another browser.
+    SignInExpired,
+    /// The identity provider did not sign the person in, or the person refused.
+    SignInRefused,
+    /// The identity provider has signed the person in, who has no rights in this service.
+    SignInNotPermitted,
+    /// The identity provider answered something that cannot be used; the log has details under the request ID.
+    IdentityProviderFailed,
+    /// The identity provider cannot be reached at the moment.
+    IdentityProviderUnavailable,
 
     // Limits of a company.
     /// More requests per minute than allowed.

@@ -121,6 +121,11 @@ pub(super) fn find_foreign_name(name: &str) -> Option<ForeignName> {
     HARMLESS.iter().any(|names| names.contains(&plain.as_str())).then_some(ForeignName::Harmless)
 }
 
+/// Whether a parameter of an address changes no image wherever it is known: caches, statistics, campaigns.
+pub fn is_harmless_parameter(name: &str) -> bool {
+    find_foreign_name(name) == Some(ForeignName::Harmless)
+}
+
 /// The commands that a name means elsewhere, but for one wrong letter. Only long names leave no doubt.
 pub(super) fn find_misspelt_names(name: &str) -> Vec<&'static str> {
     let plain = normalize_name(&name.to_ascii_lowercase());

@@ -80,6 +80,7 @@ pub use attribute::{Attributes, OWN_ATTRIBUTES, OwnAttribute};
 pub use colour::Colour;
 pub use command::{CommandSpec, Scope, Support, list_commands};
 pub use diagnostic::{Diagnostic, DiagnosticKind, Origin, ValueError};
+pub use foreign::is_harmless_parameter;
 pub use format::{OutputFormat, list_output_formats};
 pub use grammar::is_blank;
 pub use macros::{MacroWatermark, Macros, expand_modifier};

@@ -9,6 +9,7 @@ mod root_ids;
 mod verify;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use chrono::{TimeZone, Utc};
 use clap::Subcommand;
@@ -88,7 +89,7 @@ impl AdminArgs {
 }
 
 /// Runs the subcommand.
-pub fn run_admin(arguments: AdminArgs) -> Result<(), CliError> {
+pub fn run_admin(arguments: AdminArgs) -> Result<ExitCode, CliError> {
     match arguments.command {
         AdminCommand::Seed { database, storage } => client::run_in_runtime(seed_samples(database, storage)),
         AdminCommand::Verify { deep, database, storage } => {
@@ -99,7 +100,10 @@ pub fn run_admin(arguments: AdminArgs) -> Result<(), CliError> {
         AdminCommand::CopyStorage(arguments) => client::run_in_runtime(copy_storage::run_copy_storage(arguments)),
         AdminCommand::SetLimits(arguments) => client::run_in_runtime(limits::run_set_limits(arguments)),
         AdminCommand::SetRootIds(arguments) => client::run_in_runtime(root_ids::run_set_root_ids(arguments)),
-        AdminCommand::ImportPresets(arguments) => client::run_in_runtime(import_presets::run_import_presets(arguments)),
+        AdminCommand::ImportPresets(arguments) => {
+            // The one whose exit code says more.
+            return client::run_in_runtime(import_presets::run_import_presets(arguments));
+        }
         AdminCommand::CreateKey(arguments) => client::run_in_runtime(keys::run_create_key(arguments)),
         AdminCommand::ListKeys(arguments) => client::run_in_runtime(keys::run_list_keys(arguments)),
         AdminCommand::RotateLinkKey(arguments) => client::run_in_runtime(link_key::run_rotate_link_key(arguments)),
@@ -114,7 +118,8 @@ pub fn run_admin(arguments: AdminArgs) -> Result<(), CliError> {
             drawn.iter().for_each(|path| println!("{}", path.display()));
             Ok(())
         }
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The installation's database, migrated to the schema of this version.

@@ -51,5 +51,6 @@ async fn examine_installation(settings: Settings) -> DoctorReport {
     sandbox_check::check_sandbox(&settings, &mut report).await;
     service_checks::check_mail(&settings, &mut report).await;
     service_checks::check_public_url(&settings, &mut report).await;
+    service_checks::check_identity_provider(&settings, &mut report).await;
     report
 }

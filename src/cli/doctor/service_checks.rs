@@ -9,6 +9,7 @@ use offprint_storage::{Storage, StorageError};
 use super::report::DoctorReport;
 use crate::cli::{client, serve};
 use crate::notify::Mailer;
+use crate::oidc::{IdentityProvider, OidcConfig, check_oidc_settings};
 use crate::settings::Settings;
 
 /// Timeout of the request to the public address.
@@ -21,6 +22,9 @@ pub(super) fn check_settings(settings: &Settings, report: &mut DoctorReport) {
     let problems_before = report.count_problems();
     if let Err(error) = serve::check_network_access(settings) {
         report.fail("settings", error.detail, "Set OFFPRINT_AUTH=keys, or listen on 127.0.0.1");
+    }
+    if let Err(detail) = check_oidc_settings(settings) {
+        report.fail("settings", detail, "Correct the settings OFFPRINT_OIDC_…");
     }
     let profiles = ProfileLibrary::read(&settings.modifiers.icc_dir);
     if let Err(error) = serve::build_attributes(&settings.modifiers, &profiles) {
@@ -220,5 +224,24 @@ async fn request_liveness(public_url: &str) -> Result<(), String> {
     match response.status() {
         status if status.is_success() => Ok(()),
         status => Err(format!("/health/live answers {status}")),
+    }
+}
+
+/// Whether people can sign in at the identity provider, as far as that can be known without one of them.
+pub(super) async fn check_identity_provider(settings: &Settings, report: &mut DoctorReport) {
+    // A mistake in the settings has been reported.
+    let Ok(Some(config)) = OidcConfig::from_settings(settings) else { return };
+    let address = settings.public_url.clone().unwrap_or_else(|| format!("http://{}", settings.bind));
+    let redirect_uri = format!("{}/sign-in/oidc/callback", address.trim_end_matches('/'));
+    match IdentityProvider::new(config).check().await {
+        Ok(keys) => report.pass(
+            "identity provider",
+            format!("It answers and publishes {keys} keys. Its list of redirect URIs must contain {redirect_uri}"),
+        ),
+        Err(error) => report.fail(
+            "identity provider",
+            format!("Nobody can sign in there: {error}"),
+            "Check OFFPRINT_OIDC_ISSUER, and whether this machine reaches it",
+        ),
     }
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use indicatif::DecimalBytes;
 use offprint_core::Code;
-use reqwest::header::{ETAG, IF_NONE_MATCH};
-use reqwest::{Method, StatusCode};
+use reqwest::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,12 +22,21 @@ const WAIT_SECONDS: &str = "20";
 #[derive(clap::Args)]
 pub struct ExportArgs {
     /// The service's folder whose assets are exported.
-    #[arg(long)]
-    folder: String,
+    #[arg(long, required_unless_present = "list")]
+    folder: Option<String>,
 
     /// Include its subfolders.
-    #[arg(long)]
+    #[arg(long, requires = "folder")]
     recursive: bool,
+
+    /// A list of the assets instead: names one a line, or a table (`.csv`, `.tsv`) with the columns name, modifier, preset,
+    /// outputName.
+    #[arg(long, value_name = "FILE", conflicts_with = "folder")]
+    list: Option<PathBuf>,
+
+    /// Leave out names of the list that do not exist. Without this option the list is refused, and they are named.
+    #[arg(long, requires = "list")]
+    skip_missing: bool,
 
     /// `orig` exports the files as uploaded, `convert` renders them as --is-modifier and --macro say.
     #[arg(long, value_parser = ["orig", "convert"])]
@@ -50,6 +59,10 @@ pub struct ExportArgs {
     #[arg(long, value_parser = ["flat", "folders"], default_value = "flat")]
     layout: String,
 
+    /// How files are named, like `{name|before:_}.{name|after:_|map:A=MAIN}`. docs/NAMES.md describes it.
+    #[arg(long, value_name = "TEMPLATE")]
+    name_template: Option<String>,
+
     /// The zip to write. Until it is complete there are FILE.part and FILE.ticket; the same command continues with them.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -59,21 +72,69 @@ pub struct ExportArgs {
 }
 
 impl ExportArgs {
-    /// The body of `POST /export-jobs`.
-    fn request_body(&self) -> Value {
-        let mut body = json!({
-            "assetFilter": {"folder": self.folder, "recursive": self.recursive},
-            "fmt": self.fmt,
-            "layout": self.layout,
-            "strict": !self.lenient,
-        });
+    /// The fields of the export request. With a list they stand in the query string.
+    fn request_fields(&self) -> Value {
+        let mut body = json!({"fmt": self.fmt, "layout": self.layout, "strict": !self.lenient});
+        if let Some(folder) = &self.folder {
+            body["assetFilter"] = json!({"folder": folder, "recursive": self.recursive});
+        }
+        if self.skip_missing {
+            body["onMissing"] = json!("skip");
+        }
         if let Some(modifier) = &self.is_modifier {
             body["is_modifier"] = json!(modifier);
+        }
+        if let Some(template) = &self.name_template {
+            body["nameTemplate"] = json!(template);
         }
         if let Some(preset) = &self.preset {
             body["macro"] = json!(preset);
         }
         body
+    }
+
+    /// What is sent to `POST /export-jobs`.
+    fn read_request(&self) -> Result<ExportCall, CliError> {
+        let fields = self.request_fields();
+        let Some(path) = &self.list else { return Ok(ExportCall { fields, list: None }) };
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            CliError::new(Code::InvalidValue, format!("The list {} cannot be read: {error}.", path.display()))
+        })?;
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let is_table = ["csv", "tsv", "tab"].iter().any(|known| ending.eq_ignore_ascii_case(known));
+        let media_type = if is_table { "text/csv" } else { "text/plain" };
+        Ok(ExportCall { fields, list: Some(ListBody { text, media_type }) })
+    }
+}
+
+/// An export request as this command sends it.
+struct ExportCall {
+    fields: Value,
+    list: Option<ListBody>,
+}
+
+/// A list of assets.
+struct ListBody {
+    text: String,
+    media_type: &'static str,
+}
+
+impl ExportCall {
+    /// What tells this request from others.
+    fn describe(&self) -> Value {
+        match &self.list {
+            None => self.fields.clone(),
+            Some(list) => json!({"fields": self.fields, "list": list.text}),
+        }
+    }
+
+    /// Adds fields and list to a request.
+    fn add_to(&self, request: RequestBuilder) -> RequestBuilder {
+        let Some(list) = &self.list else { return request.json(&self.fields) };
+        let to_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let fields = self.fields.as_object().into_iter().flatten();
+        let query: Vec<(&String, String)> = fields.map(|(name, value)| (name, to_text(value))).collect();
+        request.query(&query).header(CONTENT_TYPE, list.media_type).body(list.text.clone())
     }
 }
 
@@ -117,7 +178,8 @@ struct ClientCounts {
 
 /// The ticket of the same export request when an earlier run was interrupted, otherwise that of a new job.
 async fn find_or_create_ticket(connection: &ApiClient, arguments: &ExportArgs) -> Result<Ticket, CliError> {
-    let body = arguments.request_body();
+    let call = arguments.read_request()?;
+    let body = call.describe();
     if let Some(ticket) = Ticket::find(&arguments.out, &body) {
         match connection.get::<ClientJob>(&["export-jobs", &ticket.job], &[]).await {
             Ok(job) => {
@@ -132,9 +194,8 @@ async fn find_or_create_ticket(connection: &ApiClient, arguments: &ExportArgs) -
     let key = uuid::Uuid::now_v7().to_string();
     let job: ClientJob = connection
         .retry(async || {
-            let request =
-                connection.request(Method::POST, &["export-jobs"]).header("idempotency-key", &key).json(&body);
-            client::read_json(client::send_request(request).await?).await
+            let request = connection.request(Method::POST, &["export-jobs"]).header("idempotency-key", &key);
+            client::read_json(client::send_request(call.add_to(request)).await?).await
         })
         .await?;
     eprintln!("Job {}: {} assets.", job.job_handle, job.counts.total);

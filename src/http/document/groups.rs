@@ -18,6 +18,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("uploads", "Resumable uploads of large files (tus 1.0)."),
             ("image presets", "Stored, named modifiers. `$name$` calls one as a macro."),
             ("modifiers", "The Image Serving modifier language: its commands, and a checker."),
+            ("migrations", "From addresses of Scene7 to files and a redirect map."),
             ("export schedules", "Exports that recur: a cron expression in a time zone."),
             (
                 "connections",

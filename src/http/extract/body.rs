@@ -151,6 +151,11 @@ pub fn compute_export_body_limit(max_items: usize) -> usize {
     MAX_BODY_BYTES.max(max_items * 48 + (64 << 10))
 }
 
+/// Largest list of an export request in bytes: it has room for a name, a modifier and an output name of each asset.
+pub fn compute_list_body_limit(max_items: usize) -> usize {
+    MAX_BODY_BYTES.max(max_items * 256)
+}
+
 /// Bodies up to this size are parsed at once: that takes a few milliseconds.
 const MAX_INLINE_BYTES: usize = 64 << 10;
 
@@ -163,7 +168,8 @@ fn find_compute_pool(request: &HttpRequest) -> Option<(ComputePool, CompanyId)> 
 
 fn find_body_limit(request: &HttpRequest) -> usize {
     let rule = find_route(request).operation().map(|operation| operation.body);
-    let state = request.app_data::<Data<AppState>>().filter(|_| rule == Some(BodyRule::ExportRequest));
+    let is_export = matches!(rule, Some(BodyRule::ExportRequest | BodyRule::ExportList));
+    let state = request.app_data::<Data<AppState>>().filter(|_| is_export);
     state.map_or(MAX_BODY_BYTES, |state| compute_export_body_limit(state.settings.max_items))
 }
 
@@ -176,15 +182,41 @@ pub async fn read_whole_body(
     body: actix_web::web::Payload,
     limit: usize,
 ) -> Result<String, Problem> {
-    let mut bytes = read_body(body.into_inner(), limit).await?;
-    if read_content_coding(request.headers()) == Some(ContentCoding::Gzip) {
-        bytes = inflate_body(&bytes, limit)?;
-    }
+    let bytes = read_body_bytes(request, body, limit).await?;
     let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes).to_vec();
     String::from_utf8(text).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Problem::new(Code::MalformedJson, format!("The body is not valid UTF-8 from byte {at} on. Send it as UTF-8."))
     })
+}
+
+/// Reads a body of any encoding, with or without gzip, of at most `limit` bytes.
+///
+/// # Errors
+/// When it is larger.
+pub async fn read_body_bytes(
+    request: &HttpRequest,
+    body: actix_web::web::Payload,
+    limit: usize,
+) -> Result<Vec<u8>, Problem> {
+    let bytes = read_body(body.into_inner(), limit).await?;
+    match read_content_coding(request.headers()) {
+        Some(ContentCoding::Gzip) => inflate_body(&bytes, limit),
+        _ => Ok(bytes),
+    }
+}
+
+/// The same for a body that may be a gzip file by itself, whatever its headers say.
+///
+/// # Errors
+/// When it is larger, compressed or not.
+pub async fn read_list_bytes(
+    request: &HttpRequest,
+    body: actix_web::web::Payload,
+    limit: usize,
+) -> Result<Vec<u8>, Problem> {
+    let bytes = read_body_bytes(request, body, limit).await?;
+    if bytes.starts_with(b"\x1f\x8b") { inflate_body(&bytes, limit) } else { Ok(bytes) }
 }
 
 /// Reads a whole body into memory.

@@ -25,6 +25,19 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
         {
             "JSON is always UTF-8. Send the body as `Content-Type: application/json`, without another `charset`."
         }
+        BodyRule::ExportList if !is_json && !is_table(headers) && !is_plain_text(headers) => {
+            "Send the request as `Content-Type: application/json`, or a list of assets as `text/csv` or `text/plain`."
+        }
+        BodyRule::ExportList if !matches!(charset.as_str(), "" | "utf-8" | "utf8" | "us-ascii") => {
+            "Send the body as UTF-8, without another `charset`."
+        }
+        BodyRule::CatalogFiles if !is_json && !is_plain_text(headers) && !is_table(headers) => {
+            "Send the file as `Content-Type: text/plain` or `text/tab-separated-values`, or several as `application/json`."
+        }
+        BodyRule::Addresses if !is_address_list(&media) => {
+            "Send the addresses as `Content-Type: text/plain`, `text/xml` or `application/gzip`. Example: `curl \
+             --data-binary @access.log -H 'content-type: text/plain'`."
+        }
         BodyRule::Form if media != "multipart/form-data" => {
             "Send the files as `multipart/form-data` in parts named `file`. Example: `curl -F file=@photo.jpg`."
         }
@@ -54,13 +67,24 @@ pub(crate) fn is_table(headers: &HeaderMap) -> bool {
     matches!(read_content_type(headers).0.as_str(), "text/csv" | "application/csv" | "text/tab-separated-values")
 }
 
-/// Whether a body is one JSON value.
+/// Whether a media type is that of a log, a list or a sitemap.
+fn is_address_list(media: &str) -> bool {
+    let known = ["text/plain", "text/csv", "text/xml", "application/xml", "application/gzip", "application/x-gzip"];
+    known.contains(&media)
+}
+
+/// Whether a body is JSON.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     is_json_media(&read_content_type(headers).0)
 }
 
 fn is_json_media(media: &str) -> bool {
     media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
+}
+
+/// Whether a body is a plain text.
+pub(crate) fn is_plain_text(headers: &HeaderMap) -> bool {
+    read_content_type(headers).0 == "text/plain"
 }
 
 /// Whether a media type is that of JSON objects, one a line.
@@ -94,7 +118,8 @@ pub(crate) fn read_content_coding(headers: &HeaderMap) -> Option<ContentCoding> 
 
 /// Refuses bodies that are compressed otherwise than JSON may be: they would be stored or parsed as they are.
 fn check_encoding(rule: BodyRule, headers: &HeaderMap) -> Result<(), Problem> {
-    let is_json = matches!(rule, BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest | BodyRule::Records);
+    use BodyRule::{Addresses, CatalogFiles, ExportList, ExportRequest, Json, OptionalJson, Records};
+    let is_json = matches!(rule, Json | OptionalJson | ExportRequest | ExportList | Records | CatalogFiles | Addresses);
     let (accepted, detail) = match (read_content_coding(headers), is_json) {
         (Some(ContentCoding::Identity), _) | (Some(ContentCoding::Gzip), true) => return Ok(()),
         (_, true) => (
@@ -144,6 +169,18 @@ mod tests {
             (BodyRule::Json, "text/x+json", false),
             (BodyRule::Json, "application/x-www-form-urlencoded", false),
             (BodyRule::Json, "", false),
+            (BodyRule::Addresses, "text/plain", true),
+            (BodyRule::Addresses, "application/gzip", true),
+            (BodyRule::Addresses, "application/x-www-form-urlencoded", false),
+            (BodyRule::CatalogFiles, "text/tab-separated-values", true),
+            (BodyRule::CatalogFiles, "text/plain; charset=latin1", true),
+            (BodyRule::CatalogFiles, "application/json", true),
+            (BodyRule::CatalogFiles, "application/octet-stream", false),
+            (BodyRule::ExportList, "text/csv", true),
+            (BodyRule::ExportList, "text/plain; charset=utf-8", true),
+            (BodyRule::ExportList, "text/plain; charset=latin1", false),
+            (BodyRule::ExportList, "application/json", true),
+            (BodyRule::ExportList, "text/html", false),
             (BodyRule::Form, "multipart/form-data; boundary=x", true),
             (BodyRule::Form, "application/json", false),
             (BodyRule::Records, "application/x-ndjson", true),

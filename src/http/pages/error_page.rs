@@ -51,16 +51,30 @@ pub(crate) fn build_error_page(problem: &ProblemDetails, headers: &HeaderMap, re
         detail: (name == "other").then(|| problem.detail().to_owned()),
         request_id: problem.request_id().map(str::to_owned),
         retry_after: headers.get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned),
-        sign_in: (status == StatusCode::UNAUTHORIZED).then(|| write_sign_in_address(reader.next.as_deref())),
+        sign_in: find_sign_in_address(code, status, reader),
         frame,
     };
     page.frame.respond(status, &page).unwrap_or_else(|problem: Problem| problem.error_response())
 }
 
-/// The address of the page to sign in, which leads back.
-fn write_sign_in_address(next: Option<&str>) -> String {
+/// Where to sign in, when that helps. Who comes back from an identity provider cannot go back to where it led.
+fn find_sign_in_address(code: Code, status: StatusCode, reader: &ErrorReader) -> Option<String> {
+    let is_attempt = matches!(
+        code,
+        Code::SignInExpired
+            | Code::SignInRefused
+            | Code::SignInNotPermitted
+            | Code::IdentityProviderFailed
+            | Code::IdentityProviderUnavailable
+    );
+    let next = reader.next.as_deref().filter(|_| !is_attempt);
+    (is_attempt || status == StatusCode::UNAUTHORIZED).then(|| write_address(&write_sign_in_path(next)))
+}
+
+/// The path of the page to sign in, which leads back.
+pub(super) fn write_sign_in_path(next: Option<&str>) -> String {
     let next = next.map(|next| format!("?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC))).unwrap_or_default();
-    write_address(&format!("/sign-in{next}"))
+    format!("/sign-in{next}")
 }
 
 /// The name of the messages about a code.
@@ -74,6 +88,11 @@ fn name_message(code: Code, status: StatusCode, is_link: bool) -> &'static str {
         Code::ArchiveTooLarge => "archive-too-large",
         Code::CorruptOriginal => "damaged",
         Code::ForeignOrigin => "foreign-origin",
+        Code::SignInExpired => "sign-in-expired",
+        Code::SignInRefused => "sign-in-refused",
+        Code::SignInNotPermitted => "sign-in-not-permitted",
+        Code::IdentityProviderFailed => "provider-failed",
+        Code::IdentityProviderUnavailable => "provider-unavailable",
         _ => match status.as_u16() {
             401 => "sign-in",
             403 => "forbidden",
@@ -88,8 +107,13 @@ fn name_message(code: Code, status: StatusCode, is_link: bool) -> &'static str {
 
 fn choose_icon(code: Code) -> Icon {
     match code {
-        Code::NotFinished | Code::LinkExpired | Code::ResultsExpired | Code::RateLimited => Icon::Waiting,
-        Code::LinkRevoked | Code::NotFound | Code::Unauthenticated => Icon::Warning,
+        Code::NotFinished
+        | Code::LinkExpired
+        | Code::ResultsExpired
+        | Code::RateLimited
+        | Code::SignInExpired
+        | Code::IdentityProviderUnavailable => Icon::Waiting,
+        Code::LinkRevoked | Code::NotFound | Code::Unauthenticated | Code::SignInRefused => Icon::Warning,
         _ => Icon::Failed,
     }
 }

@@ -32,5 +32,7 @@ pub(crate) fn register_page_routes(config: &mut web::ServiceConfig) {
         .service(sign_in::by_key::sign_in_by_key)
         .service(sign_in::by_mail::request_sign_in_mail)
         .service(sign_in::by_mail::show_sign_in_link)
-        .service(sign_in::by_mail::sign_in_by_mail);
+        .service(sign_in::by_mail::sign_in_by_mail)
+        .service(sign_in::by_oidc::begin_oidc_sign_in)
+        .service(sign_in::by_oidc::finish_oidc_sign_in);
 }

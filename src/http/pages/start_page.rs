@@ -8,6 +8,7 @@ use askama::Template;
 use crate::app::AppState;
 use crate::http::extract::locale;
 use crate::http::pages::frame::{Account, Frame};
+use crate::http::pages::sign_in::write_provider_address;
 use crate::http::problem::Problem;
 use crate::http::session::find_session;
 use crate::i18n;
@@ -18,6 +19,8 @@ struct StartPage {
     frame: Frame,
     /// Whether everybody may call the API.
     is_open: bool,
+    /// Address of the way to the identity provider, for whoever is not signed in.
+    provider: Option<String>,
     version: &'static str,
 }
 
@@ -32,6 +35,7 @@ pub(crate) async fn show_start_page(state: Data<AppState>, request: HttpRequest)
     });
     let is_open = !state.settings.is_key_required();
     frame.can_sign_in = !is_open;
-    let page = StartPage { frame, is_open, version: env!("CARGO_PKG_VERSION") };
+    let provider = write_provider_address(&state, "/").filter(|_| frame.account.is_none());
+    let page = StartPage { frame, is_open, provider, version: env!("CARGO_PKG_VERSION") };
     page.frame.respond(StatusCode::OK, &page)
 }

@@ -67,6 +67,6 @@ fn respond_with_file(media: &str, text: &'static str, caching: &'static str) -> 
         .content_type(media)
         .insert_header((header::CACHE_CONTROL, caching))
         // An icon that is opened by itself is a page of its own.
-        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox; frame-ancestors 'none'"))
         .body(text)
 }

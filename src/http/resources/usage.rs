@@ -18,7 +18,7 @@ pub struct Usage {
     assets: Amount,
     /// Files of jobs, without archives. Originals and equal files need no additional storage.
     files: Amount,
-    /// Renditions that are kept for reuse.
+    /// Renditions that are kept for reuse, and thumbnails.
     renditions: Amount,
     /// Bytes that the company occupies in the storage, each counted once: originals (also of deleted assets that jobs still
     /// use), files, renditions, manifests and archive indexes.
@@ -44,8 +44,8 @@ pub struct QuotaUsage {
     replaced_originals: Amount,
     /// Resumable uploads that are not complete. Each counts with its announced length.
     unfinished_uploads: Amount,
-    /// Rendered files of jobs, until they expire, and renditions that are kept for reuse; equal files count once. When the
-    /// quota is reached, those that no job needs are removed first.
+    /// Rendered files of jobs, until they expire, renditions that are kept for reuse, and thumbnails; equal files count once.
+    /// When the quota is reached, those that no job needs are removed first.
     renditions: Amount,
 }
 

@@ -8,10 +8,9 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use offprint_core::Code;
-use offprint_core::name::fold_path;
 
 use crate::app::AppState;
-use crate::db::archive::{self, FileRow};
+use crate::db::archive::FileRow;
 use crate::db::company;
 use crate::db::enums::{FileState, JobState};
 use crate::db::job::JobRow;
@@ -146,7 +145,7 @@ async fn build_file_page(
     path: &str,
     language: &'static Language,
 ) -> Result<LinkPage, Problem> {
-    let file = archive::fetch_file(&state.db, link.company, job.job_id, path, &fold_path(path)).await?;
+    let file = files::fetch_unexpired_file(state, link.company, job, path).await?;
     let mut page = start_page(link, job, path.rsplit('/').next().unwrap_or(path), language);
     page.job_name = Some(job.job_name.clone());
     page.status = PageStatus::for_file(language, job, file.state);

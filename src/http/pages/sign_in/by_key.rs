@@ -54,5 +54,5 @@ pub(in crate::http) async fn sign_in_by_key(
             (Caller::from_key(&key), SignInMethod::Key(key.user_id, key.key_id))
         }
     };
-    begin(&state, &request, caller, method, next).await
+    begin(&state, &request, caller, &method, next).await
 }

@@ -7,10 +7,10 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use askama::Template;
-use offprint_core::{Code, Digest};
+use offprint_core::Code;
 use serde::Deserialize;
 
-use super::{EmptyForm, begin, check_keys_required, check_next, count_attempt, find_client};
+use super::{EmptyForm, begin, check_keys_required, check_next, count_attempt, find_client, hash_to_id};
 use crate::app::AppState;
 use crate::app::link_token::{LinkToken, TokenKind};
 use crate::app::rate_limiter::RateLimitKey;
@@ -94,14 +94,6 @@ fn reject_without_cookie() -> Problem {
     Problem::new(Code::ForeignOrigin, "The form is out of date. Load its page again, with cookies allowed.")
 }
 
-/// A subject for the limiter, which counts by id.
-fn hash_to_id(address: &str) -> uuid::Uuid {
-    let digest = Digest::compute(address.to_lowercase().as_bytes()).to_bytes();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    uuid::Uuid::from_bytes(bytes)
-}
-
 /// A genuine link and its state.
 struct FoundLink {
     company: CompanyId,
@@ -163,18 +155,36 @@ async fn use_link(
     Ok(Some((user, api_key::find_user_capabilities(&mut connection, *company, user).await?, next)))
 }
 
-/// The link, if this browser may use it.
-fn check_usable(found: Option<FoundLink>, browser: Option<&BrowserSecret>) -> Result<FoundLink, Unusable> {
+/// A link that the browser of the request may use.
+struct UsableLink {
+    found: FoundLink,
+    browser: BrowserSecret,
+}
+
+/// Finds the link of a token, if the browser of the request may use it. Counts as an attempt to sign in.
+///
+/// # Errors
+/// 429 after too many attempts, and when the database does not answer.
+async fn find_usable_link(
+    state: &AppState,
+    token: &str,
+    request: &HttpRequest,
+) -> Result<Result<UsableLink, Unusable>, Problem> {
+    count_attempt(state, find_client(request))?;
+    let found = find_link(state, token).await?;
+    Ok(check_usable(found, session::read_browser(request.headers())))
+}
+
+fn check_usable(found: Option<FoundLink>, browser: Option<BrowserSecret>) -> Result<UsableLink, Unusable> {
     let found = found.ok_or(Unusable::Unknown)?;
     if found.row.is_used {
-        Err(Unusable::Used)
-    } else if found.row.is_expired {
-        Err(Unusable::Expired)
-    } else if browser.is_none_or(|browser| browser.hash() != found.row.browser_sha256) {
-        Err(Unusable::OtherBrowser)
-    } else {
-        Ok(found)
+        return Err(Unusable::Used);
     }
+    if found.row.is_expired {
+        return Err(Unusable::Expired);
+    }
+    let browser = browser.filter(|browser| browser.hash() == found.row.browser_sha256);
+    browser.map(|browser| UsableLink { found, browser }).ok_or(Unusable::OtherBrowser)
 }
 
 /// `GET /sign-in/mail/{token}`.
@@ -184,10 +194,8 @@ pub(in crate::http) async fn show_sign_in_link(
     token: Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    count_attempt(&state, find_client(&request))?;
-    let browser = session::read_browser(request.headers());
-    let found = match check_usable(find_link(&state, &token).await?, browser.as_ref()) {
-        Ok(found) => found,
+    let UsableLink { found, browser } = match find_usable_link(&state, &token, &request).await? {
+        Ok(usable) => usable,
         Err(unusable) => return unusable.respond(&request),
     };
     let language = locale::find_accepted_language(&request).unwrap_or_else(i18n::default_language);
@@ -195,7 +203,7 @@ pub(in crate::http) async fn show_sign_in_link(
     let text = language.format("page-sign-in-confirm-text", &[("who", who.into()), ("name", company.into())]);
     let confirmation = Confirmation {
         address: crate::http::address::write_address(&format!("/sign-in/mail/{token}")),
-        csrf: browser.map(|browser| browser.csrf_token()).unwrap_or_default(),
+        csrf: browser.csrf_token(),
     };
     show_message(&request, StatusCode::OK, "page-sign-in-confirm", (Some(text), Some(confirmation)))
 }
@@ -208,10 +216,8 @@ pub(in crate::http) async fn sign_in_by_mail(
     PageForm(EmptyForm {}): PageForm<EmptyForm>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    count_attempt(&state, find_client(&request))?;
-    let browser = session::read_browser(request.headers());
-    let found = match check_usable(find_link(&state, &token).await?, browser.as_ref()) {
-        Ok(found) => found,
+    let UsableLink { found, .. } = match find_usable_link(&state, &token, &request).await? {
+        Ok(usable) => usable,
         Err(unusable) => return unusable.respond(&request),
     };
     let company = found.company;
@@ -222,5 +228,5 @@ pub(in crate::http) async fn sign_in_by_mail(
         return show_message(&request, StatusCode::FORBIDDEN, "page-sign-in-no-rights", (None, None));
     };
     let caller = Caller::from_user(company, user, capabilities);
-    begin(&state, &request, caller, SignInMethod::Mail(user), check_next(next.as_deref())).await
+    begin(&state, &request, caller, &SignInMethod::Mail(user), check_next(next.as_deref())).await
 }

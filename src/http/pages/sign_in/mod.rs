@@ -1,14 +1,17 @@
-//! Signing in and out: by a link in a mail, or by an API key. In open mode there is nothing to sign in to.
+//! Signing in and out: at an identity provider, by a link in a mail, or by an API key. In open mode there is nothing to sign
+//! in to.
 
 pub(super) mod by_key;
 pub(super) mod by_mail;
+pub(super) mod by_oidc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, get, post};
 use askama::Template;
-use offprint_core::Code;
+use offprint_core::{Code, Digest};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::app::AppState;
@@ -37,6 +40,8 @@ struct SignInPage {
     next: String,
     /// What went wrong with the attempt before.
     mistake: Option<String>,
+    /// Address of the way to the identity provider, where there is one.
+    provider: Option<String>,
 }
 
 /// Where to go after signing in.
@@ -89,10 +94,23 @@ fn show_form(
     let browser = BrowserSecret::find_or_create(request.headers())?;
     let text = |name: &str| language.format(name, &[]);
     let frame = Frame::new(language, text("page-sign-in-title"));
-    let page = SignInPage { frame, csrf: browser.csrf_token(), next: next.to_owned(), mistake: mistake.map(text) };
+    let page = SignInPage {
+        frame,
+        csrf: browser.csrf_token(),
+        next: next.to_owned(),
+        mistake: mistake.map(text),
+        provider: write_provider_address(state, next),
+    };
     let mut answer = page.frame.respond(status, &page)?;
     session::set_browser_cookie(state, request, &mut answer, &browser);
     Ok(answer)
+}
+
+/// The address that leads to the identity provider and back to a path; none without a provider.
+pub(super) fn write_provider_address(state: &AppState, next: &str) -> Option<String> {
+    state.identity_provider.as_ref()?;
+    let next = utf8_percent_encode(next, NON_ALPHANUMERIC);
+    Some(write_address(&format!("/sign-in/oidc?next={next}")))
 }
 
 /// The address of a request, whose attempts are counted together.
@@ -113,6 +131,14 @@ fn count_attempt(state: &AppState, subject: RateLimitKey) -> Result<(), Problem>
     let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
     let detail = format!("Too many attempts to sign in. Nothing was done. Retry in {seconds} s.");
     Err(Problem::new(Code::RateLimited, detail).with_header(header::RETRY_AFTER, &seconds.to_string()))
+}
+
+/// A subject for the limiter, which counts by id.
+fn hash_to_id(subject: &str) -> uuid::Uuid {
+    let digest = Digest::compute(subject.to_lowercase().as_bytes()).to_bytes();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Uuid::from_bytes(bytes)
 }
 
 /// In open mode nobody signs in.
@@ -141,7 +167,7 @@ async fn begin(
     state: &AppState,
     request: &HttpRequest,
     caller: Caller,
-    method: SignInMethod,
+    method: &SignInMethod,
     next: &str,
 ) -> Result<HttpResponse, Problem> {
     let mut answer = redirect(next);

@@ -28,6 +28,7 @@ use crate::http::responses::NotFoundProblem;
 use crate::http::responses::PreconditionProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{AssetId, CompanyId, DigestSchema};
+use crate::jobs::selection::normalize_tag;
 use crate::jobs::{explain_unconvertible, read_asset_settings};
 use crate::reason::Reason;
 
@@ -209,6 +210,12 @@ pub struct AssetListQuery {
     /// Only assets whose original has this SHA-256. Use it to find out whether a file was uploaded before.
     #[param(value_type = Option<String>, pattern = "^[0-9a-fA-F]{64}$")]
     sha256: Option<Digest>,
+    /// Only assets that were uploaded, replaced or changed at this time or later.
+    #[serde(rename = "updatedSince")]
+    #[param(rename = "updatedSince")]
+    updated_since: Option<DateTime<Utc>>,
+    /// Only assets that have all these tags, separated by commas: the entry `tags` of their `metadata`.
+    tags: Option<String>,
     /// Assets per page, 1 to 1000. Default: 100.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
@@ -237,11 +244,14 @@ pub async fn list_assets(
     let folder = query.folder.as_deref().map(Folder::parse).transpose();
     let folder = folder.map_err(|detail| Problem::invalid_parameter("folder", detail))?;
     let filter = AssetCriteria {
-        folder: folder.map(|folder| folder.as_str().to_owned()),
+        folders: folder.map(|folder| vec![folder.as_str().to_owned()]),
         recursive: query.recursive,
         kind: query.kind,
         name: query.name.as_deref().map(normalize_name),
+        names: None,
         sha256: query.sha256,
+        updated_since: query.updated_since,
+        tags: query.tags.iter().flat_map(|tags| tags.split(',')).filter_map(normalize_tag).collect(),
         metadata,
     };
     let after = page::parse_cursor(query.cursor.as_deref(), &filter, parse_asset_cursor)?;

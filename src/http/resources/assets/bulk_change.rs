@@ -48,7 +48,6 @@ pub struct AssetRecord {
     /// Handle of the asset, or its name as modifiers write it.
     #[schema(max_length = 1300, example = "shoes/red")]
     asset: String,
-    #[schema(inline)]
     #[serde(flatten)]
     change: ChangeAsset,
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::extract::body::parse_body;
 use crate::http::extract::json::clip_text;
+use crate::http::extract::table::{Row, read_table};
 use crate::http::problem::{Problem, ValidationError};
 use crate::http::resources::assets::change::ChangeAsset;
 
@@ -98,19 +99,16 @@ pub(super) fn parse_array(text: &str) -> Result<Vec<RecordLine>, Problem> {
     Ok(records.into_iter().enumerate().map(read).collect())
 }
 
-/// Parses a table (RFC 4180). Its separator is the first of comma, semicolon and tab that the header line has.
+/// Parses a table.
 ///
 /// # Errors
 /// When the header line is wrong, a quotation mark is missing, or there are too many records.
 pub(super) fn parse_table(text: &str) -> Result<Vec<RecordLine>, Problem> {
-    let header_line = text.lines().next().unwrap_or_default();
-    let separator = [',', ';', '\t'].into_iter().find(|separator| header_line.contains(*separator)).unwrap_or(',');
-    let mut rows = split_table(text, separator)?.into_iter();
-    let columns: Vec<String> = rows.next().map(|(_, cells)| cells).unwrap_or_default();
-    let columns: Vec<&str> = columns.iter().map(|column| column.trim()).collect();
+    let (columns, rows) = read_table(text)?;
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     check_columns(&columns)?;
     let mut records = Vec::new();
-    for (line, cells) in rows.filter(|(_, cells)| cells.iter().any(|cell| !cell.trim().is_empty())) {
+    for Row { line, cells } in rows {
         check_count(records.len())?;
         records.push(read_row(line, &columns, cells));
     }
@@ -196,58 +194,9 @@ fn reject_line(line: usize, detail: &str) -> RecordLine {
     RecordLine { line, target: String::new(), change: Err(vec![error]) }
 }
 
-/// The rows of a table, each with the line that it begins in, from 1.
-fn split_table(text: &str, separator: char) -> Result<Vec<(usize, Vec<String>)>, Problem> {
-    let mut rows = Vec::new();
-    let (mut row, mut cell) = (Vec::new(), String::new());
-    let (mut line, mut first_line, mut is_quoted) = (1, 1, false);
-    let mut chars = text.chars().peekable();
-    while let Some(char) = chars.next() {
-        line += usize::from(char == '\n');
-        match char {
-            '"' if is_quoted && chars.next_if_eq(&'"').is_some() => cell.push('"'),
-            '"' if is_quoted => is_quoted = false,
-            _ if is_quoted => cell.push(char),
-            '"' if cell.trim().is_empty() => {
-                cell.clear();
-                is_quoted = true;
-            }
-            '\r' if chars.peek() == Some(&'\n') => {}
-            '\n' => {
-                row.push(std::mem::take(&mut cell));
-                rows.push((first_line, std::mem::take(&mut row)));
-                first_line = line;
-            }
-            char if char == separator => row.push(std::mem::take(&mut cell)),
-            char => cell.push(char),
-        }
-    }
-    if is_quoted {
-        let detail = format!("A quotation mark of the record in line {first_line} is not closed. Nothing was changed.");
-        return Err(Problem::from_errors(vec![ValidationError::new("", Code::InvalidValue, detail)]));
-    }
-    if !cell.is_empty() || !row.is_empty() {
-        row.push(cell);
-        rows.push((first_line, row));
-    }
-    Ok(rows)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tables_are_split_as_spreadsheets_write_them() {
-        let split = |text: &str, separator| {
-            let rows = split_table(text, separator).unwrap();
-            rows.into_iter().map(|(line, cells)| format!("{line}:{}", cells.join("|"))).collect::<Vec<_>>()
-        };
-        assert_eq!(split("a,b\r\n1,2\r\n", ','), ["1:a|b", "2:1|2"]);
-        assert_eq!(split("a;b\n\"x;\"\"y\"\"\n z\";2\nq;", ';'), ["1:a|b", "2:x;\"y\"\n z|2", "4:q|"]);
-        assert_eq!(split("a\tb", '\t'), ["1:a|b"]);
-        assert!(split_table("a,\"b\n1", ',').is_err());
-    }
 
     #[test]
     fn empty_cells_change_nothing_and_null_removes() {

@@ -12,8 +12,8 @@ use crate::app::AppState;
 use crate::db;
 use crate::http::address::write_address;
 use crate::http::admission::admit_request;
-use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::export_list::{ExportBody, ExportListQuery};
 use crate::http::extract::idempotency::IdempotencyKey;
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
@@ -45,11 +45,18 @@ const QUEUE_FULL_RETRY_SECONDS: &str = "30";
 /// follows the modifier, so its commands take precedence. To make several files of each image, use `renditions` instead of
 /// these two. All errors in a request are reported together, and nothing is created.
 ///
+/// The body can also be a list: a table (`text/csv`) whose header line has the columns `name` (or `sku`), `modifier`, `preset`
+/// and `outputName`, or names one a line (`text/plain`). A name is that of an asset, `folder/name`, a file name, or a handle;
+/// a root ID before it is left out. The other fields of the request stand in the query string then. Names that do not exist
+/// are listed with their lines; `onMissing=skip` leaves them out.
+///
 /// A request with `execSchedule` is refused: `POST /export-schedules` takes the same body and creates a schedule.
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "createExportJob",
-    request_body(content = ExportRequest, examples(
+    params(ExportListQuery),
+    request_body(content(
+        (ExportRequest = "application/json", examples(
         ("All images" = (summary = "Every image, at most 800 pixels wide and high, as JPEG", value = json!({
             "assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=800&hei=800&fit=constrain&fmt=jpeg&qlt=85"
         }))),
@@ -72,6 +79,13 @@ const QUEUE_FULL_RETRY_SECONDS: &str = "30";
         ("Later" = (summary = "A job that starts at a given time", value = json!({
             "assetFilter": {"type": "Image"}, "fmt": "orig", "execTime": "2099-12-24T02:00:00+01:00"
         }))),
+        ("Names" = (summary = "Assets by name, and names as a marketplace wants them", value = json!({
+            "assets": [{"name": "fileToExport"}], "fmt": "convert", "is_modifier": "wid=800&fmt=jpeg",
+            "nameTemplate": "{name|lower}.MAIN"
+        }))),
+        )),
+        (String = "text/csv", example = "name,modifier,outputName\r\nfileToExport,wid=800&fmt=jpeg,4711.MAIN\r\n"),
+        (String = "text/plain", example = "fileToExport\n"),
     )),
     responses(
         (status = 202, description = "The job was created.", body = Job, headers(
@@ -88,12 +102,14 @@ pub async fn create_export_job(
     state: Data<AppState>,
     caller: Caller,
     key: IdempotencyKey,
-    JsonBody(request, digest): JsonBody<ExportRequest>,
+    body: ExportBody,
 ) -> Result<HttpResponse, Problem> {
+    let (request, digest, lines) = body.into_parts();
     if request.exec_schedule.is_some() {
-        return Err(reject_recurring_request(&state, &caller, request).await?);
+        return Err(lines.locate(reject_recurring_request(&state, &caller, request).await?));
     }
-    create_idempotently(&state, &caller, &key, (request, digest), false).await
+    let created = create_idempotently(&state, &caller, &key, (request, digest), false).await;
+    created.map_err(|problem| lines.locate(problem))
 }
 
 /// The problem of a request with `execSchedule`, with all its other errors. One operation answers with one type: a client

@@ -68,7 +68,9 @@ impl From<&DestinationRow> for Destination {
     fn from(row: &DestinationRow) -> Self {
         let waiting = match row.state {
             DestinationState::Done => 0,
-            DestinationState::Delivering | DestinationState::Stopped => (row.planned_files - row.count_handled()).max(0),
+            DestinationState::Delivering | DestinationState::Stopped => {
+                (row.planned_files - row.count_handled()).max(0)
+            }
         };
         Self {
             connection: row.connection.clone(),
@@ -129,11 +131,7 @@ impl From<FailedDelivery> for UndeliveredFile {
     responses((status = 200, description = "The destinations.", body = Page<DestinationReport>), NotFoundProblem),
 )]
 #[get("/export-jobs/{jobHandle}/destinations")]
-pub async fn list_destinations(
-    state: Data<AppState>,
-    caller: Caller,
-    path: JobPath,
-) -> Result<HttpResponse, Problem> {
+pub async fn list_destinations(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
     let job = find_visible_job(&state, &caller, &path).await?;
     let mut items = Vec::new();
     for (number, row) in (0..).zip(job.list_destinations()) {

@@ -16,8 +16,8 @@ use crate::db::destination::NewDestination;
 use crate::db::enums::ItemState;
 use crate::db::job::Rendition;
 use crate::http::admission::admit_request;
-use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::export_list::{ExportBody, ExportListQuery};
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::authorization::authorize_request;
 use crate::http::resources::export_jobs::create::convert_refusal;
@@ -29,9 +29,9 @@ use crate::jobs::Draft;
 use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
 use crate::jobs::ExportRequest;
+use crate::jobs::RecipeContext;
 use crate::jobs::changes::count_changes;
 use crate::jobs::destination::{PrefixValues, build_destinations};
-use crate::jobs::RecipeContext;
 use crate::jobs::explain::{ModifierMeaning, plan_from_header};
 use crate::jobs::placement::check_archive_size;
 use crate::jobs::placement::check_recipient;
@@ -142,21 +142,34 @@ pub struct DryRunFile {
 #[utoipa::path(
     tag = "export jobs",
     operation_id = "validateExportJob",
-    request_body(content = ExportRequest, example = json!({
-        "assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=640&fmt=png"
-    })),
+    params(ExportListQuery),
+    request_body(content(
+        (ExportRequest = "application/json", example = json!({
+            "assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=640&fmt=png"
+        })),
+        (String = "text/csv", example = "name,modifier\r\nfileToExport,wid=640&fmt=png\r\n"),
+        (String = "text/plain", example = "fileToExport\n"),
+    )),
     responses((status = 200, description = "What the job would do.", body = DryRun), BodyProblems, BusyProblem),
 )]
 #[post("/export-jobs/validate")]
 pub async fn validate_export_job(
     state: Data<AppState>,
     caller: Caller,
-    request: JsonBody<ExportRequest>,
+    body: ExportBody,
 ) -> Result<HttpResponse, Problem> {
-    let _admission = admit_request(&state, caller.company).await?;
+    let (request, _, lines) = body.into_parts();
+    preview_request(&state, &caller, request).await.map_err(|problem| lines.locate(problem))
+}
+
+async fn preview_request(
+    state: &AppState,
+    caller: &Caller,
+    mut request: ExportRequest,
+) -> Result<HttpResponse, Problem> {
+    let _admission = admit_request(state, caller.company).await?;
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
-    let JsonBody(mut request, _) = request;
-    let user = authorize_request(&mut connection, &caller, &mut request).await?;
+    let user = authorize_request(&mut connection, caller, &mut request).await?;
     let context = state.export_context();
     let draft = prepare_draft(&mut connection, caller.company, request, state.settings.max_items, &context)
         .await
@@ -178,11 +191,7 @@ pub async fn validate_export_job(
 /// The answer as JSON. Plans every image and writes megabytes, so it runs on the compute pool.
 fn write_dry_run(
     draft: Draft,
-    (recipient_warning, next_runs, deliver_to): (
-        Option<Reason>,
-        Option<Vec<DateTime<Utc>>>,
-        Vec<DryRunDestination>,
-    ),
+    (recipient_warning, next_runs, deliver_to): (Option<Reason>, Option<Vec<DateTime<Utc>>>, Vec<DryRunDestination>),
     recipes: &RecipeContext,
     given_up: &CancellationToken,
 ) -> serde_json::Result<Vec<u8>> {

@@ -194,9 +194,19 @@ pub(in crate::http) async fn serve_job_file(
     path: &str,
     request: &HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    check_unexpired(job)?;
-    let file = archive::fetch_file(&state.db, company, job.job_id, path, &fold_path(path)).await?;
+    let file = fetch_unexpired_file(state, company, job, path).await?;
     serve_file(state, job, file, request).await
+}
+
+/// A file of a job whose files are still kept.
+pub(in crate::http) async fn fetch_unexpired_file(
+    state: &AppState,
+    company: CompanyId,
+    job: &JobRow,
+    path: &str,
+) -> Result<FileRow, Problem> {
+    check_unexpired(job)?;
+    Ok(archive::fetch_file(&state.db, company, job.job_id, path, &fold_path(path)).await?)
 }
 
 /// Serves the archive of a job of this company, which the caller may see.
@@ -235,17 +245,9 @@ async fn serve_file(
             _ => reject_unfinished_job(job, "This file is not ready yet."),
         });
     };
-    let name = file.path.rsplit('/').next().unwrap_or_default().to_owned();
-    let download = FileResponse {
-        source: FileSource::Blob(sha256),
-        size: size as u64,
-        etag: sha256.to_string(),
-        mime: file.mime.unwrap_or_else(|| "application/octet-stream".into()),
-        file_name: name,
-        digest: Some(sha256),
-        modified: None,
-    };
-    download.into_response(request, state).await
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    let mime = file.mime.as_deref().unwrap_or("application/octet-stream");
+    FileResponse::from_blob(sha256, size, mime, name).into_response(request, state).await
 }
 
 fn reject_unfinished_job(job: &JobRow, what: &str) -> Problem {
@@ -433,14 +435,6 @@ pub async fn fetch_manifest(
         false => (sealed.manifest_json_sha256, "application/json", "manifest.json"),
     };
     let size = db::blob::fetch_blob(&state.db, &digest).await?.size;
-    let download = FileResponse {
-        source: FileSource::Blob(digest),
-        size: size as u64,
-        etag: digest.to_string(),
-        mime: mime.into(),
-        file_name: name.into(),
-        digest: Some(digest),
-        modified: Some(sealed.sealed_at),
-    };
-    download.into_response(&request, &state).await
+    let manifest = FileResponse::from_blob(digest, size, mime, name);
+    FileResponse { modified: Some(sealed.sealed_at), ..manifest }.into_response(&request, &state).await
 }

@@ -72,6 +72,8 @@ pub struct Job {
     pub layout: Layout,
     /// Texts of the client's own, from the request.
     pub metadata: MetadataMap,
+    /// How files are named, from the request; null for the names of the originals.
+    pub name_template: Option<String>,
     /// How handles of assets that do not exist were handled.
     pub on_missing: OnMissing,
     /// How sets are handled.
@@ -225,6 +227,7 @@ impl From<db::job::JobRow> for Job {
             locale: job.locale,
             layout: job.layout,
             metadata: job.metadata.0,
+            name_template: job.name_template,
             on_missing: job.on_missing,
             on_unsupported: job.on_unsupported,
             on_unconvertible: job.on_unconvertible,

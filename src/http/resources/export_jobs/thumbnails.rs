@@ -1,28 +1,27 @@
 //! Thumbnails of a job's files, for lists that people look at: small, in one size, made at the first request and kept with
-//! the bytes that they show. They count in the cache and not among the files of the job.
+//! the bytes that they show. They count in the render cache and not among the files of the job.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
-use offprint_core::name::fold_path;
+use bytes::Bytes;
 use offprint_core::{Code, Digest};
 use offprint_imaging::{ENGINE_VERSION, SourceFormat};
 use offprint_modifiers::{Attributes, Recipe};
 
 use crate::app::AppState;
 use crate::app::preview_renders::PreviewError;
-use crate::db::archive;
 use crate::db::job::JobRow;
 use crate::db::thumbnail::{self, ThumbnailRow};
 use crate::http::admission::reject_busy;
 use crate::http::extract::caller::Caller;
-use crate::http::file_response::{FileResponse, FileSource};
+use crate::http::file_response::FileResponse;
 use crate::http::problem::Problem;
 use crate::http::resources::assets::preview::render_to_bytes;
 use crate::http::resources::export_jobs::create::convert_refusal;
-use crate::http::resources::export_jobs::files::check_unexpired;
+use crate::http::resources::export_jobs::files::fetch_unexpired_file;
 use crate::http::resources::export_jobs::find_visible_job;
 use crate::http::responses::{BusyProblem, GoneProblem, NotFoundProblem};
 use crate::id::{CompanyId, JobId};
@@ -77,22 +76,16 @@ pub(in crate::http) async fn serve_thumbnail(
     path: &str,
     request: &HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    check_unexpired(job)?;
-    let file = archive::fetch_file(&state.db, company, job.job_id, path, &fold_path(path)).await?;
+    let file = fetch_unexpired_file(state, company, job, path).await?;
     let source = file.sha256.filter(|_| has_thumbnail(file.mime.as_deref()));
     let source = source.ok_or_else(reject_missing)?;
-    let thumbnail = match thumbnail::find_thumbnail(&state.db, company, &source, ENGINE_VERSION).await? {
-        Some(thumbnail) => thumbnail,
-        None => make_thumbnail(state, company, source).await?,
-    };
-    let response = FileResponse {
-        source: FileSource::Blob(thumbnail.sha256),
-        size: thumbnail.size as u64,
-        etag: thumbnail.sha256.to_string(),
-        mime: "image/webp".into(),
-        file_name: "thumbnail.webp".into(),
-        digest: Some(thumbnail.sha256),
-        modified: None,
+    let (mime, name) = ("image/webp", "thumbnail.webp");
+    let response = match thumbnail::find_thumbnail(&state.db, company, &source, ENGINE_VERSION).await? {
+        Some(ThumbnailRow { sha256, size }) => FileResponse::from_blob(sha256, size, mime, name),
+        None => match make_thumbnail(state, company, source).await? {
+            MadeThumbnail::Kept(ThumbnailRow { sha256, size }) => FileResponse::from_blob(sha256, size, mime, name),
+            MadeThumbnail::NotKept(image) => FileResponse::from_bytes(image, mime, name),
+        },
     };
     response.into_response(request, state).await
 }
@@ -104,8 +97,15 @@ fn reject_missing() -> Problem {
     )
 }
 
-/// Renders a thumbnail when it is the company's turn, once for all who ask at the same time, and keeps it.
-async fn make_thumbnail(state: &AppState, company: CompanyId, source: Digest) -> Result<ThumbnailRow, Problem> {
+/// A thumbnail that was just rendered.
+enum MadeThumbnail {
+    Kept(ThumbnailRow),
+    /// The company has no room for it.
+    NotKept(Bytes),
+}
+
+/// Renders a thumbnail when it is the company's turn, once for all who ask at the same time, and keeps it if there is room.
+async fn make_thumbnail(state: &AppState, company: CompanyId, source: Digest) -> Result<MadeThumbnail, Problem> {
     let recipe = resolve_recipe(state, company).await?;
     let text = recipe.to_canonical_text();
     let key = (company, source, Digest::compute(text.as_bytes()));
@@ -123,10 +123,9 @@ async fn make_thumbnail(state: &AppState, company: CompanyId, source: Digest) ->
         }
     };
     let staged = state.storage.stage_bytes(image.to_vec()).await?;
-    let size = staged.size as i64;
-    let sha256 = state.store_blob(staged).await?;
-    thumbnail::insert_thumbnail(&state.db, company, &source, ENGINE_VERSION, &sha256).await?;
-    Ok(ThumbnailRow { sha256, size })
+    let row = ThumbnailRow { sha256: staged.digest, size: staged.size as i64 };
+    let is_kept = state.keep_thumbnail(company, &source, ENGINE_VERSION, staged).await?;
+    Ok(if is_kept { MadeThumbnail::Kept(row) } else { MadeThumbnail::NotKept(image) })
 }
 
 async fn resolve_recipe(state: &AppState, company: CompanyId) -> Result<Recipe, Problem> {

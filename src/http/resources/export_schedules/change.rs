@@ -100,7 +100,7 @@ pub async fn change_schedule(
     let mut request = merge_change(&row.request, change)?;
     let requested_user = request.user_handle;
     let user = authorize_request(&mut transaction, &caller, &mut request).await?;
-    let (request_json, recurrence) = check_schedule(&state, &mut transaction, caller.company, request).await?;
+    let (request_json, recurrence) = check_schedule(&state, &mut transaction, &caller, request).await?;
     let user = if requested_user.is_some() { user.map(|user| user.user_id) } else { row.user_id };
     let input = ScheduleInput { user, author: caller.user, request: &request_json };
     schedule::update_schedule(&mut transaction, caller.company, row.schedule_id, &input).await?;

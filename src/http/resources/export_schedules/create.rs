@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::app::AppState;
 use crate::db::company::UserRow;
 use crate::db::schedule::ScheduleInput;
-use crate::db::{DbConnection, schedule};
+use crate::db::{DbConnection, api_key, schedule};
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::idempotency::IdempotencyKey;
@@ -20,7 +20,7 @@ use crate::http::resources::export_schedules::schedule::ExportSchedule;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::IdempotencyProblem;
 use crate::http::responses::QueryProblems;
-use crate::id::{CompanyId, ScheduleId};
+use crate::id::ScheduleId;
 use crate::jobs::DraftError;
 use crate::jobs::ExportRequest;
 use crate::jobs::placement::check_archive_size;
@@ -75,7 +75,7 @@ pub(in crate::http) async fn insert_schedule(
     (company_limits, user): (&EffectiveLimits, Option<&UserRow>),
     request: ExportRequest,
 ) -> Result<ExportSchedule, Problem> {
-    let (request_json, recurrence) = check_schedule(state, connection, caller.company, request).await?;
+    let (request_json, recurrence) = check_schedule(state, connection, caller, request).await?;
     let now = schedule::fetch_database_time(connection).await?;
     let input = ScheduleInput { user: user.map(|user| user.user_id), author: caller.user, request: &request_json };
     let schedule_id = ScheduleId::new();
@@ -97,16 +97,29 @@ pub(in crate::http) async fn insert_schedule(
     Ok(created)
 }
 
+/// Runs have the rights of their author's keys. Somebody who signed in at an identity provider may have none.
+async fn check_author_has_key(connection: &mut DbConnection, caller: &Caller) -> Result<(), Problem> {
+    let (None, Some(_), Some(user)) = (caller.key, caller.session, caller.user) else { return Ok(()) };
+    if api_key::find_user_capabilities(connection, caller.company, user).await?.is_some() {
+        return Ok(());
+    }
+    let detail = "The runs of a schedule have the rights of its author's API keys, and you have none. Ask an administrator for \
+                  a key; the schedule can then be created with it, or signed in as now.";
+    Err(Problem::new(Code::OperationForbidden, detail))
+}
+
 /// Checks that a job could be created from the request now. Returns the request as it is stored, and when it runs.
 ///
 /// # Errors
-/// 422 with all errors in the request.
+/// 422 with all errors in the request; 403 for a caller whose runs would have no rights.
 pub(super) async fn check_schedule(
     state: &AppState,
     connection: &mut DbConnection,
-    company: CompanyId,
+    caller: &Caller,
     mut request: ExportRequest,
 ) -> Result<(Value, Recurrence), Problem> {
+    check_author_has_key(connection, caller).await?;
+    let company = caller.company;
     let mut mistakes = ValidationErrors::default();
     if request.exec_schedule.is_none() {
         let detail = "`execSchedule` is missing. Send a cron expression, such as `0 30 2 ? * MON-FRI`.";

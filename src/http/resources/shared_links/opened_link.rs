@@ -4,10 +4,10 @@ use offprint_core::Code;
 
 use crate::app::AppState;
 use crate::app::link_token::{LinkToken, TokenKind};
+use crate::db::DbError;
 use crate::db::job::{self, JobRow};
 use crate::db::link::{self, LinkRow};
 use crate::db::row_level_security::run_as_company;
-use crate::db::{self, DbError};
 use crate::http::problem::Problem;
 use crate::id::{CompanyId, LinkId};
 
@@ -55,16 +55,6 @@ impl OpenedLink {
             DbError::NotFound(_) => reject_deleted_job(),
             error => error.into(),
         })
-    }
-
-    /// Whether the link still works. If the database does not answer, it does.
-    pub(crate) async fn is_valid(&self, state: &AppState) -> bool {
-        let find = async {
-            let mut connection = state.db.acquire().await?;
-            link::find_link(&mut connection, self.company, self.link.link_id).await
-        };
-        let is_over = |link: Option<LinkRow>| link.is_none_or(|link| link.expired || link.revoked_at.is_some());
-        !run_as_company(self.company, db::with_query_timeout(find)).await.is_ok_and(is_over)
     }
 
     /// The address of something below this link; empty for the link itself.

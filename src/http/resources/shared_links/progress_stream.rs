@@ -1,8 +1,8 @@
 //! How far the job of a link is, as `text/event-stream` for its page. It says no more than the page does: no names, no
 //! requester, no log.
 //!
-//! Like the [event stream](crate::http::resources::export_jobs::event_stream) of a job it holds no database connection, and
-//! counts among the company's live streams.
+//! Like the [event stream](crate::http::resources::export_jobs::event_stream) of a job it holds no database connection, counts
+//! among the company's live streams, and queries nothing: one task asks for all jobs, one for all links.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,14 +13,13 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use async_stream::stream;
 use bytes::Bytes;
 use futures_util::Stream;
-use offprint_core::name::fold_path;
 use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::app::AppState;
 use crate::app::live_jobs::{JobUpdate, JobWatch};
+use crate::app::live_links::LinkWatch;
 use crate::app::stream_limiter::StreamPermit;
-use crate::db::archive;
 use crate::db::enums::{FileState, JobState};
 use crate::db::job::JobRow;
 use crate::db::row_level_security::run_as_company;
@@ -28,6 +27,7 @@ use crate::http::extract::locale;
 use crate::http::pages::link_page::PageStatus;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::event_stream::{add_stream_headers, format_frame, take_stream_slot};
+use crate::http::resources::export_jobs::files::fetch_unexpired_file;
 use crate::http::resources::shared_links::opened_link::OpenedLink;
 use crate::http::resources::shared_links::protect_link_response;
 use crate::i18n::{self, Language};
@@ -66,7 +66,7 @@ async fn open_stream(state: &Data<AppState>, link: OpenedLink, request: &HttpReq
     let job = link.fetch_job(state).await?;
     let position = match &link.link.path {
         Some(path) => {
-            let file = archive::fetch_file(&state.db, link.company, job.job_id, path, &fold_path(path)).await?;
+            let file = fetch_unexpired_file(state, link.company, &job, path).await?;
             Some((file.position, file.state != FileState::Waiting))
         }
         None => None,
@@ -77,7 +77,7 @@ async fn open_stream(state: &Data<AppState>, link: OpenedLink, request: &HttpReq
         .unwrap_or_else(i18n::default_language);
     let stream = ProgressStream {
         state: state.clone(),
-        link,
+        link_watch: state.live_links.watch(state, link.company, link.link.link_id),
         language,
         position: position.map(|(position, _)| position),
         seq: job.event_seq,
@@ -90,7 +90,7 @@ async fn open_stream(state: &Data<AppState>, link: OpenedLink, request: &HttpReq
 
 struct ProgressStream {
     state: Data<AppState>,
-    link: OpenedLink,
+    link_watch: LinkWatch,
     language: &'static Language,
     /// The item of the link's only file.
     position: Option<i32>,
@@ -124,12 +124,8 @@ impl ProgressStream {
                             yield Ok(Bytes::from(write_progress(&sent, self.seq)));
                         }
                     }
-                    () = sleep(heartbeat) => {
-                        if !self.link.is_valid(&self.state).await {
-                            return;
-                        }
-                        yield Ok(Bytes::from_static(b": heartbeat\n\n"));
-                    }
+                    () = sleep(heartbeat) => yield Ok(Bytes::from_static(b": heartbeat\n\n")),
+                    () = self.link_watch.ended() => return,
                     () = self.state.closing.cancelled() => return,
                 }
             }

@@ -3,12 +3,16 @@
 //! This module knows nothing of the rest of the service. [`Settings`] is what `serve` takes; its flattened parts
 //! ([`DatabaseSettings`], [`StorageSettings`], [`ModifierSettings`]) are also what single `admin` commands take.
 
+mod oidc;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
 use ipnet::IpNet;
+
+pub use oidc::{OidcSettings, is_loopback, is_secure_address};
 
 /// The database, and the data folder in which the private one runs.
 #[derive(clap::Args, Clone, Debug)]
@@ -183,6 +187,9 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_API_KEY_FILE", conflicts_with = "api_key")]
     pub api_key_file: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub oidc: OidcSettings,
+
     /// Address and port that serve `/metrics` and health without an API key, for operators, such as 127.0.0.1:9090.
     /// Without it `/metrics` requires a key with the capability `admin`, where keys are required.
     #[arg(long, env = "OFFPRINT_METRICS_BIND")]
@@ -229,7 +236,7 @@ pub struct Settings {
     pub max_assets: u64,
 
     /// Maximum bytes of a company: originals, each counted as often as it was uploaded, replaced and deleted ones that jobs
-    /// still use, what unfinished uploads have announced, and renditions that jobs or the render cache keep.
+    /// still use, what unfinished uploads have announced, renditions that jobs or the render cache keep, and thumbnails.
     #[arg(long, env = "OFFPRINT_MAX_STORED", default_value_t = 1 << 40)]
     pub max_stored: u64,
 
@@ -273,6 +280,10 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_ITEMS", default_value_t = 10_000)]
     pub max_items: usize,
 
+    /// Maximum number of renditions of a job, 1 to 100.
+    #[arg(long, env = "OFFPRINT_MAX_RENDITIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub max_renditions: u32,
+
     /// Maximum bytes of an uploaded file.
     #[arg(long, env = "OFFPRINT_MAX_UPLOAD", default_value_t = 2 << 30)]
     pub max_upload: u64,
@@ -305,7 +316,7 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_DECODED_BYTES", default_value_t = 512 << 20)]
     pub max_decoded_bytes: u64,
 
-    /// Maximum bytes of renditions that are kept for reuse after the jobs that made them.
+    /// Maximum bytes of renditions that are kept for reuse after the jobs that made them, and of thumbnails.
     #[arg(long, env = "OFFPRINT_MAX_CACHE", default_value_t = 20 << 30)]
     pub max_cache: u64,
 
@@ -444,7 +455,7 @@ pub enum AuthMode {
 impl Settings {
     /// Whether callers must send a key.
     pub fn is_key_required(&self) -> bool {
-        self.auth == AuthMode::Keys || self.api_key.is_some()
+        self.auth == AuthMode::Keys || self.api_key.is_some() || self.oidc.oidc_issuer.is_some()
     }
 
     /// Maximum requests per minute of one caller; 0 means no limit.
@@ -465,6 +476,7 @@ impl Settings {
             self.smtp_url = Some(read_secret(path)?);
         }
         self.database = self.database.with_secrets()?;
+        self.oidc = self.oidc.with_secrets()?;
         match &self.api_key {
             Some(key) if key.len() < 16 => {
                 Err("OFFPRINT_API_KEY must have at least 16 characters. `openssl rand -hex 32` \
