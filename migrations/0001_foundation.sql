@@ -595,6 +595,7 @@ create table export_job (
     warned             integer     not null default 0,     -- items with warnings, of their own or of the modifier
     files              integer     not null default 0,
     bytes              bigint      not null default 0,
+    open_destinations  smallint    not null default 0,     -- that not all files were delivered to; sealed when there are none
     event_seq          bigint      not null default 0,     -- number of the last event; raised under this row's lock
 
     created_at         timestamptz not null default now(),
@@ -737,6 +738,74 @@ create unique index file_path_taken on export_file (path_key, job_id, company_id
 -- For the foreign key, and maintenance asks whether a recipe is still used. Without the company for the same reason as
 -- `item_uses_asset`.
 create index file_uses_recipe on export_file (recipe_id);
+
+-- Stores of others to which the files of a job are delivered: one row for each entry of `deliverTo`.
+create table destination (
+    company_id      uuid     not null,
+    job_id          uuid     not null,
+    destination     smallint not null,                     -- index in `deliverTo`
+    connection      text     not null,                     -- name in the operator's file
+    prefix_template text     not null,                     -- as sent
+    prefix          text     not null,                     -- folder in the store, without placeholders
+    on_existing     text     not null,
+    manifest        boolean  not null,                     -- whether the manifests are delivered, too
+    cache_control   text,
+    planned_files   integer  not null,                     -- files of the job as it was created: the base of its progress
+    state           text     not null default 'delivering',
+    -- Counted by the statement that writes the rows of `delivery`.
+    delivered       integer  not null default 0,
+    skipped         integer  not null default 0,
+    failed          integer  not null default 0,
+    bytes           bigint   not null default 0,           -- of the delivered files
+    manifest_failure jsonb,                                -- why the manifests were not delivered
+    has_manifest    boolean  not null default false,       -- manifests of this job were delivered
+    -- With `onlyChanged`: whose files in `delivered_file` are compared; null: everything is delivered.
+    target          text,
+    removes         boolean  not null default false,       -- what is gone from the selection is removed from the store
+    left_out        integer  not null default 0,           -- unchanged files of items that the job does not have
+    unchanged       integer  not null default 0,           -- unchanged files of the job
+    removed         integer  not null default 0,
+    primary key (company_id, job_id, destination),
+    foreign key (company_id, job_id) references export_job on delete cascade,
+    constraint destination_state check (state in ('delivering', 'done', 'stopped')),
+    constraint destination_on_existing check (on_existing in ('overwrite', 'skip', 'fail'))
+) with (fillfactor = 50);                                  -- counters change with every set of deliveries
+
+-- Files that were delivered to a destination, or could not be. The position comes first: files are looked up one by one, and
+-- go with their items.
+create table delivery (
+    company_id  uuid     not null,
+    job_id      uuid     not null,
+    position    integer  not null,
+    rendition   smallint not null,
+    destination smallint not null,
+    state       text     not null,                         -- outdated: the store has content that a retry replaces
+    failure     jsonb,                                     -- {code, detail}
+    primary key (company_id, job_id, position, rendition, destination),
+    foreign key (company_id, job_id, position, rendition) references export_file on delete cascade,
+    foreign key (company_id, job_id, destination) references destination on delete cascade,
+    constraint delivery_state check (state in ('delivered', 'skipped', 'unchanged', 'failed', 'outdated')),
+    constraint delivery_failure_means_failed check ((state = 'failed') = (failure is not null))
+);
+-- What could not be delivered is shown by destination.
+create index delivery_failed on delivery (company_id, job_id, destination, position) where state = 'failed';
+
+-- What the stores have that destinations with `onlyChanged` deliver to, by what it was made from. No reference to blobs and
+-- jobs: it stays when they go.
+create table delivered_file (
+    company_id     uuid    not null references company,
+    target         text    not null,                       -- connection, and prefix with its `{date}` and `{jobHandle}` as sent
+    path           text    not null,                       -- in the archive
+    store_path     text    not null,
+    asset_id       uuid    not null,
+    source_sha256  bytea   not null,
+    recipe_id      bytea,                                  -- null: an original
+    engine_version integer not null,
+    sha256         bytea   not null,
+    size           bigint  not null,
+    job_id         uuid    not null,                       -- the last one that delivered it, or left it out as unchanged
+    primary key (company_id, target, path)
+);
 
 -- The elements of a JSON array at these indexes: of the job's modifier warnings, those of an item or a file.
 create function pick_elements(list jsonb, indexes jsonb) returns jsonb language sql immutable parallel safe return
@@ -898,7 +967,7 @@ create table task (
     -- A run is sealed once, has one message, and one mail for each recipient, whoever writes the row how often. Job
     -- details and lists of deliveries read it too, and the cascade when the job is removed.
     constraint one_task_a_key unique nulls not distinct (company_id, job_id, import_id, kind, run, key),
-    constraint task_kind check (kind in ('seal', 'sign-in-mail', 'mail', 'webhook', 'import', 'import-batch')),
+    constraint task_kind check (kind in ('seal', 'sign-in-mail', 'mail', 'webhook', 'delivery', 'import', 'import-batch')),
     constraint task_state check (state in ('waiting', 'running', 'done', 'failed')),
     constraint task_lease_means_running check ((state = 'running') = (lease_until is not null)),
     constraint task_end_has_time check ((state in ('done', 'failed')) = (ended_at is not null))
@@ -936,8 +1005,8 @@ create table task_attempt (
 );
 
 -- A run is sealed when its last item has ended, by whatever statement that happened, and however often the job's row is
--- written afterwards. A trigger, so that no statement can forget it. A paused job is sealed too when it has nothing left
--- to do. The condition stands in `when`: it is all that other changes of a job cost.
+-- written afterwards, and when its files are delivered. A trigger, so that no statement can forget it. A paused job is sealed
+-- too when it has nothing left to do. The condition stands in `when`: it is all that other changes of a job cost.
 create function create_seal_task() returns trigger language plpgsql as $$
 begin
     insert into task (company_id, task_id, kind, job_id, run)
@@ -945,9 +1014,37 @@ begin
     return null;
 end $$;
 create trigger job_is_sealed after insert or update on export_job for each row
-    when (new.succeeded + new.failed + new.skipped + new.stopped = new.total
+    when (new.succeeded + new.failed + new.skipped + new.stopped = new.total and new.open_destinations = 0
           and new.state in ('active', 'paused', 'stopping') and new.deleted_at is null)
     execute function create_seal_task();
+
+-- Files are delivered as soon as they are ready: whatever statement adds some, ends the last item, stops the job or begins a
+-- new run wakes the tasks of the job's open destinations, under the lock of the job's row. One task for each destination,
+-- which ends when nothing is left and is woken again. Each attempt looks through the job's files, so large jobs wait some
+-- seconds for the next one, unless it is the last.
+create function wake_delivery_tasks() returns trigger language plpgsql as $$
+declare
+    is_last boolean := new.state = 'stopping' or new.succeeded + new.failed + new.skipped + new.stopped = new.total;
+begin
+    insert into task (company_id, task_id, kind, job_id, key, run_at)
+    select company_id, gen_random_uuid(), 'delivery', job_id, destination::text,
+           now() + make_interval(secs => case when is_last then 0 else least(new.files / 10000, 5) end)
+      from destination
+     where company_id = new.company_id and job_id = new.job_id and state = 'delivering'
+     order by destination
+    on conflict on constraint one_task_a_key do update
+       set state = 'waiting', tries = 0, lost = 0, run_at = excluded.run_at, ended_at = null, detail = null
+     where task.state in ('done', 'failed')
+        -- One that backs off is not disturbed, except by a stop.
+        or task.state = 'waiting' and excluded.run_at < task.run_at and (task.tries = 0 or new.state = 'stopping');
+    return null;
+end $$;
+create trigger job_files_are_delivered
+    after update of files, succeeded, failed, skipped, stopped, state, run on export_job for each row
+    when (new.open_destinations > 0 and new.state in ('active', 'paused', 'stopping') and new.deleted_at is null
+          and (new.files <> old.files or new.run <> old.run or new.state = 'stopping'
+               or new.succeeded + new.failed + new.skipped + new.stopped = new.total))
+    execute function wake_delivery_tasks();
 
 -- The keys that sign a company's download links.
 create table link_key (
@@ -1051,6 +1148,8 @@ select enable_row_level_security('company'), enable_row_level_security('company_
        enable_row_level_security('export_job'), enable_row_level_security('export_item'),
        enable_row_level_security('export_file'), enable_row_level_security('archive'),
        enable_row_level_security('export_event'), enable_row_level_security('export_attempt'),
+       enable_row_level_security('destination'), enable_row_level_security('delivery'),
+       enable_row_level_security('delivered_file'),
        enable_row_level_security('task'), enable_row_level_security('task_attempt'),
        enable_row_level_security('import'), enable_row_level_security('import_entry'),
        enable_row_level_security('imported_object'),

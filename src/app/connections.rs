@@ -12,11 +12,10 @@ use offprint_storage::remote::{RemoteKind, RemoteStore};
 use offprint_storage::{EnvironmentVariables, InstanceCredentials};
 use serde::Deserialize;
 
+use crate::jobs::destination::ConnectionRights;
+
 /// The longest name of a connection, in bytes.
 const MAX_NAME_BYTES: usize = 64;
-
-/// Stands for every company.
-const ALL_COMPANIES: &str = "*";
 
 /// What a connection may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -49,7 +48,12 @@ pub struct Connection {
 
 impl Connection {
     fn is_for(&self, company: &str) -> bool {
-        self.companies.iter().any(|known| known == ALL_COMPANIES || known == company)
+        self.rights().is_for(company)
+    }
+
+    /// What export requests need to know of it.
+    pub fn rights(&self) -> ConnectionRights<'_> {
+        ConnectionRights { name: &self.name, can_write: self.access.can_write(), companies: &self.companies }
     }
 }
 

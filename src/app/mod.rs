@@ -41,7 +41,7 @@ pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
 pub use rendition_store::KeepRenditionsError;
 
 use crate::app::bytes_in_flight::BytesInFlight;
-use crate::app::connections::Connections;
+use crate::app::connections::{Connection, Connections};
 use crate::app::link_token::{LinkToken, TokenKind};
 use crate::app::live_jobs::LiveJobs;
 use crate::app::live_links::LiveLinks;
@@ -331,6 +331,7 @@ impl AppState {
             callback_policy: &self.webhook_sender.policy,
             mail_domains: &self.settings.mail_domains,
             mail_to: self.settings.mail_to.as_deref(),
+            connections: self.connections.list_all().map(Connection::rights).collect(),
         }
     }
 

@@ -28,6 +28,8 @@ pub const EVENT_KINDS: &[(&str, Option<&str>)] = &[
     ("stopRequested", None),
     ("runRequested", None),
     ("retryRequested", None),
+    ("filesDelivered", None),
+    ("deliveryFailed", Some("ExportJobRenderFileWarning")),
     ("archiveCreated", Some("ZipFileExportJobSuccess")),
     ("archiveFailed", Some("ZipFileExportJobError")),
     ("exportStopped", None),

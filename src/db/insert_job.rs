@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use sqlx::types::Json;
 
 use crate::db::asset::AssetType;
+use crate::db::destination::NewDestination;
 use crate::db::enums::{EmailSetting, Fmt, ItemState, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported};
 use crate::db::job::Rendition;
 use crate::db::metadata_map::MetadataMap;
-use crate::db::{DbConnection, DbError, event};
+use crate::db::{DbConnection, DbError, destination, event};
 use crate::id::{AssetId, CompanyId, JobId, ScheduleId, UserId};
 use crate::reason::Reason;
 
@@ -64,6 +65,7 @@ pub struct NewJob<'a> {
     /// Originals of other assets that recipes read, each with the id of a recipe that does.
     pub recipe_sources: Vec<RecipeSource>,
     pub items: Vec<NewItem<'a>>,
+    pub destinations: Vec<NewDestination>,
 }
 
 /// An original of another asset that a recipe reads.
@@ -140,6 +142,7 @@ pub async fn insert_job(connection: &mut DbConnection, company: CompanyId, job: 
             insert_files(connection, company, job.job_id, files).await?;
         }
     }
+    destination::insert_destinations(connection, company, job.job_id, &job.destinations).await?;
     log_request(connection, company, job).await?;
     log_ended_items(connection, company, job.job_id).await
 }
@@ -249,16 +252,17 @@ async fn insert_job_row(connection: &mut DbConnection, company: CompanyId, job: 
         "schedule_id": job.schedule_id, "warnings": job.warnings, "modifier_warnings": job.modifier_warnings,
         "notices": job.notices, "name_template": job.name_template, "total": job.items.len(), "failed": count(ItemState::Failed),
         "skipped": count(ItemState::Skipped), "warned": warned,
+        "open_destinations": job.destinations.len(),
     });
     sqlx::query(
         "insert into export_job (company_id, job_id, job_name, description, client_id, locale, time_zone, fmt, is_modifier, macro,
              effective_modifier, renditions, email_setting, notify_emails, callback_url, metadata, on_missing, on_unsupported,
              on_unconvertible, on_corrupt, layout, strict, priority, exec_time, expires_in, user_id, schedule_id, warnings,
-             modifier_warnings, notices, name_template, run_total, total, failed, skipped, warned, state)
+             modifier_warnings, notices, name_template, run_total, total, failed, skipped, warned, open_destinations, state)
          select $1, job_id, job_name, description, client_id, locale, time_zone, fmt, is_modifier, macro,
              effective_modifier, renditions, email_setting, notify_emails, callback_url, metadata, on_missing, on_unsupported,
              on_unconvertible, on_corrupt, layout, strict, priority, exec_time, expires_in, user_id, schedule_id, warnings,
-             modifier_warnings, notices, name_template, total, total, failed, skipped, warned,
+             modifier_warnings, notices, name_template, total, total, failed, skipped, warned, open_destinations,
              case when exec_time > now() then 'scheduled' else 'active' end
            from jsonb_populate_record(null::export_job, $2)",
     )

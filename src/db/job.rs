@@ -12,6 +12,7 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 
+use crate::db::destination::DestinationRow;
 use crate::db::enums::{
     EmailSetting, Fmt, JobState, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported, Outcome, ShownState,
 };
@@ -105,6 +106,8 @@ pub struct JobRow {
     pub mail_ended_at: Option<DateTime<Utc>>,
     /// Size of the sealed archive of this run, in bytes.
     pub archive_size: Option<i64>,
+    /// Where the files are delivered, in the order of the request; none when they are not.
+    pub destinations: Option<Json<Vec<DestinationRow>>>,
 }
 
 impl JobRow {
@@ -135,12 +138,40 @@ impl JobRow {
         if self.state == JobState::Finished {
             return 100;
         }
-        let done = self.run_total - (self.total - self.count_ended());
-        (99 * i64::from(done.max(0)) / i64::from(self.run_total.max(1))) as i32
+        let done = i64::from((self.run_total - (self.total - self.count_ended())).max(0));
+        let all = i64::from(self.run_total.max(1));
+        let Some((handled, expected)) = self.count_deliveries() else { return (99 * done / all) as i32 };
+        // Items and deliveries are half of it each. A run that has only deliveries begins with half of it.
+        let items = if self.run_total == 0 { 495 } else { 495 * done / all };
+        ((items + 495 * handled.min(expected) / expected.max(1)) / 10) as i32
+    }
+
+    /// Files that need no delivery any more, and how many there will be, over all destinations; none without destinations.
+    /// While items are processed all planned files are expected, and afterwards those that are there: these are never more.
+    fn count_deliveries(&self) -> Option<(i64, i64)> {
+        let destinations = self.list_destinations();
+        let expected = |destination: &DestinationRow| match self.count_ended() == self.total {
+            true => self.files,
+            false => destination.planned_files.max(self.files),
+        };
+        let handled = destinations.iter().map(|destination| i64::from(destination.count_handled())).sum();
+        (!destinations.is_empty())
+            .then(|| (handled, destinations.iter().map(|destination| i64::from(expected(destination))).sum()))
+    }
+
+    /// Where the files are delivered.
+    pub fn list_destinations(&self) -> &[DestinationRow] {
+        self.destinations.as_deref().map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Seconds that the run will still take at its average speed so far; none while it is not known.
     pub fn eta_seconds(&self) -> Option<i64> {
+        if self.destinations.is_some() {
+            // Items and deliveries have speeds of their own, so the average of both is all that is known.
+            let (elapsed, percent) = (self.run_seconds?, f64::from(self.percent()));
+            let is_known = percent > 0.0 && self.state == JobState::Active;
+            return is_known.then(|| (elapsed / percent * (100.0 - percent)).ceil() as i64);
+        }
         let left = self.total - self.count_ended();
         let done = self.run_total - left;
         let elapsed = self.run_seconds.filter(|_| done > 0 && self.state == JobState::Active)?;
@@ -156,7 +187,9 @@ const SELECT_JOB: &str = "select job.*,
        coalesce(job.expires_at <= now(), false) as expired,
        mail.state as mail_state, mail.recipients as mail_recipients,
        mail.detail as mail_detail, mail.ended_at as mail_ended_at,
-       archive.size as archive_size
+       archive.size as archive_size,
+       (select jsonb_agg(to_jsonb(listed) order by listed.destination) from destination listed
+         where listed.company_id = job.company_id and listed.job_id = job.job_id) as destinations
   from export_job job
   left join lateral (
       select case when bool_or(state in ('waiting', 'running')) then 'waiting' when bool_or(state = 'failed') then 'failed' else 'sent' end as state,

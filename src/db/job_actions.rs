@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use crate::db::enums::JobState;
-use crate::db::{DbConnection, DbError, PgPool, event, task_queue};
+use crate::db::{DbConnection, DbError, PgPool, destination, event, task_queue};
 use crate::id::{CompanyId, JobId};
 use crate::reason::Reason;
 
@@ -129,12 +129,13 @@ pub async fn retry_failed_items(
     .bind(job)
     .fetch_one(&mut *connection)
     .await?;
-    if retried == 0 {
+    if retried == 0 && !destination::has_undelivered(connection, company, job).await? {
         return Err(DbError::InvalidState {
             is: "finished and none of its items can be retried".into(),
             allowed: Vec::new(),
         });
     }
+    let undelivered = destination::reopen_destinations(connection, company, job).await?;
     sqlx::query(
         "update export_job
             set state = 'active', outcome = null, finished_at = null, expires_at = null, run = run + 1, run_total = $3,
@@ -150,7 +151,7 @@ pub async fn retry_failed_items(
     .bind(Json(describe_outdated_items(outdated, orphaned)))
     .execute(&mut *connection)
     .await?;
-    let counts = json!({ "items": retried, "refreshed": refreshed, "outdated": outdated });
+    let counts = json!({ "items": retried, "refreshed": refreshed, "outdated": outdated, "files": undelivered });
     event::insert_event(connection, company, job, "retryRequested", counts).await
 }
 
@@ -285,7 +286,7 @@ pub async fn delete_job(pool: &PgPool, company: CompanyId, job: JobId) -> Result
 /// How many items and events of a deleted job one statement removes. Their files and attempts go with them.
 const REMOVAL_BATCH: i32 = 2000;
 
-/// Removes rows of one deleted job without running items: some of its items and events, and when it has none left the job
+/// Removes rows of one deleted job without running items and deliveries: some of its items and events, and when it has none left the job
 /// itself. Each statement is a transaction of its own, so that a large job goes step by step. Returns whether there was
 /// such a job.
 pub async fn remove_deleted_job(pool: &PgPool) -> Result<bool, DbError> {
@@ -293,6 +294,8 @@ pub async fn remove_deleted_job(pool: &PgPool) -> Result<bool, DbError> {
         "select company_id, job_id from export_job job
           where deleted_at is not null
             and not exists (select from export_item item where item.company_id = job.company_id and item.job_id = job.job_id and item.state = 'running')
+            and not exists (select from task where task.company_id = job.company_id and task.job_id = job.job_id
+                               and task.kind = 'delivery' and task.state = 'running' and task.lease_until > now())
           order by job_id limit 1",
     )
     .fetch_optional(pool)

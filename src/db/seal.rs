@@ -1,6 +1,6 @@
 //! Sealing: the last step of a run.
 //!
-//! When all items of a run have ended, one worker writes manifests and archive index, and then finishes the job in one
+//! When all items of a run have ended and its files are delivered, one worker writes manifests and archive index, and then finishes the job in one
 //! transaction: state, outcome, archive, log, mails and webhook. The seal is a task, written by a trigger in the
 //! transaction that ended the last item:
 //!
@@ -21,7 +21,7 @@ use crate::db::enums::{EmailSetting, Fmt, Outcome};
 use crate::db::job::Rendition;
 use crate::db::metadata_map::MetadataMap;
 use crate::db::task::{self, NewTask, TaskClaim, TaskEnd, TaskOutcome, TaskState};
-use crate::db::{DbConnection, DbError, PgPool, event, limits, mail_task};
+use crate::db::{DbConnection, DbError, PgPool, destination, event, limits, mail_task};
 use crate::id::{CompanyId, JobId};
 use crate::reason::Reason;
 
@@ -59,7 +59,7 @@ pub async fn find_ended_job(pool: &PgPool, claim: &TaskClaim) -> Result<Option<E
     let job = sqlx::query_as(
         "select * from export_job
           where company_id = $1 and job_id = $2 and run = $3 and state in ('active', 'paused', 'stopping') and deleted_at is null
-            and succeeded + failed + skipped + stopped = total",
+            and succeeded + failed + skipped + stopped = total and open_destinations = 0",
     )
     .bind(claim.company_id)
     .bind(claim.job_id)
@@ -89,6 +89,8 @@ pub struct NewArchive {
 pub struct Seal {
     pub job: EndedJob,
     pub archive: NewArchive,
+    /// Why manifests were not delivered, for each destination that wants them; none where they were.
+    pub manifests: Vec<(i16, Option<Reason>)>,
     pub outcome: Outcome,
     /// Empty when nobody is to be notified.
     pub recipients: Vec<String>,
@@ -108,14 +110,16 @@ pub async fn finish_job(pool: &PgPool, claim: &TaskClaim, seal: &Seal) -> Result
     let mut transaction = pool.begin().await?;
     let finished = sqlx::query(
         "update export_job
-            set state = 'finished', outcome = $4, finished_at = now(), expires_at = now() + make_interval(secs => expires_in)
+            set state = 'finished', outcome = $4, finished_at = now(), expires_at = now() + make_interval(secs => expires_in),
+                warnings = $5
           where company_id = $1 and job_id = $2 and run = $3 and state <> 'finished' and deleted_at is null
-            and succeeded + failed + skipped + stopped = total",
+            and succeeded + failed + skipped + stopped = total and open_destinations = 0",
     )
     .bind(company)
     .bind(job)
     .bind(run)
     .bind(outcome)
+    .bind(&seal.job.warnings)
     .execute(&mut *transaction)
     .await?;
     if finished.rows_affected() == 0 {
@@ -152,6 +156,7 @@ pub async fn finish_job(pool: &PgPool, claim: &TaskClaim, seal: &Seal) -> Result
     .bind(archive.manifest_csv.to_bytes())
     .execute(&mut *transaction)
     .await?;
+    destination::record_manifests(&mut transaction, company, job, &seal.manifests).await?;
     event::insert_event(
         &mut transaction,
         company,

@@ -39,6 +39,8 @@ pub enum TaskKind {
     Mail,
     /// Sends a webhook message about a run that has ended.
     Webhook,
+    /// Delivers files of a job to one of its destinations.
+    Delivery,
     /// Lists the source of an import.
     Import,
     /// Brings some files of an import.
@@ -46,8 +48,15 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
-    pub const ALL: [Self; 6] =
-        [Self::Seal, Self::SignInMail, Self::Mail, Self::Webhook, Self::Import, Self::ImportBatch];
+    pub const ALL: [Self; 7] = [
+        Self::Seal,
+        Self::SignInMail,
+        Self::Mail,
+        Self::Webhook,
+        Self::Delivery,
+        Self::Import,
+        Self::ImportBatch,
+    ];
 
     /// The name in the table and in metrics.
     pub fn name(self) -> &'static str {
@@ -56,6 +65,7 @@ impl TaskKind {
             Self::SignInMail => "sign-in-mail",
             Self::Mail => "mail",
             Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
             Self::Import => "import",
             Self::ImportBatch => "import-batch",
         }

@@ -70,6 +70,7 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::export_schedules::actions::run_schedule)
         .service(resources::export_schedules::actions::delete_schedule)
         .service(resources::export_jobs::deliveries::list_deliveries)
+        .service(resources::export_jobs::destinations::list_destinations)
         .service(resources::export_jobs::deliveries::replay_delivery)
         .service(resources::webhook_secret::show_secret)
         .service(resources::webhook_secret::rotate_secret)

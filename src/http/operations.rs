@@ -241,6 +241,7 @@ pub const OPERATIONS: &[OperationSpec] = &[
     post("/export-schedules/{scheduleHandle}/run", "runSchedule", CREATE_RUNS).with_idempotency(Idempotency::Key),
     delete("/export-schedules/{scheduleHandle}", "deleteSchedule", MANAGE_SCHEDULES),
     get("/export-jobs/{jobHandle}/deliveries", "listDeliveries", READ_JOBS),
+    get("/export-jobs/{jobHandle}/destinations", "listDestinations", READ_JOBS),
     post("/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay", "replayDelivery", MANAGE_JOBS),
     // Whoever has the secret can forge webhooks.
     get("/webhook-secret", "showWebhookSecret", ADMIN).with_audit(AuditClass::Disclosure),

@@ -63,6 +63,7 @@ event-exportResumed = The export was resumed.
 event-stopRequested = A stop of the export was requested.
 event-runRequested = An immediate start of the export was requested.
 event-retryRequested = { $items ->
+    [0] What could not be delivered is delivered again.
     [one] { N($items) } failed asset is processed again.
    *[other] { N($items) } failed assets are processed again.
 }{ $refreshed ->
@@ -74,6 +75,18 @@ event-retryRequested = { $items ->
     [one] {" "}For { N($outdated) } of them the content from the creation of the job is used, although its asset has new content.
    *[other] {" "}For { N($outdated) } of them the content from the creation of the job is used, although their assets have new content.
 }
+event-filesDelivered = { $delivered ->
+    [one] { N($delivered) } file was delivered
+   *[other] { N($delivered) } files were delivered
+} to “{ $connection }”, { $bytes }{ $skipped ->
+    [0] {""}
+    [one] ; { N($skipped) } was skipped, because there is another file of its name
+   *[other] ; { N($skipped) } were skipped, because there are other files of their names
+}.
+event-deliveryFailed = { $files ->
+    [one] { N($files) } file
+   *[other] { N($files) } files
+} could not be delivered to “{ $connection }”. { $reason }
 event-archiveCreated = The archive is complete: { $entries ->
     [one] { N($entries) } entry
    *[other] { N($entries) } entries
@@ -94,6 +107,8 @@ event-emailFailed = No mail was sent to { $to }. { $detail }
 
 # Failures and warnings of items, by their code. English shows the stored sentence, so these are only the model for other
 # languages.
+reason-unchanged = The files are unchanged since they were delivered.
+reason-delivery-failed = The file could not be delivered.
 reason-truncated = The file ends before the image is complete.
 reason-corrupt = The image data is damaged.
 reason-unsupported-format = Files of this type cannot be rendered.

@@ -58,6 +58,7 @@ event-exportResumed = De export is hervat.
 event-stopRequested = Er is gevraagd om de export te stoppen.
 event-runRequested = Er is gevraagd om de export meteen te starten.
 event-retryRequested = { $items ->
+    [0] Wat niet kon worden afgeleverd, wordt opnieuw afgeleverd.
     [one] { N($items) } mislukt bestand wordt opnieuw verwerkt.
    *[other] { N($items) } mislukte bestanden worden opnieuw verwerkt.
 }{ $refreshed ->
@@ -67,6 +68,18 @@ event-retryRequested = { $items ->
     [0] {""}
    *[other] {" "}Voor { N($outdated) } daarvan wordt de inhoud van bij het aanmaken van de opdracht gebruikt, hoewel er nieuwe inhoud is.
 }
+event-filesDelivered = { $delivered ->
+    [one] Er is { N($delivered) } bestand afgeleverd
+   *[other] Er zijn { N($delivered) } bestanden afgeleverd
+} bij “{ $connection }”, { $bytes }{ $skipped ->
+    [0] {""}
+    [one] ; { N($skipped) } is overgeslagen, omdat er een ander bestand met die naam is
+   *[other] ; { N($skipped) } zijn overgeslagen, omdat er andere bestanden met die namen zijn
+}.
+event-deliveryFailed = { $files ->
+    [one] { N($files) } bestand kon
+   *[other] { N($files) } bestanden konden
+} niet worden afgeleverd bij “{ $connection }”. { $reason }
 event-archiveCreated = Het archief is compleet: { $entries ->
     [one] { N($entries) } onderdeel
    *[other] { N($entries) } onderdelen
@@ -85,6 +98,8 @@ event-exportEnded = De export is afgelopen: { $outcome ->
 event-emailSent = Er is een mail gestuurd naar { $to }.
 event-emailFailed = Er is geen mail gestuurd naar { $to }. { $detail }
 
+reason-unchanged = De bestanden zijn ongewijzigd sinds ze zijn afgeleverd.
+reason-delivery-failed = Het bestand kon niet worden afgeleverd.
 reason-truncated = Het bestand houdt eerder op dan de afbeelding.
 reason-corrupt = De gegevens van de afbeelding zijn beschadigd.
 reason-unsupported-format = Bestanden van dit type kunnen niet worden omgezet.

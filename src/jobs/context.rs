@@ -16,6 +16,7 @@ use crate::compute_pool::ComputePool;
 use crate::db::asset::AssetRow;
 use crate::db::image_preset::{MacroRow, PresetWatermark};
 use crate::jobs::CallbackPolicy;
+use crate::jobs::destination::ConnectionRights;
 use crate::reason::Reason;
 
 /// The macros that modifiers may call: the company's image presets.
@@ -88,6 +89,8 @@ pub struct ExportContext<'a> {
     pub mail_domains: &'a [String],
     /// The default recipient, who may always be named.
     pub mail_to: Option<&'a str>,
+    /// Stores of others that files can be imported from or delivered to.
+    pub connections: Vec<ConnectionRights<'a>>,
 }
 
 /// What modifiers are resolved with and images planned with. Clones are cheap: work on the compute pool takes one along.

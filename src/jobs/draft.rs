@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::Utc;
 use offprint_core::Digest;
 use offprint_modifiers::{ResolvedModifier, WorkBudget};
 
@@ -24,6 +25,8 @@ use crate::db::{self, DbConnection, image_preset};
 use crate::id::CompanyId;
 use crate::jobs::ExportContext;
 use crate::jobs::build_macros;
+use crate::jobs::default_name::build_default_name;
+use crate::jobs::destination::check_destinations;
 use crate::jobs::draft_builder::{DraftBuilder, DraftStep};
 use crate::jobs::per_asset::ItemTexts;
 use crate::jobs::recipients::check_recipients;
@@ -61,6 +64,12 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// The name of the job: that of the request, or what it exports and the day in this time zone.
+    pub fn choose_job_name(&self, time_zone: Option<&str>) -> String {
+        let sent = self.request.job_name.as_deref().filter(|name| !name.trim().is_empty());
+        sent.map_or_else(|| build_default_name(&self.items, time_zone, Utc::now()), str::to_owned)
+    }
+
     /// Bytes of the files whose size is known: the originals that are exported unchanged.
     pub fn original_bytes(&self) -> u64 {
         let waiting = self.items.iter().filter(|item| item.state == ItemState::Waiting);
@@ -143,6 +152,7 @@ pub async fn prepare_draft(
 ) -> Result<Draft, DraftError> {
     let (mut errors, warnings) = check_request(&request, context);
     errors.extend(check_recipients(connection, company, &request, context).await?);
+    errors.extend(check_destinations(connection, company, &request, context).await?);
     let root_ids = &context.recipes.attributes.root_ids;
     let selection = select_assets(connection, company, &request, max_items, root_ids).await?;
     let macros = match request.fmt {

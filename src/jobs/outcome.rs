@@ -14,18 +14,23 @@ pub struct RunCounts {
     pub warned: i32,
     /// Assets that the request names and that were left out, because they do not exist.
     pub missing: i32,
+    /// Files and manifests that could not be delivered.
+    pub undelivered: i32,
+    /// Destinations to which not all files were delivered, because the job was stopped.
+    pub stopped_destinations: i32,
 }
 
 impl Outcome {
     /// The outcome of a run with these counts.
     pub fn from_counts(counts: RunCounts) -> Self {
         match counts {
-            RunCounts { stopped: 1.., .. } => Self::Stopped,
+            RunCounts { stopped: 1.., .. } | RunCounts { stopped_destinations: 1.., .. } => Self::Stopped,
             RunCounts { failed: 1.., succeeded: 0, .. } => Self::Failed,
             RunCounts { failed: 1.., .. } => Self::PartiallyFailed,
-            RunCounts { skipped: 1.., .. } | RunCounts { warned: 1.., .. } | RunCounts { missing: 1.., .. } => {
-                Self::SucceededWithWarnings
-            }
+            RunCounts { skipped: 1.., .. }
+            | RunCounts { warned: 1.., .. }
+            | RunCounts { missing: 1.., .. }
+            | RunCounts { undelivered: 1.., .. } => Self::SucceededWithWarnings,
             _ => Self::Succeeded,
         }
     }
@@ -50,10 +55,15 @@ mod tests {
     #[test]
     fn the_outcome_follows_from_the_ends() {
         let of = |succeeded, failed, skipped, stopped, warned| {
-            Outcome::from_counts(RunCounts { succeeded, failed, skipped, stopped, warned, missing: 0 })
+            let counts = RunCounts { succeeded, failed, skipped, stopped, warned, ..RunCounts::default() };
+            Outcome::from_counts(counts)
         };
         let missing = RunCounts { succeeded: 1, missing: 1, ..RunCounts::default() };
         assert_eq!(Outcome::from_counts(missing), Outcome::SucceededWithWarnings);
+        let undelivered = RunCounts { succeeded: 1, undelivered: 1, ..RunCounts::default() };
+        assert_eq!(Outcome::from_counts(undelivered), Outcome::SucceededWithWarnings);
+        let stopped = RunCounts { stopped_destinations: 1, ..undelivered };
+        assert_eq!(Outcome::from_counts(stopped), Outcome::Stopped);
         assert_eq!(of(3, 0, 0, 0, 0), Outcome::Succeeded);
         assert_eq!(of(3, 0, 0, 0, 1), Outcome::SucceededWithWarnings);
         assert_eq!(of(3, 0, 1, 0, 0), Outcome::SucceededWithWarnings);

@@ -5,6 +5,7 @@ use offprint_core::Code;
 
 use crate::db::asset::AssetRow;
 use crate::db::company::UserRow;
+use crate::db::delivered_file::keep_delivered_files;
 use crate::db::enums::{EmailSetting, OnUnconvertible};
 use crate::db::insert_job::{NewFile, NewItem, NewJob};
 use crate::db::limits::CompanyLimitsRow;
@@ -17,7 +18,8 @@ use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
 use crate::jobs::ExportContext;
 use crate::jobs::ExportRequest;
-use crate::jobs::default_name::build_default_name;
+use crate::jobs::changes::leave_out_unchanged;
+use crate::jobs::destination::{PrefixValues, build_destinations};
 use crate::jobs::prepare_draft;
 use crate::reason::Reason;
 use crate::settings::Settings;
@@ -81,19 +83,26 @@ impl JobPlacement<'_> {
         &self,
         connection: &mut DbConnection,
         job_id: JobId,
-        draft: Draft,
+        mut draft: Draft,
     ) -> Result<(), db::DbError> {
-        let (request, user) = (&draft.request, self.user);
-        let mut warnings = draft.warnings;
+        let user = self.user;
+        let time_zone = draft.request.time_zone.clone().or_else(|| user.and_then(|user| user.time_zone.clone()));
+        let time_zone = time_zone.as_deref();
+        let job_name = draft.choose_job_name(time_zone);
+        let time = draft.request.exec_time.map_or_else(Utc::now, |time| time.max(Utc::now()));
+        let prefix_values =
+            PrefixValues { time, time_zone, job_name: &job_name, job: Some(job_id), keeps_variables: false };
+        let mut destinations = build_destinations(&draft.request, &prefix_values);
+        let left_out = leave_out_unchanged(connection, self.company, &mut draft, &mut destinations).await?;
+        let request = &draft.request;
+        let mut warnings = draft.warnings.clone();
         warnings.extend(check_recipient(self.settings, request, user));
-        let time_zone = request.time_zone.as_deref().or(user.and_then(|user| user.time_zone.as_deref()));
-        let default_name = build_default_name(&draft.items, time_zone, Utc::now());
         let no_metadata = MetadataMap::default();
         let job = NewJob {
             job_id,
             user_id: user.map(|user| user.user_id),
             schedule_id: self.schedule,
-            job_name: request.job_name.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or(&default_name),
+            job_name: &job_name,
             description: request.description.as_deref(),
             client_id: request.client_id.as_deref(),
             locale: request.locale.as_deref().or(user.and_then(|user| user.locale.as_deref())),
@@ -123,8 +132,15 @@ impl JobPlacement<'_> {
             recipes: &draft.recipes,
             recipe_sources: draft.recipe_sources,
             items: draft.items.iter().map(to_new_item).collect(),
+            destinations,
         };
-        insert_job::insert_job(connection, self.company, &job).await
+        insert_job::insert_job(connection, self.company, &job).await?;
+        let paths: Vec<&str> = left_out.paths.iter().map(String::as_str).collect();
+        for destination in job.destinations.iter().filter(|destination| destination.removes && !paths.is_empty()) {
+            let target = destination.target.as_deref().unwrap_or_default();
+            keep_delivered_files(connection, self.company, job_id, target, &paths).await?;
+        }
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use crate::db::asset::AssetType;
 pub use crate::db::enums::{EmailSetting, Fmt, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported, Overlap};
 use crate::db::metadata_map::MetadataMap;
 use crate::id::UserId;
+use crate::jobs::destination::{DestinationRequest, OnRemoved};
 use crate::jobs::listed_text::ListedText;
 
 /// An export request. The names are those of ExportJob; what ExportJob does not have is camelCase.
@@ -88,6 +89,15 @@ pub struct ExportRequest {
     /// URL that a signed webhook is sent to when a run of the job has ended: https, on a public host.
     #[schema(max_length = 2048, example = "https://example.org/hooks/export")]
     pub callback_url: Option<String>,
+    /// Stores to which the files are delivered as soon as each is ready. The job has ended when they are delivered.
+    #[schema(max_items = 5)]
+    pub deliver_to: Option<Vec<DestinationRequest>>,
+    /// Whether only files are delivered, and rendered, that changed since the last delivery with the same connection, prefix and
+    /// path: other content of the asset, another modifier, or a version of the service that renders differently. An asset
+    /// of which nothing changed is left out of the job and its archive. Default: false.
+    pub only_changed: Option<bool>,
+    /// With `onlyChanged`: what happens to delivered files whose assets are gone from the selection. Default: `keep`.
+    pub on_removed: Option<OnRemoved>,
     /// Texts of your own, such as an order number. They are shown with the job and sent in its webhooks and manifest, and
     /// jobs can be listed by them. Jobs of a schedule have the schedule's.
     pub metadata: Option<MetadataMap>,

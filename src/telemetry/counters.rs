@@ -63,9 +63,9 @@ const COUNTERS: &[KnownCounter] = &[
     },
     KnownCounter {
         name: "offprint_task_tries_total",
-        description: "Tries of tasks (seals, mails, webhooks, imports), by kind and outcome; `lost` is one whose lease expired.",
+        description: "Tries of tasks (seals, mails, webhooks, deliveries, imports), by kind and outcome; `lost` is one whose lease expired.",
         series: &[&[
-            ("kind", Words(&["seal", "sign-in-mail", "mail", "webhook", "import", "import-batch"])),
+            ("kind", Words(&["seal", "sign-in-mail", "mail", "webhook", "delivery", "import", "import-batch"])),
             ("outcome", Words(&["done", "tried-again", "given-up", "given-back", "lost"])),
         ]],
     },
@@ -78,6 +78,11 @@ const COUNTERS: &[KnownCounter] = &[
         name: "offprint_import_entries_total",
         description: "Files that imports brought or could not bring, by how they ended. Those that the listing skipped are not counted.",
         series: &[&[("outcome", Words(&["imported", "skipped", "failed"]))]],
+    },
+    KnownCounter {
+        name: "offprint_files_delivered_total",
+        description: "Files on their way to a connection, by outcome; `failed` is a file that is not delivered.",
+        series: &[&[("outcome", Words(&["delivered", "skipped", "unchanged", "failed"]))]],
     },
     KnownCounter {
         name: "offprint_schedule_runs_total",
@@ -186,7 +191,7 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
         let series = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
-        assert_eq!(series, 4 + 19 + 2 + 3 + 5 + 3 + 1 + 3 + 3 + 30 + 4 + 3 + 3 + 1 + 1 + 1 + 12);
+        assert_eq!(series, 4 + 19 + 2 + 3 + 5 + 3 + 1 + 3 + 3 + 35 + 4 + 3 + 4 + 3 + 1 + 1 + 1 + 12);
     }
 
     /// A counter that is recorded anywhere is in the table: the source is read, because a recorder sees only what happened.

@@ -1,6 +1,8 @@
 //! The manifest of a job: a line for each file, and for each asset without one, as JSON and as CSV. It is written line
 //! by line, so that memory use does not grow with the job. It knows neither database nor storage; `seal.rs` feeds it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -13,6 +15,9 @@ use crate::db::metadata_map::MetadataMap;
 use crate::db::seal::EndedJob;
 use crate::id::AssetId;
 use crate::reason::Reason;
+
+/// Why files were not delivered, by position and rendition.
+pub type UndeliveredFiles = BTreeMap<(i32, i16), Vec<Reason>>;
 
 /// A line: a file, or an item without files.
 #[derive(Serialize)]
@@ -33,20 +38,26 @@ pub struct ManifestLine<'a> {
     width: Option<i32>,
     height: Option<i32>,
     failure: Option<&'a Reason>,
-    warnings: &'a [Reason],
+    warnings: Vec<&'a Reason>,
     metadata: &'a MetadataMap,
 }
 
 /// The lines of an item: one for each of its files, or one for the item itself.
-pub fn list_manifest_lines(item: &ItemView) -> Vec<ManifestLine<'_>> {
+pub fn list_manifest_lines<'a>(item: &'a ItemView, undelivered: &'a UndeliveredFiles) -> Vec<ManifestLine<'a>> {
+    // Files are in the order of their renditions, and there is one for each.
+    let failures = |rendition: i16| undelivered.get(&(item.position, rendition)).map(Vec::as_slice).unwrap_or_default();
     match item.files.as_slice() {
-        [] => vec![ManifestLine::from_item(item, None)],
-        files => files.iter().map(|file| ManifestLine::from_item(item, Some(file))).collect(),
+        [] => vec![ManifestLine::from_item(item, None, &[])],
+        files => files
+            .iter()
+            .zip(0..)
+            .map(|(file, rendition)| ManifestLine::from_item(item, Some(file), failures(rendition)))
+            .collect(),
     }
 }
 
 impl<'a> ManifestLine<'a> {
-    fn from_item(item: &'a ItemView, file: Option<&'a ItemFileView>) -> Self {
+    fn from_item(item: &'a ItemView, file: Option<&'a ItemFileView>, undelivered: &'a [Reason]) -> Self {
         // The path of a file that was not produced is not listed: the archive has no such entry.
         let ready = file.filter(|file| file.sha256.is_some());
         let is_only_file = item.files.len() < 2;
@@ -68,7 +79,9 @@ impl<'a> ManifestLine<'a> {
             height: ready.and_then(|file| file.height),
             failure: item.failure.as_deref().filter(|_| ready.is_none()),
             // Where an item has several files, each line lists the warnings of its own file.
-            warnings: file.filter(|_| !is_only_file).map_or(&item.warnings, |file| &file.warnings),
+            warnings: (file.filter(|_| !is_only_file).map_or(&item.warnings.0, |file| &file.warnings).iter())
+                .chain(undelivered)
+                .collect(),
             metadata: &item.metadata,
         }
     }

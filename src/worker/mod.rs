@@ -13,11 +13,13 @@
 //! a dead process had claimed is taken over when the lease expires. This module never uses `http`. Begin reading with
 //! `item.rs`.
 
+mod delivery;
 mod heartbeat;
 mod import;
 mod item;
 mod mail;
 mod manifest;
+mod manifest_delivery;
 mod performed;
 mod retention;
 mod scheduler;

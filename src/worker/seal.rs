@@ -13,6 +13,8 @@ use tracing::info;
 use crate::app::AppState;
 use crate::app::StoreBlobError;
 use crate::db;
+use crate::db::delivery::{self, FailedDeliveryFilter};
+use crate::db::destination::{self, DestinationRow, DestinationState};
 use crate::db::enums::Outcome;
 use crate::db::item_view::{self, ItemFileView, ItemView};
 use crate::db::seal::{self, EndedJob, NewArchive, Seal};
@@ -20,6 +22,8 @@ use crate::db::task::TaskClaim;
 use crate::jobs::outcome::RunCounts;
 use crate::jobs::outcome::is_mail_wanted;
 use crate::reason::Reason;
+use crate::worker::manifest::UndeliveredFiles;
+use crate::worker::manifest_delivery::{self, ManifestDelivery};
 use crate::worker::performed::{AttemptResult, Effect, Performed};
 use crate::worker::{manifest, webhook};
 
@@ -31,9 +35,10 @@ pub(super) async fn perform_seal(state: &AppState, claim: &TaskClaim) -> Result<
     let Some(job) = db::with_query_timeout(seal::find_ended_job(&state.system, claim)).await? else {
         return Ok(AttemptResult::Retry("there is nothing to seal".into()).into());
     };
-    match seal_job(state, job).await {
+    match seal_job(state, job, claim.tries).await {
         Ok(seal) => Ok(Performed::new(AttemptResult::Done, Effect::FinishJob(Box::new(seal)))),
-        Err(error) => {
+        Err(SealError::Manifest(reason)) => Ok(AttemptResult::Retry(reason).into()),
+        Err(SealError::Store(error)) => {
             let reason = to_postponement_reason(&error);
             let (result, effect) = (AttemptResult::Retry(reason.detail.clone()), Effect::LogSealFailure(reason));
             Ok(Performed { cause: Some(error.to_string()), ..Performed::new(result, effect) })
@@ -51,21 +56,73 @@ fn to_postponement_reason(error: &StoreBlobError) -> Reason {
     }
 }
 
-async fn seal_job(state: &AppState, job: EndedJob) -> Result<Seal, StoreBlobError> {
-    let counts = RunCounts {
+/// Why a job could not be sealed.
+enum SealError {
+    Store(StoreBlobError),
+    /// A manifest could not be delivered yet.
+    Manifest(String),
+}
+
+impl From<StoreBlobError> for SealError {
+    fn from(error: StoreBlobError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<db::DbError> for SealError {
+    fn from(error: db::DbError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Writes archive and manifests, and delivers the manifests.
+async fn seal_job(state: &AppState, mut job: EndedJob, tries: i32) -> Result<Seal, SealError> {
+    let (pool, company) = (&state.system, job.company_id);
+    let destinations = db::with_query_timeout(destination::list_destinations(pool, company, job.job_id)).await?;
+    job.warnings.0.extend(destinations.iter().filter_map(manifest_delivery::build_delivery_warning));
+    let outcome = choose_outcome(&job, &destinations, 0);
+    let archive = write_manifests_and_index(state, &job, outcome).await?;
+    let manifests = manifest_delivery::deliver_manifests(state, &job, &destinations, &archive, tries).await?;
+    let manifests = match manifests {
+        ManifestDelivery::TryAgain(reason) => return Err(SealError::Manifest(reason)),
+        ManifestDelivery::Ended(manifests) => manifests,
+    };
+    let failures: Vec<&Reason> = manifests.iter().filter_map(|(_, failure)| failure.as_ref()).collect();
+    if failures.is_empty() {
+        return finish_seal(state, job, (archive, manifests, outcome)).await;
+    }
+    // The archive's own manifests say so, too.
+    let outcome = choose_outcome(&job, &destinations, failures.len() as i32);
+    job.warnings.0.extend(failures.into_iter().cloned());
+    let archive = write_manifests_and_index(state, &job, outcome).await?;
+    finish_seal(state, job, (archive, manifests, outcome)).await
+}
+
+fn choose_outcome(job: &EndedJob, destinations: &[DestinationRow], undelivered_manifests: i32) -> Outcome {
+    let failed: i32 = destinations.iter().map(|destination| destination.failed).sum();
+    let is_stopped = |destination: &&DestinationRow| destination.state == DestinationState::Stopped;
+    Outcome::from_counts(RunCounts {
         succeeded: job.succeeded,
         failed: job.failed,
         skipped: job.skipped,
         stopped: job.stopped,
         warned: job.warned,
         missing: job.warnings.iter().filter(|warning| warning.code == Code::SkippedMissing).count() as i32,
-    };
-    let outcome = Outcome::from_counts(counts);
-    let archive = write_manifests_and_index(state, &job, outcome).await?;
+        undelivered: failed + undelivered_manifests,
+        stopped_destinations: destinations.iter().filter(is_stopped).count() as i32,
+    })
+}
+
+/// What finishing the job writes, with its mails and message.
+async fn finish_seal(
+    state: &AppState,
+    job: EndedJob,
+    (archive, manifests, outcome): (NewArchive, Vec<(i16, Option<Reason>)>, Outcome),
+) -> Result<Seal, SealError> {
     let recipients =
         if is_mail_wanted(job.email_setting, outcome) { find_recipients(state, &job).await? } else { Vec::new() };
     let webhook = webhook::build_webhook(&job, outcome, state.settings.public_url.as_deref());
-    Ok(Seal { job, archive, outcome, recipients, max_mails: state.settings.max_mails, webhook })
+    Ok(Seal { job, archive, manifests, outcome, recipients, max_mails: state.settings.max_mails, webhook })
 }
 
 /// Logs and counts a job that is finished, and wakes those who wait for that.
@@ -115,8 +172,9 @@ async fn write_manifests_and_index(
             ITEMS_PER_PAGE,
         ))
         .await?;
+        let undelivered = list_undelivered(state, job, &page).await?;
         for item in &page {
-            for line in manifest::list_manifest_lines(item) {
+            for line in manifest::list_manifest_lines(item, &undelivered) {
                 json.write(line.to_json(first).as_bytes()).await?;
                 csv.write(line.to_csv(&job.metadata).as_bytes()).await?;
                 first = false;
@@ -137,6 +195,25 @@ async fn write_manifests_and_index(
     let (entries, size, etag) = (archive_index.entries as i32, archive_index.size as i64, archive_index.etag());
     let index = state.store_blob(archive_index.index).await?;
     Ok(NewArchive { entries, size, etag, index, manifest_json, manifest_csv })
+}
+
+/// Files of these items that could not be delivered.
+async fn list_undelivered(
+    state: &AppState,
+    job: &EndedJob,
+    page: &[ItemView],
+) -> Result<UndeliveredFiles, StoreBlobError> {
+    let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(UndeliveredFiles::default()) };
+    let positions = (first.position, last.position + 1);
+    let filter = FailedDeliveryFilter { destination: None, positions, limit: i64::MAX };
+    let listed = delivery::list_failed_deliveries(&state.system, job.company_id, job.job_id, filter);
+    let mut files = UndeliveredFiles::default();
+    for failed in db::with_query_timeout(listed).await? {
+        let Reason { code, detail } = failed.failure.0;
+        let reason = Reason::new(code, format!("Not delivered to `{}`: {detail}", failed.connection));
+        files.entry((failed.position, failed.rendition)).or_default().push(reason);
+    }
+    Ok(files)
 }
 
 /// Stores a manifest and adds it as the archive's next entry.

@@ -22,7 +22,7 @@ use crate::db::{self, mail_task};
 use crate::worker::performed::{AttemptResult, Effect, Performed};
 use crate::worker::task_rules::find_rules;
 use crate::worker::waiting::wait_for_grace_end;
-use crate::worker::{import, mail, seal, sign_in_mail, webhook};
+use crate::worker::{delivery, import, mail, seal, sign_in_mail, webhook};
 
 /// Claims tasks of these kinds, so many of each.
 pub(super) async fn claim_tasks(state: &AppState, slots: &[(TaskKind, usize)]) -> Result<Vec<TaskClaim>, db::DbError> {
@@ -99,6 +99,7 @@ async fn perform_task(state: &AppState, claim: &TaskClaim) -> Result<Performed, 
         TaskKind::SignInMail => sign_in_mail::perform_sign_in_mail(state, claim).await,
         TaskKind::Mail => mail::perform_mail(state, claim).await,
         TaskKind::Webhook => webhook::perform_webhook(state, claim).await,
+        TaskKind::Delivery => delivery::perform_delivery(state, claim).await,
         TaskKind::Import => import::perform_import(state, claim).boxed().await,
         TaskKind::ImportBatch => import::perform_import_batch(state, claim).boxed().await,
     }
@@ -136,6 +137,9 @@ async fn settle_performed(
         (Effect::EndImportBatch(batch), ..) => import::settle_import_batch(state, claim, &end, batch).boxed().await,
         (Effect::Nothing, TaskKind::Mail, Some(job)) => {
             db::with_query_timeout(mail_task::settle_mail_task(pool, claim, job, &end)).await
+        }
+        (Effect::Nothing, TaskKind::Delivery, _) => {
+            db::with_query_timeout(db::delivery::settle_delivery(pool, claim, &end)).await
         }
         (Effect::Nothing, ..) => db::with_query_timeout(task::settle_task(pool, claim, &end)).await,
     }
@@ -196,8 +200,12 @@ fn notify_end(state: &AppState, claim: &TaskClaim, performed: &Performed, settle
     if let (Effect::FinishJob(seal), Some(TaskState::Done)) = (&performed.effect, settled) {
         seal::report_finished_job(state, seal);
     }
-    // Mails are shown with their job.
-    if matches!(claim.kind, TaskKind::Seal | TaskKind::Mail) {
+    // A destination that was closed may have left a seal to do.
+    if claim.kind == TaskKind::Delivery {
+        state.tasks_available.notify_local();
+    }
+    // Mails and destinations are shown with their job.
+    if matches!(claim.kind, TaskKind::Seal | TaskKind::Mail | TaskKind::Delivery) {
         state.job_changes.notify();
     }
 }

@@ -71,6 +71,15 @@ pub(super) const fn find_rules(kind: TaskKind) -> TaskRules {
             max_lost: MAX_LOST,
             retention: None,
         },
+        // The job waits for it, so it is given up after about three hours. Each sends many files at once.
+        TaskKind::Delivery => TaskRules {
+            slots: 4,
+            first_pause: seconds(5),
+            max_pause: seconds(30 * 60),
+            max_tries: Some(12),
+            max_lost: MAX_LOST,
+            retention: None,
+        },
         // Every import must end, so its tasks are never given up: what they cannot do in the end becomes a failure of the
         // import or of its files, see `import`.
         TaskKind::Import => TaskRules {

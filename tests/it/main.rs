@@ -26,6 +26,7 @@ mod confinement;
 mod connections;
 mod damage;
 mod database_tls;
+mod deliveries;
 mod deploy;
 mod doctor;
 mod documents;

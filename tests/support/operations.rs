@@ -195,6 +195,7 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         ("GET", "/export-jobs/{jobHandle}/links") | ("DELETE", "/export-jobs/{jobHandle}/links/{linkHandle}") => {
             (Empty, NotFound)
         }
+        ("GET", "/export-jobs/{jobHandle}/destinations") => (Empty, NotFound),
         ("GET", "/export-jobs/{jobHandle}/deliveries")
         | ("POST", "/export-jobs/{jobHandle}/deliveries/{deliveryHandle}/replay") => (Empty, NotFound),
         ("GET", "/webhook-secret") | ("POST", "/webhook-secret/rotate") => (Empty, OwnData),

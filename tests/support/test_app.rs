@@ -352,6 +352,19 @@ impl TestApp {
                   (select coalesce(sum(length), 0) from upload
                     where upload.company_id = used.company_id and asset_id is null))
               union all
+             select 'deliveries to ' || destination.job_id, destination::text from destination
+              where (delivered, skipped, unchanged, failed) <> (
+                  select count(*) filter (where delivery.state = 'delivered'), count(*) filter (where delivery.state = 'skipped'),
+                         count(*) filter (where delivery.state = 'unchanged'),
+                         count(*) filter (where delivery.state = 'failed')
+                    from delivery
+                   where delivery.job_id = destination.job_id and delivery.destination = destination.destination)
+              union all
+             select 'open destinations of ' || job.job_id, job::text from export_job job
+              where open_destinations <> (select count(*) from destination
+                                           where destination.job_id = job.job_id and destination.state = 'delivering')
+                 or state = 'finished' and open_destinations > 0
+              union all
              select 'size of ' || encode(kept.sha256, 'hex'), kept::text
                from kept_rendition kept join blob using (sha256) where kept.size <> blob.size",
         )

@@ -225,7 +225,7 @@ codes! {
     Stopped,
 
     // Files of imports.
-    /// The file is as it was when it was last imported.
+    /// Files are as they were when they were last imported or delivered.
     Unchanged,
     /// The folder has an asset of this name already.
     NameTaken,
@@ -247,6 +247,8 @@ codes! {
     DuplicateHandle,
     /// An asset that does not exist was left out, because the request says so.
     SkippedMissing,
+    /// Files could not be delivered to a connection.
+    DeliveryFailed,
     /// A retry used the content that an asset had when the job was created, although it has other content now.
     OutdatedContent,
     /// A mail was requested, but no recipient is known.

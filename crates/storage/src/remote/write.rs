@@ -27,6 +27,8 @@ const DIGEST_ATTRIBUTE: &str = "offprint-sha256";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     Always,
+    /// Unless it is there already with this content: for what may have been written before.
+    IfChanged,
     /// Only if there is none of this name. Where the store can check that, it does, so of two that write one wins.
     IfAbsent,
 }
@@ -57,9 +59,10 @@ impl RemoteStore {
         condition: Condition,
     ) -> Result<bool, RemoteError> {
         let path = self.resolve(file.path)?;
-        if condition == Condition::IfAbsent {
+        if condition != Condition::Always {
             match self.has_content(&path, file).await {
                 Ok(true) => return Ok(false),
+                Ok(false) if condition == Condition::IfChanged => {}
                 Ok(false) => return Err(RemoteError::Exists),
                 Err(RemoteError::NotFound) => {}
                 Err(error) => return Err(error),
@@ -75,6 +78,18 @@ impl RemoteStore {
             Err(error) => Err(error),
             Ok(()) => Ok(true),
         }
+    }
+
+    /// Removes a file, if it has this content. Returns whether it is gone: `false` when somebody has replaced it.
+    pub async fn remove_content(&self, path: &str, size: u64, digest: Digest) -> Result<bool, RemoteError> {
+        let file = RemoteFile { path, size, digest, media_type: "", cache_control: None };
+        match self.has_content(&self.resolve(path)?, &file).await {
+            Ok(false) => return Ok(false),
+            Ok(true) => self.remove(path).await?,
+            Err(RemoteError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(true)
     }
 
     /// Removes a file; a missing one is no error.

@@ -11,6 +11,8 @@ use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::db;
+use crate::db::company::UserRow;
+use crate::db::destination::NewDestination;
 use crate::db::enums::ItemState;
 use crate::db::job::Rendition;
 use crate::http::admission::admit_request;
@@ -22,12 +24,14 @@ use crate::http::resources::export_jobs::create::convert_refusal;
 use crate::http::resources::export_schedules::schedule::MAX_SHOWN_RUNS;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::BusyProblem;
-use crate::id::AssetId;
+use crate::id::{AssetId, CompanyId};
 use crate::jobs::Draft;
 use crate::jobs::DraftFile;
 use crate::jobs::DraftItem;
 use crate::jobs::ExportRequest;
 use crate::jobs::RecipeContext;
+use crate::jobs::changes::count_changes;
+use crate::jobs::destination::{PrefixValues, build_destinations};
 use crate::jobs::explain::{ModifierMeaning, plan_from_header};
 use crate::jobs::placement::check_archive_size;
 use crate::jobs::placement::check_recipient;
@@ -52,12 +56,30 @@ pub struct DryRun {
     modifiers: Vec<CheckedModifier>,
     /// Size in bytes of the originals that would be read or exported.
     source_bytes: i64,
+    /// Where the files would be delivered, in the order of the request. `{jobHandle}` stands for the handle that the job will have.
+    deliver_to: Vec<DryRunDestination>,
     /// The first runs of a request with `execSchedule`, else null. The other fields describe a run now.
     next_runs: Option<Vec<DateTime<Utc>>>,
     /// Warnings about the request and its modifier.
     warnings: Vec<Reason>,
     /// Harmless remarks about the modifier, such as commands that have no meaning in an export.
     notices: Vec<Reason>,
+}
+
+/// A store to which the files would be delivered.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DryRunDestination {
+    /// Name of the connection.
+    connection: String,
+    /// Folder in the store, if the job ran now.
+    #[schema(example = "2026-11-29/spring catalogue")]
+    prefix: String,
+    /// With `onlyChanged`: new or changed files, which would be delivered; null without it.
+    changed: Option<usize>,
+    /// With `onlyChanged`: files that would not be delivered again; null without it.
+    unchanged: Option<usize>,
+    /// With `onlyChanged`: delivered files that are gone from the selection; null without it.
+    removed: Option<usize>,
 }
 
 /// A modifier of an export request.
@@ -154,13 +176,14 @@ async fn preview_request(
         .map_err(convert_refusal)?;
     check_archive_size(&draft, &state.settings).map_err(convert_refusal)?;
     let next_runs = list_next_runs(&mut connection, &draft.request).await?;
+    let deliver_to = preview_destinations(&mut connection, caller.company, &draft, user.as_ref()).await?;
     drop(connection);
     let recipient_warning = check_recipient(&state.settings, &draft.request, user.as_ref());
     // When the request is given up, so is its answer.
     let given_up = CancellationToken::new();
     let _guard = given_up.clone().drop_guard();
     let recipes = context.recipes.clone();
-    let write = move || write_dry_run(draft, recipient_warning, next_runs, &recipes, &given_up);
+    let write = move || write_dry_run(draft, (recipient_warning, next_runs, deliver_to), &recipes, &given_up);
     let body = state.compute.run(caller.company, write).await.map_err(Problem::internal)?;
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body.map_err(Problem::internal)?))
 }
@@ -168,8 +191,7 @@ async fn preview_request(
 /// The answer as JSON. Plans every image and writes megabytes, so it runs on the compute pool.
 fn write_dry_run(
     draft: Draft,
-    recipient_warning: Option<Reason>,
-    next_runs: Option<Vec<DateTime<Utc>>>,
+    (recipient_warning, next_runs, deliver_to): (Option<Reason>, Option<Vec<DateTime<Utc>>>, Vec<DryRunDestination>),
     recipes: &RecipeContext,
     given_up: &CancellationToken,
 ) -> serde_json::Result<Vec<u8>> {
@@ -192,10 +214,39 @@ fn write_dry_run(
         renditions: draft.renditions,
         modifiers,
         source_bytes,
+        deliver_to,
         next_runs,
         warnings,
         notices: draft.notices,
     })
+}
+
+/// Where the files of a draft would be delivered, and with `onlyChanged` how many.
+async fn preview_destinations(
+    connection: &mut db::DbConnection,
+    company: CompanyId,
+    draft: &Draft,
+    user: Option<&UserRow>,
+) -> Result<Vec<DryRunDestination>, db::DbError> {
+    let (request, time) = (&draft.request, Utc::now());
+    let time_zone = request.time_zone.as_deref().or(user.and_then(|user| user.time_zone.as_deref()));
+    let job_name = draft.choose_job_name(time_zone);
+    let values = PrefixValues { time, time_zone, job_name: &job_name, job: None, keeps_variables: false };
+    let destinations = build_destinations(request, &values);
+    let only_changed = request.only_changed.unwrap_or(false);
+    let changes =
+        if only_changed { count_changes(connection, company, draft, &destinations).await? } else { Vec::new() };
+    let preview = |(index, new): (usize, NewDestination)| {
+        let counts = changes.get(index);
+        DryRunDestination {
+            connection: new.connection,
+            prefix: new.prefix,
+            changed: counts.map(|counts| counts.changed),
+            unchanged: counts.map(|counts| counts.unchanged),
+            removed: counts.map(|counts| counts.removed),
+        }
+    };
+    Ok(destinations.into_iter().enumerate().map(preview).collect())
 }
 
 /// Explains the modifiers of a draft. An asset's own modifiers are not included: they differ from asset to asset.

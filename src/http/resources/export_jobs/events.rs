@@ -141,7 +141,7 @@ fn parse_event_filter(
 /// Oldest first. `code` is the kind of event, `parameters` are its values; `message` is a sentence in the language of
 /// `Accept-Language`, else of the caller's user, else in English. Codes: `exportRequested modifierWarning exportBegun fileExported
 /// fileConverted fileExportedAsOriginal fileWarning fileSkipped fileFailed fileStopped exportPaused exportResumed stopRequested
-/// runRequested retryRequested archiveCreated archiveFailed exportStopped fatalError exportEnded emailSent emailFailed`.
+/// runRequested retryRequested filesDelivered deliveryFailed archiveCreated archiveFailed exportStopped fatalError exportEnded emailSent emailFailed`.
 ///
 /// With `Accept: text/event-stream` the response is a stream of server-sent events until the job is finished: first
 /// `snapshot` with the job, then an `event` for each event of the log, and `progress` (a `ProgressEvent`) at most four times

@@ -11,6 +11,7 @@ use crate::db::enums::{
 use crate::db::job::Rendition;
 use crate::db::metadata_map::MetadataMap;
 use crate::http::address::serialize_address;
+use crate::http::resources::export_jobs::destinations::Destination;
 use crate::id::{JobId, ScheduleId, UserId};
 use crate::reason::Reason;
 
@@ -59,6 +60,8 @@ pub struct Job {
     pub notify_emails: Vec<String>,
     /// URL of the webhook receiver; its deliveries are at `…/deliveries`.
     pub callback_url: Option<String>,
+    /// Stores to which the files are delivered, in the order of the request.
+    pub deliver_to: Vec<Destination>,
     /// The mail of the current run; null when none is sent.
     pub notification: Option<Notification>,
     /// `clientId` from the request.
@@ -205,6 +208,7 @@ impl From<db::job::JobRow> for Job {
             bytes: job.bytes,
             progress: Progress::from_row(&job),
             notification: build_notification(&job),
+            deliver_to: job.list_destinations().iter().map(Destination::from).collect(),
             links: Links::for_job(job.job_id),
             run: job.run,
             user_handle: job.user_id,
@@ -272,7 +276,9 @@ pub fn compute_job_etag(job: &db::job::JobRow) -> String {
     let mail = job.mail_state.as_deref().unwrap_or_default();
     let expired = if job.expired { "expired" } else { "" };
     let (seq, running, run) = (job.event_seq, job.running, job.run);
-    format!("W/\"{seq}-{running}-{run}-{}{mail}{expired}\"", state.as_str().unwrap_or_default())
+    let handled: i64 = job.list_destinations().iter().map(|destination| i64::from(destination.count_handled())).sum();
+    let delivered = if job.destinations.is_some() { format!("-{handled}") } else { String::new() };
+    format!("W/\"{seq}-{running}-{run}-{}{mail}{expired}{delivered}\"", state.as_str().unwrap_or_default())
 }
 
 /// Whether `If-None-Match` lists this tag, by the weak comparison of RFC 9110.

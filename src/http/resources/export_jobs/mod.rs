@@ -4,6 +4,7 @@ pub mod actions;
 pub(super) mod authorization;
 pub mod create;
 pub mod deliveries;
+pub mod destinations;
 pub mod dry_run;
 pub mod event_stream;
 pub mod events;
