@@ -48,15 +48,8 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
-    pub const ALL: [Self; 7] = [
-        Self::Seal,
-        Self::SignInMail,
-        Self::Mail,
-        Self::Webhook,
-        Self::Delivery,
-        Self::Import,
-        Self::ImportBatch,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Seal, Self::SignInMail, Self::Mail, Self::Webhook, Self::Delivery, Self::Import, Self::ImportBatch];
 
     /// The name in the table and in metrics.
     pub fn name(self) -> &'static str {
