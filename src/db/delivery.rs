@@ -18,7 +18,7 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use crate::db::delivered_file::has_removable;
-use crate::db::destination::OnExisting;
+use crate::db::destination::OnExistingFile;
 use crate::db::enums::JobState;
 use crate::db::task::{self, TaskClaim, TaskEnd, TaskState};
 use crate::db::{DbConnection, DbError, PgPool, event};
@@ -36,7 +36,7 @@ pub struct OpenDestination {
     pub destination: i16,
     pub connection: String,
     pub prefix: String,
-    pub on_existing: OnExisting,
+    pub on_existing: OnExistingFile,
     pub cache_control: Option<String>,
     /// Whose delivered files are compared, with `onlyChanged`.
     pub target: Option<String>,

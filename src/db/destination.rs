@@ -15,7 +15,7 @@ use crate::reason::Reason;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
-pub enum OnExisting {
+pub enum OnExistingFile {
     /// It is replaced.
     #[default]
     Overwrite,
@@ -46,7 +46,7 @@ pub struct NewDestination {
     pub prefix_template: String,
     /// Folder in the store, without outer slashes.
     pub prefix: String,
-    pub on_existing: OnExisting,
+    pub on_existing: OnExistingFile,
     /// Whether the manifests are delivered, too.
     pub manifest: bool,
     pub cache_control: Option<String>,
@@ -64,7 +64,7 @@ pub struct DestinationRow {
     pub connection: String,
     pub prefix_template: String,
     pub prefix: String,
-    pub on_existing: OnExisting,
+    pub on_existing: OnExistingFile,
     pub manifest: bool,
     pub cache_control: Option<String>,
     /// Files of the job as it was created.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::db::destination::NewDestination;
-pub use crate::db::destination::OnExisting;
+pub use crate::db::destination::OnExistingFile;
 use crate::db::{DbConnection, DbError, company};
 use crate::id::{CompanyId, JobId};
 use crate::jobs::ExportContext;
@@ -36,7 +36,7 @@ pub struct DestinationRequest {
     #[schema(max_length = 512, example = "{date}/{jobName}")]
     pub prefix: Option<String>,
     /// What to do when the store has another file under the path of a delivered one. Default: `overwrite`.
-    pub on_existing: Option<OnExisting>,
+    pub on_existing: Option<OnExistingFile>,
     /// Whether `manifest.json` and `manifest.csv` are delivered, after all files. Default: false.
     pub manifest: Option<bool>,
     /// `Cache-Control` under which the store serves the files, where it can keep that.

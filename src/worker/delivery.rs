@@ -26,7 +26,7 @@ use crate::db::delivered_file::{self, RemovableFile};
 use crate::db::delivery::{
     self, DeliveryEnd, DeliveryGoesOn, DeliveryRecord, OpenDestination, UndeliveredFile, record_deliveries,
 };
-use crate::db::destination::OnExisting;
+use crate::db::destination::OnExistingFile;
 use crate::db::task::TaskClaim;
 use crate::db::{self, DbError};
 use crate::reason::Reason;
@@ -290,7 +290,7 @@ impl DeliveryTask<'_> {
         };
         match self.store.put(&remote, bytes, self.choose_condition(&file)).await {
             Ok(_) => FileEnd::Recorded(self.end_file(&file, DeliveryEnd::Delivered, None)),
-            Err(RemoteError::Exists) if self.destination.on_existing == OnExisting::Skip => {
+            Err(RemoteError::Exists) if self.destination.on_existing == OnExistingFile::Skip => {
                 FileEnd::Recorded(self.end_file(&file, DeliveryEnd::Skipped, None))
             }
             Err(error @ RemoteError::Denied(_)) => FileEnd::Denied(fail(describe_error(&error))),
@@ -311,7 +311,7 @@ impl DeliveryTask<'_> {
 
     fn choose_condition(&self, file: &UndeliveredFile) -> Condition {
         match self.destination.on_existing {
-            OnExisting::Skip | OnExisting::Fail if !file.is_outdated => Condition::IfAbsent,
+            OnExistingFile::Skip | OnExistingFile::Fail if !file.is_outdated => Condition::IfAbsent,
             // A worker was killed, or cut off: it may have written some that it could not record.
             _ if self.claim.lost > 0 => Condition::IfChanged,
             _ => Condition::Always,

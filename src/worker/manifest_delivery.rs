@@ -9,7 +9,7 @@ use offprint_storage::remote::{Condition, RemoteError, RemoteFile};
 
 use crate::app::{AppState, StoreBlobError};
 use crate::db;
-use crate::db::destination::{DestinationRow, OnExisting};
+use crate::db::destination::{DestinationRow, OnExistingFile};
 use crate::db::seal::{EndedJob, NewArchive};
 use crate::reason::Reason;
 use crate::worker::delivery::{describe_error, find_store, join_path};
@@ -95,12 +95,12 @@ async fn deliver_manifest(
     };
     // That of an earlier run of the job is replaced.
     let condition = match destination.on_existing {
-        OnExisting::Skip | OnExisting::Fail if !destination.has_manifest => Condition::IfAbsent,
+        OnExistingFile::Skip | OnExistingFile::Fail if !destination.has_manifest => Condition::IfAbsent,
         _ => Condition::IfChanged,
     };
     match store.put(&file, state.storage.read_range(&digest, 0, size).boxed(), condition).await {
         Ok(_) => Ok(Ok(())),
-        Err(RemoteError::Exists) if destination.on_existing == OnExisting::Skip => Ok(Ok(())),
+        Err(RemoteError::Exists) if destination.on_existing == OnExistingFile::Skip => Ok(Ok(())),
         Err(error) => {
             tracing::warn!(error = %error, job.handle = %job.job_id, "Could not deliver {path}: {error}");
             Ok(Err((describe_error(&error), error.is_temporary())))

@@ -109,7 +109,10 @@ async fn a_job_carries_its_metadata_to_lists_webhook_and_manifests(pool: PgPool)
     // Later changes of the asset do not reach the job.
     app.patch(format!("/assets/{asset}"), json!({"metadata": null})).await.expect_status(200);
 
-    let body: String = sqlx::query_scalar("select body from webhook").fetch_one(&app.state.system).await.unwrap();
+    let body: String = sqlx::query_scalar("select payload ->> 'body' from task where kind = 'webhook'")
+        .fetch_one(&app.state.system)
+        .await
+        .unwrap();
     let message: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(message["data"]["metadata"], json!({"order": "A-1042"}));
 

@@ -500,7 +500,10 @@ async fn a_stale_holder_of_a_delivery_changes_nothing(pool: PgPool) {
     assert_eq!(dump().await, before);
     // The holder's record counts once, however often it is written.
     for _ in 0..2 {
-        assert_eq!(record_deliveries(pool, &holder, 0, 1, &[record.clone()]).await.unwrap(), DeliveryGoesOn::Yes);
+        assert_eq!(
+            record_deliveries(pool, &holder, 0, 1, std::slice::from_ref(&record)).await.unwrap(),
+            DeliveryGoesOn::Yes
+        );
     }
     run_task(&shop.app.state, holder).await.unwrap();
     let delivered: i32 = sqlx::query_scalar("select delivered from destination").fetch_one(pool).await.unwrap();

@@ -188,6 +188,16 @@ codes! {
     /// Internal error; the log has the cause under the request ID.
     Internal,
 
+    // Files of imports.
+    /// The folder has an asset of this name already.
+    NameTaken,
+    /// The source has no such file.
+    SourceNotFound,
+    /// The source refuses access.
+    SourceDenied,
+    /// The source cannot be reached, or does not answer as it should.
+    SourceUnreachable,
+
     // Items that failed.
     /// The file ends before the image is complete.
     Truncated,
@@ -224,18 +234,6 @@ codes! {
     /// The job was stopped before this item was finished.
     Stopped,
 
-    // Files of imports.
-    /// Files are as they were when they were last imported or delivered.
-    Unchanged,
-    /// The folder has an asset of this name already.
-    NameTaken,
-    /// The source has no such file.
-    SourceNotFound,
-    /// The source refuses access.
-    SourceDenied,
-    /// The source cannot be reached, or does not answer as it should.
-    SourceUnreachable,
-
     // Warnings.
     /// Transparency was replaced by the background, because the output format has none.
     AlphaFlattened,
@@ -247,6 +245,8 @@ codes! {
     DuplicateHandle,
     /// An asset that does not exist was left out, because the request says so.
     SkippedMissing,
+    /// Files are as they were when they were last imported or delivered.
+    Unchanged,
     /// Files could not be delivered to a connection.
     DeliveryFailed,
     /// A retry used the content that an asset had when the job was created, although it has other content now.

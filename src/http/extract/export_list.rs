@@ -93,7 +93,8 @@ impl Lines {
 
 /// Parses a list and what the query string says beside it.
 fn parse_list(text: &str, query: &str, headers: &HeaderMap) -> Result<(ExportRequest, Lines), Problem> {
-    let (lines, assets) = if is_table(headers) { read_asset_table(text)? } else { read_names(text) };
+    let is_table = is_table(headers) && !text.trim().is_empty();
+    let (lines, assets) = if is_table { read_asset_table(text)? } else { read_names(text) };
     if assets.is_empty() {
         let detail =
             "The list is empty. Send the name of one asset a line; a table (`text/csv`) begins with a header line.";

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::db::delivery::{self, FailedDelivery, FailedDeliveryFilter};
-use crate::db::destination::{DestinationRow, DestinationState, OnExisting};
+use crate::db::destination::{DestinationRow, DestinationState, OnExistingFile};
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page::Page;
 use crate::http::problem::Problem;
@@ -28,10 +28,10 @@ pub struct Destination {
     #[schema(example = "shop-photos")]
     pub connection: String,
     /// Folder in the store. The path of a file there is this and its path in the archive.
-    #[schema(example = "2026-11-29/spring catalogue")]
+    #[schema(example = "nightly/spring catalogue")]
     pub prefix: String,
     /// What happens when the store has another file under the path of a delivered one.
-    pub on_existing: OnExisting,
+    pub on_existing: OnExistingFile,
     /// Whether the manifests are delivered, after all files.
     pub manifest: bool,
     /// `Cache-Control` under which the store serves the files.

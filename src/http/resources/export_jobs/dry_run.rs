@@ -72,7 +72,7 @@ pub struct DryRunDestination {
     /// Name of the connection.
     connection: String,
     /// Folder in the store, if the job ran now.
-    #[schema(example = "2026-11-29/spring catalogue")]
+    #[schema(example = "nightly/spring catalogue")]
     prefix: String,
     /// With `onlyChanged`: new or changed files, which would be delivered; null without it.
     changed: Option<usize>,
