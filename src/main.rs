@@ -27,6 +27,8 @@ mod jobs;
 #[cfg(dead_code_check)]
 mod notify;
 #[cfg(dead_code_check)]
+mod oidc;
+#[cfg(dead_code_check)]
 mod reason;
 #[cfg(dead_code_check)]
 mod settings;

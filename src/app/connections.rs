@@ -119,10 +119,6 @@ impl Connections {
     pub fn list_all(&self) -> impl Iterator<Item = &Connection> {
         self.0.values()
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl ConnectionEntry {

@@ -401,7 +401,6 @@ async fn remove_old_attempts(connection: &mut DbConnection, claim: &TaskClaim) -
 pub struct FailedDelivery {
     pub position: i32,
     pub rendition: i16,
-    pub destination: i16,
     pub connection: String,
     pub path: String,
     pub failure: Json<Reason>,
@@ -425,7 +424,7 @@ pub async fn list_failed_deliveries(
     filter: FailedDeliveryFilter,
 ) -> Result<Vec<FailedDelivery>, DbError> {
     let failed = sqlx::query_as(
-        "select delivery.position, delivery.rendition, delivery.destination, destination.connection, file.path, delivery.failure
+        "select delivery.position, delivery.rendition, destination.connection, file.path, delivery.failure
            from delivery join destination using (company_id, job_id, destination)
            join export_file file using (company_id, job_id, position, rendition)
           where company_id = $1 and job_id = $2 and delivery.state = 'failed' and ($3::smallint is null or destination = $3)

@@ -62,7 +62,6 @@ pub struct NewDestination {
 #[derive(Clone, Debug, Deserialize)]
 pub struct DestinationRow {
     pub connection: String,
-    pub prefix_template: String,
     pub prefix: String,
     pub on_existing: OnExistingFile,
     pub manifest: bool,

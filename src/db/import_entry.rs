@@ -232,8 +232,6 @@ pub struct WaitingEntryRow {
     pub path: String,
     pub folder: String,
     pub file_name: String,
-    pub size: Option<i64>,
-    pub object_key: Vec<u8>,
     /// The asset that it was last imported as, which still exists, and the ETag that it had.
     pub known_asset: Option<AssetId>,
     pub known_etag: Option<String>,
@@ -249,7 +247,7 @@ pub async fn list_waiting_entries(
     batch: i32,
 ) -> Result<Vec<WaitingEntryRow>, DbError> {
     let entries = sqlx::query_as(
-        "select entry.path, entry.folder, entry.file_name, entry.size, entry.object_key, asset.asset_id as known_asset,
+        "select entry.path, entry.folder, entry.file_name, asset.asset_id as known_asset,
                 case when asset.asset_id is not null then known.etag end as known_etag, asset.size as known_size
            from import_entry entry
            left join imported_object known on known.company_id = entry.company_id and known.object_key = entry.object_key
@@ -334,8 +332,6 @@ pub struct NamesakeRow {
     pub asset_id: AssetId,
     pub folder: String,
     pub file_name: String,
-    /// None for the rest of its facts.
-    pub size: Option<i64>,
 }
 
 /// Finds the assets with these file names in these folders, the oldest of each name. `names`: folder, name without extension,
@@ -346,7 +342,7 @@ pub async fn find_namesakes(
     names: &[(&str, &str, &str)],
 ) -> Result<Vec<NamesakeRow>, DbError> {
     let found = sqlx::query_as(
-        "select distinct on (asset.folder, asset.file_name) asset.asset_id, asset.folder, asset.file_name, asset.size
+        "select distinct on (asset.folder, asset.file_name) asset.asset_id, asset.folder, asset.file_name
            from unnest($2::text[], $3::text[], $4::text[]) as wanted (folder, name, file_name)
            join asset on asset.company_id = $1 and asset.folder = wanted.folder and asset.name = wanted.name
             and asset.file_name = wanted.file_name and asset.deleted_at is null

@@ -21,5 +21,7 @@ mod provider;
 mod provider_client;
 
 pub use config::{OidcConfig, check_oidc_settings};
-pub use identity::{IdentityError, ProviderIdentity};
+#[cfg_attr(dead_code_check, expect(unused_imports, reason = "the type of a result, which nobody names"))]
+pub use identity::IdentityError;
+pub use identity::ProviderIdentity;
 pub use provider::{AuthorizationRequest, CodeRedemption, IdentityProvider, ProviderError};

@@ -9,5 +9,7 @@ mod names;
 mod request;
 
 pub use finish::{finish_import, report_finished_import};
-pub use names::{EntryTarget, find_entry_target, find_url_name};
+#[cfg_attr(dead_code_check, expect(unused_imports, reason = "the type of a result, which nobody names"))]
+pub use names::EntryTarget;
+pub use names::{find_entry_target, find_url_name};
 pub use request::{ImportRequest, ImportSource, SourceUrl, build_path_filter, check_import};

@@ -15,7 +15,7 @@ use chrono_tz::Tz;
 use offprint_core::name::FileName;
 
 use self::operator::Operator;
-pub use self::parser::{MAX_TEMPLATE_CHARS, TemplateError};
+pub use self::parser::TemplateError;
 
 /// Longest path that a template may make, in bytes, beside the name of the file: that of a folder.
 const MAX_FOLDER_BYTES: usize = 1024;

@@ -9,7 +9,7 @@ use super::{Field, NameTemplate, Part, Placeholder};
 use crate::db::metadata_map::is_metadata_key;
 
 /// Longest template, in characters.
-pub const MAX_TEMPLATE_CHARS: usize = 512;
+const MAX_TEMPLATE_CHARS: usize = 512;
 /// The most digits of `{n:0…}`.
 const MAX_DIGITS: usize = 9;
 

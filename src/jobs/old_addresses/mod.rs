@@ -14,7 +14,9 @@ mod tests;
 
 use std::collections::HashMap;
 
-pub use self::address::{OldAddress, RejectedAddress};
+pub use self::address::OldAddress;
+#[cfg_attr(dead_code_check, expect(unused_imports, reason = "the type of a result, which only tests name"))]
+pub use self::address::RejectedAddress;
 pub use self::label::Labels;
 use self::log_line::LineReader;
 
