@@ -282,9 +282,9 @@ pub const OPERATIONS: &[OperationSpec] = &[
     delete("/image-presets/{name}", "deleteImagePreset", All(&[PresetsWrite])),
     post("/migrations/scene7", "migrateScene7", CREATE_JOBS)
         .with_body(BodyRule::Addresses).with_deadline(Deadline::Transfer).with_idempotency(Idempotency::Key),
-    get("/migrations/scene7/{migrationHandle}", "showScene7Migration", READ_JOBS),
-    delete("/migrations/scene7/{migrationHandle}", "deleteScene7Migration", MANAGE_JOBS),
-    get("/migrations/scene7/{migrationHandle}/redirects", "fetchRedirects", READ_JOBS),
+    get("/migrations/scene7/{jobHandle}", "showScene7Migration", READ_JOBS),
+    delete("/migrations/scene7/{jobHandle}", "deleteScene7Migration", MANAGE_JOBS),
+    get("/migrations/scene7/{jobHandle}/redirects", "fetchRedirects", READ_JOBS),
     get("/modifier-commands", "listModifierCommands", AnyKey),
     // The answer shows the text of presets.
     post("/modifier-check", "checkModifier", All(&[PresetsRead]))
@@ -298,11 +298,11 @@ pub const OPERATIONS: &[OperationSpec] = &[
     post("/imports", "createImport", WRITE_ASSETS)
         .with_body(BodyRule::ExportRequest).with_idempotency(Idempotency::Key),
     get("/imports", "listImports", WRITE_ASSETS),
-    get("/imports/{importHandle}", "showImport", WRITE_ASSETS).with_deadline(Deadline::Wait),
-    get("/imports/{importHandle}/entries", "listImportEntries", WRITE_ASSETS),
-    post("/imports/{importHandle}/stop", "stopImport", WRITE_ASSETS),
-    post("/imports/{importHandle}/retry", "retryImport", WRITE_ASSETS).with_idempotency(Idempotency::Key),
-    delete("/imports/{importHandle}", "deleteImport", WRITE_ASSETS),
+    get("/imports/{jobHandle}", "showImport", WRITE_ASSETS).with_deadline(Deadline::Wait),
+    get("/imports/{jobHandle}/entries", "listImportEntries", WRITE_ASSETS),
+    post("/imports/{jobHandle}/stop", "stopImport", WRITE_ASSETS),
+    post("/imports/{jobHandle}/retry", "retryImport", WRITE_ASSETS).with_idempotency(Idempotency::Key),
+    delete("/imports/{jobHandle}", "deleteImport", WRITE_ASSETS),
     get("/usage", "showUsage", AnyKey),
     get("/workers", "listWorkers", ADMIN),
     get("/info", "showInfo", AnyKey),

@@ -61,7 +61,7 @@ fn the_operation_table_and_the_document_agree() {
             BodyRule::Json | BodyRule::OptionalJson | BodyRule::ExportRequest => &["application/json"],
             BodyRule::ExportList => &["application/json", "text/csv", "text/plain"],
             BodyRule::CatalogFiles => &["application/json", "text/plain", "text/tab-separated-values"],
-            BodyRule::Addresses => &["text/plain", "text/xml"],
+            BodyRule::Addresses => &["application/octet-stream", "text/plain", "text/xml"],
             BodyRule::Records => &["application/json", "application/x-ndjson", "text/csv"],
             BodyRule::Form => &["multipart/form-data"],
             BodyRule::PageForm => &["application/x-www-form-urlencoded"],

@@ -79,7 +79,13 @@ impl OperationFixtures {
     }
 
     pub fn fill_path(&self, path: &str) -> String {
-        path.replace("{jobHandle}", &self.job)
+        // Imports and migrations are jobs of their own kinds.
+        let job = match path {
+            path if path.starts_with("/imports/") => &self.import,
+            path if path.starts_with("/migrations/") => &self.migration,
+            _ => &self.job,
+        };
+        path.replace("{jobHandle}", job)
             .replace("{assetHandle}", &self.asset)
             .replace("{keyHandle}", &self.key)
             .replace("{name}", &self.preset)
@@ -91,8 +97,6 @@ impl OperationFixtures {
             .replace("{token}", &self.token)
             .replace("{scheduleHandle}", &self.schedule)
             .replace("{uploadHandle}", &self.upload)
-            .replace("{importHandle}", &self.import)
-            .replace("{migrationHandle}", &self.migration)
             .replace("{version}/{file}", "0/style.css")
             .replace("{file}", "index.html")
     }
@@ -167,9 +171,9 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
             (Json(|_| json!({"source": {"urls": [{"url": "https://images.example.org/b.jpg"}]}})), OwnData)
         }
         ("GET", "/imports") => (Empty, OwnData),
-        ("GET" | "DELETE", "/imports/{importHandle}") => (Empty, NotFound),
-        ("GET", "/imports/{importHandle}/entries") => (Empty, NotFound),
-        ("POST", "/imports/{importHandle}/stop" | "/imports/{importHandle}/retry") => (Empty, NotFound),
+        ("GET" | "DELETE", "/imports/{jobHandle}") => (Empty, NotFound),
+        ("GET", "/imports/{jobHandle}/entries") => (Empty, NotFound),
+        ("POST", "/imports/{jobHandle}/stop" | "/imports/{jobHandle}/retry") => (Empty, NotFound),
         ("GET", "/export-jobs" | "/assets" | "/image-presets" | "/api-keys" | "/audit-log") => (Empty, OwnData),
         ("GET" | "HEAD" | "DELETE", "/export-jobs/{jobHandle}") => (Empty, NotFound),
         (
@@ -221,8 +225,9 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         ("GET" | "DELETE", "/image-presets/{name}") => (Empty, NotFound),
         ("PUT", "/image-presets/{name}") => (Json(|_| json!({"urlModifier": "wid=20"})), OwnData),
         ("POST", "/migrations/scene7") => (Addresses, OwnData),
-        ("GET" | "DELETE", "/migrations/scene7/{migrationHandle}")
-        | ("GET", "/migrations/scene7/{migrationHandle}/redirects") => (Empty, NotFound),
+        ("GET" | "DELETE", "/migrations/scene7/{jobHandle}") | ("GET", "/migrations/scene7/{jobHandle}/redirects") => {
+            (Empty, NotFound)
+        }
         ("GET", "/modifier-commands") => (Empty, OwnData),
         ("POST", "/modifier-check") => (Json(|_| json!({"is_modifier": "wid=10"})), OwnData),
         ("POST", "/api-keys") => (Json(|_| json!({"name": "third"})), OwnData),

@@ -65,7 +65,7 @@ pub struct ImportWebhookEvent {
     r#type: String,
     /// When the run ended.
     timestamp: DateTime<Utc>,
-    /// The import, as `GET /imports/{importHandle}` shows it.
+    /// The import, as `GET /imports/{jobHandle}` shows it.
     data: ImportWebhookEventData,
 }
 

@@ -69,7 +69,16 @@ pub(crate) fn is_table(headers: &HeaderMap) -> bool {
 
 /// Whether a media type is that of a log, a list or a sitemap.
 fn is_address_list(media: &str) -> bool {
-    let known = ["text/plain", "text/csv", "text/xml", "application/xml", "application/gzip", "application/x-gzip"];
+    let known = [
+        "text/plain",
+        "text/csv",
+        "text/xml",
+        "application/xml",
+        "application/gzip",
+        "application/x-gzip",
+        // Of clients that know no other type of a body that is no JSON. What it is, is seen in it.
+        "application/octet-stream",
+    ];
     known.contains(&media)
 }
 

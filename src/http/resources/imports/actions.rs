@@ -35,9 +35,9 @@ async fn lock_import(
 /// Stop an import.
 ///
 /// Files that are not done yet are stopped at once, and the import is finished. What was imported stays.
-#[utoipa::path(tag = "imports", params(("importHandle" = ImportId, Path, description = "Handle of the import.")),
+#[utoipa::path(tag = "imports", params(("jobHandle" = ImportId, Path, description = "Handle of the import: its `importHandle`.")),
     responses((status = 200, description = "The import was stopped.", body = Import), NotFoundProblem, ConflictProblem))]
-#[post("/imports/{importHandle}/stop")]
+#[post("/imports/{jobHandle}/stop")]
 pub async fn stop_import(state: Data<AppState>, caller: Caller, path: ImportPath) -> Result<HttpResponse, Problem> {
     let import = parse_import_handle(&path)?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
@@ -64,10 +64,10 @@ pub async fn stop_import(state: Data<AppState>, caller: Caller, path: ImportPath
 /// Starts a new run of a finished import: files that failed or were stopped are tried again, and a source that was not listed
 /// completely is listed again. What was imported or skipped stays. The new run sends its own webhook, so an import can be retried ten
 /// times a minute, and all imports and jobs of a company thirty times.
-#[utoipa::path(tag = "imports", params(("importHandle" = ImportId, Path, description = "Handle of the import.")),
+#[utoipa::path(tag = "imports", params(("jobHandle" = ImportId, Path, description = "Handle of the import: its `importHandle`.")),
     responses((status = 200, description = "The import has a new run.", body = Import), NotFoundProblem, ConflictProblem,
         QueryProblems, KeyReuseProblem, QueueFullProblem, BusyProblem))]
-#[post("/imports/{importHandle}/retry")]
+#[post("/imports/{jobHandle}/retry")]
 pub async fn retry_import(
     state: Data<AppState>,
     caller: Caller,
@@ -116,9 +116,9 @@ async fn reopen_import(connection: &mut DbConnection, company: CompanyId, import
 ///
 /// Allowed in any state: an import that is not finished ends. Its assets stay, and what it brought is remembered: it is not brought
 /// again while it is unchanged.
-#[utoipa::path(tag = "imports", params(("importHandle" = ImportId, Path, description = "Handle of the import.")),
+#[utoipa::path(tag = "imports", params(("jobHandle" = ImportId, Path, description = "Handle of the import: its `importHandle`.")),
     responses((status = 204, description = "The import was deleted."), NotFoundProblem))]
-#[delete("/imports/{importHandle}")]
+#[delete("/imports/{jobHandle}")]
 pub async fn delete_import(state: Data<AppState>, caller: Caller, path: ImportPath) -> Result<HttpResponse, Problem> {
     import::delete_import(&state.db, caller.company, parse_import_handle(&path)?).await?;
     state.job_changes.notify();

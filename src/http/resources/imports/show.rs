@@ -83,7 +83,7 @@ pub struct ImportWaitQuery {
 /// State, counts and links. What became of each file is at `…/entries`.
 #[utoipa::path(
     tag = "imports",
-    params(("importHandle" = ImportId, Path, description = "Handle of the import."), ImportWaitQuery),
+    params(("jobHandle" = ImportId, Path, description = "Handle of the import: its `importHandle`."), ImportWaitQuery),
     responses(
         (status = 200, description = "The import.", body = Import, headers(
             ("Retry-After" = u32, description = "Seconds after which to look again; absent when the import is finished."),
@@ -91,7 +91,7 @@ pub struct ImportWaitQuery {
         (status = 304, description = "The client has the current version."), QueryProblems, NotFoundProblem, PreconditionProblem,
     ),
 )]
-#[get("/imports/{importHandle}")]
+#[get("/imports/{jobHandle}")]
 pub async fn show_import(
     state: Data<AppState>,
     caller: Caller,
@@ -159,10 +159,10 @@ pub struct ImportEntryQuery {
 /// Each file that was found with what became of it, sorted by path.
 #[utoipa::path(
     tag = "imports",
-    params(("importHandle" = ImportId, Path, description = "Handle of the import."), ImportEntryQuery),
+    params(("jobHandle" = ImportId, Path, description = "Handle of the import: its `importHandle`."), ImportEntryQuery),
     responses((status = 200, description = "One page of files.", body = Page<ImportEntry>), QueryProblems, NotFoundProblem),
 )]
-#[get("/imports/{importHandle}/entries")]
+#[get("/imports/{jobHandle}/entries")]
 pub async fn list_import_entries(
     state: Data<AppState>,
     caller: Caller,

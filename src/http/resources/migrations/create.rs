@@ -75,6 +75,7 @@ pub struct MigrationQuery {
     operation_id = "migrateScene7",
     params(MigrationQuery),
     request_body(description = "The addresses.", content(
+        (String = "application/octet-stream", example = "/is/image/Acme/fileToExport?wid=400\n"),
         (String = "text/plain", example = "/is/image/Acme/fileToExport?wid=400\n/is/image/Acme/fileToExport?$test$\n"),
         (String = "text/xml", example = "<urlset><url><loc>https://s7.example/is/image/Acme/fileToExport?wid=400</loc></url></urlset>"),
     )),

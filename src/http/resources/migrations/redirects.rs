@@ -72,7 +72,7 @@ pub struct RedirectQuery {
 #[utoipa::path(
     tag = "migrations",
     operation_id = "fetchRedirects",
-    params(("migrationHandle" = MigrationId, Path, description = "Handle of the migration."), RedirectQuery),
+    params(("jobHandle" = MigrationId, Path, description = "Handle of the migration: its `migrationHandle`."), RedirectQuery),
     responses(
         (status = 200, description = "The map.", content(
             (String = "text/csv"), (String = "text/plain"), (String = "text/javascript")
@@ -80,7 +80,7 @@ pub struct RedirectQuery {
         NotFoundProblem, QueryProblems,
     )
 )]
-#[get("/migrations/scene7/{migrationHandle}/redirects")]
+#[get("/migrations/scene7/{jobHandle}/redirects")]
 pub async fn fetch_redirects(
     state: Data<AppState>,
     caller: Caller,

@@ -19,11 +19,11 @@ use crate::id::MigrationId;
 #[utoipa::path(
     tag = "migrations",
     operation_id = "showScene7Migration",
-    params(("migrationHandle" = MigrationId, Path, description = "Handle of the migration.")),
+    params(("jobHandle" = MigrationId, Path, description = "Handle of the migration: its `migrationHandle`.")),
     responses((status = 200, description = "The migration.", body = Scene7Migration),
         (status = 304, description = "The client has the current version."), NotFoundProblem, PreconditionProblem)
 )]
-#[get("/migrations/scene7/{migrationHandle}")]
+#[get("/migrations/scene7/{jobHandle}")]
 pub async fn show_migration(
     state: Data<AppState>,
     caller: Caller,
@@ -43,10 +43,10 @@ pub async fn show_migration(
 #[utoipa::path(
     tag = "migrations",
     operation_id = "deleteScene7Migration",
-    params(("migrationHandle" = MigrationId, Path, description = "Handle of the migration.")),
+    params(("jobHandle" = MigrationId, Path, description = "Handle of the migration: its `migrationHandle`.")),
     responses((status = 204, description = "The migration was deleted."), NotFoundProblem)
 )]
-#[delete("/migrations/scene7/{migrationHandle}")]
+#[delete("/migrations/scene7/{jobHandle}")]
 pub async fn delete_migration(
     state: Data<AppState>,
     caller: Caller,
