@@ -43,13 +43,13 @@ public class MainJob {
         DownloadsApi downloads = new DownloadsApi(client);
 
         List<File> images = List.of(drawImage(1), drawImage(2), drawImage(3));
-        List<UUID> handles = assets.uploadAssets(images, null, null).getAssets().stream().map(Asset::getAssetHandle).toList();
+        List<UUID> handles = assets.uploadAssets(images, null, null, null, null, null).getAssets().stream().map(Asset::getAssetHandle).toList();
         check(handles.size() == 3, "three assets were uploaded: " + handles);
         assets.changeAsset(handles.get(1), new ChangeAsset().folder("spring/shoes"), null);
         ExportRequest request = new ExportRequest()
             .assetHandleArray(handles.stream().map(UUID::toString).toList())
             .fmt(Fmt.CONVERT).isModifier("wid=20&fmt=png").layout(Layout.FOLDERS);
-        UUID job = jobs.createExportJob(request, null).getJobHandle();
+        UUID job = jobs.createExportJob(request, null, null, null, null, null, null, null).getJobHandle();
         Job shown;
         do shown = jobs.showExportJob(job, 20L, null, null);
         while (shown.getState() != ShownState.FINISHED);
