@@ -42,7 +42,12 @@ impl FromRequest for ExportBody {
     fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
         if !is_table(request.headers()) && !is_plain_text(request.headers()) {
             let body = JsonBody::<ExportRequest>::from_request(request, payload);
+            let misplaced = find_misplaced_field(request.query_string());
             return Box::pin(async move {
+                if let Some(name) = misplaced {
+                    let detail = "In the address this field counts for lists of assets only. With JSON it is a field of the body.";
+                    return Err(Problem::invalid_parameter(name, detail));
+                }
                 let JsonBody(request, digest) = body.await?;
                 Ok(Self { request, digest, lines: Lines::default() })
             });
@@ -64,6 +69,13 @@ impl FromRequest for ExportBody {
             Ok(Self { request, digest, lines })
         })
     }
+}
+
+/// A field of the request in the address. Beside a JSON body it would be dropped without a word.
+fn find_misplaced_field(query: &str) -> Option<&'static str> {
+    const FIELDS: [&str; 6] = ["fmt", "is_modifier", "macro", "nameTemplate", "onMissing", "renditions"];
+    let names: Vec<&str> = query.split('&').filter_map(|part| part.split('=').next()).collect();
+    FIELDS.into_iter().find(|field| names.contains(field))
 }
 
 impl ExportBody {
@@ -310,6 +322,12 @@ mod tests {
         assert_eq!((&assets[1]["is_modifier"], &assets[1]["nameTemplate"]), (&json!("wid=4&$pdp$"), &Value::Null));
         let (assets, lines) = parse("text/plain", "fmt=orig", "\na\n  b c \n").unwrap();
         assert_eq!((assets[1]["name"].as_str(), lines), (Some("b c"), vec![2, 3]));
+    }
+
+    #[test]
+    fn fields_in_the_address_are_not_dropped() {
+        assert_eq!(find_misplaced_field("x=1&nameTemplate=%7Bname%7D"), Some("nameTemplate"));
+        assert_eq!(find_misplaced_field("name=1&fmtx=2"), None);
     }
 
     #[test]

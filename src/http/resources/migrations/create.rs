@@ -121,6 +121,9 @@ fn reject_list(detail: String) -> Problem {
     Problem::from_errors(vec![ValidationError::new("", Code::InvalidValue, detail)])
 }
 
+/// Longest name of a migration's jobs: the number of each is added to it.
+const MAX_JOB_NAME_CHARS: usize = 200;
+
 /// What the query string says about the jobs, and whether it is a dry run.
 fn read_base_request(query: &str) -> Result<(ExportRequest, bool), Problem> {
     let mut fields = read_query_fields(query)?;
@@ -139,6 +142,10 @@ fn read_base_request(query: &str) -> Result<(ExportRequest, bool), Problem> {
     fields.insert("fmt".to_owned(), json!("convert"));
     let request: ExportRequest = parse_body(Value::Object(fields).to_string().as_bytes())?;
     check_template(&request)?;
+    if request.job_name.as_deref().is_some_and(|name| name.chars().count() > MAX_JOB_NAME_CHARS) {
+        let detail = format!("The name has more than {MAX_JOB_NAME_CHARS} characters. Shorten it.");
+        return Err(Problem::from_errors(vec![ValidationError::new("/jobName", Code::InvalidValue, detail)]));
+    }
     Ok((request, is_dry))
 }
 
