@@ -98,7 +98,7 @@ impl WebhookSender {
     pub async fn fetch(&self, url: &str, unless_etag: Option<&str>) -> Result<FetchedFile, FetchError> {
         // This also checks an IP address in the URL, which is not passed to the resolver.
         let url =
-            self.policy.check_url(url).map_err(|reason| FetchError::new(Code::SourceUnreachable, reason, false))?;
+            self.read_policy.check_url(url).map_err(|reason| FetchError::new(Code::SourceUnreachable, reason, false))?;
         let client =
             self.reader.as_ref().map_err(|error| FetchError::new(Code::SourceUnreachable, error.clone(), false))?;
         let mut request = client.get(url);

@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{self, Bytes, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use offprint_storage::{Digest, EnvironmentVariables, InstanceCredentials, Storage};
+
+use crate::support::local_server::start_local_server;
 
 /// The only bucket.
 pub const BUCKET: &str = "pictures";
@@ -75,21 +77,10 @@ impl FakeS3 {
     pub fn start() -> Self {
         let state = Arc::new(Mutex::new(S3State::default()));
         let data = Data::from(state.clone());
-        let (sender, receiver) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let server = HttpServer::new(move || {
-                    let any = web::to(handle_request);
-                    App::new().app_data(data.clone()).app_data(web::PayloadConfig::new(64 << 20)).default_service(any)
-                });
-                let server = server.workers(1).disable_signals().shutdown_timeout(0).bind(("127.0.0.1", 0)).unwrap();
-                let port = server.addrs()[0].port();
-                let server = server.run();
-                sender.send((server.handle(), port)).unwrap();
-                server.await.unwrap();
-            });
+        let (handle, port) = start_local_server(move |config| {
+            config.app_data(data.clone()).app_data(web::PayloadConfig::new(64 << 20));
+            config.default_service(web::to(handle_request));
         });
-        let (handle, port) = receiver.recv().unwrap();
         Self { state, handle, port }
     }
 

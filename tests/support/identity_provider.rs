@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::Utc;
@@ -16,6 +16,8 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
+
+use crate::support::local_server::start_local_server;
 
 pub const CLIENT_ID: &str = "offprint client";
 pub const CLIENT_SECRET: &str = "a secret: with + and %";
@@ -100,19 +102,9 @@ impl FakeProvider {
             key_fetches: 0,
         }));
         let data = Data::from(state.clone());
-        let (sender, receiver) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let server =
-                    HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(handle_request)));
-                let server = server.workers(1).disable_signals().shutdown_timeout(0).bind(("127.0.0.1", 0)).unwrap();
-                let port = server.addrs()[0].port();
-                let server = server.run();
-                sender.send((server.handle(), port)).unwrap();
-                server.await.unwrap();
-            });
+        let (handle, port) = start_local_server(move |config| {
+            config.app_data(data.clone()).default_service(web::to(handle_request));
         });
-        let (handle, port) = receiver.recv().unwrap();
         let issuer = format!("http://127.0.0.1:{port}/realms/acme");
         state.lock().unwrap().issuer.clone_from(&issuer);
         Self { state, handle, issuer }

@@ -12,6 +12,7 @@ pub mod fake_s3;
 pub mod http_server;
 pub mod identity_provider;
 pub mod images;
+pub mod local_server;
 pub mod mail;
 pub mod operations;
 pub mod postgres_server;

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, Bytes, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_web::{HttpRequest, HttpResponse};
 use offprint_core::Digest;
+
+use crate::support::local_server::start_local_server;
 
 /// What a path answers.
 #[derive(Clone)]
@@ -36,19 +38,9 @@ impl WebServer {
     pub fn start() -> Self {
         let state = Arc::new(Mutex::new(WebState::default()));
         let data = Data::from(state.clone());
-        let (sender, receiver) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let server =
-                    HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(answer)));
-                let server = server.workers(1).disable_signals().shutdown_timeout(0).bind(("127.0.0.1", 0)).unwrap();
-                let port = server.addrs()[0].port();
-                let server = server.run();
-                sender.send((server.handle(), port)).unwrap();
-                server.await.unwrap();
-            });
+        let (handle, port) = start_local_server(move |config| {
+            config.app_data(data.clone()).default_service(web::to(answer));
         });
-        let (handle, port) = receiver.recv().unwrap();
         Self { state, handle, port }
     }
 

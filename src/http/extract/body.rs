@@ -142,6 +142,23 @@ fn collect_schemas<T: ToSchema>() -> (Value, BTreeMap<String, Value>) {
     (json(&T::schema()), parts.iter().map(|(name, schema)| (name.clone(), json(schema))).collect())
 }
 
+/// The fields of a body, and whether each is a text, after its schema.
+pub fn list_fields<T: ToSchema>() -> BTreeMap<String, bool> {
+    let (schema, parts) = collect_schemas::<T>();
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    fields.map(|(name, field)| (name.clone(), is_text(field, &parts))).collect()
+}
+
+fn is_text(schema: &Value, parts: &BTreeMap<String, Value>) -> bool {
+    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+        return parts.get(name).is_some_and(|part| is_text(part, parts));
+    }
+    let kind = &schema["type"];
+    kind == "string"
+        || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "string"))
+        || schema["oneOf"].as_array().is_some_and(|ways| ways.iter().any(|way| is_text(way, parts)))
+}
+
 /// Largest JSON body in bytes, except for export requests.
 const MAX_BODY_BYTES: usize = 1 << 20;
 

@@ -1,6 +1,9 @@
 //! An export request as a list: a table of names, modifiers, presets and output names (`text/csv`), or names alone
 //! (`text/plain`). What a request has beside its assets stands in the query string then.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
@@ -8,7 +11,7 @@ use offprint_core::{Code, Digest};
 use serde_json::{Map, Value, json};
 
 use crate::app::AppState;
-use crate::http::extract::body::{JsonBody, compute_list_body_limit, parse_body, read_whole_body};
+use crate::http::extract::body::{JsonBody, compute_list_body_limit, list_fields, parse_body, read_whole_body};
 use crate::http::extract::content_headers::{is_plain_text, is_table};
 use crate::http::extract::json::clip_text;
 use crate::http::extract::table::{Row, read_table};
@@ -16,9 +19,8 @@ use crate::http::problem::{Problem, ValidationError};
 use crate::jobs::ExportRequest;
 use crate::jobs::name_template::NameTemplate;
 
-/// Fields of a request whose values in the query string are JSON. All others are texts.
-const JSON_FIELDS: [&str; 7] =
-    ["strict", "keepRights", "priority", "expiresIn", "renditions", "metadata", "notifyEmails"];
+/// The fields of a request, and whether each is a text. The others stand as JSON in a query string.
+static FIELDS: LazyLock<BTreeMap<String, bool>> = LazyLock::new(list_fields::<ExportRequest>);
 
 /// Fields that say which assets are exported: the list does.
 const ASSET_FIELDS: [&str; 3] = ["assetHandleArray", "assets", "assetFilter"];
@@ -73,9 +75,8 @@ impl FromRequest for ExportBody {
 
 /// A field of the request in the address. Beside a JSON body it would be dropped without a word.
 fn find_misplaced_field(query: &str) -> Option<&'static str> {
-    const FIELDS: [&str; 6] = ["fmt", "is_modifier", "macro", "nameTemplate", "onMissing", "renditions"];
     let names: Vec<&str> = query.split('&').filter_map(|part| part.split('=').next()).collect();
-    FIELDS.into_iter().find(|field| names.contains(field))
+    FIELDS.keys().map(String::as_str).find(|field| names.contains(field))
 }
 
 impl ExportBody {
@@ -238,7 +239,8 @@ pub fn read_query_fields(query: &str) -> Result<Map<String, Value>, Problem> {
             mistakes.push(ValidationError::new(pointer, Code::ConflictingParameters, detail));
             continue;
         }
-        let value = match JSON_FIELDS.contains(&name.as_str()) {
+        // What is unknown is refused with the other fields.
+        let value = match FIELDS.get(&name) == Some(&false) {
             true => match serde_json::from_str(&text) {
                 Ok(value) => value,
                 Err(error) => {
@@ -327,7 +329,23 @@ mod tests {
     #[test]
     fn fields_in_the_address_are_not_dropped() {
         assert_eq!(find_misplaced_field("x=1&nameTemplate=%7Bname%7D"), Some("nameTemplate"));
+        assert_eq!(find_misplaced_field("priority=high"), Some("priority"));
         assert_eq!(find_misplaced_field("name=1&fmtx=2"), None);
+    }
+
+    #[test]
+    fn fields_that_are_no_texts_are_json_in_the_address() {
+        for name in
+            ["strict", "keepRights", "expiresIn", "renditions", "metadata", "notifyEmails", "deliverTo", "onlyChanged"]
+        {
+            assert_eq!(FIELDS.get(name), Some(&false), "{name}");
+        }
+        for name in ["fmt", "is_modifier", "jobName", "execTime", "layout", "onRemoved", "callbackUrl", "emailSetting"]
+        {
+            assert_eq!(FIELDS.get(name), Some(&true), "{name}");
+        }
+        let query = "fmt=orig&onlyChanged=true&deliverTo=%5B%7B%22connection%22%3A%22x%22%7D%5D";
+        parse("text/plain", query, "a").unwrap();
     }
 
     #[test]
