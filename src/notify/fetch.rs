@@ -97,8 +97,10 @@ impl WebhookSender {
     /// Begins to read the file at a URL, unless it still has this ETag.
     pub async fn fetch(&self, url: &str, unless_etag: Option<&str>) -> Result<FetchedFile, FetchError> {
         // This also checks an IP address in the URL, which is not passed to the resolver.
-        let url =
-            self.read_policy.check_url(url).map_err(|reason| FetchError::new(Code::SourceUnreachable, reason, false))?;
+        let url = self
+            .read_policy
+            .check_url(url)
+            .map_err(|reason| FetchError::new(Code::SourceUnreachable, reason, false))?;
         let client =
             self.reader.as_ref().map_err(|error| FetchError::new(Code::SourceUnreachable, error.clone(), false))?;
         let mut request = client.get(url);
