@@ -64,8 +64,17 @@ pub enum BodyRule {
     Form,
     /// A form of a page, a few kilobytes. Its extractor checks where it comes from.
     PageForm,
+    /// A form of the console, with room for a list that somebody pastes. The same extractor checks it.
+    ConsoleForm,
     /// The bytes of a file or of a part of it, up to the company's upload limit.
     Bytes,
+}
+
+impl BodyRule {
+    /// Whether it is a form of a page, which proves by a field that it comes from one.
+    pub fn is_page_form(self) -> bool {
+        matches!(self, Self::PageForm | Self::ConsoleForm)
+    }
 }
 
 /// How long the handler may take until the response begins. A body that still arrives prolongs it.
@@ -321,6 +330,8 @@ pub const OPERATIONS: &[OperationSpec] = &[
     get("/sign-in/oidc/callback", "finishOidcSignIn", Public).with_audit(AuditClass::Disclosure)
         .with_idempotency(Idempotency::Repeated).without_document(),
     post("/sign-out", "signOut", Public).with_body(BodyRule::PageForm).without_document(),
+    // The console. Each page needs what the JSON operation needs whose data it shows.
+    get("/console", "redirectToConsole", Public).without_document(),
     // What browsers ask for when they show a page.
     get("/static/{version}/{file}", "showStaticFile", Public).without_document(),
     get("/favicon.ico", "showIcon", Public).without_document(),

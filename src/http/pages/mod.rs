@@ -10,6 +10,7 @@
 //! Programs get what they always got.
 
 pub(crate) mod code_page;
+mod console;
 pub(crate) mod error_page;
 pub(crate) mod frame;
 pub(crate) mod link_page;
@@ -21,6 +22,7 @@ use actix_web::web;
 
 /// Registers what only browsers ask for.
 pub(crate) fn register_page_routes(config: &mut web::ServiceConfig) {
+    console::register_console_routes(config);
     config
         .service(start_page::show_start_page)
         .service(static_files::show_static_file)

@@ -1,0 +1,26 @@
+//! The console: pages for people who work with the service every day and for those who run it.
+//!
+//! A page asks the function that the JSON operation calls and chooses words for what it gets; what it may show stands in the
+//! operation table, as for every operation. A button is a form: its handler does what the JSON operation does, and sends the
+//! browser on to a page that says what came of it. Begin reading at [`frame`], which every page stands in.
+
+pub(super) mod form_errors;
+pub(super) mod frame;
+pub(super) mod message;
+pub(super) mod pager;
+pub(super) mod section;
+
+use actix_web::{HttpResponse, get, web};
+
+use crate::http::pages::frame::redirect_to;
+
+/// Registers the pages of the console.
+pub(super) fn register_console_routes(config: &mut web::ServiceConfig) {
+    config.service(redirect_to_console);
+}
+
+/// `GET /console`.
+#[get("/console")]
+async fn redirect_to_console() -> HttpResponse {
+    redirect_to("/console/jobs")
+}

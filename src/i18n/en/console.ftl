@@ -1,0 +1,20 @@
+# The console: its frame, jobs, and the pages about the service.
+console-navigation = Console
+console-jobs = Jobs
+console-new-export = New export
+console-assets = Assets
+console-presets = Image presets
+console-schedules = Schedules
+console-usage = Usage and limits
+console-connections = Connections
+console-keys = API keys
+console-users = Users
+console-system = System
+console-api = API
+console-mistakes = This could not be saved
+console-paging = Pages of the list
+console-first-page = First page
+console-next-page = Next page
+console-refused-wrong-state = This is not possible in the state that the job has now. Nothing was done.
+console-refused-rate-limited = This was asked for too often. Nothing was done. Wait a minute, then try again.
+console-refused-busy = This was asked for too often. Nothing was done. Wait a minute, then try again.

@@ -1,0 +1,20 @@
+# De console: het kader, opdrachten en de pagina's over de dienst.
+console-navigation = Console
+console-jobs = Opdrachten
+console-new-export = Nieuwe export
+console-assets = Bestanden
+console-presets = Beeldvoorinstellingen
+console-schedules = Schema's
+console-usage = Gebruik en limieten
+console-connections = Verbindingen
+console-keys = API-sleutels
+console-users = Gebruikers
+console-system = Systeem
+console-api = API
+console-mistakes = Dit kon niet worden opgeslagen
+console-paging = Pagina's van de lijst
+console-first-page = Eerste pagina
+console-next-page = Volgende pagina
+console-refused-wrong-state = Dit kan niet in de toestand die de opdracht nu heeft. Er is niets gedaan.
+console-refused-rate-limited = Dit is te vaak gevraagd. Er is niets gedaan. Wacht een minuut en probeer het opnieuw.
+console-refused-busy = Dit is te vaak gevraagd. Er is niets gedaan. Wacht een minuut en probeer het opnieuw.
