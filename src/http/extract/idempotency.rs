@@ -85,6 +85,11 @@ impl IdempotencyRow {
 }
 
 impl IdempotencyKey {
+    /// No key: the request is done each time that it is sent.
+    pub(in crate::http) fn none() -> Self {
+        Self { key: None, operation: String::new() }
+    }
+
     /// The key of a form that is sent twice when somebody clicks twice. It is for these fields only: whoever goes back and
     /// changes them means another request.
     pub(in crate::http) fn from_form(operation: &str, once: &str, fields: Digest) -> Self {

@@ -1,5 +1,7 @@
 //! What is wrong with a form: a summary above it, and a sentence at each field.
 
+use std::borrow::Borrow;
+
 use crate::http::problem::Problem;
 
 /// One mistake.
@@ -52,5 +54,10 @@ impl FormErrors {
     /// The first mistake of a field.
     pub(in crate::http::pages) fn find(&self, field: &str) -> Option<&FormError> {
         self.0.iter().find(|error| error.field == field)
+    }
+
+    /// The first mistake of a field in a row of several.
+    pub(in crate::http::pages) fn find_at(&self, field: &str, row: impl Borrow<usize>) -> Option<&FormError> {
+        self.find(&format!("{field}-{}", row.borrow()))
     }
 }

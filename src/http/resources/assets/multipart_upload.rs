@@ -182,6 +182,14 @@ pub(in crate::http) enum UploadResponse {
 }
 
 impl UploadResponse {
+    /// The new assets; none of an upload that was done before.
+    pub(in crate::http) fn into_assets(self) -> Vec<Asset> {
+        match self {
+            Self::Replayed(_) => Vec::new(),
+            Self::Created { result, .. } => result.assets,
+        }
+    }
+
     fn into_response(self) -> HttpResponse {
         match self {
             Self::Replayed(earlier) => earlier.into_response(StatusCode::CREATED),

@@ -112,6 +112,9 @@ pub struct DryRunItem {
     pub(in crate::http) files: Vec<DryRunFile>,
     /// Why the item would fail; null if it would not.
     pub(in crate::http) failure: Option<Reason>,
+    /// The modifier that the request has for this asset alone. For pages.
+    #[serde(skip)]
+    pub(in crate::http) is_modifier: Option<String>,
     /// Warnings about the item, as far as its header tells, and those about the modifiers that are applied to it.
     pub(in crate::http) warnings: Vec<Reason>,
 }
@@ -124,6 +127,9 @@ pub struct DryRunFile {
     pub(in crate::http) rendition: Option<String>,
     /// Path of the file in the archive.
     pub(in crate::http) path: String,
+    /// Whether the path has a number because another file has the name. For pages.
+    #[serde(skip)]
+    pub(in crate::http) is_numbered: bool,
     /// Width of the rendered image in pixels.
     pub(in crate::http) width: Option<u32>,
     /// Height of the rendered image in pixels.
@@ -314,6 +320,7 @@ impl ItemPreview<'_> {
             height: only.and_then(|file| file.height),
             files,
             failure,
+            is_modifier: item.texts.is_modifier,
             warnings,
         }
     }
@@ -322,6 +329,7 @@ impl ItemPreview<'_> {
         let mut preview = DryRunFile {
             rendition: name.filter(|_| file.recipe.is_some()),
             path: file.path,
+            is_numbered: file.is_numbered,
             width: None,
             height: None,
             failure: None,
