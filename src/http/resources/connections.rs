@@ -51,15 +51,15 @@ impl From<&connections::Connection> for Connection {
     responses((status = 200, description = "The connections of the company.", body = Page<Connection>)))]
 #[get("/connections")]
 pub async fn list_connections(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, Problem> {
-    let items = load_connections(&state, &caller).await?;
+    let items = list_company_connections(&state, &caller).await?;
     Ok(HttpResponse::Ok().json(Page::<Connection> { items, next_cursor: None }))
 }
 
-/// The connections of the company, sorted by name.
-///
-/// # Errors
-/// When the database does not answer.
-pub(in crate::http) async fn load_connections(state: &AppState, caller: &Caller) -> Result<Vec<Connection>, Problem> {
+/// The connections of the caller's company, sorted by name.
+pub(in crate::http) async fn list_company_connections(
+    state: &AppState,
+    caller: &Caller,
+) -> Result<Vec<Connection>, Problem> {
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let company = company::fetch_company_name(&mut connection, caller.company).await?;
     Ok(state.connections.list(&company).map(Connection::from).collect())
