@@ -164,6 +164,22 @@ pub async fn find_user_name(pool: &PgPool, company: CompanyId, user: UserId) -> 
     Ok(sqlx::query_scalar(sql).bind(company).bind(user).fetch_optional(pool).await?)
 }
 
+/// The names of some users, in no order.
+pub async fn list_user_names(
+    pool: &PgPool,
+    company: CompanyId,
+    users: &[UserId],
+) -> Result<Vec<(UserId, String)>, DbError> {
+    let sql = "select user_id, name from company_user where company_id = $1 and user_id = any($2)";
+    Ok(sqlx::query_as(sql).bind(company).bind(users).fetch_all(pool).await?)
+}
+
+/// Finds the user of this name.
+pub async fn find_user_by_name(pool: &PgPool, company: CompanyId, name: &str) -> Result<Option<UserId>, DbError> {
+    let sql = "select user_id from company_user where company_id = $1 and name = $2";
+    Ok(sqlx::query_scalar(sql).bind(company).bind(name).fetch_optional(pool).await?)
+}
+
 /// The mail addresses of a company's users, as they were given.
 pub async fn list_user_emails(connection: &mut DbConnection, company: CompanyId) -> Result<Vec<String>, DbError> {
     let sql = "select distinct email from company_user where company_id = $1 and email is not null";

@@ -351,3 +351,22 @@ pub async fn list_expired_leases(pool: &PgPool) -> Result<Vec<ExpiredLease>, DbE
     .await?;
     Ok(expired)
 }
+
+/// Finds the original of an item, where it is an image.
+pub async fn find_source_image(
+    pool: &PgPool,
+    company: CompanyId,
+    job: JobId,
+    position: i32,
+) -> Result<Option<Digest>, DbError> {
+    let source: Option<[u8; 32]> = sqlx::query_scalar(
+        "select sha256 from export_item
+          where company_id = $1 and job_id = $2 and position = $3 and asset_type = 'Image' and sha256 is not null",
+    )
+    .bind(company)
+    .bind(job)
+    .bind(position)
+    .fetch_optional(pool)
+    .await?;
+    Ok(source.map(Digest))
+}

@@ -332,6 +332,23 @@ pub const OPERATIONS: &[OperationSpec] = &[
     post("/sign-out", "signOut", Public).with_body(BodyRule::PageForm).without_document(),
     // The console. Each page needs what the JSON operation needs whose data it shows.
     get("/console", "redirectToConsole", Public).without_document(),
+    get("/console/jobs", "showJobsPage", READ_JOBS).without_document(),
+    get("/console/jobs/events", "streamJobs", READ_JOBS).without_document(),
+    post("/console/jobs/batch", "changeJobs", MANAGE_JOBS).with_body(BodyRule::PageForm).without_document(),
+    get("/console/jobs/{jobHandle}", "showJobPage", READ_JOBS).without_document(),
+    // The source is an asset.
+    get("/console/jobs/{jobHandle}/items/{position}/thumbnail", "showSourceThumbnail", READ_ASSETS)
+        .with_deadline(Deadline::Render).without_document(),
+    get("/console/jobs/{jobHandle}/files", "showJobFilesPage", READ_JOBS).without_document(),
+    get("/console/jobs/{jobHandle}/log", "showJobLogPage", READ_JOBS).without_document(),
+    get("/console/jobs/{jobHandle}/request", "showJobRequestPage", READ_JOBS).without_document(),
+    get("/console/jobs/{jobHandle}/deliveries", "showJobDeliveriesPage", READ_JOBS).without_document(),
+    post("/console/jobs/{jobHandle}/deliveries/{deliveryHandle}/replay", "sendWebhookAgain", MANAGE_JOBS)
+        .with_body(BodyRule::PageForm).without_document(),
+    post("/console/jobs/{jobHandle}/delete", "deleteJobByForm", MANAGE_JOBS)
+        .with_body(BodyRule::PageForm).without_document(),
+    post("/console/jobs/{jobHandle}/{action}", "changeJobByForm", MANAGE_JOBS)
+        .with_body(BodyRule::PageForm).without_document(),
     // What browsers ask for when they show a page.
     get("/static/{version}/{file}", "showStaticFile", Public).without_document(),
     get("/favicon.ico", "showIcon", Public).without_document(),

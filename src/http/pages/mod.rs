@@ -12,7 +12,9 @@
 pub(crate) mod code_page;
 mod console;
 pub(crate) mod error_page;
+mod file_words;
 pub(crate) mod frame;
+pub(crate) mod job_status;
 pub(crate) mod link_page;
 mod sign_in;
 pub(crate) mod start_page;

@@ -18,3 +18,199 @@ console-next-page = Next page
 console-refused-wrong-state = This is not possible in the state that the job has now. Nothing was done.
 console-refused-rate-limited = This was asked for too often. Nothing was done. Wait a minute, then try again.
 console-refused-busy = This was asked for too often. Nothing was done. Wait a minute, then try again.
+
+# Words that several pages have.
+console-state = State
+console-outcome = Outcome
+console-name = Name
+console-owner = Owner
+console-any = Any
+console-apply = Apply
+console-reset = Remove the filters
+console-cancel = Cancel
+console-actions = Actions
+console-time = Time
+console-field = Field
+console-value = Value
+console-minutes = { $count ->
+    [one] { N($count) } minute
+   *[other] { N($count) } minutes
+}
+
+# The list of jobs.
+console-jobs-count = { $count ->
+    [one] { $shown } job
+   *[other] { $shown } jobs
+}
+console-jobs-empty = There are no jobs yet.
+console-jobs-none-match = No job matches these filters.
+console-filters = Filters
+console-name-begins = Name begins with
+console-created-from = Created from
+console-created-to = Created until
+console-metadata = Metadata, as key:value
+console-mistake-day = This is not a day, such as 2026-11-29.
+console-mistake-owner = There is no user of this name.
+console-mistake-metadata = Write a key, a colon and a value, such as order:A-1042.
+console-state-finished = Finished
+console-select = Select
+console-select-all = Select all
+console-progress-title = Progress
+console-done-of = { N($done) } of { N($total) }
+console-failed-items = { N($count) } failed
+console-warned-items = { N($count) } with warnings
+console-pause-updates = Pause updates
+console-newer-jobs = There are newer jobs. Show them.
+console-batch = With the selected jobs
+console-refused-no-jobs = Select at least one job.
+console-delete-title = Delete jobs
+console-delete-question = { $count ->
+    [one] This job, its files and its archive disappear at once.
+   *[other] These { N($count) } jobs, their files and their archives disappear at once.
+} The assets stay. This cannot be undone.
+console-done-jobs-pause = { $count ->
+    [one] { N($count) } job was paused.
+   *[other] { N($count) } jobs were paused.
+}{ $failed ->
+    [0] {""}
+    [one] {" "}{ N($failed) } could not be: its state or its owner does not allow it.
+   *[other] {" "}{ N($failed) } could not be: their state or their owner does not allow it.
+}
+console-done-jobs-resume = { $count ->
+    [one] { N($count) } job was resumed.
+   *[other] { N($count) } jobs were resumed.
+}{ $failed ->
+    [0] {""}
+    [one] {" "}{ N($failed) } could not be: its state or its owner does not allow it.
+   *[other] {" "}{ N($failed) } could not be: their state or their owner does not allow it.
+}
+console-done-jobs-stop = { $count ->
+    [one] { N($count) } job is being stopped.
+   *[other] { N($count) } jobs are being stopped.
+}{ $failed ->
+    [0] {""}
+    [one] {" "}{ N($failed) } could not be: its state or its owner does not allow it.
+   *[other] {" "}{ N($failed) } could not be: their state or their owner does not allow it.
+}
+console-done-jobs-run = { $count ->
+    [one] { N($count) } job was started.
+   *[other] { N($count) } jobs were started.
+}{ $failed ->
+    [0] {""}
+    [one] {" "}{ N($failed) } could not be: its state or its owner does not allow it.
+   *[other] {" "}{ N($failed) } could not be: their state or their owner does not allow it.
+}
+console-done-jobs-retry = { $count ->
+    [one] { N($count) } job is retried.
+   *[other] { N($count) } jobs are retried.
+}{ $failed ->
+    [0] {""}
+    [one] {" "}{ N($failed) } could not be: its state or its owner does not allow it, or nothing of it failed.
+   *[other] {" "}{ N($failed) } could not be: their state or their owner does not allow it, or nothing of them failed.
+}
+console-done-jobs-delete = { $count ->
+    [one] { N($count) } job was deleted.
+   *[other] { N($count) } jobs were deleted.
+}{ $failed ->
+    [0] {""}
+    [one] {" "}{ N($failed) } could not be: its owner does not allow it.
+   *[other] {" "}{ N($failed) } could not be: their owner does not allow it.
+}
+
+# A job.
+console-progress = { $done } of { $total } items, { $percent } %
+console-count-total = Items
+console-count-succeeded = Succeeded
+console-count-failed = Failed
+console-count-warnings = With warnings
+console-count-files = Files
+console-count-bytes = Size
+console-count-eta = Time left
+console-time-created = Created
+console-time-planned = Begins
+console-time-started = Started
+console-time-finished = Finished
+console-time-expires = Files until
+console-do-pause = Pause
+console-do-resume = Resume
+console-do-stop = Stop
+console-do-run = Start now
+console-do-retry = Retry what failed
+console-do-delete = Delete
+console-retry-text = The failed items are processed again, in a new run of this job. What succeeded stays as it is.
+console-retry-refresh = Use the content that the assets have now
+console-delete-job-text = The job, its files and its archive disappear at once. The assets stay. This cannot be undone.
+console-done-job-pause = The job was paused. Items that run now are finished first.
+console-done-job-resume = The job goes on.
+console-done-job-stop = The job is being stopped. Finished files stay.
+console-done-job-run = The job was started.
+console-done-job-retry = The failed items are processed again.
+console-done-job-delete = The job was deleted.
+console-remarks = About the request
+console-tabs = Parts of the job
+console-tab-items = Items
+console-tab-files = Files
+console-tab-log = Log
+console-tab-request = Request
+console-tab-deliveries = Deliveries
+console-items-filter = Items by state
+console-items-all = All
+console-items-empty = No item is in this state.
+console-item-asset = Asset
+console-item-result = Result
+console-item-remarks = Failure and warnings
+console-item-attempts = Attempts
+console-item-history = All attempts
+console-item-waiting = Waiting
+console-item-running = Being made
+console-item-succeeded = Ready
+console-item-failed = Failed
+console-item-skipped = Left out
+console-item-stopped = Stopped
+console-attempt-succeeded = succeeded
+console-attempt-failed = failed
+console-attempt-try-again = did not work, another attempt followed
+console-attempt-crashed = the render process crashed
+console-attempt-lost = the worker stopped responding
+console-attempt-given-back = the worker shut down
+console-attempt-stopped = stopped
+console-manifest = Manifest:
+console-files-empty = This job has no files.
+console-file = File
+console-file-rendition = Rendition
+console-file-details = Details
+console-file-reused = An existing rendition was used.
+console-log-caption = Log, newest first
+console-log-empty = The log is empty.
+console-event = Event
+console-create-like = Create another like this
+console-request-json = The job as JSON
+console-renditions = Renditions
+console-deliveries-empty = Nothing of this job is delivered: it names no store, no webhook and no mail.
+console-destinations = Stores
+console-connection = Connection
+console-destination-delivering = Being delivered
+console-destination-done = Delivered
+console-destination-failed = Partly delivered
+console-destination-stopped = Stopped
+console-delivered = Delivered
+console-undelivered = Failed
+console-unchanged = Unchanged
+console-left-out = Left out
+console-removed = Removed
+console-waiting = Waiting
+console-undelivered-files = Files that could not be delivered
+console-webhooks = Webhooks
+console-webhook-url = Receiver
+console-webhook-waiting = Waiting
+console-webhook-sending = Being sent
+console-webhook-delivered = Delivered
+console-webhook-failed = Given up
+console-next-attempt = Next attempt:
+console-run = Run
+console-send-again = Send again
+console-done-webhook = The webhook is sent again.
+console-mail = Mail
+console-mail-waiting = To be sent
+console-mail-sent = Sent
+console-mail-failed = Could not be sent

@@ -6,6 +6,7 @@
 
 pub(super) mod form_errors;
 pub(super) mod frame;
+mod jobs;
 pub(super) mod message;
 pub(super) mod pager;
 pub(super) mod section;
@@ -16,6 +17,7 @@ use crate::http::pages::frame::redirect_to;
 
 /// Registers the pages of the console.
 pub(super) fn register_console_routes(config: &mut web::ServiceConfig) {
+    jobs::register_job_routes(config);
     config.service(redirect_to_console);
 }
 
