@@ -66,6 +66,8 @@ pub enum BodyRule {
     PageForm,
     /// A form of the console, with room for a list that somebody pastes. The same extractor checks it.
     ConsoleForm,
+    /// A form of the console with files. Its first part proves where it comes from.
+    FileForm,
     /// The bytes of a file or of a part of it, up to the company's upload limit.
     Bytes,
 }
@@ -73,7 +75,7 @@ pub enum BodyRule {
 impl BodyRule {
     /// Whether it is a form of a page, which proves by a field that it comes from one.
     pub fn is_page_form(self) -> bool {
-        matches!(self, Self::PageForm | Self::ConsoleForm)
+        matches!(self, Self::PageForm | Self::ConsoleForm | Self::FileForm)
     }
 }
 
@@ -349,6 +351,32 @@ pub const OPERATIONS: &[OperationSpec] = &[
         .with_body(BodyRule::PageForm).without_document(),
     post("/console/jobs/{jobHandle}/{action}", "changeJobByForm", MANAGE_JOBS)
         .with_body(BodyRule::PageForm).without_document(),
+    // The console, second part: what people export.
+    get("/console/exports/new", "showNewExport", CREATE_JOBS).without_document(),
+    post("/console/exports/new", "submitNewExport", CREATE_JOBS).with_body(BodyRule::ConsoleForm).without_document(),
+    get("/console/assets", "showAssetsPage", READ_ASSETS).without_document(),
+    post("/console/assets", "uploadByForm", WRITE_ASSETS)
+        .with_body(BodyRule::FileForm).with_deadline(Deadline::Transfer).without_document(),
+    post("/console/assets/move", "moveAssetsByForm", WRITE_ASSETS).with_body(BodyRule::ConsoleForm).without_document(),
+    get("/console/assets/{assetHandle}", "showAssetPage", READ_ASSETS).without_document(),
+    post("/console/assets/{assetHandle}", "changeAssetByForm", WRITE_ASSETS)
+        .with_body(BodyRule::ConsoleForm).without_document(),
+    post("/console/assets/{assetHandle}/delete", "deleteAssetByForm", All(&[AssetsDelete]))
+        .with_body(BodyRule::ConsoleForm).without_document(),
+    post("/console/assets/{assetHandle}/content", "replaceByForm", WRITE_ASSETS)
+        .with_body(BodyRule::FileForm).with_deadline(Deadline::Transfer).without_document(),
+    get("/console/assets/{assetHandle}/thumbnail", "showAssetThumbnail", READ_ASSETS)
+        .with_deadline(Deadline::Render).without_document(),
+    get("/console/presets", "showPresetsPage", All(&[PresetsRead])).without_document(),
+    post("/console/presets", "createPresetByForm", All(&[PresetsWrite]))
+        .with_body(BodyRule::ConsoleForm).without_document(),
+    post("/console/preset-imports", "importPresetsByForm", All(&[PresetsWrite]))
+        .with_body(BodyRule::FileForm).without_document(),
+    get("/console/presets/{name}", "showPresetPage", All(&[PresetsRead])).without_document(),
+    post("/console/presets/{name}", "changePresetByForm", All(&[PresetsWrite]))
+        .with_body(BodyRule::ConsoleForm).without_document(),
+    post("/console/presets/{name}/delete", "deletePresetByForm", All(&[PresetsWrite]))
+        .with_body(BodyRule::ConsoleForm).without_document(),
     // What browsers ask for when they show a page.
     get("/static/{version}/{file}", "showStaticFile", Public).without_document(),
     get("/favicon.ico", "showIcon", Public).without_document(),

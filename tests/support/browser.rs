@@ -184,7 +184,7 @@ impl OpenPage {
             let is_own = address.starts_with('#') || (address.starts_with('/') && !address.starts_with("//"));
             assert!(is_own, "{address} is elsewhere");
         }
-        assert!(!html.contains("page-") && !html.contains("console-"), "a message is missing: {html}");
+        assert!(!["page-", "console-", "create-"].iter().any(|name| html.contains(name)), "a message is missing: {html}");
     }
 }
 

@@ -128,8 +128,10 @@ pub enum RequestPayload {
     UploadChunk,
     /// A form that comes from no page: it is refused.
     PageForm,
+    /// The same with a file.
+    FileForm,
 }
-use RequestPayload::{Addresses, Bytes, Empty, File, Json, PageForm, Records, UploadChunk, UploadCreation};
+use RequestPayload::{Addresses, Bytes, Empty, File, FileForm, Json, PageForm, Records, UploadChunk, UploadCreation};
 
 /// A migration of one image.
 async fn create_migration(user: &TestUser<'_>) -> String {
@@ -238,6 +240,23 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         ("POST", "/sign-in/key" | "/sign-in/mail" | "/sign-in/mail/{token}" | "/sign-out") => (PageForm, OwnData),
         // The console.
         ("GET", "/console") => (Empty, OwnData),
+        // The console, second part.
+        ("GET", "/console/exports/new" | "/console/assets" | "/console/presets") => (Empty, OwnData),
+        ("GET", "/console/assets/{assetHandle}" | "/console/presets/{name}") => (Empty, NotFound),
+        ("GET", "/console/assets/{assetHandle}/thumbnail") => (Empty, NotFound),
+        (
+            "POST",
+            "/console/exports/new"
+            | "/console/assets/move"
+            | "/console/assets/{assetHandle}"
+            | "/console/assets/{assetHandle}/delete"
+            | "/console/presets"
+            | "/console/presets/{name}"
+            | "/console/presets/{name}/delete",
+        ) => (PageForm, OwnData),
+        ("POST", "/console/assets" | "/console/assets/{assetHandle}/content" | "/console/preset-imports") => {
+            (FileForm, OwnData)
+        }
         // What only browsers ask for.
         (
             "GET",
@@ -287,6 +306,7 @@ impl Operation {
                 .insert_header(("upload-offset", "0"))
                 .insert_header(("content-type", "application/offset+octet-stream"))
                 .set_payload("half"),
+            FileForm => build_upload_request("b.txt", b"bytes of a form").uri(&address),
             PageForm => request.set_form([("csrf", "0"), ("key", "x"), ("email", "ann@example.org")]),
             Bytes => request.insert_header(("content-type", "application/octet-stream")).set_payload("new bytes"),
         }
@@ -299,7 +319,7 @@ impl Operation {
     /// Whether a status is what everybody gets from an operation that needs no key.
     pub fn is_answered(&self, status: u16) -> bool {
         match (self.payload, self.path.as_str()) {
-            (PageForm, _) => status == 403,
+            (PageForm | FileForm, _) => status == 403,
             // The token is one of a download.
             (_, "/sign-in/mail/{token}") => status == 404,
             // No identity provider is set.

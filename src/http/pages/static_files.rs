@@ -21,6 +21,13 @@ const FILES: &[(&str, &str, &str)] = &[
     ("live.js", "text/javascript; charset=utf-8", include_str!("static/live.js")),
     ("job.js", "text/javascript; charset=utf-8", include_str!("static/job.js")),
     ("jobs.js", "text/javascript; charset=utf-8", include_str!("static/jobs.js")),
+    ("csrf.js", "text/javascript; charset=utf-8", include_str!("static/csrf.js")),
+    ("modifier.js", "text/javascript; charset=utf-8", include_str!("static/modifier.js")),
+    ("new_export.js", "text/javascript; charset=utf-8", include_str!("static/new_export.js")),
+    ("preset.js", "text/javascript; charset=utf-8", include_str!("static/preset.js")),
+    ("ticks.js", "text/javascript; charset=utf-8", include_str!("static/ticks.js")),
+    ("tus.js", "text/javascript; charset=utf-8", include_str!("static/tus.js")),
+    ("uploads.js", "text/javascript; charset=utf-8", include_str!("static/uploads.js")),
     ("icon.svg", "image/svg+xml", ICON),
 ];
 

@@ -4,11 +4,16 @@
 //! operation table, as for every operation. A button is a form: its handler does what the JSON operation does, and sends the
 //! browser on to a page that says what came of it. Begin reading at [`frame`], which every page stands in.
 
+mod assets;
+mod file_form;
 pub(super) mod form_errors;
+mod form_fields;
 pub(super) mod frame;
 mod jobs;
 pub(super) mod message;
+mod new_export;
 pub(super) mod pager;
+mod presets;
 pub(super) mod section;
 
 use actix_web::{HttpResponse, get, web};
@@ -18,6 +23,9 @@ use crate::http::pages::frame::redirect_to;
 /// Registers the pages of the console.
 pub(super) fn register_console_routes(config: &mut web::ServiceConfig) {
     jobs::register_job_routes(config);
+    new_export::register_export_routes(config);
+    assets::register_asset_routes(config);
+    presets::register_preset_routes(config);
     config.service(redirect_to_console);
 }
 

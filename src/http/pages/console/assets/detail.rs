@@ -61,7 +61,7 @@ impl AssetPage {
 
 /// `GET /console/assets/{assetHandle}`.
 #[get("/console/assets/{assetHandle}")]
-pub(in crate::http::pages::console) async fn show_asset_page(
+pub(super) async fn show_asset_page(
     state: Data<AppState>,
     handle: Path<AssetId>,
     request: HttpRequest,
@@ -144,7 +144,7 @@ fn build_condition(fields: &FormFields) -> HeaderMap {
 
 /// `POST /console/assets/{assetHandle}`: saves what was changed.
 #[post("/console/assets/{assetHandle}")]
-pub(in crate::http::pages::console) async fn save_asset(
+pub(super) async fn save_asset(
     state: Data<AppState>,
     handle: Path<AssetId>,
     PageForm(fields): PageForm<FormFields>,
@@ -178,7 +178,7 @@ pub(in crate::http::pages::console) async fn save_asset(
 
 /// `POST /console/assets/{assetHandle}/delete`.
 #[post("/console/assets/{assetHandle}/delete")]
-pub(in crate::http::pages::console) async fn delete_asset(
+pub(super) async fn delete_asset(
     state: Data<AppState>,
     handle: Path<AssetId>,
     PageForm(fields): PageForm<FormFields>,

@@ -74,7 +74,7 @@ pub(super) struct AssetEntry {
 
 /// `GET /console/assets`.
 #[get("/console/assets")]
-pub(in crate::http::pages::console) async fn show_assets(
+pub(super) async fn show_assets(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
@@ -182,7 +182,7 @@ fn list_crumbs(frame: &ConsoleFrame, folder: &str) -> Vec<FolderLink> {
 
 /// `POST /console/assets/move`: moves the assets that are ticked into a folder.
 #[post("/console/assets/move")]
-pub(in crate::http::pages::console) async fn move_assets(
+pub(super) async fn move_assets(
     state: Data<AppState>,
     PageForm(fields): PageForm<FormFields>,
     request: HttpRequest,

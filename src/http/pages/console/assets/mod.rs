@@ -2,12 +2,12 @@
 //!
 //! With scripts files are uploaded by tus in pieces; without them by one form. Begin reading at [`list`] and [`detail`].
 
-pub(super) mod change_form;
-pub(super) mod detail;
-pub(super) mod list;
-pub(super) mod upload;
+mod change_form;
+mod detail;
+mod list;
+mod upload;
 
-use actix_web::web::{Data, Path};
+use actix_web::web::{self, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 use offprint_core::Code;
 
@@ -18,9 +18,22 @@ use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::thumbnails::serve_thumbnail_of;
 use crate::id::AssetId;
 
+/// Registers the pages. The first match counts.
+pub(super) fn register_asset_routes(config: &mut web::ServiceConfig) {
+    config
+        .service(list::show_assets)
+        .service(upload::upload_files)
+        .service(list::move_assets)
+        .service(detail::show_asset_page)
+        .service(detail::save_asset)
+        .service(detail::delete_asset)
+        .service(upload::replace_file)
+        .service(show_asset_thumbnail);
+}
+
 /// `GET /console/assets/{assetHandle}/thumbnail`: a small image of the original, as it was uploaded.
 #[get("/console/assets/{assetHandle}/thumbnail")]
-pub(super) async fn show_asset_thumbnail(
+async fn show_asset_thumbnail(
     state: Data<AppState>,
     caller: Caller,
     handle: Path<AssetId>,

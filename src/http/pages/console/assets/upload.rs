@@ -22,7 +22,7 @@ use crate::id::AssetId;
 
 /// `POST /console/assets`: uploads files.
 #[post("/console/assets")]
-pub(in crate::http::pages::console) async fn upload_files(
+pub(super) async fn upload_files(
     state: Data<AppState>,
     request: HttpRequest,
     body: Payload,
@@ -47,7 +47,7 @@ pub(in crate::http::pages::console) async fn upload_files(
 
 /// `POST /console/assets/{assetHandle}/content`: replaces the original by the file of the form.
 #[post("/console/assets/{assetHandle}/content")]
-pub(in crate::http::pages::console) async fn replace_file(
+pub(super) async fn replace_file(
     state: Data<AppState>,
     handle: Path<AssetId>,
     request: HttpRequest,

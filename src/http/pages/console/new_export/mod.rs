@@ -17,7 +17,7 @@ pub(super) use choices::{join_path, parse_type};
 use std::borrow::Borrow;
 
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Data, Query};
+use actix_web::web::{self, Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use askama::Template;
 use offprint_core::{Code, Digest};
@@ -41,6 +41,11 @@ use crate::http::pages::frame::redirect_to;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::create::create_idempotently;
 use crate::jobs::ExportRequest;
+
+/// Registers the form.
+pub(super) fn register_export_routes(config: &mut web::ServiceConfig) {
+    config.service(show_new_export).service(submit_new_export);
+}
 
 /// The address of the form.
 const PATH: &str = "/console/exports/new";
@@ -145,7 +150,7 @@ impl Button {
 /// `GET /console/exports/new`. `asset=` ticks assets, `folder=` and `macro=` choose them, `like=` fills the form from the
 /// request of a job.
 #[get("/console/exports/new")]
-pub(super) async fn show_new_export(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+async fn show_new_export(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let frame = ConsoleFrame::open(&state, &request, Section::NewExport).await?;
     let query = Query::<FormFields>::from_query(request.query_string()).map(Query::into_inner).unwrap_or_default();
     let fields = match query.text("like") {
@@ -185,7 +190,7 @@ struct Outcome {
 
 /// `POST /console/exports/new`.
 #[post("/console/exports/new")]
-pub(super) async fn submit_new_export(
+async fn submit_new_export(
     state: Data<AppState>,
     PageForm(mut fields): PageForm<FormFields>,
     request: HttpRequest,

@@ -21,7 +21,7 @@ const MAX_IMPORT_FILES: usize = 20;
 
 /// `POST /console/preset-imports`: imports the files of the form, or reports what would become of them.
 #[post("/console/preset-imports")]
-pub(in crate::http::pages::console) async fn import_presets(
+pub(super) async fn import_presets(
     state: Data<AppState>,
     request: HttpRequest,
     body: Payload,

@@ -74,7 +74,7 @@ pub(super) fn write_preset_path(name: &str) -> String {
 
 /// `GET /console/presets`.
 #[get("/console/presets")]
-pub(in crate::http::pages::console) async fn show_presets(
+pub(super) async fn show_presets(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
@@ -110,7 +110,7 @@ pub(super) async fn show_list(
 
 /// `POST /console/presets`: creates a preset, or shows what it would make.
 #[post("/console/presets")]
-pub(in crate::http::pages::console) async fn create_preset(
+pub(super) async fn create_preset(
     state: Data<AppState>,
     PageForm(fields): PageForm<FormFields>,
     request: HttpRequest,

@@ -2,11 +2,12 @@
 //! the import of files from Scene7 and AEM with its report.
 
 mod editor;
-pub(super) mod import;
-pub(super) mod list;
-pub(super) mod preset;
+mod import;
+mod list;
+mod preset;
 
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::web;
 use offprint_core::Code;
 
 use crate::db::image_preset::PresetWatermark;
@@ -15,6 +16,17 @@ use crate::http::pages::console::form_fields::FormFields;
 use crate::http::pages::console::frame::ConsoleFrame;
 use crate::http::problem::Problem;
 use crate::http::resources::image_presets::SaveImagePreset;
+
+/// Registers the pages.
+pub(super) fn register_preset_routes(config: &mut web::ServiceConfig) {
+    config
+        .service(list::show_presets)
+        .service(list::create_preset)
+        .service(import::import_presets)
+        .service(preset::show_preset)
+        .service(preset::save_preset)
+        .service(preset::delete_preset);
+}
 
 /// The preset that a form means.
 fn build_preset(fields: &FormFields) -> SaveImagePreset {

@@ -37,7 +37,7 @@ struct PresetPage {
 
 /// `GET /console/presets/{name}`.
 #[get("/console/presets/{name}")]
-pub(in crate::http::pages::console) async fn show_preset(
+pub(super) async fn show_preset(
     state: Data<AppState>,
     name: Path<String>,
     request: HttpRequest,
@@ -90,7 +90,7 @@ async fn show_page(
 
 /// `POST /console/presets/{name}`: saves the preset, or shows what it would make.
 #[post("/console/presets/{name}")]
-pub(in crate::http::pages::console) async fn save_preset(
+pub(super) async fn save_preset(
     state: Data<AppState>,
     name: Path<String>,
     PageForm(fields): PageForm<FormFields>,
@@ -112,7 +112,7 @@ pub(in crate::http::pages::console) async fn save_preset(
 
 /// `POST /console/presets/{name}/delete`.
 #[post("/console/presets/{name}/delete")]
-pub(in crate::http::pages::console) async fn delete_preset(
+pub(super) async fn delete_preset(
     state: Data<AppState>,
     name: Path<String>,
     PageForm(fields): PageForm<FormFields>,
