@@ -38,7 +38,9 @@ pub(in crate::http::pages) async fn open_file_form(
 ///
 /// # Errors
 /// 400 when the form cannot be read.
-pub(in crate::http::pages) async fn read_next_part(parts: &mut Multipart) -> Result<Option<(PartHeaders, Field)>, Problem> {
+pub(in crate::http::pages) async fn read_next_part(
+    parts: &mut Multipart,
+) -> Result<Option<(PartHeaders, Field)>, Problem> {
     let Some(part) = parts.try_next().await.map_err(|error| reject_form(&error.to_string()))? else { return Ok(None) };
     let headers = PartHeaders::read(&part).map_err(|detail| reject_form(&detail))?;
     Ok(Some((headers, part)))
@@ -50,7 +52,10 @@ pub(in crate::http::pages) async fn read_next_part(parts: &mut Multipart) -> Res
 /// 413 when it is longer, 400 when it breaks off.
 pub(in crate::http::pages) async fn read_part(part: &mut Field, max_bytes: usize) -> Result<Vec<u8>, Problem> {
     let Ok(bytes) = part.bytes(max_bytes).await else {
-        return Err(Problem::new(Code::BodyTooLarge, format!("The file is larger than the limit of {max_bytes} bytes.")));
+        return Err(Problem::new(
+            Code::BodyTooLarge,
+            format!("The file is larger than the limit of {max_bytes} bytes."),
+        ));
     };
     Ok(bytes.map_err(|error| reject_form(&error.to_string()))?.to_vec())
 }

@@ -51,7 +51,14 @@ impl AssetPage {
     /// Whether the part of the form with what modifiers take from the asset is open.
     fn has_record(&self) -> bool {
         let names = [
-            "urlModifier", "urlPostApplyModifier", "maskAsset", "anchor", "resolution", "thumbType", "thumbRes", "userData",
+            "urlModifier",
+            "urlPostApplyModifier",
+            "maskAsset",
+            "anchor",
+            "resolution",
+            "thumbType",
+            "thumbRes",
+            "userData",
             "crops",
         ];
         let is_shown = |name: &str| self.errors.find(name).is_some() || self.fields.text(name).is_some();
@@ -121,7 +128,9 @@ fn list_facts(frame: &ConsoleFrame, asset: &Asset) -> Vec<(String, String)> {
         ("create-fact-mime", asset.mime.clone()),
         (
             "create-fact-color",
-            image.color.and_then(|color| Some(format!("{} {}", serde_json::to_value(color).ok()?.as_str()?, image.bits?))),
+            image
+                .color
+                .and_then(|color| Some(format!("{} {}", serde_json::to_value(color).ok()?.as_str()?, image.bits?))),
         ),
         ("create-fact-alpha", image.has_alpha.filter(|has_alpha| *has_alpha).map(|_| frame.text("create-yes"))),
         ("create-fact-resolution", image.resolution.map(|dpi| format!("{dpi} dpi"))),

@@ -74,10 +74,7 @@ pub(super) struct AssetEntry {
 
 /// `GET /console/assets`.
 #[get("/console/assets")]
-pub(super) async fn show_assets(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn show_assets(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let frame = ConsoleFrame::open(&state, &request, Section::Assets).await?;
     show_list(&state, frame, &request, FormErrors::default()).await
 }
@@ -106,7 +103,8 @@ pub(super) async fn show_list(
     let page = match list_asset_page(state, &frame.caller, filters, Default::default()).await {
         Ok(page) => page,
         Err(problem) if matches!(problem.code(), Code::InvalidParameter | Code::InvalidCursor) => {
-            errors = FormErrors::from_problem(problem, |pointer| (pointer == "folder").then(|| "search-folder".to_owned()));
+            errors =
+                FormErrors::from_problem(problem, |pointer| (pointer == "folder").then(|| "search-folder".to_owned()));
             Page { items: Vec::new(), next_cursor: None }
         }
         Err(problem) => return Err(problem),

@@ -213,7 +213,9 @@ async fn submit_new_export(
     let curl = errors.is_empty().then(|| curl::write_call(&state, &built.json, is_recurring));
     let mut outcome = Outcome { curl, ..Outcome::default() };
     match button {
-        Button::Pick | Button::Find => return show_form(&state, frame, fields, Outcome { is_search: true, ..Outcome::default() }).await,
+        Button::Pick | Button::Find => {
+            return show_form(&state, frame, fields, Outcome { is_search: true, ..Outcome::default() }).await;
+        }
         Button::AddRendition => {
             request::RENDITION_FIELDS.iter().for_each(|(name, _)| fields.push(name, ""));
             return show_form(&state, frame, fields, Outcome::default()).await;

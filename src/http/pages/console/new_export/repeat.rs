@@ -16,8 +16,17 @@ const MAX_PICKED_ASSETS: usize = 100;
 
 /// Fields of a job that are fields of the form as they are.
 const SAME_FIELDS: [&str; 11] = [
-    "fmt", "is_modifier", "macro", "nameTemplate", "description", "layout", "emailSetting", "onUnconvertible", "onCorrupt",
-    "onUnsupported", "jobName",
+    "fmt",
+    "is_modifier",
+    "macro",
+    "nameTemplate",
+    "description",
+    "layout",
+    "emailSetting",
+    "onUnconvertible",
+    "onCorrupt",
+    "onUnsupported",
+    "jobName",
 ];
 
 /// Fields of a request that the form has no place for.

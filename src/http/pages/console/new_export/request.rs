@@ -23,8 +23,16 @@ pub(super) struct BuiltRequest {
 }
 
 /// Fields of the form that are fields of the request as they are.
-const TEXTS: [&str; 8] =
-    ["nameTemplate", "jobName", "description", "layout", "emailSetting", "onUnconvertible", "onCorrupt", "onUnsupported"];
+const TEXTS: [&str; 8] = [
+    "nameTemplate",
+    "jobName",
+    "description",
+    "layout",
+    "emailSetting",
+    "onUnconvertible",
+    "onCorrupt",
+    "onUnsupported",
+];
 
 /// The columns of a rendition: the field of the form, and that of the request.
 pub(super) const RENDITION_FIELDS: [(&str, &str); 4] = [
@@ -246,7 +254,10 @@ pub(super) fn name_field(pointer: &str) -> Option<String> {
         ["deliverTo", _, name @ ("prefix" | "onExisting" | "manifest")] => name,
         ["deliverTo", ..] => "connection",
         ["execSchedule"] => "words",
-        [name @ ("fmt" | "is_modifier" | "macro" | "notifyEmails" | "priority" | "execTime" | "timeZone" | "overlap")] => name,
+        [
+            name
+            @ ("fmt" | "is_modifier" | "macro" | "notifyEmails" | "priority" | "execTime" | "timeZone" | "overlap"),
+        ] => name,
         ["notifyEmails", _] => "notifyEmails",
         [name @ ("onlyChanged" | "onRemoved")] => name,
         [name] if TEXTS.contains(name) => name,
@@ -279,7 +290,13 @@ mod tests {
                 json!({"assetHandleArray": ["a", "b"], "fmt": "orig"}),
             ),
             (
-                &[("source", "folder"), ("recursive", "1"), ("type", "Image"), ("is_modifier", " wid=1 "), ("macro", "")],
+                &[
+                    ("source", "folder"),
+                    ("recursive", "1"),
+                    ("type", "Image"),
+                    ("is_modifier", " wid=1 "),
+                    ("macro", ""),
+                ],
                 json!({"assetFilter": {"type": "Image"}, "fmt": "convert", "is_modifier": "wid=1"}),
             ),
             (
@@ -292,24 +309,50 @@ mod tests {
             ),
             (
                 &[
-                    ("rendition-name", "web"), ("rendition-modifier", "wid=8"), ("rendition-macro", ""), ("rendition-suffix", ""),
-                    ("rendition-name", ""), ("rendition-modifier", ""), ("rendition-macro", ""), ("rendition-suffix", ""),
-                    ("rendition-name", "big"), ("rendition-modifier", ""), ("rendition-macro", "$p$"), ("rendition-suffix", "b"),
+                    ("rendition-name", "web"),
+                    ("rendition-modifier", "wid=8"),
+                    ("rendition-macro", ""),
+                    ("rendition-suffix", ""),
+                    ("rendition-name", ""),
+                    ("rendition-modifier", ""),
+                    ("rendition-macro", ""),
+                    ("rendition-suffix", ""),
+                    ("rendition-name", "big"),
+                    ("rendition-modifier", ""),
+                    ("rendition-macro", "$p$"),
+                    ("rendition-suffix", "b"),
                 ],
                 json!({"fmt": "convert", "renditions": [{"name": "web", "is_modifier": "wid=8"},
                        {"name": "big", "macro": "$p$", "suffix": "b"}]}),
             ),
             (
-                &[("fmt", "orig"), ("when", "repeat"), ("words", "elke werkdag om 2:30"), ("timeZone", "Europe/Amsterdam")],
+                &[
+                    ("fmt", "orig"),
+                    ("when", "repeat"),
+                    ("words", "elke werkdag om 2:30"),
+                    ("timeZone", "Europe/Amsterdam"),
+                ],
                 json!({"fmt": "orig", "execSchedule": "0 30 2 ? * MON-FRI", "timeZone": "Europe/Amsterdam"}),
             ),
             (
-                &[("fmt", "orig"), ("when", "later"), ("execTime", "2099-07-01T02:30"), ("timeZone", "Europe/Amsterdam")],
+                &[
+                    ("fmt", "orig"),
+                    ("when", "later"),
+                    ("execTime", "2099-07-01T02:30"),
+                    ("timeZone", "Europe/Amsterdam"),
+                ],
                 json!({"fmt": "orig", "execTime": "2099-07-01T02:30:00+02:00", "timeZone": "Europe/Amsterdam"}),
             ),
             (
-                &[("fmt", "orig"), ("connection", "shop"), ("prefix", "{date}"), ("manifest", "1"), ("onlyChanged", "1"),
-                  ("notifyEmails", "a@example.org, b@example.org"), ("further", "{\"expiresIn\": 60}")],
+                &[
+                    ("fmt", "orig"),
+                    ("connection", "shop"),
+                    ("prefix", "{date}"),
+                    ("manifest", "1"),
+                    ("onlyChanged", "1"),
+                    ("notifyEmails", "a@example.org, b@example.org"),
+                    ("further", "{\"expiresIn\": 60}"),
+                ],
                 json!({"fmt": "orig", "deliverTo": [{"connection": "shop", "prefix": "{date}", "manifest": true}],
                        "onlyChanged": true, "notifyEmails": ["a@example.org", "b@example.org"], "expiresIn": 60}),
             ),

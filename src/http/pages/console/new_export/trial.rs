@@ -21,8 +21,7 @@ const MAX_PREVIEWED_ASSETS: usize = 12;
 const MAX_LISTED_ITEMS: usize = 100;
 
 /// Formats that browsers show.
-const SHOWN_TYPES: [&str; 6] =
-    ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/svg+xml"];
+const SHOWN_TYPES: [&str; 6] = ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/svg+xml"];
 
 /// What the job would do.
 pub(super) struct Trial {

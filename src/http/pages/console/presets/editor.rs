@@ -49,7 +49,9 @@ impl Editor {
         rows.retain(|row| row.header.is_some());
         let assets: Vec<(String, String)> = rows
             .into_iter()
-            .map(|row| (row.asset_id.to_string(), join_path(&row.folder, row.file_name.as_deref().unwrap_or(&row.name))))
+            .map(|row| {
+                (row.asset_id.to_string(), join_path(&row.folder, row.file_name.as_deref().unwrap_or(&row.name)))
+            })
             .collect();
         let sent = assets.iter().find(|(handle, _)| handle == fields.get("asset"));
         let asset = sent.or(assets.first()).map(|(handle, _)| handle.clone()).unwrap_or_default();

@@ -58,7 +58,10 @@ async fn import_form(
         }
     }
     if files.is_empty() {
-        return Err(Problem::invalid_parameter("file", "The form has no file. Choose at least one, then send it again."));
+        return Err(Problem::invalid_parameter(
+            "file",
+            "The form has no file. Choose at least one, then send it again.",
+        ));
     }
     import_files(state, &frame.caller, files, is_dry_run).await
 }

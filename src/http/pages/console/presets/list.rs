@@ -74,10 +74,7 @@ pub(super) fn write_preset_path(name: &str) -> String {
 
 /// `GET /console/presets`.
 #[get("/console/presets")]
-pub(super) async fn show_presets(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn show_presets(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let frame = ConsoleFrame::open(&state, &request, Section::Presets).await?;
     show_list(&state, frame, &request, (FormFields::default(), FormErrors::default()), None).await
 }
