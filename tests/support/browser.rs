@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 
-use crate::support::test_app::{TestApp, TestResponse};
+use crate::support::test_app::{TestApp, TestResponse, build_multipart_request};
 
 /// What Chromium sends.
 pub const PAGE_ACCEPT: &str =
@@ -88,6 +88,17 @@ impl<'a> TestBrowser<'a> {
     /// Sends these fields as a form of the service's own pages.
     pub async fn post_form(&self, action: &str, fields: &[(String, String)]) -> OpenPage {
         let request = TestRequest::default().method(Method::POST).uri(action).set_form(fields);
+        let request = request.insert_header(("accept", PAGE_ACCEPT)).insert_header(("origin", "http://localhost"));
+        let response = self.send(request).await;
+        self.follow(action, response).await
+    }
+
+    /// Sends a form with files: the token of the page first, then these parts.
+    pub async fn post_files(&self, page: &OpenPage, action: &str, parts: &[(&str, &[u8])]) -> OpenPage {
+        let hidden = page.find_form(action);
+        let hidden = hidden.iter().map(|(name, value)| (format!("name=\"{name}\""), value.as_bytes()));
+        let parts = parts.iter().map(|(head, bytes)| ((*head).to_owned(), *bytes));
+        let request = build_multipart_request(hidden.chain(parts)).uri(action);
         let request = request.insert_header(("accept", PAGE_ACCEPT)).insert_header(("origin", "http://localhost"));
         let response = self.send(request).await;
         self.follow(action, response).await
@@ -184,7 +195,10 @@ impl OpenPage {
             let is_own = address.starts_with('#') || (address.starts_with('/') && !address.starts_with("//"));
             assert!(is_own, "{address} is elsewhere");
         }
-        assert!(!["page-", "console-", "create-"].iter().any(|name| html.contains(name)), "a message is missing: {html}");
+        assert!(
+            !["page-", "console-", "create-"].iter().any(|name| html.contains(name)),
+            "a message is missing: {html}"
+        );
     }
 }
 
@@ -198,7 +212,7 @@ fn strip_tags(html: &str) -> String {
     unescape(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-fn unescape(text: &str) -> String {
+pub fn unescape(text: &str) -> String {
     [
         ("&#60;", "<"),
         ("&#62;", ">"),
