@@ -159,16 +159,17 @@ pub(super) async fn save_asset(
     PageForm(fields): PageForm<FormFields>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    let handle = handle.into_inner();
     let frame = ConsoleFrame::open(&state, &request, Section::Assets).await?;
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
-    let row = asset::fetch_asset(&mut connection, frame.caller.company, *handle).await?;
+    let row = asset::fetch_asset(&mut connection, frame.caller.company, handle).await?;
     drop(connection);
     let mut errors = FormErrors::default();
     let change = build_change(&Asset::from(row), &fields, frame.language, &mut errors);
     if errors.is_empty() {
         let headers = build_condition(&fields);
         let changed = match change {
-            Ok(change) => change_unchanged_asset(&state, &frame.caller, &headers, *handle, change).await,
+            Ok(change) => change_unchanged_asset(&state, &frame.caller, &headers, handle, change).await,
             Err(problem) => Err(problem),
         };
         match changed {
@@ -182,7 +183,7 @@ pub(super) async fn save_asset(
             Err(problem) => errors = FormErrors::from_problem(problem, name_field),
         }
     }
-    show_detail(&state, frame, *handle, Some(fields), errors).await
+    show_detail(&state, frame, handle, Some(fields), errors).await
 }
 
 /// `POST /console/assets/{assetHandle}/delete`.
@@ -193,20 +194,21 @@ pub(super) async fn delete_asset(
     PageForm(fields): PageForm<FormFields>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    let handle = handle.into_inner();
     let frame = ConsoleFrame::open(&state, &request, Section::Assets).await?;
     let mut errors = FormErrors::default();
     if !fields.is_set("sure") {
         errors.push("sure", frame.text("create-delete-not-sure"));
-        return show_detail(&state, frame, *handle, None, errors).await;
+        return show_detail(&state, frame, handle, None, errors).await;
     }
-    match delete_unchanged_asset(&state, &frame.caller, &build_condition(&fields), *handle).await {
+    match delete_unchanged_asset(&state, &frame.caller, &build_condition(&fields), handle).await {
         Ok(()) => {
             let folder = utf8_percent_encode(fields.get("folder"), NON_ALPHANUMERIC);
             Ok(redirect_done(&format!("/console/assets?folder={folder}"), "asset-deleted"))
         }
         Err(problem) if problem.code() == Code::PreconditionFailed => {
             errors.push("", frame.text("create-changed-meanwhile"));
-            show_detail(&state, frame, *handle, None, errors).await
+            show_detail(&state, frame, handle, None, errors).await
         }
         Err(problem) => Err(problem),
     }

@@ -53,6 +53,7 @@ pub(super) async fn replace_file(
     request: HttpRequest,
     body: Payload,
 ) -> Result<HttpResponse, Problem> {
+    let handle = handle.into_inner();
     let frame = ConsoleFrame::open(&state, &request, Section::Assets).await?;
     let mut parts = open_file_form(&state, &request, body).await?;
     let replaced = match read_next_part(&mut parts).await? {
@@ -63,7 +64,7 @@ pub(super) async fn replace_file(
                 Problem::invalid_parameter("file", detail)
             });
             let headers = actix_web::http::header::HeaderMap::new();
-            replace_original(state.clone(), &frame.caller, &headers, *handle, (announced, bytes)).await.map(drop)
+            replace_original(state.clone(), &frame.caller, &headers, handle, (announced, bytes)).await.map(drop)
         }
         _ => Err(Problem::invalid_parameter("file", "The form has no file. Choose one, then send it again.")),
     };
@@ -72,7 +73,7 @@ pub(super) async fn replace_file(
         Ok(()) => Ok(redirect_done(&path, "asset-replaced")),
         Err(problem) => {
             let errors = reject_upload(problem)?;
-            detail::show_detail(&state, frame, *handle, None, errors).await
+            detail::show_detail(&state, frame, handle, None, errors).await
         }
     }
 }

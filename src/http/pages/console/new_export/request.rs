@@ -251,16 +251,16 @@ pub(super) fn name_field(pointer: &str) -> Option<String> {
             return Some(format!("{}-{row}", field.unwrap_or("rendition-name")));
         }
         ["renditions"] => "rendition-name-0",
-        ["deliverTo", _, name @ ("prefix" | "onExisting" | "manifest")] => name,
+        ["deliverTo", _, name @ ("prefix" | "onExisting" | "manifest")] => *name,
         ["deliverTo", ..] => "connection",
         ["execSchedule"] => "words",
         [
             name
             @ ("fmt" | "is_modifier" | "macro" | "notifyEmails" | "priority" | "execTime" | "timeZone" | "overlap"),
-        ] => name,
+        ] => *name,
         ["notifyEmails", _] => "notifyEmails",
-        [name @ ("onlyChanged" | "onRemoved")] => name,
-        [name] if TEXTS.contains(name) => name,
+        [name @ ("onlyChanged" | "onRemoved")] => *name,
+        [name] if TEXTS.contains(name) => *name,
         _ => "further",
     };
     Some(own.to_owned())
