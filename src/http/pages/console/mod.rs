@@ -4,12 +4,18 @@
 //! operation table, as for every operation. A button is a form: its handler does what the JSON operation does, and sends the
 //! browser on to a page that says what came of it. Begin reading at [`frame`], which every page stands in.
 
+mod connections;
 pub(super) mod form_errors;
 pub(super) mod frame;
 mod jobs;
+mod keys;
 pub(super) mod message;
 pub(super) mod pager;
+mod schedules;
 pub(super) mod section;
+mod system;
+mod usage;
+mod users;
 
 use actix_web::{HttpResponse, get, web};
 
@@ -18,7 +24,14 @@ use crate::http::pages::frame::redirect_to;
 /// Registers the pages of the console.
 pub(super) fn register_console_routes(config: &mut web::ServiceConfig) {
     jobs::register_job_routes(config);
-    config.service(redirect_to_console);
+    schedules::register_schedule_routes(config);
+    keys::register_key_routes(config);
+    config
+        .service(redirect_to_console)
+        .service(usage::show_usage_page)
+        .service(connections::show_connections)
+        .service(users::show_users)
+        .service(system::show_system);
 }
 
 /// `GET /console`.
