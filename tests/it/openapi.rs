@@ -64,7 +64,7 @@ fn the_operation_table_and_the_document_agree() {
             BodyRule::Addresses => &["application/octet-stream", "text/plain", "text/xml"],
             BodyRule::Records => &["application/json", "application/x-ndjson", "text/csv"],
             BodyRule::Form => &["multipart/form-data"],
-            BodyRule::PageForm => &["application/x-www-form-urlencoded"],
+            BodyRule::PageForm | BodyRule::ConsoleForm => &["application/x-www-form-urlencoded"],
             BodyRule::Bytes if path.starts_with("/uploads/") => &["application/offset+octet-stream"],
             BodyRule::Bytes => &["application/octet-stream"],
         };

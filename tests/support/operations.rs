@@ -2,6 +2,7 @@
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
+use offprint::db::browser_session::compute_csrf_token;
 use offprint::db::capability::Capability;
 use offprint::http::document;
 use offprint::http::operations::OPERATIONS;
@@ -97,6 +98,7 @@ impl OperationFixtures {
             .replace("{token}", &self.token)
             .replace("{scheduleHandle}", &self.schedule)
             .replace("{uploadHandle}", &self.upload)
+            .replace("{action}", "retry")
             .replace("{version}/{file}", "0/style.css")
             .replace("{file}", "index.html")
     }
@@ -128,8 +130,13 @@ pub enum RequestPayload {
     UploadChunk,
     /// A form that comes from no page: it is refused.
     PageForm,
+    /// A form of the console, as a page has it that this browser has loaded.
+    ConsoleForm(fn(&OperationFixtures) -> Vec<(&'static str, String)>),
 }
-use RequestPayload::{Addresses, Bytes, Empty, File, Json, PageForm, Records, UploadChunk, UploadCreation};
+use RequestPayload::{Addresses, Bytes, ConsoleForm, Empty, File, Json, PageForm, Records, UploadChunk, UploadCreation};
+
+/// The secret of a browser that has loaded a page with a form.
+const BROWSER_SECRET: [u8; 32] = [7; 32];
 
 /// A migration of one image.
 async fn create_migration(user: &TestUser<'_>) -> String {
@@ -237,7 +244,45 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         }
         ("POST", "/sign-in/key" | "/sign-in/mail" | "/sign-in/mail/{token}" | "/sign-out") => (PageForm, OwnData),
         // The console.
-        ("GET", "/console") => (Empty, OwnData),
+        (
+            "GET",
+            "/console"
+            | "/console/jobs"
+            | "/console/jobs/events"
+            | "/console/schedules"
+            | "/console/usage"
+            | "/console/connections"
+            | "/console/keys"
+            | "/console/users"
+            | "/console/system",
+        ) => (Empty, OwnData),
+        (
+            "GET",
+            "/console/jobs/{jobHandle}"
+            | "/console/jobs/{jobHandle}/items/{position}/thumbnail"
+            | "/console/jobs/{jobHandle}/files"
+            | "/console/jobs/{jobHandle}/log"
+            | "/console/jobs/{jobHandle}/request"
+            | "/console/jobs/{jobHandle}/deliveries",
+        ) => (Empty, NotFound),
+        ("POST", "/console/jobs/batch") => {
+            (ConsoleForm(|objects| vec![("action", "retry".to_owned()), ("job", objects.job.clone())]), OwnData)
+        }
+        (
+            "POST",
+            "/console/jobs/{jobHandle}/{action}"
+            | "/console/jobs/{jobHandle}/deliveries/{deliveryHandle}/replay"
+            | "/console/jobs/{jobHandle}/delete",
+        ) => (ConsoleForm(|_| Vec::new()), NotFound),
+        (
+            "POST",
+            "/console/schedules/{scheduleHandle}/run"
+            | "/console/schedules/{scheduleHandle}/pause"
+            | "/console/schedules/{scheduleHandle}/resume"
+            | "/console/schedules/{scheduleHandle}/delete",
+        ) => (ConsoleForm(|_| Vec::new()), NotFound),
+        ("POST", "/console/keys") => (ConsoleForm(|_| vec![("name", "by a form".to_owned())]), OwnData),
+        ("POST", "/console/keys/{keyHandle}/revoke") => (ConsoleForm(|_| Vec::new()), NotFound),
         // What only browsers ask for.
         (
             "GET",
@@ -288,8 +333,19 @@ impl Operation {
                 .insert_header(("content-type", "application/offset+octet-stream"))
                 .set_payload("half"),
             PageForm => request.set_form([("csrf", "0"), ("key", "x"), ("email", "ann@example.org")]),
+            ConsoleForm(fields) => {
+                let csrf = [("csrf", compute_csrf_token(&BROWSER_SECRET))];
+                let cookie = format!("offprint_browser={}", hex::encode(BROWSER_SECRET));
+                let fields: Vec<_> = csrf.into_iter().chain(fields(objects)).collect();
+                request.insert_header(("cookie", cookie)).set_form(fields)
+            }
             Bytes => request.insert_header(("content-type", "application/octet-stream")).set_payload("new bytes"),
         }
+    }
+
+    /// Whether it is a form of a page, which has its token in a field.
+    pub fn is_form(&self) -> bool {
+        matches!(self.payload, PageForm | ConsoleForm(_))
     }
 
     pub fn name(&self) -> String {

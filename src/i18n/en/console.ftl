@@ -15,7 +15,7 @@ console-mistakes = This could not be saved
 console-paging = Pages of the list
 console-first-page = First page
 console-next-page = Next page
-console-refused-wrong-state = This is not possible in the state that the job has now. Nothing was done.
+console-refused-wrong-state = This is not possible now: the state is another one. Nothing was done.
 console-refused-rate-limited = This was asked for too often. Nothing was done. Wait a minute, then try again.
 console-refused-busy = This was asked for too often. Nothing was done. Wait a minute, then try again.
 

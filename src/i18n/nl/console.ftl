@@ -15,7 +15,7 @@ console-mistakes = Dit kon niet worden opgeslagen
 console-paging = Pagina's van de lijst
 console-first-page = Eerste pagina
 console-next-page = Volgende pagina
-console-refused-wrong-state = Dit kan niet in de toestand die de opdracht nu heeft. Er is niets gedaan.
+console-refused-wrong-state = Dit kan nu niet: de toestand is een andere. Er is niets gedaan.
 console-refused-rate-limited = Dit is te vaak gevraagd. Er is niets gedaan. Wacht een minuut en probeer het opnieuw.
 console-refused-busy = Dit is te vaak gevraagd. Er is niets gedaan. Wacht een minuut en probeer het opnieuw.
 
