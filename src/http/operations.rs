@@ -377,6 +377,24 @@ pub const OPERATIONS: &[OperationSpec] = &[
         .with_body(BodyRule::ConsoleForm).without_document(),
     post("/console/presets/{name}/delete", "deletePresetByForm", All(&[PresetsWrite]))
         .with_body(BodyRule::ConsoleForm).without_document(),
+    get("/console/schedules", "showSchedulesPage", READ_SCHEDULES).without_document(),
+    post("/console/schedules/{scheduleHandle}/run", "runScheduleByForm", CREATE_RUNS)
+        .with_body(BodyRule::PageForm).without_document(),
+    post("/console/schedules/{scheduleHandle}/pause", "pauseScheduleByForm", MANAGE_SCHEDULES)
+        .with_body(BodyRule::PageForm).without_document(),
+    post("/console/schedules/{scheduleHandle}/resume", "resumeScheduleByForm", MANAGE_SCHEDULES)
+        .with_body(BodyRule::PageForm).without_document(),
+    post("/console/schedules/{scheduleHandle}/delete", "deleteScheduleByForm", MANAGE_SCHEDULES)
+        .with_body(BodyRule::PageForm).without_document(),
+    get("/console/usage", "showUsagePage", AnyKey).without_document(),
+    get("/console/connections", "showConnectionsPage", AnyKey).without_document(),
+    get("/console/keys", "showKeysPage", ADMIN).without_document(),
+    // The response has the key.
+    post("/console/keys", "createKeyByForm", ADMIN).with_body(BodyRule::PageForm).without_document(),
+    post("/console/keys/{keyHandle}/revoke", "revokeKeyByForm", ADMIN)
+        .with_body(BodyRule::PageForm).without_document(),
+    get("/console/users", "showUsersPage", ADMIN).without_document(),
+    get("/console/system", "showSystemPage", ADMIN).without_document(),
     // What browsers ask for when they show a page.
     get("/static/{version}/{file}", "showStaticFile", Public).without_document(),
     get("/favicon.ico", "showIcon", Public).without_document(),

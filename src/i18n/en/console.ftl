@@ -15,7 +15,7 @@ console-mistakes = This could not be saved
 console-paging = Pages of the list
 console-first-page = First page
 console-next-page = Next page
-console-refused-wrong-state = This is not possible in the state that the job has now. Nothing was done.
+console-refused-wrong-state = This is not possible now: the state is another one. Nothing was done.
 console-refused-rate-limited = This was asked for too often. Nothing was done. Wait a minute, then try again.
 console-refused-busy = This was asked for too often. Nothing was done. Wait a minute, then try again.
 
@@ -214,3 +214,176 @@ console-mail = Mail
 console-mail-waiting = To be sent
 console-mail-sent = Sent
 console-mail-failed = Could not be sent
+
+# System.
+console-seconds = { $count ->
+    [one] { N($count) } second
+   *[other] { N($count) } seconds
+}
+console-yes = Yes
+console-no = No
+console-unknown = Unknown
+console-never = Never
+console-engine = render engine
+console-load-again = Load again
+console-metrics = Metrics for Prometheus
+console-health-ok = Everything works
+console-health-no-worker = No worker runs: nothing is exported
+console-health-closing = The service is shutting down
+console-health-storage-full = The storage is full
+console-health-storage = The storage does not answer
+console-health-database = The database does not answer
+console-queue = Queue of all companies
+console-queue-waiting = Items that wait
+console-queue-running = Items that run
+console-queue-oldest-wait = Oldest wait of a job
+console-queue-oldest-running = Longest running item
+console-queue-active = Active jobs
+console-queue-scheduled = Planned jobs
+console-queue-paused = Paused jobs
+console-queue-stopping = Jobs being stopped
+console-tasks = Background tasks
+console-task = Task
+console-task-waiting = Waiting
+console-task-running = Running
+console-task-oldest = Oldest wait
+console-task-seal = Close finished jobs
+console-task-sign-in-mail = Mails to sign in
+console-task-mail = Mails about jobs
+console-task-webhook = Webhooks
+console-task-delivery = Deliveries to stores
+console-task-import = Lists of imports
+console-task-import-batch = Files of imports
+console-workers = Workers
+console-worker-host = Host
+console-worker-role = Role
+console-worker-version = Version
+console-worker-slots = Images at once
+console-worker-heartbeat = Last heartbeat
+console-failures = Failures by code
+console-failures-caption = Failed items of your company's jobs, last 24 hours
+console-failures-empty = Nothing failed in the last 24 hours.
+console-failure-code = Code
+console-storage = Storage
+console-storage-free = Free
+console-storage-damaged = Damaged files
+console-row-level-security = Row-level security separates companies
+console-sandbox = Sandbox of render processes
+console-sandbox-full = Complete
+console-sandbox-degraded = Incomplete. Missing:
+console-sandbox-unknown = No render process could be started.
+
+# API keys and users.
+console-keys-empty = There are no keys yet.
+console-user = User
+console-capabilities = Capabilities
+console-capabilities-text = Without a role and without a choice here the key may do everything but administer.
+console-key-all = all
+console-key-valid = Valid
+console-key-expired = Expired
+console-key-revoked = Revoked
+console-key-until = until
+console-key-used = Last used
+console-key-revoke = Revoke
+console-key-revoke-text = Programs with this key and people who are signed in with it are refused within a second. This cannot be undone.
+console-key-keep-links = Download links that were created with it stay
+console-key-new = New key
+console-key-name = What the key is for
+console-key-user = User, if it is for another name
+console-key-email = Mail address of a new user
+console-key-last-day = Last day
+console-key-role = Role
+console-key-no-role = No role: the capabilities below
+console-key-create = Create the key
+console-key-created = The key was created
+console-key-created-text = Copy it now: it is shown only once, and the service does not store it.
+console-key-copy = Copy the key
+console-done-key-revoke = The key was revoked.
+console-mistake-key-name = Say what the key is for.
+console-users-text = Users come with their API key or from your organisation's identity provider.
+console-users-empty = There are no users yet.
+console-user-language = Language
+console-user-zone = Time zone
+console-user-keys = Valid keys
+
+# Schedules.
+console-schedules-empty = There are no schedules yet.
+console-schedule-unnamed = Without a name
+console-recurrence = When
+console-next-run = Next run
+console-last-run = Last run
+console-schedule-active = Active
+console-schedule-paused = Paused
+console-schedule-completed = No more runs
+console-schedule-error = The last run failed
+console-schedule-blocked = Waits for its last job
+console-run-started = Started
+console-run-skipped = Skipped: the job before had not ended
+console-run-refused = Refused
+console-do-schedule-pause = Pause
+console-do-schedule-resume = Resume
+console-do-schedule-run = Run now
+console-delete-schedule-text = It runs no more. Its jobs stay and continue.
+console-done-schedule-pause = The schedule was paused.
+console-done-schedule-resume = The schedule was resumed.
+console-done-schedule-run = A job of the schedule was started.
+console-done-schedule-delete = The schedule was deleted.
+console-and = { $name } and { $asset }
+console-every-day = every day at { $time }
+console-every-weekday = every weekday at { $time }
+console-every-week = every { $day } at { $time }
+console-every-month = on day { $day } of each month at { $time }
+console-every-month-end = on the last day of each month at { $time }
+console-every-minutes = every { $count ->
+    [1] minute
+   *[other] { N($count) } minutes
+}
+console-every-hours = every { $count ->
+    [1] hour
+   *[other] { N($count) } hours
+}
+console-day-mon = Monday
+console-day-tue = Tuesday
+console-day-wed = Wednesday
+console-day-thu = Thursday
+console-day-fri = Friday
+console-day-sat = Saturday
+console-day-sun = Sunday
+
+# Usage and limits, connections.
+console-usage-quotas = Limits of your company
+console-usage-what = What
+console-usage-used = Used
+console-usage-limit = Limit
+console-usage-share = Share
+console-usage-storage = Storage
+console-usage-assets = Assets
+console-usage-jobs = Unfinished jobs
+console-usage-kinds = What the storage is used for
+console-usage-number = Number
+console-usage-originals = Originals
+console-usage-deleted = Originals of deleted assets that jobs still use
+console-usage-replaced = Replaced originals that jobs still use
+console-usage-uploads = Unfinished uploads
+console-usage-renditions = Renditions and thumbnails
+console-no-limit = No limit
+console-limits = Other limits
+console-limit-items = Items of a job
+console-limit-running = Items that run at the same time
+console-limit-schedules = Schedules
+console-limit-presets = Image presets
+console-limit-mails = Mails a day
+console-limit-requests = Requests a minute
+console-limit-streams = Live pages and streams in one process
+console-limit-upload = Size of an uploaded file
+console-limit-archive = Size of an archive
+console-limit-source = Pixels of a source image
+console-limit-output = Pixels of a result
+console-connections-text = Stores from which files can be imported, and to which they can be delivered. The administrator of this service sets them up.
+console-connections-empty = No store is set up for your company.
+console-connection-kind = Kind
+console-connection-read = Import
+console-connection-write = Delivery
+console-connection-bucket = Bucket
+console-connection-folder = Folder
+console-connection-web = Web server

@@ -15,7 +15,7 @@ console-mistakes = Dit kon niet worden opgeslagen
 console-paging = Pagina's van de lijst
 console-first-page = Eerste pagina
 console-next-page = Volgende pagina
-console-refused-wrong-state = Dit kan niet in de toestand die de opdracht nu heeft. Er is niets gedaan.
+console-refused-wrong-state = Dit kan nu niet: de toestand is een andere. Er is niets gedaan.
 console-refused-rate-limited = Dit is te vaak gevraagd. Er is niets gedaan. Wacht een minuut en probeer het opnieuw.
 console-refused-busy = Dit is te vaak gevraagd. Er is niets gedaan. Wacht een minuut en probeer het opnieuw.
 
@@ -208,3 +208,176 @@ console-mail = Mail
 console-mail-waiting = Te versturen
 console-mail-sent = Verstuurd
 console-mail-failed = Kon niet worden verstuurd
+
+# Systeem.
+console-seconds = { $count ->
+    [one] { N($count) } seconde
+   *[other] { N($count) } seconden
+}
+console-yes = Ja
+console-no = Nee
+console-unknown = Onbekend
+console-never = Nooit
+console-engine = renderengine
+console-load-again = Opnieuw laden
+console-metrics = Metrieken voor Prometheus
+console-health-ok = Alles werkt
+console-health-no-worker = Er loopt geen worker: er wordt niets geëxporteerd
+console-health-closing = De dienst wordt afgesloten
+console-health-storage-full = De opslag is vol
+console-health-storage = De opslag antwoordt niet
+console-health-database = De database antwoordt niet
+console-queue = Wachtrij van alle bedrijven
+console-queue-waiting = Onderdelen die wachten
+console-queue-running = Onderdelen die lopen
+console-queue-oldest-wait = Langste wachttijd van een opdracht
+console-queue-oldest-running = Langst lopende onderdeel
+console-queue-active = Actieve opdrachten
+console-queue-scheduled = Geplande opdrachten
+console-queue-paused = Gepauzeerde opdrachten
+console-queue-stopping = Opdrachten die worden gestopt
+console-tasks = Achtergrondtaken
+console-task = Taak
+console-task-waiting = Wacht
+console-task-running = Loopt
+console-task-oldest = Langste wachttijd
+console-task-seal = Afgelopen opdrachten afsluiten
+console-task-sign-in-mail = Mails om in te loggen
+console-task-mail = Mails over opdrachten
+console-task-webhook = Webhooks
+console-task-delivery = Leveringen aan opslag
+console-task-import = Lijsten van imports
+console-task-import-batch = Bestanden van imports
+console-workers = Workers
+console-worker-host = Host
+console-worker-role = Rol
+console-worker-version = Versie
+console-worker-slots = Afbeeldingen tegelijk
+console-worker-heartbeat = Laatste teken
+console-failures = Fouten naar code
+console-failures-caption = Mislukte onderdelen van opdrachten van je bedrijf, laatste 24 uur
+console-failures-empty = In de laatste 24 uur is niets mislukt.
+console-failure-code = Code
+console-storage = Opslag
+console-storage-free = Vrij
+console-storage-damaged = Beschadigde bestanden
+console-row-level-security = Row-level security scheidt bedrijven
+console-sandbox = Sandbox van renderprocessen
+console-sandbox-full = Volledig
+console-sandbox-degraded = Onvolledig. Er ontbreekt:
+console-sandbox-unknown = Er kon geen renderproces worden gestart.
+
+# API-sleutels en gebruikers.
+console-keys-empty = Er zijn nog geen sleutels.
+console-user = Gebruiker
+console-capabilities = Rechten
+console-capabilities-text = Zonder rol en zonder keuze hier mag de sleutel alles behalve beheren.
+console-key-all = alle
+console-key-valid = Geldig
+console-key-expired = Verlopen
+console-key-revoked = Ingetrokken
+console-key-until = tot
+console-key-used = Laatst gebruikt
+console-key-revoke = Intrekken
+console-key-revoke-text = Programma's met deze sleutel en mensen die ermee zijn ingelogd worden binnen een seconde geweigerd. Dit kan niet ongedaan worden gemaakt.
+console-key-keep-links = Downloadlinks die ermee zijn gemaakt blijven
+console-key-new = Nieuwe sleutel
+console-key-name = Waar de sleutel voor is
+console-key-user = Gebruiker, als die anders heet
+console-key-email = Mailadres van een nieuwe gebruiker
+console-key-last-day = Laatste dag
+console-key-role = Rol
+console-key-no-role = Geen rol: de rechten hieronder
+console-key-create = De sleutel aanmaken
+console-key-created = De sleutel is aangemaakt
+console-key-created-text = Kopieer hem nu: hij wordt maar één keer getoond, en de dienst bewaart hem niet.
+console-key-copy = De sleutel kopiëren
+console-done-key-revoke = De sleutel is ingetrokken.
+console-mistake-key-name = Zeg waar de sleutel voor is.
+console-users-text = Gebruikers komen met hun API-sleutel of van de identity provider van je organisatie.
+console-users-empty = Er zijn nog geen gebruikers.
+console-user-language = Taal
+console-user-zone = Tijdzone
+console-user-keys = Geldige sleutels
+
+# Schema's.
+console-schedules-empty = Er zijn nog geen schema's.
+console-schedule-unnamed = Zonder naam
+console-recurrence = Wanneer
+console-next-run = Volgende keer
+console-last-run = Laatste keer
+console-schedule-active = Actief
+console-schedule-paused = Gepauzeerd
+console-schedule-completed = Geen keer meer
+console-schedule-error = De laatste keer is mislukt
+console-schedule-blocked = Wacht op de laatste opdracht
+console-run-started = Gestart
+console-run-skipped = Overgeslagen: de opdracht ervoor was niet afgelopen
+console-run-refused = Geweigerd
+console-do-schedule-pause = Pauzeren
+console-do-schedule-resume = Hervatten
+console-do-schedule-run = Nu uitvoeren
+console-delete-schedule-text = Het wordt niet meer uitgevoerd. De opdrachten ervan blijven en gaan verder.
+console-done-schedule-pause = Het schema is gepauzeerd.
+console-done-schedule-resume = Het schema is hervat.
+console-done-schedule-run = Er is een opdracht van het schema gestart.
+console-done-schedule-delete = Het schema is verwijderd.
+console-and = { $name } en { $asset }
+console-every-day = elke dag om { $time }
+console-every-weekday = elke werkdag om { $time }
+console-every-week = elke { $day } om { $time }
+console-every-month = op dag { $day } van elke maand om { $time }
+console-every-month-end = op de laatste dag van elke maand om { $time }
+console-every-minutes = { $count ->
+    [1] elke minuut
+   *[other] elke { N($count) } minuten
+}
+console-every-hours = { $count ->
+    [1] elk uur
+   *[other] elke { N($count) } uur
+}
+console-day-mon = maandag
+console-day-tue = dinsdag
+console-day-wed = woensdag
+console-day-thu = donderdag
+console-day-fri = vrijdag
+console-day-sat = zaterdag
+console-day-sun = zondag
+
+# Gebruik en limieten, verbindingen.
+console-usage-quotas = Limieten van je bedrijf
+console-usage-what = Wat
+console-usage-used = Gebruikt
+console-usage-limit = Limiet
+console-usage-share = Aandeel
+console-usage-storage = Opslag
+console-usage-assets = Bestanden
+console-usage-jobs = Opdrachten die niet zijn afgelopen
+console-usage-kinds = Waar de opslag voor wordt gebruikt
+console-usage-number = Aantal
+console-usage-originals = Originelen
+console-usage-deleted = Originelen van verwijderde bestanden die opdrachten nog gebruiken
+console-usage-replaced = Vervangen originelen die opdrachten nog gebruiken
+console-usage-uploads = Onvoltooide uploads
+console-usage-renditions = Renditions en miniaturen
+console-no-limit = Geen limiet
+console-limits = Andere limieten
+console-limit-items = Onderdelen van een opdracht
+console-limit-running = Onderdelen die tegelijk lopen
+console-limit-schedules = Schema's
+console-limit-presets = Beeldvoorinstellingen
+console-limit-mails = Mails per dag
+console-limit-requests = Verzoeken per minuut
+console-limit-streams = Live pagina's en streams in één proces
+console-limit-upload = Grootte van een geüpload bestand
+console-limit-archive = Grootte van een archief
+console-limit-source = Pixels van een bronafbeelding
+console-limit-output = Pixels van een resultaat
+console-connections-text = Opslag waaruit bestanden kunnen worden geïmporteerd, en waaraan ze kunnen worden geleverd. De beheerder van deze dienst richt ze in.
+console-connections-empty = Er is geen opslag ingericht voor je bedrijf.
+console-connection-kind = Soort
+console-connection-read = Import
+console-connection-write = Levering
+console-connection-bucket = Bucket
+console-connection-folder = Map
+console-connection-web = Webserver

@@ -5,16 +5,22 @@
 //! browser on to a page that says what came of it. Begin reading at [`frame`], which every page stands in.
 
 mod assets;
+mod connections;
 mod file_form;
 pub(super) mod form_errors;
 mod form_fields;
 pub(super) mod frame;
 mod jobs;
+mod keys;
 pub(super) mod message;
 mod new_export;
 pub(super) mod pager;
 mod presets;
+mod schedules;
 pub(super) mod section;
+mod system;
+mod usage;
+mod users;
 
 use actix_web::{HttpResponse, get, web};
 
@@ -26,7 +32,14 @@ pub(super) fn register_console_routes(config: &mut web::ServiceConfig) {
     new_export::register_export_routes(config);
     assets::register_asset_routes(config);
     presets::register_preset_routes(config);
-    config.service(redirect_to_console);
+    schedules::register_schedule_routes(config);
+    keys::register_key_routes(config);
+    config
+        .service(redirect_to_console)
+        .service(usage::show_usage_page)
+        .service(connections::show_connections)
+        .service(users::show_users)
+        .service(system::show_system);
 }
 
 /// `GET /console`.

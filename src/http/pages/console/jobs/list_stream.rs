@@ -85,8 +85,13 @@ pub(super) async fn stream_jobs(
         let job = find_visible_job(&state, &caller, job).await?.job_id;
         updates.push(Box::pin(follow_job(state.live_jobs.watch(&state, caller.company, job))));
     }
+    let newest = list_values(&request, "newest").next().and_then(|job| job.parse().ok());
+    if updates.is_empty() && newest.is_none() {
+        // 204 tells a browser not to connect again.
+        return Ok(add_stream_headers(HttpResponse::NoContent()).finish());
+    }
     let stream = ListStream {
-        newest: list_values(&request, "newest").next().and_then(|job| job.parse().ok()),
+        newest,
         query: JobQuery { limit: Some(1), cursor: None, ..query },
         metadata,
         language: frame.language,

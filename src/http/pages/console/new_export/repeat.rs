@@ -117,7 +117,11 @@ fn add_delivery(fields: &mut FormFields, further: &mut Map<String, Value>, desti
     let kept = ["connection", "prefix", "onExisting", "manifest", "cacheControl"];
     let requests: Vec<Value> = destinations
         .iter()
-        .map(|to| kept.iter().filter(move |name| !to[**name].is_null()).map(move |name| ((*name).to_owned(), to[*name].clone())))
+        .map(|to| {
+            kept.iter()
+                .filter(move |name| !to[**name].is_null())
+                .map(move |name| ((*name).to_owned(), to[*name].clone()))
+        })
         .map(|fields| Value::Object(fields.collect()))
         .collect();
     match requests.as_slice() {
