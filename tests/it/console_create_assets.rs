@@ -19,8 +19,8 @@ async fn files_are_uploaded_listed_and_found(pool: PgPool) {
     let (one, two) = (draw_jpeg(1), draw_jpeg(2));
     let parts = [
         ("name=\"folder\"", &b"spring/shoes"[..]),
-        ("name=\"file\"; filename=\"one.jpg\"", &one),
-        ("name=\"file\"; filename=\"two <b>.jpg\"", &two),
+        ("name=\"file\"; filename=\"one.jpg\"", one.as_slice()),
+        ("name=\"file\"; filename=\"two <b>.jpg\"", two.as_slice()),
     ];
     let page = browser.post_files(&empty, "/console/assets", &parts).await;
     page.assert_sound();

@@ -360,7 +360,7 @@ impl Operation {
             FileForm => {
                 let csrf = compute_csrf_token(&BROWSER_SECRET);
                 // A file that can be imported, too.
-                let file = b"Name\tDefinition\nby-form\twid=5\n";
+                let file = &b"Name\tDefinition\nby-form\twid=5\n"[..];
                 let parts = [("name=\"csrf\"", csrf.as_bytes()), ("name=\"file\"; filename=\"b.txt\"", file)];
                 let cookie = format!("offprint_browser={}", hex::encode(BROWSER_SECRET));
                 build_multipart_request(parts).uri(&address).insert_header(("cookie", cookie))
