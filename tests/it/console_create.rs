@@ -295,7 +295,7 @@ async fn schedules_are_made_of_words(pool: PgPool) {
         ("nl", "om de week op maandag om 10:00", "‘week’ wordt hier niet begrepen."),
         ("nl", "elke werkdag", "De tijd ontbreekt."),
         ("en", "", "not understood as a schedule"),
-        // Understood, and refused by the service: it never runs.
+        // It can be read, and is refused by the service: it never runs.
         ("en", "0 0 0 30 2 ?", "never runs"),
         ("en", "every weekday at 02:30", "not a time zone"),
     ] {

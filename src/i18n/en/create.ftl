@@ -40,7 +40,7 @@ create-no-preset = No preset
 create-modifier = Modifier
 create-modifier-hint = For example wid=800&fmt=webp&qlt=80
 create-check = Check
-create-live-fine = Understood. The files become
+create-live-fine = This is valid. The files become
 create-meaning = What it means
 create-output = The files become
 create-renditions = Several files of each image

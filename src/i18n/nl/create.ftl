@@ -38,7 +38,7 @@ create-no-preset = Geen voorinstelling
 create-modifier = Modifier
 create-modifier-hint = Bijvoorbeeld wid=800&fmt=webp&qlt=80
 create-check = Controleren
-create-live-fine = Begrepen. De bestanden worden
+create-live-fine = Dit klopt. De bestanden worden
 create-meaning = Wat het betekent
 create-output = De bestanden worden
 create-renditions = Meer bestanden van elke afbeelding

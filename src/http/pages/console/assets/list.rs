@@ -134,7 +134,7 @@ pub(super) async fn show_list(
 }
 
 impl AssetsPage {
-    fn selected(&self, name: &str, value: &str) -> &'static str {
+    fn mark_selected(&self, name: &str, value: &str) -> &'static str {
         if self.query.get(name) == value { " selected" } else { "" }
     }
 

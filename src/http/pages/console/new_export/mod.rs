@@ -74,26 +74,26 @@ struct NewExportPage {
 
 impl NewExportPage {
     /// A sentence with a number.
-    fn counted(&self, name: &str, count: impl Borrow<usize>) -> String {
+    fn format_count(&self, name: &str, count: impl Borrow<usize>) -> String {
         self.frame.language.format(name, &[("count", (*count.borrow() as i64).into())])
     }
 
-    fn number(&self, count: impl Borrow<usize>) -> String {
+    fn format_number(&self, count: impl Borrow<usize>) -> String {
         self.frame.language.format_number(*count.borrow() as i64)
     }
 
     /// The attribute of a box or radio button.
-    fn checked(&self, name: &str, value: &str) -> &'static str {
+    fn mark_checked(&self, name: &str, value: &str) -> &'static str {
         if self.fields.list(name).any(|sent| sent == value) { " checked" } else { "" }
     }
 
     /// The attribute of an option.
-    fn selected(&self, name: &str, value: &str) -> &'static str {
+    fn mark_selected(&self, name: &str, value: &str) -> &'static str {
         if self.fields.get(name) == value { " selected" } else { "" }
     }
 
     /// The attribute of the option of a preset.
-    fn selected_preset(&self, name: &str) -> &'static str {
+    fn mark_preset(&self, name: &str) -> &'static str {
         let sent = self.fields.get("macro").trim_matches('$');
         if sent.eq_ignore_ascii_case(name) { " selected" } else { "" }
     }
@@ -104,7 +104,7 @@ impl NewExportPage {
     }
 
     /// The message about what would be done with an asset.
-    fn action_message(&self, action: &str) -> &'static str {
+    fn name_action(&self, action: &str) -> &'static str {
         match action {
             "convert" => "create-action-convert",
             "original" => "create-action-original",

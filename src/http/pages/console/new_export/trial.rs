@@ -119,7 +119,7 @@ pub(super) async fn try_request(
     let (cron, renderings) = (request.exec_schedule.clone(), list_renderings(&request));
     // Runs on the compute pool, where addresses cannot be written and words cannot be chosen for this reader.
     let summarize = move |dry_run: DryRun| {
-        let counts = Counts::of(&dry_run);
+        let counts = Counts::from_dry_run(&dry_run);
         let renderings = mark_shown(renderings, &dry_run);
         let previewed = if is_preview { MAX_PREVIEWED_ASSETS } else { 0 };
         let sketches: Vec<_> =
@@ -143,7 +143,7 @@ pub(super) async fn try_request(
 }
 
 impl Counts {
-    fn of(dry_run: &DryRun) -> Self {
+    fn from_dry_run(dry_run: &DryRun) -> Self {
         let items = &dry_run.items;
         let of = |action: &str| items.iter().filter(|item| item.action == action).count();
         Self {
