@@ -1,13 +1,7 @@
-// What people create in the console: 30 files over a connection that is cut, a new export from a list of SKUs with a preview, a
-// schedule in words, a delivery, presets. `pages` are looked at by axe-core; `steps` run in their order.
+// What people create: 30 files over a connection that is cut, a new export from a list of SKUs with a preview, a schedule in
+// words, a delivery, presets, and a change of an asset.
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-
-export const pages = [
-  { path: "/console/exports/new", name: "new-export" },
-  { path: "/console/assets", name: "assets" },
-  { path: "/console/presets", name: "presets" },
-];
 
 const FILES = 30;
 
@@ -21,7 +15,7 @@ function prepareFiles(images) {
   });
 }
 
-async function uploadWithCuts({ page, url, call, assert, check, images }) {
+async function uploadWithCuts({ page, url, call, assert, check, images, problems }) {
   await page.goto(`${url}/console/assets?folder=skus`);
   // Every fifth piece is lost on its way, and once the network is away for a while.
   let pieces = 0;
@@ -42,6 +36,9 @@ async function uploadWithCuts({ page, url, call, assert, check, images }) {
   await page.waitForFunction((count) => document.querySelectorAll("#upload-list .done").length === count, FILES, { timeout: 120_000 });
   await check(page, "assets-uploaded");
   await page.unroute("**/uploads/*");
+  // What was cut off here is no problem of the page.
+  const isCut = (problem) => /net::ERR_(CONNECTION_RESET|INTERNET_DISCONNECTED|NETWORK_CHANGED)/.test(problem);
+  problems.splice(0, problems.length, ...problems.filter((problem) => !isCut(problem)));
   assert(cuts > 2, `${cuts} pieces were cut off`);
   const { items } = await call("GET", "/assets?folder=skus&limit=100");
   assert(items.length === FILES, `${items.length} of ${FILES} files have arrived, each once`);
@@ -137,7 +134,6 @@ async function editPreset({ page, url, call, assert, check }) {
   await check(page, "presets-new");
   await page.locator('button[value="save"]').click();
   await page.waitForURL(/presets\/by-console/);
-  await check(page, "preset");
   assert((await call("GET", "/image-presets/by-console")).urlModifier === "wid=200&fmt=png", "the preset is saved");
   await page.goto(`${url}/console/presets`);
   const file = { name: "presets.tab", mimeType: "text/plain", buffer: Buffer.from("Name\tDefinition\nimported\twid=90\nwrong\twidd=90\n") };
@@ -149,10 +145,10 @@ async function editPreset({ page, url, call, assert, check }) {
 }
 
 /** An asset is looked at, changed and replaced with the keyboard. */
-async function changeAsset({ page, url, call, assert, check, images }) {
+async function changeAsset({ page, url, call, assert, images, shared }) {
   const { items } = await call("GET", "/assets?folder=skus&name=sku-05");
+  shared.sku = items[0].assetHandle;
   await page.goto(`${url}/console/assets/${items[0].assetHandle}`);
-  await check(page, "asset");
   await page.locator("#metadata").fill("order: A-1042");
   await page.locator("#metadata").press("Tab");
   await page.locator("form", { has: page.locator("#metadata") }).locator("button[type=submit]").focus();
@@ -168,10 +164,18 @@ async function changeAsset({ page, url, call, assert, check, images }) {
 }
 
 export const steps = [
-  { name: "uploads 30 files over a connection that is cut", run: uploadWithCuts },
-  { name: "exports a pasted list of SKUs with a preview", run: exportList },
-  { name: "makes a schedule of words", run: scheduleInWords },
-  { name: "delivers", run: deliver },
-  { name: "edits and imports presets", run: editPreset },
-  { name: "changes and replaces an asset", run: changeAsset },
+  ["upload 30 files over a connection that is cut", uploadWithCuts],
+  ["export a pasted list of SKUs with a preview", exportList],
+  ["make a schedule of words", scheduleInWords],
+  ["deliver", deliver],
+  ["edit and import presets", editPreset],
+  ["change and replace an asset", changeAsset],
+];
+
+export const pages = ({ shared }) => [
+  ["/console/exports/new", "new-export"],
+  ["/console/assets?folder=skus", "assets"],
+  [`/console/assets/${shared.sku}`, "asset"],
+  ["/console/presets", "presets"],
+  ["/console/presets/by-console", "preset"],
 ];

@@ -37,7 +37,8 @@ export function reloadPage(delay = 0) {
     // Without what the form before had to say.
     const url = new URL(location.href);
     for (const name of ["done", "refused", "count", "failed"]) url.searchParams.delete(name);
-    location.replace(url);
+    history.replaceState(null, "", url);
+    location.reload();
   }, delay);
 }
 
