@@ -14,7 +14,8 @@ impl FormFields {
 
     /// The first value of a field as it was sent; empty without one.
     pub(in crate::http::pages) fn get(&self, name: &str) -> &str {
-        self.list(name).next().unwrap_or_default()
+        let first = self.0.iter().find(|(known, _)| known == name);
+        first.map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
     /// All values of a field.

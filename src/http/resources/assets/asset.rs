@@ -56,7 +56,7 @@ pub struct Asset {
     pub(in crate::http) size: Option<i64>,
     /// SHA-256 of the original; null for sets.
     #[schema(value_type = Option<DigestSchema>)]
-    sha256: Option<Digest>,
+    pub(in crate::http) sha256: Option<Digest>,
     /// Media type of the original; null for sets.
     #[schema(example = "image/jpeg")]
     pub(in crate::http) mime: Option<String>,
@@ -210,7 +210,7 @@ pub struct AssetListQuery {
     pub(in crate::http) recursive: bool,
     /// Only assets whose original has this SHA-256. Use it to find out whether a file was uploaded before.
     #[param(value_type = Option<String>, pattern = "^[0-9a-fA-F]{64}$")]
-    sha256: Option<Digest>,
+    pub(in crate::http) sha256: Option<Digest>,
     /// Only assets that were uploaded, replaced or changed at this time or later.
     #[serde(rename = "updatedSince")]
     #[param(rename = "updatedSince")]
