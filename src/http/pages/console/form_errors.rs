@@ -1,6 +1,6 @@
 //! What is wrong with a form: a summary above it, and a sentence at each field.
 
-use std::borrow::Borrow;
+use std::fmt::Display;
 
 use crate::http::problem::Problem;
 
@@ -54,7 +54,7 @@ impl FormErrors {
     }
 
     /// The first mistake of a field in a row of several.
-    pub(in crate::http::pages) fn find_at(&self, field: &str, row: impl Borrow<usize>) -> Option<&FormError> {
-        self.find(&format!("{field}-{}", row.borrow()))
+    pub(in crate::http::pages) fn find_at(&self, field: &str, row: impl Display) -> Option<&FormError> {
+        self.find(&format!("{field}-{row}"))
     }
 }

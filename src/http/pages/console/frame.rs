@@ -22,7 +22,7 @@ use crate::http::session::{self, OpenSession};
 use crate::i18n::{self, Language};
 use crate::jobs::schedule::parse_time_zone;
 
-/// The frame of a page. A template has it as its field `frame`, extends `console/base.html` and fills the block `page`.
+/// The frame of a page. A template has it as its field `frame`, extends `console/layout.html` and fills the block `page`.
 pub(in crate::http::pages) struct ConsoleFrame {
     frame: Frame,
     /// Who asks. In open mode everybody is the one company with all capabilities.
