@@ -133,7 +133,9 @@ pub enum RequestPayload {
     /// A form of the console, as a page has it that this browser has loaded.
     ConsoleForm(fn(&OperationFixtures) -> Vec<(&'static str, String)>),
 }
-use RequestPayload::{Addresses, Bytes, ConsoleForm, Empty, File, Json, PageForm, Records, UploadChunk, UploadCreation};
+use RequestPayload::{
+    Addresses, Bytes, ConsoleForm, Empty, File, Json, PageForm, Records, UploadChunk, UploadCreation,
+};
 
 /// The secret of a browser that has loaded a page with a form.
 const BROWSER_SECRET: [u8; 32] = [7; 32];

@@ -24,10 +24,7 @@ impl FormErrors {
 
     /// The mistakes that a resource found. `name_field` gives the field of the form for a JSON pointer such as
     /// `/renditions/0/name`, or nothing.
-    pub(in crate::http::pages) fn from_problem(
-        problem: Problem,
-        name_field: impl Fn(&str) -> Option<String>,
-    ) -> Self {
+    pub(in crate::http::pages) fn from_problem(problem: Problem, name_field: impl Fn(&str) -> Option<String>) -> Self {
         let whole = problem.detail().to_owned();
         let errors = problem.into_errors().into_iter().map(|error| FormError {
             field: name_field(&error.pointer).unwrap_or_default(),

@@ -52,7 +52,12 @@ pub(in crate::http::pages) fn redirect_done(path: &str, name: &str) -> HttpRespo
 }
 
 /// The same with how many were done, and how many could not be.
-pub(in crate::http::pages) fn redirect_done_counted(path: &str, name: &str, count: usize, failed: usize) -> HttpResponse {
+pub(in crate::http::pages) fn redirect_done_counted(
+    path: &str,
+    name: &str,
+    count: usize,
+    failed: usize,
+) -> HttpResponse {
     redirect_to(&add_parameters(path, &format!("done={name}&count={count}&failed={failed}")))
 }
 

@@ -5,8 +5,8 @@
 use std::ops::ControlFlow;
 
 use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
 use chrono::{DateTime, Utc};

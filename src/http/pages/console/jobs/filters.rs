@@ -47,8 +47,7 @@ pub(super) struct FilterOption {
 impl JobFilterForm {
     /// Whether anything is left out.
     pub(super) fn is_restricting(&self) -> bool {
-        let fields =
-            [&self.state, &self.outcome, &self.name, &self.owner, &self.from, &self.to, &self.metadata];
+        let fields = [&self.state, &self.outcome, &self.name, &self.owner, &self.from, &self.to, &self.metadata];
         fields.into_iter().any(|field| !field.trim().is_empty())
     }
 

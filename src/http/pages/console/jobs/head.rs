@@ -218,11 +218,7 @@ fn can_retry(job: &JobRow) -> bool {
     job.state == JobState::Finished && !job.expired && (job.failed > 0 || has_undelivered)
 }
 
-async fn find_download(
-    state: &AppState,
-    frame: &ConsoleFrame,
-    job: &JobRow,
-) -> Result<Option<JobDownload>, Problem> {
+async fn find_download(state: &AppState, frame: &ConsoleFrame, job: &JobRow) -> Result<Option<JobDownload>, Problem> {
     if job.state != JobState::Finished || job.files == 0 || job.expired {
         return Ok(None);
     }

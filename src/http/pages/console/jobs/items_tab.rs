@@ -182,8 +182,7 @@ impl ItemLine {
     fn new(frame: &ConsoleFrame, job: &JobRow, item: Item) -> Self {
         let language = frame.language;
         let (icon, word) = describe_item_state(language, item.state);
-        let can_see_source =
-            item.asset_type == AssetType::Image && frame.caller.has_capability(Capability::AssetsRead);
+        let can_see_source = item.asset_type == AssetType::Image && frame.caller.has_capability(Capability::AssetsRead);
         let asset = format!("/console/assets/{}", item.asset_handle);
         let source = format!("{}/items/{}/thumbnail", JobTab::Items.path(job.job_id), item.position);
         let history = item.attempt_history.unwrap_or_default();
@@ -208,9 +207,7 @@ impl FileLine {
     fn new(language: &Language, job: &JobRow, file: &ItemFile) -> Self {
         let is_ready = file.state == FileState::Ready && !job.expired;
         let address = |kind: &str| {
-            is_ready.then(|| {
-                write_address(&format!("/export-jobs/{}/{kind}/{}", job.job_id, encode_path(&file.path)))
-            })
+            is_ready.then(|| write_address(&format!("/export-jobs/{}/{kind}/{}", job.job_id, encode_path(&file.path))))
         };
         Self {
             name: file.path.clone(),

@@ -110,9 +110,7 @@ pub(super) async fn show_jobs(
         pager: Pager::new(&request, page.next_cursor.as_deref()),
         can_change: frame.can("POST", "/console/jobs/batch"),
         query: list_kept_parameters(request.query_string()).collect::<Vec<_>>().join("&"),
-        new_export: frame
-            .can("GET", Section::NewExport.path())
-            .then(|| write_address(Section::NewExport.path())),
+        new_export: frame.can("GET", Section::NewExport.path()).then(|| write_address(Section::NewExport.path())),
         events: write_events_address(&request, &rows),
         form,
         errors,

@@ -152,7 +152,11 @@ impl KeyLine {
             name: key.name,
             user: key.user.name,
             email: key.user.email,
-            capabilities: if names.len() == Capability::ALL.len() { frame.text("console-key-all") } else { names.join(", ") },
+            capabilities: if names.len() == Capability::ALL.len() {
+                frame.text("console-key-all")
+            } else {
+                names.join(", ")
+            },
             created: frame.time(key.created_at),
             used: key.last_used_at.map(|at| frame.time(at)),
             icon,

@@ -112,9 +112,12 @@ impl ScheduleLine {
         let problem = schedule.last_error.as_ref().and_then(|run| run.problem.as_ref());
         Self {
             handle: schedule.schedule_handle,
-            name: schedule.request.job_name.clone().or(schedule.request.description.clone()).unwrap_or_else(|| {
-                frame.language.format("console-schedule-unnamed", &[])
-            }),
+            name: schedule
+                .request
+                .job_name
+                .clone()
+                .or(schedule.request.description.clone())
+                .unwrap_or_else(|| frame.language.format("console-schedule-unnamed", &[])),
             recurrence: describe_recurrence(frame.language, &expression).unwrap_or_else(|| expression.clone()),
             expression,
             zone: schedule.request.time_zone.clone().unwrap_or_else(|| DEFAULT_TIME_ZONE.to_owned()),

@@ -111,7 +111,11 @@ mod tests {
             ("0 30 2 ? * 2-6", "every weekday at 02:30", "elke werkdag om 02:30"),
             ("0 0 12 * * ?", "every day at 12:00", "elke dag om 12:00"),
             ("0 15 6,18 * * ?", "every day at 06:15 and 18:15", "elke dag om 06:15 en 18:15"),
-            ("0 0 7 ? * MON,THU,SUN", "every Monday, Thursday and Sunday at 07:00", "elke maandag, donderdag en zondag om 07:00"),
+            (
+                "0 0 7 ? * MON,THU,SUN",
+                "every Monday, Thursday and Sunday at 07:00",
+                "elke maandag, donderdag en zondag om 07:00",
+            ),
             ("0 7 * * 0", "every Sunday at 07:00", "elke zondag om 07:00"),
             ("0 0 7 ? * 1", "every Sunday at 07:00", "elke zondag om 07:00"),
             ("0 0 1 15 * ?", "on day 15 of each month at 01:00", "op dag 15 van elke maand om 01:00"),
