@@ -334,12 +334,7 @@ pub async fn list_jobs(
 }
 
 /// Counts the jobs of a list up to `max`, and looks at no more.
-pub async fn count_jobs(
-    pool: &PgPool,
-    company: CompanyId,
-    filter: &JobFilter<'_>,
-    max: i64,
-) -> Result<i64, DbError> {
+pub async fn count_jobs(pool: &PgPool, company: CompanyId, filter: &JobFilter<'_>, max: i64) -> Result<i64, DbError> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "select count(*) from (select from export_job job where job.deleted_at is null and {MATCH_FILTER} limit $11) listed"

@@ -60,19 +60,28 @@ async fn every_tab_says_its_part_in_every_language(pool: PgPool) {
     drain_work(&app).await;
     let browser = TestBrowser::new(&app);
     let items = open_tab(&browser, &job, "").await;
-    for text in ["whole-small.png", "20 × ", "PNG", "broken", "truncated", "Retry what failed", "Download 1 file as zip"] {
+    for text in
+        ["whole-small.png", "20 × ", "PNG", "broken", "truncated", "Retry what failed", "Download 1 file as zip"]
+    {
         assert!(items.text().contains(text), "{text}: {}", items.text());
     }
     let pictures = items.attributes("src").into_iter().filter(|address| address.contains("thumbnail"));
     let pictures: Vec<String> = pictures.collect();
     let source = format!("/console/jobs/{job}/items/0/thumbnail");
     assert!(pictures.contains(&source), "the source: {pictures:?}");
-    assert!(pictures.contains(&format!("/export-jobs/{job}/thumbnails/whole%2Dsmall%2Epng")), "the result: {pictures:?}");
+    assert!(
+        pictures.contains(&format!("/export-jobs/{job}/thumbnails/whole%2Dsmall%2Epng")),
+        "the result: {pictures:?}"
+    );
     let failed = browser.open(&format!("/console/jobs/{job}?state=failed")).await;
     failed.assert_sound();
     assert!(failed.text().contains("broken") && !failed.html.contains("id=\"item-0\""), "{}", failed.text());
     let files = open_tab(&browser, &job, "/files").await;
-    assert!(files.attributes("href").contains(&format!("/export-jobs/{job}/files/whole%2Dsmall%2Epng")), "{}", files.html);
+    assert!(
+        files.attributes("href").contains(&format!("/export-jobs/{job}/files/whole%2Dsmall%2Epng")),
+        "{}",
+        files.html
+    );
     assert!(files.attributes("href").contains(&format!("/export-jobs/{job}/manifest?format=csv")), "{}", files.html);
     let log = open_tab(&browser, &job, "/log").await;
     let (first, last) = (log.text().find("The export job was created"), log.text().find("The export has ended"));
@@ -139,7 +148,11 @@ async fn buttons_do_what_the_state_allows(pool: PgPool) {
     let again = browser.submit(&waiting, &format!("{own}/pause"), &[]).await;
     assert_eq!((again.status(), again.path.as_str()), (200, &*format!("{own}?refused=wrong-state")));
     assert!(again.text().contains("This is not possible now"), "{}", again.text());
-    assert!(!page.html.contains(&format!("{own}/pause")) && page.html.contains(&format!("{own}/resume")), "{}", page.html);
+    assert!(
+        !page.html.contains(&format!("{own}/pause")) && page.html.contains(&format!("{own}/resume")),
+        "{}",
+        page.html
+    );
     page = browser.submit(&page, &format!("{own}/resume"), &[]).await;
     page = browser.submit(&page, &format!("{own}/run"), &[]).await;
     assert!(page.text().contains("The job was started."), "{}", page.text());

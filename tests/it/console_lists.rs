@@ -137,7 +137,9 @@ async fn several_jobs_are_changed_at_once_and_the_page_says_how_many(pool: PgPoo
 
 #[sqlx::test]
 async fn people_see_their_own_jobs_and_readers_of_all_see_owners(pool: PgPool) {
-    use offprint::db::capability::Capability::{AssetsRead, AssetsWrite, ExportsCreate, ExportsCreateOriginal, ExportsReadAll};
+    use offprint::db::capability::Capability::{
+        AssetsRead, AssetsWrite, ExportsCreate, ExportsCreateOriginal, ExportsReadAll,
+    };
     let app = open_guarded_app(pool).await;
     let own = [AssetsRead, AssetsWrite, ExportsCreate, ExportsCreateOriginal];
     let ann = TestUser::with_capabilities(&app, "one", "ann", &own).await;
@@ -147,7 +149,9 @@ async fn people_see_their_own_jobs_and_readers_of_all_see_owners(pool: PgPool) {
     for user in [&ann, &bob] {
         let asset = user.upload_asset("a.txt", b"a").await;
         let request = json!({"assetHandleArray": [asset], "fmt": "orig"});
-        jobs.push(user.post("/export-jobs", request).await.expect_status(202)["jobHandle"].as_str().unwrap().to_owned());
+        jobs.push(
+            user.post("/export-jobs", request).await.expect_status(202)["jobHandle"].as_str().unwrap().to_owned(),
+        );
     }
     let open = async |user: &TestUser<'_>, path: &str| {
         let browser = TestBrowser::elsewhere(&app);

@@ -67,7 +67,11 @@ async fn whoever_is_not_signed_in_is_led_there_and_back(pool: PgPool) {
         page.assert_sound();
         // Programs are told so.
         let answer = app.send(TestRequest::get().uri(&path)).await;
-        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (401, "application/problem+json"), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("content-type")),
+            (401, "application/problem+json"),
+            "{path}"
+        );
     }
     let form = TestRequest::post().uri("/console/jobs/batch").set_form([("csrf", "0")]);
     let answer = app.send(form.insert_header(("accept", PAGE_ACCEPT))).await;
@@ -83,27 +87,36 @@ async fn forms_are_taken_from_our_pages_only(pool: PgPool) {
     for browser in [&browser, &other] {
         sign_in_by_key(browser, &ann.key).await;
     }
-    let find_token = async |browser: &TestBrowser<'_>| browser.open("/console/keys").await.find_form("/console/keys")[0].1.clone();
+    let find_token =
+        async |browser: &TestBrowser<'_>| browser.open("/console/keys").await.find_form("/console/keys")[0].1.clone();
     let (csrf, foreign) = (find_token(&browser).await, find_token(&other).await);
     assert_ne!(csrf, foreign);
     for row in list_console("POST") {
-        assert!(matches!(row.body, BodyRule::PageForm | BodyRule::ConsoleForm), "{}: a form proves where it comes from", row.path);
+        assert!(
+            matches!(row.body, BodyRule::PageForm | BodyRule::ConsoleForm),
+            "{}: a form proves where it comes from",
+            row.path
+        );
         let path = objects.fill_path(row.path);
         for wrong in ["", "0", &foreign] {
             let page = browser.post_form(&path, &[("csrf".to_owned(), wrong.to_owned())]).await;
             page.assert_sound();
             assert_eq!((page.status(), page.element("h1").as_str()), (403, "Please load the page again"), "{path}");
         }
-        for (name, value) in
-            [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site")]
-        {
+        for (name, value) in [
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+        ] {
             let request = TestRequest::post().uri(&path).set_form([("csrf", &csrf)]).insert_header((name, value));
             assert_eq!(browser.send(request).await.status, 403, "{path} {value}");
         }
         let json = TestRequest::post().uri(&path).set_json(json!({"csrf": csrf}));
         assert_eq!(browser.send(json.insert_header(("origin", "http://localhost"))).await.status, 415, "{path}");
         // What scripts send proves nothing about a form.
-        let header = TestRequest::post().uri(&path).set_form([("x", "y")]).insert_header(("x-csrf-token", csrf.as_str()));
+        let header =
+            TestRequest::post().uri(&path).set_form([("x", "y")]).insert_header(("x-csrf-token", csrf.as_str()));
         assert_eq!(browser.send(header).await.status, 403, "{path}");
     }
     assert_eq!(ann.get(&format!("/export-jobs/{}", objects.job)).await.status, 200, "nothing was done");
@@ -120,7 +133,8 @@ async fn in_open_mode_forms_need_the_browser_that_loaded_them(pool: PgPool) {
     assert_eq!(refused.status(), 403, "another browser");
     let mut all = page.find_form("/console/keys");
     all.push(("name".into(), "by a form".into()));
-    let foreign = TestRequest::post().uri("/console/keys").set_form(&all).insert_header(("origin", "https://evil.example"));
+    let foreign =
+        TestRequest::post().uri("/console/keys").set_form(&all).insert_header(("origin", "https://evil.example"));
     assert_eq!(browser.send(foreign).await.status, 403, "another site");
     assert_eq!(app.get("/api-keys").await.expect_status(200)["items"], json!([]));
     assert_eq!(browser.submit(&page, "/console/keys", &fields).await.status(), 201);

@@ -21,7 +21,13 @@ async fn a_key_is_created_shown_once_and_revoked(pool: PgPool) {
     sign_in_by_key(&browser, &ann.key).await;
     let page = browser.open("/console/keys").await;
     page.assert_sound();
-    let fields = [("name", "web shop"), ("user", "bob"), ("email", "bob@example.org"), ("capability", "assets:read"), ("capability", "exports:create")];
+    let fields = [
+        ("name", "web shop"),
+        ("user", "bob"),
+        ("email", "bob@example.org"),
+        ("capability", "assets:read"),
+        ("capability", "exports:create"),
+    ];
     let created = browser.submit(&page, "/console/keys", &fields).await;
     created.assert_sound();
     assert_eq!(created.status(), 201);
@@ -36,7 +42,8 @@ async fn a_key_is_created_shown_once_and_revoked(pool: PgPool) {
     list.assert_sound();
     assert!(!list.html.contains(&key) && list.text().contains("web shop bob"), "shown once: {}", list.text());
     let keys = ann.get("/api-keys").await.expect_status(200);
-    let handle = keys["items"].as_array().unwrap().iter().find(|key| key["name"] == "web shop").unwrap()["keyHandle"].clone();
+    let handle =
+        keys["items"].as_array().unwrap().iter().find(|key| key["name"] == "web shop").unwrap()["keyHandle"].clone();
     let revoke = format!("/console/keys/{}/revoke", handle.as_str().unwrap());
     let revoked = browser.submit(&list, &revoke, &[]).await;
     revoked.assert_sound();
@@ -99,7 +106,11 @@ async fn schedules_are_in_words_and_have_buttons(pool: PgPool) {
     page.assert_sound();
     assert!(page.text().contains("Ready : Nightly"), "the last run: {}", page.text());
     page = browser.submit(&page, &format!("{own}/delete"), &[]).await;
-    assert!(page.text().contains("The schedule was deleted.") && page.text().contains("There are no schedules yet."), "{}", page.text());
+    assert!(
+        page.text().contains("The schedule was deleted.") && page.text().contains("There are no schedules yet."),
+        "{}",
+        page.text()
+    );
 }
 
 #[sqlx::test]
@@ -111,7 +122,11 @@ async fn the_system_page_has_the_numbers_of_the_metrics(pool: PgPool) {
     let before = browser.open("/console/system").await;
     before.assert_sound();
     assert!(before.text().contains("No worker runs"), "{}", before.text());
-    assert!(before.text().contains("Items that wait 1") && before.text().contains("Active jobs 1"), "{}", before.text());
+    assert!(
+        before.text().contains("Items that wait 1") && before.text().contains("Active jobs 1"),
+        "{}",
+        before.text()
+    );
     assert!(before.text().contains("Nothing failed in the last 24 hours."), "{}", before.text());
     drain_work(&app).await;
     let after = browser.open("/console/system").await;

@@ -47,12 +47,7 @@ impl PageStatus {
 
     fn for_unfinished(language: &Language, job: &JobRow) -> Self {
         let (icon, word) = describe_state(language, job.shown_state());
-        Self {
-            icon,
-            word,
-            text: format_progress(language, job),
-            percent: Some(job.percent()),
-        }
+        Self { icon, word, text: format_progress(language, job), percent: Some(job.percent()) }
     }
 }
 

@@ -260,10 +260,8 @@ async fn add_attempt_history(
     items: &mut [Item],
 ) -> Result<(), Problem> {
     let (Some(first), Some(last)) = (items.first(), items.last()) else { return Ok(()) };
-    let mut attempts = attempt::list_attempts(&state.db, company, job, (first.position, last.position))
-        .await?
-        .into_iter()
-        .peekable();
+    let mut attempts =
+        attempt::list_attempts(&state.db, company, job, (first.position, last.position)).await?.into_iter().peekable();
     for item in items {
         let mut own = Vec::new();
         while let Some(attempt) = attempts.next_if(|attempt| attempt.position <= item.position) {

@@ -219,11 +219,7 @@ pub(in crate::http) async fn count_listed_jobs(
     Ok(db::job::count_jobs(&state.db, caller.company, &filter, max).await?)
 }
 
-fn build_filter<'q>(
-    caller: &Caller,
-    query: &'q JobQuery,
-    metadata: &'q MetadataMap,
-) -> Result<JobFilter<'q>, Problem> {
+fn build_filter<'q>(caller: &Caller, query: &'q JobQuery, metadata: &'q MetadataMap) -> Result<JobFilter<'q>, Problem> {
     let (sort, descending) = parse_sort(query.sort.as_deref().unwrap_or("-createdAt"))?;
     Ok(JobFilter {
         state: query.state.map(ShownState::name),
