@@ -201,7 +201,7 @@ async fn a_search_ticks_assets_and_goes_on(pool: PgPool) {
     assert!(more.text().contains("many/m50.jpg") && !more.text().contains("many/m49.jpg"), "{}", more.text());
     let wrong = press(&browser, "find", &[("folder", "a/../b")]).await;
     assert_eq!(wrong.status(), 422);
-    assert!(wrong.html.contains("id=\"folder-mistake\"") || wrong.text().contains(".."), "{}", wrong.text());
+    assert!(wrong.html.contains("id=\"folder-mistake\""), "{}", wrong.text());
 }
 
 #[sqlx::test]

@@ -112,6 +112,9 @@ pub struct DryRunItem {
     pub(in crate::http) files: Vec<DryRunFile>,
     /// Why the item would fail; null if it would not.
     pub(in crate::http) failure: Option<Reason>,
+    /// Whether the asset is an image whose header can be read. For pages.
+    #[serde(skip)]
+    pub(in crate::http) is_image: bool,
     /// The modifier that the request has for this asset alone. For pages.
     #[serde(skip)]
     pub(in crate::http) is_modifier: Option<String>,
@@ -320,6 +323,7 @@ impl ItemPreview<'_> {
             height: only.and_then(|file| file.height),
             files,
             failure,
+            is_image: item.asset.header.is_some(),
             is_modifier: item.texts.is_modifier,
             warnings,
         }

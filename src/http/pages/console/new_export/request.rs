@@ -245,7 +245,7 @@ pub(super) fn name_field(pointer: &str) -> Option<String> {
         ["assets" | "lines" | "name" | "modifier" | "preset" | "outputName", ..] => "list",
         ["assetFilter", "name", ..] => "search",
         ["assetFilter", "type", ..] => "type",
-        ["assetFilter", ..] => "folder",
+        ["assetFilter" | "folder" | "cursor" | "limit", ..] => "folder",
         ["renditions", row, name, ..] => {
             let field = RENDITION_FIELDS.iter().find(|(_, known)| known == name).map(|(field, _)| *field);
             return Some(format!("{}-{row}", field.unwrap_or("rendition-name")));

@@ -77,8 +77,8 @@ pub(super) struct AssetPreview {
     pub(super) name: String,
     /// Address of the page of the asset.
     pub(super) page: Option<String>,
-    /// Address of a small image of the original.
-    pub(super) original: String,
+    /// Address of a small image of the original; none where it is no image.
+    pub(super) original: Option<String>,
     pub(super) results: Vec<ResultPreview>,
     pub(super) failure: Option<Reason>,
     pub(super) warnings: Vec<Reason>,
@@ -182,6 +182,7 @@ fn mark_shown(renderings: Vec<Rendering>, dry_run: &DryRun) -> Vec<Rendering> {
 /// A preview without addresses.
 struct Sketch {
     handle: String,
+    is_image: bool,
     name: String,
     results: Vec<(String, Option<String>, Option<ImageQuery>)>,
     failure: Option<Reason>,
@@ -205,6 +206,7 @@ fn sketch(item: &DryRunItem, renderings: &[Rendering], may_write_modifiers: bool
     let renderings = renderings.iter().chain(std::iter::repeat(&unknown));
     Sketch {
         handle: item.asset_handle.to_string(),
+        is_image: item.is_image,
         name: item.name.clone(),
         results: item.files.iter().zip(renderings).map(result).collect(),
         failure: item.failure.clone(),
@@ -251,7 +253,7 @@ impl Sketch {
             is_converted: query.is_some_and(|query| query.is_converted),
         };
         AssetPreview {
-            original: write_address(&format!("{page}/thumbnail")),
+            original: self.is_image.then(|| write_address(&format!("{page}/thumbnail"))),
             results: self.results.into_iter().map(result).collect(),
             page: frame.can("GET", &page).then(|| write_address(&page)),
             name: self.name,
