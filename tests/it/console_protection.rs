@@ -163,7 +163,7 @@ async fn what_belongs_to_another_company_is_not_found(pool: PgPool) {
     for path in ["/console/jobs", "/console/schedules", "/console/keys", "/console/users", "/console/system"] {
         let page = browser.open(path).await;
         for ours in [&objects.job, &objects.schedule, &objects.key, &objects.asset, "ann"] {
-            assert!(!page.html.contains(&**ours), "{path} shows {ours}: {}", page.html);
+            assert!(!page.html.contains(ours), "{path} shows {ours}: {}", page.html);
         }
     }
 }

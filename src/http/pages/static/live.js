@@ -29,9 +29,14 @@ export function formatMinutes(seconds) {
   return new Intl.NumberFormat(lang, { style: "unit", unit: "minute", unitDisplay: "long" }).format(minutes);
 }
 
-/** Loads the page again: what had the focus gets it back. Not while somebody fills in a form. */
+/** Whether a form was sent. What it changes may be told by the stream before its own answer arrives. */
+let isLeaving = false;
+addEventListener("submit", () => (isLeaving = true));
+
+/** Loads the page again: what had the focus gets it back. Not while somebody fills in a form, or has sent one. */
 export function reloadPage(delay = 0) {
   setTimeout(() => {
+    if (isLeaving) return;
     if (document.querySelector("details[open] form:focus-within")) return reloadPage(5_000);
     sessionStorage.setItem(FOCUS, document.activeElement?.id ?? "");
     // Without what the form before had to say.

@@ -21,7 +21,7 @@ use crate::app::AppState;
 use crate::app::live_jobs::{JobUpdate, JobWatch};
 use crate::app::stream_limiter::StreamPermit;
 use crate::db::enums::JobState;
-use crate::db::job::JobRow;
+use crate::db::job::{JobRow, find_jobs};
 use crate::db::metadata_map::MetadataMap;
 use crate::http::extract::caller::Caller;
 use crate::http::middleware::auth::recheck_key;
@@ -32,10 +32,9 @@ use crate::http::pages::console::section::Section;
 use crate::http::pages::job_status::PageStatus;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::event_stream::{add_stream_headers, format_frame, take_stream_slot};
-use crate::http::resources::export_jobs::find_visible_job;
 use crate::http::resources::export_jobs::show::{JobQuery, load_job_page};
 use crate::i18n::Language;
-use crate::id::JobId;
+use crate::id::{CompanyId, JobId};
 
 /// More than a page has.
 const MAX_WATCHED_JOBS: usize = 100;
@@ -80,10 +79,15 @@ pub(super) async fn stream_jobs(
     let frame = ConsoleFrame::open(&state, &request, Section::Jobs).await?;
     let caller = frame.caller;
     let (query, metadata, _) = form.resolve(&state, &frame).await?;
+    let named = list_values(&request, "job").filter_map(|job| Some((caller.company, job.parse().ok()?)));
+    let named: Vec<(CompanyId, JobId)> = named.take(MAX_WATCHED_JOBS).collect();
     let mut updates = JobUpdates::new();
-    for job in list_values(&request, "job").take(MAX_WATCHED_JOBS) {
-        let job = find_visible_job(&state, &caller, job).await?.job_id;
-        updates.push(Box::pin(follow_job(state.live_jobs.watch(&state, caller.company, job))));
+    for found in find_jobs(&state.db, &named).await? {
+        // What was deleted meanwhile, or is another user's, has no updates.
+        if caller.can_read_all() || caller.is_owner_of(&found.job) {
+            let watch = state.live_jobs.watch(&state, caller.company, found.job.job_id);
+            updates.push(Box::pin(follow_job(watch)));
+        }
     }
     let newest = list_values(&request, "newest").next().and_then(|job| job.parse().ok());
     if updates.is_empty() && newest.is_none() {
