@@ -4,7 +4,7 @@
 
 use actix_web::test::TestRequest;
 use offprint::db::capability::Capability;
-use offprint::http::operations::{BodyRule, OPERATIONS, OperationSpec};
+use offprint::http::operations::{BodyRule, OperationSpec, OPERATIONS};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -149,7 +149,9 @@ async fn what_belongs_to_another_company_is_not_found(pool: PgPool) {
     sign_in_by_key(&browser, &eve.key).await;
     let csrf = browser.open("/console/keys").await.find_form("/console/keys")[0].1.clone();
     let mut found = 0;
-    for row in OPERATIONS.iter().filter(|row| row.path.starts_with("/console/") && row.path.contains('{')) {
+    // A form with files is another test's business.
+    let is_of_one = |row: &&OperationSpec| row.path.starts_with("/console/") && row.path.contains('{');
+    for row in OPERATIONS.iter().filter(is_of_one).filter(|row| row.body != BodyRule::FileForm) {
         let path = objects.fill_path(row.path);
         let page = match row.method {
             "GET" => browser.open(&path).await,
