@@ -4,7 +4,7 @@
 
 use actix_web::test::TestRequest;
 use offprint::db::capability::Capability;
-use offprint::http::operations::{BodyRule, OperationSpec, OPERATIONS};
+use offprint::http::operations::{BodyRule, OPERATIONS, OperationSpec};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
