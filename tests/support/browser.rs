@@ -151,7 +151,8 @@ impl OpenPage {
     #[track_caller]
     pub fn find_form(&self, action: &str) -> Vec<(String, String)> {
         let begin = format!("action=\"{action}\"");
-        let form = self.html.split("<form").skip(1).find(|form| form.split('>').next().unwrap().contains(&begin));
+        let is_sent = |head: &str| head.contains(&begin) && head.contains("method=\"post\"");
+        let form = self.html.split("<form").skip(1).find(|form| is_sent(form.split('>').next().unwrap()));
         let form =
             form.unwrap_or_else(|| panic!("no form for {action}: {}", self.html)).split("</form>").next().unwrap();
         let attribute = |input: &str, name: &str| {
@@ -196,7 +197,7 @@ impl OpenPage {
             assert!(is_own, "{address} is elsewhere");
         }
         assert!(
-            !["page-", "console-", "create-"].iter().any(|name| html.contains(name)),
+            !["page-", "console-", " create-", ">create-", "\"create-"].iter().any(|name| html.contains(name)),
             "a message is missing: {html}"
         );
     }

@@ -48,7 +48,17 @@ async function uploadWithCuts({ page, url, call, assert, check, images, problems
   assert((await page.locator("table.assets tbody tr").count()) === FILES, "the list shows them");
 }
 
-async function exportList({ page, url, call, assert, check }) {
+/** The handle of the job whose page was opened, once the job has ended and its page says so. */
+async function waitForCreatedJob({ page, waitForJob }) {
+  await page.waitForURL(/\/console\/jobs\//);
+  const handle = new URL(page.url()).pathname.split("/").pop();
+  const job = await waitForJob(handle);
+  await page.waitForFunction(() => !document.querySelector("#job[data-progress]"));
+  return job;
+}
+
+async function exportList(context) {
+  const { page, url, assert, check } = context;
   await page.goto(`${url}/console/exports/new`);
   await page.locator("#source-list").check();
   await page.locator("#list").fill("sku-00\nsku-01\nno-such-sku\nsku-02\n");
@@ -78,9 +88,7 @@ async function exportList({ page, url, call, assert, check }) {
   }
   await check(page, "new-export-preview");
   await page.locator('button[value="create"]').click();
-  await page.waitForURL(/\/(console\/jobs|export-jobs)\//);
-  const handle = new URL(page.url()).pathname.split("/").pop();
-  const job = await call("GET", `/export-jobs/${handle}?wait=50`);
+  const job = await waitForCreatedJob(context);
   assert(job.counts.total === 3, `three of four names: ${JSON.stringify(job.counts)}`);
 }
 
@@ -106,7 +114,8 @@ async function scheduleInWords({ page, url, call, assert, check }) {
   await call("DELETE", `/export-schedules/${found.scheduleHandle}`);
 }
 
-async function deliver({ page, url, call, assert }) {
+async function deliver(context) {
+  const { page, url, call, assert } = context;
   const { items: connections } = await call("GET", "/connections");
   const connection = connections.find((one) => one.canWrite);
   assert(connection, "the service has a connection that can be written");
@@ -117,11 +126,7 @@ async function deliver({ page, url, call, assert }) {
   await page.locator("#connection").selectOption(connection.name);
   await page.locator("#prefix").fill("by-console");
   await page.locator('button[value="create"]').click();
-  await page.waitForURL(/\/(console\/jobs|export-jobs)\//);
-  const handle = new URL(page.url()).pathname.split("/").pop();
-  let job;
-  do job = await call("GET", `/export-jobs/${handle}?wait=50`);
-  while (job.state !== "finished");
+  const job = await waitForCreatedJob(context);
   assert(job.deliverTo[0].counts.delivered === 10, `ten files are delivered: ${JSON.stringify(job.deliverTo)}`);
 }
 
