@@ -225,11 +225,12 @@ async fn explain_list(app: &TestApp) -> String {
     let mut connections = Vec::new();
     for _ in 0..app.state.db.size() {
         let mut connection = app.state.db.acquire().await.unwrap();
-        let name: Option<String> =
-            sqlx::query_scalar("select name from pg_prepared_statements where statement like '%as sort_key%'")
-                .fetch_optional(&mut *connection)
-                .await
-                .unwrap();
+        let name: Option<String> = sqlx::query_scalar(
+            "select name from pg_prepared_statements where statement like 'select job.*, %sort_key%'",
+        )
+        .fetch_optional(&mut *connection)
+        .await
+        .unwrap();
         if let Some(name) = name {
             let company = app.state.company;
             let statement = format!(

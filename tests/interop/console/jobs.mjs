@@ -54,7 +54,7 @@ async function watchJob(context) {
   await list.context().close();
 }
 
-async function readFailure({ page, url, assert, shared }) {
+async function readFailure({ page, url, assert, shared, screenshots }) {
   await page.goto(`${url}/console/jobs/${shared.job}?state=failed`);
   const row = page.locator("#items tbody tr");
   assert((await row.count()) === 1 && (await row.innerText()).includes("broken"), "the filter leaves the failed item");
@@ -67,6 +67,10 @@ async function readFailure({ page, url, assert, shared }) {
     // That of the broken source cannot be made.
     await image.evaluate((image) => image.decode().catch(() => {}));
   }
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.locator(".tabs").evaluate((tabs) => scrollTo(0, tabs.getBoundingClientRect().top + scrollY));
+  await page.screenshot({ path: join(screenshots, "job-items-dark.png") });
+  await page.emulateMedia({ colorScheme: "light" });
   const shown = await page.locator("#items .picture img").evaluateAll((images) => images.filter((image) => image.naturalWidth > 0).length);
   assert(shown >= 2, `sources and results are pictures: ${shown}`);
 }
