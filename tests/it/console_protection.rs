@@ -93,7 +93,8 @@ async fn forms_are_taken_from_our_pages_only(pool: PgPool) {
         async |browser: &TestBrowser<'_>| browser.open("/console/keys").await.find_form("/console/keys")[0].1.clone();
     let (csrf, foreign) = (find_token(&browser).await, find_token(&other).await);
     assert_ne!(csrf, foreign);
-    for row in list_console("POST") {
+    // Forms with files have their token in the first part: `forms_of_the_console_come_from_its_pages_only`.
+    for row in list_console("POST").into_iter().filter(|row| row.body != BodyRule::FileForm) {
         assert!(
             matches!(row.body, BodyRule::PageForm | BodyRule::ConsoleForm),
             "{}: a form proves where it comes from",
