@@ -44,7 +44,7 @@ for (const { steps } of parts) {
     try {
       await run(context);
     } catch (error) {
-      await page.screenshot({ path: `${screenshots}/step-failed.png` });
+      await page.screenshot({ path: `${screenshots}/step-failed.png` }).catch(() => {});
       throw new Error(`Step "${name}" at ${page.url()}: ${error.stack}`);
     }
     stepsDone += 1;
