@@ -82,6 +82,8 @@ async function retryJob({ page, url, call, assert, shared, waitForJob }) {
   await page.locator("#do-retry").click();
   await page.locator("#message").waitFor();
   const job = await waitForJob(shared.job);
+  // The page finds that out by itself.
+  await page.locator("#job:not([data-progress])").waitFor();
   assert(job.outcome.startsWith("succeeded") && job.counts.failed === 0, `nothing fails any more: ${JSON.stringify(job.counts)}`);
   await page.goto(`${url}/console/jobs/${shared.job}/files`);
   const saved = page.waitForEvent("download");
