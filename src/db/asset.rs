@@ -172,6 +172,29 @@ pub async fn list_assets(
     collect_rows(assets).await
 }
 
+/// Lists the names of at most `limit` folders right below a folder that have assets in them or below them, in order.
+pub async fn list_subfolders(
+    connection: &mut DbConnection,
+    company: CompanyId,
+    folder: &str,
+    limit: i64,
+) -> Result<Vec<String>, DbError> {
+    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let folders = sqlx::query_scalar(
+        "select distinct split_part(substr(folder, length($2) + 1), '/', 1) as name
+           from asset
+          where company_id = $1 and deleted_at is null and starts_with(folder, $2) and folder <> ''
+          order by name
+          limit $3",
+    )
+    .bind(company)
+    .bind(prefix)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    Ok(folders)
+}
+
 /// Which of these names assets have, as name or as file name.
 pub async fn find_known_names(
     connection: &mut DbConnection,

@@ -1,5 +1,7 @@
 //! Companies (the tenants) and their users. Without access control there is one company and no user.
 
+use chrono::{DateTime, Utc};
+
 use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::{CompanyId, JobId, UserId};
 
@@ -164,6 +166,22 @@ pub async fn find_user_name(pool: &PgPool, company: CompanyId, user: UserId) -> 
     Ok(sqlx::query_scalar(sql).bind(company).bind(user).fetch_optional(pool).await?)
 }
 
+/// The names of some users, in no order.
+pub async fn list_user_names(
+    pool: &PgPool,
+    company: CompanyId,
+    users: &[UserId],
+) -> Result<Vec<(UserId, String)>, DbError> {
+    let sql = "select user_id, name from company_user where company_id = $1 and user_id = any($2)";
+    Ok(sqlx::query_as(sql).bind(company).bind(users).fetch_all(pool).await?)
+}
+
+/// Finds the user of this name.
+pub async fn find_user_by_name(pool: &PgPool, company: CompanyId, name: &str) -> Result<Option<UserId>, DbError> {
+    let sql = "select user_id from company_user where company_id = $1 and name = $2";
+    Ok(sqlx::query_scalar(sql).bind(company).bind(name).fetch_optional(pool).await?)
+}
+
 /// The mail addresses of a company's users, as they were given.
 pub async fn list_user_emails(connection: &mut DbConnection, company: CompanyId) -> Result<Vec<String>, DbError> {
     let sql = "select distinct email from company_user where company_id = $1 and email is not null";
@@ -181,4 +199,38 @@ pub async fn find_requester_email(pool: &PgPool, company: CompanyId, job: JobId)
     .fetch_optional(pool)
     .await?;
     Ok(email.flatten())
+}
+
+/// A user in the list of a company's users.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct ListedUserRow {
+    pub name: String,
+    pub email: Option<String>,
+    pub locale: Option<String>,
+    pub time_zone: Option<String>,
+    pub created_at: DateTime<Utc>,
+    /// Keys that are neither revoked nor expired.
+    pub valid_keys: i64,
+}
+
+/// Lists at most `limit` users of a company after the given name, by name.
+pub async fn list_users(
+    pool: &PgPool,
+    company: CompanyId,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<ListedUserRow>, DbError> {
+    let users = sqlx::query_as(
+        "select name, email, locale, time_zone, created_at,
+                (select count(*) from api_key
+                  where api_key.company_id = company_user.company_id and api_key.user_id = company_user.user_id
+                    and revoked_at is null and (expires_at is null or expires_at > now())) as valid_keys
+           from company_user where company_id = $1 and ($2::text is null or name > $2) order by name limit $3",
+    )
+    .bind(company)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    Ok(users)
 }

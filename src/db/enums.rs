@@ -172,6 +172,24 @@ pub enum ShownState {
     Finished,
 }
 
+impl ShownState {
+    /// Every state, in the order in which a job goes through them.
+    pub const ALL: [Self; 6] =
+        [Self::Scheduled, Self::Queued, Self::Running, Self::Paused, Self::Stopping, Self::Finished];
+
+    /// The name as it is serialized.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Finished => "finished",
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -190,6 +208,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome, best first.
+    pub const ALL: [Self; 5] =
+        [Self::Succeeded, Self::SucceededWithWarnings, Self::PartiallyFailed, Self::Failed, Self::Stopped];
+
     /// The name as it is serialized, and a metrics label.
     pub fn name(self) -> &'static str {
         match self {
@@ -265,6 +287,24 @@ pub enum ItemState {
     Skipped,
     /// Not done, because the job was stopped.
     Stopped,
+}
+
+impl ItemState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::Running, Self::Succeeded, Self::Failed, Self::Skipped, Self::Stopped];
+
+    /// The name as it is serialized.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// State of a file.

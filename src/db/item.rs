@@ -352,3 +352,46 @@ pub async fn list_expired_leases(pool: &PgPool) -> Result<Vec<ExpiredLease>, DbE
     .await?;
     Ok(expired)
 }
+
+/// How many items of a company failed for a reason.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct FailureCount {
+    pub code: String,
+    pub items: i64,
+}
+
+/// Counts the failures of the jobs of a company that ended within `age`, or have not ended, by code; most frequent first.
+pub async fn count_failures(pool: &PgPool, company: CompanyId, age: Duration) -> Result<Vec<FailureCount>, DbError> {
+    let counts = sqlx::query_as(
+        "select item.failure ->> 'code' as code, count(*) as items
+           from export_job job
+           join export_item item on item.company_id = job.company_id and item.job_id = job.job_id and item.state = 'failed'
+          where job.company_id = $1 and job.deleted_at is null and job.failed > 0
+            and coalesce(job.finished_at, 'infinity') > now() - $2
+          group by code order by items desc, code limit 50",
+    )
+    .bind(company)
+    .bind(to_pg_interval(age))
+    .fetch_all(pool)
+    .await?;
+    Ok(counts)
+}
+
+/// Finds the original of an item, where it is an image.
+pub async fn find_source_image(
+    pool: &PgPool,
+    company: CompanyId,
+    job: JobId,
+    position: i32,
+) -> Result<Option<Digest>, DbError> {
+    let source: Option<[u8; 32]> = sqlx::query_scalar(
+        "select sha256 from export_item
+          where company_id = $1 and job_id = $2 and position = $3 and asset_type = 'Image' and sha256 is not null",
+    )
+    .bind(company)
+    .bind(job)
+    .bind(position)
+    .fetch_optional(pool)
+    .await?;
+    Ok(source.map(Digest))
+}

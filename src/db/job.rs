@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgArguments;
 use sqlx::types::Json;
-use sqlx::{AssertSqlSafe, PgExecutor};
+use sqlx::{Arguments, AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 
 use crate::db::destination::DestinationRow;
@@ -233,8 +234,13 @@ pub struct JobFilter<'a> {
     pub outcome: Option<Outcome>,
     /// Beginning of the job's name.
     pub name: Option<&'a str>,
+    /// Only what this user may see: the user's own.
+    pub reader: Option<UserId>,
+    /// The user that the list is about.
     pub owner: Option<UserId>,
     pub schedule: Option<ScheduleId>,
+    pub created_from: Option<DateTime<Utc>>,
+    pub created_before: Option<DateTime<Utc>>,
     /// Entries that a job must have; empty: no restriction.
     pub metadata: &'a MetadataMap,
     pub sort: JobSort,
@@ -269,6 +275,38 @@ pub struct ListedJobRow {
     pub sort_key: String,
 }
 
+/// The conditions of a [`JobFilter`], as the parameters 1 to 10.
+const MATCH_FILTER: &str = "job.company_id = $1 and ($2::text is null or $2 = case when job.state <> 'active' then job.state
+                 when job.started_at is null and job.succeeded + job.failed + job.skipped + job.stopped < job.total then 'queued'
+                 else 'running' end)
+           and ($3::text is null or job.outcome = $3)
+           and ($4::text is null or starts_with(job.job_name, $4))
+           and ($5::uuid is null or job.user_id = $5) and ($6::uuid is null or job.user_id = $6)
+           and ($7::uuid is null or job.schedule_id = $7)
+           and ($8::timestamptz is null or job.created_at >= $8) and ($9::timestamptz is null or job.created_at < $9)
+           and job.metadata @> $10::jsonb";
+
+impl JobFilter<'_> {
+    /// The values of the parameters of [`MATCH_FILTER`].
+    fn to_arguments(&self, company: CompanyId) -> Result<PgArguments, DbError> {
+        let mut arguments = PgArguments::default();
+        let mut add = || {
+            arguments.add(company)?;
+            arguments.add(self.state)?;
+            arguments.add(self.outcome)?;
+            arguments.add(self.name)?;
+            arguments.add(self.reader)?;
+            arguments.add(self.owner)?;
+            arguments.add(self.schedule)?;
+            arguments.add(self.created_from)?;
+            arguments.add(self.created_before)?;
+            arguments.add(Json(self.metadata))
+        };
+        add().map_err(|error| DbError::from(sqlx::Error::Encode(error)))?;
+        Ok(arguments)
+    }
+}
+
 /// Lists at most `limit` jobs after the given sort key and handle.
 pub async fn list_jobs(
     pool: &PgPool,
@@ -281,31 +319,29 @@ pub async fn list_jobs(
     let (comparison, direction) = if filter.descending { ("<", "desc") } else { (">", "asc") };
     // Only constants are formatted into the text; the caller's values are bound.
     let sql = format!(
-        "{} and job.company_id = $1 and ($2::text is null or $2 = case when job.state <> 'active' then job.state
-                 when job.started_at is null and job.succeeded + job.failed + job.skipped + job.stopped < job.total then 'queued'
-                 else 'running' end)
-           and ($3::text is null or job.outcome = $3)
-           and ($4::text is null or starts_with(job.job_name, $4))
-           and ($5::text is null or ({key}, job.job_id) {comparison} ($5::{key_type}, $6))
-           and ($8::uuid is null or job.user_id = $8) and ($9::uuid is null or job.schedule_id = $9)
-           and job.metadata @> $10::jsonb
-         order by {key} {direction}, job.job_id {direction} limit $7",
+        "{} and {MATCH_FILTER}
+           and ($11::text is null or ({key}, job.job_id) {comparison} ($11::{key_type}, $12))
+         order by {key} {direction}, job.job_id {direction} limit $13",
         SELECT_JOB.replacen("select job.*", &format!("select job.*, {key}::text as sort_key"), 1)
     );
-    let jobs = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(company)
-        .bind(filter.state)
-        .bind(filter.outcome)
-        .bind(filter.name)
+    let jobs = sqlx::query_as_with(AssertSqlSafe(sql), filter.to_arguments(company)?)
         .bind(after.map(|(key, _)| key))
         .bind(after.map(|(_, job)| job))
         .bind(limit)
-        .bind(filter.owner)
-        .bind(filter.schedule)
-        .bind(Json(filter.metadata))
         .fetch_all(pool)
         .await?;
     Ok(jobs)
+}
+
+/// Counts the jobs of a list up to `max`, and looks at no more.
+pub async fn count_jobs(pool: &PgPool, company: CompanyId, filter: &JobFilter<'_>, max: i64) -> Result<i64, DbError> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "select count(*) from (select from export_job job where job.deleted_at is null and {MATCH_FILTER} limit $11) listed"
+        )
+    });
+    let count = sqlx::query_scalar_with(AssertSqlSafe(SQL.as_str()), filter.to_arguments(company)?);
+    Ok(count.bind(max).fetch_one(pool).await?)
 }
 
 /// The work that is left, over all companies, for metrics.

@@ -64,8 +64,19 @@ pub enum BodyRule {
     Form,
     /// A form of a page, a few kilobytes. Its extractor checks where it comes from.
     PageForm,
+    /// A form of the console, with room for a list that somebody pastes. The same extractor checks it.
+    ConsoleForm,
+    /// A form of the console with files. Its first part proves where it comes from.
+    FileForm,
     /// The bytes of a file or of a part of it, up to the company's upload limit.
     Bytes,
+}
+
+impl BodyRule {
+    /// Whether it is a form of a page, which proves by a field that it comes from one.
+    pub fn is_page_form(self) -> bool {
+        matches!(self, Self::PageForm | Self::ConsoleForm | Self::FileForm)
+    }
 }
 
 /// How long the handler may take until the response begins. A body that still arrives prolongs it.
@@ -321,6 +332,69 @@ pub const OPERATIONS: &[OperationSpec] = &[
     get("/sign-in/oidc/callback", "finishOidcSignIn", Public).with_audit(AuditClass::Disclosure)
         .with_idempotency(Idempotency::Repeated).without_document(),
     post("/sign-out", "signOut", Public).with_body(BodyRule::PageForm).without_document(),
+    // The console. Each page needs what the JSON operation needs whose data it shows.
+    get("/console", "redirectToConsole", Public).without_document(),
+    get("/console/jobs", "showJobsPage", READ_JOBS).without_document(),
+    get("/console/jobs/events", "streamJobs", READ_JOBS).without_document(),
+    post("/console/jobs/batch", "changeJobs", MANAGE_JOBS).with_body(BodyRule::PageForm).without_document(),
+    get("/console/jobs/{jobHandle}", "showJobPage", READ_JOBS).without_document(),
+    // The source is an asset.
+    get("/console/jobs/{jobHandle}/items/{position}/thumbnail", "showSourceThumbnail", READ_ASSETS)
+        .with_deadline(Deadline::Render).without_document(),
+    get("/console/jobs/{jobHandle}/files", "showJobFilesPage", READ_JOBS).without_document(),
+    get("/console/jobs/{jobHandle}/log", "showJobLogPage", READ_JOBS).without_document(),
+    get("/console/jobs/{jobHandle}/request", "showJobRequestPage", READ_JOBS).without_document(),
+    get("/console/jobs/{jobHandle}/deliveries", "showJobDeliveriesPage", READ_JOBS).without_document(),
+    post("/console/jobs/{jobHandle}/deliveries/{deliveryHandle}/replay", "sendWebhookAgain", MANAGE_JOBS)
+        .with_body(BodyRule::PageForm).without_document(),
+    post("/console/jobs/{jobHandle}/delete", "deleteJobByForm", MANAGE_JOBS)
+        .with_body(BodyRule::PageForm).without_document(),
+    post("/console/jobs/{jobHandle}/{action}", "changeJobByForm", MANAGE_JOBS)
+        .with_body(BodyRule::PageForm).without_document(),
+    // The console, second part: what people export.
+    get("/console/exports/new", "showNewExport", CREATE_JOBS).without_document(),
+    post("/console/exports/new", "submitNewExport", CREATE_JOBS).with_body(BodyRule::ConsoleForm).without_document(),
+    get("/console/assets", "showAssetsPage", READ_ASSETS).without_document(),
+    post("/console/assets", "uploadByForm", WRITE_ASSETS)
+        .with_body(BodyRule::FileForm).with_deadline(Deadline::Transfer).without_document(),
+    post("/console/assets/move", "moveAssetsByForm", WRITE_ASSETS).with_body(BodyRule::ConsoleForm).without_document(),
+    get("/console/assets/{assetHandle}", "showAssetPage", READ_ASSETS).without_document(),
+    post("/console/assets/{assetHandle}", "changeAssetByForm", WRITE_ASSETS)
+        .with_body(BodyRule::ConsoleForm).without_document(),
+    post("/console/assets/{assetHandle}/delete", "deleteAssetByForm", All(&[AssetsDelete]))
+        .with_body(BodyRule::ConsoleForm).without_document(),
+    post("/console/assets/{assetHandle}/content", "replaceByForm", WRITE_ASSETS)
+        .with_body(BodyRule::FileForm).with_deadline(Deadline::Transfer).without_document(),
+    get("/console/assets/{assetHandle}/thumbnail", "showAssetThumbnail", READ_ASSETS)
+        .with_deadline(Deadline::Render).without_document(),
+    get("/console/presets", "showPresetsPage", All(&[PresetsRead])).without_document(),
+    post("/console/presets", "createPresetByForm", All(&[PresetsWrite]))
+        .with_body(BodyRule::ConsoleForm).without_document(),
+    post("/console/preset-imports", "importPresetsByForm", All(&[PresetsWrite]))
+        .with_body(BodyRule::FileForm).without_document(),
+    get("/console/presets/{name}", "showPresetPage", All(&[PresetsRead])).without_document(),
+    post("/console/presets/{name}", "changePresetByForm", All(&[PresetsWrite]))
+        .with_body(BodyRule::ConsoleForm).without_document(),
+    post("/console/presets/{name}/delete", "deletePresetByForm", All(&[PresetsWrite]))
+        .with_body(BodyRule::ConsoleForm).without_document(),
+    get("/console/schedules", "showSchedulesPage", READ_SCHEDULES).without_document(),
+    post("/console/schedules/{scheduleHandle}/run", "runScheduleByForm", CREATE_RUNS)
+        .with_body(BodyRule::PageForm).without_document(),
+    post("/console/schedules/{scheduleHandle}/pause", "pauseScheduleByForm", MANAGE_SCHEDULES)
+        .with_body(BodyRule::PageForm).without_document(),
+    post("/console/schedules/{scheduleHandle}/resume", "resumeScheduleByForm", MANAGE_SCHEDULES)
+        .with_body(BodyRule::PageForm).without_document(),
+    post("/console/schedules/{scheduleHandle}/delete", "deleteScheduleByForm", MANAGE_SCHEDULES)
+        .with_body(BodyRule::PageForm).without_document(),
+    get("/console/usage", "showUsagePage", AnyKey).without_document(),
+    get("/console/connections", "showConnectionsPage", AnyKey).without_document(),
+    get("/console/keys", "showKeysPage", ADMIN).without_document(),
+    // The response has the key.
+    post("/console/keys", "createKeyByForm", ADMIN).with_body(BodyRule::PageForm).without_document(),
+    post("/console/keys/{keyHandle}/revoke", "revokeKeyByForm", ADMIN)
+        .with_body(BodyRule::PageForm).without_document(),
+    get("/console/users", "showUsersPage", ADMIN).without_document(),
+    get("/console/system", "showSystemPage", ADMIN).without_document(),
     // What browsers ask for when they show a page.
     get("/static/{version}/{file}", "showStaticFile", Public).without_document(),
     get("/favicon.ico", "showIcon", Public).without_document(),

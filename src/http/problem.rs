@@ -160,6 +160,11 @@ impl Problem {
         self
     }
 
+    /// What is wrong and what to do, for the client.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The errors of the request.
     pub fn into_errors(self) -> Vec<ValidationError> {
         self.errors

@@ -238,6 +238,27 @@ pub(crate) fn set_browser_cookie(
     add_cookie(state, request, answer, (BROWSER_COOKIE, &hex::encode(browser.0)), BROWSER_TTL, true);
 }
 
+/// The CSRF token of the forms on a page: that of the session, or of the browser where nobody is signed in. A browser that
+/// is not known yet gets a cookie, which the response must set.
+///
+/// # Errors
+/// When the operating system provides no random bytes.
+pub(crate) fn find_form_token(
+    state: &AppState,
+    request: &impl HttpMessage,
+    session: Option<&OpenSession>,
+) -> Result<(String, Option<HeaderValue>), Problem> {
+    if let Some(session) = session {
+        return Ok((session.csrf_token.clone(), None));
+    }
+    if let Some(browser) = read_browser(request.headers()) {
+        return Ok((browser.csrf_token(), None));
+    }
+    let browser = BrowserSecret::find_or_create(request.headers())?;
+    let cookie = write_cookie(state, request, (BROWSER_COOKIE, &hex::encode(browser.0)), BROWSER_TTL, true);
+    Ok((browser.csrf_token(), cookie))
+}
+
 /// Signs the browser in: with a session that did not exist before, whatever cookie it had.
 ///
 /// # Errors
@@ -292,10 +313,22 @@ fn add_cookie(
     state: &AppState,
     request: &impl HttpMessage,
     answer: &mut HttpResponse,
-    (name, value): (&str, &str),
+    cookie: (&str, &str),
     ttl: Duration,
     is_hidden: bool,
 ) {
+    if let Some(value) = write_cookie(state, request, cookie, ttl, is_hidden) {
+        answer.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+fn write_cookie(
+    state: &AppState,
+    request: &impl HttpMessage,
+    (name, value): (&str, &str),
+    ttl: Duration,
+    is_hidden: bool,
+) -> Option<HeaderValue> {
     let by_proxy = request.extensions().get::<ClientInfo>().is_some_and(|client| client.secure);
     let is_secure = by_proxy || state.public_url().starts_with("https://");
     let text = format!(
@@ -305,7 +338,5 @@ fn add_cookie(
         if is_hidden { "; HttpOnly" } else { "" },
         if is_secure { "; Secure" } else { "" }
     );
-    if let Ok(value) = HeaderValue::from_str(&text) {
-        answer.headers_mut().append(header::SET_COOKIE, value);
-    }
+    HeaderValue::from_str(&text).ok()
 }

@@ -219,6 +219,7 @@ page-copied = Copied
 page-start-title = Export many stored images in one job
 page-start-text = Offprint stores images, exports any number of them in one job, as they are or converted, and hands them over as single files or as one zip.
 page-start-link = Were you sent a link? Open it as it is in the mail: you need no account for it.
+page-start-console = Open the console
 page-start-programmers = For programmers
 page-start-swagger = Try the API in the browser
 page-start-document = OpenAPI document

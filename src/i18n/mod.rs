@@ -1,5 +1,5 @@
-//! The texts of events and mails in the reader's language. Each language is one Fluent file beside this one
-//! (<https://projectfluent.org>); `build.rs` finds them, so adding a language means adding its file.
+//! The texts of events, mails and pages in the reader's language. Each language is one Fluent file beside this one, and more
+//! in a folder of the same name (<https://projectfluent.org>); `build.rs` finds them, so adding a language means adding files.
 //!
 //! A message that a language lacks is shown in English; a test lists what is missing. Knows only texts, numbers and times:
 //! what is said about a job is decided by its callers.
@@ -15,7 +15,7 @@ use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
 use crate::reason::Reason;
 
-/// Each language's tag and the text of its file, as `build.rs` found them.
+/// Each language's tag and the text of its files, as `build.rs` found them.
 const LANGUAGE_FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/languages.rs"));
 
 /// The language that has all messages and is used where no other is known.

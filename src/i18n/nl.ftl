@@ -214,6 +214,7 @@ page-copied = Gekopieerd
 page-start-title = Exporteer veel opgeslagen afbeeldingen in één opdracht
 page-start-text = Offprint bewaart afbeeldingen, exporteert er zoveel je wilt in één opdracht, zoals ze zijn of omgezet, en levert ze als losse bestanden of als één zip.
 page-start-link = Heb je een link gekregen? Open hem zoals hij in de mail staat: je hebt er geen account voor nodig.
+page-start-console = Open de console
 page-start-programmers = Voor programmeurs
 page-start-swagger = Probeer de API in de browser
 page-start-document = OpenAPI-document

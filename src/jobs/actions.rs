@@ -32,6 +32,17 @@ impl JobAction {
         }
     }
 
+    /// The state that the action leads to, and its event; none for a retry, which changes more than the state.
+    pub fn find_change(self) -> Option<(JobState, &'static str)> {
+        match self {
+            Self::Pause => Some((JobState::Paused, "exportPaused")),
+            Self::Resume => Some((JobState::Active, "exportResumed")),
+            Self::Stop => Some((JobState::Stopping, "stopRequested")),
+            Self::Run => Some((JobState::Active, "runRequested")),
+            Self::Retry => None,
+        }
+    }
+
     /// The states in which the action is allowed.
     pub fn allowed_states(self) -> &'static [JobState] {
         match self {

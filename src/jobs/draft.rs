@@ -101,6 +101,8 @@ pub struct DraftFile {
     pub path: String,
     /// The path as it is compared with others.
     pub path_key: String,
+    /// Whether the path has a number because another file has the name.
+    pub is_numbered: bool,
     /// The warnings about its modifier, as indexes in those of the draft.
     pub modifier_warnings: Vec<usize>,
 }

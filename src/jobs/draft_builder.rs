@@ -391,6 +391,7 @@ impl DraftItem {
             recipe,
             path: String::new(),
             path_key: String::new(),
+            is_numbered: false,
             modifier_warnings: Vec::new(),
         });
     }

@@ -17,24 +17,24 @@ use crate::reason::Reason;
 pub struct ModifierMeaning {
     /// The modifier with all macros expanded. The last occurrence of each command wins.
     #[schema(example = "fmt=png&wid=640&fmt=tif,,lzw")]
-    effective_modifier: String,
+    pub effective_modifier: String,
     /// Every known command in the order of the modifier, and whether it has an effect.
-    commands: Vec<ExplainedCommand>,
+    pub commands: Vec<ExplainedCommand>,
     /// The output format.
     #[schema(example = "tiff")]
-    format: &'static str,
+    pub format: &'static str,
     /// Media type of the output format.
     #[schema(example = "image/tiff")]
-    mime: &'static str,
+    pub mime: &'static str,
     /// Extension of the output files.
     #[schema(example = ".tiff")]
-    extension: &'static str,
+    pub extension: &'static str,
     /// The resulting image; null when no asset was named.
-    picture: Option<ExplainedPicture>,
+    pub picture: Option<ExplainedPicture>,
     /// What may make the image differ from what was asked for.
-    warnings: Vec<Reason>,
+    pub warnings: Vec<Reason>,
     /// What was ignored and makes no difference.
-    notices: Vec<Reason>,
+    pub notices: Vec<Reason>,
 }
 
 /// One command of a modifier.
@@ -43,23 +43,23 @@ pub struct ModifierMeaning {
 pub struct ExplainedCommand {
     /// Name of the command.
     #[schema(example = "wid")]
-    name: &'static str,
+    pub name: &'static str,
     /// Value: decoded, with variables replaced.
     #[schema(example = "640")]
-    value: String,
+    pub value: String,
     /// What the command applies to: `view`, `composite` or a layer.
     #[schema(example = "view")]
-    scope: String,
+    pub scope: String,
     /// The text that the command is from: `urlModifier`, `is_modifier`, `macro` and a name, or `urlPostApplyModifier`.
     #[schema(example = "macro test")]
-    from: String,
+    pub from: String,
     /// Position of the command in that text, in bytes.
-    offset: usize,
+    pub offset: usize,
     /// `holds` (has an effect), `replaced` by a later command, or `ignored`.
     #[schema(example = "holds")]
-    fate: &'static str,
+    pub fate: &'static str,
     /// Why the command is ignored; null when it is not.
-    why: Option<String>,
+    pub why: Option<String>,
 }
 
 /// The image that would be rendered.
@@ -68,13 +68,13 @@ pub struct ExplainedCommand {
 pub struct ExplainedPicture {
     /// Name of the file.
     #[schema(example = "fileToExport.tiff")]
-    file_name: String,
+    pub file_name: String,
     /// Width in pixels; null when rendering would fail.
-    width: Option<u32>,
+    pub width: Option<u32>,
     /// Height in pixels; null when rendering would fail.
-    height: Option<u32>,
+    pub height: Option<u32>,
     /// Why rendering would fail; null when it would not.
-    failure: Option<Reason>,
+    pub failure: Option<Reason>,
 }
 
 impl ModifierMeaning {

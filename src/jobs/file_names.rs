@@ -96,6 +96,7 @@ pub(super) fn assign_paths(
         for (file, (folder, name)) in item.files.iter_mut().zip(names) {
             file.path = paths.allocate(folder, name);
             file.path_key = fold_path(&file.path);
+            file.is_numbered = !file.path.ends_with(name.as_str());
         }
     }
     Ok(())

@@ -3,66 +3,12 @@
 // mail and by key, and Swagger UI while signed in; without scripts; with the keyboard; 320 pixels wide. axe-core looks at every page in both
 // themes. No console error, no violation of the policy, no request to another host.
 // pages.mjs URL CHROMIUM IMAGES MAILS SCREENSHOTS [KEY PROVIDER]; runs where playwright-core and axe-core are installed.
-import { createRequire } from "node:module";
-import { existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-const require = createRequire(process.cwd() + "/");
-const { chromium } = require("playwright-core");
-const axeSource = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+import { assert, openBrowser, phone } from "./browser.mjs";
 const [url, executablePath, images, mails, screenshots, key, provider] = process.argv.slice(2);
-mkdirSync(screenshots, { recursive: true });
-
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
-const problems = [];
-let pagesChecked = 0;
-
-function assert(condition, message) {
-  if (!condition) throw new Error(message);
-}
-
-/** A window whose errors are collected. */
-async function openWindow(options = {}) {
-  const context = await browser.newContext({ acceptDownloads: true, locale: "en-GB", ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
-  // A page with an error status is an error of the console, too.
-  const isExpected = (text) => /^Failed to load resource: the server responded with a status of 4\d\d/.test(text);
-  page.on("console", (message) => message.type() === "error" && !isExpected(message.text()) && problems.push(`${page.url()}: ${message.text()}`));
-  page.on("pageerror", (error) => problems.push(`${page.url()}: ${error}`));
-  page.on("request", (request) => {
-    const isOwn = [url, provider].some((origin) => origin && request.url().startsWith(`${origin}/`));
-    if (!/^(data|blob):/.test(request.url()) && !isOwn) problems.push(`${page.url()} asks ${request.url()}`);
-  });
-  return page;
-}
-
-const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
-
-/** What holds for every page: axe-core in both themes, and no sideways scrolling on the narrowest screen. */
-async function check(page, name) {
-  const size = page.viewportSize();
-  for (const colorScheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme });
-    await page.evaluate(axeSource);
-    const { violations } = await page.evaluate(() => axe.run(document, { preload: false }));
-    for (const { id, nodes } of violations) problems.push(`${name} (${colorScheme}): axe ${id}: ${nodes.map((node) => node.html).join(" ")}`);
-    if (name) await page.screenshot({ path: join(screenshots, `${name}-${colorScheme}.png`) });
-  }
-  await page.emulateMedia({ colorScheme: "light" });
-  await page.setViewportSize({ width: 320, height: 640 });
-  const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert(width <= 320, `${name} is ${width} pixels wide on a screen of 320`);
-  await page.setViewportSize(size);
-  pagesChecked += 1;
-}
-
-const authorization = key ? { authorization: `Bearer ${key}` } : {};
-async function call(method, path, body) {
-  const headers = { ...authorization, ...(body && !(body instanceof FormData) ? { "content-type": "application/json" } : {}) };
-  const response = await fetch(url + path, { method, headers, body: body instanceof FormData ? body : body && JSON.stringify(body) });
-  assert(response.ok, `${method} ${path}: ${response.status} ${await response.clone().text()}`);
-  return response.status === 204 ? null : response.json();
-}
+const tools = await openBrowser({ url, executablePath, screenshots, key, provider });
+const { openWindow, check, call } = tools;
 
 /** The newest mail to an address, once it is there. */
 async function waitForMail(address, since) {
@@ -257,9 +203,4 @@ if (key) {
   assert((await page.locator("header form").count()) === 0, "signed out");
 }
 
-await browser.close();
-console.log(`Pages: ${pagesChecked} pages in two themes; ${assets.length} images, ${zip.length} bytes downloaded by clicking`);
-if (problems.length) {
-  console.error(problems.join("\n"));
-  process.exit(1);
-}
+await tools.close(`${assets.length} images, ${zip.length} bytes downloaded by clicking`);

@@ -63,8 +63,8 @@ fn the_operation_table_and_the_document_agree() {
             BodyRule::CatalogFiles => &["application/json", "text/plain", "text/tab-separated-values"],
             BodyRule::Addresses => &["application/octet-stream", "text/plain", "text/xml"],
             BodyRule::Records => &["application/json", "application/x-ndjson", "text/csv"],
-            BodyRule::Form => &["multipart/form-data"],
-            BodyRule::PageForm => &["application/x-www-form-urlencoded"],
+            BodyRule::Form | BodyRule::FileForm => &["multipart/form-data"],
+            BodyRule::PageForm | BodyRule::ConsoleForm => &["application/x-www-form-urlencoded"],
             BodyRule::Bytes if path.starts_with("/uploads/") => &["application/offset+octet-stream"],
             BodyRule::Bytes => &["application/octet-stream"],
         };

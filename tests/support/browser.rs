@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 
-use crate::support::test_app::{TestApp, TestResponse};
+use crate::support::test_app::{TestApp, TestResponse, build_multipart_request};
 
 /// What Chromium sends.
 pub const PAGE_ACCEPT: &str =
@@ -93,6 +93,17 @@ impl<'a> TestBrowser<'a> {
         self.follow(action, response).await
     }
 
+    /// Sends a form with files: the token of the page first, then these parts.
+    pub async fn post_files(&self, page: &OpenPage, action: &str, parts: &[(&str, &[u8])]) -> OpenPage {
+        let hidden = page.find_form(action);
+        let hidden = hidden.iter().map(|(name, value)| (format!("name=\"{name}\""), value.as_bytes()));
+        let parts = parts.iter().map(|(head, bytes)| ((*head).to_owned(), *bytes));
+        let request = build_multipart_request(hidden.chain(parts)).uri(action);
+        let request = request.insert_header(("accept", PAGE_ACCEPT)).insert_header(("origin", "http://localhost"));
+        let response = self.send(request).await;
+        self.follow(action, response).await
+    }
+
     async fn follow(&self, path: &str, mut response: TestResponse) -> OpenPage {
         let mut path = path.to_owned();
         for _ in 0..5 {
@@ -140,7 +151,8 @@ impl OpenPage {
     #[track_caller]
     pub fn find_form(&self, action: &str) -> Vec<(String, String)> {
         let begin = format!("action=\"{action}\"");
-        let form = self.html.split("<form").skip(1).find(|form| form.split('>').next().unwrap().contains(&begin));
+        let is_sent = |head: &str| head.contains(&begin) && head.contains("method=\"post\"");
+        let form = self.html.split("<form").skip(1).find(|form| is_sent(form.split('>').next().unwrap()));
         let form =
             form.unwrap_or_else(|| panic!("no form for {action}: {}", self.html)).split("</form>").next().unwrap();
         let attribute = |input: &str, name: &str| {
@@ -184,7 +196,10 @@ impl OpenPage {
             let is_own = address.starts_with('#') || (address.starts_with('/') && !address.starts_with("//"));
             assert!(is_own, "{address} is elsewhere");
         }
-        assert!(!html.contains("page-"), "a message is missing: {html}");
+        assert!(
+            !["page-", "console-", " create-", ">create-", "\"create-"].iter().any(|name| html.contains(name)),
+            "a message is missing: {html}"
+        );
     }
 }
 
@@ -198,7 +213,7 @@ fn strip_tags(html: &str) -> String {
     unescape(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-fn unescape(text: &str) -> String {
+pub fn unescape(text: &str) -> String {
     [
         ("&#60;", "<"),
         ("&#62;", ">"),

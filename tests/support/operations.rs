@@ -2,11 +2,13 @@
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
+use offprint::db::browser_session::compute_csrf_token;
 use offprint::db::capability::Capability;
 use offprint::http::document;
 use offprint::http::operations::OPERATIONS;
 use serde_json::{Value, json};
 
+use crate::support::test_app::build_multipart_request;
 use crate::support::test_user::{TestUser, build_upload_request};
 
 /// Values for the parameters of paths.
@@ -97,6 +99,7 @@ impl OperationFixtures {
             .replace("{token}", &self.token)
             .replace("{scheduleHandle}", &self.schedule)
             .replace("{uploadHandle}", &self.upload)
+            .replace("{action}", "retry")
             .replace("{version}/{file}", "0/style.css")
             .replace("{file}", "index.html")
     }
@@ -128,8 +131,17 @@ pub enum RequestPayload {
     UploadChunk,
     /// A form that comes from no page: it is refused.
     PageForm,
+    /// A form of the console, as a page has it that this browser has loaded.
+    ConsoleForm(fn(&OperationFixtures) -> Vec<(&'static str, String)>),
+    /// The same with a file.
+    FileForm,
 }
-use RequestPayload::{Addresses, Bytes, Empty, File, Json, PageForm, Records, UploadChunk, UploadCreation};
+use RequestPayload::{
+    Addresses, Bytes, ConsoleForm, Empty, File, FileForm, Json, PageForm, Records, UploadChunk, UploadCreation,
+};
+
+/// The secret of a browser that has loaded a page with a form.
+const BROWSER_SECRET: [u8; 32] = [7; 32];
 
 /// A migration of one image.
 async fn create_migration(user: &TestUser<'_>) -> String {
@@ -236,6 +248,66 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
             (Empty, OwnData)
         }
         ("POST", "/sign-in/key" | "/sign-in/mail" | "/sign-in/mail/{token}" | "/sign-out") => (PageForm, OwnData),
+        // The console.
+        // The console, second part.
+        ("GET", "/console/exports/new" | "/console/assets" | "/console/presets") => (Empty, OwnData),
+        (
+            "GET",
+            "/console/assets/{assetHandle}" | "/console/assets/{assetHandle}/thumbnail" | "/console/presets/{name}",
+        ) => (Empty, NotFound),
+        ("POST", "/console/exports/new") => (ConsoleForm(|_| vec![("action", "find".to_owned())]), OwnData),
+        ("POST", "/console/assets/move") => (ConsoleForm(|_| vec![("to", "elsewhere".to_owned())]), OwnData),
+        ("POST", "/console/assets/{assetHandle}") => {
+            (ConsoleForm(|_| vec![("name", "b".to_owned()), ("etag", "*".to_owned())]), NotFound)
+        }
+        ("POST", "/console/assets/{assetHandle}/delete" | "/console/presets/{name}/delete") => {
+            (ConsoleForm(|_| Vec::new()), NotFound)
+        }
+        ("POST", "/console/presets") => (ConsoleForm(|_| vec![("action", "preview".to_owned())]), OwnData),
+        ("POST", "/console/presets/{name}") => {
+            (ConsoleForm(|_| vec![("urlModifier", "wid=10".to_owned()), ("etag", "*".to_owned())]), NotFound)
+        }
+        ("POST", "/console/assets" | "/console/preset-imports") => (FileForm, OwnData),
+        ("POST", "/console/assets/{assetHandle}/content") => (FileForm, NotFound),
+        (
+            "GET",
+            "/console"
+            | "/console/jobs"
+            | "/console/jobs/events"
+            | "/console/schedules"
+            | "/console/usage"
+            | "/console/connections"
+            | "/console/keys"
+            | "/console/users"
+            | "/console/system",
+        ) => (Empty, OwnData),
+        (
+            "GET",
+            "/console/jobs/{jobHandle}"
+            | "/console/jobs/{jobHandle}/items/{position}/thumbnail"
+            | "/console/jobs/{jobHandle}/files"
+            | "/console/jobs/{jobHandle}/log"
+            | "/console/jobs/{jobHandle}/request"
+            | "/console/jobs/{jobHandle}/deliveries",
+        ) => (Empty, NotFound),
+        ("POST", "/console/jobs/batch") => {
+            (ConsoleForm(|objects| vec![("action", "retry".to_owned()), ("job", objects.job.clone())]), OwnData)
+        }
+        (
+            "POST",
+            "/console/jobs/{jobHandle}/{action}"
+            | "/console/jobs/{jobHandle}/deliveries/{deliveryHandle}/replay"
+            | "/console/jobs/{jobHandle}/delete",
+        ) => (ConsoleForm(|_| Vec::new()), NotFound),
+        (
+            "POST",
+            "/console/schedules/{scheduleHandle}/run"
+            | "/console/schedules/{scheduleHandle}/pause"
+            | "/console/schedules/{scheduleHandle}/resume"
+            | "/console/schedules/{scheduleHandle}/delete",
+        ) => (ConsoleForm(|_| Vec::new()), NotFound),
+        ("POST", "/console/keys") => (ConsoleForm(|_| vec![("name", "by a form".to_owned())]), OwnData),
+        ("POST", "/console/keys/{keyHandle}/revoke") => (ConsoleForm(|_| Vec::new()), NotFound),
         // What only browsers ask for.
         (
             "GET",
@@ -285,9 +357,28 @@ impl Operation {
                 .insert_header(("upload-offset", "0"))
                 .insert_header(("content-type", "application/offset+octet-stream"))
                 .set_payload("half"),
+            FileForm => {
+                let csrf = compute_csrf_token(&BROWSER_SECRET);
+                // A file that can be imported, too.
+                let file = &b"Name\tDefinition\nby-form\twid=5\n"[..];
+                let parts = [("name=\"csrf\"", csrf.as_bytes()), ("name=\"file\"; filename=\"b.txt\"", file)];
+                let cookie = format!("offprint_browser={}", hex::encode(BROWSER_SECRET));
+                build_multipart_request(parts).uri(&address).insert_header(("cookie", cookie))
+            }
             PageForm => request.set_form([("csrf", "0"), ("key", "x"), ("email", "ann@example.org")]),
+            ConsoleForm(fields) => {
+                let csrf = [("csrf", compute_csrf_token(&BROWSER_SECRET))];
+                let cookie = format!("offprint_browser={}", hex::encode(BROWSER_SECRET));
+                let fields: Vec<_> = csrf.into_iter().chain(fields(objects)).collect();
+                request.insert_header(("cookie", cookie)).set_form(fields)
+            }
             Bytes => request.insert_header(("content-type", "application/octet-stream")).set_payload("new bytes"),
         }
+    }
+
+    /// Whether it is a form of a page, which has its token in a field.
+    pub fn is_form(&self) -> bool {
+        matches!(self.payload, PageForm | ConsoleForm(_) | FileForm)
     }
 
     pub fn name(&self) -> String {
@@ -337,11 +428,14 @@ pub fn list_operations() -> Vec<Operation> {
         all.push(Operation { needs: needs.collect(), path: path.to_owned(), method, payload, foreign_access });
     }
     for row in OPERATIONS.iter().filter(|row| !row.is_documented) {
-        assert!(row.access.is_public(), "{} is not in the document", row.name());
+        let is_page = row.access.is_public() || row.path.starts_with("/console/");
+        assert!(is_page, "{} is not in the document", row.name());
         let (method, path) = (row.method.to_owned(), row.document_path());
         let (payload, foreign_access) = find_row(&method, &path)
             .unwrap_or_else(|| panic!("{method} {path} has no row in tests/support/operations.rs"));
-        all.push(Operation { needs: Vec::new(), path, method, payload, foreign_access });
+        let names = row.access.alternatives();
+        let needs = names.iter().map(|names| names.iter().map(|name| Capability::from_name(name).unwrap()).collect());
+        all.push(Operation { needs: needs.collect(), path, method, payload, foreign_access });
     }
     assert!(all.len() >= 60, "only {} operations were found", all.len());
     all

@@ -38,7 +38,7 @@ pub fn check_content_headers(rule: BodyRule, headers: &HeaderMap) -> Result<(), 
             "Send the addresses as `Content-Type: text/plain`, `text/xml` or `application/gzip`. Example: `curl \
              --data-binary @access.log -H 'content-type: text/plain'`."
         }
-        BodyRule::Form if media != "multipart/form-data" => {
+        BodyRule::Form | BodyRule::FileForm if media != "multipart/form-data" => {
             "Send the files as `multipart/form-data` in parts named `file`. Example: `curl -F file=@photo.jpg`."
         }
         BodyRule::Records if !is_table(headers) && !is_json_lines(&media) && !is_json => {
@@ -192,6 +192,8 @@ mod tests {
             (BodyRule::ExportList, "text/html", false),
             (BodyRule::Form, "multipart/form-data; boundary=x", true),
             (BodyRule::Form, "application/json", false),
+            (BodyRule::FileForm, "multipart/form-data; boundary=x", true),
+            (BodyRule::FileForm, "application/x-www-form-urlencoded", false),
             (BodyRule::Records, "application/x-ndjson", true),
             (BodyRule::Records, "text/csv; charset=utf-8", true),
             (BodyRule::Records, "text/csv; charset=latin1", false),

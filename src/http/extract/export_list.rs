@@ -125,6 +125,19 @@ fn parse_list(text: &str, query: &str, headers: &HeaderMap) -> Result<(ExportReq
     request.map_err(|problem| lines.locate(problem)).map(|request| (request, lines))
 }
 
+/// Reads a list that somebody pasted into a page: a table where the first line names columns that a list has, the one of the
+/// names among them; else names, one a line.
+pub(in crate::http) fn read_pasted_list(text: &str) -> Result<(Vec<Value>, Lines), Problem> {
+    let (lines, assets) = if has_header_line(text)? { read_asset_table(text)? } else { read_names(text) };
+    Ok((assets, Lines(lines)))
+}
+
+fn has_header_line(text: &str) -> Result<bool, Problem> {
+    let (columns, _) = read_table(text.lines().next().unwrap_or_default())?;
+    let columns: Vec<_> = columns.iter().map(|name| find_column(name)).collect();
+    Ok(columns.contains(&Ok(Column::Name)) && columns.iter().all(Result::is_ok))
+}
+
 /// Names, one a line. Blank lines are skipped.
 fn read_names(text: &str) -> (Vec<usize>, Vec<Value>) {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -324,6 +337,25 @@ mod tests {
         assert_eq!((&assets[1]["is_modifier"], &assets[1]["nameTemplate"]), (&json!("wid=4&$pdp$"), &Value::Null));
         let (assets, lines) = parse("text/plain", "fmt=orig", "\na\n  b c \n").unwrap();
         assert_eq!((assets[1]["name"].as_str(), lines), (Some("b c"), vec![2, 3]));
+    }
+
+    #[test]
+    fn pasted_lists_are_tables_or_names() {
+        let read = |text: &str| {
+            let (assets, lines) = read_pasted_list(text).unwrap();
+            (assets.iter().map(|asset| asset["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>(), lines.0)
+        };
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (text, wanted, lines) in [
+            ("a\r\n\r\n b ", names(&["a", "b"]), vec![1, 3]),
+            ("SKU\na\nb", names(&["a", "b"]), vec![2, 3]),
+            ("sku\tpreset\na\tpdp", names(&["a"]), vec![2]),
+            // A name with a comma in it is no header.
+            ("shoe, red\nsku", names(&["shoe, red", "sku"]), vec![1, 2]),
+            ("", vec![], vec![]),
+        ] {
+            assert_eq!(read(text), (wanted, lines), "{text:?}");
+        }
     }
 
     #[test]

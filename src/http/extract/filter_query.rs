@@ -49,14 +49,28 @@ impl<T: DeserializeOwned> FromRequest for FilterQuery<T> {
 
 /// Parses the conditions, each as `metadata=key:value`.
 fn parse_metadata_filter(parts: &[&str]) -> Result<MetadataMap, Problem> {
-    let mut wanted = MetadataMap::default();
+    let mut conditions = Vec::new();
     for part in parts {
         let encoded = part.split_once('=').map_or("", |(_, value)| value).replace('+', " ");
         let text = percent_decode_str(&encoded).decode_utf8().map_err(|_| {
             Problem::invalid_parameter("metadata", "The condition is not UTF-8. Percent-encode its UTF-8 bytes.")
         })?;
+        conditions.push(text.into_owned());
+    }
+    parse_metadata_conditions(conditions.iter().map(String::as_str))
+}
+
+/// Parses conditions, each as `key:value`.
+///
+/// # Errors
+/// 400 that says what is wrong with one.
+pub(in crate::http) fn parse_metadata_conditions<'t>(
+    conditions: impl IntoIterator<Item = &'t str>,
+) -> Result<MetadataMap, Problem> {
+    let mut wanted = MetadataMap::default();
+    for text in conditions {
         let (key, value) = text.split_once(':').ok_or_else(|| {
-            let detail = format!("{:?} is no condition. Send `key:value`, such as `order:A-1042`.", clip_text(&text));
+            let detail = format!("{:?} is no condition. Send `key:value`, such as `order:A-1042`.", clip_text(text));
             Problem::invalid_parameter("metadata", detail)
         })?;
         if wanted.0.insert(key.to_owned(), value.to_owned()).is_some_and(|other| other != value) {

@@ -10,11 +10,15 @@ use serde::de::DeserializeOwned;
 
 use crate::app::AppState;
 use crate::http::extract::body::read_body;
+use crate::http::middleware::route::find_route;
+use crate::http::operations::BodyRule;
 use crate::http::problem::Problem;
 use crate::http::session::check_form_token;
 
-/// More than any form has.
+/// More than any form has that people fill in by hand.
 const MAX_FORM_BYTES: usize = 8 << 10;
+/// Room for a list of some ten thousand names.
+const MAX_CONSOLE_FORM_BYTES: usize = 1 << 20;
 
 /// The fields of a form whose CSRF token was checked.
 pub(crate) struct PageForm<T>(pub(crate) T);
@@ -38,13 +42,20 @@ impl<T: DeserializeOwned> FromRequest for PageForm<T> {
                 let detail = "This is a form of a page: `Content-Type` must be `application/x-www-form-urlencoded`.";
                 return Err(Problem::new(Code::UnsupportedMediaType, detail));
             }
-            let body = read_body(pieces, MAX_FORM_BYTES).await?;
+            let body = read_body(pieces, find_max_bytes(&request)).await?;
             let text = String::from_utf8(body).map_err(|_| reject_form())?;
             // A form is written as a query string is.
             let token = Query::<CsrfField>::from_query(&text).map(|field| field.into_inner().csrf).unwrap_or_default();
             check_form_token(&state, &request, &token)?;
             Query::<T>::from_query(&text).map(|fields| Self(fields.into_inner())).map_err(|_| reject_form())
         })
+    }
+}
+
+fn find_max_bytes(request: &HttpRequest) -> usize {
+    match find_route(request).operation().map(|operation| operation.body) {
+        Some(BodyRule::ConsoleForm) => MAX_CONSOLE_FORM_BYTES,
+        _ => MAX_FORM_BYTES,
     }
 }
 

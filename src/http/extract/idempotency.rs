@@ -85,6 +85,17 @@ impl IdempotencyRow {
 }
 
 impl IdempotencyKey {
+    /// No key: the request is done each time that it is sent.
+    pub(in crate::http) fn none() -> Self {
+        Self { key: None, operation: String::new() }
+    }
+
+    /// The key of a form that is sent twice when somebody clicks twice. It is for these fields only: whoever goes back and
+    /// changes them means another request.
+    pub(in crate::http) fn from_form(operation: &str, once: &str, fields: Digest) -> Self {
+        Self { key: Some(format!("{once}.{fields}")), operation: operation.to_owned() }
+    }
+
     /// The key with its user, so that nobody gets the answer to another user's request.
     fn scoped_key(&self, caller: &Caller) -> Option<String> {
         let key = self.key.as_ref()?;

@@ -110,7 +110,7 @@ fn hash_filters(filters: &impl Serialize) -> String {
     Digest::compute(&text).to_string()[..16].to_owned()
 }
 
-impl<T: Serialize> Page<T> {
+impl<T> Page<T> {
     /// A page of at most `limit` items. `items` has one more than that when another page follows: callers query
     /// `limit + 1` rows. `key` gives an item's sort key and tie-breaker.
     pub fn new(mut items: Vec<T>, limit: i64, filters: &impl Serialize, key: impl Fn(&T) -> Vec<String>) -> Self {
@@ -123,6 +123,13 @@ impl<T: Serialize> Page<T> {
         Self { items, next_cursor }
     }
 
+    /// The page with what is made of each item.
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(convert).collect(), next_cursor: self.next_cursor }
+    }
+}
+
+impl<T: Serialize> Page<T> {
     /// The page as a response, with a `Link` to the next one.
     pub fn into_response(self, request: &HttpRequest) -> HttpResponse {
         let mut answer = HttpResponse::Ok();

@@ -189,10 +189,15 @@ async fn identify_session(
         reject_key(Code::Unauthenticated, "An API key is required. Send it as `Authorization: Bearer <key>`.")
     })?;
     record.set_caller(&session.caller, session.caller.rate_limit_subject());
-    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    let is_write = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    // A form has the token in a field, where its extractor checks it.
+    let is_form = find_route(request).operation().is_some_and(|operation| operation.body.is_page_form());
+    if is_write && !is_form {
         session::check_session_write(state, &session, request)?;
     }
-    Ok(session.caller)
+    let caller = session.caller;
+    request.extensions_mut().insert(session);
+    Ok(caller)
 }
 
 /// A key that exists. A stored one may have been revoked or have expired.

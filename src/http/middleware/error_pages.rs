@@ -1,4 +1,5 @@
 //! Problems as pages: whoever asks for HTML gets an error in words, with the same status and headers. Programs get JSON.
+//! Whoever must sign in to see the console is led there.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -7,12 +8,14 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
+use offprint_core::Code;
 
 use crate::http::extract::accept::prefers_page;
 use crate::http::extract::locale;
 use crate::http::middleware::head::omit_body;
 use crate::http::middleware::route::find_route;
-use crate::http::pages::error_page::{ErrorReader, build_error_page};
+use crate::http::pages::error_page::{ErrorReader, build_error_page, write_sign_in_path};
+use crate::http::pages::frame::redirect_to;
 use crate::http::problem::ProblemDetails;
 use crate::i18n;
 
@@ -25,7 +28,8 @@ pub async fn show_error_pages(
     let reader = ErrorReader {
         language: locale::find_accepted_language(&request).unwrap_or_else(i18n::default_language),
         next: (request.method() == Method::GET).then(|| request.uri().to_string()),
-        is_link: find_route(&request).template().is_some_and(|template| template.starts_with("/downloads/")),
+        is_link: is_below(&request, "/downloads/"),
+        is_console: is_below(&request, "/console"),
     };
     let convert = |answer: HttpResponse| {
         let is_problem = answer.extensions().contains::<ProblemDetails>();
@@ -47,6 +51,10 @@ pub async fn show_error_pages(
     }
 }
 
+fn is_below(request: &ServiceRequest, path: &str) -> bool {
+    find_route(request).template().is_some_and(|template| template.starts_with(path))
+}
+
 /// The answer depends on `Accept`, whatever it is this time.
 fn add_vary(mut answer: HttpResponse) -> HttpResponse {
     answer.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
@@ -59,7 +67,12 @@ fn replace_by_page(answer: HttpResponse, reader: &ErrorReader, is_head: bool) ->
         let Some(problem) = extensions.get::<ProblemDetails>() else {
             return HttpResponse::InternalServerError().finish();
         };
-        build_error_page(problem, answer.headers(), reader)
+        match &reader.next {
+            Some(next) if reader.is_console && problem.code() == Code::Unauthenticated => {
+                return redirect_to(&write_sign_in_path(Some(next)));
+            }
+            _ => build_error_page(problem, answer.headers(), reader),
+        }
     };
     let (mut answer, _) = answer.into_parts();
     let (page_head, body) = page.into_parts();

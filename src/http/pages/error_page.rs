@@ -33,6 +33,8 @@ pub(crate) struct ErrorReader {
     pub(crate) language: &'static Language,
     /// Whether the address is that of a link.
     pub(crate) is_link: bool,
+    /// Whether the address is one of the console.
+    pub(crate) is_console: bool,
     /// Where to go after signing in; none for what cannot be asked again.
     pub(crate) next: Option<String>,
 }
@@ -72,7 +74,7 @@ fn find_sign_in_address(code: Code, status: StatusCode, reader: &ErrorReader) ->
 }
 
 /// The path of the page to sign in, which leads back.
-pub(super) fn write_sign_in_path(next: Option<&str>) -> String {
+pub(crate) fn write_sign_in_path(next: Option<&str>) -> String {
     let next = next.map(|next| format!("?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC))).unwrap_or_default();
     format!("/sign-in{next}")
 }

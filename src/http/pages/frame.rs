@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use askama::Template;
 use chrono::{DateTime, SecondsFormat, Utc};
+use chrono_tz::Tz;
 
 use crate::http::address::write_address;
 use crate::http::pages::static_files;
@@ -87,6 +88,14 @@ impl Frame {
     }
 }
 
+/// After a form the browser asks for another page, so that loading it again sends nothing twice.
+pub(crate) fn redirect_to(path: &str) -> HttpResponse {
+    let mut answer = HttpResponse::SeeOther();
+    answer.insert_header((header::LOCATION, write_address(path)));
+    answer.insert_header((header::CACHE_CONTROL, "private, no-store"));
+    answer.finish()
+}
+
 /// A time: for people in words, and for the script that shows it in the reader's own zone.
 #[derive(Debug)]
 pub(crate) struct PageTime {
@@ -96,7 +105,12 @@ pub(crate) struct PageTime {
 
 impl PageTime {
     pub(crate) fn new(language: &Language, at: DateTime<Utc>) -> Self {
-        Self { iso: at.to_rfc3339_opts(SecondsFormat::Secs, true), text: language.format_time(at) }
+        Self::new_in(language, at, Tz::UTC)
+    }
+
+    /// The same with the words for a reader in this zone.
+    pub(crate) fn new_in(language: &Language, at: DateTime<Utc>, zone: Tz) -> Self {
+        Self { iso: at.to_rfc3339_opts(SecondsFormat::Secs, true), text: language.format_time_in(at, zone) }
     }
 }
 

@@ -10,8 +10,11 @@
 //! Programs get what they always got.
 
 pub(crate) mod code_page;
+mod console;
 pub(crate) mod error_page;
+mod file_words;
 pub(crate) mod frame;
+pub(crate) mod job_status;
 pub(crate) mod link_page;
 mod sign_in;
 pub(crate) mod start_page;
@@ -21,6 +24,7 @@ use actix_web::web;
 
 /// Registers what only browsers ask for.
 pub(crate) fn register_page_routes(config: &mut web::ServiceConfig) {
+    console::register_console_routes(config);
     config
         .service(start_page::show_start_page)
         .service(static_files::show_static_file)

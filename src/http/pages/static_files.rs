@@ -14,10 +14,20 @@ use crate::http::problem::Problem;
 const ICON: &str = include_str!("static/icon.svg");
 
 /// Each file with its media type and its text.
-const FILES: [(&str, &str, &str); 4] = [
+const FILES: &[(&str, &str, &str)] = &[
     ("style.css", "text/css; charset=utf-8", include_str!("static/style.css")),
     ("page.js", "text/javascript; charset=utf-8", include_str!("static/page.js")),
     ("link.js", "text/javascript; charset=utf-8", include_str!("static/link.js")),
+    ("live.js", "text/javascript; charset=utf-8", include_str!("static/live.js")),
+    ("job.js", "text/javascript; charset=utf-8", include_str!("static/job.js")),
+    ("jobs.js", "text/javascript; charset=utf-8", include_str!("static/jobs.js")),
+    ("csrf.js", "text/javascript; charset=utf-8", include_str!("static/csrf.js")),
+    ("modifier.js", "text/javascript; charset=utf-8", include_str!("static/modifier.js")),
+    ("new_export.js", "text/javascript; charset=utf-8", include_str!("static/new_export.js")),
+    ("preset.js", "text/javascript; charset=utf-8", include_str!("static/preset.js")),
+    ("ticks.js", "text/javascript; charset=utf-8", include_str!("static/ticks.js")),
+    ("tus.js", "text/javascript; charset=utf-8", include_str!("static/tus.js")),
+    ("uploads.js", "text/javascript; charset=utf-8", include_str!("static/uploads.js")),
     ("icon.svg", "image/svg+xml", ICON),
 ];
 

@@ -13,7 +13,7 @@ use crate::db::api_key::{self, NewApiKeyRow, RawKey};
 use crate::db::capability::{self, Capability};
 use crate::db::company::{self, UserRow};
 use crate::db::idempotency::IdempotencyRow;
-use crate::db::{self, link};
+use crate::db::{self, DbConnection, link};
 use crate::http::address::write_address;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
@@ -36,21 +36,21 @@ use crate::jobs::schedule::parse_time_zone;
 #[serde(rename_all = "camelCase")]
 pub struct ApiKey {
     /// Handle of the key; also a part of the key itself.
-    key_handle: KeyId,
+    pub(in crate::http) key_handle: KeyId,
     /// What the key is for.
-    name: String,
+    pub(in crate::http) name: String,
     /// The user that the key belongs to.
-    user: User,
+    pub(in crate::http) user: User,
     /// What the key allows.
-    capabilities: Vec<Capability>,
+    pub(in crate::http) capabilities: Vec<Capability>,
     /// When the key was created.
-    created_at: DateTime<Utc>,
+    pub(in crate::http) created_at: DateTime<Utc>,
     /// When the key expires; null for never.
-    expires_at: Option<DateTime<Utc>>,
+    pub(in crate::http) expires_at: Option<DateTime<Utc>>,
     /// When the key was revoked; null if it was not.
-    revoked_at: Option<DateTime<Utc>>,
+    pub(in crate::http) revoked_at: Option<DateTime<Utc>>,
     /// When the key was last used, to about a minute; null if it never was.
-    last_used_at: Option<DateTime<Utc>>,
+    pub(in crate::http) last_used_at: Option<DateTime<Utc>>,
 }
 
 /// A user of the company.
@@ -58,19 +58,19 @@ pub struct ApiKey {
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// Handle of the user, for `userHandle` of an export request.
-    user_handle: UserId,
+    pub(in crate::http) user_handle: UserId,
     /// Name of the user, unique within the company.
     #[schema(example = "ann")]
-    name: String,
+    pub(in crate::http) name: String,
     /// Receives the mail of the user's jobs that name no other recipient.
     #[schema(example = "ann@example.org")]
-    email: Option<String>,
+    pub(in crate::http) email: Option<String>,
     /// Language of the user's mails.
     #[schema(example = "en")]
-    locale: Option<String>,
+    pub(in crate::http) locale: Option<String>,
     /// Time zone of the user's mails.
     #[schema(example = "America/New_York")]
-    time_zone: Option<String>,
+    pub(in crate::http) time_zone: Option<String>,
 }
 
 impl From<api_key::ApiKeyRow> for ApiKey {
@@ -100,39 +100,39 @@ impl From<api_key::ApiKeyRow> for ApiKey {
 pub struct CreatedApiKey {
     /// The key itself. It is shown only once and cannot be retrieved later.
     #[schema(example = "op_0198f3c2a7e47d5f8b1c2d3e4f5a6b7c_…")]
-    key: String,
+    pub(in crate::http) key: String,
     /// The key without its secret.
     #[serde(flatten)]
-    about: ApiKey,
+    pub(in crate::http) about: ApiKey,
 }
 
 /// An API key to create.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateApiKey {
     /// What the key is for.
     #[schema(min_length = 1, max_length = 255, example = "web shop")]
-    name: String,
+    pub(in crate::http) name: String,
     /// Name of the user that the key belongs to; the user is created if it does not exist. Default: the name of the key.
     #[schema(min_length = 1, max_length = 255, example = "ann")]
-    user: Option<String>,
+    pub(in crate::http) user: Option<String>,
     /// Mail address of a new user.
     #[schema(max_length = 320, example = "ann@example.org")]
-    email: Option<String>,
+    pub(in crate::http) email: Option<String>,
     /// Language of a new user's mails, such as `en` or `fr-BE`.
     #[schema(max_length = 12, example = "en")]
-    locale: Option<String>,
+    pub(in crate::http) locale: Option<String>,
     /// Time zone of a new user's mails, by its IANA name.
     #[schema(max_length = 64, example = "America/New_York")]
-    time_zone: Option<String>,
+    pub(in crate::http) time_zone: Option<String>,
     /// What the key allows. Default, without `role`: everything except `admin`.
     #[schema(min_items = 1, max_items = 32)]
-    capabilities: Option<Vec<Capability>>,
+    pub(in crate::http) capabilities: Option<Vec<Capability>>,
     /// A role of IPS, such as `IpsUser`, instead of `capabilities`.
     #[schema(max_length = 32, example = "IpsUser")]
-    role: Option<String>,
+    pub(in crate::http) role: Option<String>,
     /// When the key expires. Default: never.
-    expires_at: Option<DateTime<Utc>>,
+    pub(in crate::http) expires_at: Option<DateTime<Utc>>,
 }
 
 impl CreateApiKey {
@@ -207,27 +207,50 @@ pub async fn create_api_key(
     key: IdempotencyKey,
     JsonBody(body, digest): JsonBody<CreateApiKey>,
 ) -> Result<HttpResponse, Problem> {
-    let capabilities = body.resolve_capabilities()?;
-    let raw = RawKey::new().map_err(Problem::internal)?;
-    let user = body.user.as_deref().unwrap_or(&body.name);
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     if let Some(earlier) = key.reserve(&mut transaction, &caller, digest).await? {
         return Err(reject_repeated_key(&earlier));
     }
-    let (email, locale, zone) = (body.email.as_deref(), body.locale.as_deref(), body.time_zone.as_deref());
-    let user_row = company::find_or_insert_user(&mut transaction, caller.company, user, email, locale, zone).await?;
-    check_user_unchanged(&body, user, &user_row)?;
-    let user = user_row.user_id;
-    let new = NewApiKeyRow { name: &body.name, user, capabilities: &capabilities, expires_at: body.expires_at };
-    let row = api_key::insert_api_key(&mut transaction, caller.company, &raw, &new).await?;
-    let location = format!("/api-keys/{}", row.key_id);
-    let about = ApiKey::from(row);
-    key.store(&mut transaction, &caller, digest, (&location, &about)).await?;
+    let created = insert_key(&mut transaction, &caller, &body).await?;
+    let location = format!("/api-keys/{}", created.about.key_handle);
+    key.store(&mut transaction, &caller, digest, (&location, &created.about)).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, write_address(&location)))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(CreatedApiKey { key: raw.reveal(), about }))
+        .json(created))
+}
+
+/// Creates a key in a transaction of its own.
+///
+/// # Errors
+/// 422 with everything that is wrong.
+pub(in crate::http) async fn create_key(
+    state: &AppState,
+    caller: &Caller,
+    body: &CreateApiKey,
+) -> Result<CreatedApiKey, Problem> {
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    let created = insert_key(&mut transaction, caller, body).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
+    Ok(created)
+}
+
+async fn insert_key(
+    transaction: &mut DbConnection,
+    caller: &Caller,
+    body: &CreateApiKey,
+) -> Result<CreatedApiKey, Problem> {
+    let capabilities = body.resolve_capabilities()?;
+    let raw = RawKey::new().map_err(Problem::internal)?;
+    let user = body.user.as_deref().unwrap_or(&body.name);
+    let (email, locale, zone) = (body.email.as_deref(), body.locale.as_deref(), body.time_zone.as_deref());
+    let user_row = company::find_or_insert_user(transaction, caller.company, user, email, locale, zone).await?;
+    check_user_unchanged(body, user, &user_row)?;
+    let user = user_row.user_id;
+    let new = NewApiKeyRow { name: &body.name, user, capabilities: &capabilities, expires_at: body.expires_at };
+    let row = api_key::insert_api_key(transaction, caller.company, &raw, &new).await?;
+    Ok(CreatedApiKey { key: raw.reveal(), about: ApiKey::from(row) })
 }
 
 /// The answer to a request that has created its key before.
@@ -277,12 +300,24 @@ pub async fn list_api_keys(
     query: Query<PageQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    Ok(load_key_page(&state, &caller, &query).await?.into_response(&request))
+}
+
+/// A page of the company's keys.
+///
+/// # Errors
+/// 400 for a limit or a cursor that is wrong.
+pub(in crate::http) async fn load_key_page(
+    state: &AppState,
+    caller: &Caller,
+    query: &PageQuery,
+) -> Result<Page<ApiKey>, Problem> {
     let limit = page::parse_limit(query.limit)?;
     let filters = "api-keys";
     let after = page::parse_cursor(query.cursor.as_deref(), &filters, page::parse_single_key)?;
     let rows = api_key::list_api_keys(&state.db, caller.company, after, limit + 1).await?;
     let keys = rows.into_iter().map(ApiKey::from).collect();
-    Ok(Page::new(keys, limit, &filters, |key: &ApiKey| vec![key.key_handle.to_string()]).into_response(&request))
+    Ok(Page::new(keys, limit, &filters, |key: &ApiKey| vec![key.key_handle.to_string()]))
 }
 
 /// Show an API key.
@@ -327,11 +362,25 @@ pub async fn revoke_api_key(
     handle: Path<KeyId>,
     query: Query<RevokeQuery>,
 ) -> Result<HttpResponse, Problem> {
-    api_key::revoke_api_key(&state.db, caller.company, *handle).await?;
-    state.keys.invalidate(*handle);
-    if !query.keep_links.unwrap_or(false) {
-        let links = link::revoke_links_of_key(&state.db, caller.company, *handle).await?;
-        tracing::info!("Revoked {links} links with their key {}", *handle);
-    }
+    revoke_key(&state, &caller, *handle, query.keep_links.unwrap_or(false)).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Revokes a key of the company, and ends the links that were created with it unless they stay.
+///
+/// # Errors
+/// 404.
+pub(in crate::http) async fn revoke_key(
+    state: &AppState,
+    caller: &Caller,
+    key: KeyId,
+    keeps_links: bool,
+) -> Result<(), Problem> {
+    api_key::revoke_api_key(&state.db, caller.company, key).await?;
+    state.keys.invalidate(key);
+    if !keeps_links {
+        let links = link::revoke_links_of_key(&state.db, caller.company, key).await?;
+        tracing::info!("Revoked {links} links with their key {key}");
+    }
+    Ok(())
 }

@@ -19,15 +19,15 @@ use crate::http::problem::Problem;
 pub struct Connection {
     /// Name by which requests refer to it.
     #[schema(example = "shop-photos")]
-    name: String,
+    pub(in crate::http) name: String,
     /// `bucket` (S3, Google Cloud Storage, Azure and compatible stores), `folder`, or `web` (a web server, which can only be read,
     /// and not listed).
     #[schema(example = "bucket")]
-    kind: &'static str,
+    pub(in crate::http) kind: &'static str,
     /// Whether files can be imported from it.
-    can_read: bool,
+    pub(in crate::http) can_read: bool,
     /// Whether files can be delivered to it.
-    can_write: bool,
+    pub(in crate::http) can_write: bool,
 }
 
 impl From<&connections::Connection> for Connection {
@@ -51,8 +51,16 @@ impl From<&connections::Connection> for Connection {
     responses((status = 200, description = "The connections of the company.", body = Page<Connection>)))]
 #[get("/connections")]
 pub async fn list_connections(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, Problem> {
+    let items = list_company_connections(&state, &caller).await?;
+    Ok(HttpResponse::Ok().json(Page::<Connection> { items, next_cursor: None }))
+}
+
+/// The connections of the caller's company, sorted by name.
+pub(in crate::http) async fn list_company_connections(
+    state: &AppState,
+    caller: &Caller,
+) -> Result<Vec<Connection>, Problem> {
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let company = company::fetch_company_name(&mut connection, caller.company).await?;
-    let items = state.connections.list(&company).map(Connection::from).collect();
-    Ok(HttpResponse::Ok().json(Page::<Connection> { items, next_cursor: None }))
+    Ok(state.connections.list(&company).map(Connection::from).collect())
 }

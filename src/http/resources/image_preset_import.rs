@@ -24,7 +24,7 @@ use crate::jobs::preset_import::{
 };
 
 /// Bytes of all files together.
-const MAX_IMPORT_BYTES: usize = 4 << 20;
+pub(in crate::http) const MAX_IMPORT_BYTES: usize = 4 << 20;
 /// The most records of catalogs.
 const MAX_RECORDS: usize = 10_000;
 
@@ -98,14 +98,26 @@ pub async fn import_image_presets(
 ) -> Result<HttpResponse, Problem> {
     let bytes = read_body_bytes(&request, body, MAX_IMPORT_BYTES).await?;
     let (files, dry_run) = read_files(bytes, is_json(request.headers()))?;
-    let dry_run = dry_run || query.dry_run;
-    let _admission = admit_request(&state, caller.company).await?;
+    let import = import_files(&state, &caller, files, dry_run || query.dry_run).await?;
+    Ok(HttpResponse::Ok().json(import))
+}
+
+/// Imports these files, or reports what would become of them.
+///
+/// # Errors
+/// 422 when a file is none of those that can be imported, or a limit would be exceeded; 403 without a capability that they need.
+pub(in crate::http) async fn import_files(
+    state: &AppState,
+    caller: &Caller,
+    files: Vec<CatalogFile>,
+    dry_run: bool,
+) -> Result<CatalogImport, Problem> {
+    let _admission = admit_request(state, caller.company).await?;
     let content =
         state.compute.run(caller.company, move || read_catalog_files(files)).await.map_err(Problem::internal)?;
     let content = content.map_err(|detail| reject_files(Code::InvalidValue, detail))?;
-    check_content(&state, &caller, &content)?;
-    let import = import_content(&state, &caller, content, dry_run).await?;
-    Ok(HttpResponse::Ok().json(import))
+    check_content(state, caller, &content)?;
+    import_content(state, caller, content, dry_run).await
 }
 
 /// The files of a body, and whether it asks for a dry run.

@@ -1,6 +1,6 @@
 //! Image presets: stored, named modifiers. `$name$` in a modifier calls one as a macro.
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, put};
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::app::AppState;
-use crate::db::image_preset::{MacroRow, PresetWatermark};
+use crate::db::image_preset::{ImagePresetRow, MacroRow, PresetWatermark};
 use crate::db::{self, DbConnection, image_preset};
 use crate::http::address::write_address;
 use crate::http::admission::admit_request;
@@ -37,19 +37,19 @@ use crate::jobs::catalog;
 pub struct ImagePreset {
     /// Name of the preset; `$name$` calls it. Not case-sensitive.
     #[schema(example = "test")]
-    name: String,
+    pub(in crate::http) name: String,
     /// The modifier that the preset stands for.
     #[schema(example = "wid=640&fmt=tif,,lzw")]
-    url_modifier: String,
+    pub(in crate::http) url_modifier: String,
     /// What the preset is for.
     #[schema(example = "For print")]
-    description: Option<String>,
+    pub(in crate::http) description: Option<String>,
     /// What is laid over the images that the preset makes; null: nothing of its own.
-    watermark: Option<PresetWatermark>,
+    pub(in crate::http) watermark: Option<PresetWatermark>,
     /// When the preset was created.
-    created_at: DateTime<Utc>,
+    pub(in crate::http) created_at: DateTime<Utc>,
     /// When the preset was last saved.
-    updated_at: DateTime<Utc>,
+    pub(in crate::http) updated_at: DateTime<Utc>,
 }
 
 impl From<image_preset::ImagePresetRow> for ImagePreset {
@@ -80,13 +80,25 @@ pub async fn list_image_presets(
     request: HttpRequest,
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
+    Ok(list_preset_page(&state, &caller, &query).await?.into_response(&request))
+}
+
+/// One page of the company's presets.
+///
+/// # Errors
+/// 400 for a limit or cursor that cannot be used.
+pub(in crate::http) async fn list_preset_page(
+    state: &AppState,
+    caller: &Caller,
+    query: &PageQuery,
+) -> Result<Page<ImagePreset>, Problem> {
     let limit = page::parse_limit(query.limit)?;
     let filters = "image-presets";
     let after: Option<String> = page::parse_cursor(query.cursor.as_deref(), &filters, page::parse_single_key)?;
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let rows = image_preset::list_image_presets(&mut connection, caller.company, after.as_deref(), limit + 1).await?;
     let presets = rows.into_iter().map(ImagePreset::from).collect();
-    Ok(Page::new(presets, limit, &filters, |preset: &ImagePreset| vec![preset.name.clone()]).into_response(&request))
+    Ok(Page::new(presets, limit, &filters, |preset: &ImagePreset| vec![preset.name.clone()]))
 }
 
 /// Show an image preset.
@@ -117,12 +129,12 @@ pub async fn show_image_preset(
 pub struct SaveImagePreset {
     /// The modifier that the preset stands for. It may call other presets as `$name$`.
     #[schema(max_length = 8192)]
-    url_modifier: String,
+    pub(in crate::http) url_modifier: String,
     /// What the preset is for.
     #[schema(max_length = 1000)]
-    description: Option<String>,
+    pub(in crate::http) description: Option<String>,
     /// What is laid over images whose modifier calls the preset, in place of the attribute `Watermark`.
-    watermark: Option<PresetWatermark>,
+    pub(in crate::http) watermark: Option<PresetWatermark>,
 }
 
 /// Create or replace an image preset.
@@ -161,40 +173,7 @@ pub async fn save_image_preset(
     name: Path<String>,
     JsonBody(preset, _): JsonBody<SaveImagePreset>,
 ) -> Result<HttpResponse, Problem> {
-    let name_error = catalog::check_preset_name(&name).err();
-    let mut mistakes: Vec<ValidationError> =
-        name_error.map(|detail| ValidationError::new("name", Code::InvalidValue, detail)).into_iter().collect();
-    let _admission = admit_request(&state, caller.company).await?;
-    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    image_preset::lock_image_presets(&mut transaction, caller.company).await?;
-    check_unchanged_preset(&mut transaction, &request, caller.company, &name).await?;
-    let mut macros = image_preset::list_macros(&mut transaction, caller.company).await?;
-    let count = macros.len();
-    macros.retain(|other| !other.name.eq_ignore_ascii_case(&name));
-    let max = state.settings.max_presets;
-    if max > 0 && count >= max && macros.len() == count {
-        let detail =
-            format!("The company has {count} image presets; the limit is {max}. Delete one that is no longer needed.");
-        return Err(Problem::new(Code::TooManyPresets, detail));
-    }
-    let watermark = preset.watermark.clone().map(Json);
-    macros.push(MacroRow { name: name.to_string(), url_modifier: preset.url_modifier.clone(), watermark });
-    mistakes.extend(preset.check(&state, caller.company, macros).await?);
-    if !mistakes.is_empty() {
-        return Err(Problem::from_errors(mistakes));
-    }
-    let description = preset.description.as_deref();
-    let is_new = image_preset::save_image_preset(
-        &mut transaction,
-        caller.company,
-        &name,
-        &preset.url_modifier,
-        description,
-        preset.watermark.as_ref(),
-    )
-    .await?;
-    let row = image_preset::fetch_image_preset(&mut transaction, caller.company, &name).await?;
-    transaction.commit().await.map_err(db::DbError::from)?;
+    let (row, is_new) = save_unchanged_preset(&state, &caller, request.headers(), &name, preset).await?;
     let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     if is_new {
         answer.insert_header((header::LOCATION, write_address(&format!("/image-presets/{}", row.name))));
@@ -203,19 +182,72 @@ pub async fn save_image_preset(
     preconditions::show_changed(answer, &ImagePreset::from(row), Some(modified))
 }
 
+/// Saves a preset if the preconditions in `headers` hold. The preset, and whether it is new.
+///
+/// # Errors
+/// 412 when they do not hold, 422 with everything that is wrong with the preset.
+pub(in crate::http) async fn save_unchanged_preset(
+    state: &AppState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    name: &str,
+    preset: SaveImagePreset,
+) -> Result<(ImagePresetRow, bool), Problem> {
+    let name_error = catalog::check_preset_name(name).err();
+    let mut mistakes: Vec<ValidationError> =
+        name_error.map(|detail| ValidationError::new("name", Code::InvalidValue, detail)).into_iter().collect();
+    let _admission = admit_request(state, caller.company).await?;
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    image_preset::lock_image_presets(&mut transaction, caller.company).await?;
+    check_unchanged_preset(&mut transaction, headers, caller.company, name).await?;
+    let mut macros = image_preset::list_macros(&mut transaction, caller.company).await?;
+    let count = macros.len();
+    macros.retain(|other| !other.name.eq_ignore_ascii_case(name));
+    let max = state.settings.max_presets;
+    if max > 0 && count >= max && macros.len() == count {
+        let detail =
+            format!("The company has {count} image presets; the limit is {max}. Delete one that is no longer needed.");
+        return Err(Problem::new(Code::TooManyPresets, detail));
+    }
+    let watermark = preset.watermark.clone().map(Json);
+    macros.push(MacroRow { name: name.to_string(), url_modifier: preset.url_modifier.clone(), watermark });
+    mistakes.extend(preset.check(state, caller.company, macros).await?);
+    if !mistakes.is_empty() {
+        return Err(Problem::from_errors(mistakes));
+    }
+    let description = preset.description.as_deref();
+    let is_new = image_preset::save_image_preset(
+        &mut transaction,
+        caller.company,
+        name,
+        &preset.url_modifier,
+        description,
+        preset.watermark.as_ref(),
+    )
+    .await?;
+    let row = image_preset::fetch_image_preset(&mut transaction, caller.company, name).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
+    Ok((row, is_new))
+}
+
 /// Checks the preconditions of a change. The company's presets must be locked.
 async fn check_unchanged_preset(
     connection: &mut DbConnection,
-    request: &HttpRequest,
+    headers: &HeaderMap,
     company: CompanyId,
     name: &str,
 ) -> Result<(), Problem> {
     let current = match image_preset::fetch_image_preset(connection, company, name).await {
-        Ok(row) => Some(Validators::from_json(&ImagePreset::from(row.clone()), Some(row.updated_at))?),
+        Ok(row) => Some(validate_row(&row)?),
         Err(db::DbError::NotFound(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    preconditions::check_write(request.headers(), current.as_ref())
+    preconditions::check_write(headers, current.as_ref())
+}
+
+/// The validators of a preset.
+pub(in crate::http) fn validate_row(row: &ImagePresetRow) -> Result<Validators, Problem> {
+    Validators::from_json(&ImagePreset::from(row.clone()), Some(row.updated_at))
 }
 
 impl SaveImagePreset {
@@ -257,10 +289,24 @@ pub async fn delete_image_preset(
     request: HttpRequest,
     name: Path<String>,
 ) -> Result<HttpResponse, Problem> {
+    delete_unchanged_preset(&state, &caller, request.headers(), &name).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Deletes a preset if the preconditions in `headers` hold.
+///
+/// # Errors
+/// 404 without the preset, 412 when it has changed.
+pub(in crate::http) async fn delete_unchanged_preset(
+    state: &AppState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    name: &str,
+) -> Result<(), Problem> {
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     image_preset::lock_image_presets(&mut transaction, caller.company).await?;
-    check_unchanged_preset(&mut transaction, &request, caller.company, &name).await?;
-    image_preset::delete_image_preset(&mut transaction, caller.company, &name).await?;
+    check_unchanged_preset(&mut transaction, headers, caller.company, name).await?;
+    image_preset::delete_image_preset(&mut transaction, caller.company, name).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(())
 }

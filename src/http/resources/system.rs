@@ -30,24 +30,24 @@ use crate::telemetry;
 pub struct Info {
     /// Name of the service.
     #[schema(example = "offprint")]
-    name: &'static str,
+    pub(in crate::http) name: &'static str,
     /// Version of the service.
     #[schema(example = "0.1.0")]
-    version: &'static str,
+    pub(in crate::http) version: &'static str,
     /// Version of the render engine. It is raised when rendering the same recipe and image gives different bytes.
-    engine_version: i32,
+    pub(in crate::http) engine_version: i32,
     /// Formats that can be read and written.
-    formats: Formats,
+    pub(in crate::http) formats: Formats,
     /// Languages of events and mails.
     #[schema(example = json!(["en"]))]
-    languages: Vec<&'static str>,
+    pub(in crate::http) languages: Vec<&'static str>,
     /// Limits of the service and of the caller's company.
-    limits: Limits,
+    pub(in crate::http) limits: Limits,
     /// Number of images that this process renders at the same time.
-    slots: usize,
+    pub(in crate::http) slots: usize,
     /// Confinement of render processes; absent when none can be started.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sandbox: Option<RenderProcess>,
+    pub(in crate::http) sandbox: Option<RenderProcess>,
 }
 
 /// Confinement of render processes. False where the kernel does not support it.
@@ -55,22 +55,22 @@ pub struct Info {
 #[serde(rename_all = "camelCase")]
 pub struct RenderProcess {
     /// Memory is limited.
-    address_space: bool,
+    pub(in crate::http) address_space: bool,
     /// CPU time is limited.
-    cpu: bool,
+    pub(in crate::http) cpu: bool,
     /// The process ends with the service.
-    parent_death: bool,
+    pub(in crate::http) parent_death: bool,
     /// The process is not root and has no capabilities.
-    privileges: bool,
+    pub(in crate::http) privileges: bool,
     /// The process can make only the system calls that rendering needs: no files, sockets, programs or other processes
     /// (seccomp).
-    seccomp: bool,
+    pub(in crate::http) seccomp: bool,
     /// The process can open no files; it gets its sources and its output open (Landlock).
-    landlock_files: bool,
+    pub(in crate::http) landlock_files: bool,
     /// The process cannot open TCP connections or listen on a port (Landlock).
-    landlock_network: bool,
+    pub(in crate::http) landlock_network: bool,
     /// The process cannot send signals to other processes or reach abstract Unix sockets (Landlock).
-    landlock_scopes: bool,
+    pub(in crate::http) landlock_scopes: bool,
 }
 
 impl From<Confinement> for RenderProcess {
@@ -103,10 +103,10 @@ impl From<Confinement> for RenderProcess {
 pub struct Formats {
     /// Media types of images that can be converted.
     #[schema(example = json!(["image/jpeg", "image/png"]))]
-    input: Vec<&'static str>,
+    pub(in crate::http) input: Vec<&'static str>,
     /// Values of the modifier command `fmt=`.
     #[schema(example = json!(["jpeg", "png-alpha"]))]
-    output: Vec<&'static str>,
+    pub(in crate::http) output: Vec<&'static str>,
 }
 
 /// Limits of the service and of the caller's company. 0 means no limit.
@@ -114,57 +114,57 @@ pub struct Formats {
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
     /// Items per job.
-    items: usize,
+    pub(in crate::http) items: usize,
     /// Requests per minute and caller.
-    requests_per_minute: u32,
+    pub(in crate::http) requests_per_minute: u32,
     /// Assets of the company.
-    assets: u64,
+    pub(in crate::http) assets: u64,
     /// Bytes of the company's originals.
-    stored_bytes: u64,
+    pub(in crate::http) stored_bytes: u64,
     /// Jobs of the company that are not finished.
-    unfinished_jobs: u32,
+    pub(in crate::http) unfinished_jobs: u32,
     /// Items of the company that run at the same time.
-    running_items: u32,
+    pub(in crate::http) running_items: u32,
     /// Schedules of the company.
-    schedules: u32,
+    pub(in crate::http) schedules: u32,
     /// Minimum seconds between two runs of a schedule.
-    schedule_interval_seconds: f64,
+    pub(in crate::http) schedule_interval_seconds: f64,
     /// Image presets of the company.
-    image_presets: usize,
+    pub(in crate::http) image_presets: usize,
     /// Mails of the company per day.
-    mails_per_day: u32,
+    pub(in crate::http) mails_per_day: u32,
     /// Live streams of the company per process.
-    streams: u32,
+    pub(in crate::http) streams: u32,
     /// Bytes per archive.
-    archive_bytes: u64,
+    pub(in crate::http) archive_bytes: u64,
     /// Bytes per uploaded file.
-    upload_bytes: u64,
+    pub(in crate::http) upload_bytes: u64,
     /// Resumable uploads of the company that are not finished.
-    open_uploads: u32,
+    pub(in crate::http) open_uploads: u32,
     /// Bytes of the JSON of an export request: large enough for the handles of the largest job. Other JSON bodies: 1 MiB.
-    order_bytes: usize,
+    pub(in crate::http) order_bytes: usize,
     /// Bytes of the URL and headers of a request.
-    head_bytes: usize,
+    pub(in crate::http) head_bytes: usize,
     /// Minimum average rate of request bodies in bytes per second; 0 for none.
-    body_bytes_per_second: u64,
+    pub(in crate::http) body_bytes_per_second: u64,
     /// Pixels of a source image.
-    source_pixels: u64,
+    pub(in crate::http) source_pixels: u64,
     /// Pixels of the longer side of a source image.
-    source_side: u32,
+    pub(in crate::http) source_side: u32,
     /// Bytes of a decoded source image.
-    decoded_bytes: u64,
+    pub(in crate::http) decoded_bytes: u64,
     /// Bytes of a colour profile; larger ones are not used.
-    profile_bytes: u64,
+    pub(in crate::http) profile_bytes: u64,
     /// Pixels of an output image.
-    output_pixels: u64,
+    pub(in crate::http) output_pixels: u64,
     /// Pixels of the longer side of an output image.
-    output_side: u32,
+    pub(in crate::http) output_side: u32,
     /// CPU seconds per render.
-    render_cpu_seconds: f64,
+    pub(in crate::http) render_cpu_seconds: f64,
     /// Seconds per render.
-    render_seconds: f64,
+    pub(in crate::http) render_seconds: f64,
     /// Bytes of memory per render.
-    render_bytes: u64,
+    pub(in crate::http) render_bytes: u64,
 }
 
 /// Show version, formats and limits.
@@ -173,9 +173,17 @@ pub struct Limits {
 #[utoipa::path(tag = "service", responses((status = 200, description = "Version, formats and limits.", body = Info)))]
 #[get("/info")]
 pub async fn show_info(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(load_info(&state, &caller).await?))
+}
+
+/// Version, formats, and the limits of the service and of the caller's company.
+///
+/// # Errors
+/// When the database does not answer.
+pub(in crate::http) async fn load_info(state: &AppState, caller: &Caller) -> Result<Info, Problem> {
     let settings = &state.settings;
-    let effective = EffectiveLimits::load(&state, caller.company).await?;
-    Ok(HttpResponse::Ok().json(Info {
+    let effective = EffectiveLimits::load(state, caller.company).await?;
+    Ok(Info {
         name: "offprint",
         version: env!("CARGO_PKG_VERSION"),
         engine_version: offprint_imaging::ENGINE_VERSION,
@@ -214,7 +222,7 @@ pub async fn show_info(state: Data<AppState>, caller: Caller) -> Result<HttpResp
         },
         slots: state.render_slots(),
         sandbox: state.render_pools.items.confinement().await.ok().map(RenderProcess::from),
-    }))
+    })
 }
 
 /// Marks the application at OFFPRINT_METRICS_BIND, where operators need no key.
@@ -222,7 +230,7 @@ pub struct OperatorPort;
 
 /// Whether the caller may see how much all companies together store. These numbers show whether an uploaded file was already
 /// stored by another company, because equal bytes are stored once.
-fn can_see_details(state: &AppState, request: &HttpRequest) -> bool {
+pub(in crate::http) fn can_see_details(state: &AppState, request: &HttpRequest) -> bool {
     !state.settings.is_key_required() || request.app_data::<OperatorPort>().is_some()
 }
 
@@ -232,26 +240,26 @@ fn can_see_details(state: &AppState, request: &HttpRequest) -> bool {
 pub struct Health {
     /// `ok`, or one word that says what is wrong.
     #[schema(example = "ok")]
-    status: &'static str,
+    pub(in crate::http) status: &'static str,
     /// Whether row-level security in the database separates the companies, as a second protection behind the queries. False
     /// when the database role is a superuser or bypasses row-level security; the service works all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
-    row_level_security: Option<bool>,
+    pub(in crate::http) row_level_security: Option<bool>,
     /// `full` when render processes are confined completely, `degraded` when the kernel or the container runtime lacks a part
     /// of it; the service works all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "full")]
-    sandbox: Option<&'static str>,
+    pub(in crate::http) sandbox: Option<&'static str>,
     /// The parts of the confinement that are missing, as `/info` names them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["landlockScopes"]))]
-    sandbox_missing: Vec<&'static str>,
+    pub(in crate::http) sandbox_missing: Vec<&'static str>,
     /// Free bytes of the storage. With API keys, only shown at OFFPRINT_METRICS_BIND.
     #[serde(skip_serializing_if = "Option::is_none")]
-    free_bytes: Option<u64>,
+    pub(in crate::http) free_bytes: Option<u64>,
     /// Number of stored files known to be damaged; they cannot be downloaded. Shown where `freeBytes` is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    damaged_blobs: Option<i64>,
+    pub(in crate::http) damaged_blobs: Option<i64>,
 }
 
 impl Health {
@@ -287,6 +295,13 @@ pub async fn check_liveness() -> HttpResponse {
 ))]
 #[get("/health/ready")]
 pub async fn check_readiness(state: Data<AppState>, request: HttpRequest) -> HttpResponse {
+    let health = measure_health(&state, can_see_details(&state, &request)).await;
+    let mut answer = if health.status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    answer.json(health)
+}
+
+/// Whether the service can do its work. `has_details`: with what all companies together store.
+pub(in crate::http) async fn measure_health(state: &AppState, has_details: bool) -> Health {
     let readiness = state.readiness.check(&state.system, &state.storage).await;
     let (row_level_security, free_bytes) = (readiness.row_level_security, readiness.free_bytes);
     let status = if state.closing.is_cancelled() {
@@ -300,14 +315,13 @@ pub async fn check_readiness(state: Data<AppState>, request: HttpRequest) -> Htt
     } else {
         "ok"
     };
-    let mut answer = if status == "ok" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    let (sandbox, sandbox_missing) = describe_confinement(&state).await;
+    let (sandbox, sandbox_missing) = describe_confinement(state).await;
     let mut health = Health { row_level_security, sandbox, sandbox_missing, ..Health::new(status) };
-    if can_see_details(&state, &request) {
+    if has_details {
         health.free_bytes = free_bytes;
         health.damaged_blobs = readiness.damaged_blobs.filter(|damaged| *damaged > 0);
     }
-    answer.json(health)
+    health
 }
 
 /// How render processes are confined, and the parts that are missing; nothing when none can be started. It is found out

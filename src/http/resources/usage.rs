@@ -15,18 +15,18 @@ use crate::http::problem::Problem;
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
     /// Assets that are not deleted. Bytes of their originals; equal files count each time.
-    assets: Amount,
+    pub(in crate::http) assets: Amount,
     /// Files of jobs, without archives. Originals and equal files need no additional storage.
-    files: Amount,
+    pub(in crate::http) files: Amount,
     /// Renditions that are kept for reuse, and thumbnails.
-    renditions: Amount,
+    pub(in crate::http) renditions: Amount,
     /// Bytes that the company occupies in the storage, each counted once: originals (also of deleted assets that jobs still
     /// use), files, renditions, manifests and archive indexes.
-    stored_bytes: i64,
+    pub(in crate::http) stored_bytes: i64,
     /// What counts toward the storage quota, by kind.
-    quota: QuotaUsage,
+    pub(in crate::http) quota: QuotaUsage,
     /// Jobs.
-    jobs: Jobs,
+    pub(in crate::http) jobs: Jobs,
 }
 
 /// What a company's storage quota (`storedBytes` in `GET /info`) is used for. The kinds add up to `bytes`.
@@ -34,37 +34,37 @@ pub struct Usage {
 #[serde(rename_all = "camelCase")]
 pub struct QuotaUsage {
     /// Bytes that count.
-    bytes: i64,
+    pub(in crate::http) bytes: i64,
     /// Originals of assets; equal files count each time.
-    originals: Amount,
+    pub(in crate::http) originals: Amount,
     /// Originals of deleted assets that jobs still use. They stop counting some minutes after the last of these jobs is
     /// deleted.
-    deleted_originals: Amount,
+    pub(in crate::http) deleted_originals: Amount,
     /// Originals that were replaced, and that jobs still use.
-    replaced_originals: Amount,
+    pub(in crate::http) replaced_originals: Amount,
     /// Resumable uploads that are not complete. Each counts with its announced length.
-    unfinished_uploads: Amount,
+    pub(in crate::http) unfinished_uploads: Amount,
     /// Rendered files of jobs, until they expire, renditions that are kept for reuse, and thumbnails; equal files count once.
     /// When the quota is reached, those that no job needs are removed first.
-    renditions: Amount,
+    pub(in crate::http) renditions: Amount,
 }
 
 /// Number and size of objects.
 #[derive(Serialize, ToSchema)]
 pub struct Amount {
     /// Number of objects.
-    count: i64,
+    pub(in crate::http) count: i64,
     /// Total size in bytes.
-    bytes: i64,
+    pub(in crate::http) bytes: i64,
 }
 
 /// Number of jobs.
 #[derive(Serialize, ToSchema)]
 pub struct Jobs {
     /// All jobs.
-    total: i64,
+    pub(in crate::http) total: i64,
     /// Jobs that are not finished.
-    unfinished: i64,
+    pub(in crate::http) unfinished: i64,
 }
 
 /// Show usage.
@@ -75,15 +75,23 @@ pub struct Jobs {
     responses((status = 200, description = "Usage of the company.", body = Usage)))]
 #[get("/usage")]
 pub async fn show_usage(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(measure_usage(&state, &caller).await?))
+}
+
+/// The usage of the caller's company, counted now.
+///
+/// # Errors
+/// When the database does not answer.
+pub(in crate::http) async fn measure_usage(state: &AppState, caller: &Caller) -> Result<Usage, Problem> {
     let usage = usage::measure_usage(&state.db, caller.company).await?;
-    Ok(HttpResponse::Ok().json(Usage {
+    Ok(Usage {
         assets: Amount { count: usage.assets, bytes: usage.asset_bytes },
         files: Amount { count: usage.files, bytes: usage.file_bytes },
         renditions: Amount { count: usage.renditions, bytes: usage.rendition_bytes },
         stored_bytes: usage.stored_bytes,
         quota: describe_quota(&usage),
         jobs: Jobs { total: usage.jobs, unfinished: usage.unfinished_jobs },
-    }))
+    })
 }
 
 fn describe_quota(usage: &UsageReportRow) -> QuotaUsage {

@@ -17,24 +17,24 @@ use crate::id::WorkerId;
 #[serde(rename_all = "camelCase")]
 pub struct Worker {
     /// Handle of the worker, as in the attempts of items.
-    worker_handle: WorkerId,
+    pub(in crate::http) worker_handle: WorkerId,
     /// `all` when the process also serves the API, else `worker`.
     #[schema(example = "worker")]
-    role: String,
+    pub(in crate::http) role: String,
     /// Host name.
     #[schema(example = "offprint-worker-7d9f")]
-    host: String,
+    pub(in crate::http) host: String,
     /// Version of the program.
     #[schema(example = "0.1.0")]
-    version: String,
+    pub(in crate::http) version: String,
     /// Number of images that it renders at the same time.
-    slots: i32,
+    pub(in crate::http) slots: i32,
     /// Items in progress.
-    running: i64,
+    pub(in crate::http) running: i64,
     /// When the process was started.
-    started_at: DateTime<Utc>,
+    pub(in crate::http) started_at: DateTime<Utc>,
     /// Time of the last heartbeat.
-    heartbeat_at: DateTime<Utc>,
+    pub(in crate::http) heartbeat_at: DateTime<Utc>,
 }
 
 impl From<worker::WorkerRow> for Worker {
@@ -60,6 +60,14 @@ impl From<worker::WorkerRow> for Worker {
     responses((status = 200, description = "The live workers.", body = Page<Worker>)))]
 #[get("/workers")]
 pub async fn list_workers(state: Data<AppState>) -> Result<HttpResponse, Problem> {
-    let items = worker::list_live_workers(&state.system).await?.into_iter().map(Worker::from).collect();
+    let items = load_workers(&state).await?;
     Ok(HttpResponse::Ok().json(Page::<Worker> { items, next_cursor: None }))
+}
+
+/// The live workers, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub(in crate::http) async fn load_workers(state: &AppState) -> Result<Vec<Worker>, Problem> {
+    Ok(worker::list_live_workers(&state.system).await?.into_iter().map(Worker::from).collect())
 }

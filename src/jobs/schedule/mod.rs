@@ -4,6 +4,7 @@
 mod cron;
 mod fields;
 mod time_zone;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,8 @@ use crate::reason::ValidationError;
 
 pub use cron::Cron;
 use offprint_core::Code;
-pub use time_zone::{DEFAULT_TIME_ZONE, parse_time_zone};
+pub use time_zone::{DEFAULT_TIME_ZONE, parse_time_zone, resolve_local_time};
+pub use words::{ScheduleWordsError, parse_schedule_words};
 
 /// Number of future runs that are checked for two that are too close together.
 const CHECKED_RUNS: usize = 200;

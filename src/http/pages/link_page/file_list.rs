@@ -5,6 +5,7 @@ use crate::db::archive::{self, FileRow};
 use crate::db::enums::FileState;
 use crate::db::job::JobRow;
 use crate::http::address::write_address;
+use crate::http::pages::file_words::describe_file;
 use crate::http::pages::frame::Icon;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::files::{BEFORE_FIRST_FILE, encode_path};
@@ -54,7 +55,9 @@ impl PageFile {
             name: name.to_owned(),
             folder: folder.map(str::to_owned),
             details: match file.state {
-                FileState::Ready => describe_file(file, language),
+                FileState::Ready => {
+                    describe_file(language, file.size, file.width.zip(file.height), file.mime.as_deref())
+                }
                 FileState::Waiting => language.format("page-file-waiting", &[]),
                 FileState::Absent => language.format("page-file-absent", &[]),
             },
@@ -67,16 +70,6 @@ impl PageFile {
             },
         }
     }
-}
-
-/// Such as `1.2 MB, 1200 × 800, PNG`.
-fn describe_file(file: &FileRow, language: &Language) -> String {
-    let size = file.size.map(|size| language.format_size(size));
-    let sides = file.width.zip(file.height).map(|(width, height)| format!("{width} × {height}"));
-    let kind = file.mime.as_deref().and_then(|mime| mime.strip_prefix("image/"));
-    let kind =
-        kind.map(|kind| kind.trim_start_matches("x-").split(['.', '+', ';']).next().unwrap_or(kind).to_uppercase());
-    [size, sides, kind].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// The files after the given one, in request order.

@@ -2,7 +2,6 @@
 
 mod failures;
 mod file_list;
-mod status;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -17,13 +16,13 @@ use crate::db::job::JobRow;
 use crate::http::address::{write_address, write_public_address};
 use crate::http::extract::locale;
 use crate::http::pages::frame::{Frame, PageTime};
+use crate::http::pages::job_status::PageStatus;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::files;
 use crate::http::resources::shared_links::opened_link::OpenedLink;
 use crate::i18n::{self, Language};
 use failures::PageFailure;
 use file_list::{FileList, PageFile};
-pub(in crate::http) use status::PageStatus;
 
 #[derive(Template)]
 #[template(path = "link.html")]

@@ -17,7 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use offprint_core::{Code, Digest};
 use serde::Deserialize;
 
-use super::{NextQuery, begin, check_next, count_attempt, find_client, hash_to_id, redirect};
+use super::{NextQuery, begin, check_next, count_attempt, find_client, hash_to_id};
 use crate::app::AppState;
 use crate::app::rate_limiter::RateLimitKey;
 use crate::db::browser_session::SignInMethod;
@@ -28,6 +28,7 @@ use crate::http::address::write_public_address;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::locale;
 use crate::http::pages::error_page::write_sign_in_path;
+use crate::http::pages::frame::redirect_to;
 use crate::http::problem::Problem;
 use crate::http::session::{self, BrowserSecret};
 use crate::i18n;
@@ -95,11 +96,11 @@ pub(in crate::http) async fn begin_oidc_sign_in(
     count_attempt(&state, find_client(&request))?;
     let next = check_next(query.next.as_deref());
     if session::find_session(&state, request.headers()).await?.is_some() {
-        return Ok(redirect(next));
+        return Ok(redirect_to(next));
     }
     if session::is_sent_by_other_site(request.headers()) {
         // Where the provider asks nothing, its users would be signed in without knowing.
-        return Ok(redirect(&write_sign_in_path(Some(next))));
+        return Ok(redirect_to(&write_sign_in_path(Some(next))));
     }
     let browser = BrowserSecret::find_or_create(request.headers())?;
     let attempt = Attempt::new(&browser)?;

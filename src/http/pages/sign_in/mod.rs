@@ -23,7 +23,7 @@ use crate::http::extract::form::PageForm;
 use crate::http::extract::locale;
 use crate::http::middleware::audit_trail::AuditedCaller;
 use crate::http::middleware::client_ip::ClientInfo;
-use crate::http::pages::frame::Frame;
+use crate::http::pages::frame::{Frame, redirect_to};
 use crate::http::problem::Problem;
 use crate::http::session::{self, BrowserSecret, OpenSession};
 use crate::i18n;
@@ -59,7 +59,7 @@ pub(super) async fn show_sign_in(
 ) -> Result<HttpResponse, Problem> {
     let next = check_next(query.next.as_deref());
     if !state.settings.is_key_required() || session::find_session(&state, request.headers()).await?.is_some() {
-        return Ok(redirect(next));
+        return Ok(redirect_to(next));
     }
     show_form(&state, &request, StatusCode::OK, next, None)
 }
@@ -73,14 +73,6 @@ fn check_next(next: Option<&str>) -> &str {
             && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
     };
     next.filter(is_plain).unwrap_or("/")
-}
-
-/// After a form the browser asks for another page, so that loading it again sends nothing twice.
-fn redirect(path: &str) -> HttpResponse {
-    let mut answer = HttpResponse::SeeOther();
-    answer.insert_header((header::LOCATION, write_address(path)));
-    answer.insert_header((header::CACHE_CONTROL, "private, no-store"));
-    answer.finish()
 }
 
 fn show_form(
@@ -170,7 +162,7 @@ async fn begin(
     method: &SignInMethod,
     next: &str,
 ) -> Result<HttpResponse, Problem> {
-    let mut answer = redirect(next);
+    let mut answer = redirect_to(next);
     session::begin_session(state, request, &mut answer, caller.company, method).await?;
     answer.extensions_mut().insert(AuditedCaller(caller));
     Ok(answer)
@@ -188,7 +180,7 @@ pub(super) async fn sign_out(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let session: Option<OpenSession> = session::find_session(&state, request.headers()).await?;
-    let mut answer = redirect("/");
+    let mut answer = redirect_to("/");
     session::end_session(&state, &request, &mut answer).await?;
     if let Some(session) = session {
         answer.extensions_mut().insert(AuditedCaller(session.caller));

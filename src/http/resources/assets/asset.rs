@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use chrono::{DateTime, Utc};
@@ -38,64 +39,64 @@ use crate::reason::Reason;
 pub struct Asset {
     /// Handle of the asset: opaque and permanent.
     #[schema(example = "00000000-0000-7000-8000-000000000001")]
-    asset_handle: AssetId,
+    pub(in crate::http) asset_handle: AssetId,
     /// Type of the asset, detected from its bytes.
     #[serde(rename = "type")]
-    kind: AssetType,
+    pub(in crate::http) kind: AssetType,
     /// Name of the asset: at first the file name without its extension.
     #[schema(example = "fileToExport")]
-    name: String,
+    pub(in crate::http) name: String,
     /// File name of the original; null for sets.
     #[schema(example = "fileToExport.jpg")]
-    file_name: Option<String>,
+    pub(in crate::http) file_name: Option<String>,
     /// Folder of the asset, as `a/b`; empty for the top level.
     #[schema(example = "")]
-    folder: String,
+    pub(in crate::http) folder: String,
     /// Size of the original in bytes; null for sets.
-    size: Option<i64>,
+    pub(in crate::http) size: Option<i64>,
     /// SHA-256 of the original; null for sets.
     #[schema(value_type = Option<DigestSchema>)]
-    sha256: Option<Digest>,
+    pub(in crate::http) sha256: Option<Digest>,
     /// Media type of the original; null for sets.
     #[schema(example = "image/jpeg")]
-    mime: Option<String>,
+    pub(in crate::http) mime: Option<String>,
     /// Properties from the header of the image.
     #[serde(flatten)]
-    image: ImageInfo,
+    pub(in crate::http) image: ImageInfo,
     /// Why the original cannot be converted, in the words of an item that would fail; null when it can.
-    unconvertible: Option<Reason>,
+    pub(in crate::http) unconvertible: Option<Reason>,
     /// The asset's own modifier, applied before that of a job.
     #[schema(example = "")]
-    url_modifier: String,
+    pub(in crate::http) url_modifier: String,
     /// The asset's own modifier, applied after that of a job.
     #[schema(example = "")]
-    url_post_apply_modifier: String,
+    pub(in crate::http) url_post_apply_modifier: String,
     /// Another asset that is the mask of this one.
-    mask_asset: Option<String>,
+    pub(in crate::http) mask_asset: Option<String>,
     /// The point that `rotate` turns about and `pos` places, as `x,y` in pixels; null: the centre.
-    anchor: Option<String>,
+    pub(in crate::http) anchor: Option<String>,
     /// How thumbnails of this asset are made; null: as the attribute `ThumbType` says.
     #[schema(value_type = Option<String>, example = "fit")]
-    thumb_type: Option<ThumbType>,
+    pub(in crate::http) thumb_type: Option<ThumbType>,
     /// Resolution of thumbnails of the type `texture`; null: that of the attribute `ThumbRes`.
-    thumb_res: Option<f64>,
+    pub(in crate::http) thumb_res: Option<f64>,
     /// Text that is kept for you.
-    user_data: Option<String>,
+    pub(in crate::http) user_data: Option<String>,
     /// Modifiers by the names of crops. `$preset$:Large` and `src=asset:Large` ask for the crop `Large`.
-    crops: BTreeMap<String, String>,
+    pub(in crate::http) crops: BTreeMap<String, String>,
     /// Members of a set; null for files.
-    member_array: Option<Vec<AssetId>>,
+    pub(in crate::http) member_array: Option<Vec<AssetId>>,
     /// Texts of the client's own.
-    metadata: MetadataMap,
+    pub(in crate::http) metadata: MetadataMap,
     /// Modification time of the file in archives: `lastModified` of the upload, else the capture time of the image, else
     /// the time of the upload.
-    last_modified: DateTime<Utc>,
+    pub(in crate::http) last_modified: DateTime<Utc>,
     /// When the asset was created.
-    created_at: DateTime<Utc>,
+    pub(in crate::http) created_at: DateTime<Utc>,
     /// When the asset was last changed.
-    updated_at: DateTime<Utc>,
+    pub(in crate::http) updated_at: DateTime<Utc>,
     /// Related URLs.
-    links: AssetLinks,
+    pub(in crate::http) links: AssetLinks,
 }
 
 /// Properties from the header of an image. All null when the asset is no image or its header cannot be read.
@@ -104,26 +105,26 @@ pub struct Asset {
 pub struct ImageInfo {
     /// Width of the upright image, in pixels.
     #[schema(example = 1600)]
-    width: Option<u32>,
+    pub(in crate::http) width: Option<u32>,
     /// Height of the upright image, in pixels.
     #[schema(example = 1200)]
-    height: Option<u32>,
+    pub(in crate::http) height: Option<u32>,
     /// Whether the image has an alpha channel.
-    has_alpha: Option<bool>,
+    pub(in crate::http) has_alpha: Option<bool>,
     /// EXIF orientation of the stored image; 1 is upright.
     #[schema(minimum = 1, maximum = 8, example = 1)]
-    orientation: Option<u8>,
+    pub(in crate::http) orientation: Option<u8>,
     /// Colour components of a pixel.
     #[schema(value_type = Option<String>, example = "rgb")]
-    color: Option<PixelType>,
+    pub(in crate::http) color: Option<PixelType>,
     /// Bits per component.
     #[schema(example = 8)]
-    bits: Option<u8>,
+    pub(in crate::http) bits: Option<u8>,
     /// Resolution in dots per inch: that which was set for the asset, else that of the file.
     #[schema(example = 72.0)]
-    resolution: Option<f64>,
+    pub(in crate::http) resolution: Option<f64>,
     /// Name of the embedded colour profile; null when there is none.
-    profile: Option<String>,
+    pub(in crate::http) profile: Option<String>,
 }
 
 /// URLs related to an asset.
@@ -192,36 +193,36 @@ impl From<db::asset::AssetRow> for Asset {
 }
 
 /// Which assets to list.
-#[derive(Deserialize, IntoParams)]
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AssetListQuery {
     /// Only assets of this type.
     #[serde(rename = "type")]
-    kind: Option<AssetType>,
+    pub(in crate::http) kind: Option<AssetType>,
     /// Only assets whose name begins with this; case-sensitive.
-    name: Option<String>,
+    pub(in crate::http) name: Option<String>,
     /// Only assets in this folder; empty for the top level.
-    folder: Option<String>,
+    pub(in crate::http) folder: Option<String>,
     /// Include all folders below `folder`.
     #[serde(default)]
     #[param(required = false)]
-    recursive: bool,
+    pub(in crate::http) recursive: bool,
     /// Only assets whose original has this SHA-256. Use it to find out whether a file was uploaded before.
     #[param(value_type = Option<String>, pattern = "^[0-9a-fA-F]{64}$")]
-    sha256: Option<Digest>,
+    pub(in crate::http) sha256: Option<Digest>,
     /// Only assets that were uploaded, replaced or changed at this time or later.
     #[serde(rename = "updatedSince")]
     #[param(rename = "updatedSince")]
-    updated_since: Option<DateTime<Utc>>,
+    pub(in crate::http) updated_since: Option<DateTime<Utc>>,
     /// Only assets that have all these tags, separated by commas: the entry `tags` of their `metadata`.
-    tags: Option<String>,
+    pub(in crate::http) tags: Option<String>,
     /// Assets per page, 1 to 1000. Default: 100.
     #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u32>,
+    pub(in crate::http) limit: Option<u32>,
     /// `nextCursor` of the previous page. It is valid only with the same filters.
     #[param(min_length = 1)]
-    cursor: Option<String>,
+    pub(in crate::http) cursor: Option<String>,
 }
 
 /// List assets.
@@ -239,7 +240,20 @@ pub async fn list_assets(
     request: HttpRequest,
     query: FilterQuery<AssetListQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let FilterQuery { filters: query, metadata } = query;
+    let FilterQuery { filters, metadata } = query;
+    Ok(list_asset_page(&state, &caller, filters, metadata).await?.into_response(&request))
+}
+
+/// One page of the assets that match.
+///
+/// # Errors
+/// 400 for a folder, limit or cursor that cannot be used.
+pub(in crate::http) async fn list_asset_page(
+    state: &AppState,
+    caller: &Caller,
+    query: AssetListQuery,
+    metadata: MetadataMap,
+) -> Result<Page<Asset>, Problem> {
     let limit = page::parse_limit(query.limit)?;
     let folder = query.folder.as_deref().map(Folder::parse).transpose();
     let folder = folder.map_err(|detail| Problem::invalid_parameter("folder", detail))?;
@@ -259,7 +273,7 @@ pub async fn list_assets(
     let rows = db::asset::list_assets(&mut connection, caller.company, &filter, after, limit + 1).await?;
     let assets = rows.into_iter().map(Asset::from).collect();
     let key = |asset: &Asset| vec![asset.folder.clone(), asset.name.clone(), asset.asset_handle.to_string()];
-    Ok(Page::new(assets, limit, &filter, key).into_response(&request))
+    Ok(Page::new(assets, limit, &filter, key))
 }
 
 fn parse_asset_cursor(key: &[String]) -> Option<AssetCursor> {
@@ -295,14 +309,19 @@ pub async fn show_asset(
 /// 404 without the asset, 412 when `If-Match` or another precondition does not hold.
 pub(super) async fn lock_unchanged_asset(
     connection: &mut DbConnection,
-    request: &HttpRequest,
+    headers: &HeaderMap,
     company: CompanyId,
     handle: AssetId,
 ) -> Result<AssetRow, Problem> {
     let row = db::asset::lock_asset(connection, company, handle).await?;
-    let validators = Validators::from_json(&Asset::from(row.clone()), Some(row.updated_at))?;
-    preconditions::check_write(request.headers(), Some(&validators))?;
+    let validators = validate_row(&row)?;
+    preconditions::check_write(headers, Some(&validators))?;
     Ok(row)
+}
+
+/// The validators of an asset.
+pub(in crate::http) fn validate_row(row: &AssetRow) -> Result<Validators, Problem> {
+    Validators::from_json(&Asset::from(row.clone()), Some(row.updated_at))
 }
 
 /// Delete an asset.
@@ -323,9 +342,23 @@ pub async fn delete_asset(
     request: HttpRequest,
     handle: Path<AssetId>,
 ) -> Result<HttpResponse, Problem> {
-    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    lock_unchanged_asset(&mut transaction, &request, caller.company, *handle).await?;
-    db::asset::hide_asset(&mut transaction, caller.company, *handle).await?;
-    transaction.commit().await.map_err(db::DbError::from)?;
+    delete_unchanged_asset(&state, &caller, request.headers(), *handle).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Deletes an asset if the preconditions in `headers` hold.
+///
+/// # Errors
+/// 404 without the asset, 412 when it has changed.
+pub(in crate::http) async fn delete_unchanged_asset(
+    state: &AppState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    handle: AssetId,
+) -> Result<(), Problem> {
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    lock_unchanged_asset(&mut transaction, headers, caller.company, handle).await?;
+    db::asset::hide_asset(&mut transaction, caller.company, handle).await?;
+    transaction.commit().await.map_err(db::DbError::from)?;
+    Ok(())
 }

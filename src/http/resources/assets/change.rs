@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, patch};
 use offprint_core::Code;
@@ -118,23 +119,38 @@ pub async fn change_asset(
     handle: Path<AssetId>,
     JsonBody(body, _): JsonBody<ChangeAsset>,
 ) -> Result<HttpResponse, Problem> {
+    let asset = change_unchanged_asset(&state, &caller, request.headers(), *handle, body).await?;
+    let modified = asset.updated_at;
+    preconditions::show_changed(HttpResponse::Ok(), &Asset::from(asset), Some(modified))
+}
+
+/// Changes an asset if the preconditions in `headers` hold.
+///
+/// # Errors
+/// 404 without the asset, 412 when it has changed, 403 and 422 with what is wrong with the change.
+pub(in crate::http) async fn change_unchanged_asset(
+    state: &AppState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    handle: AssetId,
+    body: ChangeAsset,
+) -> Result<AssetRow, Problem> {
     for (pointer, modifier) in body.own_modifiers() {
         caller.check_custom_modifier(&pointer, Some(modifier))?;
     }
-    let modifier_errors = body.check_modifiers(&state, caller.company).await?;
+    let modifier_errors = body.check_modifiers(state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let asset = lock_unchanged_asset(&mut transaction, &request, caller.company, *handle).await?;
+    let asset = lock_unchanged_asset(&mut transaction, headers, caller.company, handle).await?;
     let change = body.into_asset_change(&asset, modifier_errors)?;
-    db::asset::update_asset(&mut transaction, caller.company, *handle, &change).await?;
-    let asset = db::asset::fetch_asset(&mut transaction, caller.company, *handle).await?;
+    db::asset::update_asset(&mut transaction, caller.company, handle, &change).await?;
+    let asset = db::asset::fetch_asset(&mut transaction, caller.company, handle).await?;
     // The change may add entries to those that were there.
     match asset.metadata.check("/metadata") {
         mistakes if mistakes.is_empty() => {}
         mistakes => return Err(Problem::from_errors(mistakes)),
     }
     transaction.commit().await.map_err(db::DbError::from)?;
-    let modified = asset.updated_at;
-    preconditions::show_changed(HttpResponse::Ok(), &Asset::from(asset), Some(modified))
+    Ok(asset)
 }
 
 impl ChangeAsset {

@@ -3,7 +3,8 @@
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, put, route};
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
 use offprint_core::{Code, Digest};
 use offprint_storage::StagedBlob;
 
@@ -94,26 +95,43 @@ pub async fn replace_content(
     handle: Path<AssetId>,
     body: Payload,
 ) -> Result<HttpResponse, Problem> {
+    let convert_error =
+        |error| Problem::invalid_parameter("body", format!("The body ended too early: {error}. Nothing was changed."));
+    let announced = limits::read_announced_bytes(request.headers());
+    let bytes = (announced, body.map_err(convert_error));
+    let (asset, content) = replace_original(state, &caller, request.headers(), *handle, bytes).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, format!("\"{content}\""))).json(asset))
+}
+
+/// Replaces the original of an asset by these bytes, if the preconditions in `headers` hold. The asset, and the digest of its new
+/// original.
+///
+/// # Errors
+/// 404 without the asset, 412 when it has another original, 422 for an empty file, and when a limit would be exceeded.
+pub(in crate::http) async fn replace_original(
+    state: Data<AppState>,
+    caller: &Caller,
+    headers: &HeaderMap,
+    handle: AssetId,
+    (announced, bytes): (u64, impl Stream<Item = Result<Bytes, Problem>>),
+) -> Result<(Asset, Digest), Problem> {
     // Checked before the bytes arrive, so that nobody sends a gigabyte to an asset that does not exist.
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
-    let (company, handle) = (caller.company, *handle);
+    let company = caller.company;
     let asset = db::asset::fetch_asset(&mut connection, company, handle).await?;
     let Some(old) = asset.sha256 else { return Err(reject_missing_file()) };
-    check_unchanged(request.headers(), old)?;
+    check_unchanged(headers, old)?;
     let is_freed = !db::retention::is_original_pinned(&mut connection, company, old).await?;
     drop(connection);
     let freed_bytes = if is_freed { asset.size.unwrap_or(0).unsigned_abs() } else { 0 };
     let mut quota = StorageQuota::load(&state, company, freed_bytes).await?;
-    let announced = limits::read_announced_bytes(request.headers());
     quota.check_file_size(announced).await?;
     limits::check_free_space(&state, announced).await?;
-    let convert_error =
-        |error| Problem::invalid_parameter("body", format!("The body ended too early: {error}. Nothing was changed."));
-    let Some(staged) = stage_original(&state, &mut quota, body.map_err(convert_error)).await? else {
+    let Some(staged) = stage_original(&state, &mut quota, bytes).await? else {
         return Err(Problem::from_errors(vec![ValidationError::new("", Code::EmptyFile, "The body is empty.")]));
     };
     let (staged, original) = inspect_original(&state, staged, None).await?;
-    let (content, headers) = (original.sha256, request.headers().clone());
+    let (content, headers) = (original.sha256, headers.clone());
     let limits = quota.hand_over();
     let asset = run_to_end(company, async move {
         let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
@@ -127,7 +145,7 @@ pub async fn replace_content(
         Ok(asset)
     })
     .await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, format!("\"{content}\""))).json(asset))
+    Ok((asset, content))
 }
 
 /// Checks the preconditions against the bytes that are to be replaced, which their digest names.

@@ -5,7 +5,7 @@ pub mod bulk_change;
 pub mod change;
 pub mod content;
 pub mod multipart_upload;
-mod part_headers;
+pub(in crate::http) mod part_headers;
 mod part_values;
 pub mod preview;
 mod record_lines;

@@ -4,8 +4,9 @@
 
 use std::ops::ControlFlow;
 
-use actix_multipart::{Field, MultipartError};
-use actix_web::http::{StatusCode, header};
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
 use chrono::{DateTime, Utc};
@@ -87,7 +88,7 @@ pub struct UploadForm {
 #[derive(Serialize, ToSchema)]
 pub struct UploadResult {
     /// The new assets, in the order of their files.
-    assets: Vec<Asset>,
+    pub(in crate::http) assets: Vec<Asset>,
 }
 
 /// Upload files.
@@ -120,13 +121,24 @@ pub async fn upload_assets(
         let detail = "This operation has no query parameters. Send `folder`, `lastModified`, `metadata` and `record` as parts of the form.";
         return Err(Problem::invalid_parameter("query", detail));
     }
-    let mut parts = open_form(&request, body);
+    let response = receive_assets(state, caller, key, request.headers(), open_form(&request, body)).await?;
+    Ok(response.into_response())
+}
+
+/// Makes assets of the files in the parts of a form: of all of them, or of none when one is refused.
+pub(in crate::http) async fn receive_assets(
+    state: Data<AppState>,
+    caller: Caller,
+    key: IdempotencyKey,
+    headers: &HeaderMap,
+    mut parts: Multipart,
+) -> Result<UploadResponse, Problem> {
     let mut quota = match key.find_earlier(&state.db, &caller).await? {
         // It creates nothing, and the assets that it repeats may be what fills the quota.
         Some(earlier) => StorageQuota::load(&state, caller.company, count_stored_bytes(&earlier)).await?,
         None => StorageQuota::for_assets(&state, caller.company).await?,
     };
-    limits::check_free_space(&state, limits::read_announced_bytes(request.headers())).await?;
+    limits::check_free_space(&state, limits::read_announced_bytes(headers)).await?;
     let mut upload = MultipartUpload::default();
     while let Some(part) = parts.try_next().await.map_err(reject_multipart)? {
         // A part that breaks a limit ends the request, so that nobody can make it endless.
@@ -149,12 +161,12 @@ pub async fn upload_assets(
     let limits = quota.hand_over();
     let company = caller.company;
     let digest = compute_request_digest(&new);
-    let response = run_to_end(company, async move {
+    run_to_end(company, async move {
         let mut transaction = BlobTransaction::begin(&state.db, &state.storage).await?;
         let registered = register_once(&mut transaction, &caller, (&key, digest), (&new, blobs), &limits).await;
         transaction.end(registered).await
-    });
-    Ok(response.await?.into_response())
+    })
+    .await
 }
 
 /// The bytes of the assets that an earlier upload created.
@@ -164,12 +176,20 @@ fn count_stored_bytes(earlier: &IdempotencyRow) -> u64 {
 }
 
 /// What an upload answers: once more, or with new assets.
-enum UploadResponse {
+pub(in crate::http) enum UploadResponse {
     Replayed(IdempotencyRow),
     Created { location: String, result: UploadResult },
 }
 
 impl UploadResponse {
+    /// The new assets; none of an upload that was done before.
+    pub(in crate::http) fn into_assets(self) -> Vec<Asset> {
+        match self {
+            Self::Replayed(_) => Vec::new(),
+            Self::Created { result, .. } => result.assets,
+        }
+    }
+
     fn into_response(self) -> HttpResponse {
         match self {
             Self::Replayed(earlier) => earlier.into_response(StatusCode::CREATED),

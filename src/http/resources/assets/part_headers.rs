@@ -12,7 +12,7 @@ const CONTENT_TRANSFER_ENCODING: HeaderName = HeaderName::from_static("content-t
 
 /// The parts of a form. actix reads the names of `multipart/form-data` only where they are UTF-8 and refuses the whole body
 /// otherwise; with another subtype it leaves them to [`PartHeaders`].
-pub(super) fn open_form(request: &HttpRequest, body: Payload) -> Multipart {
+pub(in crate::http) fn open_form(request: &HttpRequest, body: Payload) -> Multipart {
     let media = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let parameters = media.split_once(';').map_or("", |(_, parameters)| parameters);
     let mut headers = HeaderMap::new();
@@ -24,17 +24,17 @@ pub(super) fn open_form(request: &HttpRequest, body: Payload) -> Multipart {
 
 /// What the headers of a part say.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct PartHeaders {
+pub(in crate::http) struct PartHeaders {
     /// Name of the field.
-    pub(super) name: String,
+    pub(in crate::http) name: String,
     /// Name of the file; empty when there is none.
-    pub(super) file_name: String,
+    pub(in crate::http) file_name: String,
 }
 
 impl PartHeaders {
     /// # Errors
     /// A sentence that says what cannot be understood.
-    pub(super) fn read(part: &Field) -> Result<Self, String> {
+    pub(in crate::http) fn read(part: &Field) -> Result<Self, String> {
         let encoding = part.headers().get(CONTENT_TRANSFER_ENCODING).map(HeaderValue::as_bytes).unwrap_or_default();
         let is_plain = [&b""[..], b"binary", b"8bit", b"7bit"].iter().any(|name| encoding.eq_ignore_ascii_case(name));
         if !is_plain || part.headers().contains_key(header::CONTENT_ENCODING) {

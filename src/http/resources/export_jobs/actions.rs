@@ -6,11 +6,10 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, delete, post};
 use offprint_core::Digest;
 use serde::Deserialize;
-use sqlx::{Postgres, Transaction};
 use utoipa::ToSchema;
 
 use crate::app::AppState;
-use crate::db::enums::JobState;
+use crate::db::job::JobRow;
 use crate::db::{self, DbConnection};
 use crate::http::extract::body::OptionalJsonBody;
 use crate::http::extract::caller::Caller;
@@ -20,7 +19,6 @@ use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::JobPath;
 use crate::http::resources::export_jobs::authorize_job_change;
 use crate::http::resources::export_jobs::job::Job;
-use crate::http::resources::export_jobs::parse_job_handle;
 use crate::http::responses::BodyProblems;
 use crate::http::responses::BusyProblem;
 use crate::http::responses::ConflictProblem;
@@ -30,53 +28,90 @@ use crate::http::responses::QueryProblems;
 use crate::id::JobId;
 use crate::jobs::JobAction;
 
-/// Performs an action that only changes the state, and answers with the job.
-async fn apply_action(
+/// Performs an action, and returns the job as it is then.
+///
+/// # Errors
+/// 404, 403, 409 in a state that does not allow it, 429 for a retry that was asked for too often.
+pub(in crate::http) async fn perform_action(
     state: &AppState,
-    caller: Caller,
+    caller: &Caller,
     path: &str,
     action: JobAction,
-    to: JobState,
-    event: &str,
-) -> Result<HttpResponse, Problem> {
-    let job = authorize_job_change(state, &caller, path).await?;
+    options: RetryJob,
+) -> Result<JobRow, Problem> {
+    let job = authorize_job_change(state, caller, path).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    change_state(&mut transaction, &caller, job, action, to, event).await?;
+    apply_action(state, &mut transaction, caller, job, action, options).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
-    show_changed_job(state, caller, path).await
+    conclude_action(state, caller, job, action);
+    Ok(db::job::fetch_job(&state.db, caller.company, job).await?)
 }
 
-async fn change_state(
+/// Writes what an action changes.
+async fn apply_action(
+    state: &AppState,
     connection: &mut DbConnection,
     caller: &Caller,
     job: JobId,
     action: JobAction,
-    to: JobState,
-    event: &str,
-) -> Result<(), db::DbError> {
-    let states = (action.allowed_states(), to);
-    db::job_actions::change_job_state(connection, caller.company, job, states, event, JobAction::names_allowed_in).await
+    options: RetryJob,
+) -> Result<(), Problem> {
+    let allowed = action.allowed_states();
+    match action.find_change() {
+        Some((to, event)) => {
+            let states = (allowed, to);
+            let names = JobAction::names_allowed_in;
+            db::job_actions::change_job_state(connection, caller.company, job, states, event, names).await?;
+        }
+        None => {
+            check_repeats(state, caller, job.0)?;
+            let rule = (allowed, JobAction::names_allowed_in as _);
+            let refresh = options.refresh.unwrap_or(false);
+            db::job_actions::retry_failed_items(connection, caller.company, job, refresh, rule).await?;
+        }
+    }
+    Ok(())
 }
 
-/// Stores the job as the response to this request, commits and answers with it.
-async fn commit_once(
+/// After the commit: counts a retry, and notifies.
+fn conclude_action(state: &AppState, caller: &Caller, job: JobId, action: JobAction) {
+    if action == JobAction::Retry {
+        // A retry that its state refuses is none. Of several at once only one is accepted, so each is counted in time.
+        let _ = count_repeat(state, caller, job.0);
+    }
+    notify_job_change(state, job);
+}
+
+/// Performs an action for the API.
+async fn answer_action(
     state: &AppState,
-    mut transaction: Transaction<'static, Postgres>,
     caller: &Caller,
-    (key, digest): (&IdempotencyKey, Digest),
-    job: JobId,
+    path: &str,
+    action: JobAction,
 ) -> Result<HttpResponse, Problem> {
+    let job = perform_action(state, caller, path, action, RetryJob::default()).await?;
+    Ok(HttpResponse::Ok().json(Job::from(job)))
+}
+
+/// The same for an action that starts work, and so is done once for each key.
+async fn answer_action_once(
+    state: &AppState,
+    caller: &Caller,
+    path: &str,
+    (action, options): (JobAction, RetryJob),
+    (key, digest): (&IdempotencyKey, Digest),
+) -> Result<HttpResponse, Problem> {
+    let job = authorize_job_change(state, caller, path).await?;
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    if let Some(earlier) = key.reserve(&mut transaction, caller, digest).await? {
+        return Ok(earlier.into_response(StatusCode::OK));
+    }
+    apply_action(state, &mut transaction, caller, job, action, options).await?;
     let shown = Job::from(db::job::fetch_job(&mut *transaction, caller.company, job).await?);
     key.store(&mut transaction, caller, digest, ("", &shown)).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
-    notify_job_change(state, job);
+    conclude_action(state, caller, job, action);
     Ok(HttpResponse::Ok().json(shown))
-}
-
-async fn show_changed_job(state: &AppState, caller: Caller, path: &str) -> Result<HttpResponse, Problem> {
-    let job = parse_job_handle(path)?;
-    notify_job_change(state, job);
-    Ok(HttpResponse::Ok().json(Job::from(db::job::fetch_job(&state.db, caller.company, job).await?)))
 }
 
 /// Notifies workers and watchers of a job action, after its commit.
@@ -94,7 +129,7 @@ fn notify_job_change(state: &AppState, job: JobId) {
     responses((status = 200, description = "The job was paused.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/pause")]
 pub async fn pause_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
-    apply_action(&state, caller, &path, JobAction::Pause, JobState::Paused, "exportPaused").await
+    answer_action(&state, &caller, &path, JobAction::Pause).await
 }
 
 /// Resume a paused job.
@@ -104,7 +139,7 @@ pub async fn pause_export_job(state: Data<AppState>, caller: Caller, path: JobPa
     responses((status = 200, description = "The job was resumed.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/resume")]
 pub async fn resume_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
-    apply_action(&state, caller, &path, JobAction::Resume, JobState::Active, "exportResumed").await
+    answer_action(&state, &caller, &path, JobAction::Resume).await
 }
 
 /// Stop a job.
@@ -114,7 +149,7 @@ pub async fn resume_export_job(state: Data<AppState>, caller: Caller, path: JobP
     responses((status = 200, description = "The job is stopping.", body = Job), NotFoundProblem, ConflictProblem))]
 #[post("/export-jobs/{jobHandle}/stop")]
 pub async fn stop_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
-    apply_action(&state, caller, &path, JobAction::Stop, JobState::Stopping, "stopRequested").await
+    answer_action(&state, &caller, &path, JobAction::Stop).await
 }
 
 /// Run a scheduled job now.
@@ -129,14 +164,8 @@ pub async fn run_export_job(
     path: JobPath,
     key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    let job = authorize_job_change(&state, &caller, &path).await?;
     let digest = Digest::compute(b"");
-    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    if let Some(earlier) = key.reserve(&mut transaction, &caller, digest).await? {
-        return Ok(earlier.into_response(StatusCode::OK));
-    }
-    change_state(&mut transaction, &caller, job, JobAction::Run, JobState::Active, "runRequested").await?;
-    commit_once(&state, transaction, &caller, (&key, digest), job).await
+    answer_action_once(&state, &caller, &path, (JobAction::Run, RetryJob::default()), (&key, digest)).await
 }
 
 /// How to retry.
@@ -144,7 +173,7 @@ pub async fn run_export_job(
 pub struct RetryJob {
     /// Whether items get the content that their assets have now, where it was replaced since the job was created. Names and
     /// modifiers stay. Default: false; then the response has a notice when there is such content.
-    refresh: Option<bool>,
+    pub(in crate::http) refresh: Option<bool>,
 }
 
 /// Retry the failed items of a job.
@@ -166,19 +195,7 @@ pub async fn retry_export_job(
     key: IdempotencyKey,
     OptionalJsonBody(body, digest): OptionalJsonBody<RetryJob>,
 ) -> Result<HttpResponse, Problem> {
-    let job = authorize_job_change(&state, &caller, &path).await?;
-    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    if let Some(earlier) = key.reserve(&mut transaction, &caller, digest).await? {
-        return Ok(earlier.into_response(StatusCode::OK));
-    }
-    check_repeats(&state, &caller, job.0)?;
-    let rule = (JobAction::Retry.allowed_states(), JobAction::names_allowed_in as _);
-    let refresh = body.refresh.unwrap_or(false);
-    db::job_actions::retry_failed_items(&mut transaction, caller.company, job, refresh, rule).await?;
-    let answer = commit_once(&state, transaction, &caller, (&key, digest), job).await?;
-    // A retry that its state refuses is none. Of several at once only one is accepted, so each is counted in time.
-    let _ = count_repeat(&state, &caller, job.0);
-    Ok(answer)
+    answer_action_once(&state, &caller, &path, (JobAction::Retry, body), (&key, digest)).await
 }
 
 /// Delete a job.
@@ -188,8 +205,17 @@ pub async fn retry_export_job(
     responses((status = 204, description = "The job was deleted."), NotFoundProblem))]
 #[delete("/export-jobs/{jobHandle}")]
 pub async fn delete_export_job(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
-    let job = authorize_job_change(&state, &caller, &path).await?;
-    db::job_actions::delete_job(&state.db, caller.company, job).await?;
-    notify_job_change(&state, job);
+    remove_job(&state, &caller, &path).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Deletes a job, if the caller may control it.
+///
+/// # Errors
+/// 404, 403.
+pub(in crate::http) async fn remove_job(state: &AppState, caller: &Caller, path: &str) -> Result<(), Problem> {
+    let job = authorize_job_change(state, caller, path).await?;
+    db::job_actions::delete_job(&state.db, caller.company, job).await?;
+    notify_job_change(state, job);
+    Ok(())
 }

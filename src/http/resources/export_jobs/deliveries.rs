@@ -22,33 +22,33 @@ use crate::http::responses::BusyProblem;
 use crate::http::responses::ConflictProblem;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
-use crate::id::{JobId, WebhookId};
+use crate::id::{CompanyId, JobId, WebhookId};
 
 /// A webhook: one message for each run of a job with `callbackUrl`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
     /// Handle of the delivery; every attempt sends it as `webhook-id`.
-    delivery_handle: WebhookId,
+    pub(in crate::http) delivery_handle: WebhookId,
     /// The job.
-    job_handle: JobId,
+    pub(in crate::http) job_handle: JobId,
     /// Number of the run, from 1.
-    run: i32,
+    pub(in crate::http) run: i32,
     /// Type of the message.
     #[schema(example = "export_job.finished")]
-    r#type: String,
+    pub(in crate::http) r#type: String,
     /// URL of the receiver.
-    url: String,
+    pub(in crate::http) url: String,
     /// State of the delivery.
-    state: DeliveryState,
+    pub(in crate::http) state: DeliveryState,
     /// When the delivery was created.
-    created_at: DateTime<Utc>,
+    pub(in crate::http) created_at: DateTime<Utc>,
     /// When the next attempt is due; null during an attempt and at the end.
-    next_attempt_at: Option<DateTime<Utc>>,
+    pub(in crate::http) next_attempt_at: Option<DateTime<Utc>>,
     /// When it was delivered or given up; null until then.
-    ended_at: Option<DateTime<Utc>>,
+    pub(in crate::http) ended_at: Option<DateTime<Utc>>,
     /// The last fifty attempts, oldest first.
-    attempts: Vec<DeliveryAttempt>,
+    pub(in crate::http) attempts: Vec<DeliveryAttempt>,
 }
 
 /// One attempt to deliver a webhook.
@@ -56,17 +56,17 @@ pub struct Delivery {
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryAttempt {
     /// Number of the attempt, from 1; replays continue the numbers.
-    attempt: i32,
+    pub(in crate::http) attempt: i32,
     /// When the attempt began.
-    at: DateTime<Utc>,
+    pub(in crate::http) at: DateTime<Utc>,
     /// HTTP status of the receiver's response; null when there is none, or none yet.
     #[schema(example = 200)]
-    status: Option<i16>,
+    pub(in crate::http) status: Option<i16>,
     /// Milliseconds until the response or the error.
     #[schema(example = 85)]
-    latency_ms: Option<i32>,
+    pub(in crate::http) latency_ms: Option<i32>,
     /// Why the attempt failed.
-    error: Option<String>,
+    pub(in crate::http) error: Option<String>,
 }
 
 impl Delivery {
@@ -120,12 +120,25 @@ pub async fn list_deliveries(
     filters: Query<PageQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let limit = page::parse_limit(filters.limit)?;
-    let after = page::parse_cursor(filters.cursor.as_deref(), &*filters, page::parse_single_key)?.unwrap_or(0);
-    let job = find_visible_job(&state, &caller, &path).await?.job_id;
-    let rows = webhook::list_deliveries(&state.db, caller.company, job, after, limit + 1).await?;
+    let job = find_visible_job(&state, &caller, &path).await?;
+    Ok(load_delivery_page(&state, caller.company, job.job_id, &filters).await?.into_response(&request))
+}
+
+/// A page of the webhooks of a job of this company, which the caller may see.
+///
+/// # Errors
+/// 400 for a limit or a cursor that is wrong.
+pub(in crate::http) async fn load_delivery_page(
+    state: &AppState,
+    company: CompanyId,
+    job: JobId,
+    query: &PageQuery,
+) -> Result<Page<Delivery>, Problem> {
+    let limit = page::parse_limit(query.limit)?;
+    let after = page::parse_cursor(query.cursor.as_deref(), query, page::parse_single_key)?.unwrap_or(0);
+    let rows = webhook::list_deliveries(&state.db, company, job, after, limit + 1).await?;
     let deliveries: Vec<Delivery> = rows.into_iter().map(|row| Delivery::from_row(job, row)).collect();
-    Ok(Page::new(deliveries, limit, &*filters, |delivery| vec![delivery.run.to_string()]).into_response(&request))
+    Ok(Page::new(deliveries, limit, query, |delivery| vec![delivery.run.to_string()]))
 }
 
 /// Send a webhook again.
@@ -149,13 +162,27 @@ pub async fn replay_delivery(
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let (job, delivery) = path.into_inner();
-    let job = authorize_job_change(&state, &caller, &job).await?;
+    send_again(&state, &caller, &job, &delivery).await?;
+    Ok(HttpResponse::Accepted().finish())
+}
+
+/// Sends a webhook again, if the caller may control its job.
+///
+/// # Errors
+/// 404, 403, 429 when it was asked for too often, 409 while it is being sent.
+pub(in crate::http) async fn send_again(
+    state: &AppState,
+    caller: &Caller,
+    job: &str,
+    delivery: &str,
+) -> Result<(), Problem> {
+    let job = authorize_job_change(state, caller, job).await?;
     let delivery: WebhookId = delivery.parse().map_err(|_| Problem::not_found("delivery of this job"))?;
-    count_repeat(&state, &caller, delivery.0)?;
+    count_repeat(state, caller, delivery.0)?;
     if !webhook::replay_webhook(&state.db, caller.company, job, delivery).await? {
         let detail = "An attempt to deliver the webhook is in progress. Retry in a few seconds.";
         return Err(Problem::new(Code::WrongState, detail));
     }
     state.work_available.notify();
-    Ok(HttpResponse::Accepted().finish())
+    Ok(())
 }

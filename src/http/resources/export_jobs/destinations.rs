@@ -8,13 +8,14 @@ use utoipa::ToSchema;
 use crate::app::AppState;
 use crate::db::delivery::{self, FailedDelivery, FailedDeliveryFilter};
 use crate::db::destination::{DestinationRow, DestinationState, OnExistingFile};
+use crate::db::job::JobRow;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page::Page;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::JobPath;
 use crate::http::resources::export_jobs::find_visible_job;
 use crate::http::responses::NotFoundProblem;
-use crate::id::JobId;
+use crate::id::{CompanyId, JobId};
 use crate::reason::Reason;
 
 /// How many files that could not be delivered are listed for each destination.
@@ -97,21 +98,21 @@ impl From<&DestinationRow> for Destination {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DestinationReport {
     #[serde(flatten)]
-    destination: Destination,
+    pub(in crate::http) destination: Destination,
     /// The first hundred files that could not be delivered; the manifest has all.
-    failures: Vec<UndeliveredFile>,
+    pub(in crate::http) failures: Vec<UndeliveredFile>,
 }
 
 /// A file that could not be delivered.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UndeliveredFile {
     /// Position of its item.
-    position: i32,
+    pub(in crate::http) position: i32,
     /// Path in the archive.
     #[schema(example = "shoe-800.webp")]
-    path: String,
+    pub(in crate::http) path: String,
     /// Why it could not be delivered.
-    reason: Reason,
+    pub(in crate::http) reason: Reason,
 }
 
 impl From<FailedDelivery> for UndeliveredFile {
@@ -133,16 +134,29 @@ impl From<FailedDelivery> for UndeliveredFile {
 #[get("/export-jobs/{jobHandle}/destinations")]
 pub async fn list_destinations(state: Data<AppState>, caller: Caller, path: JobPath) -> Result<HttpResponse, Problem> {
     let job = find_visible_job(&state, &caller, &path).await?;
+    let items = load_destinations(&state, caller.company, &job).await?;
+    Ok(HttpResponse::Ok().json(Page::<DestinationReport> { items, next_cursor: None }))
+}
+
+/// The destinations of a job of this company, which the caller may see.
+///
+/// # Errors
+/// When the database does not answer.
+pub(in crate::http) async fn load_destinations(
+    state: &AppState,
+    company: CompanyId,
+    job: &JobRow,
+) -> Result<Vec<DestinationReport>, Problem> {
     let mut items = Vec::new();
     for (number, row) in (0..).zip(job.list_destinations()) {
         let mut failures = Vec::new();
         if row.failed > 0 {
             let limit = MAX_SHOWN_FAILURES as i64;
             let filter = FailedDeliveryFilter { destination: Some(number), positions: (0, i32::MAX), limit };
-            failures = delivery::list_failed_deliveries(&state.db, caller.company, job.job_id, filter).await?;
+            failures = delivery::list_failed_deliveries(&state.db, company, job.job_id, filter).await?;
         }
         let failures = failures.into_iter().map(UndeliveredFile::from).collect();
         items.push(DestinationReport { destination: Destination::from(row), failures });
     }
-    Ok(HttpResponse::Ok().json(Page::<DestinationReport> { items, next_cursor: None }))
+    Ok(items)
 }

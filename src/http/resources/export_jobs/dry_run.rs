@@ -46,49 +46,49 @@ use crate::reason::Reason;
 #[serde(rename_all = "camelCase")]
 pub struct DryRun {
     /// One item for each asset, in request order.
-    items: Vec<DryRunItem>,
+    pub(in crate::http) items: Vec<DryRunItem>,
     /// The modifier with all macros expanded; null for `orig`, and with renditions.
-    effective_modifier: Option<String>,
+    pub(in crate::http) effective_modifier: Option<String>,
     /// The renditions with their effective modifiers; null when the request has none.
-    renditions: Option<Vec<Rendition>>,
+    pub(in crate::http) renditions: Option<Vec<Rendition>>,
     /// What each modifier means, command by command, as `POST /modifier-check` explains it: one for each rendition, or one for
     /// `is_modifier` and `macro`; empty for `orig`. The resulting images are in `items`.
-    modifiers: Vec<CheckedModifier>,
+    pub(in crate::http) modifiers: Vec<CheckedModifier>,
     /// Size in bytes of the originals that would be read or exported.
-    source_bytes: i64,
+    pub(in crate::http) source_bytes: i64,
     /// Where the files would be delivered, in the order of the request. `{jobHandle}` stands for the handle that the job will have.
-    deliver_to: Vec<DryRunDestination>,
+    pub(in crate::http) deliver_to: Vec<DryRunDestination>,
     /// The first runs of a request with `execSchedule`, else null. The other fields describe a run now.
-    next_runs: Option<Vec<DateTime<Utc>>>,
+    pub(in crate::http) next_runs: Option<Vec<DateTime<Utc>>>,
     /// Warnings about the request and its modifier.
-    warnings: Vec<Reason>,
+    pub(in crate::http) warnings: Vec<Reason>,
     /// Harmless remarks about the modifier, such as commands that have no meaning in an export.
-    notices: Vec<Reason>,
+    pub(in crate::http) notices: Vec<Reason>,
 }
 
 /// A store to which the files would be delivered.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DryRunDestination {
     /// Name of the connection.
-    connection: String,
+    pub(in crate::http) connection: String,
     /// Folder in the store, if the job ran now.
     #[schema(example = "nightly/spring catalogue")]
-    prefix: String,
+    pub(in crate::http) prefix: String,
     /// With `onlyChanged`: new or changed files, which would be delivered; null without it.
-    changed: Option<usize>,
+    pub(in crate::http) changed: Option<usize>,
     /// With `onlyChanged`: files that would not be delivered again; null without it.
-    unchanged: Option<usize>,
+    pub(in crate::http) unchanged: Option<usize>,
     /// With `onlyChanged`: delivered files that are gone from the selection; null without it.
-    removed: Option<usize>,
+    pub(in crate::http) removed: Option<usize>,
 }
 
 /// A modifier of an export request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CheckedModifier {
     /// Name of the rendition; null without `renditions`.
-    rendition: Option<String>,
+    pub(in crate::http) rendition: Option<String>,
     /// The meaning of its modifier.
-    meaning: ModifierMeaning,
+    pub(in crate::http) meaning: ModifierMeaning,
 }
 
 /// What the job would do with one asset.
@@ -96,24 +96,30 @@ pub struct CheckedModifier {
 #[serde(rename_all = "camelCase")]
 pub struct DryRunItem {
     /// The asset.
-    asset_handle: AssetId,
+    pub(in crate::http) asset_handle: AssetId,
     /// Name of the asset.
-    name: String,
+    pub(in crate::http) name: String,
     /// What would be done: `convert`, `original`, `skip` or `fail`.
     #[schema(example = "convert")]
-    action: &'static str,
+    pub(in crate::http) action: &'static str,
     /// Path of the file in the archive; null when there is no file or there are several.
-    path: Option<String>,
+    pub(in crate::http) path: Option<String>,
     /// Width of the rendered image in pixels; null when there are several.
-    width: Option<u32>,
+    pub(in crate::http) width: Option<u32>,
     /// Height of the rendered image in pixels; null when there are several.
-    height: Option<u32>,
+    pub(in crate::http) height: Option<u32>,
     /// One file for each rendition, or one original; empty when there would be none.
-    files: Vec<DryRunFile>,
+    pub(in crate::http) files: Vec<DryRunFile>,
     /// Why the item would fail; null if it would not.
-    failure: Option<Reason>,
+    pub(in crate::http) failure: Option<Reason>,
+    /// Whether the asset is an image whose header can be read. For pages.
+    #[serde(skip)]
+    pub(in crate::http) is_image: bool,
+    /// The modifier that the request has for this asset alone. For pages.
+    #[serde(skip)]
+    pub(in crate::http) is_modifier: Option<String>,
     /// Warnings about the item, as far as its header tells, and those about the modifiers that are applied to it.
-    warnings: Vec<Reason>,
+    pub(in crate::http) warnings: Vec<Reason>,
 }
 
 /// A file that the job would produce.
@@ -121,17 +127,20 @@ pub struct DryRunItem {
 #[serde(rename_all = "camelCase")]
 pub struct DryRunFile {
     /// Name of the rendition; null for originals and without `renditions`.
-    rendition: Option<String>,
+    pub(in crate::http) rendition: Option<String>,
     /// Path of the file in the archive.
-    path: String,
+    pub(in crate::http) path: String,
+    /// Whether the path has a number because another file has the name. For pages.
+    #[serde(skip)]
+    pub(in crate::http) is_numbered: bool,
     /// Width of the rendered image in pixels.
-    width: Option<u32>,
+    pub(in crate::http) width: Option<u32>,
     /// Height of the rendered image in pixels.
-    height: Option<u32>,
+    pub(in crate::http) height: Option<u32>,
     /// Why rendering would fail; null if it would not.
-    failure: Option<Reason>,
+    pub(in crate::http) failure: Option<Reason>,
     /// Warnings about the file, as far as the header tells, and those about its modifier.
-    warnings: Vec<Reason>,
+    pub(in crate::http) warnings: Vec<Reason>,
 }
 
 /// Validate an export request (dry run).
@@ -159,14 +168,18 @@ pub async fn validate_export_job(
     body: ExportBody,
 ) -> Result<HttpResponse, Problem> {
     let (request, _, lines) = body.into_parts();
-    preview_request(&state, &caller, request).await.map_err(|problem| lines.locate(problem))
+    let body = preview_request(&state, &caller, request, |dry_run| serde_json::to_vec(&dry_run)).await;
+    let body = body.map_err(|problem| lines.locate(problem))?.map_err(Problem::internal)?;
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body))
 }
 
-async fn preview_request(
+/// Does a dry run. `write` makes of it what is shown, on the compute pool: the result of a large job has megabytes.
+pub(in crate::http) async fn preview_request<T: Send + 'static>(
     state: &AppState,
     caller: &Caller,
     mut request: ExportRequest,
-) -> Result<HttpResponse, Problem> {
+    write: impl FnOnce(DryRun) -> T + Send + 'static,
+) -> Result<T, Problem> {
     let _admission = admit_request(state, caller.company).await?;
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let user = authorize_request(&mut connection, caller, &mut request).await?;
@@ -183,18 +196,17 @@ async fn preview_request(
     let given_up = CancellationToken::new();
     let _guard = given_up.clone().drop_guard();
     let recipes = context.recipes.clone();
-    let write = move || write_dry_run(draft, (recipient_warning, next_runs, deliver_to), &recipes, &given_up);
-    let body = state.compute.run(caller.company, write).await.map_err(Problem::internal)?;
-    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body.map_err(Problem::internal)?))
+    let build = move || write(build_dry_run(draft, (recipient_warning, next_runs, deliver_to), &recipes, &given_up));
+    state.compute.run(caller.company, build).await.map_err(Problem::internal)
 }
 
-/// The answer as JSON. Plans every image and writes megabytes, so it runs on the compute pool.
-fn write_dry_run(
+/// Plans every image, so it runs on the compute pool.
+fn build_dry_run(
     draft: Draft,
     (recipient_warning, next_runs, deliver_to): (Option<Reason>, Option<Vec<DateTime<Utc>>>, Vec<DryRunDestination>),
     recipes: &RecipeContext,
     given_up: &CancellationToken,
-) -> serde_json::Result<Vec<u8>> {
+) -> DryRun {
     let modifiers = explain_modifiers(&draft);
     let source_bytes =
         draft.items.iter().filter(|item| item.state == ItemState::Waiting).filter_map(|item| item.asset.size).sum();
@@ -208,7 +220,7 @@ fn write_dry_run(
     let items = draft.items.into_iter().take_while(|_| !given_up.is_cancelled());
     let items = items.map(|item| preview.preview_item(item)).collect();
     warnings.extend(draft.modifier_warnings);
-    serde_json::to_vec(&DryRun {
+    DryRun {
         items,
         effective_modifier: draft.effective_modifier,
         renditions: draft.renditions,
@@ -218,7 +230,7 @@ fn write_dry_run(
         next_runs,
         warnings,
         notices: draft.notices,
-    })
+    }
 }
 
 /// Where the files of a draft would be delivered, and with `onlyChanged` how many.
@@ -311,6 +323,8 @@ impl ItemPreview<'_> {
             height: only.and_then(|file| file.height),
             files,
             failure,
+            is_image: item.asset.header.is_some(),
+            is_modifier: item.texts.is_modifier,
             warnings,
         }
     }
@@ -319,6 +333,7 @@ impl ItemPreview<'_> {
         let mut preview = DryRunFile {
             rendition: name.filter(|_| file.recipe.is_some()),
             path: file.path,
+            is_numbered: file.is_numbered,
             width: None,
             height: None,
             failure: None,

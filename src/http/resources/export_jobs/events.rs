@@ -25,30 +25,30 @@ use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::http::responses::StreamLimitProblem;
 use crate::i18n::Language;
-use crate::id::JobId;
+use crate::id::{CompanyId, JobId};
 
 /// One event in a job's log.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Number of the event within the job, from 1.
-    seq: i64,
+    pub(in crate::http) seq: i64,
     /// When it happened.
-    at: DateTime<Utc>,
+    pub(in crate::http) at: DateTime<Utc>,
     /// Kind of the event.
     #[schema(example = "fileConverted")]
-    code: String,
+    pub(in crate::http) code: String,
     /// Position of the item; null when the event concerns the whole job.
-    position: Option<i32>,
+    pub(in crate::http) position: Option<i32>,
     /// The values in `message`.
     #[schema(value_type = Object)]
-    parameters: Value,
+    pub(in crate::http) parameters: Value,
     /// The event as a sentence, in the language of the request.
     #[schema(example = "“fileToExport” was converted to fileToExport.tiff.")]
-    message: String,
+    pub(in crate::http) message: String,
     /// The corresponding log type of IPS, if there is one.
     #[schema(example = "ExportJobRenderFileSuccess")]
-    ips_log_type: Option<&'static str>,
+    pub(in crate::http) ips_log_type: Option<&'static str>,
 }
 
 impl Event {
@@ -90,12 +90,17 @@ pub struct EventQuery {
 
 /// The events to return, and the language of their messages.
 #[derive(Clone)]
-pub(super) struct EventSelection {
+pub(in crate::http) struct EventSelection {
     codes: Option<Vec<String>>,
     pub(super) language: &'static Language,
 }
 
 impl EventSelection {
+    /// All events.
+    pub(in crate::http) fn all(language: &'static Language) -> Self {
+        Self { codes: None, language }
+    }
+
     fn from_query(filters: &EventQuery, language: &'static Language) -> Result<Self, Problem> {
         let by_log_type =
             filters.ips_log_type.as_deref().map(|list| parse_event_filter("ipsLogType", list, |(_, kind)| *kind));
@@ -201,10 +206,24 @@ async fn list_event_page(
     let cursor = page::parse_cursor(filters.cursor.as_deref(), filters, page::parse_single_key)?;
     let after = cursor.max(after).unwrap_or(0);
     let job = find_visible_job(state, caller, path).await?;
-    let rows =
-        event::list_events(&state.db, caller.company, job.job_id, selection.codes.as_deref(), after, limit + 1).await?;
-    let events = rows.iter().map(|row| Event::from_row(row, selection)).collect();
+    let events = load_events(state, caller.company, job.job_id, selection, after, limit + 1).await?;
     Ok(Page::new(events, limit, filters, |event: &Event| vec![event.seq.to_string()]).into_response(request))
+}
+
+/// At most `limit` events after the number `after` of a job of this company, which the caller may see; oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub(in crate::http) async fn load_events(
+    state: &AppState,
+    company: CompanyId,
+    job: JobId,
+    selection: &EventSelection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Event>, Problem> {
+    let rows = event::list_events(&state.db, company, job, selection.codes.as_deref(), after, limit).await?;
+    Ok(rows.iter().map(|row| Event::from_row(row, selection)).collect())
 }
 
 /// The event number to begin after. Browsers send the header when they reconnect, and the URL as it was at first: the

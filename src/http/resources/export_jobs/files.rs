@@ -36,50 +36,50 @@ use crate::id::{AssetId, CompanyId, JobId};
 #[serde(rename_all = "camelCase")]
 pub struct ExportFile {
     /// Path of the file in the archive, and the end of its URL.
-    path: String,
+    pub(in crate::http) path: String,
     /// `ready` when the file can be downloaded, `absent` when its item ended without one.
-    state: FileState,
+    pub(in crate::http) state: FileState,
     /// Position of the item that the file belongs to.
-    position: i32,
+    pub(in crate::http) position: i32,
     /// The asset that the file is made from.
-    asset_handle: AssetId,
+    pub(in crate::http) asset_handle: AssetId,
     /// Name of the rendition; null for originals and without `renditions`.
-    rendition: Option<String>,
+    pub(in crate::http) rendition: Option<String>,
     /// Size in bytes.
-    size: Option<i64>,
+    pub(in crate::http) size: Option<i64>,
     /// Media type.
-    mime: Option<String>,
+    pub(in crate::http) mime: Option<String>,
     /// Width in pixels.
-    width: Option<i32>,
+    pub(in crate::http) width: Option<i32>,
     /// Height in pixels.
-    height: Option<i32>,
+    pub(in crate::http) height: Option<i32>,
     /// SHA-256 of the file.
     sha256: Option<String>,
     /// Whether an existing rendition was reused instead of rendering.
-    reused: bool,
+    pub(in crate::http) reused: bool,
     /// URL of the file; null when it cannot be downloaded.
     #[serde(serialize_with = "serialize_optional_address")]
-    href: Option<String>,
+    pub(in crate::http) href: Option<String>,
     /// Index of the file among those of its item, for the cursor.
     #[serde(skip)]
-    number: i16,
+    pub(in crate::http) number: i16,
 }
 
 /// Which files to list.
-#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, Serialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FileQuery {
     /// Only files in this state.
-    state: Option<FileState>,
+    pub(in crate::http) state: Option<FileState>,
     /// Files per page, 1 to 1000. Default: 100.
     #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(minimum = 1, maximum = 1000)]
-    limit: Option<u32>,
+    pub(in crate::http) limit: Option<u32>,
     /// `nextCursor` of the previous page.
     #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(min_length = 1)]
-    cursor: Option<String>,
+    pub(in crate::http) cursor: Option<String>,
 }
 
 /// Percent-encodes each segment of a path; slashes stay.
@@ -106,14 +106,25 @@ pub async fn list_files(
     filters: Query<FileQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let limit = page::parse_limit(filters.limit)?;
-    let after =
-        page::parse_cursor(filters.cursor.as_deref(), &*filters, parse_file_cursor)?.unwrap_or(BEFORE_FIRST_FILE);
     let job = find_visible_job(&state, &caller, &path).await?;
-    let rows = archive::list_files(&state.db, caller.company, job.job_id, filters.state, after, limit + 1).await?;
-    let files: Vec<ExportFile> = rows.into_iter().map(|row| build_export_file(&job, row)).collect();
-    Ok(Page::new(files, limit, &*filters, |file| vec![file.position.to_string(), file.number.to_string()])
-        .into_response(&request))
+    Ok(load_file_page(&state, caller.company, &job, &filters).await?.into_response(&request))
+}
+
+/// A page of the files of a job of this company, which the caller may see.
+///
+/// # Errors
+/// 400 for a limit or a cursor that is wrong.
+pub(in crate::http) async fn load_file_page(
+    state: &AppState,
+    company: CompanyId,
+    job: &JobRow,
+    query: &FileQuery,
+) -> Result<Page<ExportFile>, Problem> {
+    let limit = page::parse_limit(query.limit)?;
+    let after = page::parse_cursor(query.cursor.as_deref(), query, parse_file_cursor)?.unwrap_or(BEFORE_FIRST_FILE);
+    let rows = archive::list_files(&state.db, company, job.job_id, query.state, after, limit + 1).await?;
+    let files: Vec<ExportFile> = rows.into_iter().map(|row| build_export_file(job, row)).collect();
+    Ok(Page::new(files, limit, query, |file| vec![file.position.to_string(), file.number.to_string()]))
 }
 
 /// A cursor before the first file.

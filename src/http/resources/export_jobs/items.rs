@@ -23,7 +23,7 @@ use crate::http::resources::export_jobs::JobPath;
 use crate::http::resources::export_jobs::find_visible_job;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
-use crate::id::{AssetId, JobId, WorkerId};
+use crate::id::{AssetId, CompanyId, JobId, WorkerId};
 use crate::reason::Reason;
 
 /// An item: one asset inside a job.
@@ -31,53 +31,53 @@ use crate::reason::Reason;
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// Position in the job, from 0.
-    position: i32,
+    pub(in crate::http) position: i32,
     /// The asset.
-    asset_handle: AssetId,
+    pub(in crate::http) asset_handle: AssetId,
     /// Type of the asset when the job was created.
-    asset_type: AssetType,
+    pub(in crate::http) asset_type: AssetType,
     /// Name of the asset when the job was created.
-    name: String,
+    pub(in crate::http) name: String,
     /// Folder of the asset when the job was created.
-    folder: String,
+    pub(in crate::http) folder: String,
     /// The modifier that the request has for this item alone; null when it has none.
     #[serde(rename = "is_modifier")]
-    is_modifier: Option<String>,
+    pub(in crate::http) is_modifier: Option<String>,
     /// The variables that the request sets for this item alone; null when it sets none.
-    parameters: Option<BTreeMap<String, String>>,
+    pub(in crate::http) parameters: Option<BTreeMap<String, String>>,
     /// Metadata of the asset when the job was created.
-    metadata: MetadataMap,
+    pub(in crate::http) metadata: MetadataMap,
     /// State of the item, or how it ended.
-    state: ItemState,
+    pub(in crate::http) state: ItemState,
     /// The files of the item: one for each rendition, in their order; empty when the item is skipped.
-    files: Vec<ItemFile>,
+    pub(in crate::http) files: Vec<ItemFile>,
     /// Path of the file in the archive. This and the next five fields are null when the item has several files: see `files`.
-    path: Option<String>,
+    pub(in crate::http) path: Option<String>,
     /// Size of the file in bytes.
-    size: Option<i64>,
+    pub(in crate::http) size: Option<i64>,
     /// Media type of the file.
-    mime: Option<String>,
+    pub(in crate::http) mime: Option<String>,
     /// Width in pixels.
-    width: Option<i32>,
+    pub(in crate::http) width: Option<i32>,
     /// Height in pixels.
-    height: Option<i32>,
+    pub(in crate::http) height: Option<i32>,
     /// SHA-256 of the file.
     sha256: Option<String>,
     /// Whether existing renditions were reused for all files, so that nothing was rendered.
-    reused: bool,
+    pub(in crate::http) reused: bool,
     /// How often a worker started the item.
-    attempts: i32,
+    pub(in crate::http) attempts: i32,
     /// When a worker last started the item.
-    started_at: Option<DateTime<Utc>>,
+    pub(in crate::http) started_at: Option<DateTime<Utc>>,
     /// When the item ended.
-    finished_at: Option<DateTime<Utc>>,
+    pub(in crate::http) finished_at: Option<DateTime<Utc>>,
     /// Why the item failed; null if it did not.
-    failure: Option<Reason>,
+    pub(in crate::http) failure: Option<Reason>,
     /// Warnings about the item, and those about the modifiers that were applied to it.
-    warnings: Vec<Reason>,
+    pub(in crate::http) warnings: Vec<Reason>,
     /// All ended attempts, oldest first. Only with `attempts=true`, and when a single item is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    attempt_history: Option<Vec<ItemAttempt>>,
+    pub(in crate::http) attempt_history: Option<Vec<ItemAttempt>>,
 }
 
 /// One attempt at an item.
@@ -85,17 +85,17 @@ pub struct Item {
 #[serde(rename_all = "camelCase")]
 pub struct ItemAttempt {
     /// The worker that had the item.
-    worker_handle: Option<WorkerId>,
+    pub(in crate::http) worker_handle: Option<WorkerId>,
     /// Host name of the worker; null when the worker is no longer known.
-    host: Option<String>,
+    pub(in crate::http) host: Option<String>,
     /// When the attempt began.
-    started_at: Option<DateTime<Utc>>,
+    pub(in crate::http) started_at: Option<DateTime<Utc>>,
     /// When the attempt ended.
-    ended_at: DateTime<Utc>,
+    pub(in crate::http) ended_at: DateTime<Utc>,
     /// How the attempt ended.
-    ending: AttemptEnding,
+    pub(in crate::http) ending: AttemptEnding,
     /// Why the attempt failed; null if it did not.
-    failure: Option<Reason>,
+    pub(in crate::http) failure: Option<Reason>,
 }
 
 impl From<attempt::AttemptRow> for ItemAttempt {
@@ -116,28 +116,28 @@ impl From<attempt::AttemptRow> for ItemAttempt {
 #[serde(rename_all = "camelCase")]
 pub struct ItemFile {
     /// Name of the rendition; null for originals and without `renditions`.
-    rendition: Option<String>,
+    pub(in crate::http) rendition: Option<String>,
     /// Path of the file in the archive, and the end of its URL.
-    path: String,
+    pub(in crate::http) path: String,
     /// `ready` when the file can be downloaded, `absent` when the item ended without it.
-    state: FileState,
+    pub(in crate::http) state: FileState,
     /// Size in bytes.
-    size: Option<i64>,
+    pub(in crate::http) size: Option<i64>,
     /// Media type.
-    mime: Option<String>,
+    pub(in crate::http) mime: Option<String>,
     /// Width in pixels.
-    width: Option<i32>,
+    pub(in crate::http) width: Option<i32>,
     /// Height in pixels.
-    height: Option<i32>,
+    pub(in crate::http) height: Option<i32>,
     /// SHA-256 of the file.
     sha256: Option<String>,
     /// Whether an existing rendition was reused instead of rendering.
-    reused: bool,
+    pub(in crate::http) reused: bool,
     /// Warnings about the file, and those about its modifier.
-    warnings: Vec<Reason>,
+    pub(in crate::http) warnings: Vec<Reason>,
     /// How the image was rendered, as text for people: what was decoded and how far the decoder shrank it, the steps with
     /// their sizes and kernels, the estimated memory. Null for originals, and when the rendition is no longer kept for reuse.
-    plan: Option<String>,
+    pub(in crate::http) plan: Option<String>,
 }
 
 impl From<ItemFileView> for ItemFile {
@@ -191,23 +191,23 @@ impl From<ItemView> for Item {
 }
 
 /// Which items to list.
-#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, Serialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ItemQuery {
     /// Only items in this state.
-    state: Option<ItemState>,
+    pub(in crate::http) state: Option<ItemState>,
     /// Include all ended attempts of each item, as `attemptHistory`.
     #[serde(skip_serializing_if = "page::not_a_filter")]
-    attempts: Option<bool>,
+    pub(in crate::http) attempts: Option<bool>,
     /// Items per page, 1 to 1000. Default: 100.
     #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(minimum = 1, maximum = 1000)]
-    limit: Option<u32>,
+    pub(in crate::http) limit: Option<u32>,
     /// `nextCursor` of the previous page.
     #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(min_length = 1)]
-    cursor: Option<String>,
+    pub(in crate::http) cursor: Option<String>,
 }
 
 /// List the items of a job.
@@ -227,26 +227,41 @@ pub async fn list_items(
     filters: Query<ItemQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let limit = page::parse_limit(filters.limit)?;
-    let after: i64 = page::parse_cursor(filters.cursor.as_deref(), &*filters, page::parse_single_key)?.unwrap_or(-1);
     let job = find_visible_job(&state, &caller, &path).await?;
-    let rows =
-        item_view::list_item_views(&state.db, caller.company, job.job_id, filters.state, after as i32 + 1, limit + 1)
-            .await?;
+    Ok(load_item_page(&state, caller.company, job.job_id, &filters).await?.into_response(&request))
+}
+
+/// A page of the items of a job of this company, which the caller may see.
+///
+/// # Errors
+/// 400 for a limit or a cursor that is wrong.
+pub(in crate::http) async fn load_item_page(
+    state: &AppState,
+    company: CompanyId,
+    job: JobId,
+    query: &ItemQuery,
+) -> Result<Page<Item>, Problem> {
+    let limit = page::parse_limit(query.limit)?;
+    let after: i64 = page::parse_cursor(query.cursor.as_deref(), query, page::parse_single_key)?.unwrap_or(-1);
+    let first = after as i32 + 1;
+    let rows = item_view::list_item_views(&state.db, company, job, query.state, first, limit + 1).await?;
     let mut items: Vec<Item> = rows.into_iter().map(Item::from).collect();
-    if filters.attempts == Some(true) {
-        add_attempt_history(&state, &caller, job.job_id, &mut items).await?;
+    if query.attempts == Some(true) {
+        add_attempt_history(state, company, job, &mut items).await?;
     }
-    Ok(Page::new(items, limit, &*filters, |item| vec![item.position.to_string()]).into_response(&request))
+    Ok(Page::new(items, limit, query, |item| vec![item.position.to_string()]))
 }
 
 /// Adds the attempts to items, which must be sorted by position: both lists are merged in one pass.
-async fn add_attempt_history(state: &AppState, caller: &Caller, job: JobId, items: &mut [Item]) -> Result<(), Problem> {
+async fn add_attempt_history(
+    state: &AppState,
+    company: CompanyId,
+    job: JobId,
+    items: &mut [Item],
+) -> Result<(), Problem> {
     let (Some(first), Some(last)) = (items.first(), items.last()) else { return Ok(()) };
-    let mut attempts = attempt::list_attempts(&state.db, caller.company, job, (first.position, last.position))
-        .await?
-        .into_iter()
-        .peekable();
+    let mut attempts =
+        attempt::list_attempts(&state.db, company, job, (first.position, last.position)).await?.into_iter().peekable();
     for item in items {
         let mut own = Vec::new();
         while let Some(attempt) = attempts.next_if(|attempt| attempt.position <= item.position) {
@@ -281,7 +296,7 @@ pub async fn show_item(
     let rows = item_view::list_item_views(&state.db, caller.company, job.job_id, None, position, 1).await?;
     let row = rows.into_iter().next().filter(|row| row.position == position).ok_or_else(missing)?;
     let mut items = [Item::from(row)];
-    add_attempt_history(&state, &caller, job.job_id, &mut items).await?;
+    add_attempt_history(&state, caller.company, job.job_id, &mut items).await?;
     let [item] = items;
     Ok(HttpResponse::Ok().json(item))
 }

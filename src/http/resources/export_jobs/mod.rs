@@ -25,18 +25,26 @@ use crate::http::problem::Problem;
 use crate::id::JobId;
 
 /// Parses the job handle in the path; 404 when it is not a handle.
-pub(super) fn parse_job_handle(path: &str) -> Result<JobId, Problem> {
+pub(in crate::http) fn parse_job_handle(path: &str) -> Result<JobId, Problem> {
     path.parse().map_err(|_| Problem::not_found("export job"))
 }
 
 /// The job in the path, if the caller may see it. Otherwise 404, as if it did not exist.
-pub(super) async fn find_visible_job(state: &AppState, caller: &Caller, path: &str) -> Result<JobRow, Problem> {
+pub(in crate::http) async fn find_visible_job(
+    state: &AppState,
+    caller: &Caller,
+    path: &str,
+) -> Result<JobRow, Problem> {
     let job = db::job::fetch_job(&state.db, caller.company, parse_job_handle(path)?).await?;
     if caller.can_read_all() || caller.is_owner_of(&job) { Ok(job) } else { Err(Problem::not_found("export job")) }
 }
 
 /// The handle of the job in the path, if the caller may control it.
-pub(super) async fn authorize_job_change(state: &AppState, caller: &Caller, path: &str) -> Result<JobId, Problem> {
+pub(in crate::http) async fn authorize_job_change(
+    state: &AppState,
+    caller: &Caller,
+    path: &str,
+) -> Result<JobId, Problem> {
     // A caller that may manage all jobs needs no check of the owner; the action itself finds out whether the job exists.
     if caller.has_capability(db::capability::Capability::ExportsManageAll) {
         return parse_job_handle(path);

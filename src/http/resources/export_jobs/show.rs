@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::header;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, sleep_until};
 use utoipa::IntoParams;
@@ -14,6 +14,7 @@ use crate::app::AppState;
 use crate::db;
 use crate::db::enums::{JobState, Outcome, ShownState};
 use crate::db::job::{JobFilter, JobSort, ListedJobRow};
+use crate::db::metadata_map::MetadataMap;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::filter_query::{FilterQuery, MetadataFilterQuery};
 use crate::http::extract::page;
@@ -28,7 +29,7 @@ use crate::http::resources::export_jobs::job::Job;
 use crate::http::resources::export_jobs::parse_job_handle;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
-use crate::id::{JobId, ScheduleId};
+use crate::id::{JobId, ScheduleId, UserId};
 
 /// How often a waiting request checks that its API key is still valid.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -129,29 +130,35 @@ async fn wait_for_change(
 }
 
 /// Which jobs to list.
-#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, Serialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct JobQuery {
     /// Only jobs in this state.
-    state: Option<ShownState>,
+    pub(in crate::http) state: Option<ShownState>,
     /// Only jobs with this outcome.
-    outcome: Option<Outcome>,
+    pub(in crate::http) outcome: Option<Outcome>,
     /// Only jobs whose name begins with this.
-    name: Option<String>,
+    pub(in crate::http) name: Option<String>,
+    /// Only jobs of this user.
+    pub(in crate::http) user_handle: Option<UserId>,
     /// Only jobs of this schedule.
-    schedule_handle: Option<ScheduleId>,
+    pub(in crate::http) schedule_handle: Option<ScheduleId>,
+    /// Only jobs that were created at this time or later.
+    pub(in crate::http) created_from: Option<DateTime<Utc>>,
+    /// Only jobs that were created before this time.
+    pub(in crate::http) created_before: Option<DateTime<Utc>>,
     /// Sort key: `createdAt`, `finishedAt` or `jobName`; with a leading `-` in descending order. Default: `-createdAt`.
     #[param(pattern = "^-?(createdAt|finishedAt|jobName)$")]
-    sort: Option<String>,
+    pub(in crate::http) sort: Option<String>,
     /// Jobs per page, 1 to 1000. Default: 100.
     #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(minimum = 1, maximum = 1000)]
-    limit: Option<u32>,
+    pub(in crate::http) limit: Option<u32>,
     /// `nextCursor` of the previous page.
     #[serde(skip_serializing_if = "page::not_a_filter")]
     #[param(min_length = 1)]
-    cursor: Option<String>,
+    pub(in crate::http) cursor: Option<String>,
 }
 
 /// List jobs.
@@ -171,44 +178,62 @@ pub async fn list_export_jobs(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let FilterQuery { filters, metadata } = query;
-    let selection = (&filters, &metadata);
-    let limit = page::parse_limit(filters.limit)?;
-    let (sort, descending) = parse_sort(filters.sort.as_deref().unwrap_or("-createdAt"))?;
-    let state_name = filters.state.and_then(|state| serde_json::to_value(state).ok());
-    let filter = JobFilter {
-        state: state_name.as_ref().and_then(|name| name.as_str()),
-        outcome: filters.outcome,
-        name: filters.name.as_deref(),
-        owner: if caller.can_read_all() { None } else { Some(caller.user.unwrap_or_default()) },
-        schedule: filters.schedule_handle,
-        metadata: &metadata,
-        sort,
-        descending,
-    };
-    let after = page::parse_cursor(filters.cursor.as_deref(), &selection, |key| {
+    let page = load_job_page(&state, &caller, &filters, &metadata).await?;
+    Ok(page.map(|listed| Job::from(listed.job)).into_response(&request))
+}
+
+/// A page of the jobs that the caller may see.
+///
+/// # Errors
+/// 400 for a limit, a sort key or a cursor that is wrong.
+pub(in crate::http) async fn load_job_page(
+    state: &AppState,
+    caller: &Caller,
+    query: &JobQuery,
+    metadata: &MetadataMap,
+) -> Result<Page<ListedJobRow>, Problem> {
+    let selection = (query, metadata);
+    let limit = page::parse_limit(query.limit)?;
+    let filter = build_filter(caller, query, metadata)?;
+    let after = page::parse_cursor(query.cursor.as_deref(), &selection, |key| {
         let [key, id] = key else { return None };
-        (sort == JobSort::JobName || is_timestamp(key)).then_some((key.clone(), id.parse().ok()?))
+        (filter.sort == JobSort::JobName || is_timestamp(key)).then_some((key.clone(), id.parse().ok()?))
     })?;
     let after = after.as_ref().map(|(key, id): &(String, JobId)| (key.as_str(), *id));
     let rows = db::job::list_jobs(&state.db, caller.company, &filter, after, limit + 1).await?;
-    let jobs: Vec<KeyedJob> = rows.into_iter().map(KeyedJob::from).collect();
-    let page = Page::new(jobs, limit, &selection, |keyed| vec![keyed.key.clone(), keyed.job.job_handle.to_string()]);
-    Ok(page.into_response(&request))
+    Ok(Page::new(rows, limit, &selection, |listed| vec![listed.sort_key.clone(), listed.job.job_id.to_string()]))
 }
 
-/// A job with its sort key, for the cursor.
-#[derive(Serialize)]
-#[serde(transparent)]
-struct KeyedJob {
-    job: Job,
-    #[serde(skip)]
-    key: String,
+/// How many jobs a list has on all its pages, counted up to `max`.
+///
+/// # Errors
+/// 400 for a sort key that is wrong.
+pub(in crate::http) async fn count_listed_jobs(
+    state: &AppState,
+    caller: &Caller,
+    query: &JobQuery,
+    metadata: &MetadataMap,
+    max: i64,
+) -> Result<i64, Problem> {
+    let filter = build_filter(caller, query, metadata)?;
+    Ok(db::job::count_jobs(&state.db, caller.company, &filter, max).await?)
 }
 
-impl From<ListedJobRow> for KeyedJob {
-    fn from(listed: ListedJobRow) -> Self {
-        Self { job: listed.job.into(), key: listed.sort_key }
-    }
+fn build_filter<'q>(caller: &Caller, query: &'q JobQuery, metadata: &'q MetadataMap) -> Result<JobFilter<'q>, Problem> {
+    let (sort, descending) = parse_sort(query.sort.as_deref().unwrap_or("-createdAt"))?;
+    Ok(JobFilter {
+        state: query.state.map(ShownState::name),
+        outcome: query.outcome,
+        name: query.name.as_deref(),
+        reader: if caller.can_read_all() { None } else { Some(caller.user.unwrap_or_default()) },
+        owner: query.user_handle,
+        schedule: query.schedule_handle,
+        created_from: query.created_from,
+        created_before: query.created_before,
+        metadata,
+        sort,
+        descending,
+    })
 }
 
 /// Whether a sort key is a timestamp as PostgreSQL writes it.

@@ -78,7 +78,16 @@ pub(in crate::http) async fn serve_thumbnail(
 ) -> Result<HttpResponse, Problem> {
     let file = fetch_unexpired_file(state, company, job, path).await?;
     let source = file.sha256.filter(|_| has_thumbnail(file.mime.as_deref()));
-    let source = source.ok_or_else(reject_missing)?;
+    serve_thumbnail_of(state, company, source.ok_or_else(reject_missing)?, request).await
+}
+
+/// Serves the thumbnail of bytes that the company has, as a file or as an original.
+pub(in crate::http) async fn serve_thumbnail_of(
+    state: &AppState,
+    company: CompanyId,
+    source: Digest,
+    request: &HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let (mime, name) = ("image/webp", "thumbnail.webp");
     let response = match thumbnail::find_thumbnail(&state.db, company, &source, ENGINE_VERSION).await? {
         Some(ThumbnailRow { sha256, size }) => FileResponse::from_blob(sha256, size, mime, name),

@@ -6,6 +6,7 @@ use offprint_core::{Code, Digest};
 
 use crate::app::AppState;
 use crate::db::enums::ScheduleState;
+use crate::db::idempotency::IdempotencyRow;
 use crate::db::schedule::{self, ScheduleRunResult};
 use crate::db::{self, DbConnection};
 use crate::http::admission::admit_request;
@@ -32,15 +33,15 @@ use crate::jobs::placement::JobPlacement;
 use crate::jobs::request::Overlap;
 use crate::jobs::schedule::Recurrence;
 
-/// Commits the transaction and answers with the schedule as it is then.
-async fn commit_and_show(
+/// Commits the transaction and returns the schedule as it is then.
+async fn commit_and_fetch(
     mut transaction: sqlx::Transaction<'static, sqlx::Postgres>,
     row: &schedule::ScheduleRow,
-) -> Result<HttpResponse, Problem> {
+) -> Result<ExportSchedule, Problem> {
     let changed =
         ExportSchedule::from_row(schedule::fetch_schedule(&mut *transaction, row.company_id, row.schedule_id).await?)?;
     transaction.commit().await.map_err(db::DbError::from)?;
-    preconditions::show_changed(HttpResponse::Ok(), &changed, None)
+    Ok(changed)
 }
 
 fn reject_wrong_state(state: ScheduleState, remedy: &str) -> Problem {
@@ -64,13 +65,26 @@ pub async fn pause_schedule(
     request: HttpRequest,
     path: SchedulePath,
 ) -> Result<HttpResponse, Problem> {
+    let changed = pause_managed_schedule(&state, &caller, (&request, &path)).await?;
+    preconditions::show_changed(HttpResponse::Ok(), &changed, None)
+}
+
+/// Pauses a schedule, if the caller may control it.
+///
+/// # Errors
+/// 404, 403, 409 when it is not active, 412 when `If-Match` is about another version.
+pub(in crate::http) async fn pause_managed_schedule(
+    state: &AppState,
+    caller: &Caller,
+    (request, path): (&HttpRequest, &str),
+) -> Result<ExportSchedule, Problem> {
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let row = lock_managed_schedule(&mut transaction, &caller, (&request, &path)).await?;
+    let row = lock_managed_schedule(&mut transaction, caller, (request, path)).await?;
     if row.state != ScheduleState::Active {
         return Err(reject_wrong_state(row.state, "Only an active schedule can be paused."));
     }
     schedule::pause_schedule(&mut transaction, row.company_id, row.schedule_id).await?;
-    commit_and_show(transaction, &row).await
+    commit_and_fetch(transaction, &row).await
 }
 
 /// Resume a paused schedule.
@@ -85,8 +99,21 @@ pub async fn resume_schedule(
     request: HttpRequest,
     path: SchedulePath,
 ) -> Result<HttpResponse, Problem> {
+    let changed = resume_managed_schedule(&state, &caller, (&request, &path)).await?;
+    preconditions::show_changed(HttpResponse::Ok(), &changed, None)
+}
+
+/// Resumes a schedule, if the caller may control it.
+///
+/// # Errors
+/// 404, 403, 409 when it is not paused, 412 when `If-Match` is about another version.
+pub(in crate::http) async fn resume_managed_schedule(
+    state: &AppState,
+    caller: &Caller,
+    (request, path): (&HttpRequest, &str),
+) -> Result<ExportSchedule, Problem> {
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let row = lock_managed_schedule(&mut transaction, &caller, (&request, &path)).await?;
+    let row = lock_managed_schedule(&mut transaction, caller, (request, path)).await?;
     if row.state != ScheduleState::Paused {
         return Err(reject_wrong_state(row.state, "Only a paused schedule can be resumed."));
     }
@@ -94,7 +121,7 @@ pub async fn resume_schedule(
     let next = Recurrence::from_stored(&row.request).and_then(|recurrence| recurrence.next_after(now));
     schedule::set_next_run(&mut transaction, row.company_id, row.schedule_id, next).await?;
     schedule::touch_schedule(&mut transaction, row.company_id, row.schedule_id).await?;
-    commit_and_show(transaction, &row).await
+    commit_and_fetch(transaction, &row).await
 }
 
 /// Run a schedule now.
@@ -116,20 +143,49 @@ pub async fn run_schedule(
     path: SchedulePath,
     key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    let digest = Digest::compute(b"");
-    let _admission = admit_request(&state, caller.company).await?;
-    let company_limits = EffectiveLimits::load(&state, caller.company).await?;
-    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    if let Some(earlier) = key.reserve(&mut transaction, &caller, digest).await? {
-        let answer = build_accepted_response(&earlier.location);
-        return Ok(earlier.replay(answer));
+    match run_managed_schedule(&state, &caller, (&request, &path), Some(&key)).await? {
+        StartedRun::Earlier(earlier) => {
+            let answer = build_accepted_response(&earlier.location);
+            Ok(earlier.replay(answer))
+        }
+        StartedRun::Created(job) => Ok(build_accepted_response(&job.links.own).json(job)),
     }
-    let row = lock_managed_schedule(&mut transaction, &caller, (&request, &path)).await?;
-    let job = create_run(&state, &mut transaction, &caller, &company_limits, &row).await?;
-    key.store(&mut transaction, &caller, digest, (&job.links.own, &job)).await?;
+}
+
+/// A run that a caller started.
+pub(in crate::http) enum StartedRun {
+    Created(Box<Job>),
+    /// An earlier request with the same key has created its job.
+    Earlier(IdempotencyRow),
+}
+
+/// Starts a run of a schedule, if the caller may control it.
+///
+/// # Errors
+/// 404, 403, 409 when jobs may not overlap, 412, and what creating a job can be refused for.
+pub(in crate::http) async fn run_managed_schedule(
+    state: &AppState,
+    caller: &Caller,
+    (request, path): (&HttpRequest, &str),
+    key: Option<&IdempotencyKey>,
+) -> Result<StartedRun, Problem> {
+    let digest = Digest::compute(b"");
+    let _admission = admit_request(state, caller.company).await?;
+    let company_limits = EffectiveLimits::load(state, caller.company).await?;
+    let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
+    if let Some(key) = key
+        && let Some(earlier) = key.reserve(&mut transaction, caller, digest).await?
+    {
+        return Ok(StartedRun::Earlier(earlier));
+    }
+    let row = lock_managed_schedule(&mut transaction, caller, (request, path)).await?;
+    let job = create_run(state, &mut transaction, caller, &company_limits, &row).await?;
+    if let Some(key) = key {
+        key.store(&mut transaction, caller, digest, (&job.links.own, &job)).await?;
+    }
     transaction.commit().await.map_err(db::DbError::from)?;
     state.work_available.notify();
-    Ok(build_accepted_response(&job.links.own).json(job))
+    Ok(StartedRun::Created(Box::new(job)))
 }
 
 async fn create_run(
@@ -181,9 +237,22 @@ pub async fn delete_schedule(
     request: HttpRequest,
     path: SchedulePath,
 ) -> Result<HttpResponse, Problem> {
+    remove_managed_schedule(&state, &caller, (&request, &path)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Deletes a schedule, if the caller may control it.
+///
+/// # Errors
+/// 404, 403, 412.
+pub(in crate::http) async fn remove_managed_schedule(
+    state: &AppState,
+    caller: &Caller,
+    (request, path): (&HttpRequest, &str),
+) -> Result<(), Problem> {
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let row = lock_managed_schedule(&mut transaction, &caller, (&request, &path)).await?;
+    let row = lock_managed_schedule(&mut transaction, caller, (request, path)).await?;
     schedule::delete_schedule(&mut transaction, row.company_id, row.schedule_id).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(())
 }

@@ -26,26 +26,26 @@ pub const MAX_SHOWN_RUNS: usize = 5;
 #[schema(as = ExportSchedule)]
 pub struct ExportSchedule {
     /// Handle of the schedule.
-    schedule_handle: ScheduleId,
+    pub(in crate::http) schedule_handle: ScheduleId,
     /// Current state.
-    state: ShownScheduleState,
+    pub(in crate::http) state: ShownScheduleState,
     /// When the next run is due; null when the schedule is paused or completed.
-    next_run_at: Option<DateTime<Utc>>,
+    pub(in crate::http) next_run_at: Option<DateTime<Utc>>,
     /// The next five runs.
-    next_runs: Vec<DateTime<Utc>>,
+    pub(in crate::http) next_runs: Vec<DateTime<Utc>>,
     /// The last ten runs, newest first.
-    last_runs: Vec<ScheduleRun>,
+    pub(in crate::http) last_runs: Vec<ScheduleRun>,
     /// The last run that could not create a job, among the last hundred runs.
-    last_error: Option<ScheduleRun>,
+    pub(in crate::http) last_error: Option<ScheduleRun>,
     /// When the schedule was created.
-    created_at: DateTime<Utc>,
+    pub(in crate::http) created_at: DateTime<Utc>,
     /// When the schedule was last changed, paused or resumed.
-    updated_at: DateTime<Utc>,
+    pub(in crate::http) updated_at: DateTime<Utc>,
     /// Related URLs.
-    links: ScheduleLinks,
+    pub(in crate::http) links: ScheduleLinks,
     /// The export request of each run. `assetHandleArray` is null in lists.
     #[serde(flatten)]
-    request: ExportRequest,
+    pub(in crate::http) request: ExportRequest,
 }
 
 /// A run of a schedule.
@@ -53,19 +53,19 @@ pub struct ExportSchedule {
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleRun {
     /// When the run was due, or the first of the missed ones; null for a run that a caller started.
-    due_at: Option<DateTime<Utc>>,
+    pub(in crate::http) due_at: Option<DateTime<Utc>>,
     /// When the run was processed.
-    at: DateTime<Utc>,
+    pub(in crate::http) at: DateTime<Utc>,
     /// Result of the run.
-    outcome: RunOutcome,
+    pub(in crate::http) outcome: RunOutcome,
     /// The job. It may have been deleted.
-    job_handle: Option<JobId>,
+    pub(in crate::http) job_handle: Option<JobId>,
     /// Outcome of the job; null until it ends.
     #[schema(value_type = Option<Outcome>)]
-    job_outcome: Option<String>,
+    pub(in crate::http) job_outcome: Option<String>,
     /// Why no job could be created; null if there is one.
     #[schema(value_type = Option<RunProblem>)]
-    problem: Option<Value>,
+    pub(in crate::http) problem: Option<Value>,
 }
 
 /// Why a run could not create a job.

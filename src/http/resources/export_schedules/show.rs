@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, get};
 
 use crate::app::AppState;
 use crate::db;
+use crate::db::metadata_map::MetadataMap;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::filter_query::{FilterQuery, MetadataFilterQuery};
 use crate::http::extract::page;
@@ -38,14 +39,26 @@ pub async fn list_schedules(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let FilterQuery { filters: query, metadata } = query;
+    Ok(load_schedule_page(&state, &caller, &query, &metadata).await?.into_response(&request))
+}
+
+/// A page of the schedules that the caller may see.
+///
+/// # Errors
+/// 400 for a limit or a cursor that is wrong.
+pub(in crate::http) async fn load_schedule_page(
+    state: &AppState,
+    caller: &Caller,
+    query: &PageQuery,
+    metadata: &MetadataMap,
+) -> Result<Page<ExportSchedule>, Problem> {
     let limit = page::parse_limit(query.limit)?;
-    let filters = ("export-schedules", &metadata);
+    let filters = ("export-schedules", metadata);
     let after = page::parse_cursor(query.cursor.as_deref(), &filters, page::parse_single_key)?;
     let owner = if caller.can_read_all() { None } else { Some(caller.user.unwrap_or_default()) };
-    let rows = db::schedule::list_schedules(&state.db, caller.company, (owner, &metadata), after, limit + 1).await?;
+    let rows = db::schedule::list_schedules(&state.db, caller.company, (owner, metadata), after, limit + 1).await?;
     let schedules = rows.into_iter().map(ExportSchedule::from_row).collect::<Result<Vec<_>, _>>()?;
-    Ok(Page::new(schedules, limit, &filters, |schedule: &ExportSchedule| vec![schedule.handle().to_string()])
-        .into_response(&request))
+    Ok(Page::new(schedules, limit, &filters, |schedule: &ExportSchedule| vec![schedule.handle().to_string()]))
 }
 
 /// Show a schedule.

@@ -102,14 +102,14 @@ pub struct CheckModifier {
     /// Modifier.
     #[serde(rename = "is_modifier")]
     #[schema(max_length = 8192)]
-    is_modifier: Option<String>,
+    pub(in crate::http) is_modifier: Option<String>,
     /// Image preset, as `$name$`.
     #[schema(max_length = 66)]
-    r#macro: Option<String>,
+    pub(in crate::http) r#macro: Option<String>,
     /// Asset to apply the modifier to. Its own modifiers are included, and the response has size and name of the resulting
     /// file.
     #[schema(value_type = Option<AssetId>)]
-    asset_handle: Option<AssetId>,
+    pub(in crate::http) asset_handle: Option<AssetId>,
 }
 
 /// Check a modifier.
@@ -132,6 +132,18 @@ pub async fn explain_modifier(
     caller: Caller,
     JsonBody(body, _): JsonBody<CheckModifier>,
 ) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(check_for_caller(&state, &caller, body).await?))
+}
+
+/// The meaning of a modifier, as far as it is for this caller.
+///
+/// # Errors
+/// 422 with everything that is wrong with it, 403 for an asset that the caller may not read, 404 when there is none.
+pub(in crate::http) async fn check_for_caller(
+    state: &AppState,
+    caller: &Caller,
+    body: CheckModifier,
+) -> Result<ModifierMeaning, Problem> {
     let may_read_assets = caller.has_capability(Capability::AssetsRead);
     if body.asset_handle.is_some() && !may_read_assets {
         let detail = "The answer describes the asset, and the API key lacks the capability `assets:read`. Leave out \
@@ -157,13 +169,13 @@ pub async fn explain_modifier(
         // Other assets are not looked up: whether they exist, and their own modifiers, are not for this caller.
         let resolved = resolve_alone(&state.compute, caller.company, request).await.map_err(convert_refusal)?;
         let resolved = resolved.map_err(|diagnostics| convert_diagnostics(&diagnostics))?;
-        return Ok(HttpResponse::Ok().json(ModifierMeaning::from_modifier(&resolved)));
+        return Ok(ModifierMeaning::from_modifier(&resolved));
     }
     let pinned = resolve_and_pin(&state.db, &state.compute, caller.company, request).await.map_err(convert_refusal)?;
     let pinned = pinned.map_err(|diagnostics| convert_diagnostics(&diagnostics))?;
     let recipes = state.recipe_context();
     let explain = move || explain_pinned(&pinned, &recipes);
-    Ok(HttpResponse::Ok().json(state.compute.run(caller.company, explain).await.map_err(Problem::internal)?))
+    state.compute.run(caller.company, explain).await.map_err(Problem::internal)
 }
 
 fn convert_diagnostics(diagnostics: &[Diagnostic]) -> Problem {

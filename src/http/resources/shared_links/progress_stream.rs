@@ -24,7 +24,7 @@ use crate::db::enums::{FileState, JobState};
 use crate::db::job::JobRow;
 use crate::db::row_level_security::run_as_company;
 use crate::http::extract::locale;
-use crate::http::pages::link_page::PageStatus;
+use crate::http::pages::job_status::PageStatus;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::event_stream::{add_stream_headers, format_frame, take_stream_slot};
 use crate::http::resources::export_jobs::files::fetch_unexpired_file;

@@ -12,7 +12,7 @@ pub(in crate::http) struct PageStatus {
     /// A sentence about it.
     pub(in crate::http) text: String,
     /// While it runs: whole percent.
-    pub(super) percent: Option<i32>,
+    pub(in crate::http) percent: Option<i32>,
 }
 
 impl PageStatus {
@@ -20,22 +20,18 @@ impl PageStatus {
         let Some(outcome) = job.outcome.filter(|_| job.shown_state() == ShownState::Finished) else {
             return Self::for_unfinished(language, job);
         };
-        let icon = match outcome {
-            Outcome::Succeeded => Icon::Done,
-            Outcome::SucceededWithWarnings | Outcome::PartiallyFailed => Icon::Warning,
-            Outcome::Failed | Outcome::Stopped => Icon::Failed,
-        };
+        let (icon, word) = describe_outcome(language, outcome);
         let arguments: [(&str, MessageArg<'_>); 3] = [
             ("total", i64::from(job.total).into()),
             ("failed", i64::from(job.failed).into()),
             ("warnings", i64::from(job.warned).into()),
         ];
-        let format = |part: &str| language.format(&format!("page-outcome-{}{part}", outcome.name()), &arguments);
-        Self { icon, word: format(""), text: format("-text"), percent: None }
+        let text = language.format(&format!("page-outcome-{}-text", outcome.name()), &arguments);
+        Self { icon, word, text, percent: None }
     }
 
     /// The state of a single file of a job.
-    pub(super) fn for_file(language: &Language, job: &JobRow, state: FileState) -> Self {
+    pub(in crate::http) fn for_file(language: &Language, job: &JobRow, state: FileState) -> Self {
         let ended = |icon, name: &str| Self {
             icon,
             word: language.format(name, &[]),
@@ -50,18 +46,28 @@ impl PageStatus {
     }
 
     fn for_unfinished(language: &Language, job: &JobRow) -> Self {
-        let state = job.shown_state();
-        let icon = match state {
-            ShownState::Running | ShownState::Stopping | ShownState::Finished => Icon::Running,
-            ShownState::Scheduled | ShownState::Queued | ShownState::Paused => Icon::Waiting,
-        };
-        Self {
-            icon,
-            word: language.format(name_state(state), &[]),
-            text: format_progress(language, job),
-            percent: Some(job.percent()),
-        }
+        let (icon, word) = describe_state(language, job.shown_state());
+        Self { icon, word, text: format_progress(language, job), percent: Some(job.percent()) }
     }
+}
+
+/// Icon and word of a state. A finished job has those of its outcome.
+pub(in crate::http) fn describe_state(language: &Language, state: ShownState) -> (Icon, String) {
+    let icon = match state {
+        ShownState::Running | ShownState::Stopping | ShownState::Finished => Icon::Running,
+        ShownState::Scheduled | ShownState::Queued | ShownState::Paused => Icon::Waiting,
+    };
+    (icon, language.format(name_state(state), &[]))
+}
+
+/// Icon and word of an outcome.
+pub(in crate::http) fn describe_outcome(language: &Language, outcome: Outcome) -> (Icon, String) {
+    let icon = match outcome {
+        Outcome::Succeeded => Icon::Done,
+        Outcome::SucceededWithWarnings | Outcome::PartiallyFailed => Icon::Warning,
+        Outcome::Failed | Outcome::Stopped => Icon::Failed,
+    };
+    (icon, language.format(&format!("page-outcome-{}", outcome.name()), &[]))
 }
 
 fn name_state(state: ShownState) -> &'static str {
@@ -92,7 +98,8 @@ fn format_progress(language: &Language, job: &JobRow) -> String {
     }
 }
 
-fn format_eta(language: &Language, seconds: i64) -> String {
+/// How long the rest takes, as a sentence.
+pub(in crate::http) fn format_eta(language: &Language, seconds: i64) -> String {
     match seconds {
         ..90 => language.format("page-eta-soon", &[]),
         _ => language.format("page-eta", &[("minutes", ((seconds + 30) / 60).into())]),
