@@ -141,6 +141,7 @@ reason-corrupt-source = The image is damaged; its readable part was rendered.
 reason-profile-assumed = The image has no colour profile; sRGB was assumed.
 reason-metadata-dropped = Requested metadata was dropped, because the format cannot contain it.
 reason-naive-colors = CMYK was converted approximately: no profile.
+reason-nothing-trimmed = No product was found on a plain background; the whole image was used.
 reason-frames-left-out = Only the first frame or page was used.
 reason-source-irregular = The file is irregular in a part that is not used; no pixel had to be guessed.
 reason-raw-preview-used = The file is a camera raw; its largest embedded preview was used.

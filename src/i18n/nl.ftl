@@ -132,6 +132,7 @@ reason-corrupt-source = De afbeelding is beschadigd; het leesbare deel is omgeze
 reason-profile-assumed = De afbeelding heeft geen kleurprofiel; er is uitgegaan van sRGB.
 reason-metadata-dropped = Gevraagde metadata zijn weggelaten, omdat het formaat ze niet kan bevatten.
 reason-naive-colors = CMYK is bij benadering omgerekend: er is geen profiel.
+reason-nothing-trimmed = Er is geen product op een effen achtergrond gevonden; het hele beeld is gebruikt.
 reason-frames-left-out = Alleen het eerste beeld of de eerste pagina is gebruikt.
 reason-source-irregular = Het bestand is onregelmatig in een deel dat niet wordt gebruikt; geen pixel hoefde geraden te worden.
 reason-raw-preview-used = Het bestand is een cameraraw; het grootste ingesloten voorbeeld is gebruikt.

@@ -102,6 +102,7 @@ mod supply_chain;
 mod system;
 mod task_kills;
 mod tasks;
+mod trimmed_exports;
 mod tus;
 mod tus_writers;
 mod warnings;
