@@ -61,6 +61,8 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::export_jobs::links::create_link)
         .service(resources::export_jobs::links::list_links)
         .service(resources::export_jobs::links::revoke_link)
+        .service(resources::export_job_groups::create::create_export_job_group)
+        .service(resources::export_job_groups::show::show_export_job_group)
         .service(resources::export_schedules::create::create_schedule)
         .service(resources::export_schedules::show::list_schedules)
         .service(resources::export_schedules::show::show_schedule)

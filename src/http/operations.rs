@@ -231,6 +231,9 @@ pub const OPERATIONS: &[OperationSpec] = &[
         .with_body(BodyRule::Json).with_idempotency(Idempotency::Key),
     get("/export-jobs/{jobHandle}/links", "listExportLinks", READ_JOBS),
     delete("/export-jobs/{jobHandle}/links/{linkHandle}", "revokeExportLink", MANAGE_JOBS),
+    post("/export-job-groups", "createExportJobGroup", CREATE_JOBS)
+        .with_body(BodyRule::ExportList).with_deadline(Deadline::Transfer).with_idempotency(Idempotency::Key),
+    get("/export-job-groups/{jobHandle}", "showExportJobGroup", READ_JOBS).with_deadline(Deadline::Wait),
     post("/export-schedules", "createSchedule", CREATE_RUNS)
         .with_body(BodyRule::ExportRequest).with_idempotency(Idempotency::Key),
     get("/export-schedules", "listSchedules", READ_SCHEDULES),

@@ -204,6 +204,7 @@ mail-see = See what happened
 mail-what-failed = What failed
 mail-what-failed-first = What failed (the first { N($shown) } of { N($all) })
 mail-modifier-warnings = Warnings about the modifier
+mail-archive = Files, archive { $number } of { $total }
 mail-manifest = Results by asset
 mail-job = The export job
 mail-care = Anyone with this link can download the files without signing in, so share it with care.

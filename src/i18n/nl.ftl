@@ -200,6 +200,7 @@ mail-see = Bekijk wat er is gebeurd
 mail-what-failed = Wat is mislukt
 mail-what-failed-first = Wat is mislukt (de eerste { N($shown) } van { N($all) })
 mail-modifier-warnings = Waarschuwingen over de modifier
+mail-archive = Bestanden, archief { $number } van { $total }
 mail-manifest = Resultaten per bestand
 mail-job = De exportopdracht
 mail-care = Iedereen die deze link heeft, kan de bestanden downloaden zonder in te loggen. Deel hem dus met zorg.

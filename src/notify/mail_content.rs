@@ -49,7 +49,7 @@ impl MailContent {
         let text = |name: &str| language.format(name, &[]);
         let shown = mail.failures.len().min(MAX_FAILURES) as i64;
         let page = mail.links.page.as_deref().map(|url| to_single_line(url, 2000));
-        let mut links = Vec::new();
+        let mut links = list_archives(mail);
         if let Some(manifest) = &mail.links.manifest {
             links.push((text("mail-manifest"), to_single_line(manifest, 2000)));
         }
@@ -163,6 +163,16 @@ impl MailContent {
         }
         out + &format!("<p style=\"{FOOTER_STYLE}\">{}</p>\n</body>\n</html>\n", escape_html(&self.footer))
     }
+}
+
+/// Labels and addresses of the files of each job of a group.
+fn list_archives(mail: &JobMail) -> Vec<(String, String)> {
+    let total = mail.archives.len() as i64;
+    let label = |number: usize| {
+        mail.language.format("mail-archive", &[("number", (number as i64).into()), ("total", total.into())])
+    };
+    let archives = mail.archives.iter().enumerate();
+    archives.map(|(index, url)| (label(index + 1), to_single_line(url, 2000))).collect()
 }
 
 /// The message of this name for the outcome, with at most `max_chars` characters of the job's name.

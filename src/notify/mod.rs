@@ -87,6 +87,8 @@ pub struct JobMail {
     /// Of the recipient.
     pub time_zone: Tz,
     pub links: MailLinks,
+    /// Pages of the files of each job, when the mail is about a group of jobs.
+    pub archives: Vec<String>,
 }
 
 /// A mail with a link by which a user signs in.

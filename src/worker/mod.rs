@@ -14,6 +14,7 @@
 //! `item.rs`.
 
 mod delivery;
+mod group_mail;
 mod heartbeat;
 mod import;
 mod item;

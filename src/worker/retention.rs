@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::app::{AppState, StoreBlobError};
 use crate::db::task::TaskKind;
-use crate::db::{self, audit, blob, import, kept_rendition, recipe, retention, task_queue, worker};
+use crate::db::{self, audit, blob, import, job_group, kept_rendition, recipe, retention, task_queue, worker};
 use crate::worker::task_rules::find_rules;
 
 /// How long a job and its manifests, or an import, are kept after they have finished.
@@ -30,6 +30,7 @@ pub async fn enforce_retention(state: &AppState) -> Result<(), db::DbError> {
         info!("Released the files of {released} expired jobs");
     }
     while retention::delete_old_jobs(&state.system, JOB_TTL).await? > 0 {}
+    job_group::remove_empty_groups(&state.system).await?;
     while import::delete_old_imports(&state.system, JOB_TTL).await? > 0 {}
     remove_ended_tasks(state).await?;
     remove_recipes(state).await?;

@@ -46,6 +46,7 @@ mod idempotent_creation;
 mod image_presets;
 mod imports;
 mod job_actions;
+mod job_groups;
 mod keys;
 mod layered_exports;
 mod limits;
