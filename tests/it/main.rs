@@ -83,6 +83,7 @@ mod quota;
 mod quota_renditions;
 mod quota_thumbnails;
 mod recipe_sources;
+mod redirected_downloads;
 mod remote_stores;
 mod render;
 mod render_command;
