@@ -100,6 +100,7 @@ pub fn register_routes(config: &mut ServiceConfig) {
         .service(resources::image_presets::save_image_preset)
         .service(resources::image_presets::delete_image_preset)
         .service(resources::migrations::create::migrate_scene7)
+        .service(resources::migrations::show::list_migrations)
         .service(resources::migrations::show::show_migration)
         .service(resources::migrations::show::delete_migration)
         .service(resources::migrations::redirects::fetch_redirects)

@@ -285,6 +285,7 @@ pub const OPERATIONS: &[OperationSpec] = &[
     delete("/image-presets/{name}", "deleteImagePreset", All(&[PresetsWrite])),
     post("/migrations/scene7", "migrateScene7", CREATE_JOBS)
         .with_body(BodyRule::Addresses).with_deadline(Deadline::Transfer).with_idempotency(Idempotency::Key),
+    get("/migrations", "listMigrations", READ_JOBS),
     get("/migrations/scene7/{jobHandle}", "showScene7Migration", READ_JOBS),
     delete("/migrations/scene7/{jobHandle}", "deleteScene7Migration", MANAGE_JOBS),
     get("/migrations/scene7/{jobHandle}/redirects", "fetchRedirects", READ_JOBS),

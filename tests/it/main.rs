@@ -58,6 +58,7 @@ mod modifier_language;
 mod name_templates;
 mod named_assets;
 mod names;
+mod nightly;
 mod notify;
 mod object_store;
 mod openapi;

@@ -230,6 +230,7 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         }
         ("GET" | "DELETE", "/image-presets/{name}") => (Empty, NotFound),
         ("PUT", "/image-presets/{name}") => (Json(|_| json!({"urlModifier": "wid=20"})), OwnData),
+        ("GET", "/migrations") => (Empty, OwnData),
         ("POST", "/migrations/scene7") => (Addresses, OwnData),
         ("GET" | "DELETE", "/migrations/scene7/{jobHandle}") | ("GET", "/migrations/scene7/{jobHandle}/redirects") => {
             (Empty, NotFound)
