@@ -893,6 +893,7 @@ create table import (
     layout       text        not null,
     on_existing  text        not null,
     metadata     jsonb       not null,                     -- of the new assets
+    notify_emails jsonb      not null default '[]',        -- get one mail each after each run
     callback_url text,
     run          integer     not null default 1,           -- one more with each retry
     state        text        not null default 'queued',

@@ -204,6 +204,18 @@ mail-see = See what happened
 mail-what-failed = What failed
 mail-what-failed-first = What failed (the first { N($shown) } of { N($all) })
 mail-modifier-warnings = Warnings about the modifier
+mail-import-headline-succeeded = The import { $name } is done: { $imported ->
+    [0] nothing was new
+    [1] 1 file was imported
+   *[other] { N($imported) } files were imported
+}
+mail-import-headline-partiallyFailed = The import { $name } is done, and some files failed
+mail-import-headline-failed = The import { $name } failed
+mail-import-headline-stopped = The import { $name } was stopped
+mail-import-found = Found
+mail-import-imported = Imported
+mail-import-link = See the import
+mail-import-footer = Sent by Offprint because of the import's notifyEmails.
 mail-archive = Files, archive { $number } of { $total }
 mail-manifest = Results by asset
 mail-job = The export job

@@ -200,6 +200,18 @@ mail-see = Bekijk wat er is gebeurd
 mail-what-failed = Wat is mislukt
 mail-what-failed-first = Wat is mislukt (de eerste { N($shown) } van { N($all) })
 mail-modifier-warnings = Waarschuwingen over de modifier
+mail-import-headline-succeeded = De import { $name } is klaar: { $imported ->
+    [0] er was niets nieuws
+    [1] 1 bestand is geïmporteerd
+   *[other] { N($imported) } bestanden zijn geïmporteerd
+}
+mail-import-headline-partiallyFailed = De import { $name } is klaar, en sommige bestanden zijn mislukt
+mail-import-headline-failed = De import { $name } is mislukt
+mail-import-headline-stopped = De import { $name } is gestopt
+mail-import-found = Gevonden
+mail-import-imported = Geïmporteerd
+mail-import-link = Bekijk de import
+mail-import-footer = Verstuurd door Offprint vanwege de notifyEmails van de import.
 mail-archive = Bestanden, archief { $number } van { $total }
 mail-manifest = Resultaten per bestand
 mail-job = De exportopdracht

@@ -12,7 +12,7 @@ use crate::reason::Reason;
 const MAX_FAILURES: usize = 10;
 /// Warnings about the modifier that a mail lists. The job has all.
 const MAX_MODIFIER_WARNINGS: usize = 10;
-const MAX_NAME_CHARS: usize = 120;
+pub(super) const MAX_NAME_CHARS: usize = 120;
 const MAX_REASON_CHARS: usize = 300;
 
 // The colours are those of the pages, see src/http/pages/static/style.css.
@@ -251,7 +251,7 @@ fn format_fetch_command(mail: &JobMail, url: &str) -> String {
     format!("curl --fail --continue-at - --output export-{}.zip '{url}'", mail.job_handle)
 }
 
-fn format_failure(language: &Language, failure: &MailFailure) -> (String, String) {
+pub(super) fn format_failure(language: &Language, failure: &MailFailure) -> (String, String) {
     let reason = Reason::new(failure.code, failure.reason.as_str());
     (to_single_line(&failure.name, MAX_NAME_CHARS), format_reason(language, &reason))
 }

@@ -1,4 +1,4 @@
-//! Sends the mails about runs. A mail that cannot be sent does not change its job.
+//! Sends the mails about runs of jobs. A mail that cannot be sent does not change its job.
 
 use chrono_tz::Tz;
 
@@ -14,10 +14,14 @@ use crate::id::{CompanyId, JobId, TaskId};
 use crate::jobs::recipients::parse_mailbox;
 use crate::notify::{JobMail, MailCounts, MailFailure, MailLinks, SendError};
 use crate::worker::group_mail::describe_group;
+use crate::worker::import_mail::perform_import_mail;
 use crate::worker::performed::{AttemptResult, Performed};
 
 /// Sends a mail.
 pub(super) async fn perform_mail(state: &AppState, claim: &TaskClaim) -> Result<Performed, db::DbError> {
+    if let Some(import) = claim.import_id {
+        return perform_import_mail(state, claim, import).await;
+    }
     let (Some(job), Some(run)) = (claim.job_id, claim.run) else {
         return Ok(AttemptResult::Failed("the mail belongs to no job".into()).into());
     };

@@ -17,6 +17,7 @@ mod delivery;
 mod group_mail;
 mod heartbeat;
 mod import;
+mod import_mail;
 mod item;
 mod mail;
 mod manifest;

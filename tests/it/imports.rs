@@ -17,6 +17,7 @@ use sqlx::PgPool;
 use crate::support::export_jobs::drain_work;
 use crate::support::fake_s3::{BUCKET, FakeS3, S3Behavior};
 use crate::support::images::draw_jpeg;
+use crate::support::mail::{ParsedMail, parse_mail};
 use crate::support::queue::{claim_task, try_claim_task};
 use crate::support::test_app::{TestApp, TestResponse};
 use crate::support::test_user::TestUser;
@@ -537,4 +538,44 @@ async fn a_listing_that_is_killed_anywhere_finds_each_file_once(pool: PgPool) {
 async fn a_batch_that_is_killed_anywhere_brings_each_file_once(pool: PgPool) {
     let kills = kill_at_each_step(pool, TaskKind::ImportBatch, 3).await;
     assert!(kills > 5, "{kills}");
+}
+
+#[sqlx::test]
+async fn recipients_get_one_mail_at_the_end_of_each_run(pool: PgPool) {
+    let s3 = FakeS3::start();
+    let (app, _folder) = open_app(pool, &s3, |settings| settings.max_upload = 20).await;
+    s3.insert("in/a.txt", b"short");
+    s3.insert("in/large.txt", &[7; 30]);
+    let source = json!({"connection": "bucket"});
+    let strangers = json!({"source": source, "notifyEmails": ["eve@elsewhere.example", "no address"]});
+    let refused = app.post("/imports", strangers).await.expect_status(422);
+    let pointers: Vec<&str> =
+        refused["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers, ["/notifyEmails/0", "/notifyEmails/1"], "{refused}");
+    let six = json!({"source": source, "notifyEmails": vec!["ann@example.org"; 6]});
+    app.post("/imports", six).await.expect_status(422);
+
+    let recipients = json!(["ann@example.org", "Bob <bob@example.org>"]);
+    let request = json!({"source": source, "name": "new photos", "notifyEmails": recipients});
+    let (import, _) = run(&app, request).await;
+    assert_eq!((&import["outcome"], &import["notifyEmails"]), (&json!("partiallyFailed"), &recipients), "{import}");
+    let mails = read_mails(&app);
+    assert_eq!(mails.len(), 2);
+    for mail in &mails {
+        assert_eq!(mail.header("Subject"), "The import new photos is done, and some files failed");
+        for text in [&mail.text, &mail.html] {
+            let link = format!("/imports/{}", import["importHandle"].as_str().unwrap());
+            for expected in ["large.txt", "Imported", "body-too-large", link.as_str()] {
+                assert!(text.contains(expected), "{expected}: {text}");
+            }
+        }
+    }
+    act(&app, import["importHandle"].as_str().unwrap(), "retry").await.expect_status(200);
+    drain_work(&app).await;
+    assert_eq!(read_mails(&app).len(), 4, "a retry is another run");
+}
+
+fn read_mails(app: &TestApp) -> Vec<ParsedMail> {
+    let Ok(files) = std::fs::read_dir(app.folder.path().join("mail")) else { return Vec::new() };
+    files.map(|file| parse_mail(&std::fs::read_to_string(file.unwrap().path()).unwrap(), "")).collect()
 }

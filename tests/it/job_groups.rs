@@ -86,7 +86,7 @@ async fn too_many_assets_are_split_into_jobs_with_one_status_mail_and_message(po
 
     let mails = read_mails(&app);
     assert_eq!(mails.len(), 1, "one mail for the group");
-    let mail = parse_mail(&mails[0]).text();
+    let mail = parse_mail(&mails[0], "").text;
     for expected in ["all", "cut.jpg", "archive 1 of 2", "archive 2 of 2", "/downloads/", "/export-job-groups/"] {
         assert!(mail.contains(expected), "{expected}: {mail}");
     }

@@ -47,7 +47,11 @@ async fn open_app(pool: PgPool, s3: &FakeS3, folder: &TempDir) -> TestApp {
     }
     let file = folder.path().join("connections.toml");
     std::fs::write(&file, text).unwrap();
-    TestApp::with_settings(pool, |settings| settings.connections = Some(file)).await
+    let change = |settings: &mut offprint::settings::Settings| {
+        settings.connections = Some(file);
+        settings.mail_to = Some("ops@example.org".into());
+    };
+    TestApp::with_settings(pool, change).await
 }
 
 async fn post(app: &TestApp, (path, body): &(String, String)) -> Value {
