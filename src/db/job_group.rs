@@ -195,12 +195,16 @@ impl EndedGroup {
 pub fn combine_outcomes(outcomes: &[Outcome]) -> Outcome {
     use Outcome::{Failed, PartiallyFailed, Stopped, Succeeded, SucceededWithWarnings};
     let has = |wanted: Outcome| outcomes.contains(&wanted);
-    match () {
-        () if has(Stopped) => Stopped,
-        () if has(Failed) && outcomes.iter().all(|outcome| *outcome == Failed) => Failed,
-        () if has(Failed) || has(PartiallyFailed) => PartiallyFailed,
-        () if has(SucceededWithWarnings) => SucceededWithWarnings,
-        () => Succeeded,
+    if has(Stopped) {
+        Stopped
+    } else if has(Failed) && outcomes.iter().all(|outcome| *outcome == Failed) {
+        Failed
+    } else if has(Failed) || has(PartiallyFailed) {
+        PartiallyFailed
+    } else if has(SucceededWithWarnings) {
+        SucceededWithWarnings
+    } else {
+        Succeeded
     }
 }
 

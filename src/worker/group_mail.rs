@@ -22,7 +22,7 @@ pub(super) async fn describe_group(
 ) -> Result<JobMail, db::DbError> {
     let row = job_group::fetch_group(&state.system, claim.company_id, group).await?;
     let jobs = job::list_group_jobs(&state.system, claim.company_id, group).await?;
-    let sum = |count: fn(&JobRow) -> i32| jobs.iter().map(|job| i64::from(count(job))).sum();
+    let sum = |count: fn(&JobRow) -> i32| -> i64 { jobs.iter().map(|job| i64::from(count(job))).sum() };
     let outcomes: Vec<_> = jobs.iter().filter_map(|job| job.outcome).collect();
     let address = format!("{}/export-job-groups/{group}", state.public_url());
     Ok(JobMail {

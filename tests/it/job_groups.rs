@@ -169,6 +169,7 @@ async fn what_jobs_of_a_group_would_do_to_each_other_is_refused(pool: PgPool) {
         app.delete(format!("/export-jobs/{job}")).await.expect_success();
     }
     drain_work(&app).await;
+    offprint::worker::sweep_expired(&app.state).await.unwrap();
     offprint::worker::enforce_retention(&app.state).await.unwrap();
     let groups: i64 = sqlx::query_scalar("select count(*) from export_job_group").fetch_one(&app.state.system).await.unwrap();
     assert_eq!(groups, 0);

@@ -67,9 +67,8 @@ fn check_frame<'s>(
     let command = global(name)?;
     let (view, output) = (&draft.recipe.view, &draft.recipe.output);
     let is_trim = name == "x_trim";
-    if if is_trim { view.trim } else { view.pad }.is_none() {
-        return None;
-    }
+    // Off, or without an effect.
+    let _asked = if is_trim { view.trim } else { view.pad }?;
     let refuse = |detail: String, remedy: String| Some((command, ValueError { remedy, ..ValueError::invalid(detail) }));
     // Sides that cannot be parsed are reported already.
     let lacks = |side: Option<u32>, slot| side.is_none() && global(slot).is_none();

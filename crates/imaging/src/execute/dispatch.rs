@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use offprint_modifiers::BlendMode;
 
 use super::layer_cache::LayerCache;
-use super::product::{crop_to_product, fit_into_frame};
+use super::product::frame_product;
 use super::{apply_sub_plan, decode_source};
 use crate::error::{RenderError, RenderWarning};
 use crate::pixels::{Blend, Pixels, Raster, Sample, is_linear_resampling, render_coverage};
@@ -42,9 +42,9 @@ pub(super) fn apply_step(
             }
         }
         Step::FitProduct { tolerance, frame, kernel, space } => {
-            let product = crop_to_product(&pixels, *tolerance, context);
-            drop(pixels);
-            fit_into_frame(product, frame, (*kernel, *space), context)
+            let (framed, warning) = frame_product(&pixels, *tolerance, frame, (*kernel, *space))?;
+            context.warnings.borrow_mut().extend(warning);
+            Ok(framed)
         }
         Step::Paint(paint) => paint_layer(paint, pixels.into_owned(), context),
         Step::AddEffects { effects, opacity, shape } => {
