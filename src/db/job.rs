@@ -216,9 +216,8 @@ pub async fn list_group_jobs(
     company: CompanyId,
     group: JobGroupId,
 ) -> Result<Vec<JobRow>, DbError> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!("{SELECT_JOB} and job.company_id = $1 and job.group_id = $2 order by job.job_id")
-    });
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("{SELECT_JOB} and job.company_id = $1 and job.group_id = $2 order by job.job_id"));
     Ok(sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(group).fetch_all(executor).await?)
 }
 

@@ -54,11 +54,7 @@ pub(super) async fn describe_group(
 }
 
 /// The first failed items of all jobs.
-async fn list_failures(
-    state: &AppState,
-    claim: &TaskClaim,
-    jobs: &[JobRow],
-) -> Result<Vec<MailFailure>, db::DbError> {
+async fn list_failures(state: &AppState, claim: &TaskClaim, jobs: &[JobRow]) -> Result<Vec<MailFailure>, db::DbError> {
     let mut failures = Vec::new();
     for job in jobs.iter().filter(|job| job.failed > 0) {
         let left = MAX_FAILURES.saturating_sub(failures.len()) as i64;

@@ -8,7 +8,9 @@ use tracing::{info, warn};
 
 use crate::app::{AppState, StoreBlobError};
 use crate::db::task::TaskKind;
-use crate::db::{self, audit, blob, delivered_file, import, job_group, kept_rendition, recipe, retention, task_queue, worker};
+use crate::db::{
+    self, audit, blob, delivered_file, import, job_group, kept_rendition, recipe, retention, task_queue, worker,
+};
 use crate::worker::task_rules::find_rules;
 
 /// How long a job and its manifests, or an import, are kept after they have finished.

@@ -171,7 +171,8 @@ async fn what_jobs_of_a_group_would_do_to_each_other_is_refused(pool: PgPool) {
     drain_work(&app).await;
     offprint::worker::sweep_expired(&app.state).await.unwrap();
     offprint::worker::enforce_retention(&app.state).await.unwrap();
-    let groups: i64 = sqlx::query_scalar("select count(*) from export_job_group").fetch_one(&app.state.system).await.unwrap();
+    let groups: i64 =
+        sqlx::query_scalar("select count(*) from export_job_group").fetch_one(&app.state.system).await.unwrap();
     assert_eq!(groups, 0);
     app.assert_consistent().await;
 }

@@ -77,7 +77,11 @@ async fn the_page_moves_everything_once_and_then_only_what_changed(pool: PgPool)
     post(&app, import).await;
     drain_work(&app).await;
     let dry = post(&app, validate).await;
-    assert_eq!((dry["deliverTo"][0]["changed"].as_i64(), dry["warnings"].as_array().unwrap().len()), (Some(6), 0), "{dry:#}");
+    assert_eq!(
+        (dry["deliverTo"][0]["changed"].as_i64(), dry["warnings"].as_array().unwrap().len()),
+        (Some(6), 0),
+        "{dry:#}"
+    );
     post(&app, schedule).await;
     app.advance_time("1 day").await;
     drain_work(&app).await;

@@ -355,7 +355,13 @@ fn webhooks_are_described() {
     }
     assert_eq!(
         kinds.into_iter().collect::<Vec<_>>(),
-        ["export_job.failed", "export_job.finished", "export_job.stopped", "export_job_group.finished", "import.finished"]
+        [
+            "export_job.failed",
+            "export_job.finished",
+            "export_job.stopped",
+            "export_job_group.finished",
+            "import.finished"
+        ]
     );
 }
 

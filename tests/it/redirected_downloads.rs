@@ -32,7 +32,8 @@ async fn single_files_come_from_the_store_with_name_and_type(pool: PgPool) {
         let answer = app.get(path).await;
         assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (307, "no-store"), "{path}");
         let location = answer.header("location").to_owned();
-        let here = app.send_as_is(actix_web::test::TestRequest::get().uri(path).insert_header(("if-range", "\"x\""))).await;
+        let here =
+            app.send_as_is(actix_web::test::TestRequest::get().uri(path).insert_header(("if-range", "\"x\""))).await;
         assert_eq!((here.status.as_u16(), here.body.as_slice()), (200, BYTES), "a condition is checked here");
         let whole = client.get(&location).send().await.unwrap();
         let header = |name: &str| whole.headers().get(name).unwrap().to_str().unwrap().to_owned();
@@ -64,8 +65,7 @@ async fn clients_may_reach_the_store_at_another_address(pool: PgPool) {
 
 #[sqlx::test]
 async fn a_folder_has_no_addresses(pool: PgPool) {
-    let app =
-        TestApp::with_settings(pool, |settings| settings.redirect_downloads = RedirectDownloads::Store).await;
+    let app = TestApp::with_settings(pool, |settings| settings.redirect_downloads = RedirectDownloads::Store).await;
     let [file, ..] = export_file(&app).await;
     let answer = app.get(&file).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_slice()), (200, BYTES));

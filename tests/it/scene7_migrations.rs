@@ -311,7 +311,8 @@ async fn migrations_are_listed(pool: PgPool) {
     let first = app.get("/migrations?limit=2").await.expect_status(200);
     let cursor = first["nextCursor"].as_str().unwrap();
     let second = app.get(format!("/migrations?limit=2&cursor={cursor}")).await.expect_status(200);
-    let listed: Vec<&Value> = [&first, &second].into_iter().flat_map(|page| page["items"].as_array().unwrap()).collect();
+    let listed: Vec<&Value> =
+        [&first, &second].into_iter().flat_map(|page| page["items"].as_array().unwrap()).collect();
     assert_eq!(listed.len(), 3, "dry runs are not kept");
     for (listed, made) in listed.iter().zip(&created) {
         for field in ["migrationHandle", "addresses", "files", "redirects", "jobHandles", "links"] {

@@ -80,7 +80,10 @@ fn check_frame<'s>(
     }
     if view.fit.mode != FitMode::Fit {
         let remedy = "Remove fit, or write fit=fit,1 to enlarge small images.".to_owned();
-        return refuse(format!("{name} always fits the whole image into wid and hei; another fit excludes it."), remedy);
+        return refuse(
+            format!("{name} always fits the whole image into wid and hei; another fit excludes it."),
+            remedy,
+        );
     }
     let excluded = [
         ("scl", view.scale.is_some(), "sets the scale itself"),

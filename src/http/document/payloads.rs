@@ -221,7 +221,8 @@ pub(super) fn list_webhook_schemas() -> Vec<(String, RefOr<Schema>)> {
     WebhookEvent::schemas(&mut schemas);
     schemas.push((ImportWebhookEvent::name().into_owned(), <ImportWebhookEvent as utoipa::PartialSchema>::schema()));
     ImportWebhookEvent::schemas(&mut schemas);
-    schemas.push((JobGroupWebhookEvent::name().into_owned(), <JobGroupWebhookEvent as utoipa::PartialSchema>::schema()));
+    schemas
+        .push((JobGroupWebhookEvent::name().into_owned(), <JobGroupWebhookEvent as utoipa::PartialSchema>::schema()));
     JobGroupWebhookEvent::schemas(&mut schemas);
     schemas
 }

@@ -82,7 +82,8 @@ pub(super) fn estimate_peak_bytes(header: &ImageHeader, decode: &DecodePlan, ste
             }
             // The product as it was cut out and as it is laid into the frame, and the rows that are held as for a resize.
             Step::FitProduct { frame, .. } => {
-                let held = bytes((decode.width.max(size.0), estimate_held_rows(f64::from(decode.height), frame.height)));
+                let held =
+                    bytes((decode.width.max(size.0), estimate_held_rows(f64::from(decode.height), frame.height)));
                 current + held.min(current) * FLOAT_BYTES + bytes((frame.width, frame.height))
             }
             // Twice the image, with 16 bits.

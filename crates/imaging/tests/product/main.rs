@@ -62,10 +62,14 @@ fn save(image: &RgbaImage, kind: Kind, folder: &Path) -> PathBuf {
         Kind::Deep => image.into_rgb16().save_with_format(&path, ImageFormat::Png).unwrap(),
         Kind::Cmyk => {
             let (width, height) = (image.width(), image.height());
-            let inks: Vec<u8> = image.into_rgb8().pixels().flat_map(|pixel| {
-                let [r, g, b] = pixel.0.map(|value| 255 - value);
-                [r, g, b, 0]
-            }).collect();
+            let inks: Vec<u8> = image
+                .into_rgb8()
+                .pixels()
+                .flat_map(|pixel| {
+                    let [r, g, b] = pixel.0.map(|value| 255 - value);
+                    [r, g, b, 0]
+                })
+                .collect();
             let mut encoder = tiff::encoder::TiffEncoder::new(File::create(&path).unwrap()).unwrap();
             encoder.write_image::<tiff::encoder::colortype::CMYK8>(width, height, &inks).unwrap();
         }
@@ -88,9 +92,12 @@ fn draw(canvas: (u32, u32), background: [u8; 4], (left, top): (u32, u32), (w, h)
 /// Left, top, right and bottom of what is neither white nor transparent.
 fn measure_product(image: &RgbaImage) -> [u32; 4] {
     let seen = |pixel: &Rgba<u8>| pixel.0[3] > 127 && pixel.0[2] < 200;
-    image.enumerate_pixels().filter(|(_, _, pixel)| seen(pixel)).fold([u32::MAX, u32::MAX, 0, 0], |bounds, (x, y, _)| {
-        [bounds[0].min(x), bounds[1].min(y), bounds[2].max(x + 1), bounds[3].max(y + 1)]
-    })
+    image
+        .enumerate_pixels()
+        .filter(|(_, _, pixel)| seen(pixel))
+        .fold([u32::MAX, u32::MAX, 0, 0], |bounds, (x, y, _)| {
+            [bounds[0].min(x), bounds[1].min(y), bounds[2].max(x + 1), bounds[3].max(y + 1)]
+        })
 }
 
 fn assert_near(actual: [u32; 4], expected: [u32; 4], slack: u32, what: &str) {
@@ -107,7 +114,12 @@ fn every_kind_of_file_is_trimmed_and_padded() {
         assert_eq!(image.dimensions(), (200, 100), "{kind:?}");
         assert!(!warnings.contains(&Code::NothingTrimmed), "{kind:?}");
         // 80 of 100 pixels high, so 60 wide; what a JPEG adds around an edge is part of the product.
-        assert_near(measure_product(&image), [70, 10, 130, 90], if kind == Kind::Jpeg { 4 } else { 1 }, &format!("{kind:?}"));
+        assert_near(
+            measure_product(&image),
+            [70, 10, 130, 90],
+            if kind == Kind::Jpeg { 4 } else { 1 },
+            &format!("{kind:?}"),
+        );
         assert_eq!(image.get_pixel(0, 0).0[3], 0, "{kind:?}");
     }
 }
@@ -130,7 +142,8 @@ fn without_a_product_the_image_is_whole_and_a_warning_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let gradient = RgbaImage::from_fn(80, 60, |x, y| Rgba([(x * 3) as u8, (y * 4) as u8, 60, 255]));
     let nothing = RgbaImage::from_pixel(80, 60, Rgba(WHITE));
-    for (image, kind) in [(&gradient, Kind::Png), (&nothing, Kind::Png), (&nothing, Kind::Jpeg), (&nothing, Kind::Cmyk)] {
+    for (image, kind) in [(&gradient, Kind::Png), (&nothing, Kind::Png), (&nothing, Kind::Jpeg), (&nothing, Kind::Cmyk)]
+    {
         let source = save(image, kind, folder.path());
         let (trimmed, warnings) = render_file(&source, "wid=40&hei=40&x_trim=10");
         assert!(warnings.contains(&Code::NothingTrimmed), "{kind:?}: {warnings:?}");
@@ -152,7 +165,10 @@ fn padding_alone_scales_the_whole_image() {
     assert_near(measure_product(&image), [5, 100, 95, 190], 0, "at the lower edge of the share");
     // Decoders still shrink.
     let recipe = resolve("wid=30&hei=30&x_pad=0.9");
-    assert_eq!(plan(&recipe, &read_header_for_render(&source.as_path().into()).unwrap(), &ObjectHeaders::new()).decode.shrink, 4);
+    assert_eq!(
+        plan(&recipe, &read_header_for_render(&source.as_path().into()).unwrap(), &ObjectHeaders::new()).decode.shrink,
+        4
+    );
 }
 
 #[test]

@@ -156,13 +156,8 @@ impl From<&JobRow> for ExportJobGroupPart {
 /// What the jobs that are not finished do: the one that does most stands for all.
 fn combine_states(jobs: &[JobRow]) -> ShownState {
     let states: Vec<ShownState> = jobs.iter().map(JobRow::shown_state).collect();
-    let activity = [
-        ShownState::Running,
-        ShownState::Stopping,
-        ShownState::Queued,
-        ShownState::Paused,
-        ShownState::Scheduled,
-    ];
+    let activity =
+        [ShownState::Running, ShownState::Stopping, ShownState::Queued, ShownState::Paused, ShownState::Scheduled];
     let most_active = activity.into_iter().find(|state| states.contains(state));
     match most_active {
         // Some are done, others have not begun.
