@@ -160,6 +160,7 @@ impl FileResponse {
         match signer.sign(digest, headers, REDIRECT_TTL).await {
             Ok(url) => {
                 let mut answer = HttpResponse::TemporaryRedirect();
+                self.validators().add_headers(&mut answer);
                 answer.insert_header((header::LOCATION, url)).insert_header((header::CACHE_CONTROL, "no-store"));
                 Some(answer.finish())
             }

@@ -42,7 +42,10 @@ use crate::id::{AssetId, CompanyId};
         (status = 200, description = "The whole file.", content_type = "application/octet-stream"),
         (status = 206, description = "The requested range.", content_type = "application/octet-stream"),
         (status = 307, description = "The file is at this address of the object store, for five minutes \
-            (OFFPRINT_REDIRECT_DOWNLOADS).", headers(("Location" = String, description = "Signed URL of the bytes."))),
+            (OFFPRINT_REDIRECT_DOWNLOADS).", headers(
+                ("Location" = String, description = "Signed URL of the bytes."),
+                ("ETag" = String, description = "That of the file here."),
+            )),
         (status = 304, description = "The client has the current file."),
         ContentProblems,
     )

@@ -160,7 +160,10 @@ fn build_export_file(job: &JobRow, file: FileRow) -> ExportFile {
         (status = 200, description = "The file.", content_type = "application/octet-stream"),
         (status = 206, description = "The requested range.", content_type = "application/octet-stream"),
         (status = 307, description = "The file is at this address of the object store, for five minutes \
-            (OFFPRINT_REDIRECT_DOWNLOADS).", headers(("Location" = String, description = "Signed URL of the bytes."))),
+            (OFFPRINT_REDIRECT_DOWNLOADS).", headers(
+                ("Location" = String, description = "Signed URL of the bytes."),
+                ("ETag" = String, description = "That of the file here."),
+            )),
         (status = 304, description = "The client has the current version."),
         DownloadProblems,
     ),
@@ -276,7 +279,10 @@ fn reject_unfinished_job(job: &JobRow, what: &str) -> Problem {
         (status = 200, description = "The file or the archive.", content_type = "application/octet-stream"),
         (status = 206, description = "The requested range.", content_type = "application/octet-stream"),
         (status = 307, description = "The file is at this address of the object store, for five minutes \
-            (OFFPRINT_REDIRECT_DOWNLOADS).", headers(("Location" = String, description = "Signed URL of the bytes."))),
+            (OFFPRINT_REDIRECT_DOWNLOADS).", headers(
+                ("Location" = String, description = "Signed URL of the bytes."),
+                ("ETag" = String, description = "That of the file here."),
+            )),
         (status = 304, description = "The client has the current version."),
         DownloadProblems,
     ),
