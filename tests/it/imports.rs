@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use actix_web::test::TestRequest;
-use offprint::db::task::TaskKind;
+use offprint::db::task::{TaskClaim, TaskKind};
 use offprint::jobs::CallbackPolicy;
 use offprint::notify::webhook::{WEBHOOK_TIMEOUT, WebhookSender};
 use offprint::settings::Settings;
@@ -578,4 +578,40 @@ async fn recipients_get_one_mail_at_the_end_of_each_run(pool: PgPool) {
 fn read_mails(app: &TestApp) -> Vec<ParsedMail> {
     let Ok(files) = std::fs::read_dir(app.folder.path().join("mail")) else { return Vec::new() };
     files.map(|file| parse_mail(&std::fs::read_to_string(file.unwrap().path()).unwrap(), "")).collect()
+}
+
+/// Claims the task of a batch whose workers have disappeared this often.
+async fn claim_lost_batch(app: &TestApp, lost: i32) -> TaskClaim {
+    for _ in 0..lost {
+        claim_task(app, TaskKind::ImportBatch).await;
+        app.advance_time("1 hour").await;
+    }
+    let claim = claim_task(app, TaskKind::ImportBatch).await;
+    assert_eq!(claim.lost, lost);
+    claim
+}
+
+/// Where workers are killed more often than a batch takes, all of its files failed after some time.
+#[sqlx::test]
+async fn a_batch_whose_workers_disappear_is_brought_in_parts(pool: PgPool) {
+    let s3 = FakeS3::start();
+    let (app, _folder) = open_app(pool, &s3, |_| {}).await;
+    for number in 0..6 {
+        s3.insert(&format!("in/{number}.txt"), format!("file {number}").as_bytes());
+    }
+    let import = create(&app, json!({"source": {"connection": "bucket"}})).await;
+    run_task(&app.state, claim_task(&app, TaskKind::Import).await).await.unwrap();
+    // Half of them, and then a quarter of those that are left; what was done makes the next worker begin anew.
+    run_task(&app.state, claim_lost_batch(&app, 1).await).await.unwrap();
+    assert_eq!(show(&app, &import).await["counts"]["imported"], 3);
+    // The first of them is what ends workers, as it seems: it was tried alone. The others are brought.
+    run_task(&app.state, claim_lost_batch(&app, 6).await).await.unwrap();
+    let shown = show(&app, &import).await;
+    assert_eq!((&shown["counts"]["failed"], &shown["counts"]["waiting"]), (&json!(1), &json!(2)), "{shown}");
+    drain_work(&app).await;
+    let entries = list_entries(&app, &import, "&state=failed").await;
+    assert_eq!(outline(&entries), [("3.txt", "failed", "lost")]);
+    let ended = show(&app, &import).await;
+    assert_eq!((&ended["outcome"], &ended["counts"]["imported"]), (&json!("partiallyFailed"), &json!(5)), "{ended}");
+    app.assert_consistent().await;
 }
