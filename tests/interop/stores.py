@@ -273,7 +273,8 @@ class Run:
 def main():
     run = Run(parse_arguments())
     try:
-        run.move_everything()
+        if run.arguments.objects:
+            run.move_everything()
         if run.arguments.rounds:
             run.measure_speed()
     finally:
