@@ -100,19 +100,19 @@ class Service:
 
 
 SHARP = """
-const sharp = require('sharp'), fs = require('fs'), [folder, out, width, quality] = process.argv.slice(2);
+const sharp = require('sharp'), fs = require('fs'), [folder, out, width, format, options] = process.argv.slice(2);
 sharp.concurrency(1); sharp.cache(false);
 (async () => {
   const names = fs.readdirSync(folder), begun = process.hrtime.bigint(); let next = 0;
   const slot = async () => { while (next < names.length) { const name = names[next++];
-    await sharp(folder + '/' + name).resize({width: +width}).jpeg({quality: +quality}).toFile(out + '/' + name); } };
+    await sharp(folder + '/' + name).resize({width: +width})[format](JSON.parse(options)).toFile(out + '/' + name); } };
   await Promise.all([slot(), slot()]);
   console.log(Number(process.hrtime.bigint() - begun) / 1e9);
 })();
 """
 
 
-def time_sharp(work, folder, width=WIDTH):
+def time_sharp(work, folder, width=WIDTH, format="jpeg", **options):
     """Seconds that sharp takes for the conversion alone; `None` without sharp."""
     home, out = f"{work}/node", f"{work}/sharp"
     if not os.path.isdir(f"{home}/node_modules/sharp"):
@@ -120,7 +120,7 @@ def time_sharp(work, folder, width=WIDTH):
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     open(f"{home}/bench.js", "w").write(SHARP)
-    output = subprocess.run(["node", f"{home}/bench.js", folder, out, str(width), str(QUALITY)], check=True, capture_output=True, text=True)
+    output = subprocess.run(["node", f"{home}/bench.js", folder, out, str(width), format, json.dumps(options or {"quality": QUALITY})], check=True, capture_output=True, text=True)
     return float(output.stdout)
 
 
@@ -173,6 +173,21 @@ def compare_renditions(service, work, folder, count):
         label = f"{count} photographs to {', '.join(map(str, WIDTHS))} px JPEG, one job, turn {turn + 1}"
         peer = None if None in peers else sum(peers)
         print_row(label, f"{count / seconds_taken:.1f}/s", f"sharp, three passes {count / peer:.1f}/s" if peer else "sharp: not installed", f"{peer / seconds_taken:.2f}" if peer else "")
+
+
+def compare_formats(service, work, folder, count):
+    """The same job as WebP, and as AVIF with the fastest settings of both."""
+    for label, modifier, format, options in [
+        ("WebP q80", "fmt=webp&qlt=80", "webp", dict(quality=80)),
+        ("AVIF q60", "fmt=avif&qlt=60", "avif", dict(quality=60, effort=0)),
+    ]:
+        for turn in range(2):
+            peer = time_sharp(work, folder, WIDTH, format, **options)
+            request = dict(assetFilter={"folder": "set"}, fmt="convert", is_modifier=f"wid={WIDTH}&{modifier}&printRes={90 + turn}")
+            seconds_taken, job = service.export(**request)
+            sharp_bytes = sum(entry.stat().st_size for entry in os.scandir(f"{work}/sharp")) if peer else 0
+            note = f"bytes {job['bytes'] / sharp_bytes:.3f} of sharp's" if peer else ""
+            print_row(f"{count} photographs to {WIDTH} px {label}, whole job, turn {turn + 1}", f"{count / seconds_taken:.1f}/s", f"sharp {count / peer:.1f}/s" if peer else "sharp: not installed", f"{peer / seconds_taken:.2f}" if peer else "", note)
 
 
 def compare_archive(service, work, folder, job):
@@ -264,10 +279,11 @@ def main():
         archive = f"{work}/archive.zip"
         urllib.request.urlretrieve(f"{service.url}/export-jobs/{job['jobHandle']}/archive", archive)
         subprocess.run(["python3", "-m", "zipfile", "-e", archive, f"{work}/ours"], check=True)
-        if peer:
+        if peers[-1][1]:
             our_quality, theirs = compute_quality(folder, f"{work}/ours", f"{work}/sharp")
             print_row("SSIM against a full decode with Lanczos", f"{our_quality:.4f}", f"sharp {theirs:.4f}", "")
         compare_renditions(service, work, folder, count)
+        compare_formats(service, work, folder, count)
         repeated, _ = service.export(**{**request, "is_modifier": request["is_modifier"] + "&printRes=72"})
         print_row("the same job again", f"{repeated * 1000:.0f} ms", "the first time", f"{first / repeated:.0f} times faster")
         seconds_taken, job = service.export(assetFilter={"folder": "set"}, fmt="orig")

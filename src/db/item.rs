@@ -22,6 +22,7 @@ use sqlx::types::Json;
 use crate::db::attempt::{Attempt, AttemptCounters};
 use crate::db::enums::JobState;
 use crate::db::interval::to_pg_interval;
+use crate::db::pool::begin_with_kept_plans;
 use crate::db::settle_tail::one_by_one_sql;
 use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, JobId, WorkerId};
@@ -168,8 +169,6 @@ async fn is_item_waiting(pool: &PgPool, options: &ClaimOptions) -> Result<bool, 
 ///   they were before it waited. So the limit of running items holds exactly, whoever claims.
 /// * `seat` fills the slots as single claims one after the other would: the company with the fewest items first, and among
 ///   equals the one that was given fewer seats here.
-/// * The number of slots only filters, and is no `limit`: with a limit that the planner knows the statement looks so much
-///   cheaper that it is planned anew each time, which takes longer than to run it.
 async fn take_items(pool: &PgPool, options: &ClaimOptions, slots: usize) -> Result<Vec<Claim>, DbError> {
     let sql = concat!(
         "with candidate as (
@@ -242,14 +241,16 @@ async fn take_items(pool: &PgPool, options: &ClaimOptions, slots: usize) -> Resu
                 set_config('synchronous_commit', 'off', true)
           order by taken.job_id, taken.position"
     );
+    let mut transaction = begin_with_kept_plans(pool).await?;
     let claims = sqlx::query_as(sql)
         .bind(i64::from(options.max_running))
         .bind(options.worker)
         .bind(to_pg_interval(options.lease))
         .bind(options.engine_version)
         .bind(slots as i32)
-        .fetch_all(pool)
+        .fetch_all(&mut *transaction)
         .await?;
+    transaction.commit().await?;
     Ok(claims)
 }
 

@@ -10,6 +10,7 @@ use sqlx::types::Json;
 
 use crate::db::attempt::{Attempt, AttemptEnding};
 use crate::db::enums::ItemState;
+use crate::db::pool::begin_with_kept_plans;
 use crate::db::settle_tail::{one_by_one_sql, settle_tail_sql};
 use crate::db::transition::{Transition, decide_transition};
 use crate::db::{DbError, PgPool};
@@ -159,8 +160,7 @@ impl SettledRow {
 /// Writes the ends of attempts: items, files, render cache, counters, log and attempt history, in one statement. Returns
 /// those whose item still belonged to the caller.
 ///
-/// One statement, because a crash between two of them would leave a counter that does not match its items, and because
-/// it is one round trip and one commit. The parts depend on each other like this:
+/// One statement, because a crash between two of them would leave a counter that does not match its items. The parts depend on each other like this:
 ///
 /// ```text
 ///   reported ──> job ──> ended ──> produced ──> (the shared tail) ──> cached
@@ -244,7 +244,9 @@ async fn write_transitions(
          select job_id, position, claim, to_state <> reported_state as is_stopped, counters.has_ended as has_ended_job
            from ended join counters using (company_id, job_id)"
     );
-    let settled =
-        sqlx::query_as(sql).bind(engine_version).bind(Json(reported)).bind(Json(new_files)).fetch_all(pool).await?;
+    let mut transaction = begin_with_kept_plans(pool).await?;
+    let query = sqlx::query_as(sql).bind(engine_version).bind(Json(reported)).bind(Json(new_files));
+    let settled = query.fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
     Ok(settled)
 }

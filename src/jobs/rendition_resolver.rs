@@ -28,6 +28,8 @@ use crate::reason::{Reason, ValidationError};
 
 /// Units of work for a recipe beside resolving it: it is written as text, hashed and kept.
 const RECIPE_UNITS: u64 = 1000;
+/// What `$object$` stands for while it is not known which asset it will be, and another name than that.
+const STAND_INS: [&str; 2] = ["asset", "another"];
 
 /// A recipe whose other assets are pinned to their bytes. Assets with the same recipe share it.
 #[derive(Clone, Debug)]
@@ -87,6 +89,9 @@ pub struct RenditionResolver {
     resolved: HashMap<ResolutionKey, Option<ResolvedModifier>>,
     pinned_recipes: HashMap<ResolutionKey, Result<Option<PinnedRecipe>, Reason>>,
     shrink_limited: HashMap<(Digest, u8), PinnedRecipe>,
+    /// What is wrong with the names in the rendition for an asset of another name, which is given, by the number of its own
+    /// texts.
+    failures_of_others: HashMap<u32, (String, Vec<Diagnostic>)>,
     uses_object: bool,
     /// The rendition alone, without any asset's own modifiers; none on errors.
     pub alone: Option<ResolvedModifier>,
@@ -135,7 +140,7 @@ impl ModifierSpec<'_> {
             item_modifier: self.item.map_or("", ItemTexts::modifier),
             parameters: self.item.map_or("", ItemTexts::variables),
             after: own(|asset| &asset.url_post_apply_modifier),
-            object: self.asset.map_or("asset", |asset| asset.name.as_str()),
+            object: self.asset.map_or(STAND_INS[0], |asset| asset.name.as_str()),
             settings: settings.as_ref(),
             asset_modifiers,
             budget,
@@ -225,7 +230,8 @@ impl RenditionResolver {
     /// The recipe for an asset. `None` when the rendition cannot be resolved for it; `errors` has the reasons.
     ///
     /// # Errors
-    /// Why this asset alone fails: with its name in place of `$object$`, the modifier names an asset that does not exist.
+    /// Why this asset alone fails: with its name in place of `$object$`, the modifier names an asset that does not exist. A
+    /// name that is missing for any asset is an error of the request.
     pub fn pin_for_asset(
         &mut self,
         scope: &ResolveScope<'_>,
@@ -259,11 +265,60 @@ impl RenditionResolver {
         let warnings = Arc::new(self.add_remarks(&resolved));
         match references.pin_references(&mut resolved, Some(asset.asset)) {
             Ok(headers) => Ok(Some(PinnedRecipe { warnings, ..self.add_recipe(resolved.recipe, Arc::new(headers)) })),
-            Err(diagnostics) if resolved.uses_object => Err(references::to_failure_reason(&diagnostics)),
-            Err(diagnostics) => {
-                self.report_errors(scope, diagnostics, asset.pointer);
+            Err(diagnostics) if resolved.uses_object => {
+                let (of_request, of_asset) = self.split_failures(scope, asset, diagnostics, references);
+                if of_request.is_empty() {
+                    return Err(references::to_failure_reason(&of_asset));
+                }
+                self.report_missing(scope, asset, of_request);
                 Ok(None)
             }
+            Err(diagnostics) => {
+                self.report_missing(scope, asset, diagnostics);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Parts what is wrong with any asset as `$object$` from what is wrong with this one: the modifier is resolved for an
+    /// asset of another name, too.
+    fn split_failures(
+        &mut self,
+        scope: &ResolveScope<'_>,
+        asset: ResolvedFor<'_>,
+        diagnostics: Vec<Diagnostic>,
+        references: &AssetReferences,
+    ) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+        let known = self.failures_of_others.entry(asset.own_texts).or_insert_with(|| {
+            let name = STAND_INS.into_iter().find(|name| *name != asset.asset.name).unwrap_or_default().to_owned();
+            let other = AssetRow { name: name.clone(), ..asset.asset.clone() };
+            let spec = ModifierSpec { asset: Some(&other), item: Some(asset.item), ..scope.as_spec() };
+            let resolved = spec.resolve(scope.asset_modifiers, scope.budget);
+            let failures = resolved.map(|mut resolved| references.pin_references(&mut resolved, Some(&other)).err());
+            (name, failures.ok().flatten().unwrap_or_default())
+        });
+        let (other, failures) = known;
+        // For an asset that has the other's name the two cannot be told apart.
+        let is_of_request = |diagnostic: &Diagnostic| {
+            *other != asset.asset.name
+                && failures.iter().any(|of_other| {
+                    (&of_other.origin, &of_other.command, &of_other.detail)
+                        == (&diagnostic.origin, &diagnostic.command, &diagnostic.detail)
+                })
+        };
+        diagnostics.into_iter().partition(is_of_request)
+    }
+
+    /// Reports the assets that a modifier names and that cannot be used, with the name at fault where the request has it.
+    fn report_missing(&mut self, scope: &ResolveScope<'_>, asset: ResolvedFor<'_>, diagnostics: Vec<Diagnostic>) {
+        let has_texts = !asset.item.modifier().is_empty() || !asset.item.variables().is_empty();
+        for diagnostic in diagnostics {
+            let pointer = match diagnostic.origin {
+                // A template names what the parameters of the asset say.
+                Origin::NamedBefore(_) | Origin::NamedAfter(_) if has_texts => asset.pointer.to_owned(),
+                _ => scope.pointer(&diagnostic.origin, asset.pointer),
+            };
+            self.errors.add(to_validation_error(&diagnostic, &pointer));
         }
     }
 
@@ -278,10 +333,8 @@ impl RenditionResolver {
         asset: Option<&AssetRow>,
         item: Option<&ItemTexts>,
     ) -> Option<ResolvedModifier> {
-        let ResolveScope { rendition, macros, attributes, asset_modifiers, budget } = *scope;
-        let (modifier, export_macro) = (rendition.modifier, rendition.r#macro);
-        let spec = ModifierSpec { modifier, export_macro, asset, item, macros, attributes };
-        match spec.resolve(asset_modifiers, budget) {
+        let spec = ModifierSpec { asset, item, ..scope.as_spec() };
+        match spec.resolve(scope.asset_modifiers, scope.budget) {
             Ok(mut resolved) => {
                 resolved.recipe.reading = self.reading;
                 self.uses_object |= resolved.uses_object;
@@ -355,7 +408,14 @@ impl RenditionResolver {
     }
 }
 
-impl ResolveScope<'_> {
+impl<'a> ResolveScope<'a> {
+    /// The rendition, for no asset in particular.
+    fn as_spec(&self) -> ModifierSpec<'a> {
+        let ResolveScope { rendition, macros, attributes, .. } = *self;
+        let (modifier, export_macro) = (rendition.modifier, rendition.r#macro);
+        ModifierSpec { modifier, export_macro, asset: None, item: None, macros, attributes }
+    }
+
     /// JSON pointer of the text that a diagnostic is about. `asset` is the pointer for the asset's own modifiers.
     fn pointer(&self, origin: &Origin, asset: &str) -> String {
         match origin {

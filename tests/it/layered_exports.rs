@@ -132,11 +132,28 @@ async fn templates_are_filled_or_refused(pool: PgPool) {
             .await
             .expect_status(422);
     }
-    // What the template names is looked up for each item, as what stands in an asset's own modifier.
-    let job =
-        app.post("/export-jobs", build_request(&[&shoe], "template=card&$badge=missing")).await.expect_status(202);
-    let failure = fetch_items(&app, &job).await[0]["failure"]["detail"].clone();
-    assert!(failure.as_str().unwrap().contains("There is no asset missing."), "{failure}");
+    // A name that is missing whichever asset `$object$` is refuses the request; one that depends on the asset fails the item.
+    let refused =
+        app.post("/export-jobs", build_request(&[&shoe], "template=card&$badge=missing")).await.expect_status(422);
+    let (pointer, detail) = read_error(&refused);
+    assert_eq!(pointer, "/is_modifier");
+    assert!(detail.contains("There is no asset missing."), "{detail}");
+    let assets = json!([
+        {"assetHandle": shoe, "parameters": {"badge": "sale"}},
+        {"assetHandle": shoe, "parameters": {"badge": "missing"}}
+    ]);
+    let request = json!({"assets": assets, "fmt": "convert", "is_modifier": "template=card"});
+    let refused = app.post("/export-jobs", request).await.expect_status(422);
+    let (pointer, detail) = read_error(&refused);
+    assert_eq!(pointer, "/assets/1");
+    assert!(detail.contains("There is no asset missing."), "{detail}");
+    for (modifier, missing) in
+        [("template=card&$badge=$object$-sale", "shoe-sale"), ("layer=1&src=$object$_b", "shoe_b")]
+    {
+        let job = app.post("/export-jobs", build_request(&[&shoe], modifier)).await.expect_status(202);
+        let failure = fetch_items(&app, &job).await[0]["failure"]["detail"].clone();
+        assert!(failure.as_str().unwrap().contains(&format!("There is no asset {missing}.")), "{failure}");
+    }
     app.assert_consistent().await;
 }
 
