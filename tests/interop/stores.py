@@ -5,7 +5,7 @@ processes of the service are killed every second and a proxy before the store br
 twice, and a second run moves nothing. After that, without faults, the speed of imports and deliveries beside a client with
 threads (boto3) on the same store in the same run. Loopback only; stops by itself; exits with 1 when anything is wrong."""
 
-import argparse, collections, concurrent.futures, hashlib, json, os, random, shutil, statistics, sys, threading, time
+import argparse, collections, concurrent.futures, hashlib, json, os, random, shutil, signal, statistics, sys, threading, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "soak"))
 
@@ -271,7 +271,10 @@ class Run:
 
 
 def main():
-    run = Run(parse_arguments())
+    arguments = parse_arguments()
+    # So that nothing is left running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    run = Run(arguments)
     try:
         if run.arguments.objects:
             run.move_everything()
