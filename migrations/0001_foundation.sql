@@ -543,11 +543,27 @@ create table export_schedule_run (
 -- Postgres may choose by age.
 
 -- An export job: what was requested, its state and its counters.
+-- What was split into several jobs, because one may not have so many items. It goes with the last of them.
+create table export_job_group (
+    company_id    uuid        not null references company,
+    group_id      uuid        not null,
+    user_id       uuid,                                    -- owner, as of its jobs
+    group_name    text        not null,
+    email_setting text        not null,
+    callback_url  text,                                    -- gets one message when all jobs have ended
+    metadata      jsonb       not null default '{}',
+    warnings      jsonb       not null default '[]',       -- about the selection; they concern no job
+    created_at    timestamptz not null default now(),
+    primary key (company_id, group_id),
+    foreign key (company_id, user_id) references company_user
+);
+
 create table export_job (
     company_id         uuid        not null references company,
     job_id             uuid        not null,
     user_id            uuid,                               -- owner; null where the service requires no API keys
     schedule_id        uuid,                               -- the schedule that created it; no foreign key, it may go first
+    group_id           uuid,                               -- what it is a part of; its mail and webhook are the group's
 
     -- The request.
     job_name           text        not null,
@@ -606,6 +622,7 @@ create table export_job (
     deleted_at         timestamptz,                        -- the row is removed when none of its items runs any more
     primary key (company_id, job_id),
     foreign key (company_id, user_id) references company_user,
+    foreign key (company_id, group_id) references export_job_group,
     constraint job_fmt       check (fmt in ('orig', 'convert')),
     constraint job_state     check (state in ('scheduled', 'active', 'paused', 'stopping', 'finished')),
     constraint job_outcome   check (outcome in ('succeeded', 'succeededWithWarnings', 'partiallyFailed', 'failed',
@@ -630,6 +647,8 @@ create index job_to_release on export_job (expires_at) where released_at is null
 create index job_by_user on export_job (company_id, user_id, created_at, job_id) where deleted_at is null;
 -- The unfinished jobs of a company: counted up to the limit whenever one is created.
 create index job_unfinished_by_company on export_job (company_id) where state <> 'finished' and deleted_at is null;
+-- The jobs of a group.
+create index job_by_group on export_job (company_id, group_id) where group_id is not null;
 -- A schedule's jobs, and whether one of them is unfinished.
 create index job_by_schedule on export_job (company_id, schedule_id, created_at) where schedule_id is not null;
 
@@ -874,6 +893,7 @@ create table import (
     layout       text        not null,
     on_existing  text        not null,
     metadata     jsonb       not null,                     -- of the new assets
+    notify_emails jsonb      not null default '[]',        -- get one mail each after each run
     callback_url text,
     run          integer     not null default 1,           -- one more with each retry
     state        text        not null default 'queued',
@@ -1070,8 +1090,8 @@ create table link (
     revoked_at   timestamptz,
     primary key (company_id, link_id),
     foreign key (company_id, job_id) references export_job on delete cascade,
-    -- A mail that is sent again contains the same link.
-    constraint one_link_a_mail unique (company_id, task_id)
+    -- A mail that is sent again contains the same link; one about several jobs has a link to each.
+    constraint one_link_a_mail unique (company_id, task_id, job_id)
 );
 -- Lists of a job's links, and the cascade when the job is removed.
 create index link_by_job on link (company_id, job_id, created_at, link_id);
@@ -1145,7 +1165,7 @@ select enable_row_level_security('company'), enable_row_level_security('company_
        enable_row_level_security('kept_rendition'), enable_row_level_security('rendition'),
        enable_row_level_security('thumbnail'),
        enable_row_level_security('export_schedule'), enable_row_level_security('export_schedule_run'),
-       enable_row_level_security('export_job'), enable_row_level_security('export_item'),
+       enable_row_level_security('export_job_group'), enable_row_level_security('export_job'), enable_row_level_security('export_item'),
        enable_row_level_security('export_file'), enable_row_level_security('archive'),
        enable_row_level_security('export_event'), enable_row_level_security('export_attempt'),
        enable_row_level_security('destination'), enable_row_level_security('delivery'),

@@ -57,6 +57,8 @@ handle!(/// Handle of an asset, `assetHandle` in JSON.
     AssetId);
 handle!(/// Handle of an export job, `jobHandle` in JSON.
     JobId);
+handle!(/// Handle of a group of export jobs, `groupHandle` in JSON.
+    JobGroupId);
 handle!(/// Handle of an import, `importHandle` in JSON.
     ImportId);
 handle!(/// Handle of a schedule, `scheduleHandle` in JSON.

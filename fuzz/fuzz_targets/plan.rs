@@ -171,6 +171,10 @@ fn assert_steps_hold(
                 assert!(x + w <= right && y + h <= bottom, "{step:?} of {size:?}: {modifier}");
                 size = (width, height);
             }
+            Step::FitProduct { tolerance, frame, .. } => {
+                assert!((0.0..=255.0).contains(&tolerance) && frame.share > 0.0 && frame.share <= 1.0, "{modifier}");
+                size = (frame.width, frame.height);
+            }
             Step::Turn(turn) => size = turn.size(size),
             Step::Rotate { degrees, width, height } => {
                 assert!(degrees.is_finite());

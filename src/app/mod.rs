@@ -32,7 +32,7 @@ use offprint_modifiers::Attributes;
 use offprint_sandbox::{
     Confinement, LAYERS, MemoryBudget, ProcessLimits, RenderPool, RenderPoolConfig, find_default_memory,
 };
-use offprint_storage::{StagedBlob, Storage};
+use offprint_storage::{DownloadSigner, StagedBlob, Storage};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -73,6 +73,8 @@ pub struct AppState {
     pub storage: Storage,
     /// Stores of others that companies may import from and deliver to.
     pub connections: Connections,
+    /// Signs addresses of the object store that downloads are redirected to; none where they are not.
+    pub download_signer: Option<DownloadSigner>,
     /// The company of callers without an API key of their own: everybody in open mode, and holders of
     /// `OFFPRINT_API_KEY`.
     pub company: CompanyId,

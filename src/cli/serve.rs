@@ -12,7 +12,7 @@ use offprint_core::Code;
 use offprint_embedded_postgres::EmbeddedPostgres;
 use offprint_imaging::ProfileLibrary;
 use offprint_modifiers::Attributes;
-use offprint_storage::{EnvironmentVariables, InstanceCredentials, Storage};
+use offprint_storage::{DownloadSigner, EnvironmentVariables, InstanceCredentials, Storage};
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,9 @@ use crate::jobs::CallbackPolicy;
 use crate::notify::Mailer;
 use crate::notify::webhook::WebhookSender;
 use crate::oidc::{IdentityProvider, OidcConfig, check_oidc_settings};
-use crate::settings::{AuthMode, DatabaseSettings, ModifierSettings, Role, Settings, StorageSettings};
+use crate::settings::{
+    AuthMode, DatabaseSettings, ModifierSettings, RedirectDownloads, Role, Settings, StorageSettings,
+};
 use crate::telemetry;
 use crate::worker;
 
@@ -186,6 +188,7 @@ async fn build_state(
         OidcConfig::from_settings(&settings).map_err(|detail| CliError::new(Code::InvalidValue, detail))?;
     let storage = connect_storage(&settings.database, &settings.storage).await?;
     let connections = read_connections(&settings)?;
+    let download_signer = open_download_signer(&settings)?;
     let profiles = ProfileLibrary::read(&settings.modifiers.icc_dir);
     let attributes = build_attributes(&settings.modifiers, &profiles)?;
     let renders = start_render_pools(&settings, &profiles).await?;
@@ -198,6 +201,7 @@ async fn build_state(
         system,
         storage,
         connections,
+        download_signer,
         company,
         keys: Default::default(),
         worker: WorkerId::new(),
@@ -262,6 +266,22 @@ pub fn open_storage(database: &DatabaseSettings, settings: &StorageSettings) -> 
         offprint_storage::StorageError::InvalidAddress(detail) => CliError::new(Code::InvalidValue, detail),
         error => to_unavailable_error("The storage could not be opened", &error),
     })
+}
+
+/// What signs the addresses that downloads are redirected to. Nothing is sent to the store yet.
+fn open_download_signer(settings: &Settings) -> Result<Option<DownloadSigner>, CliError> {
+    if settings.redirect_downloads == RedirectDownloads::Off {
+        return Ok(None);
+    }
+    let address = settings.storage.storage_url.as_deref().unwrap_or_default();
+    let credentials = InstanceCredentials::from_setting(settings.storage.storage_instance_credentials);
+    let (timeout, endpoint) = (settings.storage.storage_timeout, settings.redirect_downloads.endpoint());
+    let signer = DownloadSigner::connect(address, &read_environment(), credentials, timeout, endpoint)
+        .map_err(|error| CliError::new(Code::InvalidValue, format!("OFFPRINT_REDIRECT_DOWNLOADS: {error}")))?;
+    if signer.is_none() {
+        warn!("OFFPRINT_REDIRECT_DOWNLOADS has no effect: files are not stored in S3 or Google Cloud Storage");
+    }
+    Ok(signer)
 }
 
 /// The connections that the operator has set up. Nothing is sent to them yet.

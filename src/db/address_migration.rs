@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::types::Json;
 
-use crate::db::{DbConnection, DbError};
+use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::{CompanyId, JobId, MigrationId};
 use crate::reason::Reason;
 
@@ -81,6 +81,39 @@ pub async fn fetch_migration(
         .fetch_optional(connection)
         .await?
         .ok_or(DbError::NotFound("migration"))
+}
+
+/// A migration in a list: the numbers of its report.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct MigrationSummaryRow {
+    pub migration_id: MigrationId,
+    pub addresses: i64,
+    pub files: i64,
+    pub redirects: i64,
+    pub job_handles: Json<Vec<JobId>>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// Lists at most `limit` migrations, newest first, after the given one.
+pub async fn list_migrations(
+    pool: &PgPool,
+    company: CompanyId,
+    after: Option<MigrationId>,
+    limit: i64,
+) -> Result<Vec<MigrationSummaryRow>, DbError> {
+    let migrations = sqlx::query_as(
+        "select migration_id, (report ->> 'addresses')::bigint as addresses, (report ->> 'files')::bigint as files,
+                (report ->> 'redirects')::bigint as redirects, report -> 'jobHandles' as job_handles, created_at
+           from address_migration
+          where company_id = $1 and ($2::uuid is null or migration_id < $2)
+          order by migration_id desc limit $3",
+    )
+    .bind(company)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    Ok(migrations)
 }
 
 /// All redirects of a migration, in the order of the addresses.

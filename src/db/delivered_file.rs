@@ -1,8 +1,11 @@
 //! What stores of others have of a company: files that destinations with `onlyChanged` delivered, by what they were made
 //! from. The next job compares its files with them, so that only differences are rendered and delivered.
 
+use std::time::Duration;
+
 use offprint_core::Digest;
 
+use crate::db::interval::to_pg_interval;
 use crate::db::optional_digest::OptionalDigest;
 use crate::db::task::TaskClaim;
 use crate::db::{DbConnection, DbError, PgPool};
@@ -136,4 +139,24 @@ pub async fn record_removals(pool: &PgPool, claim: &TaskClaim, paths: &[&str]) -
     .execute(pool)
     .await?;
     Ok(())
+}
+
+/// Forgets up to a thousand files that no job has delivered, or found unchanged, for this long: nobody keeps their store like the
+/// selection any more. Who does so again delivers everything once. Returns how many.
+///
+/// The handle of a job says when it was created; its row is gone long before.
+pub async fn forget_old_files(pool: &PgPool, age: Duration) -> Result<u64, DbError> {
+    let forgotten = sqlx::query(
+        "delete from delivered_file
+          where (company_id, target, path) in (
+                select company_id, target, path from delivered_file
+                 where job_id < (lpad(to_hex((extract(epoch from now() - $1) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+                   and not exists (select from export_job job
+                                    where job.company_id = delivered_file.company_id and job.job_id = delivered_file.job_id)
+                 limit 1000)",
+    )
+    .bind(to_pg_interval(age))
+    .execute(pool)
+    .await?;
+    Ok(forgotten.rows_affected())
 }

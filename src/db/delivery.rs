@@ -170,6 +170,11 @@ pub async fn record_deliveries(
              -- The fence: no row, and so no effect at all, unless this worker still holds this claim.
              select company_id, job_id from task
               where company_id = $1 and task_id = $2 and claim = $3 and state = 'running' for update
+         ), progress as (
+             -- Workers that disappeared before count no more: what they were at goes on.
+             update task set lost = 0
+               from held
+              where task.company_id = $1 and task.task_id = $2 and task.lost > 0 and jsonb_array_length($5) > 0
          ), recorded as (
              insert into delivery (company_id, job_id, position, rendition, destination, state, failure)
              select held.company_id, held.job_id, new.position, new.rendition, $4, new.state, new.failure

@@ -32,6 +32,7 @@ pub struct ImportRow {
     pub layout: Layout,
     pub on_existing: OnExisting,
     pub metadata: Json<MetadataMap>,
+    pub notify_emails: Json<Vec<String>>,
     pub callback_url: Option<String>,
     /// 1, and one more with each retry.
     pub run: i32,
@@ -87,7 +88,7 @@ impl ImportRow {
 }
 
 const IMPORT_COLUMNS: &str = "company_id, import_id, name, source - '{paths,urls}'::text[] as source, folder, layout, on_existing,
-    metadata, callback_url, run, state, outcome, failure, found, imported, skipped, failed, stopped, bytes, created_at, started_at,
+    metadata, notify_emails, callback_url, run, state, outcome, failure, found, imported, skipped, failed, stopped, bytes, created_at, started_at,
     finished_at";
 
 /// An import to insert.
@@ -100,6 +101,7 @@ pub struct NewImport<'a> {
     pub layout: Layout,
     pub on_existing: OnExisting,
     pub metadata: &'a MetadataMap,
+    pub notify_emails: &'a [String],
     pub callback_url: Option<&'a str>,
 }
 
@@ -110,8 +112,8 @@ pub async fn insert_import(
     new: &NewImport<'_>,
 ) -> Result<(), DbError> {
     sqlx::query(
-        "insert into import (company_id, import_id, name, source, folder, layout, on_existing, metadata, callback_url)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "insert into import (company_id, import_id, name, source, folder, layout, on_existing, metadata, callback_url, notify_emails)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(company)
     .bind(new.import_id)
@@ -122,6 +124,7 @@ pub async fn insert_import(
     .bind(new.on_existing)
     .bind(Json(new.metadata))
     .bind(new.callback_url)
+    .bind(Json(new.notify_emails))
     .execute(connection)
     .await?;
     Ok(())

@@ -19,7 +19,7 @@ use crate::db::enums::{
 };
 use crate::db::metadata_map::MetadataMap;
 use crate::db::{DbError, PgPool};
-use crate::id::{CompanyId, JobId, ScheduleId, UserId};
+use crate::id::{CompanyId, JobGroupId, JobId, ScheduleId, UserId};
 use crate::reason::Reason;
 
 /// One of the ways in which a job converts every image.
@@ -49,6 +49,8 @@ pub struct JobRow {
     pub job_id: JobId,
     pub user_id: Option<UserId>,
     pub schedule_id: Option<ScheduleId>,
+    /// What it is a part of.
+    pub group_id: Option<JobGroupId>,
     pub job_name: String,
     pub description: Option<String>,
     pub client_id: Option<String>,
@@ -207,6 +209,17 @@ pub async fn fetch_job(executor: impl PgExecutor<'_>, company: CompanyId, job: J
         LazyLock::new(|| format!("{SELECT_JOB} and job.company_id = $1 and job.job_id = $2"));
     let row = sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(job).fetch_optional(executor).await?;
     row.ok_or(DbError::NotFound("export job"))
+}
+
+/// The jobs of a group, in their order.
+pub async fn list_group_jobs(
+    executor: impl PgExecutor<'_>,
+    company: CompanyId,
+    group: JobGroupId,
+) -> Result<Vec<JobRow>, DbError> {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("{SELECT_JOB} and job.company_id = $1 and job.group_id = $2 order by job.job_id"));
+    Ok(sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(group).fetch_all(executor).await?)
 }
 
 /// A job with its company.

@@ -41,6 +41,7 @@ pub mod item_view;
 pub mod job;
 pub mod job_actions;
 pub mod job_changes;
+pub mod job_group;
 pub mod kept_rendition;
 pub mod limits;
 pub mod link;

@@ -21,8 +21,8 @@ use crate::db::enums::{EmailSetting, Fmt, Outcome};
 use crate::db::job::Rendition;
 use crate::db::metadata_map::MetadataMap;
 use crate::db::task::{self, NewTask, TaskClaim, TaskEnd, TaskOutcome, TaskState};
-use crate::db::{DbConnection, DbError, PgPool, destination, event, limits, mail_task};
-use crate::id::{CompanyId, JobId};
+use crate::db::{DbConnection, DbError, PgPool, destination, event, job_group, limits, mail_task};
+use crate::id::{CompanyId, JobGroupId, JobId};
 use crate::reason::Reason;
 
 /// A job whose items have all ended, and that is to be sealed.
@@ -31,6 +31,7 @@ use crate::reason::Reason;
 pub struct EndedJob {
     pub company_id: CompanyId,
     pub job_id: JobId,
+    pub group_id: Option<JobGroupId>,
     pub job_name: String,
     pub fmt: Fmt,
     pub effective_modifier: Option<String>,
@@ -97,6 +98,17 @@ pub struct Seal {
     /// Mails that the company may send each day; 0: no limit. Recipients beyond get none; the job's log says so.
     pub max_mails: u32,
     pub webhook: Option<NewTask>,
+    /// For the job that is the last one of its group to end.
+    pub group_notice: GroupNotice,
+}
+
+/// What is known before it is known whether a group has ended.
+#[derive(Clone, Debug, Default)]
+pub struct GroupNotice {
+    /// Outcomes of the group about which a mail is sent.
+    pub mailed_outcomes: Vec<Outcome>,
+    /// What addresses of the service begin with; empty where it does not know.
+    pub base_url: String,
 }
 
 /// Finishes the job: state, outcome, archive, events, mails and webhook in one transaction, so that a finished job
@@ -172,10 +184,26 @@ pub async fn finish_job(pool: &PgPool, claim: &TaskClaim, seal: &Seal) -> Result
     }
     event::insert_event(&mut transaction, company, job, "exportEnded", json!({ "outcome": outcome, "run": run }))
         .await?;
-    insert_mails(&mut transaction, seal).await?;
-    task::insert_tasks(&mut transaction, company, seal.webhook.as_slice()).await?;
+    match seal.job.group_id {
+        Some(group) => notify_group(&mut transaction, seal, group).await?,
+        None => {
+            insert_mails(&mut transaction, seal).await?;
+            task::insert_tasks(&mut transaction, company, seal.webhook.as_slice()).await?;
+        }
+    }
     transaction.commit().await?;
     Ok(settled)
+}
+
+/// Writes the mails and the message of a group when this job is the last one to end.
+async fn notify_group(connection: &mut DbConnection, seal: &Seal, group: JobGroupId) -> Result<(), DbError> {
+    let EndedJob { company_id: company, job_id: job, run, .. } = seal.job;
+    let Some(ended) = job_group::find_ended_group(connection, company, group).await? else { return Ok(()) };
+    if seal.group_notice.mailed_outcomes.contains(&ended.outcome()) {
+        insert_mails(connection, seal).await?;
+    }
+    let webhook = ended.build_webhook(&seal.group_notice.base_url, (job, run));
+    task::insert_tasks(connection, company, webhook.as_slice()).await
 }
 
 async fn insert_mails(connection: &mut DbConnection, seal: &Seal) -> Result<(), DbError> {

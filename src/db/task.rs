@@ -192,6 +192,9 @@ pub enum TaskOutcome {
     Failed,
     /// The worker shuts down: another one may begin at once. Counts as no try.
     GivenBack,
+    /// A part is done, and the rest goes on at once. Workers that disappeared before count no more: what was done is not
+    /// what ended them.
+    GoesOn,
 }
 
 /// The end of an attempt.
@@ -223,7 +226,7 @@ pub async fn settle_task(
         TaskOutcome::Done => (TaskState::Done, "done", Duration::ZERO),
         TaskOutcome::Retry(pause) => (TaskState::Waiting, "tried-again", pause),
         TaskOutcome::Failed => (TaskState::Failed, "failed", Duration::ZERO),
-        TaskOutcome::GivenBack => (TaskState::Waiting, "given-back", Duration::ZERO),
+        TaskOutcome::GivenBack | TaskOutcome::GoesOn => (TaskState::Waiting, "given-back", Duration::ZERO),
     };
     let settled = sqlx::query_scalar(
         "with transition as (
@@ -234,7 +237,7 @@ pub async fn settle_task(
              update task
                 set state = to_state, lease_until = null, run_at = now() + $6,
                     tries = tries + ($5 in ('tried-again', 'failed'))::int,
-                    detail = case when $5 = 'given-back' then detail else $9 end,
+                    detail = case when $5 = 'given-back' then detail else $9 end, lost = case when $10 then 0 else lost end,
                     ended_at = case when to_state <> 'waiting' then now() end
                from transition where company_id = $1 and task_id = $2 and claim = $3 and state = 'running'
              returning state
@@ -256,6 +259,7 @@ pub async fn settle_task(
     .bind(end.latency.map(|latency| i32::try_from(latency.as_millis()).unwrap_or(i32::MAX)))
     .bind(end.status.and_then(|status| i16::try_from(status).ok()))
     .bind(end.error.as_deref())
+    .bind(end.outcome == TaskOutcome::GoesOn)
     .fetch_optional(executor)
     .await?;
     Ok(settled)

@@ -1,10 +1,12 @@
 //! The one way to send stored bytes: originals, files, archives, manifests.
 //!
-//! Evaluates ranges and preconditions, so that downloads are resumable; adds checksums where they are known; and sends
+//! Where the operator wants it, clients are sent to the object store for single files. Otherwise it
+//! evaluates ranges and preconditions, so that downloads are resumable; adds checksums where they are known; and sends
 //! everything as an attachment with `nosniff` and a sandbox policy, so that a browser never runs an uploaded file.
 
 use std::fmt::Write;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::body::{BodyStream, SizedStream};
 use actix_web::http::header::{self, HeaderMap, HeaderName};
@@ -16,14 +18,18 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, TryStreamExt, stream};
 use offprint_core::{Code, Digest};
-use offprint_storage::BlobRange;
+use offprint_storage::{BlobRange, DownloadHeaders};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tracing::warn;
 
 use crate::app::AppState;
 use crate::db;
 use crate::http::extract::preconditions::Validators;
 use crate::http::extract::range::ByteRange;
 use crate::http::problem::Problem;
+
+/// How long an address of the store may be used to begin a download.
+const REDIRECT_TTL: Duration = Duration::from_secs(300);
 
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, offprint_storage::StorageError>>>>;
 
@@ -49,6 +55,8 @@ pub struct FileResponse {
     pub digest: Option<Digest>,
     /// When the bytes last changed, if that is known.
     pub modified: Option<DateTime<Utc>>,
+    /// Whether the client may be sent to the object store, if the operator wants that.
+    pub may_redirect: bool,
 }
 
 impl FileResponse {
@@ -62,6 +70,7 @@ impl FileResponse {
             file_name: file_name.to_owned(),
             digest: Some(sha256),
             modified: None,
+            may_redirect: false,
         }
     }
 
@@ -89,6 +98,9 @@ impl FileResponse {
             FileSource::Blob(digest) => Some(check_blob(state, digest, self.size).await?),
             FileSource::Generated(_) => None,
         };
+        if let Some(answer) = self.redirect_to_store(request, state).await {
+            return Ok(answer);
+        }
         let head_only = request.method() == Method::HEAD;
         // Ranges are defined for GET only, and `If-Range` limits them to the representation that the client knows.
         let range = match !head_only && self.is_range_current(headers) {
@@ -132,6 +144,31 @@ impl FileResponse {
             }
         });
         Ok(answer.body(SizedStream::new(len, pieces)))
+    }
+
+    /// 307 to the object store, where the operator wants that. HEAD has no address there, and a condition on our entity tag
+    /// would be compared with the store's: such requests are served here.
+    async fn redirect_to_store(&self, request: &HttpRequest, state: &AppState) -> Option<HttpResponse> {
+        let (FileSource::Blob(digest), Some(signer)) = (&self.source, &state.download_signer) else { return None };
+        let conditions = [header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_RANGE];
+        let is_conditional = conditions.iter().any(|name| request.headers().contains_key(name));
+        if !self.may_redirect || request.method() != Method::GET || is_conditional {
+            return None;
+        }
+        let disposition = format_attachment(&self.file_name);
+        let headers = DownloadHeaders { media_type: &self.mime, disposition: &disposition };
+        match signer.sign(digest, headers, REDIRECT_TTL).await {
+            Ok(url) => {
+                let mut answer = HttpResponse::TemporaryRedirect();
+                self.validators().add_headers(&mut answer);
+                answer.insert_header((header::LOCATION, url)).insert_header((header::CACHE_CONTROL, "no-store"));
+                Some(answer.finish())
+            }
+            Err(error) => {
+                warn!(error = %error, "An address of the store could not be signed, so the file is sent from here: {error}");
+                None
+            }
+        }
     }
 
     /// The headers that a 304 has, too.

@@ -242,6 +242,9 @@ pub const OPERATIONS: &[OperationSpec] = &[
         .with_body(BodyRule::Json).with_idempotency(Idempotency::Key),
     get("/export-jobs/{jobHandle}/links", "listExportLinks", READ_JOBS),
     delete("/export-jobs/{jobHandle}/links/{linkHandle}", "revokeExportLink", MANAGE_JOBS),
+    post("/export-job-groups", "createExportJobGroup", CREATE_JOBS)
+        .with_body(BodyRule::ExportList).with_deadline(Deadline::Transfer).with_idempotency(Idempotency::Key),
+    get("/export-job-groups/{jobHandle}", "showExportJobGroup", READ_JOBS).with_deadline(Deadline::Wait),
     post("/export-schedules", "createSchedule", CREATE_RUNS)
         .with_body(BodyRule::ExportRequest).with_idempotency(Idempotency::Key),
     get("/export-schedules", "listSchedules", READ_SCHEDULES),
@@ -293,6 +296,7 @@ pub const OPERATIONS: &[OperationSpec] = &[
     delete("/image-presets/{name}", "deleteImagePreset", All(&[PresetsWrite])),
     post("/migrations/scene7", "migrateScene7", CREATE_JOBS)
         .with_body(BodyRule::Addresses).with_deadline(Deadline::Transfer).with_idempotency(Idempotency::Key),
+    get("/migrations", "listMigrations", READ_JOBS),
     get("/migrations/scene7/{jobHandle}", "showScene7Migration", READ_JOBS),
     delete("/migrations/scene7/{jobHandle}", "deleteScene7Migration", MANAGE_JOBS),
     get("/migrations/scene7/{jobHandle}/redirects", "fetchRedirects", READ_JOBS),

@@ -141,6 +141,7 @@ reason-corrupt-source = The image is damaged; its readable part was rendered.
 reason-profile-assumed = The image has no colour profile; sRGB was assumed.
 reason-metadata-dropped = Requested metadata was dropped, because the format cannot contain it.
 reason-naive-colors = CMYK was converted approximately: no profile.
+reason-nothing-trimmed = No product was found on a plain background; the whole image was used.
 reason-frames-left-out = Only the first frame or page was used.
 reason-source-irregular = The file is irregular in a part that is not used; no pixel had to be guessed.
 reason-raw-preview-used = The file is a camera raw; its largest embedded preview was used.
@@ -203,6 +204,19 @@ mail-see = See what happened
 mail-what-failed = What failed
 mail-what-failed-first = What failed (the first { N($shown) } of { N($all) })
 mail-modifier-warnings = Warnings about the modifier
+mail-import-headline-succeeded = The import { $name } is done: { $imported ->
+    [0] nothing was new
+    [1] 1 file was imported
+   *[other] { N($imported) } files were imported
+}
+mail-import-headline-partiallyFailed = The import { $name } is done, and some files failed
+mail-import-headline-failed = The import { $name } failed
+mail-import-headline-stopped = The import { $name } was stopped
+mail-import-found = Found
+mail-import-imported = Imported
+mail-import-link = See the import
+mail-import-footer = Sent by Offprint because of the import's notifyEmails.
+mail-archive = Files, archive { $number } of { $total }
 mail-manifest = Results by asset
 mail-job = The export job
 mail-care = Anyone with this link can download the files without signing in, so share it with care.

@@ -132,6 +132,7 @@ reason-corrupt-source = De afbeelding is beschadigd; het leesbare deel is omgeze
 reason-profile-assumed = De afbeelding heeft geen kleurprofiel; er is uitgegaan van sRGB.
 reason-metadata-dropped = Gevraagde metadata zijn weggelaten, omdat het formaat ze niet kan bevatten.
 reason-naive-colors = CMYK is bij benadering omgerekend: er is geen profiel.
+reason-nothing-trimmed = Er is geen product op een effen achtergrond gevonden; het hele beeld is gebruikt.
 reason-frames-left-out = Alleen het eerste beeld of de eerste pagina is gebruikt.
 reason-source-irregular = Het bestand is onregelmatig in een deel dat niet wordt gebruikt; geen pixel hoefde geraden te worden.
 reason-raw-preview-used = Het bestand is een cameraraw; het grootste ingesloten voorbeeld is gebruikt.
@@ -199,6 +200,19 @@ mail-see = Bekijk wat er is gebeurd
 mail-what-failed = Wat is mislukt
 mail-what-failed-first = Wat is mislukt (de eerste { N($shown) } van { N($all) })
 mail-modifier-warnings = Waarschuwingen over de modifier
+mail-import-headline-succeeded = De import { $name } is klaar: { $imported ->
+    [0] er was niets nieuws
+    [1] 1 bestand is geïmporteerd
+   *[other] { N($imported) } bestanden zijn geïmporteerd
+}
+mail-import-headline-partiallyFailed = De import { $name } is klaar, en sommige bestanden zijn mislukt
+mail-import-headline-failed = De import { $name } is mislukt
+mail-import-headline-stopped = De import { $name } is gestopt
+mail-import-found = Gevonden
+mail-import-imported = Geïmporteerd
+mail-import-link = Bekijk de import
+mail-import-footer = Verstuurd door Offprint vanwege de notifyEmails van de import.
+mail-archive = Bestanden, archief { $number } van { $total }
 mail-manifest = Resultaten per bestand
 mail-job = De exportopdracht
 mail-care = Iedereen die deze link heeft, kan de bestanden downloaden zonder in te loggen. Deel hem dus met zorg.

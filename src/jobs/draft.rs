@@ -153,7 +153,8 @@ pub async fn prepare_draft(
     context: &ExportContext<'_>,
 ) -> Result<Draft, DraftError> {
     let (mut errors, warnings) = check_request(&request, context);
-    errors.extend(check_recipients(connection, company, &request, context).await?);
+    let recipients = request.notify_emails.as_deref().unwrap_or_default();
+    errors.extend(check_recipients(connection, company, recipients, context).await?);
     errors.extend(check_destinations(connection, company, &request, context).await?);
     let root_ids = &context.recipes.attributes.root_ids;
     let selection = select_assets(connection, company, &request, max_items, root_ids).await?;

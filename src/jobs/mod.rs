@@ -28,6 +28,7 @@ mod draft_builder;
 mod error_list;
 pub mod explain;
 mod file_names;
+pub mod group_split;
 pub mod import;
 pub mod listed_text;
 pub mod modifier_resolution;

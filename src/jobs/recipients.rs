@@ -10,23 +10,22 @@ use offprint_core::Code;
 use crate::db::{DbConnection, DbError, company};
 use crate::id::CompanyId;
 use crate::jobs::ExportContext;
-use crate::jobs::request::ExportRequest;
 use crate::reason::ValidationError;
 
-/// All mistakes in the recipients of a request.
+/// All mistakes in the recipients of a request, its `notifyEmails`.
 ///
 /// # Errors
 /// When the database fails.
 pub(crate) async fn check_recipients(
     connection: &mut DbConnection,
     company: CompanyId,
-    request: &ExportRequest,
+    recipients: &[String],
     context: &ExportContext<'_>,
 ) -> Result<Vec<ValidationError>, DbError> {
     let mut errors = Vec::new();
     let mut unlisted = Vec::new();
     let default_recipient = context.mail_to.and_then(|text| text.parse::<Mailbox>().ok()).map(|mailbox| mailbox.email);
-    for (index, text) in request.notify_emails.iter().flatten().enumerate() {
+    for (index, text) in recipients.iter().enumerate() {
         match parse_mailbox(text) {
             Err(detail) => errors.push((index, Code::InvalidValue, detail)),
             Ok(mailbox)

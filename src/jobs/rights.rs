@@ -48,8 +48,8 @@ fn measure_scale(decode: &DecodePlan, steps: &[Step]) -> f64 {
             Step::Resize { from: [_, _, from_width, from_height], width, height, .. } => {
                 scale *= (f64::from(*width) / from_width).max(f64::from(*height) / from_height);
             }
-            // A perspective may enlarge any part.
-            Step::Warp { .. } => scale = f64::INFINITY,
+            // A perspective may enlarge any part, and a product may be a small part of the image.
+            Step::Warp { .. } | Step::FitProduct { .. } => scale = f64::INFINITY,
             Step::Mask { decode, .. } => {
                 // It is stretched to the image.
                 let (long, mask_short) = (size.0.max(size.1), decode.width.min(decode.height).max(1));
@@ -66,6 +66,7 @@ fn measure_scale(decode: &DecodePlan, steps: &[Step]) -> f64 {
             Step::Resize { width, height, .. }
             | Step::Window { width, height, .. }
             | Step::Rotate { width, height, .. } => (width, height),
+            Step::FitProduct { frame, .. } => (frame.width, frame.height),
             Step::Turn(turn) => turn.size(size),
             _ => size,
         };

@@ -345,8 +345,8 @@ fn describe_filter(filter: &asset::AssetCriteria) -> String {
 /// The error of a request for more items than a job may have.
 fn reject_too_many_items(pointer: &str, max_items: usize, found: &str) -> ValidationError {
     let detail = format!(
-        "A job can have {max_items} items (OFFPRINT_MAX_ITEMS), and this one would have {found}. Split it: several requests, \
-         each with a part of the assets, give the same files."
+        "A job can have {max_items} items (OFFPRINT_MAX_ITEMS), and this one would have {found}. Send the same request to \
+         `POST /export-job-groups`, which splits it into several jobs with one status and one mail."
     );
     ValidationError::new(pointer, Code::TooManyItems, detail)
 }

@@ -12,7 +12,7 @@ use crate::reason::Reason;
 const MAX_FAILURES: usize = 10;
 /// Warnings about the modifier that a mail lists. The job has all.
 const MAX_MODIFIER_WARNINGS: usize = 10;
-const MAX_NAME_CHARS: usize = 120;
+pub(super) const MAX_NAME_CHARS: usize = 120;
 const MAX_REASON_CHARS: usize = 300;
 
 // The colours are those of the pages, see src/http/pages/static/style.css.
@@ -49,7 +49,7 @@ impl MailContent {
         let text = |name: &str| language.format(name, &[]);
         let shown = mail.failures.len().min(MAX_FAILURES) as i64;
         let page = mail.links.page.as_deref().map(|url| to_single_line(url, 2000));
-        let mut links = Vec::new();
+        let mut links = list_archives(mail);
         if let Some(manifest) = &mail.links.manifest {
             links.push((text("mail-manifest"), to_single_line(manifest, 2000)));
         }
@@ -165,6 +165,16 @@ impl MailContent {
     }
 }
 
+/// Labels and addresses of the files of each job of a group.
+fn list_archives(mail: &JobMail) -> Vec<(String, String)> {
+    let total = mail.archives.len() as i64;
+    let label = |number: usize| {
+        mail.language.format("mail-archive", &[("number", (number as i64).into()), ("total", total.into())])
+    };
+    let archives = mail.archives.iter().enumerate();
+    archives.map(|(index, url)| (label(index + 1), to_single_line(url, 2000))).collect()
+}
+
 /// The message of this name for the outcome, with at most `max_chars` characters of the job's name.
 fn format_outcome(mail: &JobMail, name: &str, max_chars: usize) -> String {
     let (counts, job) = (&mail.counts, to_single_line(&mail.job_name, max_chars));
@@ -241,7 +251,7 @@ fn format_fetch_command(mail: &JobMail, url: &str) -> String {
     format!("curl --fail --continue-at - --output export-{}.zip '{url}'", mail.job_handle)
 }
 
-fn format_failure(language: &Language, failure: &MailFailure) -> (String, String) {
+pub(super) fn format_failure(language: &Language, failure: &MailFailure) -> (String, String) {
     let reason = Reason::new(failure.code, failure.reason.as_str());
     (to_single_line(&failure.name, MAX_NAME_CHARS), format_reason(language, &reason))
 }

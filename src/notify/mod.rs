@@ -4,6 +4,7 @@
 //! Begin reading at [`Mailer::send`] and [`webhook::WebhookSender::send`].
 
 pub mod fetch;
+mod import_mail;
 mod mail_content;
 mod mail_message;
 mod sign_in_mail;
@@ -87,6 +88,30 @@ pub struct JobMail {
     /// Of the recipient.
     pub time_zone: Tz,
     pub links: MailLinks,
+    /// Pages of the files of each job, when the mail is about a group of jobs.
+    pub archives: Vec<String>,
+}
+
+/// A mail about an import that has ended.
+#[derive(Clone, Debug)]
+pub struct ImportMail {
+    /// The same for every try to send this mail.
+    pub message_id: String,
+    /// One mail address, with or without a display name.
+    pub recipient: String,
+    pub language: &'static Language,
+    /// The import's name, as in the request: untrusted text.
+    pub name: String,
+    pub outcome: Outcome,
+    pub found: i64,
+    pub imported: i64,
+    pub skipped: i64,
+    pub failed: i64,
+    pub stopped: i64,
+    /// The first files that failed, by path.
+    pub failures: Vec<MailFailure>,
+    /// Address of the import.
+    pub url: String,
 }
 
 /// A mail with a link by which a user signs in.
@@ -175,6 +200,11 @@ impl Mailer {
     pub async fn send(&self, mail: &JobMail) -> Result<(), SendError> {
         let message = mail_message::build_message(&self.from, mail)?;
         self.deliver(message, &mail.message_id).await
+    }
+
+    /// Sends a mail about an import.
+    pub async fn send_import(&self, mail: &ImportMail) -> Result<(), SendError> {
+        self.deliver(import_mail::build_message(&self.from, mail)?, &mail.message_id).await
     }
 
     /// Sends a mail with a link to sign in.

@@ -61,6 +61,40 @@ pub struct ModifierSettings {
     pub attributes: String,
 }
 
+/// Where downloads of single files are redirected to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedirectDownloads {
+    /// Nowhere: the service sends the bytes.
+    Off,
+    /// The object store, at the address that the service uses.
+    Store,
+    /// The object store, at the address that clients use.
+    Endpoint(String),
+}
+
+impl RedirectDownloads {
+    /// The address that clients use, where it is another one.
+    pub fn endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Endpoint(url) => Some(url),
+            Self::Off | Self::Store => None,
+        }
+    }
+}
+
+fn parse_redirect_downloads(text: &str) -> Result<RedirectDownloads, String> {
+    match text.trim() {
+        "off" | "false" => Ok(RedirectDownloads::Off),
+        "store" | "true" => Ok(RedirectDownloads::Store),
+        url => match url::Url::parse(url) {
+            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => {
+                Ok(RedirectDownloads::Endpoint(url.trim_end_matches('/').to_owned()))
+            }
+            _ => Err(format!("`{url}` is not `off`, `store`, or the https:// URL of the store")),
+        },
+    }
+}
+
 /// The settings of the service.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Settings {
@@ -83,6 +117,13 @@ pub struct Settings {
 
     #[command(flatten)]
     pub storage: StorageSettings,
+
+    /// Whether downloads of single files are answered with a redirect (307) to the object store, so that their bytes do not
+    /// pass through the service: `off`, `store` (at the address that the service itself uses), or the URL under which
+    /// clients reach an S3 store. The address is signed for five minutes. Archives, which are stored nowhere as a whole,
+    /// and files in a folder or in Azure are always sent by the service.
+    #[arg(long, env = "OFFPRINT_REDIRECT_DOWNLOADS", default_value = "off", value_parser = parse_redirect_downloads)]
+    pub redirect_downloads: RedirectDownloads,
 
     /// File of connections (TOML): buckets, folders and web servers that companies may import from and deliver to. Default:
     /// none. docs/OPERATIONS.md has an example.

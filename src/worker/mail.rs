@@ -1,10 +1,11 @@
-//! Sends the mails about runs. A mail that cannot be sent does not change its job.
+//! Sends the mails about runs of jobs. A mail that cannot be sent does not change its job.
 
 use chrono_tz::Tz;
 
 use crate::app::AppState;
 use crate::db::company::{self, UserRow};
 use crate::db::enums::{FileState, ItemState, Outcome};
+use crate::db::item_view::ItemView;
 use crate::db::link::NewLink;
 use crate::db::task::TaskClaim;
 use crate::db::{self, archive, item_view, job};
@@ -12,16 +13,30 @@ use crate::i18n;
 use crate::id::{CompanyId, JobId, TaskId};
 use crate::jobs::recipients::parse_mailbox;
 use crate::notify::{JobMail, MailCounts, MailFailure, MailLinks, SendError};
+use crate::worker::group_mail::describe_group;
+use crate::worker::import_mail::perform_import_mail;
 use crate::worker::performed::{AttemptResult, Performed};
 
 /// Sends a mail.
 pub(super) async fn perform_mail(state: &AppState, claim: &TaskClaim) -> Result<Performed, db::DbError> {
+    if let Some(import) = claim.import_id {
+        return perform_import_mail(state, claim, import).await;
+    }
     let (Some(job), Some(run)) = (claim.job_id, claim.run) else {
         return Ok(AttemptResult::Failed("the mail belongs to no job".into()).into());
     };
     let mail =
         RunMail { company_id: claim.company_id, task_id: claim.task_id, job_id: job, run, recipient: &claim.key };
-    Ok(to_attempt_result(send_mail(state, &mail).await).into())
+    Ok(to_attempt_result(send_mail(state, claim, &mail).await).into())
+}
+
+impl MailFailure {
+    /// Of an item that failed; none of others.
+    pub(super) fn from_item(item: ItemView) -> Option<Self> {
+        let failure = item.failure?.0;
+        let name = item.file_name.unwrap_or(item.asset_name);
+        Some(Self { name, code: failure.code, reason: failure.detail })
+    }
 }
 
 /// What the mail server's answer means for the task.
@@ -43,7 +58,7 @@ struct RunMail<'a> {
     recipient: &'a str,
 }
 
-async fn send_mail(state: &AppState, task: &RunMail<'_>) -> Result<(), SendError> {
+async fn send_mail(state: &AppState, claim: &TaskClaim, task: &RunMail<'_>) -> Result<(), SendError> {
     let later = |error: db::DbError| SendError::Temporary(error.to_string());
     let job = match job::fetch_job(&state.system, task.company_id, task.job_id).await {
         Ok(job) => job,
@@ -54,15 +69,7 @@ async fn send_mail(state: &AppState, task: &RunMail<'_>) -> Result<(), SendError
         item_view::list_item_views(&state.system, task.company_id, task.job_id, Some(ItemState::Failed), 0, 10)
             .await
             .map_err(later)?;
-    let failures = failed.into_iter().filter_map(|item| {
-        let failure = item.failure?.0;
-        Some(MailFailure {
-            name: item.file_name.unwrap_or(item.asset_name),
-            code: failure.code,
-            reason: failure.detail,
-        })
-    });
-    let failures: Vec<MailFailure> = failures.collect();
+    let failures: Vec<MailFailure> = failed.into_iter().filter_map(MailFailure::from_item).collect();
     let recipient = find_recipient(state, task).await.map_err(later)?;
     let requester = match job.user_id {
         Some(user) => company::find_user_name(&state.system, task.company_id, user).await.map_err(later)?,
@@ -72,7 +79,12 @@ async fn send_mail(state: &AppState, task: &RunMail<'_>) -> Result<(), SendError
     let mail = build_mail(state, task, &job, links, failures);
     let zone = recipient.and_then(|user| user.time_zone).or(job.time_zone);
     let time_zone = zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
-    state.mailer.send(&JobMail { requester, time_zone, ..mail }).await
+    let mail = JobMail { requester, time_zone, ..mail };
+    let mail = match job.group_id {
+        Some(group) => describe_group(state, claim, group, mail).await.map_err(later)?,
+        None => mail,
+    };
+    state.mailer.send(&mail).await
 }
 
 /// The user of the company whose address this is.
@@ -95,7 +107,7 @@ async fn build_links(
     let max_archive_bytes = state.settings.max_archive;
     let is_too_large = max_archive_bytes > 0 && job.archive_size.is_some_and(|size| size as u64 > max_archive_bytes);
     Ok(MailLinks {
-        page: create_page_link(state, task, job).await?,
+        page: if job.group_id.is_none() { create_page_link(state, task, job).await? } else { None },
         can_download: job.files == 1 && job.total == 1 || job.files > 0 && !is_too_large,
         manifest: may_see_job.then(|| format!("{address}/manifest")),
         job: may_see_job.then_some(address),
@@ -157,5 +169,6 @@ fn build_mail(
         expires_at: job.expires_at,
         time_zone: Tz::UTC,
         links,
+        archives: Vec::new(),
     }
 }

@@ -14,8 +14,10 @@
 //! `item.rs`.
 
 mod delivery;
+mod group_mail;
 mod heartbeat;
 mod import;
+mod import_mail;
 mod item;
 mod mail;
 mod manifest;

@@ -16,6 +16,8 @@ pub(super) enum AttemptResult {
     Failed(String),
     /// The service shuts down.
     GivenBack,
+    /// A part is done, the rest is to be done next.
+    GoesOn,
 }
 
 /// What is written together with the settle of a task, if the task is still the worker's.

@@ -8,11 +8,16 @@ use tracing::{info, warn};
 
 use crate::app::{AppState, StoreBlobError};
 use crate::db::task::TaskKind;
-use crate::db::{self, audit, blob, import, kept_rendition, recipe, retention, task_queue, worker};
+use crate::db::{
+    self, audit, blob, delivered_file, import, job_group, kept_rendition, recipe, retention, task_queue, worker,
+};
 use crate::worker::task_rules::find_rules;
 
 /// How long a job and its manifests, or an import, are kept after they have finished.
 const JOB_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// How long it is remembered what a store has: a run each year still moves only what changed.
+const DELIVERED_FILE_TTL: Duration = Duration::from_secs(400 * 24 * 3600);
 
 /// How long entries of the audit log are kept.
 const AUDIT_LOG_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -30,6 +35,8 @@ pub async fn enforce_retention(state: &AppState) -> Result<(), db::DbError> {
         info!("Released the files of {released} expired jobs");
     }
     while retention::delete_old_jobs(&state.system, JOB_TTL).await? > 0 {}
+    while delivered_file::forget_old_files(&state.system, DELIVERED_FILE_TTL).await? > 0 {}
+    job_group::remove_empty_groups(&state.system).await?;
     while import::delete_old_imports(&state.system, JOB_TTL).await? > 0 {}
     remove_ended_tasks(state).await?;
     remove_recipes(state).await?;

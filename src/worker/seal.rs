@@ -17,7 +17,7 @@ use crate::db::delivery::{self, FailedDeliveryFilter};
 use crate::db::destination::{self, DestinationRow, DestinationState};
 use crate::db::enums::Outcome;
 use crate::db::item_view::{self, ItemFileView, ItemView};
-use crate::db::seal::{self, EndedJob, NewArchive, Seal};
+use crate::db::seal::{self, EndedJob, GroupNotice, NewArchive, Seal};
 use crate::db::task::TaskClaim;
 use crate::jobs::outcome::RunCounts;
 use crate::jobs::outcome::is_mail_wanted;
@@ -119,10 +119,30 @@ async fn finish_seal(
     job: EndedJob,
     (archive, manifests, outcome): (NewArchive, Vec<(i16, Option<Reason>)>, Outcome),
 ) -> Result<Seal, SealError> {
-    let recipients =
-        if is_mail_wanted(job.email_setting, outcome) { find_recipients(state, &job).await? } else { Vec::new() };
+    let group_notice = build_group_notice(state, &job);
+    // Whether a group gets a mail is known when its last job ends.
+    let may_mail = is_mail_wanted(job.email_setting, outcome) || !group_notice.mailed_outcomes.is_empty();
+    let recipients = if may_mail { find_recipients(state, &job).await? } else { Vec::new() };
     let webhook = webhook::build_webhook(&job, outcome, state.settings.public_url.as_deref());
-    Ok(Seal { job, archive, manifests, outcome, recipients, max_mails: state.settings.max_mails, webhook })
+    let max_mails = state.settings.max_mails;
+    Ok(Seal { job, archive, manifests, outcome, recipients, max_mails, webhook, group_notice })
+}
+
+/// What is told about the group of the job; nothing without one.
+fn build_group_notice(state: &AppState, job: &EndedJob) -> GroupNotice {
+    if job.group_id.is_none() {
+        return GroupNotice::default();
+    }
+    let outcomes = [
+        Outcome::Succeeded,
+        Outcome::SucceededWithWarnings,
+        Outcome::PartiallyFailed,
+        Outcome::Failed,
+        Outcome::Stopped,
+    ];
+    let mailed_outcomes = outcomes.into_iter().filter(|outcome| is_mail_wanted(job.email_setting, *outcome)).collect();
+    let base_url = state.settings.public_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
+    GroupNotice { mailed_outcomes, base_url }
 }
 
 /// Logs and counts a job that is finished, and wakes those who wait for that.

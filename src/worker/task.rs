@@ -114,6 +114,7 @@ fn decide_end(claim: &TaskClaim, performed: &Performed) -> TaskEnd {
         AttemptResult::Retry(reason) => (TaskOutcome::Retry(rules.choose_pause(claim.tries)), Some(reason)),
         AttemptResult::Failed(reason) => (TaskOutcome::Failed, Some(reason)),
         AttemptResult::GivenBack => (TaskOutcome::GivenBack, None),
+        AttemptResult::GoesOn => (TaskOutcome::GoesOn, None),
     };
     TaskEnd { outcome, status: performed.status, latency: performed.latency, error: error.cloned() }
 }
@@ -153,7 +154,7 @@ fn report_end(claim: &TaskClaim, performed: &Performed, settled: Option<TaskStat
     let (number, job) = (claim.claim, claim.job_id.map(tracing::field::display));
     let reason = match &performed.result {
         AttemptResult::Retry(reason) | AttemptResult::Failed(reason) => performed.cause.as_ref().unwrap_or(reason),
-        AttemptResult::Done | AttemptResult::GivenBack => "",
+        AttemptResult::Done | AttemptResult::GivenBack | AttemptResult::GoesOn => "",
     };
     let outcome = match settled {
         Some(TaskState::Done) => {
@@ -164,7 +165,7 @@ fn report_end(claim: &TaskClaim, performed: &Performed, settled: Option<TaskStat
             warn!(job.handle = job, "{subject} was given up at attempt {number}: {reason}");
             "given-up"
         }
-        Some(_) if matches!(performed.result, AttemptResult::GivenBack) => "given-back",
+        Some(_) if matches!(performed.result, AttemptResult::GivenBack | AttemptResult::GoesOn) => "given-back",
         Some(_) => {
             warn!(job.handle = job, "{subject} failed at attempt {number} and is tried again: {reason}");
             "tried-again"

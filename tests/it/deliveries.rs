@@ -651,3 +651,63 @@ async fn mistakes_of_only_changed_name_the_remedy(pool: PgPool) {
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
 }
+
+#[sqlx::test]
+async fn what_no_job_delivers_any_more_is_forgotten(pool: PgPool) {
+    let shop = Shop::open(pool).await;
+    shop.upload(3).await;
+    let job = run_export(&shop.app, sync(json!({}))).await;
+    let system = &shop.app.state.system;
+    let list = async || -> Vec<String> {
+        sqlx::query_scalar("select path from delivered_file order by path").fetch_all(system).await.unwrap()
+    };
+    // Jobs of 399 and of 401 days ago, which are gone, and one of today.
+    for (path, days) in [("a0.txt", 399), ("a1.txt", 401)] {
+        let millis = (chrono::Utc::now() - chrono::Duration::days(days)).timestamp_millis();
+        let handle = uuid::Uuid::from_u128((millis as u128) << 80 | 0x7000_8000_0000_0000_0001);
+        let update = "update delivered_file set job_id = $1 where path = $2";
+        sqlx::query(update).bind(handle).bind(path).execute(system).await.unwrap();
+    }
+    offprint::worker::enforce_retention(&shop.app.state).await.unwrap();
+    assert_eq!(list().await, ["a0.txt", "a2.txt"]);
+    // What was forgotten is delivered once more.
+    let again = run_export(&shop.app, sync(json!({}))).await;
+    assert_eq!(again["deliverTo"][0]["counts"]["delivered"], 1, "{again:#}");
+    assert_ne!(again["jobHandle"], job["jobHandle"]);
+    shop.app.assert_consistent().await;
+}
+
+/// Workers that were killed again and again made a delivery be given up, although each had delivered some files.
+#[sqlx::test]
+async fn a_delivery_that_goes_on_is_not_given_up(pool: PgPool) {
+    let shop = Shop::open(pool).await;
+    let assets = shop.upload(2).await;
+    let job = create_job(&shop.app, deliver(&assets, json!({"connection": "bucket"}))).await;
+    let items = [claim_item(&shop.app).await, claim_item(&shop.app).await];
+    for item in &items {
+        settle_with_files(&shop.app, item).await;
+    }
+    let lose = async |times: i32| {
+        for _ in 0..times {
+            claim_task(&shop.app, TaskKind::Delivery).await;
+            shop.app.advance_time("1 hour").await;
+        }
+        claim_task(&shop.app, TaskKind::Delivery).await
+    };
+    let claim = lose(9).await;
+    assert_eq!(claim.lost, 9, "the next one would be the last");
+    let record = DeliveryRecord {
+        position: 0,
+        rendition: 0,
+        sha256: items[0].sha256,
+        state: DeliveryEnd::Delivered,
+        failure: None,
+    };
+    record_deliveries(&shop.app.state.system, &claim, 0, 1, &[record]).await.unwrap();
+    shop.app.advance_time("1 hour").await;
+    let next = claim_task(&shop.app, TaskKind::Delivery).await;
+    assert_eq!(next.lost, 1);
+    run_task(&shop.app.state, next).await.unwrap();
+    drain_work(&shop.app).await;
+    assert_eq!(fetch_job(&shop.app, &job).await["deliverTo"][0]["counts"]["delivered"], 2);
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use actix_web::test::TestRequest;
-use offprint::db::task::TaskKind;
+use offprint::db::task::{TaskClaim, TaskKind};
 use offprint::jobs::CallbackPolicy;
 use offprint::notify::webhook::{WEBHOOK_TIMEOUT, WebhookSender};
 use offprint::settings::Settings;
@@ -17,6 +17,7 @@ use sqlx::PgPool;
 use crate::support::export_jobs::drain_work;
 use crate::support::fake_s3::{BUCKET, FakeS3, S3Behavior};
 use crate::support::images::draw_jpeg;
+use crate::support::mail::{ParsedMail, parse_mail};
 use crate::support::queue::{claim_task, try_claim_task};
 use crate::support::test_app::{TestApp, TestResponse};
 use crate::support::test_user::TestUser;
@@ -537,4 +538,80 @@ async fn a_listing_that_is_killed_anywhere_finds_each_file_once(pool: PgPool) {
 async fn a_batch_that_is_killed_anywhere_brings_each_file_once(pool: PgPool) {
     let kills = kill_at_each_step(pool, TaskKind::ImportBatch, 3).await;
     assert!(kills > 5, "{kills}");
+}
+
+#[sqlx::test]
+async fn recipients_get_one_mail_at_the_end_of_each_run(pool: PgPool) {
+    let s3 = FakeS3::start();
+    let (app, _folder) = open_app(pool, &s3, |settings| settings.max_upload = 20).await;
+    s3.insert("in/a.txt", b"short");
+    s3.insert("in/large.txt", &[7; 30]);
+    let source = json!({"connection": "bucket"});
+    let strangers = json!({"source": source, "notifyEmails": ["eve@elsewhere.example", "no address"]});
+    let refused = app.post("/imports", strangers).await.expect_status(422);
+    let pointers: Vec<&str> =
+        refused["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers, ["/notifyEmails/0", "/notifyEmails/1"], "{refused}");
+    let six = json!({"source": source, "notifyEmails": vec!["ann@example.org"; 6]});
+    app.post("/imports", six).await.expect_status(422);
+
+    let recipients = json!(["ann@example.org", "Bob <bob@example.org>"]);
+    let request = json!({"source": source, "name": "new photos", "notifyEmails": recipients});
+    let (import, _) = run(&app, request).await;
+    assert_eq!((&import["outcome"], &import["notifyEmails"]), (&json!("partiallyFailed"), &recipients), "{import}");
+    let mails = read_mails(&app);
+    assert_eq!(mails.len(), 2);
+    for mail in &mails {
+        assert_eq!(mail.header("Subject"), "The import new photos is done, and some files failed");
+        for text in [&mail.text, &mail.html] {
+            let link = format!("/imports/{}", import["importHandle"].as_str().unwrap());
+            for expected in ["large.txt", "Imported", "body-too-large", link.as_str()] {
+                assert!(text.contains(expected), "{expected}: {text}");
+            }
+        }
+    }
+    act(&app, import["importHandle"].as_str().unwrap(), "retry").await.expect_status(200);
+    drain_work(&app).await;
+    assert_eq!(read_mails(&app).len(), 4, "a retry is another run");
+}
+
+fn read_mails(app: &TestApp) -> Vec<ParsedMail> {
+    let Ok(files) = std::fs::read_dir(app.folder.path().join("mail")) else { return Vec::new() };
+    files.map(|file| parse_mail(&std::fs::read_to_string(file.unwrap().path()).unwrap(), "")).collect()
+}
+
+/// Claims the task of a batch whose workers have disappeared this often.
+async fn claim_lost_batch(app: &TestApp, lost: i32) -> TaskClaim {
+    for _ in 0..lost {
+        claim_task(app, TaskKind::ImportBatch).await;
+        app.advance_time("1 hour").await;
+    }
+    let claim = claim_task(app, TaskKind::ImportBatch).await;
+    assert_eq!(claim.lost, lost);
+    claim
+}
+
+/// Where workers are killed more often than a batch takes, all of its files failed after some time.
+#[sqlx::test]
+async fn a_batch_whose_workers_disappear_is_brought_in_parts(pool: PgPool) {
+    let s3 = FakeS3::start();
+    let (app, _folder) = open_app(pool, &s3, |_| {}).await;
+    for number in 0..6 {
+        s3.insert(&format!("in/{number}.txt"), format!("file {number}").as_bytes());
+    }
+    let import = create(&app, json!({"source": {"connection": "bucket"}})).await;
+    run_task(&app.state, claim_task(&app, TaskKind::Import).await).await.unwrap();
+    // Half of them, and then a quarter of those that are left; what was done makes the next worker begin anew.
+    run_task(&app.state, claim_lost_batch(&app, 1).await).await.unwrap();
+    assert_eq!(show(&app, &import).await["counts"]["imported"], 3);
+    // The first of them is what ends workers, as it seems: it was tried alone. The others are brought.
+    run_task(&app.state, claim_lost_batch(&app, 6).await).await.unwrap();
+    let shown = show(&app, &import).await;
+    assert_eq!((&shown["counts"]["failed"], &shown["counts"]["waiting"]), (&json!(1), &json!(2)), "{shown}");
+    drain_work(&app).await;
+    let entries = list_entries(&app, &import, "&state=failed").await;
+    assert_eq!(outline(&entries), [("3.txt", "failed", "lost")]);
+    let ended = show(&app, &import).await;
+    assert_eq!((&ended["outcome"], &ended["counts"]["imported"]), (&json!("partiallyFailed"), &json!(5)), "{ended}");
+    app.assert_consistent().await;
 }

@@ -137,14 +137,18 @@ fn build_modifiers_page() -> String {
          names and their\nmeaning are those of the Image Serving documentation; the page named last is where a command stands there.\n",
     );
     let parts = [
-        (Support::Now, "Commands that work"),
-        (Support::Ignored, "Accepted and ignored, with a notice"),
-        (Support::NotYet, "Known, and refused with `not-supported-yet`"),
+        (Support::Now, false, "Commands that work"),
+        (Support::Now, true, "Commands that only this service has"),
+        (Support::Ignored, false, "Accepted and ignored, with a notice"),
+        (Support::NotYet, false, "Known, and refused with `not-supported-yet`"),
     ];
-    for (support, title) in parts {
-        write!(page, "\n## {title}\n\n| command | value | default | what it does | page |\n|---|---|---|---|---|\n")
-            .unwrap();
-        for command in list_commands().filter(|command| command.support == support) {
+    for (support, is_own, title) in parts {
+        write!(page, "\n## {title}\n\n").unwrap();
+        if is_own {
+            page.push_str("They are not Scene7's: Image Serving ignores them. Why they are as they are: [decision 77](decisions/0077-trim-and-pad.md).\n\n");
+        }
+        page.push_str("| command | value | default | what it does | page |\n|---|---|---|---|---|\n");
+        for command in list_commands().filter(|command| (command.support, command.is_own()) == (support, is_own)) {
             let cell = |text: &str| text.replace('|', "\\|");
             let value = [command.syntax, command.range]
                 .into_iter()

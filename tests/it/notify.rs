@@ -41,6 +41,7 @@ fn build_partly_failed_mail() -> JobMail {
             can_download: true,
             manifest: Some(format!("https://photos.example.org/export-jobs/{JOB_HANDLE}/manifest")),
         },
+        archives: Vec::new(),
     }
 }
 

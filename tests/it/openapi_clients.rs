@@ -326,6 +326,10 @@ fn operations_are_grouped() {
     }
 }
 
+fn is_webhook_type(part: &str) -> bool {
+    ["export_job.", "export_job_group.", "import."].iter().any(|kind| part.starts_with(kind))
+}
+
 #[test]
 fn webhooks_are_described() {
     let document = read_document();
@@ -337,17 +341,27 @@ fn webhooks_are_described() {
         assert!(!list_document_operations().iter().any(is_same_tag), "generators write a class for each tag");
         assert_eq!(message["operationId"], **name);
         let schema = &message["requestBody"]["content"]["application/json"]["schema"];
-        let expected = if name == "importFinished" { "ImportWebhookEvent" } else { "WebhookEvent" };
+        let expected = match name.as_str() {
+            "importFinished" => "ImportWebhookEvent",
+            "exportJobGroupFinished" => "JobGroupWebhookEvent",
+            _ => "WebhookEvent",
+        };
         assert_eq!(*schema, json!({"$ref": format!("#/components/schemas/{expected}")}));
         let headers: Vec<&str> =
             list_parameters(message).iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
         assert_eq!(headers, ["webhook-id", "webhook-timestamp", "webhook-signature"]);
         let about = message["description"].as_str().unwrap();
-        kinds.extend(about.split('`').filter(|part| part.starts_with("export_job.") || part.starts_with("import.")));
+        kinds.extend(about.split('`').filter(|part| is_webhook_type(part)));
     }
     assert_eq!(
         kinds.into_iter().collect::<Vec<_>>(),
-        ["export_job.failed", "export_job.finished", "export_job.stopped", "import.finished"]
+        [
+            "export_job.failed",
+            "export_job.finished",
+            "export_job.stopped",
+            "export_job_group.finished",
+            "import.finished"
+        ]
     );
 }
 

@@ -218,7 +218,7 @@ async fn lists_come_in_many_clothes(pool: PgPool) {
     send(&app, "/migrations/scene7", "application/json", "{}").await.expect_status(415);
     let crop =
         send(&app, "/migrations/scene7", "text/plain", "/is/image/SKU001_A:Large?wid=3").await.expect_status(200);
-    assert_eq!(list_findings(&crop, "notUnderstood"), BTreeMap::from([("not-supported-yet".to_owned(), 1)]));
+    assert_eq!(list_findings(&crop, "notUnderstood"), BTreeMap::from([("asset-not-found".to_owned(), 1)]));
     // A macro follows the modifier of every address.
     app.put("/image-presets/png", json!({"urlModifier": "fmt=png"})).await.expect_status(201);
     let made = send(&app, "/migrations/scene7?dryRun=false&macro=$png$", "text/plain", "/is/image/SKU002_A?wid=3")
@@ -272,4 +272,52 @@ async fn the_guide_goes_from_a_log_to_a_redirect_map(pool: PgPool) {
         }
     }
     assert_eq!(maps, 1);
+}
+
+#[sqlx::test]
+async fn an_address_of_a_crop_is_its_part_of_the_asset(pool: PgPool) {
+    let app = open_shop(pool, 2, 100).await;
+    let assets = app.get("/assets?folder=products").await.expect_status(200);
+    let shoe = assets["items"][0]["assetHandle"].as_str().unwrap().to_owned();
+    app.patch(format!("/assets/{shoe}"), json!({"crops": {"Left": "cropN=0,0,0.5,1"}})).await.expect_status(200);
+    let log = "/is/image/Acme/SKU001_A:Left?wid=4\n/is/image/Acme/SKU001_A?cropN=0,0,0.5,1&wid=4\n/is/image/Acme/SKU001_A?wid=4\n\
+               /is/image/Acme/SKU002_A:Left?wid=4\n";
+    let made = send(&app, "/migrations/scene7?dryRun=false", "text/plain", log).await.expect_status(200);
+    assert_eq!((&made["files"], &made["redirects"]), (&json!(2), &json!(3)), "{made:#}");
+    assert_eq!(list_findings(&made, "notUnderstood"), BTreeMap::from([("asset-not-found".to_owned(), 1)]));
+    drain_work(&app).await;
+    let job = fetch_job(&app, made["jobHandles"][0].as_str().unwrap()).await;
+    assert_eq!(job["outcome"], "succeeded", "{job}");
+    let map = app.get(format!("{}?format=csv", made["links"]["redirects"].as_str().unwrap())).await;
+    let map = String::from_utf8(map.body).unwrap();
+    let path = |address: &str| {
+        let line = map.lines().find(|line| line.contains(address)).unwrap_or_else(|| panic!("{address}: {map}"));
+        line.rsplit(',').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(path("SKU001_A:Left?wid=4"), path("cropN=0,0,0.5,1&wid=4"));
+    assert_ne!(path("SKU001_A:Left?wid=4"), path("/is/image/Acme/SKU001_A?wid=4"));
+}
+
+#[sqlx::test]
+async fn migrations_are_listed(pool: PgPool) {
+    let app = open_shop(pool, 2, 100).await;
+    let mut created = Vec::new();
+    for width in [3, 4, 5] {
+        let log = format!("/is/image/SKU001_A?wid={width}\n/is/image/SKU002_A?wid={width}\n");
+        send(&app, "/migrations/scene7", "text/plain", log.clone()).await.expect_status(200);
+        let made = send(&app, "/migrations/scene7?dryRun=false", "text/plain", log).await.expect_status(200);
+        created.insert(0, made);
+    }
+    let first = app.get("/migrations?limit=2").await.expect_status(200);
+    let cursor = first["nextCursor"].as_str().unwrap();
+    let second = app.get(format!("/migrations?limit=2&cursor={cursor}")).await.expect_status(200);
+    let listed: Vec<&Value> =
+        [&first, &second].into_iter().flat_map(|page| page["items"].as_array().unwrap()).collect();
+    assert_eq!(listed.len(), 3, "dry runs are not kept");
+    for (listed, made) in listed.iter().zip(&created) {
+        for field in ["migrationHandle", "addresses", "files", "redirects", "jobHandles", "links"] {
+            assert_eq!(listed[field], made[field], "{field}");
+        }
+    }
+    drain_work(&app).await;
 }

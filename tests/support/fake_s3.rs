@@ -12,7 +12,8 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use offprint_storage::{Digest, EnvironmentVariables, InstanceCredentials, Storage};
+use offprint::settings::RedirectDownloads;
+use offprint_storage::{Digest, DownloadSigner, EnvironmentVariables, InstanceCredentials, Storage};
 
 use crate::support::local_server::start_local_server;
 
@@ -111,6 +112,16 @@ impl FakeS3 {
         .into()
     }
 
+    /// What signs addresses of this store, as the setting says.
+    pub fn open_signer(&self, setting: &RedirectDownloads) -> Option<DownloadSigner> {
+        if *setting == RedirectDownloads::Off {
+            return None;
+        }
+        let (address, environment) = (format!("s3://{BUCKET}/some/prefix"), self.environment());
+        let (credentials, timeout) = (InstanceCredentials::Forbidden, Duration::from_secs(10));
+        DownloadSigner::connect(&address, &environment, credentials, timeout, setting.endpoint()).unwrap()
+    }
+
     pub fn set_behavior(&self, behavior: S3Behavior) {
         self.lock().behavior = behavior;
     }
@@ -176,7 +187,11 @@ async fn handle_request(state: Data<Mutex<S3State>>, request: HttpRequest, body:
         S3Behavior::Healthy | S3Behavior::Truncating => {}
     }
     let signed = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if !signed.is_some_and(|signature| signature.starts_with("AWS4-HMAC-SHA256 Credential=a-key/")) {
+    let query = web::Query::<BTreeMap<String, String>>::from_query(request.query_string()).unwrap().into_inner();
+    let has_signature = signed.is_some_and(|text| text.starts_with("AWS4-HMAC-SHA256 Credential=a-key/"));
+    let is_presigned = query.get("X-Amz-Credential").is_some_and(|key| key.starts_with("a-key/"));
+    // As S3 does: one way to sign, not both.
+    if has_signature == is_presigned {
         return build_error(StatusCode::FORBIDDEN, "AccessDenied");
     }
     let path = percent_encoding::percent_decode_str(request.path()).decode_utf8_lossy().into_owned();
@@ -184,7 +199,6 @@ async fn handle_request(state: Data<Mutex<S3State>>, request: HttpRequest, body:
         return build_error(StatusCode::NOT_FOUND, "NoSuchBucket");
     };
     let name = name.trim_start_matches('/').to_owned();
-    let query = web::Query::<BTreeMap<String, String>>::from_query(request.query_string()).unwrap().into_inner();
     let mut state = state.lock().unwrap();
     let upload = query.get("uploadId");
     match (request.method(), upload) {
@@ -211,7 +225,18 @@ async fn handle_request(state: Data<Mutex<S3State>>, request: HttpRequest, body:
             HttpResponse::NoContent().finish()
         }
         (&Method::GET, None) if query.contains_key("list-type") => state.list_objects(&query),
-        (&Method::GET | &Method::HEAD, None) => state.get_object(&request, &name, behavior == S3Behavior::Truncating),
+        (&Method::GET | &Method::HEAD, None) => {
+            let mut answer = state.get_object(&request, &name, behavior == S3Behavior::Truncating);
+            for (parameter, field) in [
+                ("response-content-type", header::CONTENT_TYPE),
+                ("response-content-disposition", header::CONTENT_DISPOSITION),
+            ] {
+                if let Some(value) = query.get(parameter) {
+                    answer.headers_mut().insert(field, value.parse().unwrap());
+                }
+            }
+            answer
+        }
         _ => build_error(StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
     }
 }

@@ -25,6 +25,7 @@ pub struct OperationFixtures {
     pub upload: String,
     pub import: String,
     pub migration: String,
+    pub group: String,
 }
 
 impl OperationFixtures {
@@ -54,8 +55,10 @@ impl OperationFixtures {
         let source = json!({"source": {"urls": [{"url": "https://images.example.org/a.jpg"}]}});
         let import = text(&user.post("/imports", source).await.expect_status(202)["importHandle"]);
         let migration = create_migration(user).await;
+        let grouped = json!({"assetHandleArray": [asset], "fmt": "orig"});
+        let group = text(&user.post("/export-job-groups", grouped).await.expect_status(202)["groupHandle"]);
         let (preset, link) = ("preset-of-ours".into(), text(&created_link["linkHandle"]));
-        Self { job, asset, preset, key, link, token, schedule, delivery, upload, import, migration }
+        Self { job, asset, preset, key, link, token, schedule, delivery, upload, import, migration, group }
     }
 
     /// Handles of objects that do not exist.
@@ -77,14 +80,16 @@ impl OperationFixtures {
             upload,
             import,
             migration,
+            group: handle(),
         }
     }
 
     pub fn fill_path(&self, path: &str) -> String {
-        // Imports and migrations are jobs of their own kinds.
+        // Imports, migrations and groups are jobs of their own kinds.
         let job = match path {
             path if path.starts_with("/imports/") => &self.import,
             path if path.starts_with("/migrations/") => &self.migration,
+            path if path.starts_with("/export-job-groups/") => &self.group,
             _ => &self.job,
         };
         path.replace("{jobHandle}", job)
@@ -165,7 +170,8 @@ fn add_upload_headers(request: TestRequest) -> TestRequest {
 fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)> {
     let request: fn(&OperationFixtures) -> Value = |objects| json!({"assetHandleArray": [objects.asset], "fmt": "convert", "macro": format!("${}$", objects.preset)});
     Some(match (method, path) {
-        ("POST", "/export-jobs" | "/export-jobs/validate") => (Json(request), NotFound),
+        ("POST", "/export-jobs" | "/export-jobs/validate" | "/export-job-groups") => (Json(request), NotFound),
+        ("GET", "/export-job-groups/{jobHandle}") => (Empty, NotFound),
         ("POST", "/export-schedules") => {
             let request = |objects: &OperationFixtures| json!({"assetHandleArray": [objects.asset], "fmt": "convert", "macro": format!("${}$", objects.preset), "execSchedule": "0 0 12 * * ?"});
             (Json(request), NotFound)
@@ -236,6 +242,7 @@ fn find_row(method: &str, path: &str) -> Option<(RequestPayload, ForeignAccess)>
         }
         ("GET" | "DELETE", "/image-presets/{name}") => (Empty, NotFound),
         ("PUT", "/image-presets/{name}") => (Json(|_| json!({"urlModifier": "wid=20"})), OwnData),
+        ("GET", "/migrations") => (Empty, OwnData),
         ("POST", "/migrations/scene7") => (Addresses, OwnData),
         ("GET" | "DELETE", "/migrations/scene7/{jobHandle}") | ("GET", "/migrations/scene7/{jobHandle}/redirects") => {
             (Empty, NotFound)

@@ -126,6 +126,11 @@ impl TestApp {
         Self::build(pool, None, Some(s3), |_| {}).await
     }
 
+    /// With blobs in an object store, and some settings changed.
+    pub async fn with_s3_and_settings(pool: PgPool, s3: &FakeS3, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::build(pool, None, Some(s3), change).await
+    }
+
     async fn build(
         pool: PgPool,
         fault: Option<&str>,
@@ -156,12 +161,14 @@ impl TestApp {
             .as_deref()
             .map(|file| Connections::read(file, &Vec::new(), settings.storage.storage_timeout).unwrap());
         let connections = connections.unwrap_or_default();
+        let download_signer = store.and_then(|s3| s3.open_signer(&settings.redirect_downloads));
         let profiles = ProfileLibrary::read(&settings.modifiers.icc_dir);
         let mut attributes = Attributes { profiles: profiles.names().clone(), ..Attributes::default() };
         attributes.set_all(&settings.modifiers.attributes).unwrap();
         let state = AppState {
             storage,
             connections,
+            download_signer,
             company: db::company::ensure_default_company(&system).await.unwrap(),
             db: db::open_request_pool(options, 4),
             system,

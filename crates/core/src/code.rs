@@ -271,6 +271,8 @@ codes! {
     SourceIrregular,
     /// The file is a camera raw; its largest embedded preview was used.
     RawPreviewUsed,
+    /// `x_trim` found no product on a plain or transparent background; the whole image was used.
+    NothingTrimmed,
     /// The modifier has a parameter that is no command and has no known meaning; it was ignored.
     UnknownParameter,
     /// A colour profile that the modifier names is not installed; another one for the same printing condition was used.

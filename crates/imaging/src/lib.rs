@@ -45,6 +45,7 @@ mod colour;
 mod error;
 mod execute;
 mod file_section;
+mod frame;
 mod header;
 mod limits;
 mod palette;
@@ -64,6 +65,7 @@ pub use colour::{Conversion, Profile, ProfileBytes, ProfileLibrary, read_profile
 pub use error::{RenderError, RenderWarning};
 pub use execute::{ENGINE_VERSION, LayerCache, RenderOutput, render_image, render_images, render_images_with_cache};
 pub use file_section::FilePart;
+pub use frame::Frame;
 pub use header::{
     CaptureTime, ImageHeader, MAX_SIGNATURE_BYTES, SourceFormat, UnreadFormat, decode_plain_text, find_root_element,
     is_avif, is_bmp, is_svg_element, read_capture_time, read_header_for_render, read_image_header,

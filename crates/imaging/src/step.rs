@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::colour::Conversion;
 use super::file_section::FilePart;
+use super::frame::Frame;
 use super::header::{ImageHeader, SourceFormat};
 use super::pixels::{Blend, FillColor, Kernel, ShapeEffect};
 use super::turn::Turn;
@@ -24,6 +25,16 @@ pub enum Step {
         height: u32,
         kernel: Kernel,
         /// In which values, where the image becomes smaller.
+        space: ResampleSpace,
+    },
+    /// The product on its plain or transparent background is found, and resampled into a transparent frame.
+    FitProduct {
+        /// How far a component may be from the background and still belongs to it, of 255.
+        tolerance: f64,
+        #[serde(flatten)]
+        frame: Frame,
+        kernel: Kernel,
+        /// In which values, where the product becomes smaller.
         space: ResampleSpace,
     },
     /// Quarter turns and mirroring.

@@ -15,6 +15,7 @@ use offprint_core::Code;
 use offprint_modifiers::{FitMode, Region, RequestKind, ThumbType, Thumbnail, View};
 
 use super::error::RenderError;
+use super::frame::Frame;
 
 /// Where the image lies in its view.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,6 +59,11 @@ fn arrange_view(composite: (u32, u32), view: &View, requested: RequestedSize) ->
     if let RequestKind::Thumbnail(thumbnail) = view.request {
         return arrange_thumbnail(composite, thumbnail, requested);
     }
+    if let (Some(_), (Some(wid), Some(hei))) = (view.pad, requested) {
+        let (scaled, offset) = frame_view(view, (wid, hei)).place_image(composite);
+        let region = [0.0, 0.0, f64::from(composite.0), f64::from(composite.1)];
+        return Placement { view: (wid, hei), scaled, offset, region };
+    }
     let rgn = view.rgn.unwrap_or(Region { x: 0, y: 0, w: composite.0, h: composite.1 });
     let region = (f64::from(rgn.w), f64::from(rgn.h));
     let (scale, fixed) = choose_scale(region, view, requested);
@@ -83,7 +89,17 @@ fn arrange_thumbnail((w, h): (u32, u32), thumbnail: Thumbnail, requested: Reques
     Placement::new(size, (round_size(w * scale), round_size(h * scale)), thumbnail.align, [0.0, 0.0, w, h])
 }
 
+/// The frame of `x_trim` and `x_pad`.
+pub(crate) fn frame_view(view: &View, (width, height): (u32, u32)) -> Frame {
+    Frame { width, height, share: view.pad.unwrap_or(1.0), align: view.align, upscale: view.fit.upscale }
+}
+
 impl Placement {
+    /// An image that is the view.
+    pub(crate) fn whole(view: (u32, u32)) -> Self {
+        Self::new(view, view, (0.0, 0.0), [0.0, 0.0, f64::from(view.0), f64::from(view.1)])
+    }
+
     fn new(view: (u32, u32), scaled: (u32, u32), align: (f64, f64), region: [f64; 4]) -> Self {
         let offset = (compute_offset(view.0, scaled.0, align.0), compute_offset(view.1, scaled.1, align.1));
         Self { view, scaled, offset, region }
@@ -111,7 +127,7 @@ fn compute_fit_factor((w, h): (u32, u32), (max_w, max_h): (u32, u32)) -> f64 {
 
 /// Positive where the image is smaller than the view (it is padded), negative where it is larger (it is cropped).
 /// `align` is -1 for left or top, 0 for the middle, 1 for right or bottom.
-fn compute_offset(view: u32, scaled: u32, align: f64) -> i64 {
+pub(super) fn compute_offset(view: u32, scaled: u32, align: f64) -> i64 {
     ((f64::from(view) - f64::from(scaled)) * (1.0 + align) / 2.0 + 0.5).floor() as i64
 }
 

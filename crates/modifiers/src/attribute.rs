@@ -230,6 +230,8 @@ impl Attributes {
                 max_pix: self.max_pix,
                 background: self.bkg_color.to_opaque(),
                 res_mode: self.res_mode,
+                trim: None,
+                pad: None,
                 resample_space: self.resample_space,
                 sharpening: Sharpening::default(),
             },

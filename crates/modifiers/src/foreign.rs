@@ -18,7 +18,7 @@ pub(super) enum ForeignName {
 
 /// The parameters of HTML, CSS and other image services for what a command does, and how they are usually misspelt. A
 /// single misspelt letter need not stand here.
-const MEANINGS: [(&str, &[&str]); 23] = [
+const MEANINGS: [(&str, &[&str]); 24] = [
     ("wid", &["width", "widht", "wdith", "witdh", "maxwidth", "imagewidth", "imgwidth", "imwidth"]),
     ("hei", &["height", "hight", "heigth", "hieght", "heigh", "maxheight", "imageheight", "imgheight", "imheight"]),
     ("fmt", &["format", "fromat", "fileformat", "filetype", "outputformat", "imformat"]),
@@ -42,10 +42,11 @@ const MEANINGS: [(&str, &[&str]); 23] = [
     ("op_invert", &["invert", "negate"]),
     ("op_noise", &["noise"]),
     ("jpegSize", &["maxfilesize", "filesize"]),
+    ("x_trim", &["trim", "autotrim", "autocrop"]),
 ];
 
 /// The same for names that have other meanings as well.
-const POSSIBLE_MEANINGS: [(&str, &[&str]); 14] = [
+const POSSIBLE_MEANINGS: [(&str, &[&str]); 15] = [
     ("wid", &["w", "sw", "odnwidth"]),
     ("hei", &["h", "sh", "odnheight"]),
     ("fmt", &["f", "fm", "ext", "extension"]),
@@ -57,7 +58,8 @@ const POSSIBLE_MEANINGS: [(&str, &[&str]); 14] = [
     ("size", &["resize", "dimensions"]),
     ("rgn", &["region", "roi"]),
     ("align", &["gravity", "position"]),
-    ("extend", &["padding", "pad", "border", "margin"]),
+    ("extend", &["padding", "border", "margin"]),
+    ("x_pad", &["pad"]),
     ("icc", &["profile", "cs"]),
     ("printRes", &["resolution"]),
 ];

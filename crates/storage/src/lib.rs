@@ -48,6 +48,7 @@ pub mod archive;
 mod blob_check;
 mod blob_reader;
 mod blob_writer;
+mod download_signer;
 mod error;
 mod file_backend;
 mod instance_credentials;
@@ -67,6 +68,7 @@ use tempfile::TempPath;
 
 pub use blob_reader::BlobRange;
 pub use blob_writer::{BlobWriter, StagedBlob};
+pub use download_signer::{DownloadHeaders, DownloadSigner};
 pub use error::StorageError;
 pub use instance_credentials::InstanceCredentials;
 pub use local_blob::LocalBlob;

@@ -13,9 +13,10 @@ use crate::db::enums::{Fmt, ImportState, ItemState, Outcome, ShownState};
 use crate::db::import::ImportCounts;
 use crate::db::job::Rendition;
 use crate::db::metadata_map::MetadataMap;
+use crate::http::resources::export_job_groups::group::ExportJobGroupLinks;
 use crate::http::resources::export_jobs::job::{Counts, Links};
 use crate::http::resources::imports::import::ImportLinks;
-use crate::id::{AssetId, ImportId, JobId};
+use crate::id::{AssetId, ImportId, JobGroupId, JobId};
 use crate::reason::Reason;
 
 /// The message that is sent to `callbackUrl` when a run of a job has ended.
@@ -89,6 +90,44 @@ pub struct ImportWebhookEventData {
     counts: ImportCounts,
     /// Related URLs.
     links: ImportLinks,
+}
+
+/// The message that is sent to `callbackUrl` when the last job of a group has ended.
+#[derive(ToSchema)]
+pub struct JobGroupWebhookEvent {
+    /// `export_job_group.finished`, whatever the outcome. An open list: ignore types that you do not know.
+    #[schema(example = "export_job_group.finished")]
+    r#type: String,
+    /// When the last job ended.
+    timestamp: DateTime<Utc>,
+    /// The group, as `GET /export-job-groups/{jobHandle}` shows it.
+    data: JobGroupWebhookEventData,
+}
+
+/// The group in a message: the fields of the same names in the group.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct JobGroupWebhookEventData {
+    /// Handle of the group.
+    group_handle: JobGroupId,
+    /// Its name for people.
+    group_name: String,
+    /// Texts of the client's own, from the request.
+    metadata: MetadataMap,
+    /// State of the group: `finished`.
+    state: ShownState,
+    /// How all jobs ended together.
+    outcome: Outcome,
+    /// Number of items by state, over all jobs.
+    counts: Counts,
+    /// Number of files that can be downloaded.
+    files: i64,
+    /// Total size of these files in bytes.
+    bytes: i64,
+    /// Its jobs in the order of the assets.
+    job_handles: Vec<JobId>,
+    /// Related URLs.
+    links: ExportJobGroupLinks,
 }
 
 /// The results of a job by asset, failures included.
@@ -183,6 +222,9 @@ pub(super) fn list_webhook_schemas() -> Vec<(String, RefOr<Schema>)> {
     schemas.push((ImportWebhookEvent::name().into_owned(), <ImportWebhookEvent as utoipa::PartialSchema>::schema()));
     ImportWebhookEvent::schemas(&mut schemas);
     schemas
+        .push((JobGroupWebhookEvent::name().into_owned(), <JobGroupWebhookEvent as utoipa::PartialSchema>::schema()));
+    JobGroupWebhookEvent::schemas(&mut schemas);
+    schemas
 }
 
 /// Names the data of each kind of server-sent event. OpenAPI 3.1 has no words for them.
@@ -201,10 +243,20 @@ pub(super) fn add_webhooks(document: &mut Value) {
         ("exportJobFinished", "export_job.finished", "An export job has finished", "At least one item succeeded."),
         ("exportJobFailed", "export_job.failed", "An export job has failed", "No item succeeded."),
         ("exportJobStopped", "export_job.stopped", "An export job was stopped", "Its finished files stay."),
+        (
+            "exportJobGroupFinished",
+            "export_job_group.finished",
+            "The last job of a group has ended",
+            "`outcome` says how all of them ended together.",
+        ),
         ("importFinished", "import.finished", "An import has ended", "`outcome` says how."),
     ];
     for (id, kind, summary, about) in kinds {
-        let schema = if id == "importFinished" { "ImportWebhookEvent" } else { "WebhookEvent" };
+        let schema = match id {
+            "importFinished" => "ImportWebhookEvent",
+            "exportJobGroupFinished" => "JobGroupWebhookEvent",
+            _ => "WebhookEvent",
+        };
         document["webhooks"][id] = json!({"post": {
             // A tag of its own: generators write a class for each tag, and those of operations and of webhooks
             // would overwrite each other.

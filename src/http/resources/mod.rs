@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod assets;
 pub mod audit_log;
 pub mod connections;
+pub mod export_job_groups;
 pub mod export_jobs;
 pub mod export_schedules;
 pub mod image_preset_import;

@@ -22,6 +22,7 @@ const MAX_URL_BYTES: usize = 2048;
 /// Longest pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 255;
 const MAX_PATTERNS: usize = 100;
+const MAX_RECIPIENTS: usize = 5;
 
 /// What to import, and where to.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -42,6 +43,9 @@ pub struct ImportRequest {
     /// URL that a signed webhook is sent to when the import has ended: https, on a public host.
     #[schema(max_length = 2048, example = "https://example.org/hooks/import")]
     pub callback_url: Option<String>,
+    /// Who gets a mail when the import has ended: users of the company, or addresses of the domains that the operator allows.
+    #[schema(max_items = 5)]
+    pub notify_emails: Option<Vec<String>>,
     /// A name for people, which need not be unique. Default: the name of the connection.
     #[schema(max_length = 255, example = "new photos")]
     pub name: Option<String>,
@@ -109,6 +113,11 @@ pub fn check_import(
     }
     if request.name.as_deref().is_some_and(|name| name.contains('\0')) {
         report("/name".into(), Code::InvalidValue, "The name contains a NUL character (U+0000). Remove it.".into());
+    }
+    let recipients = request.notify_emails.as_ref().map_or(0, Vec::len);
+    if recipients > MAX_RECIPIENTS {
+        let detail = format!("There are {recipients} recipients; the limit is {MAX_RECIPIENTS}.");
+        report("/notifyEmails".into(), Code::InvalidValue, detail);
     }
     let source = &request.source;
     match (&source.connection, &source.urls) {

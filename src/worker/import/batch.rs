@@ -75,12 +75,18 @@ pub(in crate::worker) async fn perform_import_batch(state: &AppState, claim: &Ta
         return Ok(AttemptResult::Done.into());
     }
     let entries = import_entry::list_waiting_entries(&state.system, company, import_id, batch);
-    let entries = db::with_query_timeout(entries).await?;
+    let mut entries = db::with_query_timeout(entries).await?;
+    // One of them may be what ends workers, or workers end too often for all of them: the fewer there are, the sooner they are
+    // kept. In the end it is one.
+    let count = entries.len();
+    entries.truncate(choose_share(count, claim.lost));
+    let has_rest = entries.len() < count;
+    let next = || if has_rest { AttemptResult::GoesOn } else { AttemptResult::Done };
     let mut end = BatchEnd { import: import_id, batch, ended: Vec::new(), brought: Vec::new() };
     if claim.lost >= MAX_LOST {
-        let detail = format!("{} workers disappeared while they imported this file and others.", claim.lost);
+        let detail = format!("{} workers disappeared while they imported this file.", claim.lost);
         end.ended = entries.iter().map(|entry| fail_entry(entry, Reason::new(Code::Lost, detail.clone()))).collect();
-        return Ok(Performed::new(AttemptResult::Done, Effect::EndImportBatch(Box::new(end))));
+        return Ok(Performed::new(next(), Effect::EndImportBatch(Box::new(end))));
     }
     let request = db::with_query_timeout(import::fetch_import_source(&state.system, company, import_id)).await?;
     let request: ImportSource = serde_json::from_value(request).unwrap_or_default();
@@ -88,7 +94,7 @@ pub(in crate::worker) async fn perform_import_batch(state: &AppState, claim: &Ta
         Ok(source) => source,
         Err(reason) => {
             end.ended = entries.iter().map(|entry| fail_entry(entry, reason.clone())).collect();
-            return Ok(Performed::new(AttemptResult::Done, Effect::EndImportBatch(Box::new(end))));
+            return Ok(Performed::new(next(), Effect::EndImportBatch(Box::new(end))));
         }
     };
     let bringing = bring_entries(state, claim, &import, (&source, entries), &mut end);
@@ -96,8 +102,13 @@ pub(in crate::worker) async fn perform_import_batch(state: &AppState, claim: &Ta
         failed = row_level_security::run_as_company(company, bringing) => failed?,
         () = wait_for_stop(state, company, import_id) => return Ok(AttemptResult::Done.into()),
     };
-    let result = failed.map_or(AttemptResult::Done, AttemptResult::Retry);
+    let result = failed.map_or_else(next, AttemptResult::Retry);
     Ok(Performed::new(result, Effect::EndImportBatch(Box::new(end))))
+}
+
+/// How many of the files of a batch are brought, when so many workers disappeared while they brought them.
+fn choose_share(files: usize, lost: i32) -> usize {
+    (files >> lost.clamp(0, MAX_LOST - 1)).max(1)
 }
 
 /// Waits until the import was stopped or deleted.
@@ -239,4 +250,16 @@ async fn load_quota(
         Ok(if is_pinned { 0 } else { row.size.unwrap_or(0).unsigned_abs() })
     });
     StorageQuota::load(state, company, freed.await?).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_ends_its_workers_shrinks_to_one_file() {
+        let shares: Vec<usize> = (0..=MAX_LOST).map(|lost| choose_share(32, lost)).collect();
+        assert_eq!(shares, [32, 16, 8, 4, 2, 1, 1]);
+        assert_eq!(choose_share(3, 5), 1);
+    }
 }

@@ -20,8 +20,8 @@ use crate::db::task::TaskClaim;
 
 /// Failed tries after which what is left of a task fails: about twenty minutes.
 const MAX_TRIES: i32 = 8;
-/// Workers that disappear during a task until what is left of it fails: something in it may be what ends them.
-const MAX_LOST: i32 = 5;
+/// Workers that disappear until what they were at fails: the listing, or a file that was brought alone.
+const MAX_LOST: i32 = 6;
 
 /// Whether this is the last try of a task.
 fn is_last_try(claim: &TaskClaim) -> bool {

@@ -54,8 +54,7 @@ pub(in crate::worker) async fn settle_listing(
     let mut finished = None;
     if row.state != ImportState::Finished && Some(row.run) == claim.run {
         import::end_listing(&mut transaction, claim.company_id, import_id, failure).await?;
-        let public_url = state.settings.public_url.as_deref();
-        finished = finish_import(&mut transaction, claim.company_id, import_id, public_url).await?;
+        finished = finish_import(&mut transaction, claim.company_id, import_id, &state.settings).await?;
     }
     transaction.commit().await?;
     report(state, finished.as_ref());
@@ -214,7 +213,7 @@ async fn write_rows(
     let FileWriter { connection, replaced, mut ended, .. } = writer;
     ended.extend(batch.ended.iter().filter(|entry| waiting.contains(&entry.path)).cloned());
     end_entries(connection, company, batch.import, &ended).await?;
-    let finished = finish_import(connection, company, batch.import, state.settings.public_url.as_deref()).await?;
+    let finished = finish_import(connection, company, batch.import, &state.settings).await?;
     Ok(WrittenBatch { settled, finished, replaced, unused, ended })
 }
 

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use offprint_modifiers::BlendMode;
 
 use super::layer_cache::LayerCache;
+use super::product::frame_product;
 use super::{apply_sub_plan, decode_source};
 use crate::error::{RenderError, RenderWarning};
 use crate::pixels::{Blend, Pixels, Raster, Sample, is_linear_resampling, render_coverage};
@@ -39,6 +40,11 @@ pub(super) fn apply_step(
             } else {
                 pixels.resize(*from, size, *kernel)
             }
+        }
+        Step::FitProduct { tolerance, frame, kernel, space } => {
+            let (framed, warning) = frame_product(&pixels, *tolerance, frame, (*kernel, *space))?;
+            context.warnings.borrow_mut().extend(warning);
+            Ok(framed)
         }
         Step::Paint(paint) => paint_layer(paint, pixels.into_owned(), context),
         Step::AddEffects { effects, opacity, shape } => {
@@ -98,6 +104,7 @@ fn apply_to_raster<S: Sample>(step: &Step, raster: Raster<S>) -> Raster<S> {
         Step::Stencil { color, to, by_brightness } => raster.into_stencil(color, to, by_brightness),
         // These need files, profiles, the other depth, or report errors: `apply_step`.
         Step::Resize { .. }
+        | Step::FitProduct { .. }
         | Step::Convert(_)
         | Step::Reduce { .. }
         | Step::Mask { .. }

@@ -14,6 +14,7 @@
 
 mod dispatch;
 mod layer_cache;
+mod product;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

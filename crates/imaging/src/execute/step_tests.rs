@@ -3,6 +3,7 @@
 use offprint_modifiers::{Noise, PixelType, ResampleSpace, Sampling, Tone};
 
 use super::dispatch::apply_alone;
+use crate::frame::Frame;
 use crate::pixels::{FillColor, Kernel, Pixels, Raster, recolor_naively};
 use crate::step::Step;
 use crate::turn::Turn;
@@ -33,10 +34,12 @@ fn every_step_does_the_same_at_both_depths() {
     let paint = FillColor { color: [10, 200, 30, 40], alpha: 90 };
     // A kernel that does not overshoot: with 8 bits the overshoot is cut off between the two passes.
     let kernel = Kernel::Triangle;
+    let frame = Frame { width: 31, height: 17, share: 0.8, align: (0.5, 0.0), upscale: true };
     let steps = [
         Step::Window { x: -3, y: 2, width: 20, height: 20, fill: FillColor::NONE },
         Step::Resize { from: [1.0, 2.0, 20.0, 13.0], width: 9, height: 31, kernel, space: ResampleSpace::Display },
         Step::Turn(Turn::from_exif(7)),
+        Step::FitProduct { tolerance: 3.0, frame, kernel, space: ResampleSpace::Display },
         Step::Rotate { degrees: 31.0, width: 29, height: 27 },
         Step::Fade { opacity: 0.4 },
         Step::Fill { color: paint },

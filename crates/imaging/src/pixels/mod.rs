@@ -23,6 +23,7 @@ mod morphology;
 mod noise;
 mod outline;
 mod paint;
+mod product;
 mod raster;
 mod resample;
 mod rotate;
@@ -45,6 +46,7 @@ pub(crate) use linear::{LinearResampler, is_linear_resampling};
 pub(crate) use mix::recolor_naively;
 pub(crate) use outline::render_coverage;
 pub(crate) use paint::Blend;
+pub(crate) use product::NoProduct;
 pub(crate) use raster::Raster;
 pub(crate) use resample::Resampler;
 pub(crate) use sample::Sample;
@@ -86,6 +88,14 @@ impl Pixels {
         let channels = pixel_type.components() + usize::from(alpha);
         let pixel = color.pixel::<u8>(pixel_type);
         Raster::new(width, height, pixel_type, alpha, pixel[..channels].repeat(width as usize * height as usize)).into()
+    }
+
+    /// The same with an alpha channel.
+    pub(crate) fn with_alpha(self) -> Self {
+        match self {
+            Self::Eight(raster) => raster.with_alpha().into(),
+            Self::Sixteen(raster) => raster.with_alpha().into(),
+        }
     }
 
     /// How much memory the components take.

@@ -72,6 +72,10 @@ pub(super) fn choose_scale(
     if !composite.crop_paths.is_empty() {
         return Ok((1.0, 1.0));
     }
+    // How large a product is in the view is known when its pixels are there.
+    if view.trim.is_some() {
+        return Ok((1.0, 1.0));
+    }
     let placement = view::place_view(size, view)?;
     let [_, _, w, h] = placement.region;
     let (sx, sy) = (f64::from(placement.scaled.0) / w, f64::from(placement.scaled.1) / h);

@@ -65,6 +65,7 @@ pub(super) fn estimate_peak_bytes(header: &ImageHeader, decode: &DecodePlan, ste
             | Step::Resize { width, height, .. }
             | Step::Warp { width, height, .. }
             | Step::Rotate { width, height, .. } => bytes((*width, *height)),
+            Step::FitProduct { frame, .. } => bytes((frame.width, frame.height)),
             _ => current,
         };
         // A blur holds the rows that it reaches, with 16 bits per value, or with 32 beside alpha; a wide one is three
@@ -78,6 +79,12 @@ pub(super) fn estimate_peak_bytes(header: &ImageHeader, decode: &DecodePlan, ste
             Step::Resize { from: [_, _, _, high], height, .. } => {
                 let held = bytes((decode.width.max(size.0), estimate_held_rows(*high, *height)));
                 held.min(current) * FLOAT_BYTES
+            }
+            // The product as it was cut out and as it is laid into the frame, and the rows that are held as for a resize.
+            Step::FitProduct { frame, .. } => {
+                let held =
+                    bytes((decode.width.max(size.0), estimate_held_rows(f64::from(decode.height), frame.height)));
+                current + held.min(current) * FLOAT_BYTES + bytes((frame.width, frame.height))
             }
             // Twice the image, with 16 bits.
             Step::Grow { .. } => 3 * current,

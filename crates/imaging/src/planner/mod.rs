@@ -46,13 +46,14 @@ use self::source_transform::SourceTransform;
 use self::visible_area::VisibleArea;
 use super::colour::{ColorPlan, Profile, ProfileBytes};
 use super::error::{RenderError, RenderWarning};
+use super::frame::Frame;
 use super::header::ImageHeader;
 use super::limits::RenderLimits;
 use super::pixels::{FillColor, Kernel};
 use super::source_files::ObjectHeaders;
 use super::step::{Step, get_decoded_bits};
 use super::turn::Turn;
-use super::view::{self, round_size};
+use super::view::{self, Placement, round_size};
 
 /// The largest coordinate that is documented, in pixels.
 const MAX_COORDINATE: u32 = i32::MAX as u32;
@@ -495,11 +496,15 @@ impl<'a> Planner<'a> {
             }
             _ => from,
         };
-        // Inks are shares of paper, which add up as light does.
-        let space = if self.pixel_type == PixelType::Cmyk { ResampleSpace::Display } else { self.space };
+        let space = self.choose_space();
         self.steps.push(Step::Resize { from, width: size.0, height: size.1, kernel: self.kernel, space });
         (self.size, self.nominal) = (size, size);
         Ok(())
+    }
+
+    /// In which values this image is made smaller. Inks are shares of paper, which add up as light does.
+    fn choose_space(&self) -> ResampleSpace {
+        if self.pixel_type == PixelType::Cmyk { ResampleSpace::Display } else { self.space }
     }
 
     fn apply_view(
@@ -510,11 +515,15 @@ impl<'a> Planner<'a> {
     ) -> Result<(), RenderError> {
         let view = &recipe.view;
         let keeps_alpha = recipe.output.alpha || view.request == RequestKind::Mask;
-        let (nominal, composite_scale) = (self.nominal, self.composite_scale());
-        let placement = view::place_view(nominal, view)?;
+        let (mut nominal, mut composite_scale) = (self.nominal, self.composite_scale());
+        let mut placement = view::place_view(nominal, view)?;
         match view.rect {
             Some(_) => self.limits.check_intermediate(placement.view)?,
             None => self.limits.check_output(placement.view)?,
+        }
+        if let Some(tolerance) = view.trim {
+            self.fit_product(view::frame_view(view, placement.view), tolerance);
+            (nominal, composite_scale, placement) = (self.size, (1.0, 1.0), Placement::whole(self.size));
         }
         let background = view.background;
         let fill = (!keeps_alpha).then_some(background);
@@ -554,6 +563,17 @@ impl<'a> Planner<'a> {
             self.steps.push(Step::Flatten { color: self.to_paint(background) });
         }
         Ok(())
+    }
+
+    /// Fits the product into a frame. Which part of the image that is turns out when its pixels are there, so a radius in
+    /// pixels of the source (`op_usm`) shrinks as if it were the whole image.
+    fn fit_product(&mut self, frame: Frame, tolerance: f64) {
+        let space = self.choose_space();
+        let (scaled, _) = frame.place_image(self.size);
+        self.shrink_ratio *= f64::from(scaled.0) / f64::from(self.size.0);
+        self.steps.push(Step::FitProduct { tolerance, frame, kernel: self.kernel, space });
+        self.size = (frame.width, frame.height);
+        (self.nominal, self.alpha, self.last_window_inside) = (self.size, true, false);
     }
 
     /// How many pixels the picture has for each pixel of the composite at scale 1.

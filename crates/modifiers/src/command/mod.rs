@@ -2,7 +2,7 @@
 //!
 //! It is the only place that knows which commands exist. The parser, `GET /modifier-commands`, docs/MODIFIERS.md and
 //! the test that tries every command read it. To add a command, add a row to the file of its group and a setter beside
-//! it. Pages are those of the documentation's command reference.
+//! it. Pages are those of the documentation's command reference; commands that it does not have are in `product.rs`.
 
 mod builder;
 mod clip;
@@ -12,6 +12,7 @@ mod mask;
 mod output;
 mod pixel;
 mod placement;
+mod product;
 mod unsupported;
 mod view;
 
@@ -23,7 +24,7 @@ use super::diagnostic::ValueError;
 use super::segment::SegmentTracker;
 
 /// The commands, grouped as in the documentation.
-static COMMAND_GROUPS: [&[CommandSpec]; 10] = [
+static COMMAND_GROUPS: [&[CommandSpec]; 11] = [
     view::COMMANDS,
     layer::COMMANDS,
     placement::COMMANDS,
@@ -32,6 +33,7 @@ static COMMAND_GROUPS: [&[CommandSpec]; 10] = [
     clip::COMMANDS,
     pixel::COMMANDS,
     output::COMMANDS,
+    product::COMMANDS,
     unsupported::COMMANDS,
     unsupported::IGNORED_COMMANDS,
 ];
@@ -59,6 +61,7 @@ pub struct CommandSpec {
     pub support: Support,
     /// What it does, in a sentence or two.
     pub help: &'static str,
+    /// A page of the documentation; empty for a command of our own.
     pub page: &'static str,
     /// An example modifier. It is accepted, unless the command is not supported yet.
     pub accepts: &'static str,
@@ -120,6 +123,11 @@ impl CommandSpec {
             setter: None,
             warns: false,
         }
+    }
+
+    /// Whether Image Serving does not have it.
+    pub fn is_own(&self) -> bool {
+        self.name.starts_with(product::PREFIX)
     }
 
     /// Whether it changes something: neither ignored nor without a value to check.
@@ -205,7 +213,7 @@ mod tests {
             for (what, text) in [("syntax", command.syntax), ("range", command.range), ("help", command.help)] {
                 assert!(!text.is_empty(), "{} has no {what}", command.name);
             }
-            assert!(command.page.starts_with("r-"), "{}", command.name);
+            assert_eq!(command.page.starts_with("r-"), !command.is_own(), "{}", command.name);
             assert!(!command.accepts.is_empty(), "{}", command.name);
             assert!(command.support == Support::Ignored || !command.refuses.is_empty(), "{}", command.name);
         }

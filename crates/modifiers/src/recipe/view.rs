@@ -35,6 +35,12 @@ pub struct View {
     /// Shows where the image does not cover the view or is transparent; always opaque.
     pub background: Colour,
     pub res_mode: ResMode,
+    /// Crop to the product, with this tolerance of 255. Not of Image Serving: `x_trim`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trim: Option<f64>,
+    /// The largest share of width and height that the image takes, below 1. Not of Image Serving: `x_pad`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pad: Option<f64>,
     /// In which values images are made smaller.
     #[serde(default, skip_serializing_if = "ResampleSpace::is_display")]
     pub resample_space: ResampleSpace,

@@ -42,6 +42,11 @@ use crate::id::{AssetId, CompanyId};
     responses(
         (status = 200, description = "The whole file.", content_type = "application/octet-stream"),
         (status = 206, description = "The requested range.", content_type = "application/octet-stream"),
+        (status = 307, description = "The file is at this address of the object store, for five minutes \
+            (OFFPRINT_REDIRECT_DOWNLOADS).", headers(
+                ("Location" = String, description = "Signed URL of the bytes."),
+                ("ETag" = String, description = "That of the file here."),
+            )),
         (status = 304, description = "The client has the current file."),
         ContentProblems,
     )
@@ -65,6 +70,7 @@ pub async fn download_content(
         file_name: asset.file_name.unwrap_or(asset.name),
         digest: Some(digest),
         modified: None,
+        may_redirect: true,
     };
     download.into_response(&request, &state).await
 }

@@ -170,6 +170,11 @@ fn build_export_file(job: &JobRow, file: FileRow) -> ExportFile {
     responses(
         (status = 200, description = "The file.", content_type = "application/octet-stream"),
         (status = 206, description = "The requested range.", content_type = "application/octet-stream"),
+        (status = 307, description = "The file is at this address of the object store, for five minutes \
+            (OFFPRINT_REDIRECT_DOWNLOADS).", headers(
+                ("Location" = String, description = "Signed URL of the bytes."),
+                ("ETag" = String, description = "That of the file here."),
+            )),
         (status = 304, description = "The client has the current version."),
         DownloadProblems,
     ),
@@ -258,7 +263,8 @@ async fn serve_file(
     };
     let name = file.path.rsplit('/').next().unwrap_or_default();
     let mime = file.mime.as_deref().unwrap_or("application/octet-stream");
-    FileResponse::from_blob(sha256, size, mime, name).into_response(request, state).await
+    let file = FileResponse::from_blob(sha256, size, mime, name);
+    FileResponse { may_redirect: true, ..file }.into_response(request, state).await
 }
 
 fn reject_unfinished_job(job: &JobRow, what: &str) -> Problem {
@@ -283,6 +289,11 @@ fn reject_unfinished_job(job: &JobRow, what: &str) -> Problem {
     responses(
         (status = 200, description = "The file or the archive.", content_type = "application/octet-stream"),
         (status = 206, description = "The requested range.", content_type = "application/octet-stream"),
+        (status = 307, description = "The file is at this address of the object store, for five minutes \
+            (OFFPRINT_REDIRECT_DOWNLOADS).", headers(
+                ("Location" = String, description = "Signed URL of the bytes."),
+                ("ETag" = String, description = "That of the file here."),
+            )),
         (status = 304, description = "The client has the current version."),
         DownloadProblems,
     ),
@@ -357,6 +368,8 @@ async fn serve_archive(
         file_name: build_archive_name(&job.job_name),
         digest: None,
         modified: Some(sealed.sealed_at),
+        // It is stored nowhere as a whole.
+        may_redirect: false,
     };
     download.into_response(request, state).await
 }

@@ -12,7 +12,7 @@ use crate::db::job::Rendition;
 use crate::db::metadata_map::MetadataMap;
 use crate::http::address::serialize_address;
 use crate::http::resources::export_jobs::destinations::Destination;
-use crate::id::{JobId, ScheduleId, UserId};
+use crate::id::{JobGroupId, JobId, ScheduleId, UserId};
 use crate::reason::Reason;
 
 /// An export job. The results by asset are at `…/items`.
@@ -25,6 +25,8 @@ pub struct Job {
     pub user_handle: Option<UserId>,
     /// The schedule that created the job; null if none did. The schedule may have been deleted.
     pub schedule_handle: Option<ScheduleId>,
+    /// The group that the job is a part of; null for a job of its own. Mails and webhooks are then about the group.
+    pub group_handle: Option<JobGroupId>,
     /// Name of the job, for people.
     pub job_name: String,
     /// Description from the request.
@@ -108,7 +110,7 @@ pub struct Job {
 }
 
 /// Number of items by state.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the words of an item's state")]
 pub struct Counts {
     pub total: i64,
@@ -213,6 +215,7 @@ impl From<db::job::JobRow> for Job {
             run: job.run,
             user_handle: job.user_id,
             schedule_handle: job.schedule_id,
+            group_handle: job.group_id,
             job_name: job.job_name,
             description: job.description,
             fmt: job.fmt,
@@ -246,7 +249,7 @@ impl From<db::job::JobRow> for Job {
     }
 }
 
-pub(super) fn count_items(job: &db::job::JobRow) -> Counts {
+pub(in crate::http) fn count_items(job: &db::job::JobRow) -> Counts {
     Counts {
         total: job.total.into(),
         waiting: job.count_waiting(),

@@ -47,8 +47,7 @@ pub async fn stop_import(state: Data<AppState>, caller: Caller, path: ImportPath
         return Err(Problem::new(Code::WrongState, detail));
     }
     import::stop_import(&mut transaction, caller.company, import).await?;
-    let public_url = state.settings.public_url.as_deref();
-    let finished = finish_import(&mut transaction, caller.company, import, public_url).await?;
+    let finished = finish_import(&mut transaction, caller.company, import, &state.settings).await?;
     let row = import::fetch_import(&mut *transaction, caller.company, import).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     if let Some(finished) = finished {

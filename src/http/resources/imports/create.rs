@@ -21,6 +21,7 @@ use crate::http::resources::imports::import::Import;
 use crate::http::responses::{BodyProblems, BusyProblem, IdempotencyProblem, QueryProblems, QueueFullProblem};
 use crate::id::{CompanyId, ImportId};
 use crate::jobs::import::{ImportRequest, check_import};
+use crate::jobs::recipients::check_recipients;
 
 /// Imports of a company that are not finished.
 const MAX_UNFINISHED_IMPORTS: i64 = 20;
@@ -64,6 +65,7 @@ pub async fn create_import(
     let _admission = admit_request(&state, caller.company).await?;
     let mut mistakes = check_import(&mut request, &state.webhook_sender.policy, &state.webhook_sender.read_policy);
     check_connection(&state, caller.company, &request, &mut mistakes).await?;
+    check_mail(&state, caller.company, &request, &mut mistakes).await?;
     if !mistakes.is_empty() {
         return Err(Problem::from_errors(mistakes));
     }
@@ -111,6 +113,19 @@ async fn check_connection(
     Ok(())
 }
 
+/// Checks that mails may go to the recipients.
+async fn check_mail(
+    state: &AppState,
+    company: CompanyId,
+    request: &ImportRequest,
+    mistakes: &mut ValidationErrors,
+) -> Result<(), Problem> {
+    let Some(recipients) = request.notify_emails.as_deref() else { return Ok(()) };
+    let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
+    mistakes.extend(check_recipients(&mut connection, company, recipients, &state.export_context()).await?);
+    Ok(())
+}
+
 async fn insert_once(
     connection: &mut DbConnection,
     caller: &Caller,
@@ -136,6 +151,7 @@ async fn insert_once(
         layout: request.layout.unwrap_or(Layout::Folders),
         on_existing: request.on_existing.unwrap_or_default(),
         metadata: &metadata,
+        notify_emails: request.notify_emails.as_deref().unwrap_or_default(),
         callback_url: request.callback_url.as_deref(),
     };
     import::insert_import(connection, caller.company, &new).await?;

@@ -36,6 +36,8 @@ pub struct Import {
     on_existing: OnExisting,
     /// Texts of your own, which the new assets get.
     metadata: MetadataMap,
+    /// Who gets a mail at the end.
+    notify_emails: Vec<String>,
     /// Where a webhook is sent to at the end.
     callback_url: Option<String>,
     /// Number of the run: 1, and one more with each retry.
@@ -82,6 +84,7 @@ impl From<ImportRow> for Import {
             layout: row.layout,
             on_existing: row.on_existing,
             metadata: row.metadata.0,
+            notify_emails: row.notify_emails.0,
             callback_url: row.callback_url,
             run: row.run,
             state: row.state,

@@ -16,6 +16,7 @@ use crate::http::resources::migrations::report::RequestedModifier;
 use crate::id::{AssetId, CompanyId};
 use crate::jobs::modifier_resolution::{ModifierRequest, resolve_and_pin};
 use crate::jobs::old_addresses::{AddressList, Labels, OldAddress};
+use crate::jobs::read_asset_settings;
 use crate::jobs::rendition_resolver::to_code;
 use crate::reason::Reason;
 
@@ -71,10 +72,11 @@ impl MigrationPlan {
                 }
             });
         }
+        let names: BTreeSet<&str> = parsed.iter().flatten().flat_map(|address| list_names(&address.name)).collect();
+        let assets = find_assets(state, company, names).await?;
+        parsed.iter_mut().flatten().for_each(|address| resolve_crop(address, &assets));
         let queries: BTreeSet<&str> = parsed.iter().flatten().map(|address| address.query.as_str()).collect();
         let meanings = resolve_queries(state, company, &queries).await?;
-        let names: BTreeSet<&str> = parsed.iter().flatten().map(|address| address.name.as_str()).collect();
-        let assets = find_assets(state, company, names).await?;
         let mut plan = Self {
             files: Vec::new(),
             assets: 0,
@@ -138,6 +140,25 @@ impl MigrationPlan {
             })
             .collect();
     }
+}
+
+/// The names under which an asset is looked for: the whole one, and the one before a crop. Documentation page: r-src.
+fn list_names(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::once(name).chain(name.rsplit_once(':').map(|(stem, _)| stem))
+}
+
+/// An address of a crop (`shoe:Large`) becomes one of its asset, with the modifier of the crop before its own: so it is one file
+/// with addresses that ask for the same part in other words.
+fn resolve_crop(address: &mut OldAddress, assets: &HashMap<String, NamedAssetRow>) {
+    if assets.contains_key(&address.name) {
+        return;
+    }
+    let Some((stem, crop)) = address.name.rsplit_once(':') else { return };
+    let Some(found) = assets.get(stem).filter(|found| found.count == 1) else { return };
+    let settings = read_asset_settings(&found.asset);
+    let Some(crop) = settings.crops.get(crop) else { return };
+    address.query = if address.query.is_empty() { crop.clone() } else { format!("{crop}&{}", address.query) };
+    address.name = stem.to_owned();
 }
 
 /// One text for all queries that make the same image: the shortest.
@@ -269,9 +290,9 @@ fn find_asset<'a>(assets: &'a HashMap<String, NamedAssetRow>, name: &str) -> Res
         }
         Some(found) => Ok(found),
         None if name.contains(':') => {
-            let detail = "The address names a crop behind the `:`, and nothing is made of these. Give the asset this crop (`crops`) \
-                          and export it with `$preset$:Crop`.";
-            Err(Reason::new(Code::NotSupportedYet, detail))
+            let detail = "There is no asset of this name, and none before the `:` that has a crop of the name behind it. Upload the \
+                          asset, or give it the crop: `PATCH /assets/{assetHandle}` with `crops`.";
+            Err(Reason::new(Code::AssetNotFound, detail))
         }
         None => {
             let detail = match root {

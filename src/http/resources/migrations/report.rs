@@ -1,8 +1,10 @@
 //! The representation of a migration.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::db::address_migration::MigrationSummaryRow;
 use crate::http::address::serialize_address;
 use crate::id::{JobId, MigrationId};
 use crate::reason::Reason;
@@ -41,6 +43,40 @@ pub struct Scene7Migration {
     pub job_handles: Vec<JobId>,
     /// Related URLs; null after a dry run.
     pub links: Option<MigrationLinks>,
+}
+
+/// A migration in a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MigrationSummary {
+    /// Handle of the migration.
+    pub migration_handle: MigrationId,
+    /// Number of different addresses that were read.
+    pub addresses: i64,
+    /// Number of files: pairs of an asset and a modifier, each once.
+    pub files: i64,
+    /// Number of addresses that have a new path.
+    pub redirects: i64,
+    /// The jobs that make the files.
+    pub job_handles: Vec<JobId>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// Related URLs.
+    pub links: MigrationLinks,
+}
+
+impl From<MigrationSummaryRow> for MigrationSummary {
+    fn from(row: MigrationSummaryRow) -> Self {
+        Self {
+            links: MigrationLinks::new(row.migration_id),
+            migration_handle: row.migration_id,
+            addresses: row.addresses,
+            files: row.files,
+            redirects: row.redirects,
+            job_handles: row.job_handles.0,
+            created_at: row.created_at,
+        }
+    }
 }
 
 /// Something that was found in several addresses.

@@ -1,17 +1,59 @@
-//! Shows and deletes migrations.
+//! Lists, shows and deletes migrations.
 
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get};
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 
 use crate::app::AppState;
 use crate::db::{self, address_migration};
 use crate::http::address::write_stored_links;
 use crate::http::extract::caller::Caller;
+use crate::http::extract::page::{self, Page};
 use crate::http::extract::preconditions;
 use crate::http::problem::Problem;
-use crate::http::resources::migrations::report::Scene7Migration;
-use crate::http::responses::{NotFoundProblem, PreconditionProblem};
+use crate::http::resources::migrations::report::{MigrationSummary, Scene7Migration};
+use crate::http::responses::{NotFoundProblem, PreconditionProblem, QueryProblems};
 use crate::id::MigrationId;
+
+/// Which migrations to list.
+#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MigrationListQuery {
+    /// Migrations per page, 1 to 1000. Default: 100.
+    #[serde(skip_serializing_if = "page::not_a_filter")]
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u32>,
+    /// `nextCursor` of the previous page.
+    #[serde(skip_serializing_if = "page::not_a_filter")]
+    #[param(min_length = 1)]
+    cursor: Option<String>,
+}
+
+/// List migrations.
+///
+/// Newest first. Dry runs are not kept.
+#[utoipa::path(
+    tag = "migrations",
+    params(MigrationListQuery),
+    responses((status = 200, description = "One page of migrations.", body = Page<MigrationSummary>), QueryProblems),
+)]
+#[get("/migrations")]
+pub async fn list_migrations(
+    state: Data<AppState>,
+    caller: Caller,
+    Query(query): Query<MigrationListQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let limit = page::parse_limit(query.limit)?;
+    let filters = ("migrations", &query);
+    let after = page::parse_cursor(query.cursor.as_deref(), &filters, page::parse_single_key)?;
+    let rows = address_migration::list_migrations(&state.db, caller.company, after, limit + 1).await?;
+    let migrations = rows.into_iter().map(MigrationSummary::from).collect();
+    Ok(Page::new(migrations, limit, &filters, |one: &MigrationSummary| vec![one.migration_handle.to_string()])
+        .into_response(&request))
+}
 
 /// Show a migration from Scene7.
 ///

@@ -46,7 +46,7 @@ pub struct ModifierCommand {
     support: &'static str,
     /// What the command does.
     help: &'static str,
-    /// Page of the Image Serving documentation.
+    /// Page of the Image Serving documentation; empty for a command that only this service has (`x_trim`, `x_pad`).
     page: &'static str,
     /// An example.
     example: &'static str,

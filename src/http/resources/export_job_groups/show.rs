@@ -1,0 +1,98 @@
+//! Shows a group of export jobs, optionally waiting for its end.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse, get};
+use serde::Deserialize;
+use tokio::time::{Instant, sleep, sleep_until};
+use utoipa::IntoParams;
+
+use crate::app::AppState;
+use crate::db;
+use crate::db::enums::ShownState;
+use crate::http::extract::caller::Caller;
+use crate::http::extract::{preconditions, prefer};
+use crate::http::middleware::auth;
+use crate::http::problem::Problem;
+use crate::http::resources::export_job_groups::find_visible_group;
+use crate::http::resources::export_job_groups::group::ExportJobGroup;
+use crate::http::responses::{NotFoundProblem, PreconditionProblem, QueryProblems};
+use crate::id::JobGroupId;
+
+/// How often a waiting request looks at the jobs when nobody tells it, and checks its API key.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How to show a group.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct JobGroupWaitQuery {
+    /// Seconds to wait for the end: the response comes when the last job is finished, or when the time is over. A wait ends after
+    /// 50 s in any case, before proxies give up.
+    #[param(minimum = 0, maximum = 60)]
+    wait: Option<u64>,
+}
+
+/// Show a group of export jobs.
+///
+/// One status over all jobs, and each job with its archive. A group is kept as long as one of its jobs.
+#[utoipa::path(
+    tag = "export jobs",
+    operation_id = "showExportJobGroup",
+    params(("jobHandle" = JobGroupId, Path, description = "Handle of the group: its `groupHandle`."), JobGroupWaitQuery),
+    responses(
+        (status = 200, description = "The group.", body = ExportJobGroup, headers(
+            ("Retry-After" = u32, description = "Seconds after which to look again; absent when the group is finished."),
+        )),
+        (status = 304, description = "The client has the current version."), QueryProblems, NotFoundProblem, PreconditionProblem,
+    ),
+)]
+#[get("/export-job-groups/{jobHandle}")]
+pub async fn show_export_job_group(
+    state: Data<AppState>,
+    caller: Caller,
+    path: Path<String>,
+    Query(waiting): Query<JobGroupWaitQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let wait = waiting.wait.unwrap_or(0);
+    if wait > 60 {
+        return Err(Problem::invalid_parameter("wait", format!("`wait` must be 0 to 60 seconds; you sent {wait}.")));
+    }
+    let group = wait_for_end(&state, &caller, &path, prefer::limit_wait(wait)).await?;
+    let mut answer = preconditions::show_json(&request, &group, None)?;
+    if group.state != ShownState::Finished {
+        answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    }
+    Ok(answer)
+}
+
+/// The group when all its jobs are finished, or when the time is over.
+async fn wait_for_end(
+    state: &AppState,
+    caller: &Caller,
+    path: &str,
+    wait: Duration,
+) -> Result<ExportJobGroup, Problem> {
+    let end = Instant::now() + wait;
+    loop {
+        // Before the jobs are read, so that no change is missed.
+        let notified = state.job_changes.listen();
+        let row = find_visible_group(state, caller, path).await?;
+        let jobs = db::job::list_group_jobs(&state.db, caller.company, row.group_id).await?;
+        let group = ExportJobGroup::new(row, &jobs);
+        if group.state == ShownState::Finished || Instant::now() >= end || state.closing.is_cancelled() {
+            return Ok(group);
+        }
+        // Items end many times a second: the sums are read at most once in a while.
+        tokio::select! {
+            () = async { notified.await; sleep(RECHECK_INTERVAL / 4).await } => {}
+            () = sleep(RECHECK_INTERVAL) => {}
+            () = sleep_until(end) => {}
+            () = state.closing.cancelled() => {}
+        }
+        auth::recheck_key(state, caller).await?;
+    }
+}
