@@ -23,10 +23,11 @@ pub(super) fn describe_recurrence(language: &Language, expression: &str) -> Opti
         return None;
     }
     let is_any = |field: &str| matches!(field, "*" | "?");
-    if is_any(day_of_month) && is_any(day_of_week) {
-        if let Some(words) = describe_interval(language, minutes, hours) {
-            return Some(words);
-        }
+    if is_any(day_of_month)
+        && is_any(day_of_week)
+        && let Some(words) = describe_interval(language, minutes, hours)
+    {
+        return Some(words);
     }
     let time = describe_times(language, minutes, hours)?;
     let say = |name: &str, argument: Option<&str>| {
