@@ -44,8 +44,12 @@ impl Way {
     }
 
     async fn follow(self, app: &TestApp, address: &str) -> Value {
-        let path = self.strip(address).to_owned();
-        let answer = self.get(app, &path).await;
+        let mut answer = self.get(app, self.strip(address)).await;
+        // A page may lead on to another one.
+        if answer.status.is_redirection() {
+            let target = answer.header("location").to_owned();
+            answer = self.get(app, self.strip(&target)).await;
+        }
         assert!(answer.status.is_success(), "{address}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
         serde_json::from_slice(&answer.body).unwrap_or(Value::Null)
     }

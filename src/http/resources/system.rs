@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::app::readiness::MIN_FREE_BYTES;
-use crate::db;
+use crate::db::job::Backlog;
 use crate::db::task_queue::TaskQueueRow;
+use crate::db::{self, DbError};
 use crate::http::address::write_address;
 use crate::http::extract::body::compute_export_body_limit;
 use crate::http::extract::caller::Caller;
@@ -332,6 +333,12 @@ async fn describe_confinement(state: &AppState) -> (Option<&'static str>, Vec<&'
     (Some(if missing.is_empty() { "full" } else { "degraded" }), missing)
 }
 
+/// What waits and runs, of all companies: items, and tasks by kind. For whoever may see the metrics.
+pub(in crate::http) async fn measure_queues(state: &AppState) -> Result<(Backlog, Vec<TaskQueueRow>), DbError> {
+    let backlog = db::job::count_backlog(&state.system).await?;
+    Ok((backlog, db::task_queue::measure_task_queue(&state.system).await?))
+}
+
 /// Show metrics.
 ///
 /// For Prometheus. With API keys, the numbers of stored and damaged files and the free disk are only shown at
@@ -339,11 +346,11 @@ async fn describe_confinement(state: &AppState) -> (Option<&'static str>, Vec<&'
 #[utoipa::path(tag = "service", responses((status = 200, description = "Metrics in the Prometheus text format.", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
 pub async fn show_metrics(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (backlog, workers) =
-        (db::job::count_backlog(&state.system).await?, db::worker::list_live_workers(&state.system).await?);
+    let (backlog, tasks) = measure_queues(&state).await?;
+    let workers = db::worker::list_live_workers(&state.system).await?;
     let mut text = state.metrics.render()
         + &format_gauges(&backlog, &workers, db::blob::count_damaged_blobs(&state.system).await?)
-        + &format_task_gauges(&db::task_queue::measure_task_queue(&state.system).await?)
+        + &format_task_gauges(&tasks)
         + &format_build_info()
         + &telemetry::format_process_metrics();
     if can_see_details(&state, &request) {

@@ -8,16 +8,15 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use askama::Template;
 
 use crate::app::AppState;
-use crate::db::item::FailureCount;
+use crate::db::item::{self, FailureCount};
 use crate::db::job::Backlog;
 use crate::db::task_queue::TaskQueueRow;
-use crate::db::{item, job, task_queue};
 use crate::http::address::write_address;
 use crate::http::pages::console::frame::ConsoleFrame;
 use crate::http::pages::console::section::Section;
 use crate::http::pages::frame::{Icon, PageTime};
 use crate::http::problem::Problem;
-use crate::http::resources::system::{Health, can_see_details, load_info, measure_health};
+use crate::http::resources::system::{Health, can_see_details, load_info, measure_health, measure_queues};
 use crate::http::resources::workers::{Worker, load_workers};
 use crate::i18n::Language;
 
@@ -80,8 +79,7 @@ pub(super) async fn show_system(state: Data<AppState>, request: HttpRequest) -> 
     let language = frame.language;
     let health = measure_health(&state, can_see_details(&state, &request)).await;
     let info = load_info(&state, &frame.caller).await?;
-    let backlog = job::count_backlog(&state.system).await?;
-    let tasks = task_queue::measure_task_queue(&state.system).await?;
+    let (backlog, tasks) = measure_queues(&state).await?;
     let failures = item::count_failures(&state.db, frame.caller.company, FAILURE_AGE).await?;
     let workers = load_workers(&state).await?;
     let (icon, word) = describe_health(&frame, &health, workers.is_empty());
