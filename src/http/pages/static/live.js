@@ -1,6 +1,8 @@
 // What the live pages of the console share: a stream that can be paused, and loading the page again without losing one's place.
 
 const FOCUS = "offprint-focus";
+/** How long a message stays at least, in ms: a short job ends, and loads its page again, before anybody has read it. */
+const READING_TIME = 10_000;
 const { lang } = document.documentElement;
 
 /** A number as the language of the page writes it. */
@@ -39,10 +41,12 @@ export function reloadPage(delay = 0) {
     if (isLeaving) return;
     if (document.querySelector("details[open] form:focus-within")) return reloadPage(5_000);
     sessionStorage.setItem(FOCUS, document.activeElement?.id ?? "");
-    // Without what the form before had to say.
-    const url = new URL(location.href);
-    for (const name of ["done", "refused", "count", "failed"]) url.searchParams.delete(name);
-    history.replaceState(null, "", url);
+    // Without what the form before had to say, once there was time to read it.
+    if (performance.now() > READING_TIME) {
+      const url = new URL(location.href);
+      for (const name of ["done", "refused", "count", "failed"]) url.searchParams.delete(name);
+      history.replaceState(null, "", url);
+    }
     location.reload();
   }, delay);
 }
