@@ -20,6 +20,10 @@ const MAX_FORM_BYTES: usize = 8 << 10;
 /// Room for a list of some ten thousand names.
 const MAX_CONSOLE_FORM_BYTES: usize = 1 << 20;
 
+/// A form without fields of its own: a button.
+#[derive(serde::Deserialize)]
+pub(crate) struct EmptyForm {}
+
 /// The fields of a form whose CSRF token was checked.
 pub(crate) struct PageForm<T>(pub(crate) T);
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 use sqlx::types::Json;
 
 use crate::db::idempotency::{self, IdempotencyRow, IdempotencyState};
-use crate::db::{DbConnection, PgPool};
+use crate::db::{DbConnection, DbError, PgPool};
 use crate::http::address;
 use crate::http::extract::caller::Caller;
 use crate::http::middleware::route::find_route;
@@ -82,6 +82,23 @@ impl IdempotencyRow {
         address::write_stored_links(&mut self.answer.0);
         answer.insert_header(REPLAYED_HEADER).json(self.answer.0)
     }
+}
+
+/// Ends the transaction of a creation. It is rolled back before an error is sent, so that the client can retry with the same key
+/// at once.
+///
+/// # Errors
+/// That of the creation, or of the database.
+pub(in crate::http) async fn end_creation<T>(
+    transaction: sqlx::Transaction<'static, sqlx::Postgres>,
+    created: Result<T, Problem>,
+) -> Result<T, Problem> {
+    match created {
+        Ok(_) => transaction.commit().await,
+        Err(_) => transaction.rollback().await,
+    }
+    .map_err(DbError::from)?;
+    created
 }
 
 impl IdempotencyKey {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
+use crate::http::problem::Problem;
+
 /// Says which preferences were followed.
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
@@ -26,6 +28,17 @@ pub(crate) fn read_wait(headers: &HeaderMap) -> Option<u64> {
 /// So many seconds, but not so many that a proxy gives up.
 pub(crate) fn limit_wait(seconds: u64) -> Duration {
     Duration::from_secs(seconds).min(MAX_WAIT)
+}
+
+/// The seconds of `?wait=`, 0 without.
+///
+/// # Errors
+/// 400 when they are more than a minute.
+pub(in crate::http) fn check_wait(wait: Option<u64>) -> Result<u64, Problem> {
+    match wait.unwrap_or(0) {
+        wait @ 0..=60 => Ok(wait),
+        wait => Err(Problem::invalid_parameter("wait", format!("`wait` must be 0 to 60 seconds; you sent {wait}."))),
+    }
 }
 
 #[cfg(test)]

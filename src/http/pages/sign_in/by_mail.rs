@@ -10,7 +10,7 @@ use askama::Template;
 use offprint_core::Code;
 use serde::Deserialize;
 
-use super::{EmptyForm, begin, check_keys_required, check_next, count_attempt, find_client, hash_to_id};
+use super::{begin, check_keys_required, check_next, count_attempt, find_client, hash_to_id};
 use crate::app::AppState;
 use crate::app::link_token::{LinkToken, TokenKind};
 use crate::app::rate_limiter::RateLimitKey;
@@ -20,7 +20,7 @@ use crate::db::row_level_security::run_as_company;
 use crate::db::sign_in_link::{self, SignInLinkRow};
 use crate::db::{self, api_key, link};
 use crate::http::extract::caller::Caller;
-use crate::http::extract::form::PageForm;
+use crate::http::extract::form::{EmptyForm, PageForm};
 use crate::http::extract::locale;
 use crate::http::pages::frame::Frame;
 use crate::http::problem::Problem;

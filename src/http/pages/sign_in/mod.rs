@@ -19,7 +19,7 @@ use crate::app::rate_limiter::RateLimitKey;
 use crate::db::browser_session::SignInMethod;
 use crate::http::address::write_address;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::form::PageForm;
+use crate::http::extract::form::{EmptyForm, PageForm};
 use crate::http::extract::locale;
 use crate::http::middleware::audit_trail::AuditedCaller;
 use crate::http::middleware::client_ip::ClientInfo;
@@ -167,10 +167,6 @@ async fn begin(
     answer.extensions_mut().insert(AuditedCaller(caller));
     Ok(answer)
 }
-
-/// A form without fields of its own.
-#[derive(Deserialize)]
-pub(super) struct EmptyForm {}
 
 /// `POST /sign-out`.
 #[post("/sign-out")]

@@ -11,7 +11,7 @@ use crate::db::{self, DbConnection};
 use crate::http::admission::admit_request;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::export_list::{ExportBody, ExportListQuery};
-use crate::http::extract::idempotency::IdempotencyKey;
+use crate::http::extract::idempotency::{IdempotencyKey, end_creation};
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::{Problem, ValidationError};
 use crate::http::resources::export_job_groups::group::ExportJobGroup;
@@ -63,18 +63,9 @@ pub async fn create_export_job_group(
     let company_limits = EffectiveLimits::load(&state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
     let created = create_jobs(&state, &mut transaction, &caller, &company_limits, &key, (request, digest)).await;
-    match created {
-        Ok(answer) => {
-            transaction.commit().await.map_err(db::DbError::from)?;
-            state.work_available.notify();
-            Ok(answer)
-        }
-        Err(problem) => {
-            // Rolled back before the response is sent, so that the client can retry with the same key at once.
-            transaction.rollback().await.map_err(db::DbError::from)?;
-            Err(lines.locate(problem))
-        }
-    }
+    let answer = end_creation(transaction, created).await.map_err(|problem| lines.locate(problem))?;
+    state.work_available.notify();
+    Ok(answer)
 }
 
 async fn create_jobs(

@@ -57,10 +57,7 @@ pub async fn show_export_job_group(
     Query(waiting): Query<JobGroupWaitQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let wait = waiting.wait.unwrap_or(0);
-    if wait > 60 {
-        return Err(Problem::invalid_parameter("wait", format!("`wait` must be 0 to 60 seconds; you sent {wait}.")));
-    }
+    let wait = prefer::check_wait(waiting.wait)?;
     let group = wait_for_end(&state, &caller, &path, prefer::limit_wait(wait)).await?;
     let mut answer = preconditions::show_json(&request, &group, None)?;
     if group.state != ShownState::Finished {

@@ -14,7 +14,7 @@ use crate::http::address::write_address;
 use crate::http::admission::admit_request;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::export_list::{ExportBody, ExportListQuery};
-use crate::http::extract::idempotency::IdempotencyKey;
+use crate::http::extract::idempotency::{IdempotencyKey, end_creation};
 use crate::http::limits::EffectiveLimits;
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
@@ -147,16 +147,8 @@ pub(in crate::http) async fn create_idempotently(
     let _admission = admit_request(state, caller.company).await?;
     let company_limits = EffectiveLimits::load(state, caller.company).await?;
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let answer =
-        match create_job_or_schedule(state, &mut transaction, caller, &company_limits, key, sent, recurring).await {
-            Ok(answer) => answer,
-            Err(problem) => {
-                // Rolled back before the response is sent, so that the client can retry with the same key at once.
-                transaction.rollback().await.map_err(db::DbError::from)?;
-                return Err(problem);
-            }
-        };
-    transaction.commit().await.map_err(db::DbError::from)?;
+    let created = create_job_or_schedule(state, &mut transaction, caller, &company_limits, key, sent, recurring).await;
+    let answer = end_creation(transaction, created).await?;
     state.work_available.notify();
     Ok(answer)
 }

@@ -75,10 +75,7 @@ pub async fn show_export_job(
     waiting: Query<WaitQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let wait = waiting.wait.unwrap_or(0);
-    if wait > 60 {
-        return Err(Problem::invalid_parameter("wait", format!("`wait` must be 0 to 60 seconds; you sent {wait}.")));
-    }
+    let wait = prefer::check_wait(waiting.wait)?;
     let preferred = waiting.wait.is_none().then(|| prefer::read_wait(request.headers())).flatten();
     let lines: Vec<_> =
         request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).collect();

@@ -14,7 +14,7 @@ use crate::db::{self, DbConnection, company};
 use crate::http::admission::admit_request;
 use crate::http::extract::body::JsonBody;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::idempotency::IdempotencyKey;
+use crate::http::extract::idempotency::{IdempotencyKey, end_creation};
 use crate::http::problem::{Problem, ValidationError, ValidationErrors};
 use crate::http::resources::export_jobs::create::build_accepted_response;
 use crate::http::resources::imports::import::Import;
@@ -70,15 +70,8 @@ pub async fn create_import(
         return Err(Problem::from_errors(mistakes));
     }
     let mut transaction = state.db.begin().await.map_err(db::DbError::from)?;
-    let answer = match insert_once(&mut transaction, &caller, (&key, digest), &request).await {
-        Ok(answer) => answer,
-        Err(problem) => {
-            // Rolled back before the response is sent, so that the client can retry with the same key at once.
-            transaction.rollback().await.map_err(db::DbError::from)?;
-            return Err(problem);
-        }
-    };
-    transaction.commit().await.map_err(db::DbError::from)?;
+    let created = insert_once(&mut transaction, &caller, (&key, digest), &request).await;
+    let answer = end_creation(transaction, created).await?;
     state.work_available.notify();
     Ok(answer)
 }

@@ -99,10 +99,7 @@ pub async fn show_import(
     Query(waiting): Query<ImportWaitQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let wait = waiting.wait.unwrap_or(0);
-    if wait > 60 {
-        return Err(Problem::invalid_parameter("wait", format!("`wait` must be 0 to 60 seconds; you sent {wait}.")));
-    }
+    let wait = prefer::check_wait(waiting.wait)?;
     let row = wait_for_end(&state, &caller, parse_import_handle(&path)?, prefer::limit_wait(wait)).await?;
     let is_finished = row.state == ImportState::Finished;
     let mut answer = preconditions::show_json(&request, &Import::from(row), None)?;

@@ -6,8 +6,7 @@ use serde::Deserialize;
 
 use crate::app::AppState;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::form::PageForm;
-use crate::http::pages::console::jobs::deliveries_tab::EmptyForm;
+use crate::http::extract::form::{EmptyForm, PageForm};
 use crate::http::pages::console::message::redirect_after;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::actions::{RetryJob, perform_action, remove_job};

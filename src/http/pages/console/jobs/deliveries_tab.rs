@@ -4,7 +4,6 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use askama::Template;
-use serde::Deserialize;
 
 use crate::app::AppState;
 use crate::db::destination::DestinationState;
@@ -12,7 +11,7 @@ use crate::db::job::JobRow;
 use crate::db::webhook::DeliveryState;
 use crate::http::address::write_address;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::form::PageForm;
+use crate::http::extract::form::{EmptyForm, PageForm};
 use crate::http::extract::page::PageQuery;
 use crate::http::pages::console::frame::ConsoleFrame;
 use crate::http::pages::console::jobs::files_tab::CursorQuery;
@@ -105,10 +104,6 @@ pub(super) async fn show_job_deliveries(
     };
     page.frame.respond(StatusCode::OK, &page)
 }
-
-/// A form without fields of its own.
-#[derive(Deserialize)]
-pub(super) struct EmptyForm {}
 
 /// `POST /console/jobs/{jobHandle}/deliveries/{deliveryHandle}/replay`.
 #[post("/console/jobs/{jobHandle}/deliveries/{deliveryHandle}/replay")]

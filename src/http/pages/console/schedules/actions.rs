@@ -2,21 +2,16 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
-use serde::Deserialize;
 
 use crate::app::AppState;
 use crate::http::extract::caller::Caller;
-use crate::http::extract::form::PageForm;
+use crate::http::extract::form::{EmptyForm, PageForm};
 use crate::http::pages::console::message::redirect_after;
 use crate::http::pages::console::section::Section;
 use crate::http::problem::Problem;
 use crate::http::resources::export_schedules::actions::{
     StartedRun, pause_managed_schedule, remove_managed_schedule, resume_managed_schedule, run_managed_schedule,
 };
-
-/// A form without fields of its own.
-#[derive(Deserialize)]
-pub(super) struct EmptyForm {}
 
 /// `POST /console/schedules/{scheduleHandle}/run`.
 #[post("/console/schedules/{scheduleHandle}/run")]
