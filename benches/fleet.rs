@@ -37,7 +37,7 @@ const RENDER_MILLIS: [u64; 8] = [12, 15, 22, 25, 34, 45, 52, 80];
 
 /// One worker process; prints how many items it settled.
 async fn run_worker(url: &str) {
-    let pool = db::open_system_pool(PgConnectOptions::from_str(url).unwrap(), CLAIMS_PER_WORKER as u32);
+    let pool = db::open_queue_pool(PgConnectOptions::from_str(url).unwrap(), CLAIMS_PER_WORKER as u32);
     let renders = std::sync::Arc::new(tokio::sync::Semaphore::new(RENDER_SLOTS));
     let started = Instant::now();
     let mut tasks = JoinSet::new();

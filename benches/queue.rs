@@ -56,7 +56,7 @@ async fn measure_settles(pool: &PgPool, workers: usize, slots: usize) -> f64 {
 }
 
 /// Items per second that need no render, settled in bulk by two workers, each on a job of its own.
-async fn measure_bulk_settles(pool: &PgPool, companies: [BenchCompany; WORKERS], items: usize) -> f64 {
+async fn measure_bulk_settles(queue: &PgPool, pool: &PgPool, companies: [BenchCompany; WORKERS], items: usize) -> f64 {
     let mut jobs = Vec::new();
     for company in companies {
         jobs.push((company, insert_job(pool, company, Fmt::Orig, items).await));
@@ -64,7 +64,7 @@ async fn measure_bulk_settles(pool: &PgPool, companies: [BenchCompany; WORKERS],
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     for (company, job) in jobs {
-        let pool = pool.clone();
+        let pool = queue.clone();
         tasks.spawn(async move {
             while settle_ready_items(&pool, company.id, job, WorkerId::new(), ENGINE_VERSION).await.unwrap() > 0 {}
         });
@@ -167,6 +167,7 @@ async fn main() {
     let postgres = EmbeddedPostgres::start(folder.path()).await.unwrap();
     let pool = db::open_system_pool(postgres.connect_options(), 16);
     db::run_migrations(&pool).await.unwrap();
+    let queue = db::open_queue_pool(postgres.connect_options(), 16);
     let companies = [insert_company(&pool, "first").await, insert_company(&pool, "second").await];
     println!("| what | figure |\n|---|---|");
     println!("| 8 KiB written and synced, one after the other | {:.0}/s |", measure_sync_rate(folder.path()));
@@ -182,26 +183,26 @@ async fn main() {
         jobs(20_000).await;
         println!(
             "| claim and settle one by one, 4 jobs of 2 companies, {workers} workers | {:.0}/s |",
-            measure_single_settles(&pool, workers).await
+            measure_single_settles(&queue, workers).await
         );
         forget_jobs(&pool).await;
     }
-    for (workers, slots) in [(1, 8), (WORKERS, 4), (WORKERS, 16)] {
+    for (workers, slots) in [(1, 8), (WORKERS, 4), (WORKERS, 8)] {
         jobs(40_000).await;
         println!(
             "| claim and settle in sets of {slots}, 4 jobs of 2 companies, {workers} workers | {:.0}/s |",
-            measure_settles(&pool, workers, slots).await
+            measure_settles(&queue, workers, slots).await
         );
         forget_jobs(&pool).await;
     }
-    println!("| settled in bulk, 2 jobs | {:.0}/s |", measure_bulk_settles(&pool, companies, 50_000).await);
+    println!("| settled in bulk, 2 jobs | {:.0}/s |", measure_bulk_settles(&queue, &pool, companies, 50_000).await);
     forget_jobs(&pool).await;
 
     let started = Instant::now();
     let large = insert_job(&pool, companies[0], Fmt::Convert, 100_000).await;
     println!("| inserting a job of 100,000 items | {:.2} s |", started.elapsed().as_secs_f64());
     let ((median, late), rate) =
-        tokio::join!(measure_polling(&pool, companies[0], large), measure_single_settles(&pool, WORKERS));
+        tokio::join!(measure_polling(&pool, companies[0], large), measure_single_settles(&queue, WORKERS));
     println!(
         "| reading it while 2 workers work on it ({rate:.0}/s), p50 and p99 | {:.2} and {:.2} ms |",
         median.as_secs_f64() * 1e3,
@@ -220,10 +221,11 @@ async fn main() {
     create_dead_rows(&pool, companies[0], 1_000_000).await;
     println!(
         "| one by one behind 1,000,000 dead rows, 2 workers | {:.0}/s |",
-        measure_single_settles(&pool, WORKERS).await
+        measure_single_settles(&queue, WORKERS).await
     );
-    println!("| in sets of 8 behind them, 1 worker | {:.0}/s |", measure_settles(&pool, 1, 8).await);
-    println!("| settled in bulk beside them | {:.0}/s |", measure_bulk_settles(&pool, companies, 50_000).await);
+    println!("| in sets of 8 behind them, 1 worker | {:.0}/s |", measure_settles(&queue, 1, 8).await);
+    println!("| settled in bulk beside them | {:.0}/s |", measure_bulk_settles(&queue, &pool, companies, 50_000).await);
+    queue.close().await;
     pool.close().await;
     postgres.stop().await.unwrap();
 }

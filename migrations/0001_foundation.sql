@@ -27,22 +27,22 @@
 --
 -- Any other name, such as psql's own, sees no rows.
 
+-- Null for all companies, the nil UUID for a name that sees no rows.
 create function acting_company() returns uuid language sql stable parallel safe return
     case when current_setting('application_name') like 'offprint/________-____-____-____-____________'
-         then substr(current_setting('application_name'), 10)::uuid end;
-
-create function acts_for_all_companies() returns boolean language sql stable parallel safe return
-    current_setting('application_name') in ('offprint/all', 'offprint');
+         then substr(current_setting('application_name'), 10)::uuid
+         when current_setting('application_name') not in ('offprint/all', 'offprint')
+         then '00000000-0000-0000-0000-000000000000'::uuid end;
 
 -- Called once for every table that has `company_id`, by later migrations too. FORCE binds the table's owner, which the
--- service usually is. The functions are called in subqueries so that they run once per query instead of once per row;
--- the company comes first because most queries are short requests of one company.
+-- service usually is. The function is called in a subquery so that it runs once per query instead of once per row, and it
+-- is one: each subquery is made ready for each table of a statement, whether it runs or not.
 create function enable_row_level_security(target regclass) returns void language plpgsql as $$
 begin
     execute format('alter table %s enable row level security', target);
     execute format('alter table %s force row level security', target);
     execute format('create policy company_isolation on %s
-                    using (company_id = (select acting_company()) or (select acts_for_all_companies()))', target);
+                    using ((company_id = (select acting_company())) is not false)', target);
 end $$;
 
 
@@ -329,29 +329,25 @@ create table replaced_original (
 -- Maintenance asks whether a blob is still used.
 create index replaced_original_uses_blob on replaced_original (sha256);
 
--- What one more row of originals, uploads or renditions adds to the company's usage. Like `count_assets`, but for tables
--- whose rows come and go one by one.
+-- What one more row of originals or uploads adds to the company's usage. Like `count_assets`, but for tables whose rows come
+-- and go one by one.
 create function count_bytes_kept() returns trigger language plpgsql as $$
 declare
     company   uuid := case when tg_op = 'DELETE' then old.company_id else new.company_id end;
     replaced  bigint := 0;
     uploading bigint := 0;
-    rendered  bigint := 0;
 begin
     if tg_table_name = 'replaced_original' then
         replaced := case when tg_op = 'DELETE' then -old.size else new.size end;
-    elsif tg_table_name = 'kept_rendition' then
-        rendered := case when tg_op = 'DELETE' then -old.size else new.size end;
     else
         -- An upload counts with its announced length until it has become an asset.
         if tg_op <> 'DELETE' and new.asset_id is null then uploading := new.length; end if;
         if tg_op <> 'INSERT' and old.asset_id is null then uploading := uploading - old.length; end if;
     end if;
-    insert into company_usage as usage (company_id, replaced_bytes, upload_bytes, rendition_bytes)
-    values (company, replaced, uploading, rendered)
+    insert into company_usage as usage (company_id, replaced_bytes, upload_bytes)
+    values (company, replaced, uploading)
     on conflict (company_id) do update
-       set replaced_bytes = usage.replaced_bytes + replaced, upload_bytes = usage.upload_bytes + uploading,
-           rendition_bytes = usage.rendition_bytes + rendered;
+       set replaced_bytes = usage.replaced_bytes + replaced, upload_bytes = usage.upload_bytes + uploading;
     return null;
 end $$;
 create trigger replaced_original_counted after insert or delete on replaced_original
@@ -450,8 +446,20 @@ create table kept_rendition (
 );
 -- Maintenance asks whether a blob is still used.
 create index kept_rendition_uses_blob on kept_rendition (sha256);
-create trigger kept_rendition_counted after insert or delete on kept_rendition
-    for each row execute function count_bytes_kept();
+-- Once for each statement: a set of renditions is kept, and removed, together. In the order of the companies, so that two
+-- sets do not wait for each other in a circle.
+create function count_renditions_kept() returns trigger language plpgsql as $$
+begin
+    insert into company_usage as usage (company_id, rendition_bytes)
+    select company_id, sum(size) * case when tg_op = 'DELETE' then -1 else 1 end from changed_rows
+     group by company_id order by company_id
+    on conflict (company_id) do update set rendition_bytes = usage.rendition_bytes + excluded.rendition_bytes;
+    return null;
+end $$;
+create trigger kept_rendition_inserted after insert on kept_rendition referencing new table as changed_rows
+    for each statement execute function count_renditions_kept();
+create trigger kept_rendition_removed after delete on kept_rendition referencing old table as changed_rows
+    for each statement execute function count_renditions_kept();
 
 -- The render cache: the same recipe on the same bytes by the same engine is not rendered twice.
 create table rendition (

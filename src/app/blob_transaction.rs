@@ -40,12 +40,8 @@ impl<'s> BlobTransaction<'s> {
     /// transactions with the same blobs wait for each other instead of blocking each other; and before anything that
     /// changes the company's usage.
     pub async fn store(&mut self, staged: StagedBlob) -> Result<Digest, StoreBlobError> {
-        let (digest, size) = (staged.digest, staged.size);
-        if db::with_query_timeout(blob::upsert_registered_blob(&mut self.transaction, &describe_blob(&staged))).await? {
-            self.created.push(digest);
-        }
-        self.storage.publish(staged).await?;
-        metrics::counter!("offprint_stored_bytes_total").increment(size);
+        let digest = staged.digest;
+        self.store_all(vec![staged]).await?;
         Ok(digest)
     }
 
@@ -54,13 +50,10 @@ impl<'s> BlobTransaction<'s> {
     pub async fn store_all(&mut self, mut staged: Vec<StagedBlob>) -> Result<(), StoreBlobError> {
         staged.sort_by_key(|blob| blob.digest.to_bytes());
         staged.dedup_by_key(|blob| blob.digest);
-        for blob in &staged {
-            let row = describe_blob(blob);
-            if db::with_query_timeout(blob::upsert_registered_blob(&mut self.transaction, &row)).await? {
-                self.created.push(blob.digest);
-            }
-            metrics::counter!("offprint_stored_bytes_total").increment(blob.size);
-        }
+        let rows: Vec<_> = staged.iter().map(describe_blob).collect();
+        let created = db::with_query_timeout(blob::upsert_registered_blobs(&mut self.transaction, &rows)).await?;
+        self.created.extend(created);
+        metrics::counter!("offprint_stored_bytes_total").increment(staged.iter().map(|blob| blob.size).sum());
         // All are waited for, also after an error: none may still be storing when the others are removed again.
         let published = join_all(staged.into_iter().map(|blob| self.storage.publish(blob))).await;
         Ok(published.into_iter().collect::<Result<(), _>>()?)

@@ -38,7 +38,7 @@ use tracing::{error, warn};
 
 pub use blob_transaction::BlobTransaction;
 pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
-pub use rendition_store::KeepRenditionsError;
+pub use rendition_store::{KeepRenditionsError, RenderedFiles};
 
 use crate::app::bytes_in_flight::BytesInFlight;
 use crate::app::connections::{Connection, Connections};
@@ -70,6 +70,8 @@ pub struct AppState {
     pub db: PgPool,
     /// The database for the service's own work: shows the rows of all companies.
     pub system: PgPool,
+    /// The same for claims and settles of items, whose statements are planned once for each connection.
+    pub queue: PgPool,
     pub storage: Storage,
     /// Stores of others that companies may import from and deliver to.
     pub connections: Connections,

@@ -1,4 +1,5 @@
-//! Keeps what was rendered, within the storage quota of the company: all files of an item in one transaction, or a thumbnail.
+//! Keeps what was rendered, within the storage quota of the company: the files of a set of items in one transaction, or a
+//! thumbnail.
 //!
 //! ```text
 //!   blobs' rows, bytes       as for everything that is stored, see `blob_transaction.rs`
@@ -32,29 +33,32 @@ impl From<DbError> for KeepRenditionsError {
     }
 }
 
+/// The files that an attempt at an item has rendered.
+#[derive(Debug)]
+pub struct RenderedFiles<'a> {
+    pub attempt: &'a Attempt,
+    pub staged: Vec<StagedBlob>,
+}
+
 impl AppState {
-    /// Stores the files of an item and keeps them until the attempt is settled; all or none.
+    /// Stores the files of items and keeps them until the attempts are settled; all or none, after which the staged bytes
+    /// are gone. The storage should have prepared them already: nothing is locked then while large objects are sent.
     ///
     /// # Errors
-    /// [`KeepRenditionsError::QuotaExceeded`] when there is no room for them, even without cached renditions.
-    pub async fn keep_rendered_files(
-        &self,
-        attempt: &Attempt,
-        mut staged: Vec<StagedBlob>,
-    ) -> Result<(), KeepRenditionsError> {
-        for blob in &mut staged {
-            // Large objects are sent before anything is locked.
-            self.storage.prepare(blob).await.map_err(StoreBlobError::from)?;
+    /// [`KeepRenditionsError::QuotaExceeded`] when a company has no room for them, even without cached renditions.
+    pub async fn keep_rendered_files(&self, items: Vec<RenderedFiles<'_>>) -> Result<(), KeepRenditionsError> {
+        let (mut kept_for, mut staged) = (Vec::new(), Vec::new());
+        for item in items {
+            kept_for.extend(item.staged.iter().map(|blob| (item.attempt, blob.digest)));
+            staged.extend(item.staged);
         }
-        let digests: Vec<_> = staged.iter().map(|blob| blob.digest).collect();
         let mut evicted = Vec::new();
         let mut transaction = BlobTransaction::begin(&self.system, &self.storage).await?;
         let kept: Result<(), KeepRenditionsError> = async {
             transaction.store_all(staged).await?;
             let connection = transaction.connection();
-            let added = db::with_query_timeout(keep_renditions(connection, attempt, &digests)).await?;
-            if added > 0 {
-                evicted = self.make_room(connection, attempt.company).await?;
+            for company in db::with_query_timeout(keep_renditions(connection, &kept_for)).await? {
+                evicted.extend(self.make_room(connection, company).await?);
             }
             Ok(())
         }

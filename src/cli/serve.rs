@@ -102,6 +102,10 @@ async fn open_database(settings: &Settings) -> Result<(PgConnectOptions, Option<
 /// Database connections for requests.
 const MAX_REQUEST_CONNECTIONS: u32 = 10;
 
+/// Database connections for claims and settles. A process makes one claim and one settle at a time; more only where a set
+/// is settled one by one, or jobs are settled that need no rendering.
+const MAX_QUEUE_CONNECTIONS: u32 = 4;
+
 /// Without row-level security only the queries' own conditions keep companies apart. The service works, and says so.
 async fn warn_without_row_level_security(system: &PgPool) {
     if matches!(db::row_level_security::is_row_level_security_enforced(system).await, Ok(false)) {
@@ -118,8 +122,10 @@ async fn serve_with_database(
     options: PgConnectOptions,
     metrics: PrometheusHandle,
 ) -> Result<(), CliError> {
-    // One connection for each item in progress and its heartbeat, and 5 for notifications, background tasks and API keys.
-    let system = db::open_system_pool(options.clone(), 5 + 2 * app::get_render_slots(&settings) as u32);
+    // One connection for each two items in progress, which need it for heartbeats and originals, and 5 for notifications,
+    // background tasks and API keys.
+    let system = db::open_system_pool(options.clone(), 5 + app::get_render_slots(&settings) as u32);
+    let queue = db::open_queue_pool(options.clone(), MAX_QUEUE_CONNECTIONS);
     wait_for_database(&system, &options).await?;
     super::migrate::migrate_on_start(&system, settings.migrate).await?;
     warn_without_row_level_security(&system).await;
@@ -128,7 +134,8 @@ async fn serve_with_database(
     // With port 0 the system has chosen one.
     settings.bind = listener.local_addr().unwrap_or(settings.bind);
     let state =
-        build_state(settings, (db::open_request_pool(options, MAX_REQUEST_CONNECTIONS), system), metrics).await?;
+        build_state(settings, (db::open_request_pool(options, MAX_REQUEST_CONNECTIONS), system, queue), metrics)
+            .await?;
     let is_key_required = state.settings.is_key_required();
     tokio::task::spawn_blocking(move || http::document::get_served_document(is_key_required).len());
     let connection_limits = ConnectionLimits::from_settings(&state.settings, max_open_files);
@@ -175,7 +182,7 @@ async fn run_metrics_upkeep(metrics: PrometheusHandle) {
 
 async fn build_state(
     settings: Settings,
-    (db, system): (PgPool, PgPool),
+    (db, system, queue): (PgPool, PgPool, PgPool),
     metrics: PrometheusHandle,
 ) -> Result<AppState, CliError> {
     let mailer =
@@ -199,6 +206,7 @@ async fn build_state(
         settings: Arc::new(settings),
         db,
         system,
+        queue,
         storage,
         connections,
         download_signer,

@@ -30,31 +30,38 @@ pub struct BlobRow {
 /// so a damaged blob counts as sound again. The blob is held for [`BLOB_HOLD_TTL`], within which the row that refers to
 /// it must be written.
 pub async fn upsert_blob(connection: &mut DbConnection, blob: &BlobRow) -> Result<(), DbError> {
-    upsert_held_blob(connection, blob, BLOB_HOLD_TTL).await.map(drop)
+    upsert_held_blobs(connection, &[*blob], BLOB_HOLD_TTL).await.map(drop)
 }
 
-/// The same for a blob to which the same transaction will refer, so that it need not be held. Returns whether the row
-/// is new.
-pub async fn upsert_registered_blob(connection: &mut DbConnection, blob: &BlobRow) -> Result<bool, DbError> {
-    upsert_held_blob(connection, blob, Duration::ZERO).await
+/// The same for blobs to which the same transaction will refer, so that they need not be held. They are locked in the order
+/// of their digests, so that two transactions with the same blobs wait for each other instead of blocking each other; no
+/// digest may come twice. Returns those that were not there before.
+pub async fn upsert_registered_blobs(connection: &mut DbConnection, blobs: &[BlobRow]) -> Result<Vec<Digest>, DbError> {
+    upsert_held_blobs(connection, blobs, Duration::ZERO).await
 }
 
-async fn upsert_held_blob(connection: &mut DbConnection, blob: &BlobRow, hold: Duration) -> Result<bool, DbError> {
+async fn upsert_held_blobs(
+    connection: &mut DbConnection,
+    blobs: &[BlobRow],
+    hold: Duration,
+) -> Result<Vec<Digest>, DbError> {
     // `xmax` is 0 in a row that was inserted, and our transaction in one that was updated.
-    let is_new = sqlx::query_scalar(
-        "insert into blob (sha256, size, crc32, held_until) values ($1, $2, $3, now() + $4)
+    let rows: Vec<([u8; 32], bool)> = sqlx::query_as(
+        "insert into blob (sha256, size, crc32, held_until)
+         select sha256, size, crc32, now() + $4 from unnest($1::bytea[], $2::bigint[], $3::bigint[]) new (sha256, size, crc32)
+          order by sha256
          on conflict (sha256) do update
             set created_at = now(), checked_at = now(), damaged_at = null,
                 held_until = greatest(blob.held_until, excluded.held_until)
-         returning xmax = 0",
+         returning sha256, xmax = 0",
     )
-    .bind(blob.sha256.to_bytes())
-    .bind(blob.size)
-    .bind(blob.crc32)
+    .bind(blobs.iter().map(|blob| blob.sha256.to_bytes()).collect::<Vec<_>>())
+    .bind(blobs.iter().map(|blob| blob.size).collect::<Vec<_>>())
+    .bind(blobs.iter().map(|blob| blob.crc32).collect::<Vec<_>>())
     .bind(to_pg_interval(hold))
-    .fetch_one(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(is_new)
+    Ok(rows.into_iter().filter_map(|(sha256, is_new)| is_new.then(|| Digest::from(sha256))).collect())
 }
 
 /// Counts all blobs and their bytes. Reads the whole table.

@@ -22,7 +22,6 @@ use sqlx::types::Json;
 use crate::db::attempt::{Attempt, AttemptCounters};
 use crate::db::enums::JobState;
 use crate::db::interval::to_pg_interval;
-use crate::db::pool::begin_with_kept_plans;
 use crate::db::settle_tail::one_by_one_sql;
 use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, JobId, WorkerId};
@@ -241,16 +240,14 @@ async fn take_items(pool: &PgPool, options: &ClaimOptions, slots: usize) -> Resu
                 set_config('synchronous_commit', 'off', true)
           order by taken.job_id, taken.position"
     );
-    let mut transaction = begin_with_kept_plans(pool).await?;
     let claims = sqlx::query_as(sql)
         .bind(i64::from(options.max_running))
         .bind(options.worker)
         .bind(to_pg_interval(options.lease))
         .bind(options.engine_version)
         .bind(slots as i32)
-        .fetch_all(&mut *transaction)
+        .fetch_all(pool)
         .await?;
-    transaction.commit().await?;
     Ok(claims)
 }
 

@@ -50,35 +50,40 @@ macro_rules! unused_sql {
     };
 }
 
-/// Counts renditions that this transaction has stored toward the company's quota, and keeps them for this attempt.
-/// Returns how many bytes were not kept for the company before.
+/// Counts renditions that this transaction has stored toward the quotas of the companies, and keeps each for its attempt.
+/// Returns the companies that have more bytes now.
 ///
 /// The commit does not wait for the disk: a crash of the database loses it only together with the claim's settle, and
 /// then the bytes are stray files.
 pub async fn keep_renditions(
     connection: &mut DbConnection,
-    attempt: &Attempt,
-    renditions: &[Digest],
-) -> Result<i64, DbError> {
-    let added = sqlx::query_scalar(
-        "with kept as (
+    renditions: &[(&Attempt, Digest)],
+) -> Result<Vec<CompanyId>, DbError> {
+    let grown = sqlx::query_scalar(
+        "with new as (
+             -- Two items may have rendered the same bytes; either keeps them.
+             select distinct on (company_id, sha256) *
+               from unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::bytea[])
+                    attempt (company_id, job_id, position, claim, sha256)
+              order by company_id, sha256
+         ), kept as (
              insert into kept_rendition (company_id, sha256, size, job_id, position, claim)
-             select $1, sha256, size, $3, $4, $5 from blob where sha256 = any($2) order by sha256
+             select company_id, sha256, size, job_id, position, claim from new join blob using (sha256)
+              order by company_id, sha256
              on conflict (company_id, sha256) do update
                 set job_id = excluded.job_id, position = excluded.position, claim = excluded.claim
-             returning size, xmax = 0 as is_new           -- `xmax` is 0 in a row that was inserted
+             returning company_id, xmax = 0 as is_new      -- `xmax` is 0 in a row that was inserted
          )
-         select coalesce(sum(size) filter (where is_new), 0)::bigint
-           from kept, set_config('synchronous_commit', 'off', true)",
+         select distinct company_id from kept, set_config('synchronous_commit', 'off', true) where is_new",
     )
-    .bind(attempt.company)
-    .bind(to_bytes(renditions))
-    .bind(attempt.job)
-    .bind(attempt.position)
-    .bind(attempt.claim)
-    .fetch_one(connection)
+    .bind(renditions.iter().map(|(attempt, _)| attempt.company).collect::<Vec<_>>())
+    .bind(renditions.iter().map(|(attempt, _)| attempt.job).collect::<Vec<_>>())
+    .bind(renditions.iter().map(|(attempt, _)| attempt.position).collect::<Vec<_>>())
+    .bind(renditions.iter().map(|(attempt, _)| attempt.claim).collect::<Vec<_>>())
+    .bind(renditions.iter().map(|(_, digest)| digest.to_bytes()).collect::<Vec<_>>())
+    .fetch_all(connection)
     .await?;
-    Ok(added)
+    Ok(grown)
 }
 
 /// A rendition that is kept for a company.

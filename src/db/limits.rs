@@ -98,6 +98,26 @@ pub async fn find_quota_excess(
     Ok(excess.flatten())
 }
 
+/// Which of these companies may not have room for so many bytes more: (company, bytes). Whoever adds them asks again
+/// afterwards, in the same transaction.
+pub async fn list_full_companies(
+    pool: &PgPool,
+    wanted: &[(CompanyId, i64)],
+    max_stored: u64,
+) -> Result<Vec<CompanyId>, DbError> {
+    let (companies, bytes): (Vec<CompanyId>, Vec<i64>) = wanted.iter().copied().unzip();
+    let full = sqlx::query_scalar(
+        "select company_id
+           from (select company_id, sum(bytes) as bytes from unnest($1::uuid[], $2::bigint[]) new (company_id, bytes)
+                  group by company_id) new
+           join company using (company_id) left join company_usage using (company_id)
+          where coalesce(stored_bytes + replaced_bytes + upload_bytes + rendition_bytes, 0) + new.bytes
+                > nullif(coalesce(max_stored, $3), 0)",
+    );
+    let max_stored = i64::try_from(max_stored).unwrap_or(i64::MAX);
+    Ok(full.bind(companies).bind(bytes).bind(max_stored).fetch_all(pool).await?)
+}
+
 /// Locks a quota of a company (`jobs`, `schedules`, …) until the transaction ends. Transactions that add to it run one
 /// after the other, so that each counts what the one before added.
 pub async fn lock_quota(connection: &mut DbConnection, company: CompanyId, quota: &str) -> Result<(), DbError> {

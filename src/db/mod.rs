@@ -76,7 +76,7 @@ use futures_util::{Stream, TryStreamExt};
 
 pub use error::DbError;
 pub use migrations::run_migrations;
-pub use pool::{open_request_pool, open_system_pool, with_query_timeout};
+pub use pool::{open_queue_pool, open_request_pool, open_system_pool, with_query_timeout};
 pub use sqlx::PgPool;
 
 /// A connection inside a transaction, as the queries take it.

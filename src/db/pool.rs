@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::time::timeout;
 
 use crate::db::error::DbError;
@@ -51,25 +51,26 @@ pub fn open_request_pool(options: PgConnectOptions, connections: u32) -> PgPool 
 /// Connections are not tested before each use, which would double the round trips: a query on a dead connection fails
 /// as [`DbError::Unreachable`], and the next one gets a new connection.
 pub fn open_system_pool(options: PgConnectOptions, connections: u32) -> PgPool {
-    build_pool_options(connections)
-        .after_release(|connection, _| Box::pin(async move { Ok(!execute_outside_transaction(connection, "").await?) }))
+    build_system_pool_options(connections).connect_lazy_with(options.application_name(ALL_COMPANIES_NAME))
+}
+
+/// Opens a pool for the statements of the item queue, each of which a connection plans once. Left to itself Postgres plans
+/// such a statement anew each time, as long as it expects the better plan to save more than planning takes; it does not, and
+/// planning a dozen parts under row-level security takes longer than running them. Sequential scans are off because a plan
+/// may be made while the tables are nearly empty, and is kept while they grow.
+///
+/// Behind a pooler that assigns connections by transaction these settings may be missing, or reach another statement of
+/// this service: that costs time and changes no result.
+pub fn open_queue_pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    let settings = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set jit = off";
+    build_system_pool_options(connections)
+        .after_connect(move |connection, _| Box::pin(async move { connection.execute(settings).await.map(drop) }))
         .connect_lazy_with(options.application_name(ALL_COMPANIES_NAME))
 }
 
-/// Begins a transaction whose statements each connection plans once. Left to itself Postgres plans a statement of the queue
-/// anew each time, as long as it expects the better plan to save more than planning takes; it does not, and planning a
-/// dozen parts under row-level security takes longer than running them. Sequential scans are off because a plan may be
-/// made while the tables are nearly empty, and is kept while they grow. Settings of the transaction, because a pooler may give
-/// the connection to somebody else afterwards; they are part of the round trip that begins it.
-///
-/// # Errors
-/// Those of the database.
-pub(super) async fn begin_with_kept_plans(
-    pool: &PgPool,
-) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, DbError> {
-    let begin =
-        "begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; set local jit = off";
-    Ok(pool.begin_with(begin).await?)
+fn build_system_pool_options(connections: u32) -> PgPoolOptions {
+    build_pool_options(connections)
+        .after_release(|connection, _| Box::pin(async move { Ok(!execute_outside_transaction(connection, "").await?) }))
 }
 
 fn build_pool_options(connections: u32) -> PgPoolOptions {

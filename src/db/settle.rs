@@ -10,7 +10,6 @@ use sqlx::types::Json;
 
 use crate::db::attempt::{Attempt, AttemptEnding};
 use crate::db::enums::ItemState;
-use crate::db::pool::begin_with_kept_plans;
 use crate::db::settle_tail::{one_by_one_sql, settle_tail_sql};
 use crate::db::transition::{Transition, decide_transition};
 use crate::db::{DbError, PgPool};
@@ -244,9 +243,6 @@ async fn write_transitions(
          select job_id, position, claim, to_state <> reported_state as is_stopped, counters.has_ended as has_ended_job
            from ended join counters using (company_id, job_id)"
     );
-    let mut transaction = begin_with_kept_plans(pool).await?;
     let query = sqlx::query_as(sql).bind(engine_version).bind(Json(reported)).bind(Json(new_files));
-    let settled = query.fetch_all(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(settled)
+    Ok(query.fetch_all(pool).await?)
 }

@@ -2,35 +2,39 @@
 //!
 //! ```text
 //!   claim_items ──> process_claim ─┬─ all originals or cached ─> settle, then many more at once
-//!                                  └─ render_under_lease ─> settle
-//!                                       ├─ render_files: fetch originals, render, store
+//!                                  └─ render_under_lease ─> keep the files, settle
+//!                                       ├─ render_files: fetch originals, render, stage
 //!                                       ├─ heartbeat: renew the lease; stop when the job is stopped
 //!                                       └─ shutdown: give the item back after a grace time
 //! ```
 //!
 //! What ends an attempt is an [`AttemptOutcome`]; whether the item is tried again is decided in [`crate::db::settle`], and
-//! the ends of several items are written together (`settler.rs`).
+//! files and ends of several items are kept and written together (`settler.rs`, `keep.rs`).
 
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use offprint_core::{Code, Digest};
-use offprint_imaging::{RenderError, RenderOutput, SourceFiles};
+use offprint_imaging::{RenderOutput, SourceFiles};
 use offprint_modifiers::Recipe;
-use offprint_sandbox::{RenderPoolError, RenderTarget};
-use offprint_storage::{LocalBlob, StagedBlob};
+use offprint_sandbox::RenderTarget;
+use offprint_storage::{LocalBlob, StagedBlob, StorageError};
 use tempfile::TempPath;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{Instrument, info_span, warn};
 
-use crate::app::{AppState, JobSignalReceiver, KeepRenditionsError, StoreBlobError};
+use crate::app::{AppState, JobSignalReceiver};
 use crate::db;
 use crate::db::bulk_settle::settle_ready_items;
 use crate::db::item::{self, Claim, ClaimOptions, LeaseRenewal, PendingFile};
 use crate::db::settle::{self, AttemptEnd, AttemptOutcome, SettledFile};
-use crate::jobs::rendition::merge_failures;
 use crate::reason::Reason;
+use crate::worker::keep::RenderedEnd;
+use crate::worker::outcome::{
+    fail_as_corrupt, log_outcome, merge_outcomes, pool_failure_to_outcome, render_error_to_outcome,
+    storage_error_to_reason,
+};
 use crate::worker::settler::{RunningItem, Settler};
 use crate::worker::waiting::{CACHE_ENGINE_VERSION, wait_for_grace_end};
 
@@ -51,7 +55,7 @@ pub(super) async fn claim_items(
     let job_signals: Vec<_> = (0..slots).map(|_| state.job_signals.listen()).collect();
     let (lease, max_running) = (state.settings.lease, state.settings.max_running);
     let options = ClaimOptions { worker: state.worker, lease, engine_version: CACHE_ENGINE_VERSION, max_running };
-    let claims = db::with_query_timeout(item::claim_items(&state.system, &options, slots)).await?;
+    let claims = db::with_query_timeout(item::claim_items(&state.queue, &options, slots)).await?;
     let begin =
         |(claim, job_signals): (Claim, _)| ClaimedItem { running: settler.begin_item(&claim), claim, job_signals };
     Ok(claims.into_iter().zip(job_signals).map(begin).collect())
@@ -89,6 +93,7 @@ async fn process_claim(
     let (ready_files, missing_files): (Vec<_>, Vec<_>) = claim.files.iter().partition(|file| is_ready(file));
     let needs_no_render = missing_files.is_empty();
     let mut files: Vec<SettledFile> = ready_files.into_iter().map(|file| to_settled_file(&claim, file)).collect();
+    let mut rendered = Vec::new();
     let outcome = if needs_no_render {
         let outcome = check_original(state, &claim).await?;
         if !matches!(outcome, AttemptOutcome::Succeeded) {
@@ -96,13 +101,20 @@ async fn process_claim(
         }
         outcome
     } else {
-        render_under_lease(state, &claim, &missing_files, &mut files, job_signals).await
+        render_under_lease(state, &claim, &missing_files, &mut rendered, job_signals).await
     };
-    log_outcome(&claim, &outcome);
     let is_waiting_again = matches!(outcome, AttemptOutcome::GivenBack | AttemptOutcome::Crashed(_));
-    drop(slot);
     let end = AttemptEnd { attempt: claim.attempt(state.worker), files, outcome };
-    if !settler.settle(state, end, running).await? {
+    log_outcome(&end);
+    let settling = async {
+        // While there is room for the end, the next item can be claimed.
+        let room = settler.wait_for_room().await;
+        drop(slot);
+        let settled = settler.settle(state, RenderedEnd { end, rendered }, running).await;
+        drop(room);
+        settled
+    };
+    if !renew_lease_during(state, &claim, settling).await? {
         warn!(
             "The lease of item {} of job {} expired while this worker processed it; its result is dropped",
             claim.position, claim.job_id
@@ -110,19 +122,26 @@ async fn process_claim(
     }
     if needs_no_render {
         state.job_changes.notify();
-        // A job of originals has many such items: settle them together.
-        let settle_more =
-            || settle_ready_items(&state.system, claim.company_id, claim.job_id, state.worker, CACHE_ENGINE_VERSION);
-        while db::with_query_timeout(settle_more()).await? > 0 {
-            state.job_changes.notify();
-            // They may have been the last ones of the job.
-            state.tasks_available.notify_local();
-        }
+        settle_more_ready_items(state, settler, &claim).await?;
     }
     state.job_changes.notify();
     if is_waiting_again {
         // Any process may claim it.
         state.work_available.notify();
+    }
+    Ok(())
+}
+
+/// Settles the items of a job that need no rendering together: a job of originals has many. One item's task of this process
+/// does it at a time; others would only wait for the lock of the job.
+async fn settle_more_ready_items(state: &AppState, settler: &Settler, claim: &Claim) -> Result<(), db::DbError> {
+    let Some(_turn) = settler.take_bulk_turn(claim.job_id) else { return Ok(()) };
+    let settle_more =
+        || settle_ready_items(&state.queue, claim.company_id, claim.job_id, state.worker, CACHE_ENGINE_VERSION);
+    while db::with_query_timeout(settle_more()).await? > 0 {
+        state.job_changes.notify();
+        // They may have been the last ones of the job.
+        state.tasks_available.notify_local();
     }
     Ok(())
 }
@@ -158,27 +177,50 @@ fn to_settled_file(claim: &Claim, file: &PendingFile) -> SettledFile {
     }
 }
 
-/// Renders the missing files while it renews the lease and listens to job actions. Adds the files that were produced to
-/// `settled_files`.
+/// Waits until the end of an item is settled and renews the lease meanwhile: the storage may be slow. Whether the item still
+/// belongs to this worker is found out by the settle.
+async fn renew_lease_during<T>(state: &AppState, claim: &Claim, settling: impl Future<Output = T>) -> T {
+    tokio::pin!(settling);
+    let mut heartbeats = start_heartbeats(state);
+    heartbeats.tick().await;
+    loop {
+        tokio::select! {
+            settled = &mut settling => return settled,
+            _ = heartbeats.tick() => drop(renew_lease(state, claim).await),
+        }
+    }
+}
+
+fn start_heartbeats(state: &AppState) -> Interval {
+    let mut heartbeats = interval(state.settings.lease / 4);
+    heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heartbeats
+}
+
+async fn renew_lease(state: &AppState, claim: &Claim) -> Result<LeaseRenewal, db::DbError> {
+    db::with_query_timeout(item::renew_item_lease(&state.system, claim, state.worker, state.settings.lease)).await
+}
+
+/// Renders the missing files while it renews the lease and listens to job actions. Adds the files that were rendered to
+/// `rendered_files`.
 async fn render_under_lease(
     state: &AppState,
     claim: &Claim,
     missing: &[&PendingFile],
-    settled_files: &mut Vec<SettledFile>,
+    rendered_files: &mut Vec<(SettledFile, StagedBlob)>,
     mut job_signals: JobSignalReceiver,
 ) -> AttemptOutcome {
     // Dropping this future kills the render process.
-    let render = render_files(state, claim, missing, settled_files);
+    let render = render_files(state, claim, missing, rendered_files);
     tokio::pin!(render);
     let grace_end = wait_for_grace_end(state);
     tokio::pin!(grace_end);
-    let mut heartbeats = interval(state.settings.lease / 4);
-    heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heartbeats = start_heartbeats(state);
     heartbeats.tick().await;
     loop {
         tokio::select! {
             outcome = &mut render => return outcome,
-            _ = heartbeats.tick() => match db::with_query_timeout(item::renew_item_lease(&state.system, claim, state.worker, state.settings.lease)).await {
+            _ = heartbeats.tick() => match renew_lease(state, claim).await {
                 Ok(LeaseRenewal::Renewed) => {}
                 Ok(LeaseRenewal::Stop) => return AttemptOutcome::Stopped,
                 // Settle will find that the item belongs to another worker, and write nothing.
@@ -192,13 +234,13 @@ async fn render_under_lease(
     }
 }
 
-/// Renders the missing files from one decoded image and stores them. Those that succeed are added to `settled_files`,
+/// Renders the missing files from one decoded image and stages them. Those that succeed are added to `rendered_files`,
 /// also when others fail.
 async fn render_files(
     state: &AppState,
     claim: &Claim,
     missing: &[&PendingFile],
-    settled_files: &mut Vec<SettledFile>,
+    rendered_files: &mut Vec<(SettledFile, StagedBlob)>,
 ) -> AttemptOutcome {
     let started_at = std::time::Instant::now();
     let (mut targets, mut pins) = (Vec::new(), BTreeSet::new());
@@ -249,41 +291,14 @@ async fn render_files(
         };
         staged.map_err(|outcome| (file.name.as_deref(), outcome))
     });
-    let (mut produced, mut blobs, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    let mut failures = Vec::new();
     for staged in join_all(staged).await {
         match staged {
-            Ok((file, blob)) => {
-                produced.push(file);
-                blobs.push(blob);
-            }
+            Ok(rendered) => rendered_files.push(rendered),
             Err(failure) => failures.push(failure),
         }
     }
-    if !blobs.is_empty() {
-        match state.keep_rendered_files(&claim.attempt(state.worker), blobs).await {
-            Ok(()) => settled_files.extend(produced),
-            Err(error) => failures.push((None, keep_error_to_outcome(error))),
-        }
-    }
     merge_outcomes(failures)
-}
-
-fn keep_error_to_outcome(error: KeepRenditionsError) -> AttemptOutcome {
-    match error {
-        KeepRenditionsError::QuotaExceeded(missing) => AttemptOutcome::Failed(Reason::new(
-            Code::StorageQuota,
-            format!(
-                "The exported files would exceed the company's storage quota by {missing} bytes. Delete jobs and assets \
-                 that are no longer needed, then retry the job."
-            ),
-        )),
-        KeepRenditionsError::Store(StoreBlobError::Storage(error)) => {
-            AttemptOutcome::TryAgain(storage_error_to_reason(&error))
-        }
-        KeepRenditionsError::Store(StoreBlobError::Db(error)) => {
-            AttemptOutcome::TryAgain(Reason::new(Code::Unavailable, error.to_string()))
-        }
-    }
 }
 
 /// Fetches an original as a local file and verifies its checksum, so that damaged bytes never become an image. A
@@ -293,7 +308,7 @@ async fn fetch_original(state: &AppState, sha256: &Digest) -> Result<LocalBlob, 
     let blob = blob.map_err(|error| AttemptOutcome::TryAgain(Reason::new(Code::Unavailable, error.to_string())))?;
     let checked_file =
         state.storage.open_verified(sha256, blob.size as u64, blob.crc32 as u32).await.map_err(|error| match error {
-            offprint_storage::StorageError::Missing(_) => AttemptOutcome::TryAgain(Reason::new(
+            StorageError::Missing(_) => AttemptOutcome::TryAgain(Reason::new(
                 Code::OriginalMissing,
                 "The original is missing from the storage.",
             )),
@@ -306,24 +321,7 @@ async fn fetch_original(state: &AppState, sha256: &Digest) -> Result<LocalBlob, 
     checked_file
 }
 
-/// The outcome of an item whose original was damaged in the storage.
-fn fail_as_corrupt() -> AttemptOutcome {
-    let detail = "The stored original is damaged. Upload the file again, then retry the job.";
-    AttemptOutcome::Failed(Reason::new(Code::CorruptOriginal, detail))
-}
-
-/// The outcome of an item when the whole render failed.
-fn pool_failure_to_outcome(failure: RenderPoolError) -> AttemptOutcome {
-    match failure {
-        RenderPoolError::Rejected(failure) => render_error_to_outcome(failure),
-        RenderPoolError::ProcessDied(failure) => {
-            metrics::counter!("offprint_renders_died_total", "code" => failure.code.to_kebab_case()).increment(1);
-            AttemptOutcome::Crashed(Reason::new(failure.code, failure.detail))
-        }
-    }
-}
-
-/// Writes a rendered file to the disk, ready to be kept.
+/// Writes a rendered file to the disk, ready to be kept. A large object is sent already: nothing is locked yet.
 async fn stage_rendition(
     state: &AppState,
     rendition: i16,
@@ -331,8 +329,9 @@ async fn stage_rendition(
     rendered: RenderOutput,
     output: TempPath,
 ) -> Result<(SettledFile, StagedBlob), AttemptOutcome> {
-    let staged = state.storage.stage_file(output).await;
-    let staged = staged.map_err(|error| AttemptOutcome::TryAgain(storage_error_to_reason(&error)))?;
+    let to_outcome = |error: StorageError| AttemptOutcome::TryAgain(storage_error_to_reason(&error));
+    let mut staged = state.storage.stage_file(output).await.map_err(to_outcome)?;
+    state.storage.prepare(&mut staged).await.map_err(to_outcome)?;
     let file = SettledFile {
         rendition,
         sha256: staged.digest,
@@ -346,47 +345,4 @@ async fn stage_rendition(
         reused: false,
     };
     Ok((file, staged))
-}
-
-/// Decides how an item ends when these files failed, given by the names of their renditions. If any failure may go
-/// away, the item is tried again: failures that the image causes are found again then. Otherwise the item fails.
-fn merge_outcomes(failures: Vec<(Option<&str>, AttemptOutcome)>) -> AttemptOutcome {
-    let (mut final_failures, mut passing_failures) = (Vec::new(), Vec::new());
-    for (name, outcome) in &failures {
-        match outcome {
-            AttemptOutcome::Failed(reason) => final_failures.push((*name, reason)),
-            AttemptOutcome::TryAgain(reason) => passing_failures.push((*name, reason)),
-            _ => {}
-        }
-    }
-    let try_again = merge_failures(passing_failures.into_iter()).map(AttemptOutcome::TryAgain);
-    let fail = || merge_failures(final_failures.into_iter()).map(AttemptOutcome::Failed);
-    try_again.or_else(fail).unwrap_or(AttemptOutcome::Succeeded)
-}
-
-/// Failures caused by the image or the modifier are final; others are tried again.
-fn render_error_to_outcome(failure: RenderError) -> AttemptOutcome {
-    let reason = Reason::new(failure.code, failure.detail);
-    match failure.code {
-        Code::OriginalMissing | Code::StorageFull | Code::Unavailable | Code::Internal => {
-            AttemptOutcome::TryAgain(reason)
-        }
-        _ => AttemptOutcome::Failed(reason),
-    }
-}
-
-fn storage_error_to_reason(error: &offprint_storage::StorageError) -> Reason {
-    match error {
-        offprint_storage::StorageError::Full(_) => {
-            Reason::new(Code::StorageFull, "The storage is full; the item is tried again until there is space.")
-        }
-        error => Reason::new(Code::Unavailable, format!("Storage error: {error}.")),
-    }
-}
-
-fn log_outcome(claim: &Claim, outcome: &AttemptOutcome) {
-    if let AttemptOutcome::Failed(reason) | AttemptOutcome::TryAgain(reason) | AttemptOutcome::Crashed(reason) = outcome
-    {
-        warn!(code = %reason.code, "{} of job {} failed: {}", claim.asset_name, claim.job_id, reason.detail);
-    }
 }

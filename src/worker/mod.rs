@@ -19,9 +19,11 @@ mod heartbeat;
 mod import;
 mod import_mail;
 mod item;
+mod keep;
 mod mail;
 mod manifest;
 mod manifest_delivery;
+mod outcome;
 mod performed;
 mod retention;
 mod scheduler;
@@ -41,7 +43,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 
 use crate::db;
@@ -61,6 +63,9 @@ use crate::worker::waiting::{POLL_INTERVAL, log_panic, wait_for_work};
 
 /// How often expired data is removed.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How long a free slot waits for others.
+const CLAIM_WAIT: Duration = Duration::from_millis(10);
 
 /// Works until the service shuts down and running items have ended or were given back.
 pub async fn run_workers(state: AppState) {
@@ -99,14 +104,15 @@ async fn restart_after_panics<W: Future<Output = ()> + Send + 'static>(state: Ap
 async fn run_dispatcher(state: AppState) {
     let settler = Settler::default();
     // Twice as many items as renders: while one stores its files, another can render.
-    let slots = Arc::new(Semaphore::new(2 * state.render_slots()));
+    let total_slots = 2 * state.render_slots();
+    let slots = Arc::new(Semaphore::new(total_slots));
     let mut items = JoinSet::new();
     while !state.closing.is_cancelled() {
         while let Some(ended) = items.try_join_next() {
             log_panic(ended);
         }
         let free = tokio::select! {
-            free = take_free_slots(&slots) => free,
+            free = take_free_slots(&slots, total_slots) => free,
             () = state.closing.cancelled() => break,
         };
         let notified = state.work_available.listen();
@@ -133,12 +139,19 @@ async fn run_dispatcher(state: AppState) {
     }
 }
 
-/// Waits for a free slot, and takes all that are free.
-async fn take_free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
+/// Waits for free slots, and takes all that are free. When one is, it waits up to `CLAIM_WAIT` until half of all are: a claim
+/// for several costs hardly more than for one, and meanwhile as many items as there are renders are in work.
+async fn take_free_slots(slots: &Arc<Semaphore>, total: usize) -> Vec<OwnedSemaphorePermit> {
     // The semaphore is never closed.
     let mut free: Vec<_> = slots.clone().acquire_owned().await.into_iter().collect();
-    while let Ok(slot) = slots.clone().try_acquire_owned()
-        && free.len() < MAX_CLAIMS
+    let deadline = Instant::now() + CLAIM_WAIT;
+    while free.len() < total.div_ceil(2).min(MAX_CLAIMS)
+        && let Ok(Ok(slot)) = timeout_at(deadline, slots.clone().acquire_owned()).await
+    {
+        free.push(slot);
+    }
+    while free.len() < MAX_CLAIMS
+        && let Ok(slot) = slots.clone().try_acquire_owned()
     {
         free.push(slot);
     }

@@ -1,4 +1,5 @@
-//! Writes the ends of items in sets: what ends within 50 ms costs one statement and one commit.
+//! Writes the ends of items in sets: what ends within 50 ms costs one statement and one commit, and its files are kept in one
+//! transaction before (`keep.rs`).
 //!
 //! ```text
 //!   item ends ──> pending ──> the first of a set waits ──> all pending ends in one statement ──> each item learns the result
@@ -13,13 +14,13 @@
 //! There is no task of its own: the item whose end came first writes for the others. While one set is written the next one
 //! gathers. A slot is free as soon as its end is handed over; the lease of an item outlasts the wait by far.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use offprint_core::Code;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
 use tokio::time::sleep;
 use tracing::warn;
 
@@ -29,6 +30,7 @@ use crate::db::item::Claim;
 use crate::db::settle::{AttemptEnd, AttemptOutcome, MAX_SETTLES, SettledSet, settle_items};
 use crate::id::JobId;
 use crate::reason::Reason;
+use crate::worker::keep::{RenderedEnd, keep_rendered_files};
 use crate::worker::waiting::CACHE_ENGINE_VERSION;
 
 /// How long the end of an item waits for others.
@@ -38,19 +40,33 @@ const MAX_WAIT: Duration = Duration::from_millis(50);
 #[derive(Clone, Default)]
 pub(super) struct Settler(Arc<SettlerInner>);
 
-#[derive(Default)]
 struct SettlerInner {
     pending: Mutex<Pending>,
     /// Notified when the pending ends are to be written now.
     flush: Notify,
     /// Held while a set is written, so that what ends meanwhile becomes one set.
     writing: tokio::sync::Mutex<()>,
+    /// Room for ends that are not written yet. Without a bound renders would run ahead of a slow storage.
+    room: Semaphore,
+}
+
+impl Default for SettlerInner {
+    fn default() -> Self {
+        Self {
+            pending: Default::default(),
+            flush: Default::default(),
+            writing: Default::default(),
+            room: Semaphore::new(MAX_SETTLES),
+        }
+    }
 }
 
 #[derive(Default)]
 struct Pending {
     ends: Vec<PendingEnd>,
     running: RunningItems,
+    /// Jobs whose items that need no rendering are being settled together.
+    bulk_settled: HashSet<JobId>,
 }
 
 /// The items of this process that have not ended, and what is known of their jobs.
@@ -95,7 +111,7 @@ impl RunningItems {
 }
 
 struct PendingEnd {
-    end: AttemptEnd,
+    end: RenderedEnd,
     written: oneshot::Sender<Result<bool, db::DbError>>,
 }
 
@@ -122,31 +138,57 @@ impl Drop for RunningItem {
     }
 }
 
+/// The turn of one task of this process to settle items of a job together, until it is dropped.
+pub(super) struct BulkTurn {
+    settler: Settler,
+    job: JobId,
+}
+
+impl Drop for BulkTurn {
+    fn drop(&mut self) {
+        self.settler.0.lock().bulk_settled.remove(&self.job);
+    }
+}
+
 impl Settler {
+    /// Takes the turn to settle items of a job together, unless another task of this process has it.
+    pub(super) fn take_bulk_turn(&self, job: JobId) -> Option<BulkTurn> {
+        let is_free = self.0.lock().bulk_settled.insert(job);
+        is_free.then(|| BulkTurn { settler: self.clone(), job })
+    }
+
     /// Counts an item that was claimed, until it ends.
     pub(super) fn begin_item(&self, claim: &Claim) -> RunningItem {
         let mut pending = self.0.lock();
-        let unwritten = pending.ends.iter().filter(|pending| pending.end.attempt.job == claim.job_id).count();
+        let unwritten = pending.ends.iter().filter(|pending| pending.end.end.attempt.job == claim.job_id).count();
         pending.running.begin_item(claim.job_id, i64::from(claim.open) - unwritten as i64);
         RunningItem { settler: self.clone(), job: claim.job_id }
     }
 
-    /// Writes the end of an item, alone or with others. `running` ends here. Returns whether it was written: `false` when
+    /// Waits until one more end can be handed over. There is room for another one when this is dropped.
+    pub(super) async fn wait_for_room(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.0.room.acquire().await.ok()
+    }
+
+    /// Keeps the files of an item and writes its end, alone or with others. `running` ends here. Returns whether it was written: `false` when
     /// the item belongs to another worker by now.
     pub(super) async fn settle(
         &self,
         state: &AppState,
-        end: AttemptEnd,
+        end: RenderedEnd,
         running: RunningItem,
     ) -> Result<bool, db::DbError> {
-        let is_urgent = !matches!(end.outcome, AttemptOutcome::Succeeded | AttemptOutcome::Failed(_))
+        let (company, job) = (end.end.attempt.company, end.end.attempt.job);
+        let is_urgent = !matches!(end.end.outcome, AttemptOutcome::Succeeded | AttemptOutcome::Failed(_))
             || state.closing.is_cancelled()
-            || state.live_jobs.take_awaited_change(end.attempt.company, end.attempt.job);
+            || state.live_jobs.take_awaited_change(company, job);
         let (written, result) = oneshot::channel();
+        let without_files = end.without_files();
         let (is_first, is_due) = {
             let mut pending = self.0.lock();
-            pending.ends.push(PendingEnd { end: end.clone(), written });
-            let is_last = pending.running.is_last(end.attempt.job);
+            pending.ends.push(PendingEnd { end, written });
+            let is_last = pending.running.is_last(job);
             let is_due = is_urgent || is_last || pending.ends.len() >= MAX_SETTLES;
             (pending.ends.len() == 1, is_due)
         };
@@ -159,7 +201,7 @@ impl Settler {
         match result.await {
             Ok(settled) => settled,
             // Whoever wrote the set panicked, which is a bug: the end is written alone.
-            Err(_) => settle_with_retry(state, &end).await,
+            Err(_) => settle_with_retry(state, &without_files).await,
         }
     }
 
@@ -182,10 +224,12 @@ impl Settler {
     }
 }
 
-/// Writes ends in one statement; one by one when that fails, so that one does not hold up the others.
-async fn write_ends(state: &AppState, ends: Vec<PendingEnd>) {
+/// Keeps the files of these ends, then writes the ends in one statement; one by one when that fails, so that one does not hold
+/// up the others.
+async fn write_ends(state: &AppState, mut ends: Vec<PendingEnd>) {
+    keep_rendered_files(state, ends.iter_mut().map(|pending| &mut pending.end)).await;
     if ends.len() > 1 {
-        let set: Vec<&AttemptEnd> = ends.iter().map(|pending| &pending.end).collect();
+        let set: Vec<&AttemptEnd> = ends.iter().map(|pending| &pending.end.end).collect();
         match settle_set(state, &set).await {
             Ok(settled) => {
                 for (pending, settled) in ends.into_iter().zip(settled.written) {
@@ -201,14 +245,14 @@ async fn write_ends(state: &AppState, ends: Vec<PendingEnd>) {
     }
     // Side by side, because one may have to be tried for long.
     let settle = async |pending: PendingEnd| {
-        let _ = pending.written.send(settle_with_retry(state, &pending.end).await);
+        let _ = pending.written.send(settle_with_retry(state, &pending.end.end).await);
     };
     join_all(ends.into_iter().map(settle)).await;
 }
 
 /// Writes ends in one statement. When they were the last of a job, it can be sealed.
 async fn settle_set(state: &AppState, set: &[&AttemptEnd]) -> Result<SettledSet, db::DbError> {
-    let settled = db::with_query_timeout(settle_items(&state.system, set, CACHE_ENGINE_VERSION)).await?;
+    let settled = db::with_query_timeout(settle_items(&state.queue, set, CACHE_ENGINE_VERSION)).await?;
     if settled.has_ended_job {
         state.tasks_available.notify_local();
     }

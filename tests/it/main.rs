@@ -54,6 +54,7 @@ mod image_presets;
 mod imports;
 mod job_actions;
 mod job_groups;
+mod keep_sets;
 mod keys;
 mod layered_exports;
 mod limits;

@@ -1,5 +1,6 @@
 //! Renditions count toward the storage quota: each blob once for the company that keeps it. Cached ones make room.
 
+use offprint::app::RenderedFiles;
 use offprint::db::company::ensure_company;
 use offprint::db::limits::{CompanyLimitsRow, update_company_limits};
 use offprint::db::settle::{AttemptOutcome, SettledFile};
@@ -165,7 +166,8 @@ async fn what_a_dead_worker_has_stored_counts_no_longer_than_its_lease(pool: PgP
     create_job(&app, request_tiff(&asset, 50, 40)).await;
     let claim = claim_item(&app).await;
     let staged = app.state.storage.stage_bytes(vec![1; 700]).await.unwrap();
-    app.state.keep_rendered_files(&claim.attempt(app.state.worker), vec![staged]).await.unwrap();
+    let rendered = RenderedFiles { attempt: &claim.attempt(app.state.worker), staged: vec![staged] };
+    app.state.keep_rendered_files(vec![rendered]).await.unwrap();
     let blobs = app.count_blobs().await;
     enforce_retention(&app.state).await.unwrap();
     assert_eq!((count_rendition_bytes(&app).await, app.count_blobs().await), (700, blobs));

@@ -33,7 +33,7 @@ fn request_png(assets: &[String], width: u32) -> Value {
 async fn build_end(app: &TestApp, claim: &Claim, outcome: AttemptOutcome) -> AttemptEnd {
     let attempt = claim.attempt(app.state.worker);
     let mut transaction = app.state.system.begin().await.unwrap();
-    keep_renditions(&mut transaction, &attempt, &[claim.sha256]).await.unwrap();
+    keep_renditions(&mut transaction, &[(&attempt, claim.sha256)]).await.unwrap();
     transaction.commit().await.unwrap();
     let build_file = |sha256| SettledFile { rendition: 0, sha256, image: None, warnings: Vec::new(), reused: false };
     let files = if matches!(outcome, AttemptOutcome::Succeeded) { vec![build_file(claim.sha256)] } else { Vec::new() };

@@ -30,7 +30,7 @@ pub async fn try_claim_item(app: &TestApp) -> Option<item::Claim> {
 }
 
 pub async fn claim_items(app: &TestApp, slots: usize) -> Vec<item::Claim> {
-    item::claim_items(&app.state.system, &build_claim_terms(app), slots).await.unwrap()
+    item::claim_items(&app.state.queue, &build_claim_terms(app), slots).await.unwrap()
 }
 
 pub async fn claim_item(app: &TestApp) -> item::Claim {
@@ -40,7 +40,7 @@ pub async fn claim_item(app: &TestApp) -> item::Claim {
 /// Keeps the original of a claim as if it were what was rendered.
 async fn keep_original(app: &TestApp, claim: &item::Claim) {
     let mut transaction = app.state.system.begin().await.unwrap();
-    keep_renditions(&mut transaction, &claim.attempt(app.state.worker), &[claim.sha256]).await.unwrap();
+    keep_renditions(&mut transaction, &[(&claim.attempt(app.state.worker), claim.sha256)]).await.unwrap();
     transaction.commit().await.unwrap();
 }
 
@@ -52,7 +52,7 @@ pub async fn settle_item(
     outcome: AttemptOutcome,
 ) -> Result<bool, DbError> {
     let end = AttemptEnd { attempt: attempt.clone(), files: files.to_vec(), outcome };
-    Ok(settle_items(&app.state.system, &[&end], ENGINE_VERSION).await?.written == [true])
+    Ok(settle_items(&app.state.queue, &[&end], ENGINE_VERSION).await?.written == [true])
 }
 
 /// Settles an attempt as succeeded; its files are copies of the original.

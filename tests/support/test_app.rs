@@ -140,6 +140,7 @@ impl TestApp {
         let check = SecretLeakCheck::new(&pool);
         let options = (*pool.connect_options()).clone();
         let system = db::open_system_pool(options.clone(), 10);
+        let queue = db::open_queue_pool(options.clone(), 2);
         let folder = TempDir::new().unwrap();
         let mut settings = SettingsArgs::parse_from(["offprint"]).settings;
         settings.database.data_dir = folder.path().to_owned();
@@ -172,6 +173,7 @@ impl TestApp {
             company: db::company::ensure_default_company(&system).await.unwrap(),
             db: db::open_request_pool(options, 4),
             system,
+            queue,
             keys: Default::default(),
             worker: WorkerId::new(),
             work_available: Default::default(),
