@@ -8,6 +8,7 @@
 mod blob_transaction;
 pub mod bytes_in_flight;
 pub mod connections;
+mod end_notice;
 pub mod file_type;
 pub mod link_token;
 pub mod live_jobs;
