@@ -13,6 +13,7 @@ pub mod file_type;
 pub mod link_token;
 pub mod live_jobs;
 pub mod live_links;
+pub mod newest_jobs;
 mod notifier;
 pub mod original_intake;
 pub mod preview_renders;
@@ -46,6 +47,7 @@ use crate::app::connections::{Connection, Connections};
 use crate::app::link_token::{LinkToken, TokenKind};
 use crate::app::live_jobs::LiveJobs;
 use crate::app::live_links::LiveLinks;
+use crate::app::newest_jobs::NewestJobs;
 use crate::app::preview_renders::{MAX_CONCURRENT_PREVIEWS, PreviewRenders};
 use crate::app::rate_limiter::RateLimiter;
 use crate::app::readiness::ReadinessCache;
@@ -94,6 +96,8 @@ pub struct AppState {
     pub live_jobs: LiveJobs,
     /// Which links of open pages still work.
     pub live_links: LiveLinks,
+    /// The newest job of each list that is open in a browser.
+    pub newest_jobs: NewestJobs,
     pub stream_limiter: StreamLimiter,
     /// What requests are receiving, for the quotas of companies.
     pub bytes_in_flight: BytesInFlight,

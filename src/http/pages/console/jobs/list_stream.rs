@@ -1,8 +1,9 @@
 //! The list of jobs, live: the progress of the jobs on the page, and word of newer ones.
 //!
 //! One stream for a page. It watches the unfinished jobs of the page, which one task of the process reads for all watchers,
-//! and asks for newer jobs with its heartbeat only.
+//! and asks for newer jobs with its heartbeat only, together with all others that show the same list.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::db::enums::JobState;
 use crate::db::job::{JobRow, find_jobs};
 use crate::db::metadata_map::MetadataMap;
 use crate::http::extract::caller::Caller;
-use crate::http::middleware::auth::recheck_key;
+use crate::http::middleware::auth::has_key_ended;
 use crate::http::pages::console::frame::ConsoleFrame;
 use crate::http::pages::console::jobs::filters::JobFilterForm;
 use crate::http::pages::console::jobs::list::format_numbers;
@@ -133,20 +134,29 @@ impl ListStream {
     /// Sends each change, until the caller's session or key ends.
     fn into_stream(self, mut updates: JobUpdates) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
         let retry = 1000 + 8 * u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+        let mut sent: HashMap<JobId, JobProgress> = HashMap::new();
         stream! {
+            let mut keys = self.state.keys.subscribe();
             yield Ok(Bytes::from(format!("retry: {retry}\n\n")));
-            // At least 1 ms, so that a setting of 0 does not become a busy loop.
-            let heartbeat = self.state.settings.stream_heartbeat.max(Duration::from_millis(1));
+            let heartbeat = self.heartbeat();
             let mut beat = Instant::now() + heartbeat;
             loop {
                 tokio::select! {
                     Some(update) = updates.next() => {
                         let progress = JobProgress::new(self.language, &update.job);
-                        yield Ok(write_frame("progress", &progress));
+                        if sent.get(&progress.job) != Some(&progress) {
+                            yield Ok(write_frame("progress", &progress));
+                            sent.insert(progress.job, progress);
+                        }
+                    }
+                    Ok(()) = keys.changed() => {
+                        if has_key_ended(&self.state, &self.caller).await {
+                            return;
+                        }
                     }
                     () = sleep_until(beat) => {
                         beat = Instant::now() + heartbeat;
-                        if recheck_key(&self.state, &self.caller).await.is_err() {
+                        if has_key_ended(&self.state, &self.caller).await {
                             return;
                         }
                         match self.has_newer_job().await {
@@ -160,11 +170,23 @@ impl ListStream {
         }
     }
 
+    /// At least 1 ms, so that a setting of 0 does not become a busy loop.
+    fn heartbeat(&self) -> Duration {
+        self.state.settings.stream_heartbeat.max(Duration::from_millis(1))
+    }
+
     /// Whether the list begins with another job by now. If the database does not answer, the next heartbeat asks again.
     async fn has_newer_job(&self) -> bool {
         let Some(newest) = self.newest else { return false };
-        let page = load_job_page(&self.state, &self.caller, &self.query, &self.metadata).await;
-        page.is_ok_and(|page| page.items.first().is_some_and(|listed| listed.job.job_id > newest))
+        let caller = &self.caller;
+        let reader = (!caller.can_read_all()).then_some(caller.user);
+        let list = serde_json::to_string(&(caller.company, reader, &self.query, &self.metadata)).unwrap_or_default();
+        let load = async {
+            let page = load_job_page(&self.state, caller, &self.query, &self.metadata).await?;
+            Ok::<_, Problem>(page.items.first().map(|listed| listed.job.job_id))
+        };
+        let found = self.state.newest_jobs.find(list, self.heartbeat() / 2, load).await;
+        found.is_ok_and(|first| first.is_some_and(|first| first > newest))
     }
 }
 
