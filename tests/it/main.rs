@@ -32,6 +32,7 @@ mod console_jobs;
 mod console_lists;
 mod console_protection;
 mod console_service;
+mod console_streams;
 mod damage;
 mod database_tls;
 mod deliveries;
