@@ -32,7 +32,8 @@ pub async fn list_assets(
     after: Option<AssetCursor>,
     limit: i64,
 ) -> Result<Vec<AssetRow>, DbError> {
-    let mut sql = QueryBuilder::<Postgres>::new(concat!("select ", asset_columns!(), " from asset where company_id = "));
+    let mut sql =
+        QueryBuilder::<Postgres>::new(concat!("select ", asset_columns!(), " from asset where company_id = "));
     sql.push_bind(company).push(" and deleted_at is null");
     push_criteria(&mut sql, criteria);
     if let Some((folder, name, handle)) = after {

@@ -9,7 +9,7 @@ use crate::db::delivered_file::has_removable;
 use crate::db::enums::JobState;
 use crate::db::task::{self, TaskClaim, TaskEnd, TaskState};
 use crate::db::{DbConnection, DbError, PgPool, event};
-use crate::id::{CompanyId, JobId};
+use crate::id::JobId;
 use crate::reason::Reason;
 
 /// Attempts of a task that are kept: a job of days has thousands.

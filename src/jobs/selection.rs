@@ -205,7 +205,8 @@ async fn select_by_filter(
         }
     };
     if let Some(names) = &asset_filter.names {
-        let known: HashSet<String> = asset_list::find_known_names(connection, company, names).await?.into_iter().collect();
+        let known: HashSet<String> =
+            asset_list::find_known_names(connection, company, names).await?.into_iter().collect();
         for (index, name) in names.iter().enumerate().filter(|(_, name)| !known.contains(*name)) {
             selection.note_missing_asset(format!("/assetFilter/names/{index}"), name, on_missing);
         }

@@ -36,7 +36,8 @@ async fn a_live_list_ends_with_the_key_of_its_session(pool: PgPool) {
     let address = browser.open("/console/jobs").await.attributes("data-progress").remove(0);
     let service = init_service(offprint::http::build_app(app.state.clone())).await;
     let cookie = format!("offprint_session={}", browser.cookies.borrow()["offprint_session"]);
-    let request = TestRequest::get().uri(&address).insert_header(("cookie", cookie)).insert_header(("host", "localhost"));
+    let request =
+        TestRequest::get().uri(&address).insert_header(("cookie", cookie)).insert_header(("host", "localhost"));
     let answer = run_as_company(ann.company, service.call(request.to_request())).await.unwrap().map_into_boxed_body();
     assert_eq!(answer.status(), 200);
     let revocation = format!("/api-keys/{}", ann.key.parse::<RawKey>().unwrap().id);

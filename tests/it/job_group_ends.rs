@@ -31,9 +31,8 @@ async fn create_group(app: &TestApp, receiver: &WebhookReceiver, assets: &[Strin
         "notifyEmails": ["ann@example.org"], "callbackUrl": receiver.url(),
     });
     let created = app.post("/export-job-groups", request).await.expect_status(202);
-    let jobs: Vec<String> = (created["jobs"].as_array().unwrap().iter())
-        .map(|job| job["jobHandle"].as_str().unwrap().to_owned())
-        .collect();
+    let jobs: Vec<String> =
+        (created["jobs"].as_array().unwrap().iter()).map(|job| job["jobHandle"].as_str().unwrap().to_owned()).collect();
     send_job_action(app, &jobs[1], "pause").await.expect_status(200);
     (created["groupHandle"].as_str().unwrap().to_owned(), jobs)
 }
@@ -75,7 +74,11 @@ async fn a_group_ends_once_in_whatever_way_its_last_job_does(pool: PgPool) {
         let (mails, messages, last) = read_notices(&app, &receiver);
         assert_eq!((mails, messages), (number + 1, number + 1), "{way}");
         assert_eq!(last["data"]["groupHandle"], json!(group), "{way}");
-        assert_eq!((&last["data"]["outcome"], &last["data"]["jobHandles"]), (&json!(outcome), &json!(jobs[..left])), "{way}");
+        assert_eq!(
+            (&last["data"]["outcome"], &last["data"]["jobHandles"]),
+            (&json!(outcome), &json!(jobs[..left])),
+            "{way}"
+        );
         for field in ["counts", "files", "bytes", "state"] {
             assert_eq!(last["data"][field], shown[field], "{way}: {field}");
         }
@@ -133,11 +136,13 @@ async fn retention_ends_no_group(pool: PgPool) {
     let assets = [app.upload_asset("a.jpg", &draw_jpeg(1)).await, app.upload_asset("b.jpg", &draw_jpeg(2)).await];
     let (group, jobs) = create_group(&app, &receiver, &assets).await;
     drain_work(&app).await;
-    sqlx::query("update export_job set released_at = now(), finished_at = now() - interval '1000 days' where job_id = $1::uuid")
-        .bind(&jobs[0])
-        .execute(&app.state.system)
-        .await
-        .unwrap();
+    sqlx::query(
+        "update export_job set released_at = now(), finished_at = now() - interval '1000 days' where job_id = $1::uuid",
+    )
+    .bind(&jobs[0])
+    .execute(&app.state.system)
+    .await
+    .unwrap();
     offprint::worker::enforce_retention(&app.state).await.unwrap();
     drain_work(&app).await;
     app.get(format!("/export-jobs/{}", jobs[0])).await.expect_status(404);

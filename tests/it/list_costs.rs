@@ -60,14 +60,8 @@ async fn fill(app: &TestApp) -> String {
         ("job_id", "gen_random_uuid()".to_owned()),
         ("created_at", "created_at - n * interval '1 minute'".to_owned()),
         ("state", format!("case when {is_scheduled} then 'scheduled' else state end")),
-        (
-            "outcome",
-            format!("case when {is_scheduled} then null when n % 2000 = 1 then 'failed' else outcome end"),
-        ),
-        (
-            "finished_at",
-            format!("case when {is_scheduled} then null else finished_at - n * interval '1 minute' end"),
-        ),
+        ("outcome", format!("case when {is_scheduled} then null when n % 2000 = 1 then 'failed' else outcome end")),
+        ("finished_at", format!("case when {is_scheduled} then null else finished_at - n * interval '1 minute' end")),
         ("succeeded", format!("case when {is_scheduled} then 0 else succeeded end")),
         ("exec_time", format!("case when {is_scheduled} then timestamptz '2099-01-01' end")),
         ("job_name", "case when n % 5000 = 2 then 'Catalogue' else 'Export' end || n".to_owned()),
@@ -234,7 +228,8 @@ async fn a_count_ends_at_a_thousand(pool: PgPool) {
     second.assert_sound();
     assert_eq!(second.html.matches("<tr id=\"job-").count(), 50);
     assert!(second.text().contains("1,000+ jobs"), "{}", second.text());
-    for (query, count) in [("state=scheduled", "40 jobs"), ("outcome=failed", "10 jobs"), ("name=Catalogue", "4 jobs")] {
+    for (query, count) in [("state=scheduled", "40 jobs"), ("outcome=failed", "10 jobs"), ("name=Catalogue", "4 jobs")]
+    {
         let page = browser.open(&format!("/console/jobs?{query}")).await;
         assert!(page.html.contains(&format!("<p id=\"count\">{count}</p>")), "{query}: {}", page.text());
     }

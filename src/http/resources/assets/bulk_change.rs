@@ -254,7 +254,8 @@ async fn find_targets(
     if names.is_empty() {
         return Ok(targets);
     }
-    for found in asset_list::find_assets_by_name(connection, caller.company, &state.attributes.root_ids, &names).await? {
+    for found in asset_list::find_assets_by_name(connection, caller.company, &state.attributes.root_ids, &names).await?
+    {
         let result = match found.count {
             1 => Ok(found.asset.asset_id),
             count => {

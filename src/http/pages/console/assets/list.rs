@@ -103,8 +103,9 @@ pub(super) async fn show_list(
     let page = match list_asset_page(state, &frame.caller, filters, Default::default()).await {
         Ok(page) => page,
         Err(problem) if matches!(problem.code(), Code::InvalidParameter | Code::InvalidCursor) => {
-            errors =
-                FormErrors::from_problem(frame.language, problem, |pointer| (pointer == "folder").then(|| "search-folder".to_owned()));
+            errors = FormErrors::from_problem(frame.language, problem, |pointer| {
+                (pointer == "folder").then(|| "search-folder".to_owned())
+            });
             Page { items: Vec::new(), next_cursor: None }
         }
         Err(problem) => return Err(problem),

@@ -16,9 +16,9 @@ use crate::http::pages::console::frame::ConsoleFrame;
 use crate::http::pages::console::message::{redirect_done, redirect_done_counted};
 use crate::http::pages::console::section::Section;
 use crate::http::problem::Problem;
-use crate::i18n::Language;
 use crate::http::resources::assets::content::replace_original;
 use crate::http::resources::assets::multipart_upload::receive_assets;
+use crate::i18n::Language;
 use crate::id::AssetId;
 
 /// `POST /console/assets`: uploads files.

@@ -11,7 +11,12 @@ use crate::jobs::schedule::{
 };
 
 /// When the job runs: at once, once later, or again and again.
-pub(super) fn add_time(fields: &FormFields, language: &Language, json: &mut Map<String, Value>, errors: &mut FormErrors) {
+pub(super) fn add_time(
+    fields: &FormFields,
+    language: &Language,
+    json: &mut Map<String, Value>,
+    errors: &mut FormErrors,
+) {
     let zone_name = fields.text("timeZone").unwrap_or_else(|| DEFAULT_TIME_ZONE.to_owned());
     let when = fields.get("when");
     if matches!(when, "later" | "repeat") || json.get("emailSetting").is_some() {

@@ -127,7 +127,9 @@ impl ScheduleLine {
             word: frame.text(word),
             next: schedule.next_run_at.map(|at| frame.time(at)),
             last: schedule.last_runs.first().map(|run| RunLine::new(frame, run)),
-            error: problem.and_then(|problem| Reason::deserialize(problem).ok()).map(|reason| frame.explain_mistake(&reason)),
+            error: problem
+                .and_then(|problem| Reason::deserialize(problem).ok())
+                .map(|reason| frame.explain_mistake(&reason)),
             actions: change.into_iter().chain(["run"]).filter(|action| can(action)).map(button).collect(),
             delete: can("delete").then(|| write_address(&format!("{own}/delete"))),
         }
