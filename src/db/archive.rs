@@ -89,7 +89,8 @@ pub async fn list_files(
 ) -> Result<Vec<FileRow>, DbError> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "{SELECT_FILE} and ($3::text is null or file.state = $3) and (position, rendition) > ($4, $5)
+            // The items are joined in their order: from the page's first one on, not from the job's.
+            "{SELECT_FILE} and ($3::text is null or file.state = $3) and (position, rendition) > ($4, $5) and item.position >= $4
               order by position, rendition limit $6"
         )
     });

@@ -180,6 +180,9 @@ async fn no_list_reads_a_whole_table(pool: PgPool) {
         before = now;
     }
     assert!(too_many.is_empty(), "{too_many:#?}");
+    // What reads a whole table is seen.
+    sqlx::query("select sum(total) from export_job where metadata @> '{}'").execute(&app.state.system).await.unwrap();
+    assert!(count_read_rows(&app).await["export_job"] - before["export_job"] >= JOBS);
 }
 
 #[sqlx::test]

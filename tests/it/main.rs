@@ -33,6 +33,7 @@ mod console_lists;
 mod console_protection;
 mod console_service;
 mod console_streams;
+mod console_words;
 mod damage;
 mod database_tls;
 mod deliveries;
