@@ -46,5 +46,9 @@ async fn mistakes_and_failures_are_told_in_the_readers_language(pool: PgPool) {
     let fields = [("source", "list"), ("list", "no-such-sku"), ("fmt", "orig"), ("when", "now"), ("action", "create")];
     let page = english.submit(&form, "/console/exports/new", &fields).await;
     page.assert_sound();
-    assert!(page.text().contains("no-such-sku") && !page.html.contains("class=\"small\" lang=\"en\""), "{}", page.text());
+    assert!(
+        page.text().contains("no-such-sku") && !page.html.contains("class=\"small\" lang=\"en\""),
+        "{}",
+        page.text()
+    );
 }
