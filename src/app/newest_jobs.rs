@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::id::JobId;
 
+/// When somebody looked, and the newest job then; none: the list was empty.
+type FoundJob = (Instant, Option<JobId>);
+
 /// What was found, by list. Clones share it.
 #[derive(Clone, Default)]
-pub struct NewestJobs(Arc<Mutex<HashMap<String, (Instant, Option<JobId>)>>>);
+pub struct NewestJobs(Arc<Mutex<HashMap<String, FoundJob>>>);
 
 impl NewestJobs {
     /// The newest job of a list as it was at most `max_age` ago; otherwise `load` looks, and what it finds is kept. `list` says
