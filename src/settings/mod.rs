@@ -16,9 +16,7 @@ use ipnet::IpNet;
 pub use choices::{AuthMode, MigrationMode, ProxyHeaders, RedirectDownloads, Role, SandboxMode};
 pub use oidc::{OidcSettings, is_loopback, is_secure_address};
 
-use checks::{
-    parse_mail_domain, parse_network, parse_origin, parse_public_url, parse_redirect_downloads, read_secret,
-};
+use checks::{parse_mail_domain, parse_network, parse_origin, parse_public_url, parse_redirect_downloads, read_secret};
 
 /// The database, and the data folder in which the private one runs.
 #[derive(clap::Args, Clone, Debug)]
