@@ -211,6 +211,10 @@ async fn the_list_is_live(pool: PgPool) {
             break;
         }
     }
+    // Whoever opens the stream of a page that is older than the job's end is told of it, although nothing changes any more.
+    let (_, mut late) = open_list_stream(&app, &address).await;
+    late.read_part().await.unwrap();
+    assert_eq!(late.next().await.unwrap().data["word"], json!("Ready"));
     create_job(&app, json!({"assetHandleArray": [asset], "fmt": "orig"})).await;
     while stream.next().await.unwrap().kind != "newer" {}
     let (status, _) = open_list_stream(&app, "/console/jobs/events").await;

@@ -82,12 +82,18 @@ pub(super) async fn stream_jobs(
     let (query, metadata, _) = form.resolve(&state, &frame).await?;
     let named = list_values(&request, "job").filter_map(|job| Some((caller.company, job.parse().ok()?)));
     let named: Vec<(CompanyId, JobId)> = named.take(MAX_WATCHED_JOBS).collect();
-    let mut updates = JobUpdates::new();
+    // Watched before they are read, so that no change is missed.
+    let watch = |(company, job): &(CompanyId, JobId)| (*job, state.live_jobs.watch(&state, *company, *job));
+    let mut watches: HashMap<JobId, JobWatch> = named.iter().map(watch).collect();
+    let (mut updates, mut first) = (JobUpdates::new(), Vec::new());
     for found in find_jobs(&state.db, &named).await? {
         // What was deleted meanwhile, or is another user's, has no updates.
-        if caller.can_read_all() || caller.is_owner_of(&found.job) {
-            let watch = state.live_jobs.watch(&state, caller.company, found.job.job_id);
+        if !caller.can_read_all() && !caller.is_owner_of(&found.job) {
+            continue;
+        }
+        if let Some(watch) = watches.remove(&found.job.job_id) {
             updates.push(Box::pin(follow_job(watch)));
+            first.push(JobProgress::new(frame.language, &found.job));
         }
     }
     let newest = list_values(&request, "newest").next().and_then(|job| job.parse().ok());
@@ -105,7 +111,7 @@ pub(super) async fn stream_jobs(
         caller,
     };
     let mut answer = add_stream_headers(HttpResponse::Ok());
-    Ok(answer.content_type(mime::TEXT_EVENT_STREAM).streaming(stream.into_stream(updates)))
+    Ok(answer.content_type(mime::TEXT_EVENT_STREAM).streaming(stream.into_stream(first, updates)))
 }
 
 /// The values of a parameter that may be repeated. They are handles, which nothing encodes.
@@ -131,13 +137,22 @@ struct ListStream {
 }
 
 impl ListStream {
-    /// Sends each change, until the caller's session or key ends.
-    fn into_stream(self, mut updates: JobUpdates) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
+    /// Sends how far each job is now, which may be further than the page says, and then each change, until the caller's session or
+    /// key ends.
+    fn into_stream(
+        self,
+        first: Vec<JobProgress>,
+        mut updates: JobUpdates,
+    ) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
         let retry = 1000 + 8 * u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
         let mut sent: HashMap<JobId, JobProgress> = HashMap::new();
         stream! {
             let mut keys = self.state.keys.subscribe();
             yield Ok(Bytes::from(format!("retry: {retry}\n\n")));
+            for progress in first {
+                yield Ok(write_frame("progress", &progress));
+                sent.insert(progress.job, progress);
+            }
             let heartbeat = self.heartbeat();
             let mut beat = Instant::now() + heartbeat;
             loop {
