@@ -248,9 +248,10 @@ create table asset (
     company_id              uuid        not null references company,
     asset_id                uuid        not null,
     type                    text        not null,
-    name                    text        not null,
-    file_name               text,                          -- null for sets: they have no file of their own
-    folder                  text        not null default '',
+    -- Compared byte by byte: what begins with a text, or is below a folder, stands together in an index.
+    name                    text collate "C" not null,
+    file_name               text collate "C",              -- null for sets: they have no file of their own
+    folder                  text collate "C" not null default '',
     sha256                  bytea       references blob,
     size                    bigint,
     mime                    text,
@@ -270,6 +271,9 @@ create table asset (
 );
 -- Lists are sorted by folder and name; the handle breaks ties. Deleted assets are never listed.
 create index asset_by_folder on asset (company_id, folder, name, asset_id) where deleted_at is null;
+-- Assets are searched by the beginning of their name, and found by name and file name.
+create index asset_by_name on asset (company_id, name) where deleted_at is null;
+create index asset_by_file_name on asset (company_id, file_name) where deleted_at is null;
 -- `push` asks which files have been uploaded already.
 create index asset_by_sha256 on asset (company_id, sha256) where deleted_at is null;
 -- Maintenance asks whether a blob is still used.
@@ -561,6 +565,7 @@ create table export_job_group (
     callback_url  text,                                    -- gets one message when all jobs have ended
     metadata      jsonb       not null default '{}',
     warnings      jsonb       not null default '[]',       -- about the selection; they concern no job
+    ends          integer     not null default 0,          -- how often its last job has ended: after a retry again
     created_at    timestamptz not null default now(),
     primary key (company_id, group_id),
     foreign key (company_id, user_id) references company_user
@@ -574,7 +579,7 @@ create table export_job (
     group_id           uuid,                               -- what it is a part of; its mail and webhook are the group's
 
     -- The request.
-    job_name           text        not null,
+    job_name           text collate "C" not null,          -- compared byte by byte: its beginning is searched in an index
     description        text,
     client_id          text,
     locale             text,
@@ -606,6 +611,9 @@ create table export_job (
     -- State. A finished job that is run again keeps its row and gets the next `run`.
     state              text        not null,
     outcome            text,
+    -- For lists. Columns, because conditions on expressions are not looked up in an index where rows are protected.
+    status             text        generated always as (coalesce(outcome, state)) stored,
+    finish_order       timestamptz not null generated always as (coalesce(finished_at, 'infinity')) stored,
     run                integer     not null default 1,
     run_total          integer     not null,               -- items of the current run: the base of its percentage
     run_started_at     timestamptz,
@@ -646,9 +654,10 @@ create index job_open on export_job (company_id, priority desc, job_id) where st
 create index job_unfinished on export_job (job_id) where state <> 'finished' or deleted_at is not null;
 -- Lists, by each of their sort keys.
 create index job_by_creation on export_job (company_id, created_at, job_id) where deleted_at is null;
-create index job_by_finish on export_job (company_id, coalesce(finished_at, 'infinity'), job_id)
-    where deleted_at is null;
+create index job_by_finish on export_job (company_id, finish_order, job_id) where deleted_at is null;
 create index job_by_name on export_job (company_id, job_name, job_id) where deleted_at is null;
+-- Lists by state or outcome, newest first.
+create index job_by_status on export_job (company_id, status, created_at, job_id) where deleted_at is null;
 -- Maintenance looks for finished jobs whose files have expired and are not released yet.
 create index job_to_release on export_job (expires_at) where released_at is null and state = 'finished';
 -- Lists of one's own jobs.
@@ -977,6 +986,7 @@ create table task (
     import_id   uuid,                                      -- the import, likewise
     run         integer,                                   -- the job's or import's
     key         text        not null default '',           -- tells tasks of one kind and run apart: a mail's recipient
+    group_end   integer,                                   -- which end of the job's group it tells of; null: none
     payload     jsonb       not null default '{}',         -- what its kind needs to know; a struct of Rust
     priority    smallint    not null default 0,            -- within its kind and company, higher first
     state       text        not null default 'waiting',
@@ -994,7 +1004,7 @@ create table task (
     foreign key (company_id, import_id) references import on delete cascade,
     -- A run is sealed once, has one message, and one mail for each recipient, whoever writes the row how often. Job
     -- details and lists of deliveries read it too, and the cascade when the job is removed.
-    constraint one_task_a_key unique nulls not distinct (company_id, job_id, import_id, kind, run, key),
+    constraint one_task_a_key unique nulls not distinct (company_id, job_id, import_id, kind, run, key, group_end),
     constraint task_kind check (kind in ('seal', 'sign-in-mail', 'mail', 'webhook', 'delivery', 'import', 'import-batch')),
     constraint task_state check (state in ('waiting', 'running', 'done', 'failed')),
     constraint task_lease_means_running check ((state = 'running') = (lease_until is not null)),

@@ -8,10 +8,12 @@
 mod blob_transaction;
 pub mod bytes_in_flight;
 pub mod connections;
+mod end_notice;
 pub mod file_type;
 pub mod link_token;
 pub mod live_jobs;
 pub mod live_links;
+pub mod newest_jobs;
 mod notifier;
 pub mod original_intake;
 pub mod preview_renders;
@@ -45,6 +47,7 @@ use crate::app::connections::{Connection, Connections};
 use crate::app::link_token::{LinkToken, TokenKind};
 use crate::app::live_jobs::LiveJobs;
 use crate::app::live_links::LiveLinks;
+use crate::app::newest_jobs::NewestJobs;
 use crate::app::preview_renders::{MAX_CONCURRENT_PREVIEWS, PreviewRenders};
 use crate::app::rate_limiter::RateLimiter;
 use crate::app::readiness::ReadinessCache;
@@ -95,6 +98,8 @@ pub struct AppState {
     pub live_jobs: LiveJobs,
     /// Which links of open pages still work.
     pub live_links: LiveLinks,
+    /// The newest job of each list that is open in a browser.
+    pub newest_jobs: NewestJobs,
     pub stream_limiter: StreamLimiter,
     /// What requests are receiving, for the quotas of companies.
     pub bytes_in_flight: BytesInFlight,

@@ -219,6 +219,7 @@ async fn build_state(
         job_signals: Default::default(),
         live_jobs: Default::default(),
         live_links: Default::default(),
+        newest_jobs: Default::default(),
         stream_limiter: Default::default(),
         bytes_in_flight: Default::default(),
         profiles,

@@ -68,15 +68,19 @@ pub struct FileRow {
     pub reused: bool,
 }
 
-/// The columns of a [`FileRow`].
-const SELECT_FILE: &str =
-    "select file.position, file.rendition, item.asset_id, file.path, file.state, file.sha256, file.size, file.mime,
+/// Selects [`FileRow`]s of `files`, which is `export_file` or a query of all its columns, in the job $2 of the company $1.
+fn select_files(files: &str) -> String {
+    format!(
+        "select file.position, file.rendition, item.asset_id, file.path, file.state, file.sha256, file.size, file.mime,
        file.width, file.height, file.reused,
        case when file.recipe_id is not null then job.renditions -> file.rendition::int ->> 'name' end as rendition_name
-  from export_file file
-  join export_item item using (company_id, job_id, position)
-  join export_job job using (company_id, job_id)
- where company_id = $1 and job_id = $2";
+  from {files} file
+ cross join lateral (
+       select asset_id from export_item
+        where company_id = $1 and job_id = $2 and position = file.position offset 0) item
+  join export_job job on job.company_id = $1 and job.job_id = $2"
+    )
+}
 
 /// Lists at most `limit` files after the given position and rendition, in request order. `state` none: in any state.
 pub async fn list_files(
@@ -88,9 +92,15 @@ pub async fn list_files(
     limit: i64,
 ) -> Result<Vec<FileRow>, DbError> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
+        // The page first: joined before, all items of the job would be read.
         format!(
-            "{SELECT_FILE} and ($3::text is null or file.state = $3) and (position, rendition) > ($4, $5)
-              order by position, rendition limit $6"
+            "with page as materialized (
+                 select * from export_file
+                  where company_id = $1 and job_id = $2 and ($3::text is null or state = $3)
+                    and (position, rendition) > ($4, $5)
+                  order by position, rendition limit $6
+             ) {} order by file.position, file.rendition",
+            select_files("page")
         )
     });
     let files = sqlx::query_as(AssertSqlSafe(SQL.as_str()))
@@ -113,7 +123,12 @@ pub async fn fetch_file(
     path: &str,
     key: &str,
 ) -> Result<FileRow, DbError> {
-    static SQL: LazyLock<String> = LazyLock::new(|| format!("{SELECT_FILE} and file.path = $3 and file.path_key = $4"));
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "{} where file.company_id = $1 and file.job_id = $2 and file.path = $3 and file.path_key = $4",
+            select_files("export_file")
+        )
+    });
     let row = sqlx::query_as(AssertSqlSafe(SQL.as_str()))
         .bind(company)
         .bind(job)

@@ -1,8 +1,7 @@
-//! Assets: uploaded files, and sets of them. Deleted assets keep their row while a job uses it; no query here but
-//! [`is_asset_registered`] returns them.
+//! Assets: uploaded files, and sets of them. They are listed and searched in [`super::asset_list`]. Deleted assets keep their row
+//! while a job uses it; no query but [`is_asset_registered`] returns them.
 
 use offprint_core::Digest;
-use offprint_core::name::normalize_name;
 use serde_json::json;
 use sqlx::types::Json;
 
@@ -12,6 +11,15 @@ pub use crate::db::asset_record::{
 use crate::db::metadata_map::MetadataChange;
 use crate::db::{DbConnection, DbError, collect_rows, retention, row_level_security};
 use crate::id::{AssetId, CompanyId};
+
+/// The columns of an [`AssetRow`].
+macro_rules! asset_columns {
+    () => {
+        "asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
+         url_post_apply_modifier, settings, member_array, metadata, entry_time, created_at, updated_at"
+    };
+}
+pub(super) use asset_columns;
 
 /// Finds the assets with these handles, in any order. Handles that are unknown, deleted or another company's are left
 /// out.
@@ -23,9 +31,9 @@ pub async fn find_assets(
     macro_rules! select {
         ($company:literal) => {
             concat!(
-                "select asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
-                        url_post_apply_modifier, settings, member_array, metadata, entry_time, created_at, updated_at
-                   from asset where ",
+                "select ",
+                asset_columns!(),
+                " from asset where ",
                 $company,
                 " and asset_id = any($2) and deleted_at is null"
             )
@@ -47,170 +55,6 @@ pub async fn fetch_asset(
     handle: AssetId,
 ) -> Result<AssetRow, DbError> {
     find_assets(connection, company, &[handle]).await?.pop().ok_or(DbError::NotFound("asset"))
-}
-
-/// An asset that was searched by name.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct NamedAssetRow {
-    /// The name that was searched.
-    pub wanted: String,
-    /// How many assets match the name as well as this one.
-    pub count: i64,
-    #[sqlx(flatten)]
-    pub asset: AssetRow,
-}
-
-/// Finds the assets that match these names: for each name one of those that match best, by handle, then by folder and
-/// name, by folder and file name, by name, by file name. A name may begin with a root ID and a slash, as references of
-/// Image Serving do: the company's name, one of its own root IDs, or one of `root_ids`. An asset that has the whole name
-/// comes before. Documentation page: r-object.
-pub async fn find_assets_by_name(
-    connection: &mut DbConnection,
-    company: CompanyId,
-    root_ids: &[String],
-    names: &[String],
-) -> Result<Vec<NamedAssetRow>, DbError> {
-    // One equality comparison per part, so that Postgres can use hash joins for many names and many assets.
-    let matches = sqlx::query_as(
-        "with wanted as (
-             select given.name as wanted, given.stored as name, 0 as rank
-               from unnest($2::text[], $3::text[]) as given (name, stored)
-              union all
-             select given.name, substr(given.stored, strpos(given.stored, '/') + 1), 5
-               from unnest($2::text[], $3::text[]) as given (name, stored), company
-              where company.company_id = $1
-                and split_part(given.stored, '/', 1) = any (company.root_ids || company.name || $4::text[])
-                and strpos(given.stored, '/') between 2 and length(given.stored) - 1
-         ), live as (
-             select *, case when folder = '' then '' else folder || '/' end as folder_prefix
-               from asset where company_id = $1 and deleted_at is null and sha256 is not null
-         ), matches as (
-             select wanted, rank + 0 as rank, asset_id from wanted join live on live.asset_id::text = wanted.name
-              union all
-             select wanted, rank + 1, asset_id from wanted join live on live.folder_prefix || live.name = wanted.name
-              union all
-             select wanted, rank + 2, asset_id from wanted join live on live.folder_prefix || live.file_name = wanted.name
-              union all
-             select wanted, rank + 3, asset_id from wanted join live on live.name = wanted.name
-              union all
-             select wanted, rank + 4, asset_id from wanted join live on live.file_name = wanted.name
-         ), ranked as (
-             -- A name may match every asset of the company, and only the first and their number are of interest.
-             select wanted, asset_id, count(*) over (partition by wanted, rank) as count,
-                    row_number() over (partition by wanted order by rank, asset_id) as place
-               from matches
-         )
-         select ranked.wanted, ranked.count, live.asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
-                url_post_apply_modifier, settings, member_array, metadata, entry_time, created_at, updated_at
-           from ranked join live using (asset_id)
-          where place = 1",
-    )
-    .bind(company)
-    .bind(names)
-    .bind(names.iter().map(|name| normalize_name(name)).collect::<Vec<_>>())
-    .bind(root_ids)
-    .fetch(connection);
-    collect_rows(matches).await
-}
-
-/// Finds at most `limit` assets that match the criteria, in order of folder, name, handle.
-pub async fn find_matching_assets(
-    connection: &mut DbConnection,
-    company: CompanyId,
-    criteria: &AssetCriteria,
-    limit: i64,
-) -> Result<Vec<AssetRow>, DbError> {
-    list_assets(connection, company, criteria, None, limit).await
-}
-
-/// Lists at most `limit` assets that match the criteria, in order of folder, name, handle, after the cursor.
-pub async fn list_assets(
-    connection: &mut DbConnection,
-    company: CompanyId,
-    criteria: &AssetCriteria,
-    after: Option<AssetCursor>,
-    limit: i64,
-) -> Result<Vec<AssetRow>, DbError> {
-    let (after_folder, after_name, after_handle) = match after {
-        Some((folder, name, handle)) => (Some(folder), Some(name), Some(handle)),
-        None => (None, None, None),
-    };
-    let assets = sqlx::query_as(
-        "select asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible, url_modifier,
-                url_post_apply_modifier, settings, member_array, metadata, entry_time, created_at, updated_at
-         from asset
-         where company_id = $1 and deleted_at is null
-           and ($2::text[] is null or folder = any ($2)
-                or ($3 and exists (select from unnest($2) as root where root = '' or starts_with(folder, root || '/'))))
-           and ($4::text is null or type = $4)
-           and ($5::text is null or starts_with(name, $5))
-           and ($6::bytea is null or sha256 = $6)
-           and metadata @> $11::jsonb
-           and ($12::text[] is null or name = any ($12) or file_name = any ($12))
-           and ($13::timestamptz is null or updated_at >= $13)
-           and ($14::text[] = '{}' or
-                regexp_split_to_array(lower(btrim(coalesce(metadata ->> 'tags', ''))), ' *, *') @> $14)
-           and ($7::text is null or (folder, name, asset_id) > ($7, $8::text, $9::uuid))
-         order by folder, name, asset_id
-         limit $10",
-    )
-    .bind(company)
-    .bind(&criteria.folders)
-    .bind(criteria.recursive)
-    .bind(criteria.kind)
-    .bind(&criteria.name)
-    .bind(criteria.sha256.map(Digest::to_bytes))
-    .bind(after_folder)
-    .bind(after_name)
-    .bind(after_handle)
-    .bind(limit)
-    .bind(Json(&criteria.metadata))
-    .bind(&criteria.names)
-    .bind(criteria.updated_since)
-    .bind(&criteria.tags)
-    .fetch(connection);
-    collect_rows(assets).await
-}
-
-/// Lists the names of at most `limit` folders right below a folder that have assets in them or below them, in order.
-pub async fn list_subfolders(
-    connection: &mut DbConnection,
-    company: CompanyId,
-    folder: &str,
-    limit: i64,
-) -> Result<Vec<String>, DbError> {
-    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let folders = sqlx::query_scalar(
-        "select distinct split_part(substr(folder, length($2) + 1), '/', 1) as name
-           from asset
-          where company_id = $1 and deleted_at is null and starts_with(folder, $2) and folder <> ''
-          order by name
-          limit $3",
-    )
-    .bind(company)
-    .bind(prefix)
-    .bind(limit)
-    .fetch_all(connection)
-    .await?;
-    Ok(folders)
-}
-
-/// Which of these names assets have, as name or as file name.
-pub async fn find_known_names(
-    connection: &mut DbConnection,
-    company: CompanyId,
-    names: &[String],
-) -> Result<Vec<String>, DbError> {
-    let known = sqlx::query_scalar(
-        "select wanted from unnest($2::text[]) as wanted
-          where exists (select from asset where company_id = $1 and deleted_at is null and name = wanted)
-             or exists (select from asset where company_id = $1 and deleted_at is null and file_name = wanted)",
-    )
-    .bind(company)
-    .bind(names)
-    .fetch_all(connection)
-    .await?;
-    Ok(known)
 }
 
 /// Registers an uploaded file. Its blob must exist.

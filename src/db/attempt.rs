@@ -84,23 +84,22 @@ pub struct AttemptRow {
     pub failure: Option<Json<Reason>>,
 }
 
-/// Lists the attempts at the items from position `first` to `last` inclusive, in order of items, then of attempts.
+/// Lists the attempts at these items, in order of items, then of attempts.
 pub async fn list_attempts(
     pool: &PgPool,
     company: CompanyId,
     job: JobId,
-    (first, last): (i32, i32),
+    positions: &[i32],
 ) -> Result<Vec<AttemptRow>, DbError> {
     let attempts = sqlx::query_as(
         "select position, worker_id, worker.host, attempt.started_at, ended_at, ending, failure
            from export_attempt attempt left join worker using (worker_id)
-          where company_id = $1 and job_id = $2 and position between $3 and $4
+          where company_id = $1 and job_id = $2 and position = any($3)
           order by position, claim",
     )
     .bind(company)
     .bind(job)
-    .bind(first)
-    .bind(last)
+    .bind(positions)
     .fetch_all(pool)
     .await?;
     Ok(attempts)

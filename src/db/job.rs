@@ -1,5 +1,6 @@
-//! Export jobs as they are read: one job, lists, and the numbers for metrics. What the columns mean stands in
-//! `migrations/0001_foundation.sql`; jobs are created in [`super::insert_job`] and changed in [`super::job_actions`].
+//! Export jobs as they are read: one job, and the numbers for metrics. What the columns mean stands in
+//! `migrations/0001_foundation.sql`; jobs are listed in [`super::job_list`], created in [`super::insert_job`] and changed in
+//! [`super::job_actions`].
 //!
 //! Counts of items stand on the job's row. Whoever settles an item updates them under the row's lock, so reading a job
 //! never counts its items, except the few that run.
@@ -8,9 +9,8 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::PgArguments;
 use sqlx::types::Json;
-use sqlx::{Arguments, AssertSqlSafe, PgExecutor};
+use sqlx::{AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 
 use crate::db::destination::DestinationRow;
@@ -182,8 +182,11 @@ impl JobRow {
     }
 }
 
-/// The columns of a [`JobRow`]. `list_jobs` inserts its sort key after the first words.
-const SELECT_JOB: &str = "select job.*,
+/// Selects [`JobRow`]s from `jobs`, which is `export_job` or a query of all its columns. `columns` come in addition, each with a
+/// comma behind it.
+pub(super) fn select_jobs(columns: &str, jobs: &str) -> String {
+    format!(
+        "select {columns} job.*,
        (select count(*) from export_item item where item.company_id = job.company_id and item.job_id = job.job_id
            and item.state = 'running') as running,
        extract(epoch from now() - job.run_started_at)::float8 as run_seconds,
@@ -193,20 +196,25 @@ const SELECT_JOB: &str = "select job.*,
        archive.size as archive_size,
        (select jsonb_agg(to_jsonb(listed) order by listed.destination) from destination listed
          where listed.company_id = job.company_id and listed.job_id = job.job_id) as destinations
-  from export_job job
+  from {jobs} job
   left join lateral (
       select case when bool_or(state in ('waiting', 'running')) then 'waiting' when bool_or(state = 'failed') then 'failed' else 'sent' end as state,
-             jsonb_agg(key order by key) as recipients, max(detail) as detail, max(ended_at) as ended_at
+             jsonb_agg(distinct key order by key) as recipients, max(detail) as detail, max(ended_at) as ended_at
         from task mail
        where mail.company_id = job.company_id and mail.job_id = job.job_id and mail.kind = 'mail' and mail.run = job.run
       having count(*) > 0) mail on true
-  left join archive on archive.company_id = job.company_id and archive.job_id = job.job_id and archive.run = job.run
- where job.deleted_at is null";
+  left join archive on archive.company_id = job.company_id and archive.job_id = job.job_id and archive.run = job.run"
+    )
+}
+
+/// The jobs that are not deleted.
+static SELECT_JOB: LazyLock<String> =
+    LazyLock::new(|| format!("{} where job.deleted_at is null", select_jobs("", "export_job")));
 
 /// Fetches a job of a company.
 pub async fn fetch_job(executor: impl PgExecutor<'_>, company: CompanyId, job: JobId) -> Result<JobRow, DbError> {
     static SQL: LazyLock<String> =
-        LazyLock::new(|| format!("{SELECT_JOB} and job.company_id = $1 and job.job_id = $2"));
+        LazyLock::new(|| format!("{} and job.company_id = $1 and job.job_id = $2", *SELECT_JOB));
     let row = sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(job).fetch_optional(executor).await?;
     row.ok_or(DbError::NotFound("export job"))
 }
@@ -218,7 +226,7 @@ pub async fn list_group_jobs(
     group: JobGroupId,
 ) -> Result<Vec<JobRow>, DbError> {
     static SQL: LazyLock<String> =
-        LazyLock::new(|| format!("{SELECT_JOB} and job.company_id = $1 and job.group_id = $2 order by job.job_id"));
+        LazyLock::new(|| format!("{} and job.company_id = $1 and job.group_id = $2 order by job.job_id", *SELECT_JOB));
     Ok(sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(group).fetch_all(executor).await?)
 }
 
@@ -233,128 +241,10 @@ pub struct CompanyJobRow {
 /// Finds those of these jobs that exist, in no order.
 pub async fn find_jobs(pool: &PgPool, jobs: &[(CompanyId, JobId)]) -> Result<Vec<CompanyJobRow>, DbError> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!("{SELECT_JOB} and (job.company_id, job.job_id) in (select * from unnest($1::uuid[], $2::uuid[]))")
+        format!("{} and (job.company_id, job.job_id) in (select * from unnest($1::uuid[], $2::uuid[]))", *SELECT_JOB)
     });
     let (companies, jobs): (Vec<CompanyId>, Vec<JobId>) = jobs.iter().copied().unzip();
     Ok(sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(companies).bind(jobs).fetch_all(pool).await?)
-}
-
-/// Which jobs a list contains, and in which order. None means no restriction.
-#[derive(Clone, Debug)]
-pub struct JobFilter<'a> {
-    /// The state as people see it.
-    pub state: Option<&'a str>,
-    pub outcome: Option<Outcome>,
-    /// Beginning of the job's name.
-    pub name: Option<&'a str>,
-    /// Only what this user may see: the user's own.
-    pub reader: Option<UserId>,
-    /// The user that the list is about.
-    pub owner: Option<UserId>,
-    pub schedule: Option<ScheduleId>,
-    pub created_from: Option<DateTime<Utc>>,
-    pub created_before: Option<DateTime<Utc>>,
-    /// Entries that a job must have; empty: no restriction.
-    pub metadata: &'a MetadataMap,
-    pub sort: JobSort,
-    pub descending: bool,
-}
-
-/// Sort keys of job lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobSort {
-    CreatedAt,
-    /// Unfinished jobs count as the latest.
-    FinishedAt,
-    JobName,
-}
-
-impl JobSort {
-    /// The SQL expression, exactly as in the index, and its type.
-    fn key(self) -> (&'static str, &'static str) {
-        match self {
-            Self::CreatedAt => ("job.created_at", "timestamptz"),
-            Self::FinishedAt => ("coalesce(job.finished_at, 'infinity')", "timestamptz"),
-            Self::JobName => ("job.job_name", "text"),
-        }
-    }
-}
-
-/// A job in a list, with its sort key as text.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct ListedJobRow {
-    #[sqlx(flatten)]
-    pub job: JobRow,
-    pub sort_key: String,
-}
-
-/// The conditions of a [`JobFilter`], as the parameters 1 to 10.
-const MATCH_FILTER: &str = "job.company_id = $1 and ($2::text is null or $2 = case when job.state <> 'active' then job.state
-                 when job.started_at is null and job.succeeded + job.failed + job.skipped + job.stopped < job.total then 'queued'
-                 else 'running' end)
-           and ($3::text is null or job.outcome = $3)
-           and ($4::text is null or starts_with(job.job_name, $4))
-           and ($5::uuid is null or job.user_id = $5) and ($6::uuid is null or job.user_id = $6)
-           and ($7::uuid is null or job.schedule_id = $7)
-           and ($8::timestamptz is null or job.created_at >= $8) and ($9::timestamptz is null or job.created_at < $9)
-           and job.metadata @> $10::jsonb";
-
-impl JobFilter<'_> {
-    /// The values of the parameters of [`MATCH_FILTER`].
-    fn to_arguments(&self, company: CompanyId) -> Result<PgArguments, DbError> {
-        let mut arguments = PgArguments::default();
-        let mut add = || {
-            arguments.add(company)?;
-            arguments.add(self.state)?;
-            arguments.add(self.outcome)?;
-            arguments.add(self.name)?;
-            arguments.add(self.reader)?;
-            arguments.add(self.owner)?;
-            arguments.add(self.schedule)?;
-            arguments.add(self.created_from)?;
-            arguments.add(self.created_before)?;
-            arguments.add(Json(self.metadata))
-        };
-        add().map_err(|error| DbError::from(sqlx::Error::Encode(error)))?;
-        Ok(arguments)
-    }
-}
-
-/// Lists at most `limit` jobs after the given sort key and handle.
-pub async fn list_jobs(
-    pool: &PgPool,
-    company: CompanyId,
-    filter: &JobFilter<'_>,
-    after: Option<(&str, JobId)>,
-    limit: i64,
-) -> Result<Vec<ListedJobRow>, DbError> {
-    let (key, key_type) = filter.sort.key();
-    let (comparison, direction) = if filter.descending { ("<", "desc") } else { (">", "asc") };
-    // Only constants are formatted into the text; the caller's values are bound.
-    let sql = format!(
-        "{} and {MATCH_FILTER}
-           and ($11::text is null or ({key}, job.job_id) {comparison} ($11::{key_type}, $12))
-         order by {key} {direction}, job.job_id {direction} limit $13",
-        SELECT_JOB.replacen("select job.*", &format!("select job.*, {key}::text as sort_key"), 1)
-    );
-    let jobs = sqlx::query_as_with(AssertSqlSafe(sql), filter.to_arguments(company)?)
-        .bind(after.map(|(key, _)| key))
-        .bind(after.map(|(_, job)| job))
-        .bind(limit)
-        .fetch_all(pool)
-        .await?;
-    Ok(jobs)
-}
-
-/// Counts the jobs of a list up to `max`, and looks at no more.
-pub async fn count_jobs(pool: &PgPool, company: CompanyId, filter: &JobFilter<'_>, max: i64) -> Result<i64, DbError> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!(
-            "select count(*) from (select from export_job job where job.deleted_at is null and {MATCH_FILTER} limit $11) listed"
-        )
-    });
-    let count = sqlx::query_scalar_with(AssertSqlSafe(SQL.as_str()), filter.to_arguments(company)?);
-    Ok(count.bind(max).fetch_one(pool).await?)
 }
 
 /// The work that is left, over all companies, for metrics.

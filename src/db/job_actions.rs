@@ -6,8 +6,9 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use crate::db::enums::JobState;
+use crate::db::job_group_end::{GroupNotice, end_group};
 use crate::db::{DbConnection, DbError, PgPool, destination, event, task_queue};
-use crate::id::{CompanyId, JobId};
+use crate::id::{CompanyId, JobGroupId, JobId};
 use crate::reason::Reason;
 
 /// Names the actions that a job in a state allows.
@@ -265,20 +266,34 @@ async fn refresh_failed_items(connection: &mut DbConnection, company: CompanyId,
 }
 
 /// Deletes a job: hides it at once and stops its waiting items. Its rows are removed when no item runs any more, see
-/// [`remove_deleted_job`].
-pub async fn delete_job(pool: &PgPool, company: CompanyId, job: JobId) -> Result<(), DbError> {
+/// [`remove_deleted_job`]. `group` is that of the job, with what is told when this was the last of its open jobs.
+pub async fn delete_job(
+    pool: &PgPool,
+    company: CompanyId,
+    job: JobId,
+    group: Option<&(JobGroupId, GroupNotice)>,
+) -> Result<(), DbError> {
     let mut transaction = pool.begin().await?;
-    let hidden = sqlx::query(
-        "update export_job set deleted_at = now() where company_id = $1 and job_id = $2 and deleted_at is null",
+    if let Some((group, _)) = group {
+        // What is told may be written to the log of another job of the group.
+        sqlx::query("select from export_job where company_id = $1 and group_id = $2 order by job_id for no key update")
+            .bind(company)
+            .bind(group)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    let state: Option<JobState> = sqlx::query_scalar(
+        "update export_job set deleted_at = now() where company_id = $1 and job_id = $2 and deleted_at is null returning state",
     )
     .bind(company)
     .bind(job)
-    .execute(&mut *transaction)
+    .fetch_optional(&mut *transaction)
     .await?;
-    if hidden.rows_affected() == 0 {
-        return Err(DbError::NotFound("export job"));
-    }
+    let state = state.ok_or(DbError::NotFound("export job"))?;
     stop_waiting_items(&mut transaction, company, job).await?;
+    if let Some((group, notice)) = group.filter(|_| state != JobState::Finished) {
+        end_group(&mut transaction, (company, *group), None, notice).await?;
+    }
     transaction.commit().await?;
     Ok(())
 }

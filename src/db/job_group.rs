@@ -1,15 +1,12 @@
 //! Groups of jobs: one request that has more items than a job may have. A group has no state of its own: it is that of its
-//! jobs, read whenever somebody asks. It is locked, behind the lock of a job, only to find out which job ends last.
+//! jobs, read whenever somebody asks. What is told when the last of them ends is in [`super::job_group_end`].
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::json;
+use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
-use crate::db::enums::{EmailSetting, Outcome, ShownState};
+use crate::db::enums::{EmailSetting, Outcome};
 use crate::db::metadata_map::MetadataMap;
-use crate::db::task::NewTask;
-use crate::db::webhook::build_webhook_task;
 use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::{CompanyId, JobGroupId, JobId, UserId};
 use crate::reason::Reason;
@@ -111,84 +108,6 @@ pub async fn remove_empty_groups(pool: &PgPool) -> Result<u64, DbError> {
     .execute(pool)
     .await?;
     Ok(removed.rows_affected())
-}
-
-/// The sums of a group all of whose jobs have ended.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub(super) struct EndedGroup {
-    group_id: JobGroupId,
-    group_name: String,
-    metadata: Json<MetadataMap>,
-    callback_url: Option<String>,
-    outcomes: Json<Vec<Outcome>>,
-    jobs: Json<Vec<JobId>>,
-    total: i64,
-    succeeded: i64,
-    failed: i64,
-    skipped: i64,
-    stopped: i64,
-    warned: i64,
-    files: i64,
-    bytes: i64,
-}
-
-/// Locks the group of a job that this transaction has finished, and sums it up if that was the last one. Two jobs that end at
-/// once wait for each other, so that exactly one of them is the last.
-pub(super) async fn find_ended_group(
-    connection: &mut DbConnection,
-    company: CompanyId,
-    group: JobGroupId,
-) -> Result<Option<EndedGroup>, DbError> {
-    sqlx::query("select from export_job_group where company_id = $1 and group_id = $2 for update")
-        .bind(company)
-        .bind(group)
-        .execute(&mut *connection)
-        .await?;
-    let ended = sqlx::query_as(
-        "select job_group.group_id, job_group.group_name, job_group.metadata, job_group.callback_url, ended.*
-           from export_job_group job_group
-          cross join lateral (
-                select jsonb_agg(outcome order by job_id) as outcomes, jsonb_agg(job_id order by job_id) as jobs,
-                       sum(total) as total, sum(succeeded) as succeeded, sum(failed) as failed, sum(skipped) as skipped,
-                       sum(stopped) as stopped, sum(warned) as warned, sum(files) as files, sum(bytes)::bigint as bytes,
-                       bool_and(state = 'finished') as has_ended
-                  from export_job job
-                 where job.company_id = job_group.company_id and job.group_id = job_group.group_id
-                   and job.deleted_at is null) ended
-          where job_group.company_id = $1 and job_group.group_id = $2 and ended.has_ended",
-    )
-    .bind(company)
-    .bind(group)
-    .fetch_optional(connection)
-    .await?;
-    Ok(ended)
-}
-
-impl EndedGroup {
-    pub(super) fn outcome(&self) -> Outcome {
-        combine_outcomes(&self.outcomes)
-    }
-
-    /// The message about the group, if its request names a receiver. It is listed with the job that ended last. Its links
-    /// begin with `base`.
-    pub(super) fn build_webhook(&self, base: &str, (job, run): (JobId, i32)) -> Option<NewTask> {
-        let event_type = "export_job_group.finished";
-        let body = json!({
-            "type": event_type,
-            "timestamp": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
-            "data": {
-                "groupHandle": self.group_id, "groupName": self.group_name, "metadata": self.metadata,
-                "state": ShownState::Finished, "outcome": self.outcome(),
-                "counts": {
-                    "total": self.total, "waiting": 0, "running": 0, "succeeded": self.succeeded, "failed": self.failed,
-                    "skipped": self.skipped, "stopped": self.stopped, "warnings": self.warned,
-                },
-                "files": self.files, "bytes": self.bytes, "jobHandles": self.jobs,
-                "links": {"self": format!("{base}/export-job-groups/{}", self.group_id)},
-            },
-        });
-        Some(build_webhook_task(job, run, self.callback_url.as_deref()?, event_type, &body.to_string()))
-    }
 }
 
 /// The outcome of several jobs together: that of one job with all their items.

@@ -1,27 +1,47 @@
 //! Mails about runs: one task for each recipient, whose `key` is the mail address. What becomes of a mail is in its job's log.
 
+use offprint_core::Code;
 use serde_json::json;
 
 use crate::db::task::{self, NewTask, TaskClaim, TaskEnd, TaskKind, TaskState};
-use crate::db::{DbConnection, DbError, PgPool, event};
+use crate::db::{DbConnection, DbError, PgPool, event, limits};
 use crate::id::{CompanyId, JobId};
 
-/// Inserts the mails of a run that ends with this transaction. From number `allowed` on they are not sent, for the reason
-/// `refusal`.
-pub(super) async fn insert_mail_tasks(
+/// Who gets mails about a run.
+#[derive(Clone, Debug, Default)]
+pub struct MailRecipients {
+    /// Empty when nobody is to be notified.
+    pub addresses: Vec<String>,
+    /// Mails that the company may send each day; 0: no limit. Recipients beyond get none; the job's log says so.
+    pub max_mails: u32,
+}
+
+/// Inserts the mails of a run that ends with this transaction. `group_end` is the number of the end of its group that they are
+/// about; none: they are about the job.
+pub(super) async fn insert_mails(
     connection: &mut DbConnection,
     company: CompanyId,
     (job, run): (JobId, i32),
-    recipients: &[String],
-    allowed: usize,
-    refusal: &str,
+    recipients: &MailRecipients,
+    group_end: Option<i32>,
 ) -> Result<(), DbError> {
+    let MailRecipients { addresses, max_mails } = recipients;
+    if addresses.is_empty() {
+        return Ok(());
+    }
+    let (count, max) = (addresses.len() as i32, *max_mails as i32);
+    let allowed = limits::reserve_mails(connection, company, count, max).await? as usize;
+    let refusal = format!(
+        "{}: not sent, because the company's limit of {max_mails} mails a day is reached.",
+        Code::TooManyMails.to_kebab_case()
+    );
     let build_task = |(number, recipient): (usize, &String)| NewTask {
         key: recipient.clone(),
-        refusal: (number >= allowed).then(|| refusal.to_owned()),
+        group_end,
+        refusal: (number >= allowed).then(|| refusal.clone()),
         ..NewTask::of_run(TaskKind::Mail, job, run)
     };
-    let tasks: Vec<NewTask> = recipients.iter().enumerate().map(build_task).collect();
+    let tasks: Vec<NewTask> = addresses.iter().enumerate().map(build_task).collect();
     task::insert_tasks(connection, company, &tasks).await?;
     for refused in tasks.iter().filter(|task| task.refusal.is_some()) {
         log_mail(connection, company, job, &refused.key, refused.refusal.as_deref()).await?;

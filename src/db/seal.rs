@@ -13,15 +13,17 @@
 //! by content; only the one that holds the task can finish the job.
 
 use chrono::{DateTime, Utc};
-use offprint_core::{Code, Digest};
+use offprint_core::Digest;
 use serde_json::json;
 use sqlx::types::Json;
 
 use crate::db::enums::{EmailSetting, Fmt, Outcome};
 use crate::db::job::Rendition;
+use crate::db::job_group_end::{GroupNotice, end_group};
+use crate::db::mail_task::MailRecipients;
 use crate::db::metadata_map::MetadataMap;
 use crate::db::task::{self, NewTask, TaskClaim, TaskEnd, TaskOutcome, TaskState};
-use crate::db::{DbConnection, DbError, PgPool, destination, event, job_group, limits, mail_task};
+use crate::db::{DbError, PgPool, destination, event, mail_task};
 use crate::id::{CompanyId, JobGroupId, JobId};
 use crate::reason::Reason;
 
@@ -93,22 +95,16 @@ pub struct Seal {
     /// Why manifests were not delivered, for each destination that wants them; none where they were.
     pub manifests: Vec<(i16, Option<Reason>)>,
     pub outcome: Outcome,
-    /// Empty when nobody is to be notified.
-    pub recipients: Vec<String>,
-    /// Mails that the company may send each day; 0: no limit. Recipients beyond get none; the job's log says so.
-    pub max_mails: u32,
-    pub webhook: Option<NewTask>,
-    /// For the job that is the last one of its group to end.
-    pub group_notice: GroupNotice,
+    pub notice: EndNotice,
 }
 
-/// What is known before it is known whether a group has ended.
-#[derive(Clone, Debug, Default)]
-pub struct GroupNotice {
-    /// Outcomes of the group about which a mail is sent.
-    pub mailed_outcomes: Vec<Outcome>,
-    /// What addresses of the service begin with; empty where it does not know.
-    pub base_url: String,
+/// What is told when a job is finished.
+#[derive(Clone, Debug)]
+pub enum EndNotice {
+    /// Its mails and its message.
+    Job(MailRecipients, Option<NewTask>),
+    /// Those of its group, when it is the last one of it to end.
+    Group(JobGroupId, GroupNotice),
 }
 
 /// Finishes the job: state, outcome, archive, events, mails and webhook in one transaction, so that a finished job
@@ -184,40 +180,17 @@ pub async fn finish_job(pool: &PgPool, claim: &TaskClaim, seal: &Seal) -> Result
     }
     event::insert_event(&mut transaction, company, job, "exportEnded", json!({ "outcome": outcome, "run": run }))
         .await?;
-    match seal.job.group_id {
-        Some(group) => notify_group(&mut transaction, seal, group).await?,
-        None => {
-            insert_mails(&mut transaction, seal).await?;
-            task::insert_tasks(&mut transaction, company, seal.webhook.as_slice()).await?;
+    match &seal.notice {
+        EndNotice::Group(group, notice) => {
+            end_group(&mut transaction, (company, *group), Some((job, run)), notice).await?;
+        }
+        EndNotice::Job(recipients, webhook) => {
+            mail_task::insert_mails(&mut transaction, company, (job, run), recipients, None).await?;
+            task::insert_tasks(&mut transaction, company, webhook.as_slice()).await?;
         }
     }
     transaction.commit().await?;
     Ok(settled)
-}
-
-/// Writes the mails and the message of a group when this job is the last one to end.
-async fn notify_group(connection: &mut DbConnection, seal: &Seal, group: JobGroupId) -> Result<(), DbError> {
-    let EndedJob { company_id: company, job_id: job, run, .. } = seal.job;
-    let Some(ended) = job_group::find_ended_group(connection, company, group).await? else { return Ok(()) };
-    if seal.group_notice.mailed_outcomes.contains(&ended.outcome()) {
-        insert_mails(connection, seal).await?;
-    }
-    let webhook = ended.build_webhook(&seal.group_notice.base_url, (job, run));
-    task::insert_tasks(connection, company, webhook.as_slice()).await
-}
-
-async fn insert_mails(connection: &mut DbConnection, seal: &Seal) -> Result<(), DbError> {
-    let Seal { job: EndedJob { company_id: company, job_id: job, run, .. }, recipients, max_mails, .. } = seal;
-    let (company, run, max_mails) = (*company, (*job, *run), *max_mails);
-    if recipients.is_empty() {
-        return Ok(());
-    }
-    let allowed = limits::reserve_mails(connection, company, recipients.len() as i32, max_mails as i32).await? as usize;
-    let refusal = format!(
-        "{}: not sent, because the company's limit of {max_mails} mails a day is reached.",
-        Code::TooManyMails.to_kebab_case()
-    );
-    mail_task::insert_mail_tasks(connection, company, run, recipients, allowed, &refusal).await
 }
 
 /// Settles a seal that failed, to be tried again. The job's log gets an entry for the first failure of a run only, or a

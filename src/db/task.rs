@@ -89,6 +89,8 @@ pub struct NewTask {
     pub run: Option<i32>,
     /// Tells the tasks of one kind and run apart.
     pub key: String,
+    /// Number of the end of the job's group that it tells of; none: it is about the job.
+    pub group_end: Option<i32>,
     /// What the kind needs to know.
     pub payload: Value,
     /// Seconds until it is given up; none: never.
@@ -107,6 +109,7 @@ impl NewTask {
             import_id: None,
             run: Some(run),
             key: String::new(),
+            group_end: None,
             payload: Value::Object(serde_json::Map::new()),
             give_up_after: None,
             refusal: None,
@@ -122,11 +125,12 @@ impl NewTask {
 /// Inserts tasks with the transaction that makes them necessary. Those that exist already stay as they are.
 pub async fn insert_tasks(connection: &mut DbConnection, company: CompanyId, tasks: &[NewTask]) -> Result<(), DbError> {
     sqlx::query(
-        "insert into task (company_id, task_id, kind, job_id, import_id, run, key, payload, give_up_at, state, detail, ended_at)
-         select $1, task_id, kind, job_id, import_id, run, key, payload, now() + make_interval(secs => give_up_after),
+        "insert into task (company_id, task_id, kind, job_id, import_id, run, key, group_end, payload, give_up_at, state, detail, ended_at)
+         select $1, task_id, kind, job_id, import_id, run, key, group_end, payload, now() + make_interval(secs => give_up_after),
                 case when refusal is null then 'waiting' else 'failed' end, refusal, case when refusal is not null then now() end
            from jsonb_to_recordset($2) as new (
-                task_id uuid, kind text, job_id uuid, import_id uuid, run int, key text, payload jsonb, give_up_after float8, refusal text)
+                task_id uuid, kind text, job_id uuid, import_id uuid, run int, key text, group_end int, payload jsonb,
+                give_up_after float8, refusal text)
          on conflict on constraint one_task_a_key do nothing",
     )
     .bind(company)

@@ -12,6 +12,7 @@ pub mod document;
 pub mod extract;
 pub mod file_response;
 pub mod limits;
+mod long_poll;
 pub mod middleware;
 pub mod operations;
 pub(crate) mod pages;

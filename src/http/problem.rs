@@ -328,3 +328,22 @@ pub(in crate::http) fn map_ips_fault(code: Code) -> Option<IpsFault> {
     };
     Some(IpsFault { fault, code })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::i18n::list_languages;
+
+    /// What a form may be refused for is told in the reader's language, before the English sentence.
+    #[test]
+    fn every_code_of_a_refused_request_has_words_in_every_language() {
+        for language in list_languages() {
+            let has_words = |code: &&Code| {
+                ["mistake", "reason"].into_iter().any(|kind| language.has_message(&format!("{kind}-{code}")))
+            };
+            let refusals = Code::ALL.iter().filter(|code| choose_status(**code) == StatusCode::UNPROCESSABLE_ENTITY);
+            let missing: Vec<&Code> = refusals.filter(|code| !has_words(code)).collect();
+            assert!(missing.is_empty(), "{} has no words for {missing:?}", language.tag());
+        }
+    }
+}

@@ -146,6 +146,17 @@ impl Language {
         }
     }
 
+    /// A mistake in a request, as [`format_reason`](Self::format_reason) does it. Some codes mean something else in a request than
+    /// about an item.
+    pub fn format_mistake(&self, reason: &Reason) -> String {
+        let name = format!("mistake-{}", reason.code);
+        if self.tag != DEFAULT_TAG && self.has_message(&name) {
+            self.format(&name, &[])
+        } else {
+            self.format_reason(reason)
+        }
+    }
+
     pub fn format_number(&self, number: i64) -> String {
         group_digits(number, &self.group)
     }

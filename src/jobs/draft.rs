@@ -17,7 +17,8 @@ use offprint_core::Digest;
 use offprint_modifiers::{ResolvedModifier, WorkBudget};
 
 use crate::compute_pool::ComputeError;
-use crate::db::asset::{self, AssetRow};
+use crate::db::asset::AssetRow;
+use crate::db::asset_list;
 use crate::db::enums::{Fmt, ItemState};
 use crate::db::insert_job::RecipeSource;
 use crate::db::job::Rendition;
@@ -177,7 +178,7 @@ pub async fn prepare_draft(
             DraftStep::Done(draft) => return *draft,
             DraftStep::NamesMissing(builder, names) => {
                 let root_ids = &context.recipes.attributes.root_ids;
-                let found = asset::find_assets_by_name(connection, company, root_ids, &names).await?;
+                let found = asset_list::find_assets_by_name(connection, company, root_ids, &names).await?;
                 step = context.compute.run(company, move || builder.add_found(names, found).advance()).await?;
             }
         }

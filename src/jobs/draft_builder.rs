@@ -8,7 +8,8 @@ use std::sync::Arc;
 use offprint_core::{Code, Digest};
 use offprint_modifiers::{AssetSettings, Attributes, Macros, WorkBudget, estimate_units};
 
-use crate::db::asset::{AssetRow, NamedAssetRow};
+use crate::db::asset::AssetRow;
+use crate::db::asset_list::NamedAssetRow;
 use crate::db::enums::{Fmt, ItemState, OnUnconvertible};
 use crate::db::insert_job::RecipeSource;
 use crate::db::job::Rendition;

@@ -6,7 +6,8 @@ use offprint_imaging::ObjectHeaders;
 use offprint_modifiers::{AssetModifierIndex, Attributes, Diagnostic, Macros, ResolvedModifier, WorkBudget};
 
 use crate::compute_pool::ComputePool;
-use crate::db::asset::{self, AssetRow};
+use crate::db::asset::AssetRow;
+use crate::db::asset_list;
 use crate::db::image_preset::MacroRow;
 use crate::db::{DbError, PgPool};
 use crate::id::CompanyId;
@@ -82,7 +83,7 @@ pub async fn resolve_and_pin(
             ModifierStep::NamesMissing(mut state, names) => {
                 let mut connection = pool.acquire().await.map_err(DbError::from)?;
                 let root_ids = &state.request.attributes.root_ids;
-                let found = asset::find_assets_by_name(&mut connection, company, root_ids, &names).await?;
+                let found = asset_list::find_assets_by_name(&mut connection, company, root_ids, &names).await?;
                 drop(connection);
                 let next = move || {
                     state.references.add_found(names, found);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::db::asset::{self, AssetChange};
-use crate::db::{self, DbConnection, image_preset};
+use crate::db::{self, DbConnection, asset_list, image_preset};
 use crate::id::{AssetId, CompanyId};
 use crate::jobs::catalog::{self, PresetImport};
 use crate::jobs::catalog_files::{CatalogContent, CatalogRecord};
@@ -165,7 +165,7 @@ pub async fn save_records(
     if names.is_empty() {
         return Ok(());
     }
-    let found = asset::find_assets_by_name(connection, company, root_ids, &names).await?;
+    let found = asset_list::find_assets_by_name(connection, company, root_ids, &names).await?;
     let found: HashMap<String, _> = found.into_iter().map(|found| (found.wanted.clone(), found)).collect();
     let mut changes: Vec<(AssetId, AssetChange)> = Vec::new();
     for (record, import) in records.iter().zip(imports) {

@@ -9,7 +9,8 @@ use offprint_modifiers::{
     AssetModifierIndex, AssetReference, Diagnostic, DiagnosticKind, ResolvedCommand, ResolvedModifier,
 };
 
-use crate::db::asset::{AssetRow, NamedAssetRow};
+use crate::db::asset::AssetRow;
+use crate::db::asset_list::NamedAssetRow;
 use crate::jobs::rendition_resolver::to_code;
 use crate::jobs::{read_asset_header, read_asset_modifiers};
 use crate::reason::Reason;

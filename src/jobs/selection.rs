@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use offprint_core::Code;
 use offprint_core::name::{Folder, normalize_name};
 
-use crate::db::asset::{self, AssetRow, NamedAssetRow};
+use crate::db::asset::{self, AssetRow};
+use crate::db::asset_list::{self, NamedAssetRow};
 use crate::db::enums::{OnMissing, OnUnsupported};
 use crate::db::{self, DbConnection};
 use crate::id::{AssetId, CompanyId};
@@ -162,7 +163,7 @@ impl ListedAssets {
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         let by_name = match names.is_empty() {
             true => Vec::new(),
-            false => asset::find_assets_by_name(connection, company, root_ids, &names).await?,
+            false => asset_list::find_assets_by_name(connection, company, root_ids, &names).await?,
         };
         Ok(Self {
             by_handle: by_handle.into_iter().map(|row| (row.asset_id, row)).collect(),
@@ -204,7 +205,8 @@ async fn select_by_filter(
         }
     };
     if let Some(names) = &asset_filter.names {
-        let known: HashSet<String> = asset::find_known_names(connection, company, names).await?.into_iter().collect();
+        let known: HashSet<String> =
+            asset_list::find_known_names(connection, company, names).await?.into_iter().collect();
         for (index, name) in names.iter().enumerate().filter(|(_, name)| !known.contains(*name)) {
             selection.note_missing_asset(format!("/assetFilter/names/{index}"), name, on_missing);
         }
@@ -212,7 +214,7 @@ async fn select_by_filter(
             return Ok(selection);
         }
     }
-    let found = asset::find_matching_assets(connection, company, &asset_filter, max_items as i64 + 1).await?;
+    let found = asset_list::find_matching_assets(connection, company, &asset_filter, max_items as i64 + 1).await?;
     if found.len() > max_items {
         selection.errors.push(reject_too_many_items("/assetFilter", max_items, "more assets"));
     } else if found.is_empty() {

@@ -3,16 +3,20 @@
 //! This module knows nothing of the rest of the service. [`Settings`] is what `serve` takes; its flattened parts
 //! ([`DatabaseSettings`], [`StorageSettings`], [`ModifierSettings`]) are also what single `admin` commands take.
 
+mod checks;
+mod choices;
 mod oidc;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use ipnet::IpNet;
 
+pub use choices::{AuthMode, MigrationMode, ProxyHeaders, RedirectDownloads, Role, SandboxMode};
 pub use oidc::{OidcSettings, is_loopback, is_secure_address};
+
+use checks::{parse_mail_domain, parse_network, parse_origin, parse_public_url, parse_redirect_downloads, read_secret};
 
 /// The database, and the data folder in which the private one runs.
 #[derive(clap::Args, Clone, Debug)]
@@ -59,40 +63,6 @@ pub struct ModifierSettings {
     /// modifier does not say otherwise.
     #[arg(long, env = "OFFPRINT_ATTRIBUTES", default_value = "", hide_default_value = true)]
     pub attributes: String,
-}
-
-/// Where downloads of single files are redirected to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RedirectDownloads {
-    /// Nowhere: the service sends the bytes.
-    Off,
-    /// The object store, at the address that the service uses.
-    Store,
-    /// The object store, at the address that clients use.
-    Endpoint(String),
-}
-
-impl RedirectDownloads {
-    /// The address that clients use, where it is another one.
-    pub fn endpoint(&self) -> Option<&str> {
-        match self {
-            Self::Endpoint(url) => Some(url),
-            Self::Off | Self::Store => None,
-        }
-    }
-}
-
-fn parse_redirect_downloads(text: &str) -> Result<RedirectDownloads, String> {
-    match text.trim() {
-        "off" | "false" => Ok(RedirectDownloads::Off),
-        "store" | "true" => Ok(RedirectDownloads::Store),
-        url => match url::Url::parse(url) {
-            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => {
-                Ok(RedirectDownloads::Endpoint(url.trim_end_matches('/').to_owned()))
-            }
-            _ => Err(format!("`{url}` is not `off`, `store`, or the https:// URL of the store")),
-        },
-    }
 }
 
 /// The settings of the service.
@@ -403,105 +373,6 @@ pub struct Settings {
     pub log_json: bool,
 }
 
-/// What a process does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Role {
-    /// Serves HTTP and processes items.
-    All,
-    /// Serves HTTP.
-    Api,
-    /// Processes items; serves only health and metrics.
-    Worker,
-}
-
-impl Role {
-    /// Whether it processes items.
-    pub fn is_worker(self) -> bool {
-        self != Self::Api
-    }
-}
-
-/// What is done at start when the confinement of render processes is incomplete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SandboxMode {
-    /// Refuse to start.
-    Required,
-    /// Warn, and say so in `/health/ready` and in the metrics.
-    Preferred,
-}
-
-/// The headers in which trusted proxies name the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ProxyHeaders {
-    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
-    XForwarded,
-    /// `Forwarded` (RFC 7239).
-    Forwarded,
-}
-
-/// A network in CIDR notation, or one address.
-fn parse_network(text: &str) -> Result<IpNet, String> {
-    let text = text.trim();
-    let single_address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-    text.parse()
-        .or_else(|_| single_address())
-        .map_err(|_| format!("{text:?} is neither an address nor a network like 10.0.0.0/8"))
-}
-
-/// An address of the Web, without a slash at its end.
-fn parse_public_url(text: &str) -> Result<String, String> {
-    let text = text.trim().trim_end_matches('/');
-    let is_address = url::Url::parse(text).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.fragment().is_none()
-    });
-    if is_address {
-        return Ok(text.to_owned());
-    }
-    Err(format!("{text:?} is not an address like https://images.example or https://images.example/offprint"))
-}
-
-/// What a browser sends as `Origin`.
-fn parse_origin(text: &str) -> Result<String, String> {
-    let url =
-        url::Url::parse(text.trim()).ok().filter(|url| url.has_host() && url.path() == "/" && url.query().is_none());
-    url.map(|url| url.origin().ascii_serialization()).filter(|origin| origin != "null").ok_or_else(|| {
-        format!(
-            "{text:?} is not an origin like https://app.example: scheme, host, and the port if it is not the default"
-        )
-    })
-}
-
-/// The domain of mail addresses, `*.` and a domain for its subdomains, or `*` for all domains.
-fn parse_mail_domain(text: &str) -> Result<String, String> {
-    let text = text.trim().to_ascii_lowercase();
-    if text == "*" {
-        return Ok(text);
-    }
-    let name = text.strip_prefix("*.").unwrap_or(&text);
-    let plain = name.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-'));
-    if plain { Ok(text) } else { Err(format!("{text:?} is not a domain like example.org or *.example.org, and not *")) }
-}
-
-/// What is done at start when the database schema is older.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum MigrationMode {
-    /// Run the missing migrations.
-    Run,
-    /// Refuse to start.
-    Check,
-}
-
-/// Who may call the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AuthMode {
-    /// Anyone, on loopback only.
-    Open,
-    /// Only with an API key: see `offprint admin create-key`.
-    Keys,
-    /// Anyone, also over the network.
-    OpenOnNetwork,
-}
-
 impl Settings {
     /// Whether callers must send a key.
     pub fn is_key_required(&self) -> bool {
@@ -549,10 +420,4 @@ impl DatabaseSettings {
         }
         Ok(self)
     }
-}
-
-fn read_secret(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path)
-        .map(|text| text.trim().to_owned())
-        .map_err(|error| format!("The secret file {} cannot be read: {error}.", path.display()))
 }

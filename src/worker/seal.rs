@@ -17,7 +17,8 @@ use crate::db::delivery::{self, FailedDeliveryFilter};
 use crate::db::destination::{self, DestinationRow, DestinationState};
 use crate::db::enums::Outcome;
 use crate::db::item_view::{self, ItemFileView, ItemView};
-use crate::db::seal::{self, EndedJob, GroupNotice, NewArchive, Seal};
+use crate::db::mail_task::MailRecipients;
+use crate::db::seal::{self, EndNotice, EndedJob, NewArchive, Seal};
 use crate::db::task::TaskClaim;
 use crate::jobs::outcome::RunCounts;
 use crate::jobs::outcome::is_mail_wanted;
@@ -119,30 +120,22 @@ async fn finish_seal(
     job: EndedJob,
     (archive, manifests, outcome): (NewArchive, Vec<(i16, Option<Reason>)>, Outcome),
 ) -> Result<Seal, SealError> {
-    let group_notice = build_group_notice(state, &job);
-    // Whether a group gets a mail is known when its last job ends.
-    let may_mail = is_mail_wanted(job.email_setting, outcome) || !group_notice.mailed_outcomes.is_empty();
-    let recipients = if may_mail { find_recipients(state, &job).await? } else { Vec::new() };
-    let webhook = webhook::build_webhook(&job, outcome, state.settings.public_url.as_deref());
-    let max_mails = state.settings.max_mails;
-    Ok(Seal { job, archive, manifests, outcome, recipients, max_mails, webhook, group_notice })
-}
-
-/// What is told about the group of the job; nothing without one.
-fn build_group_notice(state: &AppState, job: &EndedJob) -> GroupNotice {
-    if job.group_id.is_none() {
-        return GroupNotice::default();
-    }
-    let outcomes = [
-        Outcome::Succeeded,
-        Outcome::SucceededWithWarnings,
-        Outcome::PartiallyFailed,
-        Outcome::Failed,
-        Outcome::Stopped,
-    ];
-    let mailed_outcomes = outcomes.into_iter().filter(|outcome| is_mail_wanted(job.email_setting, *outcome)).collect();
-    let base_url = state.settings.public_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
-    GroupNotice { mailed_outcomes, base_url }
+    let (key, named) = ((job.company_id, job.job_id), job.notify_emails.as_slice());
+    let notice = match job.group_id {
+        // Whether a group gets a mail is known when its last job ends.
+        Some(group) => {
+            let asked = (job.email_setting, named);
+            EndNotice::Group(group, state.build_group_notice(&state.system, key, asked).await?)
+        }
+        None => {
+            let recipients = match is_mail_wanted(job.email_setting, outcome) {
+                true => state.find_recipients(&state.system, key, named).await?,
+                false => MailRecipients::default(),
+            };
+            EndNotice::Job(recipients, webhook::build_webhook(&job, outcome, state.settings.public_url.as_deref()))
+        }
+    };
+    Ok(Seal { job, archive, manifests, outcome, notice })
 }
 
 /// Logs and counts a job that is finished, and wakes those who wait for that.
@@ -156,15 +149,6 @@ pub(super) fn report_finished_job(state: &AppState, seal: &Seal) {
     metrics::counter!("offprint_jobs_finished_total", "outcome" => outcome.name()).increment(1);
     state.live_jobs.notify_job_ended();
     state.work_available.notify_local();
-}
-
-/// The recipients that the request names; otherwise the job's owner; otherwise `OFFPRINT_MAIL_TO`.
-async fn find_recipients(state: &AppState, job: &EndedJob) -> Result<Vec<String>, db::DbError> {
-    if !job.notify_emails.is_empty() {
-        return Ok(job.notify_emails.0.clone());
-    }
-    let requester = db::company::find_requester_email(&state.system, job.company_id, job.job_id).await?;
-    Ok(requester.or_else(|| state.settings.mail_to.clone()).into_iter().collect())
 }
 
 /// Reads items and files once, in order, and writes the manifests and the archive index.

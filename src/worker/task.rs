@@ -140,7 +140,7 @@ async fn settle_performed(
             db::with_query_timeout(mail_task::settle_mail_task(pool, claim, job, &end)).await
         }
         (Effect::Nothing, TaskKind::Delivery, _) => {
-            db::with_query_timeout(db::delivery::settle_delivery(pool, claim, &end)).await
+            db::with_query_timeout(db::delivery_settle::settle_delivery(pool, claim, &end)).await
         }
         (Effect::Nothing, ..) => db::with_query_timeout(task::settle_task(pool, claim, &end)).await,
     }

@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::task::Poll;
 
 use actix_web::test::TestRequest;
-use offprint::db::delivery::{DeliveryEnd, DeliveryGoesOn, DeliveryRecord, record_deliveries, settle_delivery};
+use offprint::db::delivery::{DeliveryEnd, DeliveryGoesOn, DeliveryRecord, record_deliveries};
+use offprint::db::delivery_settle::settle_delivery;
 use offprint::db::task::{TaskEnd, TaskKind, TaskOutcome};
 use offprint::worker::run_task;
 use offprint_core::Digest;

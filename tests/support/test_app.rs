@@ -182,6 +182,7 @@ impl TestApp {
             job_signals: Default::default(),
             live_jobs: Default::default(),
             live_links: Default::default(),
+            newest_jobs: Default::default(),
             stream_limiter: Default::default(),
             bytes_in_flight: Default::default(),
             render_pools: RenderPools::open(

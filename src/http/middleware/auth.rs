@@ -254,6 +254,11 @@ pub async fn recheck_key(state: &AppState, caller: &Caller) -> Result<(), Proble
     }
 }
 
+/// The same for streams: whether the key or session has ended. If the database does not answer, the stream goes on.
+pub(in crate::http) async fn has_key_ended(state: &AppState, caller: &Caller) -> bool {
+    recheck_key(state, caller).await.is_err_and(|problem| problem.code() == Code::KeyDisabled)
+}
+
 pub(crate) fn check_key_validity(key: &ApiKeyRow) -> Result<(), Problem> {
     if let Some(at) = key.revoked_at {
         return Err(reject_key(

@@ -43,6 +43,8 @@ async function useSchedules({ page, url, call, assert, shared }) {
   await row.getByRole("button", { name: /^Run now/ }).click();
   await page.waitForURL(`${url}/console/jobs/*`);
   assert((await page.locator("#message").innerText()).includes("A job of the schedule was started."), "run now leads to the job");
+  // When the job has ended its page loads itself again, which would cut off the way to another one.
+  await page.waitForFunction(() => !document.querySelector("#job[data-progress]"));
   await page.goto(`${url}/console/schedules`);
   shared.scheduleShown = true;
 }

@@ -2,16 +2,24 @@
 
 use std::fmt::Display;
 
+use crate::http::pages::console::explanation::Explanation;
 use crate::http::problem::Problem;
+use crate::i18n::Language;
+use crate::reason::Reason;
 
 /// One mistake.
 #[derive(Clone, Debug)]
 pub(in crate::http::pages) struct FormError {
     /// The `id` of the field; empty where it is about the whole form.
     pub(in crate::http::pages) field: String,
-    pub(in crate::http::pages) text: String,
-    /// Whether the text is English in every language: the sentence that programs get.
-    pub(in crate::http::pages) is_english: bool,
+    pub(in crate::http::pages) told: Explanation,
+}
+
+impl FormError {
+    /// What a resource found, in the reader's language.
+    fn new(language: &Language, field: Option<String>, reason: Reason) -> Self {
+        Self { field: field.unwrap_or_default(), told: Explanation::of_mistake(language, &reason) }
+    }
 }
 
 /// The mistakes of a form, in its order.
@@ -21,21 +29,26 @@ pub(in crate::http::pages) struct FormErrors(Vec<FormError>);
 impl FormErrors {
     /// Adds a mistake in the reader's language.
     pub(in crate::http::pages) fn push(&mut self, field: &str, text: String) {
-        self.0.push(FormError { field: field.to_owned(), text, is_english: false });
+        self.0.push(FormError { field: field.to_owned(), told: Explanation { text, detail: None } });
     }
 
     /// The mistakes that a resource found. `name_field` gives the field of the form for a JSON pointer such as
     /// `/renditions/0/name`, or nothing.
-    pub(in crate::http::pages) fn from_problem(problem: Problem, name_field: impl Fn(&str) -> Option<String>) -> Self {
-        let whole = problem.detail().to_owned();
-        let errors = problem.into_errors().into_iter().map(|error| FormError {
-            field: name_field(&error.pointer).unwrap_or_default(),
-            text: error.detail,
-            is_english: true,
-        });
-        let errors: Vec<FormError> = errors.collect();
+    pub(in crate::http::pages) fn from_problem(
+        language: &Language,
+        problem: Problem,
+        name_field: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let whole = Reason::new(problem.code(), problem.detail());
+        let errors = problem.into_errors().into_iter();
+        let errors: Vec<FormError> = errors
+            .map(|error| {
+                let field = name_field(&error.pointer);
+                FormError::new(language, field, Reason::new(error.code, error.detail))
+            })
+            .collect();
         match errors.is_empty() {
-            true => Self(vec![FormError { field: String::new(), text: whole, is_english: true }]),
+            true => Self(vec![FormError::new(language, None, whole)]),
             false => Self(errors),
         }
     }

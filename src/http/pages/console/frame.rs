@@ -14,6 +14,7 @@ use crate::db::company;
 use crate::db::{self, company::UserRow};
 use crate::http::extract::caller::Caller;
 use crate::http::extract::locale;
+use crate::http::pages::console::explanation::Explanation;
 use crate::http::pages::console::message::FormMessage;
 use crate::http::pages::console::section::{Section, SectionLink, can_open};
 use crate::http::pages::frame::{Account, Frame, PageTime};
@@ -21,6 +22,7 @@ use crate::http::problem::Problem;
 use crate::http::session::{self, OpenSession};
 use crate::i18n::{self, Language};
 use crate::jobs::schedule::parse_time_zone;
+use crate::reason::Reason;
 
 /// The frame of a page. A template has it as its field `frame`, extends `console/layout.html` and fills the block `page`.
 pub(in crate::http::pages) struct ConsoleFrame {
@@ -83,6 +85,16 @@ impl ConsoleFrame {
     pub(in crate::http::pages) fn with_title(mut self, title: impl Into<String>) -> Self {
         self.frame.title = title.into();
         self
+    }
+
+    /// A sentence about an item or a job, for templates.
+    pub(in crate::http::pages) fn explain(&self, reason: &Reason) -> Explanation {
+        Explanation::of_reason(self.language, reason)
+    }
+
+    /// A sentence about a mistake, for templates.
+    pub(in crate::http::pages) fn explain_mistake(&self, reason: &Reason) -> Explanation {
+        Explanation::of_mistake(self.language, reason)
     }
 
     /// A time in words.

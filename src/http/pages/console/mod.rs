@@ -6,6 +6,7 @@
 
 mod assets;
 mod connections;
+mod explanation;
 mod file_form;
 pub(super) mod form_errors;
 mod form_fields;

@@ -270,7 +270,7 @@ pub(in crate::http) async fn list_asset_page(
     };
     let after = page::parse_cursor(query.cursor.as_deref(), &filter, parse_asset_cursor)?;
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
-    let rows = db::asset::list_assets(&mut connection, caller.company, &filter, after, limit + 1).await?;
+    let rows = db::asset_list::list_assets(&mut connection, caller.company, &filter, after, limit + 1).await?;
     let assets = rows.into_iter().map(Asset::from).collect();
     let key = |asset: &Asset| vec![asset.folder.clone(), asset.name.clone(), asset.asset_handle.to_string()];
     Ok(Page::new(assets, limit, &filter, key))

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::app::AppState;
 use crate::db::asset::{self, AssetChange, AssetRow};
 use crate::db::capability::Capability;
-use crate::db::{self, image_preset};
+use crate::db::{self, asset_list, image_preset};
 use crate::http::admission::admit_request;
 use crate::http::extract::body::read_whole_body;
 use crate::http::extract::caller::Caller;
@@ -254,7 +254,8 @@ async fn find_targets(
     if names.is_empty() {
         return Ok(targets);
     }
-    for found in asset::find_assets_by_name(connection, caller.company, &state.attributes.root_ids, &names).await? {
+    for found in asset_list::find_assets_by_name(connection, caller.company, &state.attributes.root_ids, &names).await?
+    {
         let result = match found.count {
             1 => Ok(found.asset.asset_id),
             count => {

@@ -6,7 +6,6 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Deserialize;
-use tokio::time::{Instant, sleep, sleep_until};
 use utoipa::IntoParams;
 
 use crate::app::AppState;
@@ -14,15 +13,15 @@ use crate::db;
 use crate::db::enums::ShownState;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::{preconditions, prefer};
-use crate::http::middleware::auth;
+use crate::http::long_poll::{wait_until, watch_changes};
 use crate::http::problem::Problem;
 use crate::http::resources::export_job_groups::find_visible_group;
 use crate::http::resources::export_job_groups::group::ExportJobGroup;
 use crate::http::responses::{NotFoundProblem, PreconditionProblem, QueryProblems};
 use crate::id::JobGroupId;
 
-/// How often a waiting request looks at the jobs when nobody tells it, and checks its API key.
-const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Items end many times a second: the sums are read at most this often.
+const SUM_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How to show a group.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -73,23 +72,16 @@ async fn wait_for_end(
     path: &str,
     wait: Duration,
 ) -> Result<ExportJobGroup, Problem> {
-    let end = Instant::now() + wait;
-    loop {
-        // Before the jobs are read, so that no change is missed.
-        let notified = state.job_changes.listen();
+    let read = async || {
         let row = find_visible_group(state, caller, path).await?;
         let jobs = db::job::list_group_jobs(&state.db, caller.company, row.group_id).await?;
+        if jobs.is_empty() {
+            // All were deleted; maintenance removes it.
+            return Err(Problem::not_found("group of export jobs"));
+        }
         let group = ExportJobGroup::new(row, &jobs);
-        if group.state == ShownState::Finished || Instant::now() >= end || state.closing.is_cancelled() {
-            return Ok(group);
-        }
-        // Items end many times a second: the sums are read at most once in a while.
-        tokio::select! {
-            () = async { notified.await; sleep(RECHECK_INTERVAL / 4).await } => {}
-            () = sleep(RECHECK_INTERVAL) => {}
-            () = sleep_until(end) => {}
-            () = state.closing.cancelled() => {}
-        }
-        auth::recheck_key(state, caller).await?;
-    }
+        let is_finished = group.state == ShownState::Finished;
+        Ok((group, is_finished))
+    };
+    wait_until(state, caller, wait, || watch_changes(state, SUM_INTERVAL), read).await
 }

@@ -215,7 +215,15 @@ pub async fn delete_export_job(state: Data<AppState>, caller: Caller, path: JobP
 /// 404, 403.
 pub(in crate::http) async fn remove_job(state: &AppState, caller: &Caller, path: &str) -> Result<(), Problem> {
     let job = authorize_job_change(state, caller, path).await?;
-    db::job_actions::delete_job(&state.db, caller.company, job).await?;
+    let row = db::job::fetch_job(&state.db, caller.company, job).await?;
+    let group = match row.group_id {
+        Some(group) => {
+            let asked = (row.email_setting, row.notify_emails.as_slice());
+            Some((group, state.build_group_notice(&state.db, (caller.company, job), asked).await?))
+        }
+        None => None,
+    };
+    db::job_actions::delete_job(&state.db, caller.company, job, group.as_ref()).await?;
     notify_job_change(state, job);
     Ok(())
 }

@@ -212,7 +212,7 @@ impl EventStream {
             };
             if keys_changed || checked.elapsed() >= heartbeat {
                 *checked = Instant::now();
-                if self.is_key_disabled().await {
+                if auth::has_key_ended(&self.state, &self.caller).await {
                     return StreamWake::End;
                 }
             }
@@ -221,12 +221,6 @@ impl EventStream {
                 wake => return wake,
             }
         }
-    }
-
-    /// Whether the caller's key was revoked or has expired. If the database does not answer, the stream goes on.
-    async fn is_key_disabled(&self) -> bool {
-        let result = auth::recheck_key(&self.state, &self.caller).await;
-        result.is_err_and(|problem| problem.code() == Code::KeyDisabled)
     }
 
     /// The job, and a random delay for reconnecting, so that clients do not all reconnect at once after a restart.

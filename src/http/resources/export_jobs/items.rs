@@ -259,16 +259,12 @@ async fn add_attempt_history(
     job: JobId,
     items: &mut [Item],
 ) -> Result<(), Problem> {
-    let (Some(first), Some(last)) = (items.first(), items.last()) else { return Ok(()) };
-    let mut attempts =
-        attempt::list_attempts(&state.db, company, job, (first.position, last.position)).await?.into_iter().peekable();
+    let positions: Vec<i32> = items.iter().map(|item| item.position).collect();
+    let mut attempts = attempt::list_attempts(&state.db, company, job, &positions).await?.into_iter().peekable();
     for item in items {
         let mut own = Vec::new();
-        while let Some(attempt) = attempts.next_if(|attempt| attempt.position <= item.position) {
-            // A filtered list skips items; the attempts of those are dropped.
-            if attempt.position == item.position {
-                own.push(ItemAttempt::from(attempt));
-            }
+        while let Some(attempt) = attempts.next_if(|attempt| attempt.position == item.position) {
+            own.push(ItemAttempt::from(attempt));
         }
         item.attempt_history = Some(own);
     }

@@ -7,20 +7,19 @@ use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep, sleep_until};
 use utoipa::IntoParams;
 
 use crate::app::AppState;
 use crate::db;
 use crate::db::enums::{JobState, Outcome, ShownState};
-use crate::db::job::{JobFilter, JobSort, ListedJobRow};
+use crate::db::job_list::{self, JobFilter, JobSort, ListedJobRow};
 use crate::db::metadata_map::MetadataMap;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::filter_query::{FilterQuery, MetadataFilterQuery};
 use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::prefer;
-use crate::http::middleware::auth;
+use crate::http::long_poll::wait_until;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::JobPath;
 use crate::http::resources::export_jobs::find_visible_job;
@@ -30,9 +29,6 @@ use crate::http::resources::export_jobs::parse_job_handle;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::QueryProblems;
 use crate::id::{JobId, ScheduleId, UserId};
-
-/// How often a waiting request checks that its API key is still valid.
-const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How to show a job.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -104,26 +100,18 @@ async fn wait_for_change(
     if_none_match: Option<&str>,
     wait: Duration,
 ) -> Result<db::job::JobRow, Problem> {
-    let (job, end) = (parse_job_handle(path)?, Instant::now() + wait);
-    // Subscribed before the job is read, so that no change is missed.
-    let mut watch = state.live_jobs.watch(state, caller.company, job);
-    loop {
+    let job = parse_job_handle(path)?;
+    let watch = || {
+        let mut watch = state.live_jobs.watch(state, caller.company, job);
+        async move { watch.next().await }
+    };
+    let read = async || {
         let row = find_visible_job(state, caller, path).await?;
-        let changed = if_none_match.is_some_and(|tags| !job::is_etag_listed(tags, &job::compute_job_etag(&row)));
-        if changed || row.state == JobState::Finished || Instant::now() >= end || state.closing.is_cancelled() {
-            return Ok(row);
-        }
-        while tokio::select! {
-            _ = watch.next() => false,
-            () = sleep_until(end) => false,
-            () = state.closing.cancelled() => false,
-            () = sleep(RECHECK_INTERVAL) => true,
-        } {
-            auth::recheck_key(state, caller).await?;
-        }
-        auth::recheck_key(state, caller).await?;
-        watch = state.live_jobs.watch(state, caller.company, job);
-    }
+        let has_changed = if_none_match.is_some_and(|tags| !job::is_etag_listed(tags, &job::compute_job_etag(&row)));
+        let is_awaited = has_changed || row.state == JobState::Finished;
+        Ok((row, is_awaited))
+    };
+    wait_until(state, caller, wait, watch, read).await
 }
 
 /// Which jobs to list.
@@ -197,7 +185,7 @@ pub(in crate::http) async fn load_job_page(
         (filter.sort == JobSort::JobName || is_timestamp(key)).then_some((key.clone(), id.parse().ok()?))
     })?;
     let after = after.as_ref().map(|(key, id): &(String, JobId)| (key.as_str(), *id));
-    let rows = db::job::list_jobs(&state.db, caller.company, &filter, after, limit + 1).await?;
+    let rows = job_list::list_jobs(&state.db, caller.company, &filter, after, limit + 1).await?;
     Ok(Page::new(rows, limit, &selection, |listed| vec![listed.sort_key.clone(), listed.job.job_id.to_string()]))
 }
 
@@ -213,13 +201,13 @@ pub(in crate::http) async fn count_listed_jobs(
     max: i64,
 ) -> Result<i64, Problem> {
     let filter = build_filter(caller, query, metadata)?;
-    Ok(db::job::count_jobs(&state.db, caller.company, &filter, max).await?)
+    Ok(job_list::count_jobs(&state.db, caller.company, &filter, max).await?)
 }
 
 fn build_filter<'q>(caller: &Caller, query: &'q JobQuery, metadata: &'q MetadataMap) -> Result<JobFilter<'q>, Problem> {
     let (sort, descending) = parse_sort(query.sort.as_deref().unwrap_or("-createdAt"))?;
     Ok(JobFilter {
-        state: query.state.map(ShownState::name),
+        state: query.state,
         outcome: query.outcome,
         name: query.name.as_deref(),
         reader: if caller.can_read_all() { None } else { Some(caller.user.unwrap_or_default()) },

@@ -6,7 +6,6 @@ use actix_web::http::header;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep, sleep_until};
 use utoipa::IntoParams;
 
 use crate::app::AppState;
@@ -16,15 +15,12 @@ use crate::db::import_entry;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::page::{self, Page};
 use crate::http::extract::{preconditions, prefer};
-use crate::http::middleware::auth;
+use crate::http::long_poll::{wait_until, watch_changes};
 use crate::http::problem::Problem;
 use crate::http::resources::imports::import::{Import, ImportEntry};
 use crate::http::resources::imports::{ImportPath, parse_import_handle};
 use crate::http::responses::{NotFoundProblem, PreconditionProblem, QueryProblems};
 use crate::id::ImportId;
-
-/// How often a waiting request looks at the import when nobody tells it, and checks its API key.
-const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Which imports to list.
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
@@ -116,22 +112,12 @@ async fn wait_for_end(
     import: ImportId,
     wait: Duration,
 ) -> Result<ImportRow, Problem> {
-    let end = Instant::now() + wait;
-    loop {
-        // Before the import is read, so that no change is missed.
-        let notified = state.job_changes.listen();
+    let read = async || {
         let row = import::fetch_import(&state.db, caller.company, import).await?;
-        if row.state == ImportState::Finished || Instant::now() >= end || state.closing.is_cancelled() {
-            return Ok(row);
-        }
-        tokio::select! {
-            () = notified => {}
-            () = sleep(RECHECK_INTERVAL) => {}
-            () = sleep_until(end) => {}
-            () = state.closing.cancelled() => {}
-        }
-        auth::recheck_key(state, caller).await?;
-    }
+        let is_finished = row.state == ImportState::Finished;
+        Ok((row, is_finished))
+    };
+    wait_until(state, caller, wait, || watch_changes(state, Duration::ZERO), read).await
 }
 
 /// Which files of an import to list.

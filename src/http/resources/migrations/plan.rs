@@ -7,7 +7,7 @@ use offprint_core::{Code, Digest};
 use offprint_modifiers::{Attributes, Diagnostic, ResolvedModifier};
 
 use crate::app::AppState;
-use crate::db::asset::{self, NamedAssetRow};
+use crate::db::asset_list::{self, NamedAssetRow};
 use crate::db::{self, image_preset};
 use crate::http::problem::{Problem, ValidationError};
 use crate::http::resources::export_jobs::create::convert_refusal;
@@ -273,7 +273,7 @@ async fn find_assets(
     let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let root_ids = &state.attributes.root_ids;
-    let found = asset::find_assets_by_name(&mut connection, company, root_ids, &names).await?;
+    let found = asset_list::find_assets_by_name(&mut connection, company, root_ids, &names).await?;
     Ok(found.into_iter().map(|found| (found.wanted.clone(), found)).collect())
 }
 

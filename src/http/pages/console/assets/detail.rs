@@ -180,7 +180,7 @@ pub(super) async fn save_asset(
             Err(problem) if matches!(problem.code(), Code::NotFound | Code::Internal | Code::Unavailable) => {
                 return Err(problem);
             }
-            Err(problem) => errors = FormErrors::from_problem(problem, name_field),
+            Err(problem) => errors = FormErrors::from_problem(frame.language, problem, name_field),
         }
     }
     show_detail(&state, frame, handle, Some(fields), errors).await

@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use crate::app::AppState;
-use crate::db::{self, asset};
+use crate::db::{self, asset_list};
 use crate::http::address::write_address;
 use crate::http::extract::form::PageForm;
 use crate::http::extract::page::Page;
@@ -103,15 +103,16 @@ pub(super) async fn show_list(
     let page = match list_asset_page(state, &frame.caller, filters, Default::default()).await {
         Ok(page) => page,
         Err(problem) if matches!(problem.code(), Code::InvalidParameter | Code::InvalidCursor) => {
-            errors =
-                FormErrors::from_problem(problem, |pointer| (pointer == "folder").then(|| "search-folder".to_owned()));
+            errors = FormErrors::from_problem(frame.language, problem, |pointer| {
+                (pointer == "folder").then(|| "search-folder".to_owned())
+            });
             Page { items: Vec::new(), next_cursor: None }
         }
         Err(problem) => return Err(problem),
     };
     let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
     let mut folders =
-        asset::list_subfolders(&mut connection, frame.caller.company, &folder, LISTED_FOLDERS + 1).await?;
+        asset_list::list_subfolders(&mut connection, frame.caller.company, &folder, LISTED_FOLDERS + 1).await?;
     drop(connection);
     let has_more_folders = folders.len() as i64 > LISTED_FOLDERS;
     folders.truncate(LISTED_FOLDERS as usize);
@@ -199,7 +200,7 @@ pub(super) async fn move_assets(
             Err(problem) if problem.code() == Code::NotFound => failed += 1,
             // The folder is no folder: the same for all.
             Err(problem) => {
-                let errors = FormErrors::from_problem(problem, |_| Some("move-folder".to_owned()));
+                let errors = FormErrors::from_problem(frame.language, problem, |_| Some("move-folder".to_owned()));
                 return show_list(&state, frame, &request, errors).await;
             }
         }

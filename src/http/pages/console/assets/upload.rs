@@ -18,6 +18,7 @@ use crate::http::pages::console::section::Section;
 use crate::http::problem::Problem;
 use crate::http::resources::assets::content::replace_original;
 use crate::http::resources::assets::multipart_upload::receive_assets;
+use crate::i18n::Language;
 use crate::id::AssetId;
 
 /// `POST /console/assets`: uploads files.
@@ -39,7 +40,7 @@ pub(super) async fn upload_files(
             Ok(redirect_done_counted(&path, "uploaded", assets.len(), 0))
         }
         Err(problem) => {
-            let errors = reject_upload(problem)?;
+            let errors = reject_upload(frame.language, problem)?;
             list::show_list(&state, frame, &request, errors).await
         }
     }
@@ -72,7 +73,7 @@ pub(super) async fn replace_file(
     match replaced {
         Ok(()) => Ok(redirect_done(&path, "asset-replaced")),
         Err(problem) => {
-            let errors = reject_upload(problem)?;
+            let errors = reject_upload(frame.language, problem)?;
             detail::show_detail(&state, frame, handle, None, errors).await
         }
     }
@@ -82,10 +83,10 @@ pub(super) async fn replace_file(
 ///
 /// # Errors
 /// The problem, where the files are not to blame for it.
-fn reject_upload(problem: Problem) -> Result<FormErrors, Problem> {
+fn reject_upload(language: &Language, problem: Problem) -> Result<FormErrors, Problem> {
     match problem.code() {
         Code::NotFound | Code::Internal | Code::Unavailable => Err(problem),
-        _ => Ok(FormErrors::from_problem(problem, |pointer| {
+        _ => Ok(FormErrors::from_problem(language, problem, |pointer| {
             Some(if pointer.starts_with("/folder") { "upload-folder" } else { "file" }.to_owned())
         })),
     }

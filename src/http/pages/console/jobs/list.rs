@@ -97,7 +97,11 @@ pub(super) async fn show_jobs(
     let form = form.into_inner();
     let (query, metadata, errors) = form.resolve(&state, &frame).await?;
     let page = load_job_page(&state, &frame.caller, &query, &metadata).await?;
-    let count = count_listed_jobs(&state, &frame.caller, &query, &metadata, MAX_COUNTED + 1).await?;
+    let count = match (&query.cursor, &page.next_cursor) {
+        // The whole list is on this page.
+        (None, None) => page.items.len() as i64,
+        _ => count_listed_jobs(&state, &frame.caller, &query, &metadata, MAX_COUNTED + 1).await?,
+    };
     let rows: Vec<JobRow> = page.items.into_iter().map(|listed| listed.job).collect();
     let owners = find_owners(&state, &frame, &rows).await?;
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };

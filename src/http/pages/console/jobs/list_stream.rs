@@ -1,8 +1,9 @@
 //! The list of jobs, live: the progress of the jobs on the page, and word of newer ones.
 //!
 //! One stream for a page. It watches the unfinished jobs of the page, which one task of the process reads for all watchers,
-//! and asks for newer jobs with its heartbeat only.
+//! and asks for newer jobs with its heartbeat only, together with all others that show the same list.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::db::enums::JobState;
 use crate::db::job::{JobRow, find_jobs};
 use crate::db::metadata_map::MetadataMap;
 use crate::http::extract::caller::Caller;
-use crate::http::middleware::auth::recheck_key;
+use crate::http::middleware::auth::has_key_ended;
 use crate::http::pages::console::frame::ConsoleFrame;
 use crate::http::pages::console::jobs::filters::JobFilterForm;
 use crate::http::pages::console::jobs::list::format_numbers;
@@ -81,12 +82,18 @@ pub(super) async fn stream_jobs(
     let (query, metadata, _) = form.resolve(&state, &frame).await?;
     let named = list_values(&request, "job").filter_map(|job| Some((caller.company, job.parse().ok()?)));
     let named: Vec<(CompanyId, JobId)> = named.take(MAX_WATCHED_JOBS).collect();
-    let mut updates = JobUpdates::new();
+    // Watched before they are read, so that no change is missed.
+    let watch = |(company, job): &(CompanyId, JobId)| (*job, state.live_jobs.watch(&state, *company, *job));
+    let mut watches: HashMap<JobId, JobWatch> = named.iter().map(watch).collect();
+    let (mut updates, mut first) = (JobUpdates::new(), Vec::new());
     for found in find_jobs(&state.db, &named).await? {
         // What was deleted meanwhile, or is another user's, has no updates.
-        if caller.can_read_all() || caller.is_owner_of(&found.job) {
-            let watch = state.live_jobs.watch(&state, caller.company, found.job.job_id);
+        if !caller.can_read_all() && !caller.is_owner_of(&found.job) {
+            continue;
+        }
+        if let Some(watch) = watches.remove(&found.job.job_id) {
             updates.push(Box::pin(follow_job(watch)));
+            first.push(JobProgress::new(frame.language, &found.job));
         }
     }
     let newest = list_values(&request, "newest").next().and_then(|job| job.parse().ok());
@@ -104,7 +111,7 @@ pub(super) async fn stream_jobs(
         caller,
     };
     let mut answer = add_stream_headers(HttpResponse::Ok());
-    Ok(answer.content_type(mime::TEXT_EVENT_STREAM).streaming(stream.into_stream(updates)))
+    Ok(answer.content_type(mime::TEXT_EVENT_STREAM).streaming(stream.into_stream(first, updates)))
 }
 
 /// The values of a parameter that may be repeated. They are handles, which nothing encodes.
@@ -130,23 +137,41 @@ struct ListStream {
 }
 
 impl ListStream {
-    /// Sends each change, until the caller's session or key ends.
-    fn into_stream(self, mut updates: JobUpdates) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
+    /// Sends how far each job is now, which may be further than the page says, and then each change, until the caller's session or
+    /// key ends.
+    fn into_stream(
+        self,
+        first: Vec<JobProgress>,
+        mut updates: JobUpdates,
+    ) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
         let retry = 1000 + 8 * u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+        let mut sent: HashMap<JobId, JobProgress> = HashMap::new();
         stream! {
+            let mut keys = self.state.keys.subscribe();
             yield Ok(Bytes::from(format!("retry: {retry}\n\n")));
-            // At least 1 ms, so that a setting of 0 does not become a busy loop.
-            let heartbeat = self.state.settings.stream_heartbeat.max(Duration::from_millis(1));
+            for progress in first {
+                yield Ok(write_frame("progress", &progress));
+                sent.insert(progress.job, progress);
+            }
+            let heartbeat = self.heartbeat();
             let mut beat = Instant::now() + heartbeat;
             loop {
                 tokio::select! {
                     Some(update) = updates.next() => {
                         let progress = JobProgress::new(self.language, &update.job);
-                        yield Ok(write_frame("progress", &progress));
+                        if sent.get(&progress.job) != Some(&progress) {
+                            yield Ok(write_frame("progress", &progress));
+                            sent.insert(progress.job, progress);
+                        }
+                    }
+                    Ok(()) = keys.changed() => {
+                        if has_key_ended(&self.state, &self.caller).await {
+                            return;
+                        }
                     }
                     () = sleep_until(beat) => {
                         beat = Instant::now() + heartbeat;
-                        if recheck_key(&self.state, &self.caller).await.is_err() {
+                        if has_key_ended(&self.state, &self.caller).await {
                             return;
                         }
                         match self.has_newer_job().await {
@@ -160,11 +185,23 @@ impl ListStream {
         }
     }
 
+    /// At least 1 ms, so that a setting of 0 does not become a busy loop.
+    fn heartbeat(&self) -> Duration {
+        self.state.settings.stream_heartbeat.max(Duration::from_millis(1))
+    }
+
     /// Whether the list begins with another job by now. If the database does not answer, the next heartbeat asks again.
     async fn has_newer_job(&self) -> bool {
         let Some(newest) = self.newest else { return false };
-        let page = load_job_page(&self.state, &self.caller, &self.query, &self.metadata).await;
-        page.is_ok_and(|page| page.items.first().is_some_and(|listed| listed.job.job_id > newest))
+        let caller = &self.caller;
+        let reader = (!caller.can_read_all()).then_some(caller.user);
+        let list = serde_json::to_string(&(caller.company, reader, &self.query, &self.metadata)).unwrap_or_default();
+        let load = async {
+            let page = load_job_page(&self.state, caller, &self.query, &self.metadata).await?;
+            Ok::<_, Problem>(page.items.first().map(|listed| listed.job.job_id))
+        };
+        let found = self.state.newest_jobs.find(list, self.heartbeat() / 2, load).await;
+        found.is_ok_and(|first| first.is_some_and(|first| first > newest))
     }
 }
 

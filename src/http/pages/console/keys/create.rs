@@ -98,7 +98,7 @@ pub(super) async fn create_key_by_form(
                 };
             }
             Err(problem) if problem.code() == Code::ValidationFailed => {
-                form.errors = FormErrors::from_problem(problem, name_field);
+                form.errors = FormErrors::from_problem(frame.language, problem, name_field);
             }
             Err(problem) => return Err(problem),
         }

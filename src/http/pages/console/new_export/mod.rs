@@ -7,9 +7,11 @@
 
 mod choices;
 mod curl;
+mod field_names;
 mod modifier;
 mod repeat;
 mod request;
+mod timing;
 mod trial;
 
 pub(super) use choices::{join_path, parse_type};
@@ -33,13 +35,15 @@ use crate::http::pages::console::form_errors::FormErrors;
 use crate::http::pages::console::form_fields::FormFields;
 use crate::http::pages::console::frame::ConsoleFrame;
 use crate::http::pages::console::new_export::choices::{Choices, FoundAssets, PickedAsset, RenditionRow};
+use crate::http::pages::console::new_export::field_names::name_field;
 use crate::http::pages::console::new_export::modifier::CheckedRendition;
-use crate::http::pages::console::new_export::request::{BuiltRequest, build_request, name_field};
+use crate::http::pages::console::new_export::request::{BuiltRequest, build_request};
 use crate::http::pages::console::new_export::trial::{Trial, try_request};
 use crate::http::pages::console::section::Section;
 use crate::http::pages::frame::redirect_to;
 use crate::http::problem::Problem;
 use crate::http::resources::export_jobs::create::create_idempotently;
+use crate::i18n::Language;
 use crate::jobs::ExportRequest;
 
 /// Registers the form.
@@ -205,7 +209,7 @@ async fn submit_new_export(
     let built = match build_request(&fields, frame.language, &mut errors) {
         Ok(built) => built,
         Err(problem) => {
-            errors = FormErrors::from_problem(problem, name_field);
+            errors = FormErrors::from_problem(frame.language, problem, name_field);
             BuiltRequest::default()
         }
     };
@@ -224,7 +228,7 @@ async fn submit_new_export(
             modifier::check_access(&frame)?;
             match modifier::check_modifiers(&state, &frame, &built.json, request::list_picked(&fields)).await {
                 Ok(checked) => outcome.checked = checked,
-                Err(problem) => errors = reject(problem, &Lines::default())?,
+                Err(problem) => errors = reject(frame.language, problem, &Lines::default())?,
             }
         }
         _ if !errors.is_empty() => {}
@@ -232,12 +236,12 @@ async fn submit_new_export(
             let is_preview = matches!(button, Button::Preview);
             match try_request(&state, &frame, &built, is_preview).await {
                 Ok(trial) => outcome.trial = Some(trial),
-                Err(problem) => errors = reject(problem, &built.lines)?,
+                Err(problem) => errors = reject(frame.language, problem, &built.lines)?,
             }
         }
         Button::Create => match create(&state, &frame, &built, (fields.get("once"), is_recurring)).await {
             Ok(path) => return Ok(redirect_to(&path)),
-            Err(problem) => errors = reject(problem, &built.lines)?,
+            Err(problem) => errors = reject(frame.language, problem, &built.lines)?,
         },
     }
     outcome.errors = errors;
@@ -248,12 +252,12 @@ async fn submit_new_export(
 ///
 /// # Errors
 /// The problem, where the form is not to blame for it: it has a page of its own.
-fn reject(problem: Problem, lines: &Lines) -> Result<FormErrors, Problem> {
+fn reject(language: &Language, problem: Problem, lines: &Lines) -> Result<FormErrors, Problem> {
     match problem.code() {
         Code::Internal | Code::Unavailable | Code::Unauthenticated | Code::InvalidCredentials | Code::KeyDisabled => {
             Err(problem)
         }
-        _ => Ok(FormErrors::from_problem(lines.locate(problem), name_field)),
+        _ => Ok(FormErrors::from_problem(language, lines.locate(problem), name_field)),
     }
 }
 
@@ -302,7 +306,7 @@ async fn show_form(
         true => match choices::find_assets(state, &frame, &fields).await {
             Ok(found) => Some(found),
             Err(problem) => {
-                outcome.errors = reject(problem, &Lines::default())?;
+                outcome.errors = reject(frame.language, problem, &Lines::default())?;
                 None
             }
         },

@@ -1,18 +1,15 @@
-//! The export request that a form means, and the field of the form that an error of the request is about.
+//! The export request that a form means.
 
 use std::collections::BTreeSet;
 
-use chrono::{NaiveDateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 
 use crate::http::extract::export_list::{Lines, read_pasted_list};
 use crate::http::pages::console::form_errors::FormErrors;
 use crate::http::pages::console::form_fields::FormFields;
+use crate::http::pages::console::new_export::timing::add_time;
 use crate::http::problem::Problem;
 use crate::i18n::Language;
-use crate::jobs::schedule::{
-    DEFAULT_TIME_ZONE, ScheduleWordsError, parse_schedule_words, parse_time_zone, resolve_local_time,
-};
 
 /// The export request of a form, as JSON.
 #[derive(Default)]
@@ -23,7 +20,7 @@ pub(super) struct BuiltRequest {
 }
 
 /// Fields of the form that are fields of the request as they are.
-const TEXTS: [&str; 8] = [
+pub(super) const TEXTS: [&str; 8] = [
     "nameTemplate",
     "jobName",
     "description",
@@ -182,94 +179,15 @@ fn add_delivery(fields: &FormFields, json: &mut Map<String, Value>) {
     add_text(json, "onRemoved", fields.text("onRemoved"));
 }
 
-/// When the job runs: at once, once later, or again and again.
-fn add_time(fields: &FormFields, language: &Language, json: &mut Map<String, Value>, errors: &mut FormErrors) {
-    let zone_name = fields.text("timeZone").unwrap_or_else(|| DEFAULT_TIME_ZONE.to_owned());
-    let when = fields.get("when");
-    if matches!(when, "later" | "repeat") || json.get("emailSetting").is_some() {
-        json.insert("timeZone".into(), json!(zone_name));
-    }
-    match when {
-        "later" => {
-            // A zone that does not exist is told where the request is checked.
-            let Ok(zone) = parse_time_zone(&zone_name) else { return };
-            let text = fields.get("execTime").trim();
-            let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"];
-            let local = local.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
-            match local.and_then(|local| resolve_local_time(zone, local)) {
-                Some(time) => {
-                    let time = time.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true);
-                    json.insert("execTime".into(), json!(time));
-                }
-                None => errors.push("execTime", language.format("create-no-time", &[])),
-            }
-        }
-        "repeat" => match parse_schedule_words(fields.get("words")) {
-            Ok(cron) => {
-                json.insert("execSchedule".into(), json!(cron));
-                add_text(json, "overlap", fields.text("overlap"));
-            }
-            Err(error) => errors.push("words", explain_words_error(&error, language)),
-        },
-        _ => {}
-    }
-}
-
-/// Why words are no schedule, in words.
-fn explain_words_error(error: &ScheduleWordsError, language: &Language) -> String {
-    let examples = language.format("create-words-examples", &[]);
-    let reason = match error {
-        ScheduleWordsError::UnknownWord(word) => language.format("create-words-unknown", &[("name", word.into())]),
-        ScheduleWordsError::NoTime => language.format("create-words-no-time", &[]),
-        ScheduleWordsError::InvalidTime(text) => language.format("create-words-invalid-time", &[("name", text.into())]),
-        ScheduleWordsError::DifferentMinutes => language.format("create-words-different-minutes", &[]),
-        ScheduleWordsError::UnevenInterval(count) => {
-            language.format("create-words-uneven", &[("count", i64::from(*count).into())])
-        }
-        ScheduleWordsError::NotUnderstood => language.format("create-words-not-understood", &[]),
-    };
-    format!("{reason} {examples}")
-}
-
 /// Words between blanks, commas and semicolons.
 fn split_words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| letter.is_whitespace() || letter == ',' || letter == ';').filter(|word| !word.is_empty())
 }
 
-/// The field of the form that an error of the request is about, by its `id`.
-pub(super) fn name_field(pointer: &str) -> Option<String> {
-    let parts: Vec<&str> = pointer.trim_start_matches('/').split('/').collect();
-    let own = match parts.as_slice() {
-        [""] => return None,
-        ["assetHandleArray", ..] => "picked",
-        ["assets" | "lines" | "name" | "modifier" | "preset" | "outputName", ..] => "list",
-        ["assetFilter", "name", ..] => "search",
-        ["assetFilter", "type", ..] => "type",
-        ["assetFilter" | "folder" | "cursor" | "limit", ..] => "folder",
-        ["renditions", row, name, ..] => {
-            let field = RENDITION_FIELDS.iter().find(|(_, known)| known == name).map(|(field, _)| *field);
-            return Some(format!("{}-{row}", field.unwrap_or("rendition-name")));
-        }
-        ["renditions"] => "rendition-name-0",
-        ["deliverTo", _, name @ ("prefix" | "onExisting" | "manifest")] => *name,
-        ["deliverTo", ..] => "connection",
-        ["execSchedule"] => "words",
-        [
-            name
-            @ ("fmt" | "is_modifier" | "macro" | "notifyEmails" | "priority" | "execTime" | "timeZone" | "overlap"),
-        ] => *name,
-        ["notifyEmails", _] => "notifyEmails",
-        [name @ ("onlyChanged" | "onRemoved")] => *name,
-        [name] if TEXTS.contains(name) => *name,
-        _ => "further",
-    };
-    Some(own.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::i18n::{default_language, find_language};
+    use crate::i18n::default_language;
 
     fn build(pairs: &[(&str, &str)]) -> (Value, Vec<(String, String)>) {
         let mut fields = FormFields::default();
@@ -278,7 +196,7 @@ mod tests {
         }
         let mut errors = FormErrors::default();
         let built = build_request(&fields, default_language(), &mut errors).unwrap();
-        let errors = errors.list().iter().map(|error| (error.field.clone(), error.text.clone())).collect();
+        let errors = errors.list().iter().map(|error| (error.field.clone(), error.told.text.clone())).collect();
         (Value::Object(built.json), errors)
     }
 
@@ -375,30 +293,6 @@ mod tests {
             let (_, errors) = build(&pairs);
             assert_eq!(errors.len(), 1, "{errors:?}");
             assert!(errors[0].0 == name && errors[0].1.contains(part), "{errors:?}");
-        }
-        let dutch = explain_words_error(&ScheduleWordsError::NoTime, find_language("nl").unwrap());
-        assert!(dutch.contains("elke werkdag om 02:30"), "{dutch}");
-    }
-
-    #[test]
-    fn errors_find_their_fields() {
-        for (pointer, field) in [
-            ("/assets/3/name", Some("list")),
-            ("/lines/2", Some("list")),
-            ("/assetHandleArray/0", Some("picked")),
-            ("/assetFilter/name", Some("search")),
-            ("/assetFilter", Some("folder")),
-            ("/renditions/1/is_modifier", Some("rendition-modifier-1")),
-            ("/renditions", Some("rendition-name-0")),
-            ("/deliverTo/0/connection", Some("connection")),
-            ("/deliverTo/0/prefix", Some("prefix")),
-            ("/execSchedule", Some("words")),
-            ("/is_modifier", Some("is_modifier")),
-            ("/nameTemplate", Some("nameTemplate")),
-            ("/metadata/a", Some("further")),
-            ("", None),
-        ] {
-            assert_eq!(name_field(pointer).as_deref(), field, "{pointer}");
         }
     }
 }

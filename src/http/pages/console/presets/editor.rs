@@ -4,7 +4,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::app::AppState;
 use crate::db::asset::{self, AssetCriteria, AssetType};
-use crate::db::{self, capability::Capability};
+use crate::db::{self, asset_list, capability::Capability};
 use crate::http::address::write_address;
 use crate::http::pages::console::form_fields::FormFields;
 use crate::http::pages::console::frame::ConsoleFrame;
@@ -39,7 +39,7 @@ impl Editor {
         let criteria = AssetCriteria { kind: Some(AssetType::Image), ..AssetCriteria::default() };
         let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
         let company = frame.caller.company;
-        let mut rows = asset::find_matching_assets(&mut connection, company, &criteria, OFFERED_ASSETS).await?;
+        let mut rows = asset_list::find_matching_assets(&mut connection, company, &criteria, OFFERED_ASSETS).await?;
         if let Ok(handle) = fields.get("asset").parse()
             && !rows.iter().any(|row| row.asset_id == handle)
         {

@@ -33,7 +33,7 @@ pub(super) async fn import_presets(
             if matches!(problem.code(), Code::ForeignOrigin | Code::Internal | Code::Unavailable) {
                 return Err(problem);
             }
-            let errors = FormErrors::from_problem(problem, |_| Some("import".to_owned()));
+            let errors = FormErrors::from_problem(frame.language, problem, |_| Some("import".to_owned()));
             show_list(&state, frame, &request, (FormFields::default(), errors), None).await
         }
     }

@@ -59,7 +59,7 @@ fn reject_preset(problem: Problem, frame: &ConsoleFrame, changed: &str) -> Resul
             Ok(errors)
         }
         Code::NotFound | Code::Internal | Code::Unavailable => Err(problem),
-        _ => Ok(FormErrors::from_problem(problem, |pointer| {
+        _ => Ok(FormErrors::from_problem(frame.language, problem, |pointer| {
             let name = pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
             Some(name.to_owned()).filter(|name| !name.is_empty())
         })),

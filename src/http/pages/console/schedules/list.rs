@@ -12,6 +12,7 @@ use crate::db::enums::{RunOutcome, ShownScheduleState};
 use crate::db::metadata_map::MetadataMap;
 use crate::http::address::write_address;
 use crate::http::extract::page::PageQuery;
+use crate::http::pages::console::explanation::Explanation;
 use crate::http::pages::console::frame::ConsoleFrame;
 use crate::http::pages::console::pager::Pager;
 use crate::http::pages::console::schedules::words::describe_recurrence;
@@ -22,6 +23,7 @@ use crate::http::resources::export_schedules::schedule::{ExportSchedule, Schedul
 use crate::http::resources::export_schedules::show::load_schedule_page;
 use crate::id::ScheduleId;
 use crate::jobs::schedule::DEFAULT_TIME_ZONE;
+use crate::reason::Reason;
 
 /// Schedules on one page.
 const SCHEDULES_PER_PAGE: u32 = 50;
@@ -47,8 +49,8 @@ struct ScheduleLine {
     word: String,
     next: Option<PageTime>,
     last: Option<RunLine>,
-    /// Why the last refused run was refused. English.
-    error: Option<String>,
+    /// Why the last refused run was refused.
+    error: Option<Explanation>,
     actions: Vec<ScheduleButton>,
     delete: Option<String>,
 }
@@ -125,7 +127,9 @@ impl ScheduleLine {
             word: frame.text(word),
             next: schedule.next_run_at.map(|at| frame.time(at)),
             last: schedule.last_runs.first().map(|run| RunLine::new(frame, run)),
-            error: problem.and_then(|problem| Some(problem.get("detail")?.as_str()?.to_owned())),
+            error: problem
+                .and_then(|problem| Reason::deserialize(problem).ok())
+                .map(|reason| frame.explain_mistake(&reason)),
             actions: change.into_iter().chain(["run"]).filter(|action| can(action)).map(button).collect(),
             delete: can("delete").then(|| write_address(&format!("{own}/delete"))),
         }

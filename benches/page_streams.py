@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Compares a thousand open pages of a link with a thousand event streams of the API: the streams that both hold open while
-one job runs. Memory, processor time and transactions of the database, beside the same job without anybody who watches.
+"""Compares a thousand open pages of a link, and a thousand open lists of jobs in the console, with a thousand event streams of
+the API: the streams that they hold open while one job runs. Memory, processor time and transactions of the database, beside the
+same job without anybody who watches. The page of a job in the console has an event stream of the API open.
 
-    offprint test-postgres benches/link_streams.py OFFPRINT [STREAMS] [SECONDS]
+    offprint test-postgres benches/page_streams.py OFFPRINT [STREAMS] [SECONDS]
 
 Starts the binary OFFPRINT with a data folder of its own, on the database DATABASE_URL, which `test-postgres` provides. All
-pages show the same link, as after a mail to many.
+pages show the same link, as after a mail to many, and all consoles the same list.
 """
-import asyncio, os, resource, struct, subprocess, sys, tempfile, time, urllib.request, zlib
+import asyncio, html, os, re, resource, struct, subprocess, sys, tempfile, time, urllib.request, zlib
 
 from client import Client
 
@@ -144,15 +145,20 @@ async def main():
     assets = [draw_png(number) for number in range(ITEMS)]
     def write_link_path(client, job):
         return client.call("POST", f"/export-jobs/{job}/links", {})["url"].split(f":{port}", 1)[1] + "/events"
+    def find_list_path(client, job):
+        with urllib.request.urlopen(f"{client.base}/console/jobs") as page:
+            return html.unescape(re.search('data-progress="([^"]+)"', page.read().decode()).group(1))
     nobody = await measure(0, "nobody", assets, None)
     events = await measure(1, "event streams", assets, lambda _, job: f"/export-jobs/{job}/events")
     links = await measure(2, "link pages", assets, write_link_path)
+    lists = await measure(3, "console lists", assets, find_list_path)
     print(f"\n{streams} of each, less the same without anybody:")
     for name, of in (("memory, MiB", lambda all: all[0]), ("processor idle, s", lambda all: all[1]["idle"][0]),
                      ("processor running, s", lambda all: all[1]["running"][0]), ("transactions idle", lambda all: all[1]["idle"][1]),
                      ("transactions running", lambda all: all[1]["running"][1])):
-        one, other = of(events) - of(nobody), of(links) - of(nobody)
-        print(f"  {name:20} event streams {one:9.2f}   link pages {other:9.2f}   ratio {other / one if one > 0 else float('nan'):.2f}")
+        one, *others = (of(watched) - of(nobody) for watched in (events, links, lists))
+        ratios = ", ".join(f"{other:.2f} ({other / one if one > 0 else float('nan'):.2f} of it)" for other in others)
+        print(f"  {name:20} event streams {one:.2f}; link pages, console lists {ratios}")
 
 
 asyncio.run(main())
