@@ -7,7 +7,6 @@ use actix_web::http::header;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get};
 use flate2::read::GzDecoder;
-use offprint_core::Code;
 use utoipa_swagger_ui::{Config, serve};
 
 use crate::http::extract::accept::find_coding_quality;
