@@ -27,7 +27,7 @@ struct TransformKey {
 }
 
 impl TransformKey {
-    fn of(conversion: &Conversion) -> Self {
+    fn from_conversion(conversion: &Conversion) -> Self {
         let digest = |bytes: &[u8]| Digest::compute(bytes);
         let Conversion { from, to, intent, black_point, .. } = conversion;
         Self { from: digest(&from.bytes), to: digest(&to.bytes), intent: *intent, black_point: *black_point }
@@ -51,7 +51,7 @@ impl<T> TransformCache<T> {
         conversion: &Conversion,
         prepare: impl FnOnce() -> Result<T, E>,
     ) -> Result<Rc<T>, E> {
-        let key = TransformKey::of(conversion);
+        let key = TransformKey::from_conversion(conversion);
         let mut kept = self.0.borrow_mut();
         let known = kept.iter().position(|(known, _)| *known == key).and_then(|index| kept.remove(index));
         let transform = match known {
