@@ -57,7 +57,7 @@ def write_references(source, width, work):
     image.resize(size, Image.LANCZOS).save(display)
     channels = []
     for channel in image.split():
-        light = Image.fromarray(to_light(numpy.asarray(channel, numpy.float32) / 255).astype(numpy.float32), "F")
+        light = Image.fromarray(to_light(numpy.asarray(channel, numpy.float32) / 255).astype(numpy.float32))
         channels.append(to_display(numpy.asarray(light.resize(size, Image.LANCZOS))))
     Image.fromarray(numpy.round(numpy.stack(channels, -1) * 255).astype(numpy.uint8)).save(linear)
     return display, linear
@@ -82,6 +82,7 @@ def list_tools(binary, work):
 def measure_likeness(work, reference, result):
     command = [f"{work}/tools/bin/ssimulacra2_rs", "image", reference, result]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    # "Score: 81.23"
     return float(output.split()[-1])
 
 
@@ -99,9 +100,12 @@ def measure_tool(work, build, source, width, references):
 
 def interpolate_bytes(figures, likeness, reference):
     """The bytes with which a tool reaches a likeness; past the ends of what was measured, the line goes on."""
-    points = sorted((row[1 + reference], numpy.log(row[0])) for row in figures.values())
-    scores, sizes = zip(*points)
-    after = min(max(numpy.searchsorted(scores, likeness), 1), len(points) - 1)
+    # In the order of qualities: likeness may stand still for a step, but then its bytes count once.
+    points = {}
+    for quality in sorted(figures):
+        points.setdefault(figures[quality][1 + reference], numpy.log(figures[quality][0]))
+    scores, sizes = zip(*sorted(points.items()))
+    after = min(max(int(numpy.searchsorted(scores, likeness)), 1), len(scores) - 1)
     slope = (sizes[after] - sizes[after - 1]) / (scores[after] - scores[after - 1])
     return float(numpy.exp(sizes[after - 1] + slope * (likeness - scores[after - 1])))
 
@@ -138,6 +142,11 @@ def main():
         display, linear = numpy.mean(scores[name], 0)
         ratio = f"{numpy.exp(numpy.mean(numpy.log(at_sharp[name]))):.3f}" if at_sharp[name] else "–"
         print(f"| {name} | {numpy.mean(sizes[name]) / 1000:.1f} kB | {display:.1f} | {linear:.1f} | {ratio} | {numpy.median(seconds[name]) * 1000:.0f} ms |")
+    if "oximg" in tools:
+        ours, theirs = (numpy.mean(scores[name], 0)[1] for name in ("ours, linear", "oximg"))
+        # Pairs of the same source, taken one after the other.
+        ratios = numpy.divide(seconds["ours, linear"], seconds["oximg"])
+        print(f"\nIn linear light: {ours - theirs:+.1f} of oximg's likeness, {numpy.median(ratios):.2f} of its processor time.")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,6 @@ use actix_web::web::{self, Data, PathConfig, QueryConfig, get, route};
 use actix_web::{App, Error, HttpRequest};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::app::AppState;
 use crate::http::problem::Problem;
@@ -203,13 +202,11 @@ pub fn build_app(
 
 /// Registers what the document does not show: itself, Swagger UI, and what belongs to pages.
 fn register_undocumented_routes(config: &mut web::ServiceConfig) {
-    // Before Swagger UI: the first match counts, and one of its files is ours.
     config
         .configure(pages::register_page_routes)
         .route("/problems/{code}", get().to(resources::problems::explain_code))
         .route("/openapi.json", get().to(document::show_document))
         .route("/swagger-ui", get().to(resources::system::redirect_to_swagger_ui))
-        .service(SwaggerUi::new("/swagger-ui/{_:.*}").config(Config::new(["../openapi.json"])))
         .service(resources::shared_links::progress_stream::stream_link_progress)
         .service(resources::shared_links::files::fetch_link_file)
         .service(resources::shared_links::files::fetch_link_thumbnail);

@@ -115,6 +115,7 @@ mod settle_sets;
 mod storage;
 mod streamed_encoding;
 mod supply_chain;
+mod swagger_files;
 mod system;
 mod task_kills;
 mod tasks;

@@ -72,24 +72,31 @@ async fn renditions_come_of_one_decode_and_are_always_the_same(pool: PgPool) {
     let app = TestApp::open(pool).await;
     let asset = app.upload_asset("a.jpg", &draw_image(ImageFormat::Jpeg, 900, 600, 1)).await;
     let request = json!({"assetHandleArray": [asset], "fmt": "convert", "renditions": [
-        {"name": "large", "is_modifier": "wid=300"}, {"name": "tiny", "is_modifier": "wid=60"},
+        {"name": "large", "is_modifier": "wid=300"}, {"name": "small", "is_modifier": "wid=150"},
+        {"name": "tiny", "is_modifier": "wid=60"},
     ]});
     let job = run_export(&app, request.clone()).await;
     let items = fetch_items(&app, &job).await;
-    // Rendered alone, the smaller one would be decoded at an eighth of the size.
+    // Rendered alone, the smaller ones would be decoded at a quarter and an eighth of the size.
     assert_eq!(
         get_column(items[0]["files"].as_array().unwrap(), "plan"),
         [
             "jpeg 450x300 at 1/2, resize 300x200 lanczos3, jpeg, about 2 MiB",
-            "jpeg 450x300 at 1/2, resize 113x75 box, resize 60x40 lanczos3, jpeg, about 2 MiB"
+            "jpeg 450x300 at 1/2, average 225x150, resize 150x100 lanczos3, jpeg, about 1 MiB",
+            "jpeg 450x300 at 1/2, average 113x75, resize 60x40 lanczos3, jpeg, about 1 MiB"
         ]
     );
     let (large, tiny) = (download_file(&app, &job, "a-large.jpg").await, download_file(&app, &job, "a-tiny.jpg").await);
     assert_eq!(export_alone(&app, &asset, "a.jpg", "wid=300").await, large);
     assert_ne!(export_alone(&app, &asset, "a.jpg", "wid=60").await, tiny);
-    sqlx::query("delete from rendition").execute(&app.state.system).await.unwrap();
-    let again = run_export(&app, request).await;
-    assert_eq!(download_file(&app, &again, "a-tiny.jpg").await, tiny);
+    // Also when no other size shares the average.
+    let mut without_small = request.clone();
+    without_small["renditions"].as_array_mut().unwrap().remove(1);
+    for request in [request, without_small] {
+        sqlx::query("delete from rendition").execute(&app.state.system).await.unwrap();
+        let again = run_export(&app, request).await;
+        assert_eq!(download_file(&app, &again, "a-tiny.jpg").await, tiny);
+    }
 }
 
 #[sqlx::test]

@@ -17,6 +17,9 @@ use super::turn::Turn;
 pub enum Step {
     /// A rectangle of the image. Where it reaches outside, the fill shows: this crops, extends or both.
     Window { x: i64, y: i64, width: u32, height: u32, fill: FillColor },
+    /// Each box of 2, 4 or 8 pixels to a side becomes one pixel, its average: as much smaller as the decoder would have made
+    /// the image if no rendition needed more of it. Renditions of one source share these averages.
+    Average { box_side: u8, width: u32, height: u32 },
     /// A rectangle of the image, resampled to a size.
     Resize {
         /// Left, top, width, height; fractions of pixels are meant.
@@ -248,11 +251,6 @@ impl DecodePlan {
             Some(inner) => inner.is_constant(),
             None => self.blank.is_some() || self.object.is_some(),
         }
-    }
-
-    /// Components of a pixel, including alpha.
-    pub(super) fn channels(&self) -> usize {
-        self.color.components() + usize::from(self.alpha)
     }
 }
 

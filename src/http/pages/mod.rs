@@ -19,6 +19,7 @@ pub(crate) mod link_page;
 mod sign_in;
 pub(crate) mod start_page;
 pub(crate) mod static_files;
+mod swagger_files;
 
 use actix_web::web;
 
@@ -30,7 +31,9 @@ pub(crate) fn register_page_routes(config: &mut web::ServiceConfig) {
         .service(static_files::show_static_file)
         .service(static_files::show_icon)
         .service(static_files::show_robots)
+        // The first match counts.
         .service(static_files::show_swagger_initializer)
+        .service(swagger_files::show_swagger_file)
         .service(sign_in::show_sign_in)
         .service(sign_in::sign_out)
         .service(sign_in::by_key::sign_in_by_key)

@@ -4,7 +4,9 @@
 //! Everything else goes through littlecms (C), which has black point compensation and is exact with lookup tables:
 //! CMYK, table profiles, the absolute intent. docs/decisions/0024-colour-engines.md has the figures.
 
+use std::rc::Rc;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
 use lcms2::{Flags, GlobalContext, PixelFormat, Transform};
 use moxcms::{ColorProfile, Layout, RenderingIntent, TransformExecutor, TransformOptions};
@@ -13,6 +15,7 @@ use offprint_modifiers::{Intent, PixelType};
 use serde::Serialize;
 
 use super::profile::Profile;
+use super::transform_cache::TransformCache;
 use crate::error::RenderError;
 use crate::pixels::{Pixels, Raster, Sample};
 
@@ -30,8 +33,15 @@ pub struct Conversion {
     pub deep: bool,
 }
 
+thread_local! {
+    static EIGHT_BIT_TRANSFORMS: TransformCache<ColorTransform<u8>> = const { TransformCache::new() };
+    static SIXTEEN_BIT_TRANSFORMS: TransformCache<ColorTransform<u16>> = const { TransformCache::new() };
+}
+
 /// The engines' names for a bit depth.
 trait Depth: Sample {
+    const TRANSFORMS: &'static LocalKey<TransformCache<ColorTransform<Self>>>;
+
     /// Gray, RGB and CMYK.
     const LCMS_FORMATS: [PixelFormat; 3];
 
@@ -43,6 +53,8 @@ trait Depth: Sample {
 }
 
 impl Depth for u8 {
+    const TRANSFORMS: &'static LocalKey<TransformCache<ColorTransform<Self>>> = &EIGHT_BIT_TRANSFORMS;
+
     const LCMS_FORMATS: [PixelFormat; 3] = [PixelFormat::GRAY_8, PixelFormat::RGB_8, PixelFormat::CMYK_8];
 
     fn create_moxcms_executor(
@@ -55,6 +67,8 @@ impl Depth for u8 {
 }
 
 impl Depth for u16 {
+    const TRANSFORMS: &'static LocalKey<TransformCache<ColorTransform<Self>>> = &SIXTEEN_BIT_TRANSFORMS;
+
     const LCMS_FORMATS: [PixelFormat; 3] = [PixelFormat::GRAY_16, PixelFormat::RGB_16, PixelFormat::CMYK_16];
 
     fn create_moxcms_executor(
@@ -98,7 +112,7 @@ impl Conversion {
     }
 
     fn convert_raster<S: Depth>(&self, raster: Raster<S>) -> Result<Raster<S>, RenderError> {
-        let transform = if self.is_plain() { self.build_moxcms()? } else { self.build_lcms()? };
+        let transform = self.prepare_transform()?;
         let (before, after) = (self.from.pixel_type.components(), self.to.pixel_type.components());
         let ((width, height), alpha) = (raster.size(), raster.has_alpha());
         let (width, channels) = (width as usize, after + usize::from(alpha));
@@ -121,6 +135,12 @@ impl Conversion {
             }
         }
         Ok(Raster::new(width as u32, height, self.to.pixel_type, alpha, data))
+    }
+
+    /// The transform for all pixels of an image, kept for the next one.
+    fn prepare_transform<S: Depth>(&self) -> Result<Rc<ColorTransform<S>>, RenderError> {
+        let build = || if self.is_plain() { self.build_moxcms() } else { self.build_lcms() };
+        S::TRANSFORMS.with(|kept| kept.get_or_prepare(self, build))
     }
 
     /// Whether moxcms converts. Between curves and matrices black is black already, so that compensation changes

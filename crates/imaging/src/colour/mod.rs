@@ -21,6 +21,7 @@ mod description;
 mod library;
 mod littlecms;
 mod profile;
+mod transform_cache;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -10,7 +10,7 @@ use super::product::frame_product;
 use super::{apply_sub_plan, decode_source};
 use crate::error::{RenderError, RenderWarning};
 use crate::pixels::{Blend, Pixels, Raster, Sample, is_linear_resampling, render_coverage};
-use crate::row_sink::RowSink;
+use crate::row_sink::RowSinks;
 use crate::source_files::SourceFiles;
 use crate::step::{DecodePlan, PaintContent, PaintStep, Step};
 use crate::turn::Turn;
@@ -33,6 +33,7 @@ pub(super) fn apply_step(
     match step {
         Step::Mask { decode, turn } => pixels.into_owned().with_mask_from(decode_mask(decode, *turn, context)?),
         Step::Convert(conversion) => conversion.apply(pixels.into_owned()),
+        Step::Average { box_side, .. } => pixels.average(*box_side),
         Step::Resize { from, width, height, kernel, space } => {
             let size = (*width, *height);
             if is_linear_resampling(*space, *from, size) {
@@ -103,7 +104,8 @@ fn apply_to_raster<S: Sample>(step: &Step, raster: Raster<S>) -> Raster<S> {
         Step::Noise(noise) => raster.add_noise(noise),
         Step::Stencil { color, to, by_brightness } => raster.into_stencil(color, to, by_brightness),
         // These need files, profiles, the other depth, or report errors: `apply_step`.
-        Step::Resize { .. }
+        Step::Average { .. }
+        | Step::Resize { .. }
         | Step::FitProduct { .. }
         | Step::Convert(_)
         | Step::Reduce { .. }
@@ -115,10 +117,10 @@ fn apply_to_raster<S: Sample>(step: &Step, raster: Raster<S>) -> Raster<S> {
 
 /// Decodes another image that becomes a mask, and makes it upright.
 fn decode_mask(plan: &DecodePlan, turn: Turn, context: StepContext<'_>) -> Result<Pixels, RenderError> {
-    let mut sink = RowSink::for_all_rows(plan);
-    let warning = decode_source(plan, context, &mut |rows| sink.take(&rows))?;
+    let mut sinks = RowSinks::new(plan, [&[][..]]);
+    let warning = decode_source(plan, context, &mut |rows| sinks.take(&rows))?;
     context.warnings.borrow_mut().extend(warning);
-    apply_step(&Step::Turn(turn), Cow::Owned(sink.finish()?), context)
+    apply_step(&Step::Turn(turn), Cow::Owned(sinks.finish_single()?), context)
 }
 
 /// Lays a layer over the image, with its effects.

@@ -4,9 +4,10 @@
 //! whose trunk is the decode and whose leaves are the encoded files:
 //!
 //! ```text
-//! decode 1/2 ─┬─ resize 800x600 ─┬─ encode JPEG
-//!             │                  └─ sharpen ── encode PNG
-//!             └─ resize 200x150 ──── encode JPEG
+//! decode 1/2 ─┬─ resize 1600x1200 ────────────── encode JPEG
+//!             └─ average 2 ─┬─ resize 800x600 ─┬─ encode JPEG
+//!                           │                  └─ sharpen ── encode PNG
+//!                           └─ average 2 ── resize 200x150 ── encode JPEG
 //! ```
 //!
 //! A *branch* is a list of plans (by their index) that have been the same so far; wherever they differ it is split. No
@@ -38,13 +39,13 @@ use super::codec;
 use super::error::{RenderError, RenderWarning};
 use super::pixels::Pixels;
 use super::plan::RenderPlan;
-use super::row_sink::RowSink;
+use super::row_sink::RowSinks;
 use super::source_files::SourceFiles;
 use super::step::{DecodePlan, Step, SubPlan};
 
 /// Raise it whenever the same recipe and source may give other bytes than before: stored renditions of another version
 /// are not reused.
-pub const ENGINE_VERSION: i32 = 13;
+pub const ENGINE_VERSION: i32 = 14;
 
 /// A rendered image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,14 +127,14 @@ fn split_branch<ForkKey: PartialEq>(branch: &[usize], key_of: impl Fn(usize) -> 
 }
 
 impl<'a> RenderBatch<'a> {
-    /// The first step of a plan, if it is executed while rows come in.
-    fn streamed_step(&self, index: usize) -> Option<&'a Step> {
+    /// The first steps of a plan, as far as they are executed while rows come in.
+    fn streamed_steps(&self, index: usize) -> &'a [Step] {
         let plan = self.targets[index].0;
-        RowSink::streamable_step(&plan.decode, &plan.steps)
+        &plan.steps[..RowSinks::count_streamed_steps(&plan.decode, &plan.steps)]
     }
 
-    /// Decodes once. Where the first step crops or resamples, decoded rows go into it as they come, so the whole source
-    /// is held only for plans that begin with another step.
+    /// Decodes once. Where the first steps average, crop or resample, decoded rows go into them as they come, so the whole
+    /// source is held only for plans that begin with another step.
     fn decode_branch(&mut self, branch: &[usize]) {
         if let [index] = branch
             && codec::can_stream(self.targets[*index].0)
@@ -141,20 +142,16 @@ impl<'a> RenderBatch<'a> {
             return self.stream_image(*index);
         }
         let decode = &self.targets[branch[0]].0.decode;
-        let mut sinks = Vec::new();
-        for fork in split_branch(branch, |index| self.streamed_step(index)) {
-            let plan = self.targets[fork[0]].0;
-            sinks.push((RowSink::for_steps(&plan.decode, &plan.steps), fork));
-        }
-        let mut take = |rows: Pixels| sinks.iter_mut().try_for_each(|(sink, _)| sink.take(&rows));
-        self.source_warning = match decode_source(decode, self.context, &mut take) {
+        let forks = split_branch(branch, |index| self.streamed_steps(index));
+        let mut sinks = RowSinks::new(decode, forks.iter().map(|fork| self.streamed_steps(fork[0])));
+        self.source_warning = match decode_source(decode, self.context, &mut |rows| sinks.take(&rows)) {
             Ok(warning) => warning,
             Err(failure) => return self.fail_branch(branch, &failure),
         };
         self.assign_layer_warnings(branch);
-        for (sink, fork) in sinks {
-            let steps_done = usize::from(self.streamed_step(fork[0]).is_some());
-            match sink.finish() {
+        for (pixels, fork) in sinks.finish().zip(forks) {
+            let steps_done = self.streamed_steps(fork[0]).len();
+            match pixels {
                 Ok(pixels) => self.run_steps(pixels, &fork, steps_done),
                 Err(failure) => self.fail_branch(&fork, &failure),
             }
@@ -256,13 +253,13 @@ fn apply_sub_plan(plan: &SubPlan, context: StepContext<'_>) -> Result<Pixels, Re
     Ok(pixels)
 }
 
-/// Decodes and executes the steps. As with a whole plan, rows go into the first step as they come.
+/// Decodes and executes the steps. As with a whole plan, rows go into the first steps as they come.
 fn make_picture(plan: &SubPlan, context: StepContext<'_>) -> Result<(Pixels, Option<RenderWarning>), RenderError> {
-    let streamed = RowSink::streamable_step(&plan.decode, &plan.steps);
-    let mut sink = RowSink::for_steps(&plan.decode, &plan.steps);
-    let warning = decode_source(&plan.decode, context, &mut |rows| sink.take(&rows))?;
-    let mut pixels = sink.finish()?;
-    for step in plan.steps.iter().skip(usize::from(streamed.is_some())) {
+    let streamed = RowSinks::count_streamed_steps(&plan.decode, &plan.steps);
+    let mut sinks = RowSinks::new(&plan.decode, [&plan.steps[..streamed]]);
+    let warning = decode_source(&plan.decode, context, &mut |rows| sinks.take(&rows))?;
+    let mut pixels = sinks.finish_single()?;
+    for step in &plan.steps[streamed..] {
         pixels = apply_step(step, Cow::Owned(pixels), context)?;
     }
     Ok((pixels, warning))

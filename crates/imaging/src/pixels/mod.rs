@@ -9,6 +9,7 @@
 //! ones. CMYK counts from 0, no ink.
 
 mod associated;
+mod average;
 mod blend;
 mod blur;
 mod dither;
@@ -39,6 +40,7 @@ use super::error::RenderError;
 
 use offprint_modifiers::PixelType;
 
+pub(crate) use average::{Averager, divide_sums};
 pub use effect::ShapeEffect;
 pub use fill_color::FillColor;
 pub use kernel::Kernel;
@@ -119,6 +121,14 @@ impl Pixels {
         match self {
             Self::Eight(raster) => raster.resize_linear(from, size, kernel).map(Self::Eight),
             Self::Sixteen(raster) => raster.resize_linear(from, size, kernel).map(Self::Sixteen),
+        }
+    }
+
+    /// Each box of 2, 4 or 8 pixels to a side becomes its average.
+    pub(crate) fn average(&self, box_side: u8) -> Result<Self, RenderError> {
+        match self {
+            Self::Eight(raster) => raster.average(box_side).map(Self::Eight),
+            Self::Sixteen(raster) => raster.average(box_side).map(Self::Sixteen),
         }
     }
 

@@ -62,8 +62,10 @@ pub(super) struct RowResampler<C> {
     held: Vec<C>,
     /// Index in the source of the first held row.
     first_held: usize,
-    /// Rows of the result that were resampled vertically and wait for the horizontal pass.
+    /// Room for rows of the result that were resampled vertically and wait for the horizontal pass.
     resampled_down: Vec<C>,
+    /// How many of them wait.
+    rows_waiting: usize,
     /// How many rows of the result were resampled vertically so far.
     rows_down: usize,
     resizer: fir::Resizer,
@@ -81,6 +83,7 @@ impl<C: Component> RowResampler<C> {
             held: Vec::new(),
             first_held: 0,
             resampled_down: Vec::new(),
+            rows_waiting: 0,
             rows_down: 0,
             resizer: fir::Resizer::new(),
         };
@@ -102,6 +105,10 @@ impl<C: Component> RowResampler<C> {
         let needed = self.needs_next_row();
         self.rows_taken += 1;
         if needed {
+            if self.held.is_empty() {
+                // What it holds at most: pieces differ by a row or two.
+                self.held.reserve((self.needed_rows().len() + 2) * row.len());
+            }
             self.held.extend_from_slice(row);
             while !self.is_complete() && self.needed_rows().end <= self.rows_taken {
                 self.resample_down()?;
@@ -112,7 +119,7 @@ impl<C: Component> RowResampler<C> {
 
     /// Whether enough rows wait for the horizontal pass.
     pub(super) fn has_batch(&self) -> bool {
-        self.resampled_down.len() >= ROWS_PER_BATCH * self.columns.len() * self.components
+        self.rows_waiting >= ROWS_PER_BATCH
     }
 
     /// Whether all rows were resampled vertically.
@@ -131,6 +138,7 @@ impl<C: Component> RowResampler<C> {
             held: self.held.into_iter().map(value).collect(),
             first_held: self.first_held,
             resampled_down: Vec::new(),
+            rows_waiting: 0,
             rows_down: self.rows_down,
             resizer: self.resizer,
         }
@@ -155,12 +163,17 @@ impl<C: Component> RowResampler<C> {
         let top = self.resampling.from[1] + self.rows_down as f64 * high - needed.start as f64;
         let source = &self.held[(needed.start - self.first_held) * stride..(needed.end - self.first_held) * stride];
         let length = (rows as f64 * high).min(needed.len() as f64 - top);
-        let start = self.resampled_down.len();
-        self.resampled_down.resize(start + rows * stride, C::default());
-        let (source, target) = ((wide, needed.len(), source), (wide, rows, &mut self.resampled_down[start..]));
+        let (start, end) = (self.rows_waiting * stride, (self.rows_waiting + rows) * stride);
+        if self.resampled_down.len() < end {
+            // Made once, for a whole batch: it is large.
+            let batch = (ROWS_PER_BATCH + self.piece).min(self.resampling.target.1).max(self.rows_waiting + rows);
+            self.resampled_down.resize(batch * stride, C::default());
+        }
+        let (source, target) = ((wide, needed.len(), source), (wide, rows, &mut self.resampled_down[start..end]));
         let (from, kernel) = ([0.0, top, wide as f64, length], self.resampling.kernel);
         resample_rows(&mut self.resizer, self.components, kernel, source, from, target)?;
         self.rows_down += rows;
+        self.rows_waiting += rows;
         if !self.is_complete() {
             let first = self.needed_rows().start.max(self.first_held);
             self.held.drain(..((first - self.first_held) * stride).min(self.held.len()));
@@ -172,7 +185,7 @@ impl<C: Component> RowResampler<C> {
     /// Resamples horizontally what was resampled vertically, and appends it to the result.
     pub(super) fn resample_across(&mut self, result: &mut Vec<C>) -> Result<(), RenderError> {
         let (wide, Resampling { from, target, kernel, .. }) = (self.columns.len(), self.resampling);
-        let rows = self.resampled_down.len() / (wide * self.components);
+        let rows = self.rows_waiting;
         if rows == 0 {
             return Ok(());
         }
@@ -180,10 +193,11 @@ impl<C: Component> RowResampler<C> {
         let length = from[2].min(wide as f64 - left);
         let start = result.len();
         result.resize(start + rows * target.0 * self.components, C::default());
-        let (source, target) = ((wide, rows, &self.resampled_down[..]), (target.0, rows, &mut result[start..]));
+        let waiting = &self.resampled_down[..rows * wide * self.components];
+        let (source, target) = ((wide, rows, waiting), (target.0, rows, &mut result[start..]));
         let from = [left, 0.0, length, rows as f64];
         resample_rows(&mut self.resizer, self.components, kernel, source, from, target)?;
-        self.resampled_down.clear();
+        self.rows_waiting = 0;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The two bit depths of a component, 8 and 16 bits, and the floating point between two steps of one operation.
 
 use std::fmt::Debug;
+use std::ops::Add;
 
 use fast_image_resize as fir;
 
@@ -29,6 +30,11 @@ impl Component for f32 {
 pub(crate) trait Sample: Component + PartialEq {
     const MAX_VALUE: u64;
 
+    /// Holds the sum of 64 values.
+    type Sum: Copy + Default + Add<Output = Self::Sum> + From<Self>;
+
+    /// The mean of 2 to the power of `shift` values with this sum, rounded.
+    fn from_sum(sum: Self::Sum, shift: u32) -> Self;
     fn to_u64(self) -> u64;
     /// A value of at most [`Sample::MAX_VALUE`].
     fn from_u64(value: u64) -> Self;
@@ -42,6 +48,12 @@ pub(crate) trait Sample: Component + PartialEq {
 
 impl Sample for u8 {
     const MAX_VALUE: u64 = 255;
+
+    type Sum = u16;
+
+    fn from_sum(sum: u16, shift: u32) -> Self {
+        ((sum + (1 << shift >> 1)) >> shift) as Self
+    }
 
     fn to_u64(self) -> u64 {
         u64::from(self)
@@ -66,6 +78,12 @@ impl Sample for u8 {
 
 impl Sample for u16 {
     const MAX_VALUE: u64 = 65_535;
+
+    type Sum = u32;
+
+    fn from_sum(sum: u32, shift: u32) -> Self {
+        ((sum + (1 << shift >> 1)) >> shift) as Self
+    }
 
     fn to_u64(self) -> u64 {
         u64::from(self)

@@ -31,13 +31,18 @@ pub(super) fn estimate_peak_bytes(header: &ImageHeader, decode: &DecodePlan, ste
         SourceFormat::Avif => 4 * header.decoded_bytes(),
         _ => header.decoded_bytes(),
     };
+    let (source, steps) = match steps {
+        // Done while rows come in.
+        [Step::Average { width, height, .. }, rest @ ..] => ((*width, *height), rest),
+        all => ((decode.width, decode.height), all),
+    };
     let (mut current, steps) = match steps {
         // Done while rows come in: holds the rows that the kernel reaches, not the source.
         [Step::Resize { from: [_, _, _, high], width, height, .. }, rest @ ..] => {
-            let held = bytes((decode.width, estimate_held_rows(*high, *height)));
+            let held = bytes((source.0, estimate_held_rows(*high, *height)));
             (2 * bytes((*width, *height)) + held * if decode.alpha { FLOAT_BYTES / sample } else { 1 }, rest)
         }
-        all => (bytes((decode.width, decode.height)), all),
+        all => (bytes(source), all),
     };
     let mut peak = current + decoding;
     for step in steps {
@@ -62,6 +67,7 @@ pub(super) fn estimate_peak_bytes(header: &ImageHeader, decode: &DecodePlan, ste
                 current
             }
             Step::Window { width, height, .. }
+            | Step::Average { width, height, .. }
             | Step::Resize { width, height, .. }
             | Step::Warp { width, height, .. }
             | Step::Rotate { width, height, .. } => bytes((*width, *height)),

@@ -11,7 +11,7 @@
 //! wid=501: 1/8 leaves 1.497, too few; 1/4 leaves 2.99        6000 --decoder 1/4--> 1500 --kernel--> 501
 //!
 //! wid=500 and wid=2000 of one source share the decode that the larger one needs (`most_shrink` 2):
-//!                                          6000 --decoder 1/2--> 3000 --box 1/4--> 750 --kernel--> 500
+//!                                          6000 --decoder 1/2--> 3000 --average 4--> 750 --kernel--> 500
 //!                                                                     --kernel--> 2000
 //! ```
 
@@ -21,7 +21,6 @@ use super::oversize::fold_oversized_resizes;
 use super::{PlanSource, Planner};
 use crate::error::RenderError;
 use crate::header::{ImageHeader, SourceFormat};
-use crate::pixels::Kernel;
 use crate::step::{DecodePlan, Step};
 use crate::turn::Turn;
 
@@ -42,7 +41,7 @@ impl Planner<'_> {
     /// can be done while the image is decoded, by the decoder itself where it can shrink.
     ///
     /// ```text
-    /// turn, turn, Resize, ...   becomes   (Resize by a box kernel,) Resize, Turn, ...
+    /// turn, turn, Resize, ...   becomes   (Average,) Resize, Turn, ...
     /// ```
     ///
     /// # Errors
@@ -69,7 +68,7 @@ impl Planner<'_> {
         if source.is_blank() {
             return Ok((self.fold_blank(source, reading), self.steps));
         }
-        let (mut shrink, mut box_shrink) = (1, None);
+        let (mut shrink, mut average) = (1, None);
         let turn_index = match self.steps.first_mut() {
             Some(Step::Resize { from, width, height, space, .. }) => {
                 *from = turn.undo(*from, (f64::from(stored.0), f64::from(stored.1)));
@@ -80,7 +79,7 @@ impl Planner<'_> {
                     let alone = [8, 4, 2].into_iter().find(|by| ratio / f64::from(*by) >= least).unwrap_or(1);
                     shrink = alone.min(reading.most_shrink.unwrap_or(alone));
                     shrink_rectangle(from, header, shrink);
-                    box_shrink = plan_box_shrink(from, stored, shrink, alone);
+                    average = plan_average(from, stored, shrink, alone);
                 }
                 1
             }
@@ -98,8 +97,8 @@ impl Planner<'_> {
         if turn != Turn::NONE {
             self.steps.insert(turn_index, Step::Turn(turn));
         }
-        if let Some(box_shrink) = box_shrink {
-            self.steps.insert(0, box_shrink);
+        if let Some(average) = average {
+            self.steps.insert(0, average);
         }
         Ok((source.decode_plan(shrink, reading), self.steps))
     }
@@ -127,17 +126,14 @@ fn shrink_rectangle(from: &mut [f64; 4], header: &ImageHeader, shrink: u8) {
 }
 
 /// Makes up for a decoder that shrinks less than this image needs (`shrink` instead of `alone`) because other
-/// renditions share the decode: averages boxes of pixels, which costs less than the kernel does, down to the size that
-/// the decoder would have delivered. `from` is changed to the same rectangle of the smaller image.
-fn plan_box_shrink(from: &mut [f64; 4], stored: (u32, u32), shrink: u8, alone: u8) -> Option<Step> {
-    if shrink == alone {
+/// renditions share the decode: averages boxes of pixels, which costs less than the kernel does and is shared, too, down
+/// to the size that the decoder would have delivered. `from` is changed to the same rectangle of the smaller image.
+fn plan_average(from: &mut [f64; 4], stored: (u32, u32), shrink: u8, alone: u8) -> Option<Step> {
+    let box_side = alone / shrink;
+    if box_side < 2 {
         return None;
     }
-    let decoded = |side: u32, by: u8| side.div_ceil(u32::from(by));
-    let (wide, high) = (decoded(stored.0, shrink), decoded(stored.1, shrink));
-    let (width, height) = (decoded(stored.0, alone), decoded(stored.1, alone));
-    let (across, down) = (f64::from(width) / f64::from(wide), f64::from(height) / f64::from(high));
-    *from = [from[0] * across, from[1] * down, from[2] * across, from[3] * down];
-    let whole = [0.0, 0.0, f64::from(wide), f64::from(high)];
-    Some(Step::Resize { from: whole, width, height, kernel: Kernel::Box, space: ResampleSpace::Display })
+    let averaged = |side: u32| side.div_ceil(u32::from(shrink)).div_ceil(u32::from(box_side));
+    *from = from.map(|position| position / f64::from(box_side));
+    Some(Step::Average { box_side, width: averaged(stored.0), height: averaged(stored.1) })
 }

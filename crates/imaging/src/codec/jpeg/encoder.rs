@@ -16,6 +16,9 @@ use crate::pixels::Raster;
 use crate::plan::EncodePlan;
 use crate::xmp;
 
+/// Most bytes of a profile in a segment, which has 65,533.
+const MAX_PROFILE_PART_BYTES: usize = 65_519;
+
 /// Largest image, in pixels, whose Huffman tables are made for it. Every coefficient is gone through twice then, and
 /// held until the end.
 const MAX_FITTED_TABLES_PIXELS: u64 = 4 << 20;
@@ -229,6 +232,14 @@ fn round_density(encode: &EncodePlan) -> u16 {
     encode.dpi.round().clamp(1.0, 65_535.0) as u16
 }
 
+/// The contents of the segments that hold a profile. Its parts are counted from 1 (ICC.1, B.4); the wrapper of mozjpeg counts
+/// from 0, and libjpeg finds no profile then.
+fn list_profile_segments(profile: &[u8]) -> Vec<Vec<u8>> {
+    let parts: Vec<&[u8]> = profile.chunks(MAX_PROFILE_PART_BYTES).collect();
+    let count = parts.len() as u8;
+    (1..).zip(parts).map(|(number, part)| [b"ICC_PROFILE\0", &[number, count][..], part].concat()).collect()
+}
+
 /// The output does not depend on how the rows are split into bands.
 fn write_jpeg(
     (encode, tables): (&EncodePlan, HuffmanTables),
@@ -258,8 +269,8 @@ fn write_jpeg(
     if let Some(xmp) = &encode.xmp {
         writer.write_marker(Marker::APP(1), &[xmp::SIGNATURE, xmp].concat());
     }
-    if let Some(profile) = profile {
-        writer.write_icc_profile(profile);
+    for segment in list_profile_segments(profile.unwrap_or_default()) {
+        writer.write_marker(Marker::APP(2), &segment);
     }
     for segment in photoshop_paths::encode_segments(&encode.paths) {
         writer.write_marker(Marker::APP(13), &segment);

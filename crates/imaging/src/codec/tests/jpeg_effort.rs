@@ -66,3 +66,12 @@ fn the_effort_changes_nothing_but_jpeg_files() {
     let limited = render_with_attributes(&source, "fmt=jpeg&qlt=100&jpegSize=4", "JpegEffort=small");
     assert!(limited.len() <= 4096);
 }
+
+#[test]
+fn parts_of_profiles_are_counted_from_one() {
+    let source = encode_png(40, 30, draw_scene);
+    for modifier in ["fmt=jpeg&icc=AdobeRGB&iccEmbed=1", "fmt=pjpeg&icc=AdobeRGB&iccEmbed=1"] {
+        let file = render(&source, modifier).unwrap().file;
+        assert!(contains(&file, b"ICC_PROFILE\0\x01\x01"), "{modifier}");
+    }
+}
