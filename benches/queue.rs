@@ -56,7 +56,7 @@ async fn measure_settles(pool: &PgPool, workers: usize, slots: usize) -> f64 {
 }
 
 /// Items per second that need no render, settled in bulk by two workers, each on a job of its own.
-async fn measure_bulk_settles(queue: &PgPool, pool: &PgPool, companies: [BenchCompany; WORKERS], items: usize) -> f64 {
+async fn measure_bulk_settles(pool: &PgPool, companies: [BenchCompany; WORKERS], items: usize) -> f64 {
     let mut jobs = Vec::new();
     for company in companies {
         jobs.push((company, insert_job(pool, company, Fmt::Orig, items).await));
@@ -64,7 +64,7 @@ async fn measure_bulk_settles(queue: &PgPool, pool: &PgPool, companies: [BenchCo
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     for (company, job) in jobs {
-        let pool = queue.clone();
+        let pool = pool.clone();
         tasks.spawn(async move {
             while settle_ready_items(&pool, company.id, job, WorkerId::new(), ENGINE_VERSION).await.unwrap() > 0 {}
         });
@@ -195,7 +195,7 @@ async fn main() {
         );
         forget_jobs(&pool).await;
     }
-    println!("| settled in bulk, 2 jobs | {:.0}/s |", measure_bulk_settles(&queue, &pool, companies, 50_000).await);
+    println!("| settled in bulk, 2 jobs | {:.0}/s |", measure_bulk_settles(&pool, companies, 50_000).await);
     forget_jobs(&pool).await;
 
     let started = Instant::now();
@@ -224,7 +224,7 @@ async fn main() {
         measure_single_settles(&queue, WORKERS).await
     );
     println!("| in sets of 8 behind them, 1 worker | {:.0}/s |", measure_settles(&queue, 1, 8).await);
-    println!("| settled in bulk beside them | {:.0}/s |", measure_bulk_settles(&queue, &pool, companies, 50_000).await);
+    println!("| settled in bulk beside them | {:.0}/s |", measure_bulk_settles(&pool, companies, 50_000).await);
     queue.close().await;
     pool.close().await;
     postgres.stop().await.unwrap();

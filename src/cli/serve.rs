@@ -103,7 +103,7 @@ async fn open_database(settings: &Settings) -> Result<(PgConnectOptions, Option<
 const MAX_REQUEST_CONNECTIONS: u32 = 10;
 
 /// Database connections for claims and settles. A process makes one claim and one settle at a time; more only where a set
-/// is settled one by one, or jobs are settled that need no rendering.
+/// is settled one by one.
 const MAX_QUEUE_CONNECTIONS: u32 = 4;
 
 /// Without row-level security only the queries' own conditions keep companies apart. The service works, and says so.

@@ -61,7 +61,7 @@ async fn upsert_held_blobs(
     .bind(to_pg_interval(hold))
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().filter_map(|(sha256, is_new)| is_new.then(|| Digest::from(sha256))).collect())
+    Ok(rows.into_iter().filter(|(_, is_new)| *is_new).map(|(sha256, _)| Digest::from(sha256)).collect())
 }
 
 /// Counts all blobs and their bytes. Reads the whole table.

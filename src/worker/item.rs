@@ -136,8 +136,9 @@ async fn process_claim(
 /// does it at a time; others would only wait for the lock of the job.
 async fn settle_more_ready_items(state: &AppState, settler: &Settler, claim: &Claim) -> Result<(), db::DbError> {
     let Some(_turn) = settler.take_bulk_turn(claim.job_id) else { return Ok(()) };
+    // Planned anew for the job: with a thousand items the better plan is worth it.
     let settle_more =
-        || settle_ready_items(&state.queue, claim.company_id, claim.job_id, state.worker, CACHE_ENGINE_VERSION);
+        || settle_ready_items(&state.system, claim.company_id, claim.job_id, state.worker, CACHE_ENGINE_VERSION);
     while db::with_query_timeout(settle_more()).await? > 0 {
         state.job_changes.notify();
         // They may have been the last ones of the job.

@@ -189,7 +189,7 @@ mod tests {
 
     fn draw_noise<S: Sample>(width: u32, height: u32, pixel_type: PixelType) -> Raster<S> {
         let count = width as usize * height as usize * pixel_type.components();
-        let value = |at: u64| S::from_u64((at * at * 2_654_435_761 >> 7) % (S::MAX_VALUE + 1));
+        let value = |at: u64| S::from_u64(((at * at * 2_654_435_761) >> 7) % (S::MAX_VALUE + 1));
         Raster::new(width, height, pixel_type, false, (0..count as u64).map(value).collect())
     }
 
