@@ -105,12 +105,13 @@ async fn process_claim(
     };
     let is_waiting_again = matches!(outcome, AttemptOutcome::GivenBack | AttemptOutcome::Crashed(_));
     let end = AttemptEnd { attempt: claim.attempt(state.worker), files, outcome };
-    log_outcome(&end);
+    log_outcome(&claim.asset_name, &end);
+    let end = RenderedEnd { asset_name: claim.asset_name.clone(), end, rendered };
     let settling = async {
         // While there is room for the end, the next item can be claimed.
         let room = settler.wait_for_room().await;
         drop(slot);
-        let settled = settler.settle(state, RenderedEnd { end, rendered }, running).await;
+        let settled = settler.settle(state, end, running).await;
         drop(room);
         settled
     };

@@ -19,6 +19,8 @@ use crate::worker::outcome::{log_outcome, merge_outcomes, storage_error_to_reaso
 
 /// An attempt that has ended, and the files that it rendered, which are not stored yet.
 pub(super) struct RenderedEnd {
+    /// For log lines.
+    pub(super) asset_name: String,
     pub(super) end: AttemptEnd,
     pub(super) rendered: Vec<(SettledFile, StagedBlob)>,
 }
@@ -93,7 +95,7 @@ async fn keep_set(state: &AppState, mut ends: Vec<&mut RenderedEnd>) {
             let outcome = keep_error_to_outcome(error, is_alone);
             for end in ends {
                 end.lose_files(outcome.clone());
-                log_outcome(&end.end);
+                log_outcome(&end.asset_name, &end.end);
             }
         }
     }

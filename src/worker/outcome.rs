@@ -64,11 +64,10 @@ pub(super) fn storage_error_to_reason(error: &StorageError) -> Reason {
 }
 
 /// Logs a failed attempt.
-pub(super) fn log_outcome(end: &AttemptEnd) {
+pub(super) fn log_outcome(asset_name: &str, end: &AttemptEnd) {
     if let AttemptOutcome::Failed(reason) | AttemptOutcome::TryAgain(reason) | AttemptOutcome::Crashed(reason) =
         &end.outcome
     {
-        let attempt = &end.attempt;
-        warn!(code = %reason.code, "Item {} of job {} failed: {}", attempt.position, attempt.job, reason.detail);
+        warn!(code = %reason.code, "{asset_name} of job {} failed: {}", end.attempt.job, reason.detail);
     }
 }
