@@ -40,7 +40,7 @@ async fn a_server_that_is_busy_gets_the_mail_later(pool: PgPool) {
     let waits = fetch_notification(&app, &job).await;
     assert_eq!(waits["state"], "waiting", "{waits}");
     assert!(waits["detail"].as_str().unwrap().contains("451"), "{waits}");
-    app.advance_time("9 seconds").await;
+    app.advance_time("5 seconds").await;
     drain_work(&app).await;
     assert_eq!(list_message_ids(&server).len(), 1, "not before the retry is due");
     app.advance_time("1 minute").await;
