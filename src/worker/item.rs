@@ -108,12 +108,10 @@ async fn process_claim(
     log_outcome(&claim.asset_name, &end);
     let end = RenderedEnd { asset_name: claim.asset_name.clone(), end, rendered };
     let settling = async {
-        // While there is room for the end, the next item can be claimed.
-        let room = settler.wait_for_room().await;
+        // Where few ends wait to be written, the next item can be claimed.
+        let _permit = settler.acquire_permit().await;
         drop(slot);
-        let settled = settler.settle(state, end, running).await;
-        drop(room);
-        settled
+        settler.settle(state, end, running).await
     };
     if !renew_lease_during(state, &claim, settling).await? {
         warn!(
@@ -182,14 +180,20 @@ fn to_settled_file(claim: &Claim, file: &PendingFile) -> SettledFile {
 /// Waits until the end of an item is settled and renews the lease meanwhile: the storage may be slow. Whether the item still
 /// belongs to this worker is found out by the settle.
 async fn renew_lease_during<T>(state: &AppState, claim: &Claim, settling: impl Future<Output = T>) -> T {
-    tokio::pin!(settling);
-    let mut heartbeats = start_heartbeats(state);
-    heartbeats.tick().await;
-    loop {
-        tokio::select! {
-            settled = &mut settling => return settled,
-            _ = heartbeats.tick() => drop(renew_lease(state, claim).await),
+    // Beside each other: the end of one item may be written by the task of another, which no slow heartbeat may hold up.
+    let renewing = async {
+        let mut heartbeats = start_heartbeats(state);
+        heartbeats.tick().await;
+        loop {
+            heartbeats.tick().await;
+            if let Err(error) = renew_lease(state, claim).await {
+                warn!(error = %error, "Could not renew the lease of an item: {error}");
+            }
         }
+    };
+    tokio::select! {
+        settled = settling => settled,
+        never = renewing => never,
     }
 }
 

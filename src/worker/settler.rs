@@ -46,8 +46,8 @@ struct SettlerInner {
     flush: Notify,
     /// Held while a set is written, so that what ends meanwhile becomes one set.
     writing: tokio::sync::Mutex<()>,
-    /// Room for ends that are not written yet. Without a bound renders would run ahead of a slow storage.
-    room: Semaphore,
+    /// Bounds the ends that are not written yet, so that renders do not run ahead of a slow storage.
+    permits: Semaphore,
 }
 
 impl Default for SettlerInner {
@@ -56,7 +56,7 @@ impl Default for SettlerInner {
             pending: Default::default(),
             flush: Default::default(),
             writing: Default::default(),
-            room: Semaphore::new(MAX_SETTLES),
+            permits: Semaphore::new(MAX_SETTLES),
         }
     }
 }
@@ -165,14 +165,14 @@ impl Settler {
         RunningItem { settler: self.clone(), job: claim.job_id }
     }
 
-    /// Waits until one more end can be handed over. There is room for another one when this is dropped.
-    pub(super) async fn wait_for_room(&self) -> Option<SemaphorePermit<'_>> {
-        // It is never closed.
-        self.0.room.acquire().await.ok()
+    /// Waits until few enough ends are not written yet. To be held while one more is written.
+    pub(super) async fn acquire_permit(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.0.permits.acquire().await.ok()
     }
 
-    /// Keeps the files of an item and writes its end, alone or with others. `running` ends here. Returns whether it was written: `false` when
-    /// the item belongs to another worker by now.
+    /// Keeps the files of an item and writes its end, alone or with others. `running` ends here. Returns whether it was
+    /// written: `false` when the item belongs to another worker by now.
     pub(super) async fn settle(
         &self,
         state: &AppState,

@@ -9,6 +9,7 @@ use sqlx::PgPool;
 
 use crate::support::export_jobs::{create_job, fetch_items, fetch_job};
 use crate::support::images::draw_jpeg;
+use crate::support::queue::{reject_sets, was_set_rejected};
 use crate::support::test_app::TestApp;
 
 /// Creates a job of uncompressed TIFFs, 50 by 40 pixels, of so many images.
@@ -52,30 +53,14 @@ async fn the_files_of_many_items_are_kept_in_few_transactions(pool: PgPool) {
 #[sqlx::test]
 async fn a_set_that_cannot_be_kept_is_tried_again_one_by_one(pool: PgPool) {
     let app = TestApp::with_settings(pool, |settings| settings.slots = 4).await;
-    for sql in [
-        "create sequence rejected_set",
-        "create function reject_sets() returns trigger language plpgsql as $$
-         begin
-             if (select count(*) from kept) > 1 then
-                 perform nextval('rejected_set');
-                 raise exception 'no sets today';
-             end if;
-             return null;
-         end $$",
-        "create trigger reject_sets after insert on kept_rendition referencing new table as kept
-             for each statement execute function reject_sets()",
-    ] {
-        sqlx::query(sql).execute(&app.state.system).await.unwrap();
-    }
+    reject_sets(&app, "insert on kept_rendition", "true").await;
     let job = create_tiff_job(&app, 24).await;
     let ended = work_until_finished(&app, &job).await;
     assert_eq!((&ended["outcome"], &ended["counts"]["succeeded"]), (&json!("succeeded"), &json!(24)), "{ended}");
     let attempts: Vec<i64> =
         fetch_items(&app, &ended).await.iter().map(|item| item["attempts"].as_i64().unwrap()).collect();
     assert!(attempts.iter().all(|attempts| *attempts <= 2), "{attempts:?}");
-    let was_rejected: bool =
-        sqlx::query_scalar("select is_called from rejected_set").fetch_one(&app.state.system).await.unwrap();
-    assert!(was_rejected && attempts.contains(&2), "there was no set to reject");
+    assert!(was_set_rejected(&app).await && attempts.contains(&2), "there was no set to reject");
 }
 
 /// At the quota it is not the set that fails: what fits is kept, to the byte.

@@ -16,7 +16,7 @@ use sqlx::PgPool;
 
 use crate::support::export_jobs::{create_job, drain_work, fetch_items, fetch_job, fetch_log, send_job_action};
 use crate::support::images::draw_jpeg;
-use crate::support::queue::claim_items;
+use crate::support::queue::{claim_items, reject_sets, was_set_rejected};
 use crate::support::test_app::TestApp;
 
 /// Uploads this many images.
@@ -267,22 +267,7 @@ async fn workers_settle_many_items_in_few_statements(pool: PgPool) {
 #[sqlx::test]
 async fn workers_settle_one_by_one_what_fails_as_a_set(pool: PgPool) {
     let app = TestApp::with_settings(pool, |settings| settings.slots = 4).await;
-    // What a sequence counts stays counted when the statement is undone.
-    for sql in [
-        "create sequence rejected_set",
-        "create function reject_sets() returns trigger language plpgsql as $$
-         begin
-             if (select count(*) from ended where state = 'succeeded') > 1 then
-                 perform nextval('rejected_set');
-                 raise exception 'no sets today';
-             end if;
-             return null;
-         end $$",
-        "create trigger reject_sets after update on export_item referencing new table as ended
-             for each statement execute function reject_sets()",
-    ] {
-        sqlx::query(sql).execute(&app.state.system).await.unwrap();
-    }
+    reject_sets(&app, "update on export_item", "state = 'succeeded'").await;
     let assets = upload_images(&app, 24).await;
     let job = create_job(&app, request_png(&assets, 20)).await;
     let workers = tokio::spawn(offprint::worker::run_workers(app.state.clone()));
@@ -295,8 +280,6 @@ async fn workers_settle_one_by_one_what_fails_as_a_set(pool: PgPool) {
     assert_eq!((&now["outcome"], &now["counts"]["succeeded"]), (&json!("succeeded"), &json!(24)), "{now}");
     let items = fetch_items(&app, &now).await;
     assert!(items.iter().all(|item| item["attempts"] == 1), "{items:?}");
-    let sets: bool =
-        sqlx::query_scalar("select is_called from rejected_set").fetch_one(&app.state.system).await.unwrap();
-    assert!(sets, "there was no set to reject");
+    assert!(was_set_rejected(&app).await, "there was no set to reject");
     app.assert_consistent().await;
 }

@@ -79,3 +79,31 @@ pub async fn try_claim_task(app: &TestApp, kind: TaskKind) -> Option<TaskClaim> 
 pub async fn claim_task(app: &TestApp, kind: TaskKind) -> TaskClaim {
     try_claim_task(app, kind).await.expect("a task is due")
 }
+
+/// Makes the database reject statements that write more than one row to a table, as `event` (`insert on`, `update on`) and, of
+/// these rows, where `condition` holds.
+pub async fn reject_sets(app: &TestApp, event_and_table: &str, condition: &str) {
+    let function = format!(
+        "create function reject_sets() returns trigger language plpgsql as $$
+         begin
+             if (select count(*) from written where {condition}) > 1 then
+                 perform nextval('rejected_set');
+                 raise exception 'no sets today';
+             end if;
+             return null;
+         end $$"
+    );
+    let trigger = format!(
+        "create trigger reject_sets after {event_and_table} referencing new table as written
+             for each statement execute function reject_sets()"
+    );
+    // What a sequence counts stays counted when the statement is undone.
+    for sql in ["create sequence rejected_set".to_owned(), function, trigger] {
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&app.state.system).await.unwrap();
+    }
+}
+
+/// Whether [`reject_sets`] has rejected any.
+pub async fn was_set_rejected(app: &TestApp) -> bool {
+    sqlx::query_scalar("select is_called from rejected_set").fetch_one(&app.state.system).await.unwrap()
+}
