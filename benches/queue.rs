@@ -167,7 +167,8 @@ async fn main() {
     let postgres = EmbeddedPostgres::start(folder.path()).await.unwrap();
     let pool = db::open_system_pool(postgres.connect_options(), 16);
     db::run_migrations(&pool).await.unwrap();
-    let queue = db::open_queue_pool(postgres.connect_options(), 16);
+    // As many connections as the service has for it.
+    let queue = db::open_queue_pool(postgres.connect_options(), 2);
     let companies = [insert_company(&pool, "first").await, insert_company(&pool, "second").await];
     println!("| what | figure |\n|---|---|");
     println!("| 8 KiB written and synced, one after the other | {:.0}/s |", measure_sync_rate(folder.path()));
