@@ -64,6 +64,7 @@ mod settle_tail;
 pub mod sign_in_attempt;
 pub mod sign_in_link;
 pub mod signal;
+pub mod statistics;
 pub mod task;
 pub mod task_claim;
 pub mod task_queue;

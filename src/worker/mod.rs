@@ -44,7 +44,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::db;
 pub use retention::{enforce_retention, remove_stray_files};
@@ -58,6 +58,7 @@ pub use task::run_task;
 
 use crate::app::AppState;
 use crate::db::item::MAX_CLAIMS;
+use crate::db::statistics::analyze_grown_tables;
 use crate::worker::settler::Settler;
 use crate::worker::waiting::{POLL_INTERVAL, log_panic, wait_for_work};
 
@@ -172,6 +173,11 @@ async fn run_maintenance(state: AppState) {
             Ok(true) => continue,
             Ok(false) => {}
             Err(error) => warn!(error = %error, "A maintenance task failed: {error}"),
+        }
+        match db::with_query_timeout(analyze_grown_tables(&state.system)).await {
+            Ok(tables) if tables.is_empty() => {}
+            Ok(tables) => debug!("Analyzed tables that have grown: {}", tables.join(", ")),
+            Err(error) => warn!(error = %error, "Could not renew the statistics of tables that have grown: {error}"),
         }
         if last_sweep.elapsed() > state.settings.lease / 4 {
             last_sweep = Instant::now();

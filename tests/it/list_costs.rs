@@ -1,13 +1,12 @@
 //! What lists cost where there is much: how many rows of its tables each page reads. Postgres counts them, for the statements
 //! as they are sent, with the plans that it chose.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::support::browser::TestBrowser;
 use crate::support::export_jobs::{create_job, drain_work};
+use crate::support::many_rows::{copy_rows, count_read_rows};
 use crate::support::test_app::TestApp;
 
 const JOBS: i64 = 20_000;
@@ -19,26 +18,6 @@ const MAX_ROWS: i64 = 3_000;
 
 const TABLES: [&str; 7] =
     ["export_job", "export_item", "export_file", "export_event", "export_attempt", "delivery", "asset"];
-
-/// Copies the row of a table that matches, once for each number up to `count`, with some columns changed.
-async fn copy_rows(app: &TestApp, table: &str, row: &str, count: i64, changes: &[(&str, &str)]) {
-    let columns: Vec<String> = sqlx::query_scalar(
-        "select column_name::text from information_schema.columns
-          where table_name = $1 and is_generated = 'NEVER' order by ordinal_position",
-    )
-    .bind(table)
-    .fetch_all(&app.state.system)
-    .await
-    .unwrap();
-    let find = |column: &String| changes.iter().find(|(name, _)| name == column).map(|(_, value)| *value);
-    let values: Vec<&str> = columns.iter().map(|column| find(column).unwrap_or(column)).collect();
-    let sql = format!(
-        "insert into {table} ({}) select {} from {table}, generate_series(1, {count}) n where {row}",
-        columns.join(", "),
-        values.join(", ")
-    );
-    sqlx::query(AssertSqlSafe(sql)).execute(&app.state.system).await.unwrap();
-}
 
 /// Much of everything; the handle of a job with many items.
 async fn fill(app: &TestApp) -> String {
@@ -89,29 +68,6 @@ async fn fill(app: &TestApp) -> String {
     large
 }
 
-/// How many rows of each table were read until now, by whatever connection.
-async fn count_read_rows(app: &TestApp) -> BTreeMap<String, i64> {
-    let mut connections = Vec::new();
-    for pool in [&app.state.db, &app.state.system] {
-        for _ in 0..pool.size() {
-            let mut connection = pool.acquire().await.unwrap();
-            // Otherwise a connection tells what it did at most once in a second.
-            sqlx::query("select pg_stat_force_next_flush()").execute(&mut *connection).await.unwrap();
-            connections.push(connection);
-        }
-    }
-    let rows: Vec<(String, i64)> = sqlx::query_as(
-        "select relname::text, (seq_tup_read + coalesce((select sum(idx_tup_read) from pg_stat_user_indexes index
-                                                          where index.relid = stats.relid), 0))::bigint
-           from pg_stat_user_tables stats where relname = any ($1)",
-    )
-    .bind(TABLES)
-    .fetch_all(&mut **connections.last_mut().unwrap())
-    .await
-    .unwrap();
-    rows.into_iter().collect()
-}
-
 #[sqlx::test]
 async fn no_list_reads_a_whole_table(pool: PgPool) {
     let app = TestApp::open(pool).await;
@@ -160,7 +116,7 @@ async fn no_list_reads_a_whole_table(pool: PgPool) {
     ];
     let browser = TestBrowser::new(&app);
     let mut too_many = Vec::new();
-    let mut before = count_read_rows(&app).await;
+    let mut before = count_read_rows(&app, &TABLES).await;
     for page in pages {
         let path = page.replace("{large}", &large);
         if path.starts_with("/console/") {
@@ -170,7 +126,7 @@ async fn no_list_reads_a_whole_table(pool: PgPool) {
         } else {
             app.get(&path).await.expect_status(200);
         }
-        let now = count_read_rows(&app).await;
+        let now = count_read_rows(&app, &TABLES).await;
         for (table, rows) in &now {
             let read = rows - before[table];
             if read > MAX_ROWS {
@@ -182,7 +138,7 @@ async fn no_list_reads_a_whole_table(pool: PgPool) {
     assert!(too_many.is_empty(), "{too_many:#?}");
     // What reads a whole table is seen.
     sqlx::query("select sum(total) from export_job where metadata @> '{}'").execute(&app.state.system).await.unwrap();
-    assert!(count_read_rows(&app).await["export_job"] - before["export_job"] >= JOBS);
+    assert!(count_read_rows(&app, &TABLES).await["export_job"] - before["export_job"] >= JOBS);
 }
 
 #[sqlx::test]
@@ -200,9 +156,9 @@ async fn the_last_page_of_a_list_costs_no_more_than_the_first(pool: PgPool) {
     for list in lists {
         let (mut path, mut pages) = (list.clone(), 0);
         loop {
-            let before = count_read_rows(&app).await;
+            let before = count_read_rows(&app, &TABLES).await;
             let page = app.get(&path).await.expect_status(200);
-            let now = count_read_rows(&app).await;
+            let now = count_read_rows(&app, &TABLES).await;
             for (table, rows) in &now {
                 let read = rows - before[table];
                 assert!(read <= MAX_ROWS, "page {pages} of {list} read {read} rows of {table}");

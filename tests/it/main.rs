@@ -59,6 +59,7 @@ mod job_actions;
 mod job_group_ends;
 mod job_groups;
 mod keep_sets;
+mod kept_plans;
 mod keys;
 mod layered_exports;
 mod limits;

@@ -14,6 +14,7 @@ pub mod identity_provider;
 pub mod images;
 pub mod local_server;
 pub mod mail;
+pub mod many_rows;
 pub mod operations;
 pub mod postgres_server;
 pub mod psd;

@@ -1,0 +1,62 @@
+//! Plans that Postgres made while there was nearly nothing, and keeps, serve a large job as well.
+
+use std::collections::BTreeMap;
+
+use offprint::db::statistics::analyze_grown_tables;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, PgPool};
+
+use crate::support::export_jobs::create_job;
+use crate::support::images::draw_jpeg;
+use crate::support::many_rows::{copy_rows, count_read_rows};
+use crate::support::queue::{claim_item, settle_with_files};
+use crate::support::test_app::TestApp;
+
+const ITEMS: i64 = 20_000;
+
+const TABLES: [&str; 5] = ["export_job", "export_item", "export_file", "rendition", "blob"];
+
+/// Claims the next item and settles it, by the connections that keep their plans.
+async fn process_next_item(app: &TestApp) {
+    let claim = claim_item(app).await;
+    assert!(settle_with_files(app, &claim).await);
+}
+
+/// How many rows of each table it costs to process an item.
+async fn measure_read_rows(app: &TestApp) -> BTreeMap<String, i64> {
+    const TURNS: i64 = 8;
+    let before = count_read_rows(app, &TABLES).await;
+    for _ in 0..TURNS {
+        process_next_item(app).await;
+    }
+    let after = count_read_rows(app, &TABLES).await;
+    after.into_iter().map(|(table, rows)| (table.clone(), (rows - before[&table]) / TURNS)).collect()
+}
+
+#[sqlx::test]
+async fn plans_made_for_an_empty_queue_serve_a_large_job(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let asset = app.upload_asset("a.jpg", &draw_jpeg(1)).await;
+    sqlx::raw_sql("vacuum analyze").execute(&app.state.system).await.unwrap();
+    // Both connections plan both statements.
+    for width in 20..26 {
+        let modifier = format!("wid={width}");
+        create_job(&app, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": modifier})).await;
+        process_next_item(&app).await;
+    }
+    let large = create_job(&app, json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=30"})).await;
+    let of_large = format!("job_id = '{large}'");
+    copy_rows(&app, "export_item", &of_large, ITEMS, &[("position", "n")]).await;
+    let files = [("position", "n"), ("path", "'f' || n"), ("path_key", "'f' || n")];
+    copy_rows(&app, "export_file", &of_large, ITEMS, &files).await;
+    let count = format!("update export_job set total = {ITEMS} + 1, run_total = {ITEMS} + 1 where {of_large}");
+    sqlx::query(AssertSqlSafe(count)).execute(&app.state.system).await.unwrap();
+
+    // What the maintenance of the service does each second. Counting makes the connections tell what they have written.
+    count_read_rows(&app, &TABLES).await;
+    let grown = analyze_grown_tables(&app.state.system).await.unwrap();
+    assert!(grown.contains(&"export_item".to_owned()) && grown.contains(&"export_file".to_owned()), "{grown:?}");
+    let read = measure_read_rows(&app).await;
+    assert!(read.values().all(|rows| *rows < 100), "{read:?}");
+    assert_eq!(analyze_grown_tables(&app.state.system).await.unwrap(), [""; 0], "nothing has grown since");
+}
