@@ -2,7 +2,7 @@
 //! while a job uses it; no query but [`is_asset_registered`] returns them.
 
 use offprint_core::Digest;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::types::Json;
 
 pub use crate::db::asset_record::{
@@ -59,29 +59,38 @@ pub async fn fetch_asset(
 
 /// Registers an uploaded file. Its blob must exist.
 pub async fn insert_asset(connection: &mut DbConnection, company: CompanyId, new: &NewAsset) -> Result<(), DbError> {
-    let (original, record) = (&new.original, &new.record);
-    let row = json!({
-        "asset_id": new.asset_id, "type": original.kind, "name": new.name, "file_name": new.file_name, "folder": new.folder,
-        "sha256": original.sha256, "size": original.size, "mime": original.mime, "header": original.header,
-        "unconvertible": original.unconvertible, "entry_time": original.entry_time, "url_modifier": record.url_modifier,
-        "url_post_apply_modifier": record.url_post_apply_modifier, "settings": record.settings, "metadata": new.metadata,
-    });
+    insert_assets(connection, company, std::slice::from_ref(new)).await
+}
+
+/// Registers several assets, in one statement: the company's usage is counted once.
+pub async fn insert_assets(connection: &mut DbConnection, company: CompanyId, new: &[NewAsset]) -> Result<(), DbError> {
+    let rows: Vec<Value> = new.iter().map(build_asset_record).collect();
     sqlx::query(
         "insert into asset (company_id, asset_id, type, name, file_name, folder, sha256, size, mime, header, unconvertible,
                             entry_time, url_modifier, url_post_apply_modifier, settings, metadata)
          select $1, asset_id, type, name, file_name, folder, decode(sha256, 'hex'), size, mime, header, unconvertible,
                 coalesce(entry_time, now()), coalesce(url_modifier, ''), coalesce(url_post_apply_modifier, ''),
                 coalesce(settings, '{}'), metadata
-           from jsonb_to_record($2) as new (
+           from jsonb_to_recordset($2) as new (
                 asset_id uuid, type text, name text, file_name text, folder text, sha256 text, size bigint, mime text,
                 header jsonb, unconvertible jsonb, entry_time timestamptz, url_modifier text, url_post_apply_modifier text,
                 settings jsonb, metadata jsonb)",
     )
     .bind(company)
-    .bind(Json(row))
+    .bind(Json(rows))
     .execute(connection)
     .await?;
     Ok(())
+}
+
+fn build_asset_record(new: &NewAsset) -> Value {
+    let (original, record) = (&new.original, &new.record);
+    json!({
+        "asset_id": new.asset_id, "type": original.kind, "name": new.name, "file_name": new.file_name, "folder": new.folder,
+        "sha256": original.sha256, "size": original.size, "mime": original.mime, "header": original.header,
+        "unconvertible": original.unconvertible, "entry_time": original.entry_time, "url_modifier": record.url_modifier,
+        "url_post_apply_modifier": record.url_post_apply_modifier, "settings": record.settings, "metadata": new.metadata,
+    })
 }
 
 /// Registers a set.

@@ -207,6 +207,7 @@ async fn write_rows(
             writer.write_file(file).await?;
         }
     }
+    writer.insert_new().await?;
     let stored = batch.brought.iter().map(|file| file.original.sha256);
     let unused = stored.filter(|digest| !writer.used.contains(digest)).collect();
     writer.check_limits().await?;
@@ -217,7 +218,7 @@ async fn write_rows(
     Ok(WrittenBatch { settled, finished, replaced, unused, ended })
 }
 
-/// Makes assets of files, one after the other.
+/// Makes assets of files.
 struct FileWriter<'a> {
     connection: &'a mut DbConnection,
     import: &'a ImportRow,
@@ -227,6 +228,8 @@ struct FileWriter<'a> {
     /// Assets and bytes that the company had before, and has now.
     before: (u64, u64),
     now: (u64, u64),
+    /// New assets that are not inserted yet.
+    new: Vec<NewAsset>,
     used: Vec<Digest>,
     replaced: Vec<Digest>,
     ended: Vec<EndedEntry>,
@@ -250,8 +253,8 @@ impl<'a> FileWriter<'a> {
         let usage = find_company_usage(connection, import.company_id).await?;
         let before = (usage.assets.unsigned_abs(), usage.stored_bytes.unsigned_abs());
         let limits = batch.brought.first().map(|file| file.quota.limits);
-        let (used, replaced, ended) = Default::default();
-        Ok(Self { connection, import, taken, limits, before, now: before, used, replaced, ended })
+        let (new, used, replaced, ended) = Default::default();
+        Ok(Self { connection, import, taken, limits, before, now: before, new, used, replaced, ended })
     }
 
     async fn write_file(&mut self, file: &BroughtFile) -> Result<(), BatchError> {
@@ -269,14 +272,20 @@ impl<'a> FileWriter<'a> {
             }
             (Some(asset), OnExisting::Replace) => self.replace(file, asset).await,
             (Some(_), OnExisting::Rename) => match self.find_free_name(file).await? {
-                Some(name) => self.insert(file, &name).await,
+                Some(name) => {
+                    self.add(file, &name);
+                    Ok(())
+                }
                 None => {
                     let reason = explain_taken_name(file.file_name.as_str());
                     self.end(file, ImportEntryState::Failed, None, Some(reason));
                     Ok(())
                 }
             },
-            (None, _) => self.insert(file, &file.file_name).await,
+            (None, _) => {
+                self.add(file, &file.file_name);
+                Ok(())
+            }
         }
     }
 
@@ -293,6 +302,8 @@ impl<'a> FileWriter<'a> {
     }
 
     async fn replace(&mut self, file: &BroughtFile, asset: AssetId) -> Result<(), BatchError> {
+        // It may be one of them: two files of a batch can have one name.
+        self.insert_new().await?;
         let old = asset::replace_original(self.connection, self.import.company_id, asset, &file.original).await?;
         if old != file.original.sha256 {
             self.replaced.push(old);
@@ -302,10 +313,10 @@ impl<'a> FileWriter<'a> {
         Ok(())
     }
 
-    async fn insert(&mut self, file: &BroughtFile, file_name: &FileName) -> Result<(), BatchError> {
+    /// Adds a new asset, unless the company has no room for it.
+    fn add(&mut self, file: &BroughtFile, file_name: &FileName) {
         if let Some(reason) = self.find_refusal(file) {
-            self.end(file, ImportEntryState::Failed, None, Some(reason));
-            return Ok(());
+            return self.end(file, ImportEntryState::Failed, None, Some(reason));
         }
         let new = NewAsset {
             asset_id: AssetId::new(),
@@ -316,11 +327,18 @@ impl<'a> FileWriter<'a> {
             original: file.original.clone(),
             record: AssetChange::default(),
         };
-        asset::insert_asset(self.connection, self.import.company_id, &new).await?;
         self.now = (self.now.0 + 1, self.now.1 + file.original.size.unsigned_abs());
-        self.taken.insert((new.folder, new.file_name), new.asset_id);
+        self.taken.insert((new.folder.clone(), new.file_name.clone()), new.asset_id);
         self.used.push(file.original.sha256);
         self.end(file, ImportEntryState::Imported, Some(new.asset_id), None);
+        self.new.push(new);
+    }
+
+    /// Inserts the assets that were added since the last time.
+    async fn insert_new(&mut self) -> Result<(), DbError> {
+        if !self.new.is_empty() {
+            asset::insert_assets(self.connection, self.import.company_id, &std::mem::take(&mut self.new)).await?;
+        }
         Ok(())
     }
 
