@@ -15,7 +15,7 @@ use crate::app::bytes_in_flight::ByteReservation;
 use crate::app::readiness::MIN_FREE_BYTES;
 use crate::app::{AppState, StoreBlobError};
 use crate::db::limits::{self, CompanyLimitsRow, CompanyUsageRow};
-use crate::db::{self, DbConnection, DbError};
+use crate::db::{DbConnection, DbError};
 use crate::id::CompanyId;
 use crate::jobs::placement;
 use crate::reason::Reason;
@@ -96,6 +96,32 @@ impl EffectiveLimits {
     }
 }
 
+/// The limits of a company and what it stored at one moment.
+#[derive(Clone, Copy)]
+pub struct StoredTotals {
+    limits: EffectiveLimits,
+    usage: CompanyUsageRow,
+}
+
+impl StoredTotals {
+    pub async fn load(state: &AppState, company: CompanyId) -> Result<Self, DbError> {
+        let limits = EffectiveLimits::load(state, company).await?;
+        let mut connection = state.db.acquire().await.map_err(DbError::from)?;
+        Ok(Self { limits, usage: limits::find_company_usage(&mut connection, company).await? })
+    }
+
+    /// Whether so many more assets and bytes are within the limits.
+    pub fn has_room(&self, assets: u64, bytes: u64) -> bool {
+        let (before, stored) = (self.usage.assets.unsigned_abs(), self.usage.stored_bytes.unsigned_abs());
+        self.limits.check_totals(before.saturating_add(assets), stored.saturating_add(bytes)).is_ok()
+    }
+
+    /// The quota for one of the assets for which there is room.
+    pub fn build_quota(&self, state: &AppState, company: CompanyId) -> StorageQuota {
+        StorageQuota::new(state, company, self, 0)
+    }
+}
+
 /// How much an upload may still store. It is checked before and while bytes arrive; the check that counts is
 /// [`check_company_limits`].
 pub struct StorageQuota {
@@ -112,17 +138,11 @@ pub struct StorageQuota {
 impl StorageQuota {
     /// The quota of a company that will free `freed_bytes`, those of an original that is replaced.
     pub async fn load(state: &AppState, company: CompanyId, freed_bytes: u64) -> Result<Self, IntakeError> {
-        let (limits, usage) = Self::load_limits_and_usage(state, company).await?;
-        Ok(Self::from_usage(state, company, (limits, &usage), freed_bytes))
+        Ok(Self::new(state, company, &StoredTotals::load(state, company).await?, freed_bytes))
     }
 
-    fn from_usage(
-        state: &AppState,
-        company: CompanyId,
-        (limits, usage): (EffectiveLimits, &CompanyUsageRow),
-        freed_bytes: u64,
-    ) -> Self {
-        let stored = usage.stored_bytes.unsigned_abs();
+    fn new(state: &AppState, company: CompanyId, totals: &StoredTotals, freed_bytes: u64) -> Self {
+        let (limits, stored) = (totals.limits, totals.usage.stored_bytes.unsigned_abs());
         let (bytes_left, overdrawn) = match limits.stored {
             0 => (u64::MAX, 0),
             max => (max.saturating_sub(stored).saturating_add(freed_bytes), stored.saturating_sub(max)),
@@ -136,11 +156,11 @@ impl StorageQuota {
     /// # Errors
     /// `too-many-assets` or `storage-quota` when there is no room for one more asset or byte.
     pub async fn for_assets(state: &AppState, company: CompanyId) -> Result<Self, IntakeError> {
-        let (limits, usage) = Self::load_limits_and_usage(state, company).await?;
-        limits.check_usage(&CompanyUsageRow { assets: usage.assets + 1, stored_bytes: 0 })?;
-        let mut quota = Self::from_usage(state, company, (limits, &usage), 0);
+        let totals = StoredTotals::load(state, company).await?;
+        totals.limits.check_usage(&CompanyUsageRow { assets: totals.usage.assets + 1, stored_bytes: 0 })?;
+        let mut quota = Self::new(state, company, &totals, 0);
         if !quota.make_room(1).await? {
-            return Err(refuse_bytes(limits.stored));
+            return Err(refuse_bytes(totals.limits.stored));
         }
         Ok(quota)
     }
@@ -155,15 +175,6 @@ impl StorageQuota {
             self.bytes_left += freed - repaid;
         }
         Ok(bytes <= self.bytes_left)
-    }
-
-    async fn load_limits_and_usage(
-        state: &AppState,
-        company: CompanyId,
-    ) -> Result<(EffectiveLimits, CompanyUsageRow), DbError> {
-        let effective = EffectiveLimits::load(state, company).await?;
-        let mut connection = state.db.acquire().await.map_err(db::DbError::from)?;
-        Ok((effective, limits::find_company_usage(&mut connection, company).await?))
     }
 
     /// Checks that a file of this size fits.

@@ -232,6 +232,8 @@ pub struct WaitingEntryRow {
     pub path: String,
     pub folder: String,
     pub file_name: String,
+    /// In bytes, as far as it is known.
+    pub size: Option<i64>,
     /// The asset that it was last imported as, which still exists, and the ETag that it had.
     pub known_asset: Option<AssetId>,
     pub known_etag: Option<String>,
@@ -247,7 +249,7 @@ pub async fn list_waiting_entries(
     batch: i32,
 ) -> Result<Vec<WaitingEntryRow>, DbError> {
     let entries = sqlx::query_as(
-        "select entry.path, entry.folder, entry.file_name, asset.asset_id as known_asset,
+        "select entry.path, entry.folder, entry.file_name, entry.size, asset.asset_id as known_asset,
                 case when asset.asset_id is not null then known.etag end as known_etag, asset.size as known_size
            from import_entry entry
            left join imported_object known on known.company_id = entry.company_id and known.object_key = entry.object_key
