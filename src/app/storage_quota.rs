@@ -111,12 +111,12 @@ impl StoredTotals {
     }
 
     /// Whether so many more assets and bytes are within the limits.
-    pub fn has_room(&self, assets: u64, bytes: u64) -> bool {
+    pub fn allows(&self, assets: u64, bytes: u64) -> bool {
         let (before, stored) = (self.usage.assets.unsigned_abs(), self.usage.stored_bytes.unsigned_abs());
         self.limits.check_totals(before.saturating_add(assets), stored.saturating_add(bytes)).is_ok()
     }
 
-    /// The quota for one of the assets for which there is room.
+    /// The quota for one of the assets that it allows.
     pub fn build_quota(&self, state: &AppState, company: CompanyId) -> StorageQuota {
         StorageQuota::new(state, company, self, 0)
     }

@@ -16,7 +16,7 @@ const MIN_CHANGED_ROWS: i32 = 1000;
 pub async fn analyze_grown_tables(pool: &PgPool) -> Result<Vec<String>, DbError> {
     let tables: Vec<String> = sqlx::query_scalar(
         "select oid::regclass::text from pg_class
-          where relkind = 'r' and relowner = current_user::regrole
+          where relkind = 'r' and pg_get_userbyid(relowner) = current_user
             and pg_stat_get_mod_since_analyze(oid) > greatest($1, reltuples)",
     )
     .bind(MIN_CHANGED_ROWS)

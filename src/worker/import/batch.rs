@@ -137,10 +137,10 @@ async fn bring_entries(
         OnExisting::Replace | OnExisting::Rename => HashSet::new(),
     };
     let taken = &taken;
-    let room = find_room(state, import.company_id, &entries).await?;
+    let totals = load_totals(state, import.company_id, &entries).await?;
     let bring = |entry: WaitingEntryRow| async move {
         let is_taken = taken.contains(&(entry.folder.clone(), entry.file_name.clone()));
-        let brought = bring_entry(state, import, source, &entry, (is_taken, room)).await;
+        let brought = bring_entry(state, import, source, &entry, (is_taken, totals)).await;
         (entry, brought)
     };
     let mut files = stream::iter(entries).map(bring).buffer_unordered(CONCURRENT_FILES);
@@ -204,7 +204,7 @@ async fn bring_entry(
     import: &ImportRow,
     source: &Source,
     entry: &WaitingEntryRow,
-    (is_taken, room): (bool, Option<StoredTotals>),
+    (is_taken, totals): (bool, Option<StoredTotals>),
 ) -> Result<Brought, SourceError> {
     let file_name = FileName::sanitize(&entry.file_name).map_err(|_| {
         SourceError::new(Code::InvalidValue, "The name or the folders of the file cannot be used.", false)
@@ -213,7 +213,7 @@ async fn bring_entry(
     if is_taken && entry.known_etag.is_none() {
         return Ok(Brought::Skipped(super::settle::explain_taken_name(&entry.file_name)));
     }
-    let mut quota = load_quota(state, import, entry, room).await?;
+    let mut quota = load_quota(state, import, entry, totals).await?;
     let content = source.read(state, &entry.path, entry.known_etag.as_deref()).await?;
     if is_taken {
         return Ok(Brought::Skipped(super::settle::explain_taken_name(&entry.file_name)));
@@ -233,15 +233,15 @@ async fn bring_entry(
     Ok(Brought::File(Box::new(BroughtFile { path, folder, file_name, etag, known_asset, staged, original, quota })))
 }
 
-/// What the company stores, if there is room for all entries. Then none of them has to ask.
-async fn find_room(
+/// What the company stores, if all entries fit into its limits. Then none of them has to ask.
+async fn load_totals(
     state: &AppState,
     company: CompanyId,
     entries: &[WaitingEntryRow],
 ) -> Result<Option<StoredTotals>, DbError> {
     let Some(bytes) = entries.iter().map(|entry| entry.size).sum::<Option<i64>>() else { return Ok(None) };
     let totals = db::with_query_timeout(StoredTotals::load(state, company)).await?;
-    Ok(totals.has_room(entries.len() as u64, bytes.unsigned_abs()).then_some(totals))
+    Ok(totals.allows(entries.len() as u64, bytes.unsigned_abs()).then_some(totals))
 }
 
 /// The quota for a new asset, or for new content of one.
@@ -249,11 +249,11 @@ async fn load_quota(
     state: &AppState,
     import: &ImportRow,
     entry: &WaitingEntryRow,
-    room: Option<StoredTotals>,
+    totals: Option<StoredTotals>,
 ) -> Result<StorageQuota, IntakeError> {
     let company = import.company_id;
     let (OnExisting::Replace, Some(known)) = (import.on_existing, entry.known_asset) else {
-        return match room {
+        return match totals {
             Some(totals) => Ok(totals.build_quota(state, company)),
             None => StorageQuota::for_assets(state, company).await,
         };
