@@ -479,7 +479,9 @@ create table rendition (
     plan           text,                                   -- decoder shrink, steps and estimate, as text for people
     created_at     timestamptz not null default now(),
     used_at        timestamptz not null default now(),
-    primary key (company_id, source_sha256, recipe_id, engine_version),
+    -- The recipe comes first: so the key also serves its foreign key, and no other index begins with two columns of the key. A
+    -- plan that took such an index would read all renditions of a recipe to find one.
+    primary key (company_id, recipe_id, source_sha256, engine_version),
     foreign key (company_id, recipe_id) references recipe,
     foreign key (company_id, sha256) references kept_rendition
 );
@@ -487,8 +489,6 @@ create table rendition (
 -- company, so that this index is always better than the primary key.
 create index rendition_uses_source on rendition (source_sha256);
 create index rendition_uses_blob on rendition (sha256, company_id);
--- For the foreign key, and maintenance asks whether a recipe is still used.
-create index rendition_uses_recipe on rendition (recipe_id, company_id);
 -- When the cache is full, the least recently used renditions go first.
 create index rendition_by_use on rendition (used_at);
 

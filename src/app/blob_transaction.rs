@@ -1,7 +1,7 @@
 //! Stores bytes and registers them in one transaction, for everything that arrives by HTTP.
 //!
 //! ```text
-//!   upsert_blob       writes and locks the blob's row
+//!   upsert_blobs      writes and locks the blob's row
 //!   publish           gives the bytes their final name, and flushes to disk
 //!   (the caller)      writes the rows that refer to the blob, and checks the company's limits
 //!   commit            releases the locks;   or roll back: removes the files again that were not there before
@@ -10,7 +10,7 @@
 //! So there is no moment at which a blob has a row and nothing refers to it: what is refused leaves nothing behind, and
 //! a blob that loses its last reference can be removed at once ([`AppState::remove_unused_blobs`]) although others may
 //! be storing the same bytes. Workers keep what they have rendered in the same way (`rendition_store.rs`); only what seals
-//! write is stored first and referred to later ([`store_blob`](super::store_blob)), and held for an hour.
+//! write is stored first and referred to later ([`store_blobs`](super::store_blobs)), and held for an hour.
 
 use futures_util::future::join_all;
 use offprint_core::Digest;

@@ -27,6 +27,7 @@ pub mod stream_limiter;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::{join_all, try_join_all};
 use metrics_exporter_prometheus::PrometheusHandle;
 use offprint_core::{Code, Digest};
 use offprint_imaging::{ProfileLibrary, RenderError, RenderLimits};
@@ -248,26 +249,31 @@ fn describe_blob(staged: &StagedBlob) -> blob::BlobRow {
     blob::BlobRow { sha256: staged.digest, size, crc32, damaged: false }
 }
 
-/// Stores staged bytes as a blob that is held until its worker has written the row that refers to it.
+/// Stores staged bytes as blobs that are held until their worker has written the row that refers to them: all in one
+/// transaction, each blob once.
 ///
 /// ```text
 ///   prepare           sends the bytes to the object store; may take long, so it comes before the lock
-///   upsert_blob       writes and locks the blob's row
-///   publish           gives the bytes their final name, and flushes to disk
-///   commit            releases the lock
+///   upsert_blobs      writes and locks the blobs' rows
+///   publish           gives the bytes their final names, and flushes to disk
+///   commit            releases the locks
 /// ```
 ///
 /// The bytes get their final name only under the lock of the row, because retention removes unused bytes under the same
 /// lock: it cannot remove what is being stored. A crash before the commit leaves a file without a row, which is removed
 /// later as a stray file. The other order could leave a row without bytes.
-pub async fn store_blob(pool: &PgPool, storage: &Storage, mut staged: StagedBlob) -> Result<Digest, StoreBlobError> {
-    storage.prepare(&mut staged).await?;
-    let (digest, row) = (staged.digest, describe_blob(&staged));
+pub async fn store_blobs(pool: &PgPool, storage: &Storage, mut staged: Vec<StagedBlob>) -> Result<(), StoreBlobError> {
+    staged.sort_by_key(|blob| blob.digest.to_bytes());
+    staged.dedup_by_key(|blob| blob.digest);
+    // Side by side, because each waits for the disk or for the object store.
+    try_join_all(staged.iter_mut().map(|blob| storage.prepare(blob))).await?;
+    let rows: Vec<_> = staged.iter().map(describe_blob).collect();
     let mut transaction = db::with_query_timeout(async { Ok(pool.begin().await?) }).await?;
-    db::with_query_timeout(blob::upsert_blob(&mut transaction, &row)).await?;
-    storage.publish(staged).await?;
-    db::with_query_timeout(async { Ok(transaction.commit().await?) }).await?;
-    Ok(digest)
+    db::with_query_timeout(blob::upsert_blobs(&mut transaction, &rows)).await?;
+    // All are waited for, also after an error: none may still be storing when the lock is gone.
+    let published = join_all(staged.into_iter().map(|blob| storage.publish(blob))).await;
+    published.into_iter().collect::<Result<(), _>>()?;
+    Ok(db::with_query_timeout(async { Ok(transaction.commit().await?) }).await?)
 }
 
 impl AppState {
@@ -280,10 +286,10 @@ impl AppState {
         }
     }
 
-    /// Stores staged bytes as a blob, see [`store_blob`].
-    pub async fn store_blob(&self, staged: StagedBlob) -> Result<Digest, StoreBlobError> {
-        metrics::counter!("offprint_stored_bytes_total").increment(staged.size);
-        store_blob(&self.system, &self.storage, staged).await
+    /// Stores staged bytes as blobs, see [`store_blobs`].
+    pub async fn store_blobs(&self, staged: Vec<StagedBlob>) -> Result<(), StoreBlobError> {
+        metrics::counter!("offprint_stored_bytes_total").increment(staged.iter().map(|blob| blob.size).sum());
+        store_blobs(&self.system, &self.storage, staged).await
     }
 
     /// Creates a download link. Returns its row and its URL, which is stored nowhere.

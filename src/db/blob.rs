@@ -21,21 +21,21 @@ pub struct BlobRow {
     pub size: i64,
     /// CRC-32, for the zip archive.
     pub crc32: i64,
-    /// Whether its bytes are known to differ from what was stored. [`upsert_blob`] ignores it.
+    /// Whether its bytes are known to differ from what was stored. [`upsert_blobs`] ignores it.
     pub damaged: bool,
 }
 
-/// Inserts a blob's row, or updates and thereby locks an existing one, until the transaction ends. Under this lock the
-/// file may be renamed into place: retention takes the same lock before it removes a file. The bytes are stored anew,
-/// so a damaged blob counts as sound again. The blob is held for [`BLOB_HOLD_TTL`], within which the row that refers to
-/// it must be written.
-pub async fn upsert_blob(connection: &mut DbConnection, blob: &BlobRow) -> Result<(), DbError> {
-    upsert_held_blobs(connection, &[*blob], BLOB_HOLD_TTL).await.map(drop)
+/// Inserts the rows of blobs, or updates and thereby locks existing ones, until the transaction ends. Under this lock their
+/// files may be renamed into place: retention takes the same lock before it removes a file. The bytes are stored anew, so a
+/// damaged blob counts as sound again. Blobs are held for [`BLOB_HOLD_TTL`], within which the row that refers to them must be
+/// written. They are locked in the order of their digests, so that two transactions with the same blobs wait for each other
+/// instead of blocking each other; no digest may come twice.
+pub async fn upsert_blobs(connection: &mut DbConnection, blobs: &[BlobRow]) -> Result<(), DbError> {
+    upsert_held_blobs(connection, blobs, BLOB_HOLD_TTL).await.map(drop)
 }
 
-/// The same for blobs to which the same transaction will refer, so that they need not be held. They are locked in the order
-/// of their digests, so that two transactions with the same blobs wait for each other instead of blocking each other; no
-/// digest may come twice. Returns those that were not there before.
+/// The same for blobs to which the same transaction will refer, so that they need not be held. Returns those that were not
+/// there before.
 pub async fn upsert_registered_blobs(connection: &mut DbConnection, blobs: &[BlobRow]) -> Result<Vec<Digest>, DbError> {
     upsert_held_blobs(connection, blobs, Duration::ZERO).await
 }

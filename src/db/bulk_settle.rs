@@ -8,7 +8,10 @@ use crate::db::settle_tail::{one_by_one_sql, settle_tail_sql};
 use crate::db::{DbError, PgPool};
 use crate::id::{CompanyId, JobId, WorkerId};
 
-/// Settles up to a thousand waiting items of a job that need no rendering. Returns how many.
+/// The most items that one statement settles.
+pub const MAX_READY_ITEMS: u64 = 1000;
+
+/// Settles up to [`MAX_READY_ITEMS`] waiting items of a job that need no rendering. Returns how many.
 ///
 /// The picker of the statement; what follows is the tail that all settles share ([`super::settle_tail`]):
 ///

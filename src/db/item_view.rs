@@ -85,8 +85,13 @@ pub async fn list_item_views(
                            'reused', file.reused, 'warnings', file.warnings || pick_elements(job.modifier_warnings, file.modifier_warnings),
                            'plan', rendition.plan) order by file.rendition), '[]') as files
                   from export_file file
-                  left join rendition on rendition.company_id = file.company_id and rendition.source_sha256 = item.sha256
-                       and rendition.recipe_id = file.recipe_id and rendition.sha256 = file.sha256
+                  left join lateral (
+                        -- Several engine versions may have made the same bytes. `offset 0`: found by its key, not by its bytes,
+                        -- which many renditions may have.
+                        select plan from (select * from rendition
+                                           where company_id = file.company_id and source_sha256 = item.sha256
+                                             and recipe_id = file.recipe_id offset 0) cached
+                         where cached.sha256 = file.sha256 order by engine_version desc limit 1) rendition on true
                  where file.company_id = item.company_id and file.job_id = item.job_id and file.position = item.position) files
           where job.company_id = $1 and job.job_id = $2 and item.position >= $3 and ($5::text is null or item.state = $5)
           order by item.position limit $4",

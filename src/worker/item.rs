@@ -26,7 +26,7 @@ use tracing::{Instrument, info_span, warn};
 
 use crate::app::{AppState, JobSignalReceiver};
 use crate::db;
-use crate::db::bulk_settle::settle_ready_items;
+use crate::db::bulk_settle::{MAX_READY_ITEMS, settle_ready_items};
 use crate::db::item::{self, Claim, ClaimOptions, LeaseRenewal, PendingFile};
 use crate::db::settle::{self, AttemptEnd, AttemptOutcome, SettledFile};
 use crate::reason::Reason;
@@ -111,6 +111,10 @@ async fn process_claim(
         // Where few ends wait to be written, the next item can be claimed.
         let _permit = settler.acquire_permit().await;
         drop(slot);
+        // First the others, which may be all that is left of the job: then this end waits for nothing.
+        if needs_no_render && let Err(error) = settle_more_ready_items(state, settler, &claim).await {
+            warn!(error = %error, "Could not settle items together that need no rendering: {error}");
+        }
         settler.settle(state, end, running).await
     };
     if !renew_lease_during(state, &claim, settling).await? {
@@ -118,10 +122,6 @@ async fn process_claim(
             "The lease of item {} of job {} expired while this worker processed it; its result is dropped",
             claim.position, claim.job_id
         );
-    }
-    if needs_no_render {
-        state.job_changes.notify();
-        settle_more_ready_items(state, settler, &claim).await?;
     }
     state.job_changes.notify();
     if is_waiting_again {
@@ -138,12 +138,17 @@ async fn settle_more_ready_items(state: &AppState, settler: &Settler, claim: &Cl
     // Planned anew for the job: with a thousand items the better plan is worth it.
     let settle_more =
         || settle_ready_items(&state.system, claim.company_id, claim.job_id, state.worker, CACHE_ENGINE_VERSION);
-    while db::with_query_timeout(settle_more()).await? > 0 {
-        state.job_changes.notify();
-        // They may have been the last ones of the job.
-        state.tasks_available.notify_local();
+    loop {
+        let settled = db::with_query_timeout(settle_more()).await?;
+        if settled > 0 {
+            state.job_changes.notify();
+            // They may have been the last ones of the job.
+            state.tasks_available.notify_local();
+        }
+        if settled < MAX_READY_ITEMS {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// Whether a file needs no rendering: it is the original, or in the render cache.

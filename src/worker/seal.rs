@@ -5,9 +5,9 @@
 //! nothing refers to, and the next one writes the same bytes again. [`crate::db::seal`] has the transaction that finishes
 //! the job.
 
-use offprint_core::{Code, Digest};
+use offprint_core::Code;
 use offprint_storage::archive::ArchiveIndexWriter;
-use offprint_storage::{BlobWriter, archive};
+use offprint_storage::{BlobWriter, StagedBlob, archive};
 use tracing::info;
 
 use crate::app::AppState;
@@ -193,11 +193,12 @@ async fn write_manifests_and_index(
         }
     }
     json.write(manifest::JSON_TAIL.as_bytes()).await?;
-    let manifest_json = add_manifest(state, &mut index_writer, "manifest.json", json, job).await?;
-    let manifest_csv = add_manifest(state, &mut index_writer, "manifest.csv", csv, job).await?;
+    let json = add_manifest(&mut index_writer, "manifest.json", json, job).await?;
+    let csv = add_manifest(&mut index_writer, "manifest.csv", csv, job).await?;
     let archive_index = index_writer.finish().await?;
     let (entries, size, etag) = (archive_index.entries as i32, archive_index.size as i64, archive_index.etag());
-    let index = state.store_blob(archive_index.index).await?;
+    let (manifest_json, manifest_csv, index) = (json.digest, csv.digest, archive_index.index.digest);
+    state.store_blobs(vec![json, csv, archive_index.index]).await?;
     Ok(NewArchive { entries, size, etag, index, manifest_json, manifest_csv })
 }
 
@@ -220,21 +221,19 @@ async fn list_undelivered(
     Ok(files)
 }
 
-/// Stores a manifest and adds it as the archive's next entry.
+/// Ends a manifest and adds it as the archive's next entry. It is not stored yet.
 async fn add_manifest(
-    state: &AppState,
     index_writer: &mut ArchiveIndexWriter,
     path: &str,
     bytes: BlobWriter,
     job: &EndedJob,
-) -> Result<Digest, StoreBlobError> {
+) -> Result<StagedBlob, StoreBlobError> {
     let staged = bytes.finish().await?;
     let (digest, size, crc32) = (staged.digest, staged.size, staged.crc32);
-    state.store_blob(staged).await?;
     index_writer
         .add(&archive::ArchiveEntry { path: path.to_owned(), digest, size, crc32, time: job.created_at.timestamp() })
         .await?;
-    Ok(digest)
+    Ok(staged)
 }
 
 /// Converts a file to an archive entry; none when it was not produced.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use offprint::db::bulk_settle::settle_ready_items;
+use offprint::db::item_view::list_item_views;
 use offprint::db::statistics::analyze_grown_tables;
+use offprint_imaging::ENGINE_VERSION;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 
@@ -62,4 +65,43 @@ async fn plans_made_for_an_empty_queue_serve_a_large_job(pool: PgPool) {
     let read = measure_read_rows(&app).await;
     assert!(read.values().all(|rows| *rows < 100), "{read:?}");
     assert_eq!(analyze_grown_tables(&app.state.system).await.unwrap(), [""; 0], "nothing has grown since");
+}
+
+/// Each look at the cache of renditions is one row, also where all of them have the same recipe and Postgres knows nothing of the
+/// table yet.
+#[sqlx::test]
+async fn renditions_of_one_recipe_are_found_one_by_one(pool: PgPool) {
+    const CACHED: i64 = 500;
+    let app = TestApp::open(pool).await;
+    let asset = app.upload_asset("a.jpg", &draw_jpeg(1)).await;
+    let body = json!({"assetHandleArray": [asset], "fmt": "convert", "is_modifier": "wid=20"});
+    create_job(&app, body.clone()).await;
+    process_next_item(&app).await;
+    let job = create_job(&app, body).await;
+    let cache = "insert into rendition (company_id, source_sha256, recipe_id, engine_version, sha256, width, height, mime)
+                 select company_id, sha256, recipe_id, $1, sha256, 20, 20, 'image/jpeg' from export_file where state = 'ready'";
+    sqlx::query(cache).bind(ENGINE_VERSION).execute(&app.state.system).await.unwrap();
+    let digest = "sha256(n::text::bytea)";
+    copy_rows(&app, "blob", "true", CACHED, &[("sha256", digest)]).await;
+    copy_rows(&app, "rendition", "true", CACHED, &[("source_sha256", digest)]).await;
+    let of_job = format!("job_id = '{job}'");
+    copy_rows(&app, "export_item", &of_job, CACHED, &[("position", "n"), ("sha256", digest)]).await;
+    let files = [("position", "n"), ("path", "'f' || n"), ("path_key", "'f' || n")];
+    copy_rows(&app, "export_file", &of_job, CACHED, &files).await;
+    let count = format!("update export_job set total = {CACHED} + 1, run_total = {CACHED} + 1 where {of_job}");
+    sqlx::query(AssertSqlSafe(count)).execute(&app.state.system).await.unwrap();
+
+    // An older engine made the same bytes.
+    copy_rows(&app, "rendition", "true", 1, &[("engine_version", "engine_version - 1")]).await;
+
+    let claim = claim_item(&app).await;
+    let before = count_read_rows(&app, &["rendition"]).await;
+    let (company, job) = (claim.company_id, claim.job_id);
+    let settled = settle_ready_items(&app.state.system, company, job, app.state.worker, ENGINE_VERSION).await.unwrap();
+    assert_eq!(settled, CACHED as u64);
+    let items = list_item_views(&app.state.system, company, job, None, 1, CACHED).await.unwrap();
+    assert_eq!(items.len(), CACHED as usize);
+    assert!(items.iter().all(|item| item.files.len() == 1), "a file is listed once");
+    let read = count_read_rows(&app, &["rendition"]).await["rendition"] - before["rendition"];
+    assert!((3 * CACHED..6 * CACHED).contains(&read), "{read} rows");
 }

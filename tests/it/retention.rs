@@ -69,7 +69,8 @@ async fn a_deleted_asset_stays_as_long_as_a_job_pins_it(pool: PgPool) {
 async fn what_was_just_put_is_not_removed(pool: PgPool) {
     let app = TestApp::open(pool).await;
     let staged = app.state.storage.stage_bytes(b"about to be used".to_vec()).await.unwrap();
-    let digest = app.state.store_blob(staged).await.unwrap();
+    let digest = staged.digest;
+    app.state.store_blobs(vec![staged]).await.unwrap();
     enforce_retention(&app.state).await.unwrap();
     assert!(app.blob_path(&digest).exists());
     app.advance_time("2 hours").await;

@@ -17,7 +17,7 @@ use offprint_core::Code;
 use offprint_storage::{StagedBlob, Storage};
 
 use super::{CliError, client, import_presets, samples};
-use crate::app::store_blob;
+use crate::app::store_blobs;
 use crate::db::asset::{self, AssetType, NewAsset, Original};
 use crate::db::{self, DbConnection, PgPool, company, image_preset};
 use crate::id::{AssetId, CompanyId};
@@ -169,7 +169,7 @@ async fn register_sample(
     let staged =
         storage.stage_bytes(samples::encode_sample(name).map_err(to_seed_error)?).await.map_err(to_seed_error)?;
     let new = describe_sample(name, handle, &staged)?;
-    store_blob(pool, storage, staged).await.map_err(to_seed_error)?;
+    store_blobs(pool, storage, vec![staged]).await.map_err(to_seed_error)?;
     asset::insert_asset(&mut connection, company, &new).await.map_err(to_seed_error)
 }
 
