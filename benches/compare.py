@@ -12,7 +12,7 @@ import numpy
 from PIL import Image
 
 Image.MAX_IMAGE_PIXELS = None
-WIDTH, QUALITY, SLOTS = 800, 85, 2
+WIDTH, QUALITY, THREADS = 800, 85, 2
 SIZES = [(1600, 1250), (2000, 1500), (3000, 2000), (3264, 2448), (4000, 3000), (4500, 3600), (6000, 4000), (8000, 6000)]
 
 
@@ -56,7 +56,7 @@ class Service:
     def __init__(self, binary, work, port=8192):
         self.binary, self.url, data = binary, f"http://127.0.0.1:{port}", f"{work}/data"
         shutil.rmtree(data, ignore_errors=True)
-        env = dict(os.environ, OFFPRINT_DATA_DIR=data, OFFPRINT_BIND=f"127.0.0.1:{port}", OFFPRINT_SLOTS=str(SLOTS), OFFPRINT_MAX_ITEMS="100000", OFFPRINT_MAX_UPLOAD=str(2 << 30), RUST_LOG="warn")
+        env = dict(os.environ, OFFPRINT_DATA_DIR=data, OFFPRINT_BIND=f"127.0.0.1:{port}", OFFPRINT_MAX_ITEMS="100000", OFFPRINT_MAX_UPLOAD=str(2 << 30), RUST_LOG="warn")
         env.pop("DATABASE_URL", None)
         self.process = subprocess.Popen([binary, "serve"], env=env, stderr=open(f"{work}/serve.log", "w"))
         while True:
@@ -134,7 +134,7 @@ def time_vips(folder, work):
     os.makedirs(out, exist_ok=True)
     shrink = lambda name: pyvips.Image.thumbnail(f"{folder}/{name}", WIDTH).jpegsave(f"{out}/{name}", Q=QUALITY)
     started = time.perf_counter()
-    with ThreadPoolExecutor(SLOTS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(shrink, os.listdir(folder)))
     return time.perf_counter() - started
 

@@ -214,10 +214,11 @@ impl RenderPools {
     }
 }
 
-/// How many images are rendered at once: as set, or one per CPU.
+/// How many images are rendered at once: as set, or one more than there are processors, because a render process waits a tenth
+/// of its time for its next image.
 pub fn get_render_slots(settings: &Settings) -> usize {
     match settings.slots {
-        0 => std::thread::available_parallelism().map_or(2, usize::from),
+        0 => std::thread::available_parallelism().map_or(2, usize::from) + 1,
         slots => slots,
     }
 }

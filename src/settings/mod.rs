@@ -172,7 +172,7 @@ pub struct Settings {
     #[arg(long, env = "OFFPRINT_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 1024)]
     pub max_connections_per_address: usize,
 
-    /// Number of images that are rendered at once. 0: one for each processor.
+    /// Number of images that are rendered at once. 0: one more than there are processors.
     #[arg(long, env = "OFFPRINT_SLOTS", default_value_t = 0)]
     pub slots: usize,
 

@@ -237,15 +237,18 @@ class Run:
         self.expect("delivered", done["deliverTo"][0]["counts"]["delivered"], self.arguments.speed_objects)
         return took
 
+    def list_keys(self, bucket, prefix):
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [found["Key"] for page in pages for found in page["Contents"]]
+
     def measure_speed(self):
         count, generator = self.arguments.speed_objects, random.Random(7)
         bodies = [generator.randbytes(self.arguments.speed_bytes) for _ in range(count)]
         put = lambda prefix: self.in_threads(
             lambda number: self.s3.put_object(Bucket="speed", Key=f"{prefix}/{number}.bin", Body=bodies[number]), range(count)
         )
-        get = lambda: self.in_threads(
-            lambda number: self.s3.get_object(Bucket="speed", Key=f"in/{number}.bin")["Body"].read(), range(count)
-        )
+        read = lambda key: self.s3.get_object(Bucket="speed", Key=key)["Body"].read()
+        get = lambda: self.in_threads(read, self.list_keys("speed", "in/"))
         put("in")
         rounds = []
         for number in range(self.arguments.rounds):
