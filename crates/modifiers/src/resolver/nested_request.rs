@@ -144,3 +144,20 @@ impl<'a> CommandResolver<'a> {
         Some((recipe, inner.remarks))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::test_input::resolve_recipe;
+
+    #[test]
+    fn a_nested_request_may_have_its_own_profile() {
+        let colors = |modifier| match resolve_recipe(modifier).layer.source {
+            Some(AssetReference::Request(recipe)) => recipe.colors.output.map(|profile| profile.name),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(colors("src=is(a?icc=AdobeRGB)").as_deref(), Some("AdobeRGB"));
+        assert_eq!(colors("src=is(a?iccEmbed=1)&icc=AdobeRGB"), None);
+    }
+}

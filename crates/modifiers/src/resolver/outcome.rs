@@ -95,3 +95,56 @@ fn rank_origin(origin: &Origin) -> (u8, &str) {
         Origin::Watermark => (10, ""),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::test_input::{build_input, resolve_text};
+    use crate::{Attributes, Diagnostic, DiagnosticKind, Macros, ModifierInput, resolve_modifier};
+
+    #[test]
+    fn all_errors_are_reported_together_with_their_place() {
+        let macros = Macros::from_unordered(vec![("m".into(), "x=1& hei=tall".into())]);
+        let attributes = Attributes::default();
+        let input = ModifierInput {
+            after: "&qlt=750",
+            ..build_input("wid=0&$m$&scll=3&flup&text=other", &macros, &attributes)
+        };
+        let found: Vec<_> = resolve_modifier(&input)
+            .unwrap_err()
+            .into_iter()
+            .map(|error| (error.origin.to_string(), error.offset, error.command, error.kind))
+            .collect();
+        let expected = [
+            ("is_modifier", 0, "wid", DiagnosticKind::InvalidModifier),
+            ("is_modifier", 10, "scll", DiagnosticKind::UnknownCommand),
+            ("is_modifier", 17, "flup", DiagnosticKind::UnknownCommand),
+            ("is_modifier", 22, "text", DiagnosticKind::NotSupportedYet),
+            ("macro m", 5, "hei", DiagnosticKind::InvalidModifier),
+            ("urlPostApplyModifier", 1, "qlt", DiagnosticKind::InvalidModifier),
+        ];
+        let expected: Vec<_> =
+            expected.map(|(origin, at, command, kind)| (origin.to_owned(), at, command.to_owned(), kind)).into();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_may_change_the_result_is_a_warning_and_the_rest_a_notice() {
+        let remarks = |modifier| {
+            let resolved = resolve_text(modifier).unwrap();
+            let commands = |found: &[Diagnostic]| found.iter().map(|one| one.command.clone()).collect::<Vec<_>>();
+            (commands(&resolved.warnings), commands(&resolved.notices))
+        };
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        for (modifier, warnings, notices) in [
+            ("fmt=heic&fmt=png&jpegSize=0&wid=9&fit=hfit", &[] as &[&str], &["fmt"] as &[&str]),
+            ("banana=1&cache=off&locale=de", &["banana", "locale"], &["cache"]),
+            ("wid=9&width=8&ts=1652259588625&id=x&v=2&$$&anchor=1,1", &[], &["width", "ts", "id", "v", "$$"]),
+            ("crop=0,0,0,0&cropN=0,0,0,0&rgn=0,0,0,0", &[], &[]),
+            ("crop=1,0,0,0", &["crop"], &[]),
+            ("src=is(a?banana=1&ts=2)", &["banana"], &["ts"]),
+        ] {
+            assert_eq!(remarks(modifier), (names(warnings), names(notices)), "{modifier}");
+        }
+    }
+}

@@ -158,3 +158,61 @@ impl<'a> CommandResolver<'a> {
 fn is_template_of_asset(command: &CommandSpec, token: &ExpandedToken<'_>) -> bool {
     command.name == "template" && matches!(token.origin, Origin::AssetBefore | Origin::NamedBefore(_))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::test_input::{build_input, resolve_text};
+    use crate::{Attributes, Flip, Macros, ModifierInput, resolve_modifier};
+
+    #[test]
+    fn macros_are_called_in_every_spelling() {
+        let macros = Macros::from_unordered(vec![("m".into(), "wid=7".into())]);
+        for modifier in ["$m$", "%24m%24", "$m$=", "$M$=1", "fmt=jpg&%24m%24=&$$"] {
+            let resolved = resolve_modifier(&build_input(modifier, &macros, &Attributes::default())).unwrap();
+            assert_eq!((resolved.recipe.view.wid, resolved.warnings.len()), (Some(7), 0), "{modifier}");
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_modifier_are_refused_once() {
+        let told = |modifier| {
+            resolve_text(modifier).unwrap_err().into_iter().map(|error| error.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told("https://cdn.example/is/image/Company/asset?wid=60&fmt=png"),
+            ["https://cdn.example/is/image/Company/asset at byte 0 of is_modifier: This is a whole address, not a \
+             modifier. Write only what follows its question mark, such as `wid=400&fmt=png`."]
+        );
+        assert_eq!(
+            told("wid=60&amp;hei=40&amp;fmt=png"),
+            ["amp;hei at byte 7 of is_modifier: The text is escaped for HTML. Write `&` in place of `&amp;`."]
+        );
+    }
+
+    #[test]
+    fn variables_reach_values_and_nothing_else() {
+        assert_eq!(resolve_text("$f=png&fmt=$f$&wid=$w$&$w=7").unwrap().recipe.view.wid, Some(7));
+        assert!(resolve_text("wid=$nothing$").is_err());
+        assert!(resolve_text("wid=$object$").is_err());
+        let attributes = Attributes::default();
+        let macros = Macros::default();
+        let numbered = ModifierInput { object: "12", ..build_input("wid=$Object$", &macros, &attributes) };
+        assert!(resolve_modifier(&numbered).unwrap().uses_object);
+    }
+
+    #[test]
+    fn errors_in_other_layers_are_reported_too() {
+        let errors = |modifier| -> Vec<(String, usize)> {
+            resolve_text(modifier).unwrap_err().into_iter().map(|error| (error.command, error.offset)).collect()
+        };
+        let layer = |offset| ("layer".to_owned(), offset);
+        assert_eq!(errors("layer=1,badge&size=x,1&layer=badge&rotate=9"), [("size".into(), 14)]);
+        assert_eq!(errors("layer=nobody&wid=0"), [layer(0), ("wid".into(), 13)]);
+        assert_eq!(errors("effect=-1&opac=101"), [("opac".to_owned(), 10)]);
+        assert_eq!(errors("layer=2,a&layer=3,a"), [layer(10)]);
+        // Variables are not filled in into layer= and effect=.
+        assert_eq!(errors("$n=0&layer=$n$"), [layer(5)]);
+        assert_eq!(resolve_text("layer=0,back&layer=back&flip=lr").unwrap().recipe.layer.flip, Some(Flip::Lr));
+    }
+}
