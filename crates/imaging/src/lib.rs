@@ -12,9 +12,9 @@
 //! The crate knows files, recipes and pixels. It knows nothing of storage, companies, jobs, databases, HTTP or
 //! processes. Of our crates it uses [`offprint_modifiers`] for recipes and [`offprint_core`] for codes and digests.
 //!
-//! Begin reading with the plan (`plan.rs`, `step.rs`, then `planner/mod.rs`: every command of a recipe becomes steps
-//! there, and `planner/layered.rs` for several layers) and continue with `execute.rs`. What a step does to pixels is in
-//! `pixels/`, one file per kind; colour profiles are in `colour/`, file formats in `header/` and `codec/`.
+//! Begin reading with the plan (`plan.rs`, `step.rs`, then `planner/mod.rs`: the order in which the commands of a recipe
+//! become steps, and `planner/layered.rs` for several layers) and continue with `execute/mod.rs`. What a step does to
+//! pixels is in `pixels/`, one file per kind; colour profiles are in `colour/`, file formats in `header/` and `codec/`.
 //!
 //! ```no_run
 //! use std::path::Path;

@@ -93,3 +93,16 @@ fn check_frame<'s>(
     let (other, _, reason) = excluded.into_iter().find(|(_, stands, _)| *stands)?;
     refuse(format!("{name} {reason}, so it excludes {other}."), format!("Remove {other} or {name}."))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::test_input::resolve_text;
+
+    #[test]
+    fn fit_needs_a_side() {
+        assert!(resolve_text("fit=crop").is_err());
+        assert!(resolve_text("fit=crop&scl=2").is_err());
+        assert!(resolve_text("fit=crop&hei=5").is_ok());
+    }
+}

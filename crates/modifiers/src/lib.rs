@@ -68,6 +68,9 @@ mod recipe;
 mod resolver;
 mod segment;
 mod surroundings;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod test_input;
 mod text_mistake;
 mod unknown;
 mod value;

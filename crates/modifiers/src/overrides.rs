@@ -153,3 +153,26 @@ impl ParsedCommand<'_> {
         images.chain(templates).collect()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::OutputFormat;
+    use crate::test_input::resolve_recipe;
+
+    #[test]
+    fn the_last_writer_of_a_slot_wins() {
+        assert_eq!(resolve_recipe("wid=50&WID=100"), resolve_recipe("wid=100"));
+        assert_eq!(resolve_recipe("crop=0,0,9,9&cropN=0,0,1,.5"), resolve_recipe("cropN=0,0,1,0.5"));
+        assert_eq!(resolve_recipe("op_usmR=1,1&op_usm=0.0,0.0,0,0"), resolve_recipe(""));
+        assert_eq!(resolve_recipe("size=100,0&scale=0.5&res=2"), resolve_recipe("res=2&size=100,0"));
+        assert_eq!(resolve_recipe("scale=0.5&res=2"), resolve_recipe("scale=.5"));
+        assert_eq!(resolve_recipe("fmt=gif&fmt=TIF,,LZW").format(), OutputFormat::Tiff);
+        assert_eq!(resolve_recipe("layer=0&wid=9&layer=comp&hei=9"), resolve_recipe("wid=9&hei=9"));
+        assert_ne!(resolve_recipe("layer=0&flip=lr"), resolve_recipe("flip=lr"));
+        assert_eq!(
+            resolve_recipe("wid=9&fmt=png").to_canonical_text(),
+            resolve_recipe("fmt=png&wid=9").to_canonical_text()
+        );
+    }
+}

@@ -200,3 +200,72 @@ pub(super) fn reject_composed_asset(name: &str) -> ValueError {
         ))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::test_input::{build_input, resolve_recipe};
+    use crate::{Colour, ModifierInput, resolve_modifier};
+
+    #[test]
+    fn asset_modifiers_stand_before_and_after() {
+        let attributes = Attributes::default();
+        let macros = Macros::from_unordered(vec![("m".into(), "hei=$h$".into())]);
+        let input = ModifierInput {
+            before: "wid=1&$h=5&bgc=ff0000",
+            export_macro: Some("$m$"),
+            after: "$h=7",
+            ..build_input("wid=2", &macros, &attributes)
+        };
+        let resolved = resolve_modifier(&input).unwrap();
+        let view = &resolved.recipe.view;
+        assert_eq!((view.wid, view.hei, view.background), (Some(2), Some(7), Colour::from_rgb(255, 0, 0)));
+        assert_eq!(resolved.effective_modifier, "wid=1&$h=5&bgc=ff0000&wid=2&hei=$h$&$h=7");
+        assert!(!resolved.uses_object);
+    }
+
+    #[test]
+    fn own_modifiers_of_named_assets_apply() {
+        let (macros, attributes) = (Macros::from_unordered(vec![("m".into(), "mask=b".into())]), Attributes::default());
+        let own = |before: &str, after: &str| AssetModifiers {
+            before: before.into(),
+            after: after.into(),
+            ..AssetModifiers::default()
+        };
+        let asset_modifiers: AssetModifierIndex = [
+            ("a".to_owned(), own("rotate=90&wid=9&fmt=gif", "flip=lr")),
+            ("b".to_owned(), own("crop=0,0,5,5", "")),
+            ("c".to_owned(), own("src=b&rotate=5", "")),
+            ("d".to_owned(), own("$m$", "")),
+            ("shoe".to_owned(), own("rotate=45", "")),
+        ]
+        .into_iter()
+        .collect();
+        let resolve = |modifier| {
+            resolve_modifier(&ModifierInput {
+                asset_modifiers: &asset_modifiers,
+                ..build_input(modifier, &macros, &attributes)
+            })
+        };
+        let (with, without) = (|modifier| resolve(modifier).unwrap().recipe, resolve_recipe);
+        assert_eq!(with("src=a&wid=7&fmt=png"), without("rotate=90&wid=9&fmt=gif&src=a&wid=7&fmt=png&flip=lr"));
+        assert_eq!(with("src=is(a?wid=7)&hei=3"), without("src=is(a?rotate=90&wid=7&flip=lr)&hei=3"));
+        // An asset that is only a mask contributes its image, not its modifiers.
+        assert_eq!(with("mask=a"), without("mask=a"));
+        assert_eq!(with("mask=is(a)"), without("mask=is(a?rotate=90&wid=9&flip=lr)"));
+        assert_eq!(with("src=is(c?flip=ud)"), without("src=is(c?crop=0,0,5,5&src=b&rotate=5&flip=ud)"));
+        // The image's own modifiers surround the request already; naming the image again does not add them twice.
+        assert_eq!(with("src=is($object$?wid=9)"), without("src=is($object$?wid=9)"));
+        for named in ["wid=3&src=c", "wid=3&src=d"] {
+            let refused = resolve(named).unwrap_err();
+            assert_eq!((refused[0].command.as_str(), refused[0].offset, refused.len()), ("src", 6, 1), "{named}");
+        }
+        let wrong: AssetModifierIndex = [("a".to_owned(), own("wid=0", "&hei=tall"))].into_iter().collect();
+        let errors =
+            resolve_modifier(&ModifierInput { asset_modifiers: &wrong, ..build_input("src=a", &macros, &attributes) })
+                .unwrap_err();
+        let places: Vec<_> = errors.iter().map(|error| (error.origin.to_string(), error.offset)).collect();
+        assert_eq!(places, [("urlModifier of a".to_owned(), 0), ("urlPostApplyModifier of a".to_owned(), 1)]);
+    }
+}

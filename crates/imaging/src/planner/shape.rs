@@ -1,7 +1,9 @@
 //! What is visible of a layer: masks, clipping along outlines, perspectives.
 
 use offprint_core::Code;
-use offprint_modifiers::{Clip, DecodeOptions, LayerMask, MaskUse, Outline, Perspective, Recipe, Sampling, Stroke};
+use offprint_modifiers::{
+    Clip, DecodeOptions, Layer, LayerMask, MaskUse, Outline, Perspective, Recipe, Sampling, Stroke,
+};
 
 use super::{PlanContext, PlanSource, Planner};
 use crate::error::RenderError;
@@ -47,6 +49,23 @@ impl Planner<'_> {
         }
         self.grow_mask(f64::from(mask.grow));
         Ok(())
+    }
+
+    /// Turns a mask into a colour of its shape.
+    pub(super) fn stencil(&mut self, layer: &Layer, source: &PlanSource<'_>) {
+        let color = layer.color.map_or(FillColor::NONE, |color| self.to_paint(color));
+        let by_brightness = !source.header.alpha;
+        self.steps.push(Step::Stencil { color, to: self.colors.pixel_type, by_brightness });
+        (self.pixel_type, self.profile, self.alpha) = (self.colors.pixel_type, self.colors.output.clone(), true);
+        match layer.mask.usage {
+            MaskUse::Norm => {}
+            MaskUse::Off => {
+                self.steps.push(Step::Unmask);
+                self.alpha = false;
+            }
+            MaskUse::Invert => self.steps.push(Step::InvertMask { black: false }),
+        }
+        self.grow_mask(f64::from(layer.mask.grow));
     }
 
     pub(super) fn grow_mask(&mut self, pixels: f64) {

@@ -6,7 +6,7 @@ use offprint_core::Code;
 use offprint_modifiers::{AssetReference, DecodeOptions, Layer, Output, PixelType, Recipe};
 
 use super::estimate::estimate_peak_bytes;
-use super::layered::{as_color_layer, measure_color};
+use super::layer_content::{as_color_layer, measure_color};
 use super::source_warnings::list_source_warnings;
 use super::{PlanContext, Planner};
 use crate::colour::ColorPlan;

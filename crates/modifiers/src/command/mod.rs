@@ -14,6 +14,9 @@ mod pixel;
 mod placement;
 mod product;
 mod unsupported;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod value_tests;
 mod view;
 
 use serde::Serialize;

@@ -21,7 +21,7 @@ use crate::http::limits::{EffectiveLimits, StorageQuota};
 use crate::http::problem::Problem;
 use crate::http::problem::ValidationError;
 use crate::http::resources::assets::asset::Asset;
-use crate::http::resources::assets::multipart_upload::run_to_end;
+use crate::http::resources::assets::registration::run_to_end;
 use crate::http::responses::ContentProblems;
 use crate::http::responses::NotFoundProblem;
 use crate::http::responses::PreconditionProblem;

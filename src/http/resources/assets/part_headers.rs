@@ -10,6 +10,11 @@ use encoding_rs::WINDOWS_1252;
 
 const CONTENT_TRANSFER_ENCODING: HeaderName = HeaderName::from_static("content-transfer-encoding");
 
+/// Maximum length of the name of a part and of a file name, in bytes.
+const MAX_PART_NAME_BYTES: usize = 4096;
+/// Maximum length of all headers of a part together, in bytes.
+const MAX_PART_HEADER_BYTES: usize = 16 << 10;
+
 /// The parts of a form. actix reads the names of `multipart/form-data` only where they are UTF-8 and refuses the whole body
 /// otherwise; with another subtype it leaves them to [`PartHeaders`].
 pub(in crate::http) fn open_form(request: &HttpRequest, body: Payload) -> Multipart {
@@ -32,6 +37,28 @@ pub(in crate::http) struct PartHeaders {
 }
 
 impl PartHeaders {
+    /// Reads the headers of the part with this number, counted from 1.
+    ///
+    /// # Errors
+    /// A sentence that says which limit they exceed, or what cannot be understood.
+    pub(super) fn read_limited(part: &Field, number: usize) -> Result<Self, String> {
+        let header_bytes: usize =
+            part.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        if header_bytes > MAX_PART_HEADER_BYTES {
+            return Err(format!(
+                "Part {number} has {header_bytes} bytes of headers; the limit is {MAX_PART_HEADER_BYTES}. Send smaller headers."
+            ));
+        }
+        let part_headers =
+            Self::read(part).map_err(|finding| format!("Part {number} {finding}. Nothing was stored."))?;
+        if part_headers.name.len().max(part_headers.file_name.len()) > MAX_PART_NAME_BYTES {
+            return Err(format!(
+                "The name of part {number} has more than {MAX_PART_NAME_BYTES} bytes. Send a shorter one."
+            ));
+        }
+        Ok(part_headers)
+    }
+
     /// # Errors
     /// A sentence that says what cannot be understood.
     pub(in crate::http) fn read(part: &Field) -> Result<Self, String> {

@@ -11,7 +11,7 @@ use crate::db::metadata_map::MetadataMap;
 use crate::http::problem::Problem;
 use crate::http::problem::{ValidationError, ValidationErrors};
 use crate::http::resources::assets::change::{ChangeAsset, check_safe_folder};
-use crate::http::resources::assets::multipart_upload::{parse_date, parse_metadata_text};
+use crate::http::resources::assets::text_field::{parse_date, parse_metadata_text};
 
 /// Maximum length of the header, in bytes.
 const MAX_METADATA_BYTES: usize = 16 << 10;

@@ -15,7 +15,7 @@ use crate::http::extract::page;
 use crate::http::extract::page::Page;
 use crate::http::extract::page::PageQuery;
 use crate::http::problem::Problem;
-use crate::http::resources::assets::multipart_upload::run_to_end;
+use crate::http::resources::assets::registration::run_to_end;
 use crate::http::resources::uploads::UPLOAD_LENGTH;
 use crate::http::resources::uploads::UPLOAD_METADATA;
 use crate::http::resources::uploads::add_tus_version;
