@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use moxcms::{
     Chromaticity, ColorPrimaries, ColorProfile, DataColorSpace, ProfileClass, ProfileText, ToneReprCurve,
-    TransferCharacteristics, XyY, WHITE_POINT_D50, WHITE_POINT_D65,
+    TransferCharacteristics, XyY, white_point_d50, white_point_d65,
 };
 use offprint_core::Code;
 use offprint_modifiers::PixelType;
@@ -132,7 +132,7 @@ fn read_description(text: &ProfileText) -> Option<String> {
 }
 
 fn build_profile(name: &str) -> Option<ColorProfile> {
-    let (d50, d65) = (WHITE_POINT_D50, WHITE_POINT_D65);
+    let (d50, d65) = (white_point_d50(), white_point_d65());
     Some(match name {
         "sRGB" => ColorProfile::new_srgb(),
         "AdobeRGB" => ColorProfile::new_adobe_rgb(),
