@@ -19,7 +19,7 @@ const MAX_CALL_DEPTH: usize = 8;
 const MAX_EXPANDED_BYTES: usize = 8 << 10;
 
 /// The macros that every company has, unless it defines one with the same name. The documentation names these two and
-/// what they are for, not what they contain; see docs/decisions/0070-layers.md. Documentation page: r-layer-effects.
+/// what they are for, not what they contain; see docs/decisions/0069-layers.md. Documentation page: r-layer-effects.
 static STOCK_MACROS: LazyLock<[MacroDefinition; 2]> = LazyLock::new(|| {
     let define = |name: &str, text: &str| MacroDefinition {
         name: name.into(),

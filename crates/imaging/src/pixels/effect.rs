@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Inner effects begin with the complement of the shape, so that `op_grow=3` is a border on either side. What the
-//! documentation leaves open is decided in docs/decisions/0070-layers.md. Documentation pages: r-effect,
+//! documentation leaves open is decided in docs/decisions/0069-layers.md. Documentation pages: r-effect,
 //! r-layer-effects.
 
 use offprint_modifiers::{MaskUse, Noise};
