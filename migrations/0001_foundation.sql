@@ -1032,13 +1032,13 @@ create table task_attempt (
     worker_id  uuid,
     begun_at   timestamptz not null default now(),
     ended_at   timestamptz,
-    ending     text,
+    ending     text,                                       -- `lost`: too late, another worker had claimed the task
     latency    integer,                                    -- milliseconds until the other side answered or failed
     status     smallint,                                   -- its answer, such as an HTTP status
     error      text,
     primary key (company_id, task_id, attempt),
     foreign key (company_id, task_id) references task on delete cascade,
-    constraint task_attempt_ending check (ending in ('done', 'tried-again', 'failed', 'given-back')),
+    constraint task_attempt_ending check (ending in ('done', 'tried-again', 'failed', 'given-back', 'lost')),
     constraint task_attempt_end check ((ending is null) = (ended_at is null))
 );
 

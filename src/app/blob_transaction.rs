@@ -14,13 +14,34 @@
 
 use futures_util::future::join_all;
 use offprint_core::Digest;
-use offprint_storage::{StagedBlob, Storage};
+use offprint_storage::{StagedBlob, Storage, StorageError};
 use sqlx::{Postgres, Transaction};
 use tracing::{info, warn};
 
-use crate::app::{AppState, StoreBlobError, describe_blob};
-use crate::db::{self, DbConnection, DbError, PgPool, blob, retention};
+use crate::app::{AppState, StoreBlobError};
+use crate::db::blob::{self, BlobRow};
+use crate::db::{self, DbConnection, DbError, PgPool, retention};
 use crate::id::CompanyId;
+
+/// Each of these blobs once, and their rows.
+pub(super) fn take_each_once(mut staged: Vec<StagedBlob>) -> (Vec<StagedBlob>, Vec<BlobRow>) {
+    staged.sort_by_key(|blob| blob.digest.to_bytes());
+    staged.dedup_by_key(|blob| blob.digest);
+    let rows = staged.iter().map(describe_blob).collect();
+    (staged, rows)
+}
+
+/// Gives bytes their final names, side by side, because each waits for the disk. All are waited for, also after an error: none may
+/// still be storing when the locks are gone, or the others removed again.
+pub(super) async fn publish_all(storage: &Storage, staged: Vec<StagedBlob>) -> Result<(), StorageError> {
+    let published = join_all(staged.into_iter().map(|blob| storage.publish(blob))).await;
+    published.into_iter().collect()
+}
+
+fn describe_blob(staged: &StagedBlob) -> BlobRow {
+    let (size, crc32) = (staged.size as i64, i64::from(staged.crc32));
+    BlobRow { sha256: staged.digest, size, crc32, damaged: false }
+}
 
 /// A transaction that stores blobs.
 pub struct BlobTransaction<'s> {
@@ -47,16 +68,12 @@ impl<'s> BlobTransaction<'s> {
 
     /// Stores several staged blobs, each once: first their rows, in the order of their digests, then their bytes side by
     /// side, because each waits for the disk.
-    pub async fn store_all(&mut self, mut staged: Vec<StagedBlob>) -> Result<(), StoreBlobError> {
-        staged.sort_by_key(|blob| blob.digest.to_bytes());
-        staged.dedup_by_key(|blob| blob.digest);
-        let rows: Vec<_> = staged.iter().map(describe_blob).collect();
+    pub async fn store_all(&mut self, staged: Vec<StagedBlob>) -> Result<(), StoreBlobError> {
+        let (staged, rows) = take_each_once(staged);
         let created = db::with_query_timeout(blob::upsert_registered_blobs(&mut self.transaction, &rows)).await?;
         self.created.extend(created);
         metrics::counter!("offprint_stored_bytes_total").increment(staged.iter().map(|blob| blob.size).sum());
-        // All are waited for, also after an error: none may still be storing when the others are removed again.
-        let published = join_all(staged.into_iter().map(|blob| self.storage.publish(blob))).await;
-        Ok(published.into_iter().collect::<Result<(), _>>()?)
+        Ok(publish_all(self.storage, staged).await?)
     }
 
     pub fn connection(&mut self) -> &mut DbConnection {

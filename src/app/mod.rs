@@ -27,7 +27,7 @@ pub mod stream_limiter;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 use metrics_exporter_prometheus::PrometheusHandle;
 use offprint_core::{Code, Digest};
 use offprint_imaging::{ProfileLibrary, RenderError, RenderLimits};
@@ -43,6 +43,7 @@ pub use blob_transaction::BlobTransaction;
 pub use notifier::{JobSignalReceiver, JobSignals, Notifier};
 pub use rendition_store::{KeepRenditionsError, RenderedFiles};
 
+use crate::app::blob_transaction::{publish_all, take_each_once};
 use crate::app::bytes_in_flight::BytesInFlight;
 use crate::app::connections::{Connection, Connections};
 use crate::app::link_token::{LinkToken, TokenKind};
@@ -244,12 +245,6 @@ pub enum StoreBlobError {
     Db(#[from] db::DbError),
 }
 
-/// The row of a blob that is about to be stored.
-fn describe_blob(staged: &StagedBlob) -> blob::BlobRow {
-    let (size, crc32) = (staged.size as i64, i64::from(staged.crc32));
-    blob::BlobRow { sha256: staged.digest, size, crc32, damaged: false }
-}
-
 /// Stores staged bytes as blobs that are held until their worker has written the row that refers to them: all in one
 /// transaction, each blob once.
 ///
@@ -263,17 +258,12 @@ fn describe_blob(staged: &StagedBlob) -> blob::BlobRow {
 /// The bytes get their final name only under the lock of the row, because retention removes unused bytes under the same
 /// lock: it cannot remove what is being stored. A crash before the commit leaves a file without a row, which is removed
 /// later as a stray file. The other order could leave a row without bytes.
-pub async fn store_blobs(pool: &PgPool, storage: &Storage, mut staged: Vec<StagedBlob>) -> Result<(), StoreBlobError> {
-    staged.sort_by_key(|blob| blob.digest.to_bytes());
-    staged.dedup_by_key(|blob| blob.digest);
-    // Side by side, because each waits for the disk or for the object store.
+pub async fn store_blobs(pool: &PgPool, storage: &Storage, staged: Vec<StagedBlob>) -> Result<(), StoreBlobError> {
+    let (mut staged, rows) = take_each_once(staged);
     try_join_all(staged.iter_mut().map(|blob| storage.prepare(blob))).await?;
-    let rows: Vec<_> = staged.iter().map(describe_blob).collect();
     let mut transaction = db::with_query_timeout(async { Ok(pool.begin().await?) }).await?;
     db::with_query_timeout(blob::upsert_blobs(&mut transaction, &rows)).await?;
-    // All are waited for, also after an error: none may still be storing when the lock is gone.
-    let published = join_all(staged.into_iter().map(|blob| storage.publish(blob))).await;
-    published.into_iter().collect::<Result<(), _>>()?;
+    publish_all(storage, staged).await?;
     Ok(db::with_query_timeout(async { Ok(transaction.commit().await?) }).await?)
 }
 

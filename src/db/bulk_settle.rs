@@ -35,7 +35,7 @@ pub async fn settle_ready_items(
              select fmt from export_job
               where company_id = $2 and job_id = $3 and state = 'active' and deleted_at is null for update
          ), ready as materialized (
-             -- Up to a thousand waiting items whose missing files are all originals or cached. They are found in order
+             -- The first waiting items whose missing files are all originals or cached. They are found in order
              -- of position, and reading stops at the limit: `offset 0` keeps the planner from turning the conditions
              -- into joins over the whole job. Items that a worker is claiming right now are skipped.
              select item.company_id, item.job_id, item.position, item.sha256, item.warnings
@@ -52,7 +52,7 @@ pub async fn settle_ready_items(
                                         where cached.company_id = $2 and cached.source_sha256 = item.sha256
                                           and cached.recipe_id = file.recipe_id and cached.engine_version = $1 offset 0)
                     offset 0)
-              order by item.position limit 1000
+              order by item.position limit $5
                 for update of item skip locked
          ), produced as materialized (
              -- Their files: the cached rendition's bytes, or the original's where there is no recipe. Each part is one look
@@ -105,8 +105,14 @@ pub async fn settle_ready_items(
         settle_tail_sql!(),
         " select count(*) from ended"
     );
-    let settled: i64 =
-        sqlx::query_scalar(sql).bind(engine_version).bind(company).bind(job).bind(worker).fetch_one(pool).await?;
+    let settled: i64 = sqlx::query_scalar(sql)
+        .bind(engine_version)
+        .bind(company)
+        .bind(job)
+        .bind(worker)
+        .bind(MAX_READY_ITEMS as i64)
+        .fetch_one(pool)
+        .await?;
     metrics::counter!("offprint_items_settled_total", "ending" => "succeeded", "code" => "").increment(settled as u64);
     Ok(settled as u64)
 }

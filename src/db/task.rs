@@ -246,11 +246,12 @@ pub async fn settle_task(
                from transition where company_id = $1 and task_id = $2 and claim = $3 and state = 'running'
              returning state
          ), attempt as (
-             -- Also when another worker has claimed the task since: this attempt has ended all the same.
+             -- Once. Also when another worker has claimed the task since: what became of it is told, but it is lost.
              update task_attempt
                 set ended_at = now(), latency = $7, status = $8, error = $9,
-                    ending = case when (select state from settled) = 'failed' then 'failed' else $5 end
-              where company_id = $1 and task_id = $2 and attempt = $3
+                    ending = case when not exists (select from settled) then 'lost'
+                                  when (select state from settled) = 'failed' then 'failed' else $5 end
+              where company_id = $1 and task_id = $2 and attempt = $3 and ended_at is null
          )
          select state from settled",
     )

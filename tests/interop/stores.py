@@ -31,7 +31,7 @@ def parse_arguments():
     parser.add_argument("--objects", type=int, default=2000)
     parser.add_argument("--speed-objects", type=int, default=1000)
     parser.add_argument("--speed-bytes", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -237,25 +237,15 @@ class Run:
         self.expect("delivered", done["deliverTo"][0]["counts"]["delivered"], self.arguments.speed_objects)
         return took
 
-    def list_keys(self, bucket, prefix):
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return [found["Key"] for page in pages for found in page["Contents"]]
-
-    def download(self, key):
-        """What an import does: afterwards the file is on the disk, whatever happens."""
-        path = os.path.join(self.arguments.work, "downloads", key)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(self.s3.get_object(Bucket="speed", Key=key)["Body"].read())
-            os.fsync(file.fileno())
-
     def measure_speed(self):
         count, generator = self.arguments.speed_objects, random.Random(7)
         bodies = [generator.randbytes(self.arguments.speed_bytes) for _ in range(count)]
         put = lambda prefix: self.in_threads(
             lambda number: self.s3.put_object(Bucket="speed", Key=f"{prefix}/{number}.bin", Body=bodies[number]), range(count)
         )
-        get = lambda: self.in_threads(self.download, self.list_keys("speed", "in/"))
+        get = lambda: self.in_threads(
+            lambda number: self.s3.get_object(Bucket="speed", Key=f"in/{number}.bin")["Body"].read(), range(count)
+        )
         put("in")
         rounds = []
         for number in range(self.arguments.rounds):

@@ -109,6 +109,10 @@ async fn assert_stale_holder_changes_nothing(app: &TestApp, kind: TaskKind) {
     // All that the kind does, to the end.
     run_task(&app.state, stale.clone()).await.unwrap();
     assert_eq!(dump_task(app, stale.task_id).await, before, "{kind:?}");
+    let sql = "select ending from task_attempt where task_id = $1 order by attempt desc limit 2";
+    let endings: Vec<Option<String>> =
+        sqlx::query_scalar(sql).bind(stale.task_id).fetch_all(&app.state.system).await.unwrap();
+    assert_eq!(endings, [None, Some("lost".to_owned())], "{kind:?}");
     assert!(renew_task_lease(&app.state.system, &holder, LEASE_DURATION).await.unwrap(), "{kind:?}");
     run_task(&app.state, holder.clone()).await.unwrap();
     let after = dump_task(app, holder.task_id).await;

@@ -12,7 +12,7 @@ pub(super) const MAX_TEXT_BYTES: usize = 4096;
 /// Maximum length of a record, and of all records together, in bytes.
 const MAX_RECORD_BYTES: usize = 32 << 10;
 const MAX_ALL_RECORDS_BYTES: usize = 2 << 20;
-/// Maximum length of the part `metadata`, in bytes: room for all entries, with escapes.
+/// Maximum length of the part `metadata`, in bytes: enough for all entries, with escapes.
 const MAX_METADATA_BYTES: usize = 64 << 10;
 
 /// A part of the form that is a text.
