@@ -96,7 +96,7 @@ fn bench_archive(bench: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let storage = Storage::open(folder.path()).unwrap();
     let write_index = || async {
-        let mut layout = ArchiveIndexWriter::new(&storage).await.unwrap();
+        let mut layout = ArchiveIndexWriter::new(&storage);
         for number in 0..10_000 {
             let (path, digest) = (format!("folder/image-{number:05}.jpg"), Digest::compute(b"an image"));
             layout.add(&ArchiveEntry { path, digest, size: 2_000_000, crc32: 7, time: 1_750_000_000 }).await.unwrap();

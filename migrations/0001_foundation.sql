@@ -627,6 +627,10 @@ create table export_job (
     warned             integer     not null default 0,     -- items with warnings, of their own or of the modifier
     files              integer     not null default 0,
     bytes              bigint      not null default 0,
+    archive_size       bigint,                             -- bytes of the archive of this run; null: not sealed yet
+    -- So that who looks at a job need not look for these.
+    has_mails          boolean     not null default false, -- of any run
+    has_destinations   boolean     not null default false,
     open_destinations  smallint    not null default 0,     -- that not all files were delivered to; sealed when there are none
     event_seq          bigint      not null default 0,     -- number of the last event; raised under this row's lock
 

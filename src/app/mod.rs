@@ -249,9 +249,9 @@ pub enum StoreBlobError {
 /// transaction, each blob once.
 ///
 /// ```text
-///   prepare           sends the bytes to the object store; may take long, so it comes before the lock
+///   prepare           syncs the bytes, or sends them to the object store; takes long, so it comes before the lock
 ///   upsert_blobs      writes and locks the blobs' rows
-///   publish           gives the bytes their final names, and flushes to disk
+///   publish           gives the bytes their final names, and syncs the folders
 ///   commit            releases the locks
 /// ```
 ///

@@ -22,7 +22,7 @@ pub async fn stage_original<E: From<IntakeError>>(
 ) -> Result<Option<StagedBlob>, E> {
     let mut bytes = std::pin::pin!(bytes);
     check_free_space(state, 0).await?;
-    let mut incoming = state.storage.create_blob().await.map_err(IntakeError::from)?;
+    let mut incoming = state.storage.create_blob();
     let mut checked_size = 0;
     while let Some(piece) = bytes.next().await {
         let piece = piece?;

@@ -116,8 +116,8 @@ pub async fn insert_destinations(
     .bind(Json(destinations))
     .execute(&mut *connection)
     .await?;
-    // Wakes their tasks where the job has nothing to export, so that it ends all the same.
-    sqlx::query("update export_job set run = run where company_id = $1 and job_id = $2")
+    // `run` wakes their tasks where the job has nothing to export, so that it ends all the same.
+    sqlx::query("update export_job set has_destinations = true, run = run where company_id = $1 and job_id = $2")
         .bind(company)
         .bind(job)
         .execute(connection)

@@ -204,12 +204,15 @@ async fn find_unchanged(
     company: CompanyId,
     entries: &[&NewEntry],
 ) -> Result<Vec<Option<AssetId>>, DbError> {
+    // One by one, as in `list_waiting_entries`.
     let found: Vec<(i64, AssetId)> = sqlx::query_as(
-        "select nth, asset_id
+        "select nth, known.asset_id
            from unnest($2::bytea[], $3::text[], $4::bigint[]) with ordinality as listed (object_key, etag, size, nth)
-           join imported_object known on known.company_id = $1 and known.object_key = listed.object_key
-           join asset using (company_id, asset_id)
-          where deleted_at is null and known.etag = listed.etag and known.size = listed.size",
+          cross join lateral (
+                select * from imported_object where company_id = $1 and object_key = listed.object_key offset 0) known
+          cross join lateral (
+                select from asset where company_id = $1 and asset_id = known.asset_id and deleted_at is null offset 0) asset
+          where known.etag = listed.etag and known.size = listed.size",
     )
     .bind(company)
     .bind(entries.iter().map(|entry| entry.object_key.0.to_bytes().to_vec()).collect::<Vec<_>>())
@@ -248,12 +251,18 @@ pub async fn list_waiting_entries(
     import: ImportId,
     batch: i32,
 ) -> Result<Vec<WaitingEntryRow>, DbError> {
+    // One by one: a plan that was made while the tables were empty, and is kept, would else join all objects with all assets for
+    // each entry.
     let entries = sqlx::query_as(
         "select entry.path, entry.folder, entry.file_name, entry.size, asset.asset_id as known_asset,
                 case when asset.asset_id is not null then known.etag end as known_etag, asset.size as known_size
            from import_entry entry
-           left join imported_object known on known.company_id = entry.company_id and known.object_key = entry.object_key
-           left join asset on asset.company_id = known.company_id and asset.asset_id = known.asset_id and asset.deleted_at is null
+           left join lateral (
+                select * from imported_object
+                 where company_id = entry.company_id and object_key = entry.object_key offset 0) known on true
+           left join lateral (
+                select * from asset
+                 where company_id = known.company_id and asset_id = known.asset_id and deleted_at is null offset 0) asset on true
           where entry.company_id = $1 and entry.import_id = $2 and entry.batch = $3 and entry.state = 'waiting' order by entry.path",
     )
     .bind(company)

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
-use sqlx::{AssertSqlSafe, PgExecutor};
+use sqlx::{Acquire, AssertSqlSafe, PgExecutor, Postgres};
 use utoipa::ToSchema;
 
 use crate::db::destination::DestinationRow;
@@ -43,7 +43,7 @@ pub struct Rendition {
     pub effective_modifier: String,
 }
 
-/// A job as people see it: its row, how many of its items run, its mail and its archive.
+/// A job as people see it: its row, how many of its items run, its mail and its destinations.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct JobRow {
     pub job_id: JobId,
@@ -102,14 +102,22 @@ pub struct JobRow {
     pub run_seconds: Option<f64>,
     /// Whether the files have expired.
     pub expired: bool,
-    /// `waiting`, `sent` or `failed`, over all mails of this run; none when it has no mail.
-    pub mail_state: Option<String>,
-    pub mail_recipients: Option<Json<Vec<String>>>,
-    pub mail_detail: Option<String>,
-    pub mail_ended_at: Option<DateTime<Utc>>,
     /// Size of the sealed archive of this run, in bytes.
     pub archive_size: Option<i64>,
+    /// Whether a run of it has had mails.
+    pub has_mails: bool,
+    pub has_destinations: bool,
+    /// `waiting`, `sent` or `failed`, over all mails of this run; none when it has no mail.
+    #[sqlx(default)]
+    pub mail_state: Option<String>,
+    #[sqlx(default)]
+    pub mail_recipients: Option<Json<Vec<String>>>,
+    #[sqlx(default)]
+    pub mail_detail: Option<String>,
+    #[sqlx(default)]
+    pub mail_ended_at: Option<DateTime<Utc>>,
     /// Where the files are delivered, in the order of the request; none when they are not.
+    #[sqlx(default)]
     pub destinations: Option<Json<Vec<DestinationRow>>>,
 }
 
@@ -182,28 +190,30 @@ impl JobRow {
     }
 }
 
+/// What is read of every job.
+const JOB_COLUMNS: &str = "job.*,
+       (select count(*) from export_item item where item.company_id = job.company_id and item.job_id = job.job_id
+           and item.state = 'running') as running,
+       date_part('epoch', now() - job.run_started_at) as run_seconds,
+       coalesce(job.expires_at <= now(), false) as expired";
+
 /// Selects [`JobRow`]s from `jobs`, which is `export_job` or a query of all its columns. `columns` come in addition, each with a
 /// comma behind it.
 pub(super) fn select_jobs(columns: &str, jobs: &str) -> String {
     format!(
-        "select {columns} job.*,
-       (select count(*) from export_item item where item.company_id = job.company_id and item.job_id = job.job_id
-           and item.state = 'running') as running,
-       extract(epoch from now() - job.run_started_at)::float8 as run_seconds,
-       coalesce(job.expires_at <= now(), false) as expired,
+        "select {columns} {JOB_COLUMNS},
        mail.state as mail_state, mail.recipients as mail_recipients,
        mail.detail as mail_detail, mail.ended_at as mail_ended_at,
-       archive.size as archive_size,
        (select jsonb_agg(to_jsonb(listed) order by listed.destination) from destination listed
-         where listed.company_id = job.company_id and listed.job_id = job.job_id) as destinations
+         where job.has_destinations and listed.company_id = job.company_id and listed.job_id = job.job_id) as destinations
   from {jobs} job
   left join lateral (
       select case when bool_or(state in ('waiting', 'running')) then 'waiting' when bool_or(state = 'failed') then 'failed' else 'sent' end as state,
              jsonb_agg(distinct key order by key) as recipients, max(detail) as detail, max(ended_at) as ended_at
         from task mail
-       where mail.company_id = job.company_id and mail.job_id = job.job_id and mail.kind = 'mail' and mail.run = job.run
-      having count(*) > 0) mail on true
-  left join archive on archive.company_id = job.company_id and archive.job_id = job.job_id and archive.run = job.run"
+       where job.has_mails and mail.company_id = job.company_id and mail.job_id = job.job_id and mail.kind = 'mail'
+         and mail.run = job.run
+      having count(*) > 0) mail on true"
     )
 }
 
@@ -212,11 +222,26 @@ static SELECT_JOB: LazyLock<String> =
     LazyLock::new(|| format!("{} where job.deleted_at is null", select_jobs("", "export_job")));
 
 /// Fetches a job of a company.
-pub async fn fetch_job(executor: impl PgExecutor<'_>, company: CompanyId, job: JobId) -> Result<JobRow, DbError> {
-    static SQL: LazyLock<String> =
-        LazyLock::new(|| format!("{} and job.company_id = $1 and job.job_id = $2", *SELECT_JOB));
-    let row = sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(company).bind(job).fetch_optional(executor).await?;
-    row.ok_or(DbError::NotFound("export job"))
+pub async fn fetch_job(
+    connection: impl Acquire<'_, Database = Postgres>,
+    company: CompanyId,
+    job: JobId,
+) -> Result<JobRow, DbError> {
+    const KEY: &str = "job.company_id = $1 and job.job_id = $2";
+    // Most jobs that are looked at have no mails and no destinations, and then it takes a quarter less time not to join them.
+    static ALONE: LazyLock<String> =
+        LazyLock::new(|| format!("select {JOB_COLUMNS} from export_job job where job.deleted_at is null and {KEY}"));
+    static WHOLE: LazyLock<String> = LazyLock::new(|| format!("{} and {KEY}", *SELECT_JOB));
+    let mut connection = connection.acquire().await?;
+    let mut found: Option<JobRow> = None;
+    for sql in [ALONE.as_str(), WHOLE.as_str()] {
+        let row = sqlx::query_as(AssertSqlSafe(sql)).bind(company).bind(job);
+        found = row.fetch_optional(&mut *connection).await?;
+        if found.as_ref().is_none_or(|row| !row.has_mails && !row.has_destinations) {
+            break;
+        }
+    }
+    found.ok_or(DbError::NotFound("export job"))
 }
 
 /// The jobs of a group, in their order.

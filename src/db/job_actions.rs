@@ -139,8 +139,8 @@ pub async fn retry_failed_items(
     let undelivered = destination::reopen_destinations(connection, company, job).await?;
     sqlx::query(
         "update export_job
-            set state = 'active', outcome = null, finished_at = null, expires_at = null, run = run + 1, run_total = $3,
-                run_started_at = null, failed = failed - $3, warned = warned - $4,
+            set state = 'active', outcome = null, finished_at = null, expires_at = null, archive_size = null, run = run + 1,
+                run_total = $3, run_started_at = null, failed = failed - $3, warned = warned - $4,
                 notices = coalesce((select jsonb_agg(notice) from jsonb_array_elements(notices) as notice
                                      where notice ->> 'code' <> 'outdated-content'), '[]') || $5::jsonb
           where company_id = $1 and job_id = $2",

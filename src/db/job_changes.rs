@@ -24,9 +24,10 @@ pub async fn list_job_versions(pool: &PgPool, jobs: &[(CompanyId, JobId)]) -> Re
                     (select count(*) from export_item item
                       where item.company_id = job.company_id and item.job_id = job.job_id and item.state = 'running'),
                     (select sum(delivered + skipped + unchanged + failed) from destination
-                      where destination.company_id = job.company_id and destination.job_id = job.job_id),
+                      where job.has_destinations and destination.company_id = job.company_id and destination.job_id = job.job_id),
                     (select string_agg(state, ',' order by task_id) from task mail
-                      where mail.company_id = job.company_id and mail.job_id = job.job_id and mail.kind = 'mail' and mail.run = job.run)) as version
+                      where job.has_mails and mail.company_id = job.company_id and mail.job_id = job.job_id and mail.kind = 'mail'
+                        and mail.run = job.run)) as version
            from unnest($1::uuid[], $2::uuid[]) as watched (company_id, job_id)
            join export_job job using (company_id, job_id)
           where job.deleted_at is null",

@@ -43,6 +43,11 @@ pub(super) async fn insert_mails(
     };
     let tasks: Vec<NewTask> = addresses.iter().enumerate().map(build_task).collect();
     task::insert_tasks(connection, company, &tasks).await?;
+    sqlx::query("update export_job set has_mails = true where company_id = $1 and job_id = $2 and not has_mails")
+        .bind(company)
+        .bind(job)
+        .execute(&mut *connection)
+        .await?;
     for refused in tasks.iter().filter(|task| task.refusal.is_some()) {
         log_mail(connection, company, job, &refused.key, refused.refusal.as_deref()).await?;
     }

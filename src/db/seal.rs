@@ -119,7 +119,7 @@ pub async fn finish_job(pool: &PgPool, claim: &TaskClaim, seal: &Seal) -> Result
     let finished = sqlx::query(
         "update export_job
             set state = 'finished', outcome = $4, finished_at = now(), expires_at = now() + make_interval(secs => expires_in),
-                warnings = $5
+                warnings = $5, archive_size = $6
           where company_id = $1 and job_id = $2 and run = $3 and state <> 'finished' and deleted_at is null
             and succeeded + failed + skipped + stopped = total and open_destinations = 0",
     )
@@ -128,6 +128,7 @@ pub async fn finish_job(pool: &PgPool, claim: &TaskClaim, seal: &Seal) -> Result
     .bind(run)
     .bind(outcome)
     .bind(&seal.job.warnings)
+    .bind(archive.size)
     .execute(&mut *transaction)
     .await?;
     if finished.rows_affected() == 0 {

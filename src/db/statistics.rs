@@ -4,10 +4,15 @@ use sqlx::AssertSqlSafe;
 
 use crate::db::{DbError, PgPool};
 
-/// Changed rows from which on the statistics of a table are worth renewing: with fewer, any plan is a good one.
+/// Changed rows from which on the statistics of a table are worth renewing, also when it has not grown.
 const MIN_CHANGED_ROWS: i32 = 1000;
 
-/// Analyzes the tables of which more rows were changed since they were analyzed last than there were then. Returns their names.
+/// Rows up to which any plan is a good one, also one that reads all of two such tables for each row of a third.
+const MAX_SMALL_ROWS: i32 = 50;
+
+/// Analyzes the tables that have twice as many rows as when they were analyzed last, and those of which more rows were changed
+/// since than there were then. Returns their names. Changes of a small table do not count: jobs are few, and change with every
+/// item.
 ///
 /// Postgres does so by itself, but looks once in a minute. Until then plans that were made while a table was nearly empty,
 /// and are kept, serve a job of a hundred thousand items: each claim read all of its files. Analyzing a table also discards
@@ -17,9 +22,11 @@ pub async fn analyze_grown_tables(pool: &PgPool) -> Result<Vec<String>, DbError>
     let tables: Vec<String> = sqlx::query_scalar(
         "select oid::regclass::text from pg_class
           where relkind = 'r' and pg_get_userbyid(relowner) = current_user
-            and pg_stat_get_mod_since_analyze(oid) > greatest($1, reltuples)",
+            and (pg_stat_get_mod_since_analyze(oid) > greatest($1, reltuples)
+                 or pg_stat_get_live_tuples(oid) > 2 * greatest($2, reltuples))",
     )
     .bind(MIN_CHANGED_ROWS)
+    .bind(MAX_SMALL_ROWS)
     .fetch_all(pool)
     .await?;
     for table in &tables {

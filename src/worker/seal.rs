@@ -157,9 +157,9 @@ async fn write_manifests_and_index(
     job: &EndedJob,
     outcome: Outcome,
 ) -> Result<NewArchive, StoreBlobError> {
-    let mut index_writer = ArchiveIndexWriter::new(&state.storage).await?;
-    let mut json = state.storage.create_blob().await?;
-    let mut csv = state.storage.create_blob().await?;
+    let mut index_writer = ArchiveIndexWriter::new(&state.storage);
+    let mut json = state.storage.create_blob();
+    let mut csv = state.storage.create_blob();
     json.write(manifest::build_json_head(job, outcome).as_bytes()).await?;
     // The byte order mark, so that spreadsheets read UTF-8.
     csv.write("\u{feff}".as_bytes()).await?;

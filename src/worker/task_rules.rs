@@ -90,9 +90,9 @@ pub(super) const fn find_rules(kind: TaskKind) -> TaskRules {
             max_lost: None,
             retention: Some(DAY),
         },
-        // Several at once, because each waits for a store of others and for the disk.
+        // Several at once, because each waits for a store of others and then for the disk; not all of them read.
         TaskKind::ImportBatch => TaskRules {
-            slots: 4,
+            slots: 6,
             first_pause: seconds(5),
             max_pause: seconds(300),
             max_tries: None,

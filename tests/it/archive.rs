@@ -35,7 +35,7 @@ async fn lay_out_archive(
     storage: &Storage,
     entries: impl IntoIterator<Item = ArchiveEntry>,
 ) -> (Archive, StagedArchive) {
-    let mut layout = ArchiveIndexWriter::new(storage).await.unwrap();
+    let mut layout = ArchiveIndexWriter::new(storage);
     for entry in entries {
         layout.add(&entry).await.unwrap();
     }
@@ -204,7 +204,7 @@ async fn what_is_no_index_is_refused() {
         let entry = store_entry(&storage, "x", bytes).await;
         assert!(matches!(Archive::open(&storage, &entry.digest).await, Err(StorageError::Io(_))));
     }
-    let mut layout = ArchiveIndexWriter::new(&storage).await.unwrap();
+    let mut layout = ArchiveIndexWriter::new(&storage);
     let entry = store_entry(&storage, &"x".repeat(65_536), Vec::new()).await;
     assert!(layout.add(&entry).await.is_err());
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use offprint::db::bulk_settle::settle_ready_items;
+use offprint::db::import_entry::list_waiting_entries;
 use offprint::db::item_view::list_item_views;
 use offprint::db::statistics::analyze_grown_tables;
+use offprint::id::{CompanyId, ImportId};
 use offprint_imaging::ENGINE_VERSION;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -104,4 +106,52 @@ async fn renditions_of_one_recipe_are_found_one_by_one(pool: PgPool) {
     assert!(items.iter().all(|item| item.files.len() == 1), "a file is listed once");
     let read = count_read_rows(&app, &["rendition"]).await["rendition"] - before["rendition"];
     assert!((3 * CACHED..6 * CACHED).contains(&read), "{read} rows");
+}
+
+/// What a file was imported as is found one by one, also by a plan from a time at which nothing had been imported.
+#[sqlx::test]
+async fn plans_made_before_the_first_import_serve_the_next_one(pool: PgPool) {
+    const IMPORTED: i64 = 600;
+    const BATCH: i64 = 32;
+    let app = TestApp::open(pool).await;
+    let alone = "alter table asset set (autovacuum_enabled = false); alter table imported_object set (autovacuum_enabled = false)";
+    sqlx::raw_sql(alone).execute(&app.state.system).await.unwrap();
+    sqlx::raw_sql("vacuum analyze").execute(&app.state.system).await.unwrap();
+    let (import, name) = (ImportId::new(), "select company_id from company where name = 'default'");
+    let company: CompanyId = sqlx::query_scalar(name).fetch_one(&app.state.system).await.unwrap();
+    // From the sixth time on Postgres keeps a plan.
+    for _ in 0..8 {
+        assert!(list_waiting_entries(&app.state.system, company, import, 0).await.unwrap().is_empty());
+    }
+    app.upload_asset("a.jpg", &draw_jpeg(1)).await;
+    copy_rows(&app, "asset", "true", IMPORTED, &[("asset_id", "gen_random_uuid()"), ("file_name", "n || '.jpg'")])
+        .await;
+    let next_import = format!(
+        "insert into imported_object (company_id, object_key, etag, size, asset_id)
+         select company_id, sha256(file_name::bytea), 'e', 1, asset_id from asset;
+         insert into import (company_id, import_id, name, source, folder, layout, on_existing, metadata)
+         values ('{company}', '{import}', 'next', '{{}}', '', 'flat', 'skip', '{{}}');
+         insert into import_entry (company_id, import_id, path, folder, file_name, object_key, batch)
+         select '{company}', '{import}', n, '', n, sha256((n || '.jpg')::bytea), 0 from generate_series(1, {BATCH}) n"
+    );
+    sqlx::raw_sql(AssertSqlSafe(next_import)).execute(&app.state.system).await.unwrap();
+
+    // Tables of a few hundred rows are analyzed as soon as they have twice as many, but not for changes of a few.
+    let look_again = async || {
+        count_read_rows(&app, &["asset"]).await;
+        analyze_grown_tables(&app.state.system).await.unwrap()
+    };
+    let grown = look_again().await;
+    assert!(["asset", "imported_object"].iter().all(|table| grown.contains(&(*table).to_owned())), "{grown:?}");
+    for _ in 0..150 {
+        sqlx::query("update import set found = found + 1").execute(&app.state.system).await.unwrap();
+    }
+    assert_eq!(look_again().await, [""; 0]);
+
+    let mut transaction = app.state.system.begin().await.unwrap();
+    let entries = list_waiting_entries(&mut *transaction, company, import, 0).await.unwrap();
+    assert!(entries.len() == BATCH as usize && entries.iter().all(|entry| entry.known_asset.is_some()), "{entries:?}");
+    let read = "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint from pg_stat_xact_user_tables";
+    let read: i64 = sqlx::query_scalar(read).fetch_one(&mut *transaction).await.unwrap();
+    assert!(read < 5 * BATCH, "{read} rows");
 }

@@ -26,7 +26,7 @@ async fn bytes_written_in_pieces_are_hashed_and_come_back() {
         let (folder, storage) = (&place.folder, &place.storage);
         // More than one part of a large object.
         let whole = generate_noise(9 * 1024 * 1024 + 17);
-        let mut incoming = storage.create_blob().await.unwrap();
+        let mut incoming = storage.create_blob();
         for piece in whole.chunks(70_001) {
             incoming.write(piece).await.unwrap();
         }
@@ -111,7 +111,7 @@ async fn a_scratch_file_can_become_a_blob() {
 #[tokio::test]
 async fn what_is_not_published_leaves_nothing_behind() {
     for place in StorageFixture::create_both() {
-        let mut incoming = place.storage.create_blob().await.unwrap();
+        let mut incoming = place.storage.create_blob();
         incoming.write(&generate_noise(2_000_000)).await.unwrap();
         assert_eq!(count_temporary_files(&place.folder), 1);
         drop(incoming);

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempPath};
@@ -19,10 +20,9 @@ pub struct BlobWriter {
     buffer: Vec<u8>,
     /// `None` while a piece is being written, and for good when that failed or was cancelled.
     hashed_file: Option<HashedFile>,
-    path: TempPath,
 }
 
-/// Bytes that are synced to the local disk but have no name yet. They are removed on drop.
+/// Bytes that have no name yet. They are removed on drop.
 #[derive(Debug)]
 pub struct StagedBlob {
     pub digest: Digest,
@@ -32,13 +32,17 @@ pub struct StagedBlob {
     pub size: u64,
     /// The parts that [`Storage::prepare`] uploaded.
     pub(super) parts: Option<UploadedParts>,
+    /// The file, until [`Storage::prepare`] has synced it.
+    unsynced: Option<Arc<File>>,
     path: TempPath,
 }
 
-/// A file and the running checksums of what was written to it.
+/// A temporary file and the running checksums of what was written to it.
 #[derive(Debug)]
 struct HashedFile {
-    file: File,
+    folder: PathBuf,
+    /// Made in `folder` by the first write.
+    file: Option<(File, TempPath)>,
     sha256: Sha256,
     crc32: crc32fast::Hasher,
     size: u64,
@@ -46,38 +50,34 @@ struct HashedFile {
 
 impl Storage {
     /// Starts a blob whose bytes come piece by piece. Finish it with [`BlobWriter::finish`].
-    pub async fn create_blob(&self) -> Result<BlobWriter, StorageError> {
-        let folder = self.temp_dir();
-        run_blocking(move || {
-            let (file, path) = NamedTempFile::new_in(folder)?.into_parts();
-            Ok(BlobWriter { buffer: Vec::new(), hashed_file: Some(HashedFile::new(file)), path })
-        })
-        .await
+    pub fn create_blob(&self) -> BlobWriter {
+        BlobWriter { buffer: Vec::new(), hashed_file: Some(HashedFile::new(self.temp_dir())) }
     }
 
     /// Stages bytes that are in memory.
     pub async fn stage_bytes(&self, bytes: Vec<u8>) -> Result<StagedBlob, StorageError> {
-        let folder = self.temp_dir();
+        let mut hashed = HashedFile::new(self.temp_dir());
         run_blocking(move || {
-            let (file, path) = NamedTempFile::new_in(folder)?.into_parts();
-            let mut hashed = HashedFile::new(file);
             hashed.write(&bytes)?;
-            hashed.into_staged(path)
+            hashed.into_staged()
         })
         .await
     }
 
     /// Stages a file that was written to a path of [`create_temp_path`](Storage::create_temp_path).
     pub async fn stage_file(&self, path: TempPath) -> Result<StagedBlob, StorageError> {
+        let mut hashed = HashedFile::new(self.temp_dir());
         run_blocking(move || {
-            let mut hashed = HashedFile::new(File::open(&path)?);
+            let mut file = File::open(&path)?;
             let mut piece = vec![0; WRITE_CHUNK_BYTES];
             loop {
-                match hashed.file.read(&mut piece)? {
-                    0 => return hashed.into_staged(path),
+                match file.read(&mut piece)? {
+                    0 => break,
                     read => hashed.hash(&piece[..read]),
                 }
             }
+            hashed.file = Some((file, path));
+            hashed.into_staged()
         })
         .await
     }
@@ -121,12 +121,16 @@ impl BlobWriter {
         self.hashed_file.as_ref().map_or(0, |hashed| hashed.size) + self.buffer.len() as u64
     }
 
-    /// Syncs all bytes to the disk.
-    pub async fn finish(mut self) -> Result<StagedBlob, StorageError> {
-        self.flush().await?;
-        let Self { hashed_file: hashed, path, .. } = self;
-        let hashed = hashed.ok_or_else(earlier_write_error)?;
-        run_blocking(move || hashed.into_staged(path)).await
+    /// Writes what is buffered.
+    pub async fn finish(self) -> Result<StagedBlob, StorageError> {
+        let Self { buffer, hashed_file } = self;
+        let mut hashed = hashed_file.ok_or_else(earlier_write_error)?;
+        // A small file takes one trip to a thread that may block.
+        run_blocking(move || {
+            hashed.write(&buffer)?;
+            hashed.into_staged()
+        })
+        .await
     }
 
     async fn flush(&mut self) -> Result<(), StorageError> {
@@ -149,14 +153,23 @@ impl StagedBlob {
         &self.path
     }
 
+    /// Flushes the bytes to the disk, once.
+    pub(super) async fn sync(&mut self) -> Result<(), StorageError> {
+        if let Some(file) = self.unsynced.clone() {
+            run_blocking(move || Ok(file.sync_all()?)).await?;
+            self.unsynced = None;
+        }
+        Ok(())
+    }
+
     pub(super) fn into_path(self) -> TempPath {
         self.path
     }
 }
 
 impl HashedFile {
-    fn new(file: File) -> Self {
-        Self { file, sha256: Sha256::new(), crc32: crc32fast::Hasher::new(), size: 0 }
+    fn new(folder: PathBuf) -> Self {
+        Self { folder, file: None, sha256: Sha256::new(), crc32: crc32fast::Hasher::new(), size: 0 }
     }
 
     fn hash(&mut self, bytes: &[u8]) {
@@ -167,13 +180,20 @@ impl HashedFile {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hash(bytes);
-        self.file.write_all(bytes)
+        let (file, _) = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(NamedTempFile::new_in(&self.folder)?.into_parts()),
+        };
+        file.write_all(bytes)
     }
 
-    fn into_staged(self, path: TempPath) -> Result<StagedBlob, StorageError> {
-        self.file.sync_all()?;
-        let digest = Digest(self.sha256.finalize().into());
-        Ok(StagedBlob { digest, crc32: self.crc32.finalize(), size: self.size, parts: None, path })
+    fn into_staged(self) -> Result<StagedBlob, StorageError> {
+        let (file, path) = match self.file {
+            Some(file) => file,
+            None => NamedTempFile::new_in(&self.folder)?.into_parts(),
+        };
+        let (digest, crc32) = (Digest(self.sha256.finalize().into()), self.crc32.finalize());
+        Ok(StagedBlob { digest, crc32, size: self.size, parts: None, unsynced: Some(Arc::new(file)), path })
     }
 }
 

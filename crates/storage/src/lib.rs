@@ -8,8 +8,8 @@
 //! crash never leaves half a blob under a name:
 //!
 //! ```text
-//! create_blob / stage_bytes / stage_file  ->  StagedBlob            ->  publish  ->  blob
-//!                                             (synced, in `tmp/`,
+//! create_blob / stage_bytes / stage_file  ->  StagedBlob             ->  prepare  ->  publish  ->  blob
+//!                                             (in `tmp/`,
 //!                                              removed when dropped)
 //! ```
 //!
@@ -31,7 +31,7 @@
 //! let (digest, size, crc32) = (staged.digest, staged.size, staged.crc32);
 //! storage.publish(staged).await?;
 //!
-//! let mut writer = ArchiveIndexWriter::new(&storage).await?;
+//! let mut writer = ArchiveIndexWriter::new(&storage);
 //! writer.add(&ArchiveEntry { path: "a.jpg".into(), digest, size, crc32, time: 0 }).await?;
 //! let index = writer.finish().await?.index;
 //! let index_digest = index.digest;
@@ -143,16 +143,17 @@ impl Storage {
         run_blocking(move || Ok(tempfile::NamedTempFile::new_in(folder)?.into_temp_path())).await
     }
 
-    /// Uploads the parts of a large object ahead of [`publish`](Self::publish), so that the caller holds its lock only
-    /// for a moment. Readers do not see the object before it is published.
+    /// Does ahead of [`publish`](Self::publish) what takes long, so that the caller holds its lock only for a moment: syncs
+    /// a file to the disk, or uploads the parts of a large object. Readers do not see the blob before it is published.
     pub async fn prepare(&self, staged: &mut StagedBlob) -> Result<(), StorageError> {
         match &self.backend {
+            StorageBackend::Files(_) => staged.sync().await,
             StorageBackend::Objects(objects) if staged.parts.is_none() && multipart::is_multipart_size(staged.size) => {
                 let (digest, size) = (staged.digest, staged.size);
                 staged.parts = Some(objects.send_parts(&digest, staged.path(), size).await?);
                 Ok(())
             }
-            _ => Ok(()),
+            StorageBackend::Objects(_) => Ok(()),
         }
     }
 

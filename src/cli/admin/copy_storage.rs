@@ -124,7 +124,7 @@ pub(super) async fn copy_blob(
     digest: &Digest,
     size: u64,
 ) -> Result<BlobCopy, StorageError> {
-    let mut incoming = to.create_blob().await?;
+    let mut incoming = to.create_blob();
     let mut pieces = from.read_range(digest, 0, size);
     while let Some(piece) = pieces.next().await {
         match piece {

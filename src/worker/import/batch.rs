@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 use offprint_core::Code;
 use offprint_core::name::FileName;
 use offprint_storage::StagedBlob;
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tracing::warn;
 
@@ -29,6 +30,11 @@ use crate::worker::performed::{AttemptResult, Effect, Performed};
 
 /// Files of one batch that are read at the same time.
 const CONCURRENT_FILES: usize = 8;
+
+/// Batches of a process that read at the same time. More have a slot: while some settle, which waits for the disk and the
+/// database, others keep the source busy.
+const MAX_READING_BATCHES: usize = 4;
+static READING_BATCHES: Semaphore = Semaphore::const_new(MAX_READING_BATCHES);
 
 /// How often a batch looks whether its import was stopped.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -132,6 +138,8 @@ async fn bring_entries(
     (source, entries): (&Source, Vec<WaitingEntryRow>),
     end: &mut BatchEnd,
 ) -> Result<Option<String>, DbError> {
+    // The semaphore is never closed.
+    let _reading = READING_BATCHES.acquire().await.ok();
     let taken = match import.on_existing {
         OnExisting::Skip => list_taken_names(state, import.company_id, &entries).await?,
         OnExisting::Replace | OnExisting::Rename => HashSet::new(),

@@ -38,9 +38,8 @@ pub fn format_etag(index: &Digest) -> String {
 }
 
 impl ArchiveIndexWriter {
-    pub async fn new(storage: &Storage) -> Result<Self, StorageError> {
-        let (records, names) = (storage.create_blob().await?, storage.create_blob().await?);
-        Ok(Self { records, names, totals: ArchiveTotals::default() })
+    pub fn new(storage: &Storage) -> Self {
+        Self { records: storage.create_blob(), names: storage.create_blob(), totals: ArchiveTotals::default() }
     }
 
     /// Adds the next file.

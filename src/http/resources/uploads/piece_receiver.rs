@@ -60,7 +60,7 @@ impl PieceReceiver {
     async fn receive(mut self, mut bytes: Receiver<Bytes>) -> Result<(), Problem> {
         let length = self.upload.length.unsigned_abs();
         let mut offset = self.upload.received.unsigned_abs();
-        let mut incoming = self.state.storage.create_blob().await?;
+        let mut incoming = self.state.storage.create_blob();
         while let Some(piece) = bytes.recv().await {
             if offset + incoming.size() + piece.len() as u64 > length {
                 return Err(reject_long_piece(&self.upload));
@@ -72,7 +72,7 @@ impl PieceReceiver {
             if incoming.size() >= MAX_PIECE_BYTES && offset + incoming.size() < length {
                 offset = self.store_piece(offset, incoming.finish().await?).await?;
                 limits::check_free_space(&self.state, 0).await?;
-                incoming = self.state.storage.create_blob().await?;
+                incoming = self.state.storage.create_blob();
             }
         }
         let last = incoming.finish().await?;
@@ -177,7 +177,7 @@ impl PieceReceiver {
             len: piece.size.unsigned_abs(),
             crc32: u32::try_from(piece.crc32).ok(),
         };
-        let mut whole = self.state.storage.create_blob().await?;
+        let mut whole = self.state.storage.create_blob();
         let mut bytes = pin!(self.state.storage.read_ranges(pieces.into_iter().map(to_range).collect()));
         while let Some(piece) = bytes.next().await {
             whole.write(&piece?).await?;
