@@ -53,7 +53,7 @@ impl AppState {
             staged.extend(item.staged);
         }
         let mut evicted = Vec::new();
-        let mut transaction = BlobTransaction::begin(&self.system, &self.storage).await?;
+        let mut transaction = BlobTransaction::begin(&self.queue, &self.storage).await?;
         let kept: Result<(), KeepRenditionsError> = async {
             transaction.store_all(staged).await?;
             let connection = transaction.connection();

@@ -54,10 +54,11 @@ pub fn open_system_pool(options: PgConnectOptions, connections: u32) -> PgPool {
     build_system_pool_options(connections).connect_lazy_with(options.application_name(ALL_COMPANIES_NAME))
 }
 
-/// Opens a pool for the statements of the item queue, each of which a connection plans once. Left to itself Postgres plans
-/// such a statement anew each time, as long as it expects the better plan to save more than planning takes; it does not, and
-/// planning a dozen parts under row-level security takes longer than running them. Sequential scans are off because a plan
-/// may be made while the tables are nearly empty, and is kept while they grow, until [`super::statistics`] notices.
+/// Opens a pool for the statements of the queues of items and tasks, each of which a connection plans once. Left to itself
+/// Postgres plans such a statement anew each time, as long as it expects the better plan to save more than planning takes; it
+/// does not, and planning a dozen parts under row-level security takes longer than running them. Sequential scans are off
+/// because a plan may be made while the tables are nearly empty, and is kept while they grow, until [`super::statistics`]
+/// notices.
 ///
 /// Behind a pooler that assigns connections by transaction these settings may be missing, or reach another statement of
 /// this service: that costs time and changes no result.

@@ -108,14 +108,20 @@ async fn process_claim(
     log_outcome(&claim.asset_name, &end);
     let end = RenderedEnd { asset_name: claim.asset_name.clone(), end, rendered };
     let settling = async {
-        // Where few ends wait to be written, the next item can be claimed.
         let _permit = settler.acquire_permit().await;
-        drop(slot);
-        // First the others, which may be all that is left of the job: then this end waits for nothing.
-        if needs_no_render && let Err(error) = settle_more_ready_items(state, settler, &claim).await {
+        if !needs_no_render {
+            // Where few ends wait to be written, the next item can be claimed.
+            drop(slot);
+            return settler.settle(state, end, running).await;
+        }
+        // First the others, which may be all that is left of the job: then this end waits for nothing. Meanwhile a claim would
+        // find only rows that are locked, so the slot is kept.
+        if let Err(error) = settle_more_ready_items(state, settler, &claim).await {
             warn!(error = %error, "Could not settle items together that need no rendering: {error}");
         }
-        settler.settle(state, end, running).await
+        let settled = settler.settle(state, end, running).await;
+        drop(slot);
+        settled
     };
     if !renew_lease_during(state, &claim, settling).await? {
         warn!(
@@ -135,9 +141,8 @@ async fn process_claim(
 /// does it at a time; others would only wait for the lock of the job.
 async fn settle_more_ready_items(state: &AppState, settler: &Settler, claim: &Claim) -> Result<(), db::DbError> {
     let Some(_turn) = settler.take_bulk_turn(claim.job_id) else { return Ok(()) };
-    // Planned anew for the job: with a thousand items the better plan is worth it.
     let settle_more =
-        || settle_ready_items(&state.system, claim.company_id, claim.job_id, state.worker, CACHE_ENGINE_VERSION);
+        || settle_ready_items(&state.queue, claim.company_id, claim.job_id, state.worker, CACHE_ENGINE_VERSION);
     loop {
         let settled = db::with_query_timeout(settle_more()).await?;
         if settled > 0 {

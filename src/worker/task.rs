@@ -27,7 +27,7 @@ use crate::worker::{delivery, import, mail, seal, sign_in_mail, webhook};
 /// Claims tasks of these kinds, so many of each.
 pub(super) async fn claim_tasks(state: &AppState, slots: &[(TaskKind, usize)]) -> Result<Vec<TaskClaim>, db::DbError> {
     let options = TaskClaimOptions { worker: state.worker, lease: state.settings.lease, slots };
-    db::with_query_timeout(task_claim::claim_tasks(&state.system, &options)).await
+    db::with_query_timeout(task_claim::claim_tasks(&state.queue, &options)).await
 }
 
 /// Claims a task of each kind, and runs those. Returns whether there were any.
