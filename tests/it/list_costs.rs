@@ -1,6 +1,8 @@
 //! What lists cost where there is much: how many rows of its tables each page reads. Postgres counts them, for the statements
 //! as they are sent, with the plans that it chose.
 
+use offprint::db::job::fetch_job;
+use offprint::id::{CompanyId, JobId};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 
@@ -192,4 +194,26 @@ async fn a_count_ends_at_a_thousand(pool: PgPool) {
         let page = browser.open(&format!("/console/jobs?{query}")).await;
         assert!(page.html.contains(&format!("<p id=\"count\">{count}</p>")), "{query}: {}", page.text());
     }
+}
+
+/// Who looks at a job without mails and destinations reads its row and its running items.
+#[sqlx::test]
+async fn a_look_reads_only_what_a_job_has(pool: PgPool) {
+    let app = TestApp::open(pool).await;
+    let asset = app.upload_asset("a.txt", b"a").await;
+    create_job(&app, json!({"assetHandleArray": [asset], "fmt": "orig"})).await;
+    drain_work(&app).await;
+    let key = sqlx::query_as("select company_id, job_id from export_job").fetch_one(&app.state.system).await.unwrap();
+    let (company, job): (CompanyId, JobId) = key;
+
+    // So that no connection has anything left to tell.
+    count_read_rows(&app, &TABLES).await;
+    let mut transaction = app.state.system.begin().await.unwrap();
+    let shown = fetch_job(&mut *transaction, company, job).await.unwrap();
+    assert!(shown.archive_size.is_some() && shown.mail_state.is_none() && shown.destinations.is_none(), "{shown:?}");
+    let read =
+        "select relname::text from pg_stat_xact_user_tables where coalesce(seq_scan, 0) + coalesce(idx_scan, 0) > 0";
+    let mut tables: Vec<String> = sqlx::query_scalar(read).fetch_all(&mut *transaction).await.unwrap();
+    tables.sort();
+    assert_eq!(tables, ["export_item", "export_job"]);
 }

@@ -4,8 +4,8 @@
 //! This crate is the only code that knows where stored bytes lie. It knows nothing of companies, assets, jobs, SQL or
 //! HTTP: callers decide which blobs exist and who may read them.
 //!
-//! A blob is named by the SHA-256 of its bytes and lies under `blobs/ab/cd/<hex>`. Writing takes two steps, so that a
-//! crash never leaves half a blob under a name:
+//! A blob is named by the SHA-256 of its bytes and lies under `blobs/ab/cd/<hex>`. It is staged and then published, so that a
+//! crash never leaves half a blob under a name; what takes long is done before (`prepare`), or by `publish`:
 //!
 //! ```text
 //! create_blob / stage_bytes / stage_file  ->  StagedBlob             ->  prepare  ->  publish  ->  blob
