@@ -82,7 +82,7 @@ fn build_entry((number, (name, size, crc32, time)): (usize, &(&str, Size, u32, i
 }
 
 async fn lay_out_archive(storage: &Storage, entries: &[ArchiveEntry]) -> Archive {
-    let mut index = ArchiveIndexWriter::new(storage).await.expect("an index");
+    let mut index = ArchiveIndexWriter::new(storage);
     for entry in entries {
         index.add(entry).await.expect("an entry");
     }
