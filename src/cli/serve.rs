@@ -102,8 +102,9 @@ async fn open_database(settings: &Settings) -> Result<(PgConnectOptions, Option<
 /// Database connections for requests.
 const MAX_REQUEST_CONNECTIONS: u32 = 10;
 
-/// Database connections for claims, settles and the files that are kept before. A process does each of them once at a time. The
-/// pool uses its connections in turn, and Postgres is slower the more of them have to keep the plans of these statements.
+/// Database connections for claims, settles and the files that are kept before. A process does each of them once at a time, and
+/// settles what needs no rendering once for each job. The pool uses its connections in turn, and Postgres is slower the more of
+/// them have to keep the plans of these statements.
 const MAX_QUEUE_CONNECTIONS: u32 = 3;
 
 /// Without row-level security only the queries' own conditions keep companies apart. The service works, and says so.

@@ -251,8 +251,7 @@ pub async fn list_waiting_entries(
     import: ImportId,
     batch: i32,
 ) -> Result<Vec<WaitingEntryRow>, DbError> {
-    // One by one: a plan that was made while the tables were empty, and is kept, would else join all objects with all assets for
-    // each entry.
+    // One by one: `offset 0` keeps a plan from a time at which the tables were empty from joining all objects with all assets.
     let entries = sqlx::query_as(
         "select entry.path, entry.folder, entry.file_name, entry.size, asset.asset_id as known_asset,
                 case when asset.asset_id is not null then known.etag end as known_etag, asset.size as known_size

@@ -109,16 +109,15 @@ async fn process_claim(
     let end = RenderedEnd { asset_name: claim.asset_name.clone(), end, rendered };
     let settling = async {
         let _permit = settler.acquire_permit().await;
+        let mut slot = slot;
         if !needs_no_render {
             // Where few ends wait to be written, the next item can be claimed.
-            drop(slot);
-            return settler.settle(state, end, running).await;
-        }
-        // First the others, which may be all that is left of the job: then this end waits for nothing. Meanwhile a claim would
-        // find only rows that are locked, so the slot is kept.
-        if let Err(error) = settle_more_ready_items(state, settler, &claim).await {
+            slot = None;
+        } else if let Err(error) = settle_more_ready_items(state, settler, &claim).await {
             warn!(error = %error, "Could not settle items together that need no rendering: {error}");
         }
+        // After the others, which may be all that is left of the job: then this end waits for nothing. Where they are settled
+        // together a claim would find only rows that are locked, so the slot is kept.
         let settled = settler.settle(state, end, running).await;
         drop(slot);
         settled

@@ -18,8 +18,17 @@ const WRITE_CHUNK_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct BlobWriter {
     buffer: Vec<u8>,
-    /// `None` while a piece is being written, and for good when that failed or was cancelled.
-    hashed_file: Option<HashedFile>,
+    target: WriteTarget,
+}
+
+/// Where a blob is written.
+#[derive(Debug)]
+enum WriteTarget {
+    /// A file that the first write makes in this folder.
+    Folder(PathBuf),
+    File(HashedFile),
+    /// While a piece is being written, and for good when that failed or was cancelled.
+    None,
 }
 
 /// Bytes that have no name yet. They are removed on drop.
@@ -40,9 +49,8 @@ pub struct StagedBlob {
 /// A temporary file and the running checksums of what was written to it.
 #[derive(Debug)]
 struct HashedFile {
-    folder: PathBuf,
-    /// Made in `folder` by the first write.
-    file: Option<(File, TempPath)>,
+    file: File,
+    path: TempPath,
     sha256: Sha256,
     crc32: crc32fast::Hasher,
     size: u64,
@@ -51,33 +59,31 @@ struct HashedFile {
 impl Storage {
     /// Starts a blob whose bytes come piece by piece. Finish it with [`BlobWriter::finish`].
     pub fn create_blob(&self) -> BlobWriter {
-        BlobWriter { buffer: Vec::new(), hashed_file: Some(HashedFile::new(self.temp_dir())) }
+        BlobWriter { buffer: Vec::new(), target: WriteTarget::Folder(self.temp_dir()) }
     }
 
     /// Stages bytes that are in memory.
     pub async fn stage_bytes(&self, bytes: Vec<u8>) -> Result<StagedBlob, StorageError> {
-        let mut hashed = HashedFile::new(self.temp_dir());
+        let folder = self.temp_dir();
         run_blocking(move || {
+            let mut hashed = HashedFile::create(&folder)?;
             hashed.write(&bytes)?;
-            hashed.into_staged()
+            Ok(hashed.into_staged())
         })
         .await
     }
 
     /// Stages a file that was written to a path of [`create_temp_path`](Storage::create_temp_path).
     pub async fn stage_file(&self, path: TempPath) -> Result<StagedBlob, StorageError> {
-        let mut hashed = HashedFile::new(self.temp_dir());
         run_blocking(move || {
-            let mut file = File::open(&path)?;
+            let mut hashed = HashedFile::new(File::open(&path)?, path);
             let mut piece = vec![0; WRITE_CHUNK_BYTES];
             loop {
-                match file.read(&mut piece)? {
-                    0 => break,
+                match hashed.file.read(&mut piece)? {
+                    0 => return Ok(hashed.into_staged()),
                     read => hashed.hash(&piece[..read]),
                 }
             }
-            hashed.file = Some((file, path));
-            hashed.into_staged()
         })
         .await
     }
@@ -118,32 +124,44 @@ impl BlobWriter {
 
     /// Bytes written so far.
     pub fn size(&self) -> u64 {
-        self.hashed_file.as_ref().map_or(0, |hashed| hashed.size) + self.buffer.len() as u64
+        let written = if let WriteTarget::File(hashed) = &self.target { hashed.size } else { 0 };
+        written + self.buffer.len() as u64
     }
 
     /// Writes what is buffered.
     pub async fn finish(self) -> Result<StagedBlob, StorageError> {
-        let Self { buffer, hashed_file } = self;
-        let mut hashed = hashed_file.ok_or_else(earlier_write_error)?;
+        let Self { buffer, target } = self;
         // A small file takes one trip to a thread that may block.
         run_blocking(move || {
+            let mut hashed = target.open()?;
             hashed.write(&buffer)?;
-            hashed.into_staged()
+            Ok(hashed.into_staged())
         })
         .await
     }
 
     async fn flush(&mut self) -> Result<(), StorageError> {
-        let mut hashed = self.hashed_file.take().ok_or_else(earlier_write_error)?;
+        let target = std::mem::replace(&mut self.target, WriteTarget::None);
         let mut chunk = std::mem::take(&mut self.buffer);
         let (hashed, chunk) = run_blocking(move || {
+            let mut hashed = target.open()?;
             hashed.write(&chunk)?;
             chunk.clear();
             Ok((hashed, chunk))
         })
         .await?;
-        (self.hashed_file, self.buffer) = (Some(hashed), chunk);
+        (self.target, self.buffer) = (WriteTarget::File(hashed), chunk);
         Ok(())
+    }
+}
+
+impl WriteTarget {
+    fn open(self) -> io::Result<HashedFile> {
+        match self {
+            Self::Folder(folder) => HashedFile::create(&folder),
+            Self::File(hashed) => Ok(hashed),
+            Self::None => Err(io::Error::other("an earlier write to this file failed")),
+        }
     }
 }
 
@@ -168,8 +186,13 @@ impl StagedBlob {
 }
 
 impl HashedFile {
-    fn new(folder: PathBuf) -> Self {
-        Self { folder, file: None, sha256: Sha256::new(), crc32: crc32fast::Hasher::new(), size: 0 }
+    fn create(folder: &Path) -> io::Result<Self> {
+        let (file, path) = NamedTempFile::new_in(folder)?.into_parts();
+        Ok(Self::new(file, path))
+    }
+
+    fn new(file: File, path: TempPath) -> Self {
+        Self { file, path, sha256: Sha256::new(), crc32: crc32fast::Hasher::new(), size: 0 }
     }
 
     fn hash(&mut self, bytes: &[u8]) {
@@ -180,23 +203,12 @@ impl HashedFile {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hash(bytes);
-        let (file, _) = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(NamedTempFile::new_in(&self.folder)?.into_parts()),
-        };
-        file.write_all(bytes)
+        self.file.write_all(bytes)
     }
 
-    fn into_staged(self) -> Result<StagedBlob, StorageError> {
-        let (file, path) = match self.file {
-            Some(file) => file,
-            None => NamedTempFile::new_in(&self.folder)?.into_parts(),
-        };
-        let (digest, crc32) = (Digest(self.sha256.finalize().into()), self.crc32.finalize());
-        Ok(StagedBlob { digest, crc32, size: self.size, parts: None, unsynced: Some(Arc::new(file)), path })
+    fn into_staged(self) -> StagedBlob {
+        let Self { file, path, sha256, crc32, size } = self;
+        let (digest, crc32) = (Digest(sha256.finalize().into()), crc32.finalize());
+        StagedBlob { digest, crc32, size, parts: None, unsynced: Some(Arc::new(file)), path }
     }
-}
-
-fn earlier_write_error() -> StorageError {
-    StorageError::Io(io::Error::other("an earlier write to this file failed"))
 }
