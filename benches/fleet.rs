@@ -165,6 +165,6 @@ async fn main() {
     print_fleets(&url, 2, &[1, 2, 4, 8, 16, 24, 32]).await;
     print_fleets(&url, 16, &[1, 2, 4, 6, 8]).await;
     println!("\n{} items were left", count_waiting(&pool).await);
-    pool.close().await;
+    pool.close();
     postgres.stop().await.unwrap();
 }

@@ -104,7 +104,7 @@ async fn measure_polling(pool: &PgPool, company: BenchCompany, job: JobId) -> (D
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(RUN_SECONDS) {
         let asked = Instant::now();
-        db::job::fetch_job(pool, company.id, job).await.unwrap();
+        db::job::load_job(pool, company.id, job).await.unwrap();
         times.push(asked.elapsed());
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
@@ -116,7 +116,7 @@ async fn measure_reads(pool: &PgPool, company: BenchCompany, job: JobId) -> (f64
     const CLIENTS: u64 = 8;
     let job_reads = measure_rate(CLIENTS, || {
         let pool = pool.clone();
-        async move { drop(db::job::fetch_job(&pool, company.id, job).await.unwrap()) }
+        async move { drop(db::job::load_job(&pool, company.id, job).await.unwrap()) }
     });
     let job_reads = job_reads.await;
     let row_reads = measure_rate(CLIENTS, || {
@@ -226,7 +226,7 @@ async fn main() {
     );
     println!("| in sets of 8 behind them, 1 worker | {:.0}/s |", measure_settles(&queue, 1, 8).await);
     println!("| settled in bulk beside them | {:.0}/s |", measure_bulk_settles(&pool, companies, 50_000).await);
-    queue.close().await;
-    pool.close().await;
+    queue.close();
+    pool.close();
     postgres.stop().await.unwrap();
 }

@@ -37,7 +37,7 @@ async fn measure_rate(clients: u64, work: impl AsyncFn()) -> f64 {
 }
 
 async fn measure_job_reads(pool: &PgPool, company: BenchCompany, job: JobId) -> f64 {
-    measure_rate(CLIENTS, async || drop(db::job::fetch_job(pool, company.id, job).await.unwrap())).await
+    measure_rate(CLIENTS, async || drop(db::job::load_job(pool, company.id, job).await.unwrap())).await
 }
 
 async fn measure_row_reads(pool: &PgPool, company: BenchCompany) -> f64 {
@@ -114,7 +114,7 @@ async fn main() {
     println!(
         "claim and settle, {WORKERS} workers: {unsecured_settles:.0}/s without row-level security, {secured_settles:.0}/s with it"
     );
-    requests.close().await;
-    system.close().await;
+    requests.close();
+    system.close();
     postgres.stop().await.unwrap();
 }

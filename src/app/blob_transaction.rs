@@ -15,12 +15,11 @@
 use futures_util::future::join_all;
 use offprint_core::Digest;
 use offprint_storage::{StagedBlob, Storage, StorageError};
-use sqlx::{Postgres, Transaction};
 use tracing::{info, warn};
 
 use crate::app::{AppState, StoreBlobError};
 use crate::db::blob::{self, BlobRow};
-use crate::db::{self, DbConnection, DbError, PgPool, retention};
+use crate::db::{self, DbConnection, DbError, PgPool, Transaction, retention};
 use crate::id::CompanyId;
 
 /// Each of these blobs once, and their rows.
@@ -46,7 +45,7 @@ fn describe_blob(staged: &StagedBlob) -> BlobRow {
 /// A transaction that stores blobs.
 pub struct BlobTransaction<'s> {
     storage: &'s Storage,
-    transaction: Transaction<'static, Postgres>,
+    transaction: Transaction,
     /// Blobs that were not there before.
     created: Vec<Digest>,
 }

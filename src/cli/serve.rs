@@ -123,9 +123,9 @@ async fn serve_with_database(
     options: PgConnectOptions,
     metrics: PrometheusHandle,
 ) -> Result<(), CliError> {
-    // One connection for each two items in progress, which need it for heartbeats and originals, and 5 for notifications,
-    // background tasks and API keys.
-    let system = db::open_system_pool(options.clone(), 5 + app::get_render_slots(&settings) as u32);
+    // One connection for each two items in progress, which need it for heartbeats and originals, and 4 for background tasks and
+    // API keys. Notifications have one of their own.
+    let system = db::open_system_pool(options.clone(), 4 + app::get_render_slots(&settings) as u32);
     let queue = db::open_queue_pool(options.clone(), MAX_QUEUE_CONNECTIONS);
     wait_for_database(&system, &options).await?;
     super::migrate::migrate_on_start(&system, settings.migrate).await?;
@@ -168,7 +168,9 @@ async fn serve_with_database(
         handle.stop(false).await;
     }
     background_tasks.iter().for_each(tokio::task::JoinHandle::abort);
-    tokio::join!(state.db.close(), state.system.close());
+    for pool in [&state.db, &state.system, &state.queue] {
+        pool.close();
+    }
     info!("Offprint has stopped");
     result.map_err(|error| to_unavailable_error("The HTTP server failed", &error))
 }

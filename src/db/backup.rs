@@ -10,19 +10,17 @@
 //! The lock comes first: a removal that was in progress has ended when the snapshot is taken. Both belong to
 //! transactions and not to sessions, so they hold behind a connection pooler, too, and end with the connection.
 
-use offprint_core::Digest;
-use sqlx::{Postgres, Transaction};
-
 use crate::db::blob::BlobRow;
-use crate::db::{DbConnection, DbError, PgPool};
+use crate::db::{DbConnection, DbError, PgPool, Transaction};
+use offprint_core::Digest;
 
 /// Key of the advisory lock: "Offprint" in ASCII.
 const BLOB_REMOVAL_LOCK_KEY: i64 = 0x4f66_6670_7269_6e74;
 
 /// A moment of the database whose blobs are not removed before this is dropped.
 pub struct BackupSnapshot {
-    lock: Transaction<'static, Postgres>,
-    snapshot: Transaction<'static, Postgres>,
+    lock: Transaction,
+    snapshot: Transaction,
     /// The name by which `pg_dump --snapshot` finds it.
     pub name: String,
 }
@@ -71,7 +69,7 @@ impl BackupSnapshot {
 }
 
 /// While it is held, retention removes no blob.
-pub struct BlobRemovalLock(Transaction<'static, Postgres>);
+pub struct BlobRemovalLock(Transaction);
 
 impl BlobRemovalLock {
     /// Releases the lock.

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::Acquire;
 
-use crate::db::{DbError, PgPool};
+use crate::db::{DbError, PgPool, Transaction};
 
 /// A connection, its role and its server.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -67,9 +66,9 @@ pub async fn measure_clock_skew(pool: &PgPool) -> Result<(i64, Duration), DbErro
 /// Also when a statement finds that it was prepared elsewhere, with the SQLSTATE 26000 or 42P05.
 pub async fn keeps_session(pool: &PgPool) -> Result<bool, DbError> {
     const PID_SQL: &str = "select pg_backend_pid()";
-    let (mut first, mut second) = (pool.acquire().await?, pool.acquire().await?);
+    let (mut first, second) = (pool.acquire().await?, pool.acquire().await?);
     let before: i32 = sqlx::query_scalar(PID_SQL).fetch_one(&mut *first).await?;
-    let mut transaction = second.begin().await?;
+    let mut transaction = Transaction::begin(second).await?;
     let other: i32 = sqlx::query_scalar(PID_SQL).fetch_one(&mut *transaction).await?;
     let after: i32 = sqlx::query_scalar(PID_SQL).fetch_one(&mut *first).await?;
     transaction.rollback().await?;

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
-use sqlx::{Acquire, AssertSqlSafe, PgExecutor, Postgres};
+use sqlx::{AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 
 use crate::db::destination::DestinationRow;
@@ -18,7 +18,7 @@ use crate::db::enums::{
     EmailSetting, Fmt, JobState, Layout, OnCorrupt, OnMissing, OnUnconvertible, OnUnsupported, Outcome, ShownState,
 };
 use crate::db::metadata_map::MetadataMap;
-use crate::db::{DbError, PgPool};
+use crate::db::{DbConnection, DbError, PgPool};
 use crate::id::{CompanyId, JobGroupId, JobId, ScheduleId, UserId};
 use crate::reason::Reason;
 
@@ -221,17 +221,17 @@ pub(super) fn select_jobs(columns: &str, jobs: &str) -> String {
 static SELECT_JOB: LazyLock<String> =
     LazyLock::new(|| format!("{} where job.deleted_at is null", select_jobs("", "export_job")));
 
+/// Fetches a job of a company on a connection of its own.
+pub async fn load_job(pool: &PgPool, company: CompanyId, job: JobId) -> Result<JobRow, DbError> {
+    fetch_job(&mut *pool.acquire().await?, company, job).await
+}
+
 /// Fetches a job of a company.
-pub async fn fetch_job(
-    connection: impl Acquire<'_, Database = Postgres>,
-    company: CompanyId,
-    job: JobId,
-) -> Result<JobRow, DbError> {
+pub async fn fetch_job(connection: &mut DbConnection, company: CompanyId, job: JobId) -> Result<JobRow, DbError> {
     const KEY: &str = "job.company_id = $1 and job.job_id = $2";
     static ROW_ONLY: LazyLock<String> =
         LazyLock::new(|| format!("select {JOB_COLUMNS} from export_job job where job.deleted_at is null and {KEY}"));
     static WITH_JOINS: LazyLock<String> = LazyLock::new(|| format!("{} and {KEY}", *SELECT_JOB));
-    let mut connection = connection.acquire().await?;
     let mut fetch = async |sql: &'static str| {
         let row = sqlx::query_as::<_, JobRow>(AssertSqlSafe(sql)).bind(company).bind(job);
         row.fetch_optional(&mut *connection).await?.ok_or(DbError::NotFound("export job"))

@@ -49,7 +49,7 @@ pub fn list_known_versions() -> Vec<i64> {
 /// the tables.
 pub async fn run_migrations(pool: &PgPool) -> Result<(), MigrateError> {
     match check_schema(pool).await? {
-        SchemaStatus::Older(_) => MIGRATIONS.run(pool).await,
+        SchemaStatus::Older(_) => MIGRATIONS.run(&mut *pool.acquire().await?).await,
         SchemaStatus::Current | SchemaStatus::Newer(_) => Ok(()),
     }
 }

@@ -24,6 +24,7 @@ pub mod browser_session;
 pub mod bulk_settle;
 pub mod capability;
 pub mod company;
+mod connection;
 pub mod delivered_file;
 pub mod delivery;
 pub mod delivery_settle;
@@ -70,6 +71,7 @@ pub mod task_claim;
 pub mod task_queue;
 mod text_range;
 pub mod thumbnail;
+mod transaction;
 mod transition;
 pub mod upload;
 pub mod usage;
@@ -82,8 +84,8 @@ use futures_util::{Stream, TryStreamExt};
 
 pub use error::DbError;
 pub use migrations::run_migrations;
-pub use pool::{open_queue_pool, open_request_pool, open_system_pool, with_query_timeout};
-pub use sqlx::PgPool;
+pub use pool::{PgPool, open_queue_pool, open_request_pool, open_system_pool, with_query_timeout};
+pub use transaction::{Transaction, roll_back_to_savepoint, set_savepoint};
 
 /// A connection inside a transaction, as the queries take it.
 pub type DbConnection = sqlx::PgConnection;

@@ -2,8 +2,8 @@
 //! forgets to, the database still shows only rows of the company for which the connection works (policies in
 //! `migrations/0001_foundation.sql`).
 //!
-//! The company of a connection is its `application_name`. It is set when the connection leaves the pool, from the
-//! surrounding [`run_as_company`], in which the authentication middleware runs each request. Outside of it a connection
+//! The company of a connection is its `application_name`. When the connection leaves the pool and had another one, it is set
+//! from the surrounding [`run_as_company`], in which the authentication middleware runs each request. Outside of it a connection
 //! sees no rows. `docs/decisions` number 35 says why it is the application name and not a setting of our own.
 
 use std::future::Future;

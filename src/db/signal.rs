@@ -4,7 +4,7 @@
 //! A signal is sent after the commit that it announces, in a transaction of its own: Postgres lets transactions with
 //! NOTIFY commit only one after the other, and settles must not queue for that.
 
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use crate::db::{DbError, PgPool};
 use crate::id::{JobId, KeyId, WorkerId};
@@ -63,9 +63,11 @@ impl std::fmt::Display for Signal {
 pub struct SignalListener(PgListener);
 
 impl SignalListener {
-    /// Listens from this moment on. It keeps one connection of the pool.
+    /// Listens from this moment on, on a connection of its own to the database of the pool.
     pub async fn open(pool: &PgPool) -> Result<Self, DbError> {
-        let mut listener = PgListener::connect_with(pool).await?;
+        let options = pool.connect_options().clone();
+        let listening = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+        let mut listener = PgListener::connect_with(&listening).await?;
         // A lost connection must be reported instead of silently replaced: the signals in between are lost.
         listener.eager_reconnect(false);
         listener.listen(SIGNAL_CHANNEL).await?;

@@ -60,7 +60,7 @@ struct RunMail<'a> {
 
 async fn send_mail(state: &AppState, claim: &TaskClaim, task: &RunMail<'_>) -> Result<(), SendError> {
     let later = |error: db::DbError| SendError::Temporary(error.to_string());
-    let job = match job::fetch_job(&state.system, task.company_id, task.job_id).await {
+    let job = match job::load_job(&state.system, task.company_id, task.job_id).await {
         Ok(job) => job,
         Err(db::DbError::NotFound(_)) => return Err(SendError::Permanent("the job was deleted".into())),
         Err(error) => return Err(later(error)),

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use offprint_core::Code;
 use serde_json::json;
-use sqlx::Acquire as _;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
@@ -73,18 +72,15 @@ async fn process_schedule(state: &AppState, connection: &mut DbConnection, due: 
             ScheduleRunResult::Skipped
         }
         Ok(request) => {
-            // A savepoint: what a refused request has written is rolled back, the record of the run stays.
-            let mut attempt = connection.begin().await?;
-            match create_run_job(state, &mut attempt, &row, request).await {
-                Ok(job) => {
-                    attempt.commit().await?;
-                    ScheduleRunResult::Job(job)
-                }
+            // What a refused request has written is rolled back, the record of the run stays.
+            db::set_savepoint(&mut *connection).await?;
+            match create_run_job(state, &mut *connection, &row, request).await {
+                Ok(job) => ScheduleRunResult::Job(job),
                 Err(DraftError::Db(error @ (db::DbError::Unreachable(_) | db::DbError::QueryFailed(_)))) => {
                     return Err(error);
                 }
                 Err(refusal) => {
-                    attempt.rollback().await?;
+                    db::roll_back_to_savepoint(&mut *connection).await?;
                     ScheduleRunResult::Refused(to_run_problem(refusal))
                 }
             }

@@ -199,7 +199,8 @@ async fn open_on_a_network_answers_to_every_name(pool: PgPool) {
 #[sqlx::test]
 async fn problems_leak_nothing_of_the_inside(pool: PgPool) {
     let app = TestApp::open(pool).await;
-    tokio::join!(app.state.db.close(), app.state.system.close());
+    app.state.db.close();
+    app.state.system.close();
     let down = app.get("/assets").await;
     let text = String::from_utf8(down.body.clone()).unwrap();
     assert_eq!(down.header("retry-after"), "5");

@@ -188,7 +188,7 @@ async fn a_damaged_backup_or_a_target_in_use_is_refused_before_anything_is_touch
     .await
     .unwrap();
     assert_eq!(unprotected, 0, "row-level security is restored, too");
-    copy.close().await;
+    copy.close();
     drop_database(&pool, &url).await;
 }
 

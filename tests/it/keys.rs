@@ -217,11 +217,11 @@ async fn the_command_line_makes_the_first_key(pool: PgPool) {
 
 #[sqlx::test]
 async fn a_key_of_another_process_is_refused_within_a_second_of_its_end(pool: PgPool) {
-    let (app, database) = (open_guarded_app(pool.clone()).await, pool);
+    let app = open_guarded_app(pool).await;
     let ann = TestUser::new(&app, "ours", "ann").await;
     assert_eq!(ann.get("/assets").await.status.as_u16(), 200);
     let id = ann.key.parse::<RawKey>().unwrap().id;
-    api_key::revoke_api_key(&database, ann.company, id).await.unwrap();
+    api_key::revoke_api_key(&app.state.system, ann.company, id).await.unwrap();
     let revoked = std::time::Instant::now();
     while ann.get("/assets").await.status.as_u16() == 200 {
         assert!(revoked.elapsed().as_secs() < 30, "the revoked key is still accepted");
@@ -233,12 +233,12 @@ async fn revoking_a_key_tells_every_process(pool: PgPool) {
     let app = open_guarded_app(pool.clone()).await;
     let ann = TestUser::new(&app, "ours", "ann").await;
     let id = ann.key.parse::<RawKey>().unwrap().id;
-    let mut elsewhere = SignalListener::open(&pool).await.unwrap();
+    let mut elsewhere = SignalListener::open(&app.state.system).await.unwrap();
     assert_eq!(ann.delete(&format!("/api-keys/{id}")).await.status.as_u16(), 204);
     assert_eq!(elsewhere.recv().await.unwrap(), Signal::KeyRevoked(id));
     // A process that gets the notification reads the key again; one that lost its connection drops its cache.
     let keys = offprint::db::api_key_cache::ApiKeyCache::default();
-    let revoked = async || keys.find(&pool, id).await.unwrap().unwrap().revoked_at.is_some();
+    let revoked = async || keys.find(&app.state.system, id).await.unwrap().unwrap().revoked_at.is_some();
     keys.set_listening(true);
     assert!(revoked().await);
     sqlx::query("update api_key set revoked_at = null").execute(&pool).await.unwrap();

@@ -82,7 +82,8 @@ async fn errors_of_the_service_itself_are_pages_too(pool: PgPool) {
     assert!(page.text().contains(&format!("Try again in {wait} s")), "{}", page.text());
 
     let app = TestApp::open(app.state.system.clone()).await;
-    tokio::join!(app.state.db.close(), app.state.system.close());
+    app.state.db.close();
+    app.state.system.close();
     let page = TestBrowser { language: "nl", ..TestBrowser::new(&app) }.open("/assets").await;
     page.assert_sound();
     assert_eq!((page.status(), page.element("h1").as_str()), (503, "De dienst kan nu niet antwoorden"));

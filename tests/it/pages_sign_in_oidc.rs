@@ -11,11 +11,16 @@ use crate::support::identity_provider::{
 };
 use crate::support::secret_leak_check;
 use crate::support::test_app::{TestApp, TestResponse};
+use crate::support::test_database::TestDatabase;
 use crate::support::test_user::TestUser;
 
 /// An application whose people sign in at this provider and may read assets and export.
-pub async fn open_app(pool: PgPool, provider: &FakeProvider, change: impl FnOnce(&mut Settings)) -> TestApp {
-    TestApp::with_settings(pool, |settings| {
+pub async fn open_app(
+    database: impl TestDatabase,
+    provider: &FakeProvider,
+    change: impl FnOnce(&mut Settings),
+) -> TestApp {
+    TestApp::with_settings(database, |settings| {
         let oidc = &mut settings.oidc;
         oidc.oidc_issuer = Some(provider.issuer());
         oidc.oidc_client_id = Some(CLIENT_ID.into());

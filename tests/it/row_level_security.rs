@@ -4,7 +4,7 @@ use offprint::db::row_level_security::{self, run_as_company};
 use offprint::db::{self, DbError};
 use offprint::id::{AssetId, CompanyId};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgPool};
 
 use crate::support::images::draw_image;
 use crate::support::test_app::TestApp;
@@ -42,13 +42,13 @@ async fn every_table_with_a_company_has_row_level_security(pool: PgPool) {
     }
 }
 
-async fn list_company_tables(pool: &PgPool) -> Vec<String> {
+async fn list_company_tables(pool: &db::PgPool) -> Vec<String> {
     let sql = "select attrelid::regclass::text from pg_attribute join pg_class on pg_class.oid = attrelid
                 where attname = 'company_id' and relkind = 'r' and relnamespace = 'public'::regnamespace";
     sqlx::query_scalar(sql).fetch_all(pool).await.unwrap()
 }
 
-async fn count_rows(pool: &PgPool, table: &str, of: Option<CompanyId>) -> i64 {
+async fn count_rows(pool: &db::PgPool, table: &str, of: Option<CompanyId>) -> i64 {
     let sql = sqlx::AssertSqlSafe(format!("select count(*) from {table} where $1::uuid is null or company_id = $1"));
     sqlx::query_scalar(sql).bind(of).fetch_one(pool).await.unwrap()
 }
@@ -101,7 +101,7 @@ async fn a_connection_sees_the_rows_of_its_company_and_of_no_other(pool: PgPool)
 async fn a_connection_under_another_name_sees_nothing(pool: PgPool) {
     let app = TestApp::open(pool).await;
     app.upload_asset("a.txt", b"a").await;
-    let mut connection = app.state.system.acquire().await.unwrap();
+    let mut connection = db::DbConnection::connect_with(app.state.system.connect_options()).await.unwrap();
     let rows = async |connection: &mut db::DbConnection, name: &str| {
         sqlx::query("select set_config('application_name', $1, false)")
             .bind(name)
@@ -137,7 +137,7 @@ async fn when_a_query_forgets_its_company_row_level_security_holds(pool: PgPool)
     let handle: AssetId = asset.parse().unwrap();
     // The filter is really off: a connection that sees all companies finds the asset of another one.
     let fetch = async || {
-        let mut connection = app.state.system.acquire().await.unwrap();
+        let mut connection = db::DbConnection::connect_with(app.state.system.connect_options()).await.unwrap();
         db::asset::fetch_asset(&mut connection, eve.company, handle).await
     };
     assert!(matches!(fetch().await, Err(DbError::NotFound(_))));

@@ -31,7 +31,7 @@ pub async fn count_read_rows(app: &TestApp, tables: &[&str]) -> BTreeMap<String,
     let mut connections = Vec::new();
     for pool in [&app.state.db, &app.state.system, &app.state.queue] {
         // All that may be open: one that is just being given back is waited for.
-        for _ in 0..pool.options().get_max_connections() {
+        for _ in 0..pool.max_connections() {
             let mut connection = pool.acquire().await.unwrap();
             // Otherwise a connection tells what it did at most once in a second.
             sqlx::query("select pg_stat_force_next_flush()").execute(&mut *connection).await.unwrap();

@@ -26,6 +26,7 @@ pub mod secret_leak_check;
 pub mod service_process;
 pub mod storage_fixture;
 pub mod test_app;
+pub mod test_database;
 pub mod test_user;
 pub mod tus;
 pub mod web_server;

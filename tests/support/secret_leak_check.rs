@@ -4,9 +4,11 @@ use std::io::Write;
 use std::sync::{Mutex, Once, PoisonError};
 
 use offprint::db::browser_session::RawSession;
+use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{Connection, PgPool};
 use tracing_subscriber::EnvFilter;
+
+use crate::support::test_database::TestDatabase;
 
 /// The log of all applications of this process.
 static CAPTURED_LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -68,9 +70,9 @@ pub struct SecretLeakCheck {
 }
 
 impl SecretLeakCheck {
-    pub fn new(pool: &PgPool) -> Self {
+    pub fn new(database: &impl TestDatabase) -> Self {
         capture_log();
-        Self { database: (*pool.connect_options()).clone(), secrets: Mutex::default() }
+        Self { database: database.get_connect_options(), secrets: Mutex::default() }
     }
 
     /// Remembers every key and every cookie of a session in this text.

@@ -7,8 +7,10 @@ use std::process::{Child, Command, Stdio};
 use reqwest::Client;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::ConnectOptions;
 use tempfile::TempDir;
+
+use crate::support::test_database::TestDatabase;
 
 /// A running `offprint serve`.
 pub struct ServiceProcess {
@@ -115,9 +117,9 @@ fn count_ended(job: &Value) -> i64 {
     job["counts"]["succeeded"].as_i64().unwrap() + job["counts"]["failed"].as_i64().unwrap()
 }
 
-/// The address of the database that this pool is connected to.
-pub fn build_database_url(pool: &PgPool) -> String {
-    pool.connect_options().to_url_lossy().to_string()
+/// The address of a database.
+pub fn build_database_url(database: &impl TestDatabase) -> String {
+    database.get_connect_options().to_url_lossy().to_string()
 }
 
 /// How a subcommand ended, and what it printed.
@@ -129,8 +131,8 @@ pub struct CommandOutput {
 }
 
 /// Runs a subcommand on this database and data folder to its end.
-pub fn run_offprint(pool: &PgPool, folder: &TempDir, arguments: &[&str]) -> CommandOutput {
-    let variables = [("DATABASE_URL", build_database_url(pool)), ("OFFPRINT_DATA_DIR", format_path(folder.path()))];
+pub fn run_offprint(database: &impl TestDatabase, folder: &TempDir, arguments: &[&str]) -> CommandOutput {
+    let variables = [("DATABASE_URL", build_database_url(database)), ("OFFPRINT_DATA_DIR", format_path(folder.path()))];
     run_offprint_with(&variables, arguments)
 }
 

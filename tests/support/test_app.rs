@@ -29,11 +29,11 @@ use offprint_imaging::ProfileLibrary;
 use offprint_modifiers::Attributes;
 use offprint_storage::Storage;
 use serde_json::Value;
-use sqlx::PgPool;
 use tempfile::TempDir;
 
 use crate::support::fake_s3::FakeS3;
 use crate::support::secret_leak_check::SecretLeakCheck;
+use crate::support::test_database::TestDatabase;
 
 /// The settings as a command of their own: for their defaults, and for tests that list them.
 #[derive(Parser)]
@@ -107,38 +107,46 @@ pub struct TestApp {
 
 impl TestApp {
     /// An application on this database with the default settings.
-    pub async fn open(pool: PgPool) -> Self {
-        Self::with_settings(pool, |_| {}).await
+    pub async fn open(database: impl TestDatabase) -> Self {
+        Self::with_settings(database, |_| {}).await
     }
 
     /// With some settings changed.
-    pub async fn with_settings(pool: PgPool, change: impl FnOnce(&mut Settings)) -> Self {
-        Self::with_fault(pool, None, change).await
+    pub async fn with_settings(database: impl TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with_fault(database, None, change).await
     }
 
     /// With renders that fail as `kind:width` says, see `FaultInjection`.
-    pub async fn with_fault(pool: PgPool, fault: Option<&str>, change: impl FnOnce(&mut Settings)) -> Self {
-        Self::build(pool, fault, None, change).await
+    pub async fn with_fault(
+        database: impl TestDatabase,
+        fault: Option<&str>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        Self::build(database, fault, None, change).await
     }
 
     /// With blobs in an object store.
-    pub async fn with_s3(pool: PgPool, s3: &FakeS3) -> Self {
-        Self::build(pool, None, Some(s3), |_| {}).await
+    pub async fn with_s3(database: impl TestDatabase, s3: &FakeS3) -> Self {
+        Self::build(database, None, Some(s3), |_| {}).await
     }
 
     /// With blobs in an object store, and some settings changed.
-    pub async fn with_s3_and_settings(pool: PgPool, s3: &FakeS3, change: impl FnOnce(&mut Settings)) -> Self {
-        Self::build(pool, None, Some(s3), change).await
+    pub async fn with_s3_and_settings(
+        database: impl TestDatabase,
+        s3: &FakeS3,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        Self::build(database, None, Some(s3), change).await
     }
 
     async fn build(
-        pool: PgPool,
+        database: impl TestDatabase,
         fault: Option<&str>,
         store: Option<&FakeS3>,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
-        let check = SecretLeakCheck::new(&pool);
-        let options = (*pool.connect_options()).clone();
+        let check = SecretLeakCheck::new(&database);
+        let options = database.get_connect_options();
         let system = db::open_system_pool(options.clone(), 10);
         let queue = db::open_queue_pool(options.clone(), 2);
         let folder = TempDir::new().unwrap();

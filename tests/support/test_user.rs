@@ -7,13 +7,13 @@ use offprint::db::company;
 use offprint::id::CompanyId;
 use offprint::settings::AuthMode;
 use serde_json::Value;
-use sqlx::PgPool;
 
 use crate::support::test_app::{TestApp, TestResponse, build_multipart_request};
+use crate::support::test_database::TestDatabase;
 
 /// An application that requires API keys.
-pub async fn open_guarded_app(pool: PgPool) -> TestApp {
-    TestApp::with_settings(pool, |settings| settings.auth = AuthMode::Keys).await
+pub async fn open_guarded_app(database: impl TestDatabase) -> TestApp {
+    TestApp::with_settings(database, |settings| settings.auth = AuthMode::Keys).await
 }
 
 /// A user of a company with an API key.

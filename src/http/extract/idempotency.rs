@@ -14,7 +14,7 @@ use serde::Serialize;
 use sqlx::types::Json;
 
 use crate::db::idempotency::{self, IdempotencyRow, IdempotencyState};
-use crate::db::{DbConnection, DbError, PgPool};
+use crate::db::{DbConnection, DbError, PgPool, Transaction};
 use crate::http::address;
 use crate::http::extract::caller::Caller;
 use crate::http::middleware::route::find_route;
@@ -90,7 +90,7 @@ impl IdempotencyRow {
 /// # Errors
 /// That of the creation, or of the database.
 pub(in crate::http) async fn end_creation<T>(
-    transaction: sqlx::Transaction<'static, sqlx::Postgres>,
+    transaction: Transaction,
     created: Result<T, Problem>,
 ) -> Result<T, Problem> {
     match created {

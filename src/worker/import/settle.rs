@@ -165,12 +165,12 @@ async fn write_batch(
     let blobs = batch.brought.iter_mut().filter_map(|file| file.staged.take()).collect();
     transaction.store_all(blobs).await?;
     let connection = transaction.connection();
-    sqlx::query("savepoint rows").execute(&mut *connection).await?;
+    db::set_savepoint(&mut *connection).await?;
     // In a box: the compiler cannot see through all of it that it may move between threads.
     let writing: BoxFuture<'_, _> = Box::pin(try_write_rows(state, &mut *connection, claim, end, batch));
     let written = db::with_query_timeout(writing).await?;
     if written.is_err() {
-        sqlx::query("rollback to savepoint rows").execute(connection).await?;
+        db::roll_back_to_savepoint(connection).await?;
     }
     written
 }

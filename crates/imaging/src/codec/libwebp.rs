@@ -40,10 +40,15 @@ pub(super) fn decode_image(file: &[u8], shrink: u8) -> Option<WebpImage> {
     config.output.is_external_memory = 1;
     let stride = c_int::try_from(stride).ok()?;
     config.output.u.RGBA = webp::WebPRGBABuffer { rgba: pixels.as_mut_ptr(), stride, size: pixels.len() };
-    // SAFETY: reads the bytes of `file` only; writes at most as many bytes as `pixels` has, which it is told, and keeps
-    // no pointer: the memory of the output is ours.
-    let status = unsafe { webp::WebPDecode(file.as_ptr(), file.len(), &mut config) };
-    (status == webp::VP8StatusCode::VP8_STATUS_OK).then_some(WebpImage { width, has_alpha, pixels })
+    // The second thread makes pixels of what the first one reads. Where it cannot be started, one does both.
+    let mut attempts = [1, 0].into_iter().map(|use_threads| {
+        config.options.use_threads = use_threads;
+        // SAFETY: reads the bytes of `file` only; writes at most as many bytes as `pixels` has, which it is told, and
+        // keeps no pointer and no thread: the memory of the output is ours.
+        unsafe { webp::WebPDecode(file.as_ptr(), file.len(), &mut config) }
+    });
+    let status = attempts.find(|status| *status != webp::VP8StatusCode::VP8_STATUS_OUT_OF_MEMORY);
+    (status == Some(webp::VP8StatusCode::VP8_STATUS_OK)).then_some(WebpImage { width, has_alpha, pixels })
 }
 
 /// How an image is encoded.

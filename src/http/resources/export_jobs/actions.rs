@@ -44,7 +44,7 @@ pub(in crate::http) async fn perform_action(
     apply_action(state, &mut transaction, caller, job, action, options).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     conclude_action(state, caller, job, action);
-    Ok(db::job::fetch_job(&state.db, caller.company, job).await?)
+    Ok(db::job::load_job(&state.db, caller.company, job).await?)
 }
 
 /// Writes what an action changes.
@@ -215,7 +215,7 @@ pub async fn delete_export_job(state: Data<AppState>, caller: Caller, path: JobP
 /// 404, 403.
 pub(in crate::http) async fn remove_job(state: &AppState, caller: &Caller, path: &str) -> Result<(), Problem> {
     let job = authorize_job_change(state, caller, path).await?;
-    let row = db::job::fetch_job(&state.db, caller.company, job).await?;
+    let row = db::job::load_job(&state.db, caller.company, job).await?;
     let group = match row.group_id {
         Some(group) => {
             let asked = (row.email_setting, row.notify_emails.as_slice());

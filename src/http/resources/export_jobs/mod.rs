@@ -35,7 +35,7 @@ pub(in crate::http) async fn find_visible_job(
     caller: &Caller,
     path: &str,
 ) -> Result<JobRow, Problem> {
-    let job = db::job::fetch_job(&state.db, caller.company, parse_job_handle(path)?).await?;
+    let job = db::job::load_job(&state.db, caller.company, parse_job_handle(path)?).await?;
     if caller.can_read_all() || caller.is_owner_of(&job) { Ok(job) } else { Err(Problem::not_found("export job")) }
 }
 

@@ -8,7 +8,7 @@ use crate::app::AppState;
 use crate::db::enums::ScheduleState;
 use crate::db::idempotency::IdempotencyRow;
 use crate::db::schedule::{self, ScheduleRunResult};
-use crate::db::{self, DbConnection};
+use crate::db::{self, DbConnection, Transaction};
 use crate::http::admission::admit_request;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::idempotency::IdempotencyKey;
@@ -35,7 +35,7 @@ use crate::jobs::schedule::Recurrence;
 
 /// Commits the transaction and returns the schedule as it is then.
 async fn commit_and_fetch(
-    mut transaction: sqlx::Transaction<'static, sqlx::Postgres>,
+    mut transaction: Transaction,
     row: &schedule::ScheduleRow,
 ) -> Result<ExportSchedule, Problem> {
     let changed =

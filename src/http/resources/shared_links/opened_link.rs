@@ -51,7 +51,7 @@ impl OpenedLink {
     /// # Errors
     /// 410 when the job was deleted: its rows and links may not be removed yet.
     pub(crate) async fn fetch_job(&self, state: &AppState) -> Result<JobRow, Problem> {
-        job::fetch_job(&state.db, self.company, self.link.job_id).await.map_err(|error| match error {
+        job::load_job(&state.db, self.company, self.link.job_id).await.map_err(|error| match error {
             DbError::NotFound(_) => reject_deleted_job(),
             error => error.into(),
         })
