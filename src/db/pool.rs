@@ -96,7 +96,8 @@ impl PgPool {
     /// # Errors
     /// [`sqlx::Error::PoolTimedOut`] after ten seconds, in which a server that is starting or full is asked again and again.
     pub async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
-        match timeout(ACQUIRE_TIMEOUT, self.0.get()).await {
+        // In a box: a future that may have to connect is large, and every query of a request holds one.
+        match Box::pin(timeout(ACQUIRE_TIMEOUT, self.0.get())).await {
             Ok(Ok(object)) => Ok(PooledConnection::new(object)),
             Ok(Err(PoolError::Backend(error))) => Err(error),
             Ok(Err(PoolError::Closed)) => Err(sqlx::Error::PoolClosed),
