@@ -126,7 +126,7 @@ async fn drop_database(pool: &PgPool, url: &str) {
 
 fn find_blob_file(backup: &Path, bytes: &[u8]) -> PathBuf {
     let name = Digest::compute(bytes).to_string();
-    backup.join("blobs").join(&name[..2]).join(&name[2..4]).join(&name)
+    backup.join("blobs").join(&name[..2]).join(&name)
 }
 
 #[sqlx::test]

@@ -266,7 +266,7 @@ class Soak:
         if self.store:
             return
         for digest, size in self.postgres.query("select encode(sha256, 'hex'), size from blob"):
-            path = os.path.join(self.arguments.work, "data", "blobs", digest[:2], digest[2:4], digest)
+            path = os.path.join(self.arguments.work, "data", "blobs", digest[:2], digest)
             data = open(path, "rb").read() if os.path.exists(path) else b""
             if len(data) != int(size) or hashlib.sha256(data).hexdigest() != digest:
                 self.torn.append(f"blob {digest} has {len(data)} bytes instead of {size}")

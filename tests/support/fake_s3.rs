@@ -96,7 +96,7 @@ impl FakeS3 {
     /// The object name of a blob.
     pub fn object_name(digest: &Digest) -> String {
         let name = digest.to_string();
-        format!("some/prefix/blobs/{}/{}/{name}", &name[..2], &name[2..4])
+        format!("some/prefix/blobs/{}/{name}", &name[..2])
     }
 
     /// Environment variables that point to this store.

@@ -45,7 +45,7 @@ pub struct SettingsArgs {
 /// The path of a blob's file in a data folder.
 pub fn locate_blob_file(folder: &TempDir, digest: &Digest) -> PathBuf {
     let name = digest.to_string();
-    folder.path().join("blobs").join(&name[..2]).join(&name[2..4]).join(&name)
+    folder.path().join("blobs").join(&name[..2]).join(&name)
 }
 
 /// Resolves no host, so that no test uses the network.

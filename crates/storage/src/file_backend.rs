@@ -38,9 +38,9 @@ impl FileBackend {
             }
             staged.into_path().persist(&target).map_err(|persist_error| persist_error.error)?;
             // A rename is durable only when the folder that holds the name is synced, and a new folder only when its
-            // parent is. All three levels are synced each time, for another thread may have created them a moment ago
-            // without having synced them yet. Syncing an unchanged folder costs next to nothing.
-            for folder in target.ancestors().skip(1).take(3) {
+            // parent is. Both levels are synced each time, for another thread may have created the folder a moment ago
+            // without having synced it yet. Syncing an unchanged folder costs next to nothing.
+            for folder in target.ancestors().skip(1).take(2) {
                 File::open(folder)?.sync_all()?;
             }
             Ok(())
@@ -63,14 +63,12 @@ impl FileBackend {
         let folder = self.root.join("blobs").join(hex::encode([first]));
         run_blocking(move || {
             let mut blobs = Vec::new();
-            for subfolder in read_folder(&folder)? {
-                for entry in read_folder(&subfolder.path())? {
-                    // Files that are not blobs are not ours and are left alone.
-                    let Ok(digest) = entry.file_name().to_string_lossy().parse() else { continue };
-                    if let Some((size, modified)) = read_size_and_time(&entry)? {
-                        let age = SystemTime::now().duration_since(modified).unwrap_or_default();
-                        blobs.push(StoredBlob { digest, size, age });
-                    }
+            for entry in read_folder(&folder)? {
+                // Files that are not blobs are not ours and are left alone.
+                let Ok(digest) = entry.file_name().to_string_lossy().parse() else { continue };
+                if let Some((size, modified)) = read_size_and_time(&entry)? {
+                    let age = SystemTime::now().duration_since(modified).unwrap_or_default();
+                    blobs.push(StoredBlob { digest, size, age });
                 }
             }
             Ok(blobs)

@@ -215,10 +215,10 @@ fn ignore_not_found(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// The name of a blob below the root. Two levels of folders keep each folder small.
+/// The name of a blob below the root: in one of 256 folders, which are all there after the first thousand blobs.
 fn format_blob_name(digest: &Digest) -> String {
     let name = digest.to_string();
-    format!("blobs/{}/{}/{name}", &name[..2], &name[2..4])
+    format!("blobs/{}/{name}", &name[..2])
 }
 
 /// Runs work that waits for the disk on a thread that may block.
