@@ -209,7 +209,7 @@ async fn a_look_reads_only_what_a_job_has(pool: PgPool) {
     // So that no connection has anything left to tell.
     count_read_rows(&app, &TABLES).await;
     let mut transaction = app.state.system.begin().await.unwrap();
-    let shown = fetch_job(&mut *transaction, company, job).await.unwrap();
+    let shown = fetch_job(&mut transaction, company, job).await.unwrap();
     assert!(shown.archive_size.is_some() && shown.mail_state.is_none() && shown.destinations.is_none(), "{shown:?}");
     let read =
         "select relname::text from pg_stat_xact_user_tables where coalesce(seq_scan, 0) + coalesce(idx_scan, 0) > 0";

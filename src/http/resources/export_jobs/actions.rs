@@ -107,7 +107,7 @@ async fn answer_action_once(
         return Ok(earlier.into_response(StatusCode::OK));
     }
     apply_action(state, &mut transaction, caller, job, action, options).await?;
-    let shown = Job::from(db::job::fetch_job(&mut *transaction, caller.company, job).await?);
+    let shown = Job::from(db::job::fetch_job(&mut transaction, caller.company, job).await?);
     key.store(&mut transaction, caller, digest, ("", &shown)).await?;
     transaction.commit().await.map_err(db::DbError::from)?;
     conclude_action(state, caller, job, action);
