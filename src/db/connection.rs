@@ -211,7 +211,7 @@ async fn clean_up(mut object: Object<Connector>) {
     }
 }
 
-/// Closes a connection and makes room for another one.
+/// Closes a connection; its pool may open another one.
 fn close_connection(object: Object<Connector>) {
     drop(Object::take(object));
 }

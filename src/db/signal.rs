@@ -6,6 +6,7 @@
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
+use crate::db::row_level_security::ALL_COMPANIES_NAME;
 use crate::db::{DbError, PgPool};
 use crate::id::{JobId, KeyId, WorkerId};
 
@@ -65,7 +66,7 @@ pub struct SignalListener(PgListener);
 impl SignalListener {
     /// Listens from this moment on, on a connection of its own to the database of the pool.
     pub async fn open(pool: &PgPool) -> Result<Self, DbError> {
-        let options = pool.connect_options().clone();
+        let options = pool.connect_options().clone().application_name(ALL_COMPANIES_NAME);
         let listening = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&listening).await?;
         // A lost connection must be reported instead of silently replaced: the signals in between are lost.

@@ -1,8 +1,6 @@
 //! Files of jobs on their way to stores of others: what arrives, what is told, faults of the store, and workers that die.
 
-use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
 
 use actix_web::test::TestRequest;
 use offprint::db::delivery::{DeliveryEnd, DeliveryGoesOn, DeliveryRecord, record_deliveries};
@@ -14,6 +12,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tempfile::TempDir;
 
+use crate::support::cut_off::run_steps;
 use crate::support::export_jobs::{
     create_job, drain_work, fetch_job, fetch_log, get_job_handle, run_export, send_job_action,
 };
@@ -390,19 +389,6 @@ async fn jobs_without_files_end_too(pool: PgPool) {
     assert_eq!((&job["state"], &job["outcome"]), (&json!("finished"), &json!("failed")), "{job:#}");
     assert_eq!(job["deliverTo"][0]["state"], "done");
     shop.app.assert_consistent().await;
-}
-
-/// Runs a future for this many steps at most, and drops it: what the death of a process does to it. Whether it has ended.
-async fn run_steps(work: impl Future<Output = ()>, steps: usize) -> bool {
-    let (mut work, mut done) = (pin!(work), 0);
-    poll_fn(|context| {
-        if work.as_mut().poll(context).is_ready() {
-            return Poll::Ready(true);
-        }
-        done += 1;
-        if done > steps { Poll::Ready(false) } else { Poll::Pending }
-    })
-    .await
 }
 
 #[sqlx::test]

@@ -1,9 +1,6 @@
 //! Imports: files of buckets, folders and web servers that become assets, once each, whatever happens meanwhile.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use actix_web::test::TestRequest;
 use offprint::db::task::{TaskClaim, TaskKind};
@@ -14,6 +11,7 @@ use offprint::worker::run_task;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::support::cut_off::run_steps;
 use crate::support::export_jobs::drain_work;
 use crate::support::fake_s3::{BUCKET, FakeS3, S3Behavior};
 use crate::support::images::draw_jpeg;
@@ -477,19 +475,6 @@ async fn a_company_has_so_many_imports_at_a_time(pool: PgPool) {
     assert_eq!(refused.expect_status(503)["code"], "queue-full");
     drain_work(&app).await;
     create(&app, json!({"source": {"connection": "folder"}})).await;
-}
-
-/// Runs a future for this many steps at most, and drops it: what the death of a process does to it. Whether it has ended.
-async fn run_steps(work: impl Future<Output = ()>, steps: usize) -> bool {
-    let (mut work, mut done) = (pin!(work), 0);
-    poll_fn(|context| {
-        if work.as_mut().poll(context).is_ready() {
-            return Poll::Ready(true);
-        }
-        done += 1;
-        if done > steps { Poll::Ready(false) } else { Poll::Pending }
-    })
-    .await
 }
 
 /// Kills the worker of a task of this kind after 0, `stride`, … steps, until it comes to its end; and once more, because steps are

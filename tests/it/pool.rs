@@ -8,20 +8,8 @@ use offprint::db::row_level_security::run_as_company;
 use offprint::db::{PgPool, open_request_pool, open_system_pool};
 use offprint::id::CompanyId;
 
+use crate::support::cut_off::run_steps;
 use crate::support::test_app::TestApp;
-
-/// Polls a future this many times and drops it, as the end of a request does. Whether it has ended.
-async fn poll_times<T>(work: impl Future<Output = T>, times: usize) -> bool {
-    let (mut work, mut done) = (pin!(work), 0);
-    poll_fn(|context| {
-        if work.as_mut().poll(context).is_ready() {
-            return Poll::Ready(true);
-        }
-        done += 1;
-        if done > times { Poll::Ready(false) } else { Poll::Pending }
-    })
-    .await
-}
 
 /// Cuts `begin` off at each step, and writes through the same connection afterwards: what is written must be there for
 /// others, instead of in a transaction that nobody knows of.
@@ -31,7 +19,7 @@ async fn assert_writes_are_committed(app: &TestApp, pool: &PgPool) {
     let (mut cut_off, mut ended) = (0, 0);
     // The answer is sometimes there before anybody has waited for it, so this is done more than once.
     for number in 0.. {
-        let has_ended = poll_times(async { pool.begin().await.unwrap() }, number % 4).await;
+        let has_ended = run_steps(async { pool.begin().await.unwrap() }, number % 4).await;
         (cut_off, ended) = (cut_off + usize::from(!has_ended), ended + usize::from(has_ended));
         let name = format!("name {number}");
         let sql = "update company set name = $1 where company_id = $2";
@@ -69,7 +57,7 @@ async fn who_is_cut_off_in_a_query_leaves_no_answer_to_the_next(pool: sqlx::PgPo
     let process = read_number(&pool, PROCESS_SQL).await;
     let mut cut_off = 0;
     for times in 0.. {
-        let has_ended = poll_times(read_number(&pool, "select 1 from pg_sleep(0.01)"), times).await;
+        let has_ended = run_steps(read_number(&pool, "select 1 from pg_sleep(0.01)"), times).await;
         cut_off += usize::from(!has_ended);
         assert_eq!(read_number(&pool, "select 2").await, 2, "after {times} steps");
         if has_ended {

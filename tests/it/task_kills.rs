@@ -1,9 +1,6 @@
 //! Tasks whose worker dies in the middle: another one does them, and what must happen once happens once.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use offprint::db::task::TaskKind;
 use offprint::jobs::CallbackPolicy;
@@ -12,6 +9,7 @@ use offprint::worker::run_task;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::support::cut_off::run_steps;
 use crate::support::export_jobs::{create_job, drain_work, fetch_job, fetch_log};
 use crate::support::queue::{claim_item, claim_task, settle_with_files};
 use crate::support::test_app::TestApp;
@@ -25,19 +23,6 @@ async fn open_app(pool: PgPool) -> TestApp {
     let resolver = FakeResolver::new(&[&["127.0.0.1"]]);
     app.state.webhook_sender = Arc::new(WebhookSender::with_lookup(policy, resolver, WEBHOOK_TIMEOUT));
     app
-}
-
-/// Runs a future for this many steps at most, and drops it: what the death of a process does to it. Whether it has ended.
-async fn run_steps(work: impl Future<Output = ()>, steps: usize) -> bool {
-    let (mut work, mut done) = (pin!(work), 0);
-    poll_fn(|context| {
-        if work.as_mut().poll(context).is_ready() {
-            return Poll::Ready(true);
-        }
-        done += 1;
-        if done > steps { Poll::Ready(false) } else { Poll::Pending }
-    })
-    .await
 }
 
 /// Kills the worker of a task of this kind after 0, 1, 2, … steps, until it comes to its end; and once more, because steps are

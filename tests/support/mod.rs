@@ -6,6 +6,7 @@ pub mod avif_writer;
 pub mod breaking_proxy;
 pub mod browser;
 pub mod cmyk_profile;
+pub mod cut_off;
 pub mod event_stream_reader;
 pub mod export_jobs;
 pub mod fake_s3;
